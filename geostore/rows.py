@@ -1,0 +1,226 @@
+"""Between rows of the store and records; the only place that knows both shapes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from geostore.identity import canonical_text
+from geostore.records import (
+    Answer,
+    DatasetFacts,
+    FailedAttempt,
+    ImageFacts,
+    ImageLimits,
+    PhotoFacts,
+    Recipe,
+    Reward,
+    Sample,
+    ToolCall,
+    Turn,
+)
+
+Row = Mapping[str, Any] | sqlite3.Row
+_RECIPE_JSON = ("tools", "limits", "extra_body")
+
+
+def dataset_row(facts: DatasetFacts) -> dict[str, Any]:
+    """Parameters of put_dataset."""
+    return {
+        "fingerprint": facts.fingerprint,
+        "path": facts.path,
+        "name": facts.name,
+        "split": facts.split,
+        "num_rows": facts.num_rows,
+        "columns": canonical_text(list(facts.columns)),
+        "column_map": canonical_text(facts.column_map),
+    }
+
+
+def dataset_record(row: Row) -> DatasetFacts:
+    """From get_dataset."""
+    return DatasetFacts(
+        path=row["path"],
+        name=row["name"],
+        fingerprint=row["fingerprint"],
+        split=row["split"],
+        num_rows=row["num_rows"],
+        columns=tuple(orjson.loads(row["columns"])),
+        column_map=orjson.loads(row["column_map"]),
+    )
+
+
+def sample_row(sample: Sample) -> dict[str, Any]:
+    """Parameters of put_sample, but for the dataset."""
+    photo = sample.photo
+    return {
+        "sample_index": sample.sample_index,
+        "lat": sample.lat,
+        "lon": sample.lon,
+        "locatability_score": sample.locatability_score,
+        "country": sample.country,
+        "columns": canonical_text(sample.columns),
+        "image_sha256": photo.sha256 if photo else None,
+        "image_format": photo.format if photo else None,
+        "width": photo.width if photo else None,
+        "height": photo.height if photo else None,
+        "exclusion": sample.exclusion,
+    }
+
+
+def sample_record(row: Row) -> Sample:
+    """From get_sample."""
+    photo = None
+    if row["width"] is not None:
+        photo = PhotoFacts(row["image_sha256"], row["width"], row["height"], row["image_format"])
+    return Sample(
+        sample_index=row["sample_index"],
+        lat=row["lat"],
+        lon=row["lon"],
+        locatability_score=row["locatability_score"],
+        country=row["country"],
+        columns=orjson.loads(row["columns"]),
+        photo=photo,
+        exclusion=row["exclusion"],
+    )
+
+
+def recipe_row(recipe: Recipe) -> dict[str, Any]:
+    """Parameters of put_recipe, but for the hash."""
+    row = asdict(recipe)
+    return {**row, **{name: canonical_text(row[name]) for name in _RECIPE_JSON}}
+
+
+def recipe_record(row: Row) -> Recipe:
+    """From get_recipe."""
+    values = {name: row[name] for name in row.keys() if name != "sha256"}  # noqa: SIM118 - a Row
+    values |= {name: orjson.loads(row[name]) for name in _RECIPE_JSON}
+    values["tools"] = tuple(values["tools"])
+    values["limits"] = ImageLimits(**values["limits"])
+    return Recipe(**values)
+
+
+def turn_row(turn: Turn) -> dict[str, Any]:
+    """Parameters of put_turn, but for the trace and the run."""
+    return asdict(turn)
+
+
+def turn_record(row: Row) -> Turn:
+    """From trace_turns."""
+    return Turn(**dict(row))
+
+
+def tool_call_row(call: ToolCall) -> dict[str, Any]:
+    """Parameters of put_tool_call, but for the trace."""
+    left, top, right, bottom = call.box or (None, None, None, None)
+    image = call.image
+    return {
+        "turn": call.turn,
+        "call_index": call.call_index,
+        "name": call.name,
+        "raw_arguments": call.raw_arguments,
+        "arguments": call.arguments,
+        "source_index": call.source_index,
+        "box_left": left,
+        "box_top": top,
+        "box_right": right,
+        "box_bottom": bottom,
+        "angle": call.angle,
+        "success": int(call.success),
+        "error_kind": call.error_kind,
+        "flags": canonical_text(list(call.flags)),
+        "observation": call.observation,
+        "image_index": call.image_index,
+        "image_sha256": image.sha256 if image else None,
+        "image_width": image.width if image else None,
+        "image_height": image.height if image else None,
+        "full_width": image.full_width if image else None,
+        "full_height": image.full_height if image else None,
+    }
+
+
+def tool_call_record(row: Row) -> ToolCall:
+    """From trace_tool_calls."""
+    box = (row["box_left"], row["box_top"], row["box_right"], row["box_bottom"])
+    image = None
+    if row["image_sha256"] is not None:
+        image = ImageFacts(
+            sha256=row["image_sha256"],
+            width=row["image_width"],
+            height=row["image_height"],
+            full_width=row["full_width"],
+            full_height=row["full_height"],
+        )
+    return ToolCall(
+        turn=row["turn"],
+        call_index=row["call_index"],
+        name=row["name"],
+        raw_arguments=row["raw_arguments"],
+        arguments=row["arguments"],
+        source_index=row["source_index"],
+        box=None if box[0] is None else box,
+        angle=row["angle"],
+        success=bool(row["success"]),
+        error_kind=row["error_kind"],
+        flags=tuple(orjson.loads(row["flags"])),
+        observation=row["observation"],
+        image=image,
+        image_index=row["image_index"],
+    )
+
+
+def attempt_row(attempt: FailedAttempt) -> dict[str, Any]:
+    """Parameters of put_attempt, but for the trace and the run."""
+    return {
+        "turn": attempt.turn,
+        "error_class": attempt.error_class,
+        "message": attempt.message,
+        "http_status": attempt.http_status,
+        "usage": attempt.usage_json,
+    }
+
+
+def attempt_record(row: Row) -> FailedAttempt:
+    """From trace_attempts."""
+    return FailedAttempt(
+        turn=row["turn"],
+        error_class=row["error_class"],
+        message=row["message"],
+        http_status=row["http_status"],
+        usage_json=row["usage"],
+    )
+
+
+def answer_row(answer: Answer) -> dict[str, Any]:
+    """Parameters of put_answer, but for the trace and the version."""
+    return {
+        "lat": answer.lat,
+        "lon": answer.lon,
+        "form": answer.form,
+        "failure": answer.failure,
+        "flags": canonical_text(list(answer.flags)),
+    }
+
+
+def answer_record(row: Row) -> Answer | None:
+    """From get_trace; None where there is no answer yet."""
+    if row["parser_version"] is None:
+        return None
+    return Answer(
+        lat=row["answer_lat"],
+        lon=row["answer_lon"],
+        form=row["form"],
+        failure=row["failure"],
+        flags=tuple(orjson.loads(row["flags"])),
+    )
+
+
+def reward_record(row: Row) -> Reward | None:
+    """From get_trace; None where the trace has no reward under the default spec."""
+    if row["spec_id"] is None:
+        return None
+    return Reward(row["distance_km"], row["score"], row["geoguessr_points"])

@@ -1,0 +1,41 @@
+"""Says in a sentence what SQLite's errors mean for a store, and what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from geostore.errors import StoreError, StoreLockedError
+
+
+def store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    """The StoreError for an error of SQLite's, by its primary result code.
+
+    Source: https://www.sqlite.org/rescode.html
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreLockedError(
+            f"{path} is locked by another process for too long; "
+            "end what holds it open for writing, and run this again"
+        )
+    if primary == sqlite3.SQLITE_NOTADB:
+        return StoreError(f"{path} is not a SQLite file, so it is no store; name another")
+    if primary == sqlite3.SQLITE_READONLY:
+        return StoreError(f"{path} cannot be written: the file or its folder is read-only")
+    if primary == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"the disk of {path} is full; what was committed is safe: "
+            "make room, and run the same command again"
+        )
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return StoreError(f"{path} cannot be opened: look at its folder and its permissions")
+    if primary == sqlite3.SQLITE_CORRUPT:
+        return StoreError(f"{path} is damaged ({error}); restore it from a copy")
+    if primary == sqlite3.SQLITE_IOERR:
+        return StoreError(
+            f"the disk of {path} failed a read or write ({error}); what was committed is safe: "
+            "look at the disk, and run the same command again"
+        )
+    return StoreError(f"{path}: {error}")

@@ -1,0 +1,55 @@
+"""What many tests need: small real photos, a real dataset on disk, a real store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PhotoMaker = Callable[..., bytes]
+
+
+def photo_bytes(seed: int = 0, *, size: tuple[int, int] = (320, 240), format: str = "JPEG") -> bytes:  # noqa: A002
+    """A photo that is like no other: smooth colours and noise from a seed."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    image.save(out, format, quality=90)
+    return out.getvalue()
+
+
+def save_dataset(path: Path, photos: list[bytes], **columns: list[object]) -> Path:
+    """A dataset as `save_to_disk` writes it; coordinates follow the row unless given."""
+    import datasets
+
+    count = len(photos)
+    values: dict[str, list[object]] = {
+        "image": [{"bytes": photo, "path": None} for photo in photos],
+        "lat": [10.0 + i for i in range(count)],
+        "lon": [20.0 + i for i in range(count)],
+        "locatability_score": [round(0.05 + i / (count + 1), 3) for i in range(count)],
+        "country": ["france"] * count,
+        **columns,
+    }
+    dataset = datasets.Dataset.from_dict(values).cast_column("image", datasets.Image())
+    dataset.save_to_disk(str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def photo_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved dataset of twelve small photos; shared, so only for reading."""
+    path = tmp_path_factory.mktemp("data") / "photos"
+    return save_dataset(path, [photo_bytes(seed) for seed in range(12)])
+
+
+@pytest.fixture(autouse=True)
+def _no_teacher_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tester's own key and server must not take part."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
