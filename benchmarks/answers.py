@@ -1,0 +1,175 @@
+"""Measure how fast answers are read: ordinary responses in MB/s, hostile ones in milliseconds.
+
+Run from the checkout: python benchmarks/answers.py [--size CHARACTERS] [--repeat TIMES]
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+from geostore.answers import has_answer, parse_answer
+
+ORDINARY = (
+    "The signs are in French and the houses have zinc roofs, so this is France. The Haussmann "
+    "facades along a wide boulevard speak for Paris, about 2 km north of the river.\n\n"
+    "**Latitude:** 48.8566° N\n**Longitude:** 2.3522° E\n\n"
+    "<answer>\\boxed{48.8566, 2.3522}</answer>"
+)
+
+HOSTILE_UNITS = (
+    "a",
+    "9",
+    "1 ",
+    "1, ",
+    "1,1 ",
+    "1.5,",
+    "1.5 N ",
+    "1.5°N 1.5°E ",
+    "1.5°N, ",
+    "N 1.5 ",
+    "48°51'24\"",
+    "1.5°N1",
+    "S",
+    "N ",
+    "-",
+    "- ",
+    "-1",
+    " ",
+    "\n",
+    " \n",
+    "\t \n",
+    "\u00a0",
+    "'",
+    '"',
+    '""',
+    "\\",
+    "\\\\",
+    '\\"',
+    "{",
+    "}",
+    "{}",
+    "(",
+    ")",
+    "(1.5, ",
+    "(1.5, 1.5) ",
+    "(1.5, 1.5",
+    "[",
+    "$",
+    "*",
+    "^\\circ",
+    "^{\\circ",
+    "\\text{",
+    "\\text{a}",
+    "\\boxed",
+    "\\boxed{",
+    "\\boxed{}",
+    "\\boxed{a}",
+    "\\boxed{1}",
+    "\\boxed{lat, lon}",
+    "\\boxed {1.5, 200}",
+    "\\boxed{1.5, 2.5, ",
+    "boxed{",
+    "<think>",
+    "</think>",
+    "<think></think>",
+    "</think><think>",
+    "<think>a</think>b",
+    "<answer>",
+    "</answer>",
+    "<answer></answer>",
+    "<answer>a</answer>",
+    "<answer>lat</answer>",
+    "<answer>1.5, 2.5, a</answer>",
+    "<answer><think>",
+    '"lat":',
+    '"lat":"',
+    '"lat":1 ',
+    '"lat":1,"lon":2,',
+    '{"lat": 1, "lon": 200}',
+    '"lat": <',
+    "lat",
+    "lat ",
+    "lat:",
+    "lat: 1.5 ",
+    "lat: 1.5 lon: 200 ",
+    "lat, lon",
+    "lat, lon: ",
+    "lat lon -- ",
+    "lat: is is is ",
+    "lat (a) ",
+    "latitude: unknown ",
+    "纬度",
+    "北纬",
+    "北纬1.5 东经2 ",
+    "１",
+    "٣",
+    "。",
+    "placeholder",
+    "# placeholder (1.5, 1.5) ",
+    "(1.5, 1.5) # placeholder\n",
+    "unknown ",
+    "north ",
+    "latitude south ",
+    "is:",
+    "\u200b",
+    "😀",
+)
+
+
+def hostile_responses(size: int) -> dict[str, str]:
+    """Responses of `size` characters by name: each unit repeated, alone and inside each slot."""
+    wrappers: dict[str, tuple[str, str]] = {
+        "": ("", ""),
+        "in a box: ": ("\\boxed{", "}"),
+        "in an open box: ": ("\\boxed{", ""),
+        "in an answer: ": ("<answer>", "</answer>"),
+        "in an open answer: ": ("<answer>", ""),
+        "after a bad box: ": ("\\boxed{95, 20}", ""),
+        "after a good box: ": ("\\boxed{45, 20}", ""),
+        "non-ASCII: ": ("é纬", "度°"),
+    }
+    return {
+        f"{name}{unit!r}": head + (unit * (size // len(unit) + 1))[:size] + last
+        for name, (head, last) in wrappers.items()
+        for unit in HOSTILE_UNITS
+    }
+
+
+def best_seconds(read: Callable[[str], object], response: str, *, repeat: int) -> float:
+    """The shortest of `repeat` timings, in seconds."""
+    timings = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        read(response)
+        timings.append(time.perf_counter() - started)
+    return min(timings)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=1_000_000, help="characters per response")
+    parser.add_argument("--repeat", type=int, default=3, help="timings per response")
+    options = parser.parse_args()
+
+    assert parse_answer(ORDINARY).failure is None
+    seconds = best_seconds(parse_answer, ORDINARY, repeat=2_000)
+    print(f"ordinary: {seconds * 1e6:.0f} us per response of {len(ORDINARY)} characters")
+    thoughtful = "<think>" + "So it may be 48.8, 2.3. " * 40_000 + "</think>" + ORDINARY
+    seconds = best_seconds(parse_answer, thoughtful, repeat=options.repeat)
+    print(f"long thoughts: {len(thoughtful) / seconds / 1e6:.0f} MB/s")
+
+    timed = sorted(
+        (
+            (best_seconds(read, response, repeat=options.repeat), f"{read.__name__}: {name}")
+            for name, response in hostile_responses(options.size).items()
+            for read in (parse_answer, has_answer)
+        ),
+        reverse=True,
+    )
+    print(f"hostile: {len(timed)} cases of {options.size} characters; the worst, in ms:")
+    for seconds, name in timed[:12]:
+        print(f"{seconds * 1e3:8.1f}  {name}")
+
+
+if __name__ == "__main__":
+    main()

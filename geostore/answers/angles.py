@@ -1,0 +1,154 @@
+"""Read one angle or one pair of angles: decimal degrees or degrees, minutes and seconds.
+
+The grammar is written once, as a pattern with numbered groups, and used inside every form. It
+prefers to match nothing over matching a part: a number that goes on (48.85.1, 48,85,2), a range
+(48-49), a percentage, a length in metres, or a hemisphere word it could not attach makes it fail.
+"""
+
+import re
+from dataclasses import dataclass
+
+NO_COORDINATES = "no_coordinates"
+ONE_NUMBER = "one_number"
+AMBIGUOUS = "ambiguous"
+OUT_OF_RANGE = "out_of_range"
+NOT_FINITE = "not_finite"
+UNKNOWN = "unknown"
+PLACEHOLDER = "placeholder"
+HEMISPHERE_CONFLICT = "hemisphere_conflict"
+TRUNCATED_BOX = "truncated_box"
+TRUNCATED_ANSWER = "truncated_answer"
+
+MAX_LAT = 90.0
+MAX_LON = 180.0
+
+POINT_NUMBER = r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?![0-9]|\.[0-9])"
+"""A number whose decimal mark is a point; a comma after it may part it from the next."""
+COMMA_NUMBER = r"[0-9]{1,3}(?:,[0-9]{1,30})?(?![0-9]|[.,][0-9])"
+"""A number whose decimal mark is a comma."""
+ANY_NUMBER = (
+    r"(?:[0-9]{1,20}\.[0-9]{1,30}(?!\.?[0-9])|[0-9]{1,3},[0-9]{1,30}(?![.,]?[0-9])"
+    r"|[0-9]{1,20}(?![.,]?[0-9]))"
+)
+"""A number with either decimal mark, where what surrounds it says which one it is."""
+
+_BEFORE = (
+    r"(?:[NSEW](?![A-Za-z])|(?i:north|south|east|west)(?![A-Za-z])|[北南][纬緯]|[东東西][经經経])"
+)
+_AFTER = (
+    r"(?:[NSEWnsew](?![A-Za-z0-9])|(?i:north|south|east|west)(?![A-Za-z])"
+    # Chinese puts the word first: one that a number follows belongs to that number.
+    r"|(?:[北南][纬緯]?+|[东東西][经經経]?+)(?! ?[-+:0-9]))"
+)
+_NO_HEMISPHERE = (
+    # "33.8, East longitude: 151.2": there the word belongs to the label that follows.
+    r"(?! ?[(,]? ?(?i:(?:north|south|east|west)(?!(?:ern)? l(?:at|on|ng))|[nsew](?![a-z0-9])))"
+)
+_NO_MORE = r"(?![A-Za-z0-9_°度-]| ?[±%]| - | ?(?:km|mi|miles|ft|m)(?![a-z]))"
+
+START = r"(?<![A-Za-z0-9_.°'+-])(?<![+-] )"
+"""What may not stand right before an angle: a longer word or number, or a sign that came loose."""
+
+_LON_LETTERS = frozenset("EW东東西")
+_NEGATIVE_LETTERS = frozenset("SW南西")
+_CARDINALS = str.maketrans("nsew", "NSEW")
+
+
+def angle_pattern(group: int, *, number: str, start: str = START) -> str:
+    """The pattern of an angle; its groups are named with the suffix `group`.
+
+    pre, sign, deg, mark, min, sec, post; `pre` and `post` (the hemisphere) never both.
+    """
+    g = group
+    return (
+        rf"{start}(?:(?P<pre{g}>{_BEFORE}) ?:? ?)?(?P<sign{g}>[+-])?(?P<deg{g}>{number})"
+        rf"(?: ?(?P<mark{g}>°|度|(?i:degrees?|deg)(?![A-Za-z])\.?)"
+        rf"(?: ?(?P<min{g}>[0-9]{{1,3}}(?:\.[0-9]{{1,20}})?) ?(?:'(?!')|分)"
+        rf"(?: ?(?P<sec{g}>[0-9]{{1,3}}(?:\.[0-9]{{1,20}})?) ?(?:''|[\"秒]))?+(?! ?[0-9])"
+        r"|(?! ?[0-9])))?"
+        rf"(?(pre{g})|(?:(?: ?\()?(?: ?(?P<post{g}>{_AFTER}))(?:(?<=[A-Za-z纬緯经經経])\))?"
+        rf"|{_NO_HEMISPHERE})){_NO_MORE}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Angle:
+    """One angle as written: degrees with their sign, and the axis its hemisphere letter names."""
+
+    degrees: float
+    axis: str | None  # "lat", "lon", or None without a letter
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one occurrence of a form says; start and end are offsets in the text it was read from.
+
+    lat and lon are degrees in range, or both None with the reason in `failure`. swapped: out of
+    range as it stands, in range the other way round.
+    """
+
+    start: int
+    end: int
+    lat: float | None = None
+    lon: float | None = None
+    failure: str | None = None
+    swapped: bool = False
+
+
+def read_angle(match: re.Match[str], group: int) -> Angle:
+    """The angle that `angle_pattern(group, ...)` matched; its hemisphere decides the sign."""
+    degrees_text, sign, mark, minutes, seconds, before, after = match.group(
+        *(f"{name}{group}" for name in ("deg", "sign", "mark", "min", "sec", "pre", "post"))
+    )
+    degrees = float(degrees_text.replace(",", "."))
+    if minutes is not None:
+        whole = degrees_text.isdigit() and (seconds is None or minutes.isdigit())
+        if not whole or float(minutes) >= 60 or float(seconds or 0) >= 60:
+            return Angle(degrees, None, AMBIGUOUS)
+        degrees += float(minutes) / 60 + float(seconds or 0) / 3600
+    letter = (before or after or "")[:1]
+    if letter.islower() and len(before or after) == 1 and mark is None:
+        return Angle(degrees, None, AMBIGUOUS)  # "e" and "s" are words in some languages
+    letter = letter.translate(_CARDINALS)
+    axis = None if not letter else "lon" if letter in _LON_LETTERS else "lat"
+    southern_or_western = letter in _NEGATIVE_LETTERS if letter else sign == "-"
+    if letter and sign == "-" and not southern_or_western:
+        return Angle(degrees, axis, HEMISPHERE_CONFLICT)
+    return Angle(-degrees if southern_or_western else degrees, axis)
+
+
+def pair_reading(
+    first: Angle, second: Angle, *, start: int, end: int, axes: tuple[str, str] = ("lat", "lon")
+) -> Reading:
+    """Two angles as a point. Letters name the axes; without any, `axes` gives the order."""
+    failure = first.failure or second.failure
+    if failure:
+        return Reading(start, end, failure=failure)
+    if first.axis and first.axis == second.axis:
+        return Reading(start, end, failure=HEMISPHERE_CONFLICT)
+    first_axis = first.axis or (second.axis and _other(second.axis)) or axes[0]
+    lat, lon = (first, second) if first_axis == "lat" else (second, first)
+    return judge(lat.degrees, lon.degrees, start=start, end=end)
+
+
+def labelled_reading(lat: Angle, lon: Angle, *, start: int, end: int) -> Reading:
+    """Two labelled angles as a point; a letter that contradicts its label is a conflict."""
+    failure = lat.failure or lon.failure
+    if not failure and (lat.axis == "lon" or lon.axis == "lat"):
+        failure = HEMISPHERE_CONFLICT
+    if failure:
+        return Reading(start, end, failure=failure)
+    return judge(lat.degrees, lon.degrees, start=start, end=end)
+
+
+def judge(lat: float, lon: float, *, start: int, end: int) -> Reading:
+    """A point that is on Earth, or the reason why it is not. Nothing is wrapped or swapped."""
+    if abs(lat) <= MAX_LAT and abs(lon) <= MAX_LON:
+        return Reading(start, end, lat + 0.0, lon + 0.0)  # + 0.0 makes -0.0 plain
+    swapped = abs(lon) <= MAX_LAT and abs(lat) <= MAX_LON
+    return Reading(start, end, failure=OUT_OF_RANGE, swapped=swapped)
+
+
+def _other(axis: str) -> str:
+    return "lon" if axis == "lat" else "lat"

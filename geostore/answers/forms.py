@@ -1,0 +1,315 @@
+"""Find the last occurrence of each written form of a point in normalised text.
+
+Each finder returns None where its form does not occur at all, else one `Reading`: the last
+occurrence, valid or not. A form that names one coordinate only counts where no pair was found.
+Source of the forms: what models write when they are asked for a latitude and a longitude.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from geostore.answers.angles import (
+    ANY_NUMBER,
+    HEMISPHERE_CONFLICT,
+    NO_COORDINATES,
+    NOT_FINITE,
+    ONE_NUMBER,
+    PLACEHOLDER,
+    TRUNCATED_ANSWER,
+    UNKNOWN,
+    Angle,
+    Reading,
+    angle_pattern,
+    judge,
+    labelled_reading,
+    pair_reading,
+    read_angle,
+)
+from geostore.answers.words import failure_of_words
+
+_Member = tuple[str, re.Match[str]]
+"""One labelled coordinate: its axis and where it stands."""
+
+# --- JSON members -------------------------------------------------------------------------------
+
+_JSON_KEY = r"[\"'](?P<key>(?i:latitude|lat|longitude|long|lng|lon))[\"']\s?:\s?"
+_JSON_NUMBER = r"(?P<number>[+-]?[0-9]{1,30}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,9})?)"
+_JSON_STRING = r"(?P<quote>[\"'])(?P<string>[^\n{}]{0,60}?)(?P=quote)(?=\s?(?:[,}\]\"'/#]|\Z))"
+_JSON_WORD = r"(?P<word>-?[A-Za-z<.…][^\s,{}\]\"']{0,40})"
+
+
+def _json_member(number_end: str) -> re.Pattern[str]:
+    number = rf"{_JSON_NUMBER}(?={number_end})(?!\s?,?\s?[0-9])"
+    return re.compile(rf"{_JSON_KEY}(?:{number}|{_JSON_STRING}|{_JSON_WORD})")
+
+
+# A number that touches the end of a response may have been cut; at the end of a slot it cannot.
+_JSON_IN_PROSE = _json_member(r"[\s,}\]]")
+_JSON_IN_SLOT = _json_member(r"[\s,}\]]|\Z")
+_JSON_CUT = re.compile(rf"{_JSON_KEY}[^{{}},\n]{{0,60}}\Z")
+_JSON_REACH = 400
+_STRING_ANGLE = re.compile(angle_pattern(1, number=ANY_NUMBER))
+
+
+def find_json(text: str, *, slot: bool = False) -> Reading | None:
+    """The last pair of lat/lon members of one object, however broken the rest of it is."""
+    pattern = _JSON_IN_SLOT if slot else _JSON_IN_PROSE
+    members = [
+        ("lat" if match["key"].lower().startswith("lat") else "lon", match)
+        for match in pattern.finditer(text)
+    ]
+    reading = _last_pair(members, text=text, read=_json_value, joined=_in_one_object)
+    cut = None if slot else _JSON_CUT.search(text, max(0, len(text) - 120))
+    if cut and (not members or cut.start() > members[-1][1].start()):
+        return Reading(cut.start(), len(text), failure=TRUNCATED_ANSWER)
+    return reading
+
+
+def _in_one_object(gap: str) -> bool:
+    return len(gap) <= _JSON_REACH and "{" not in gap and "}" not in gap
+
+
+def _json_value(match: re.Match[str]) -> Angle:
+    if match["number"] is not None:
+        number = float(match["number"])
+        finite = abs(number) != float("inf")
+        return Angle(number, None, None if finite else NOT_FINITE)
+    words = match["string"] if match["word"] is None else match["word"]
+    angle = _STRING_ANGLE.fullmatch(words.strip())
+    if angle:
+        return read_angle(angle, 1)
+    failure = failure_of_words(words) if words.strip() else UNKNOWN
+    return Angle(0.0, None, failure)
+
+
+# --- labels -------------------------------------------------------------------------------------
+
+_LAT = r"(?i:latitude|lat(?![a-z]))(?![A-Za-z0-9_])\.?"
+_LON = r"(?i:longitude|long|lng|lon)(?![A-Za-z0-9_])\.?"
+_HAN = r"(?P<han>(?<![经經経纬緯])[纬緯经經経]度|[北南][纬緯](?!度)|[东東西][经經経](?!度))"
+_LABEL_START = r"(?<![A-Za-z0-9_])"
+_HEDGE = (
+    r"(?i:is|are|of|at|approximately|approx|about|around|roughly|estimated|estimate"
+    r"|近似|约|約|为|為|是)"
+)
+_SEPARATOR = (
+    r"(?: ?\((?P<note>[^()0-9\n]{0,30})\))?"
+    rf"(?P<separator>(?:[\s:=|≈(\[]|{_HEDGE}(?![A-Za-z])\.?){{0,12}}+)[\"']?"
+)
+_VALUE_WORD = r"(?P<word>[A-Za-z<\[.…?未无無不][^\s,;|]{0,30})"
+_MEMBER = re.compile(
+    rf"(?:{_LABEL_START}(?:(?P<front>(?i:north|south|east|west))(?:ern)? )?"
+    rf"(?:(?P<lat>{_LAT})|(?P<lon>{_LON}))|{_HAN}){_SEPARATOR}"
+    rf"(?:{angle_pattern(1, number=ANY_NUMBER, start='')}|{_VALUE_WORD})"
+)
+_PAIR_GAP = r"(?P<gap>[\s,;/|&()\[\]]{0,6}+(?:and\s)?)"
+_HEAD = re.compile(
+    rf"(?:{_LABEL_START}(?:{_LAT}|(?P<lonfirst>{_LON}))\)?\s?(?:[,/&|;-]|and)?\s?\(?"
+    rf"(?:{_LON}|{_LAT})|(?:[纬緯]度|(?P<hanlonfirst>[经經経]度))[\s,/和与與及]{{0,3}}[纬緯经經経]度)"
+    rf"(?:[\s:=|≈()\[\]]|-{{2,}}+|{_HEDGE}(?![A-Za-z])\.?){{1,30}}+"
+    rf"{angle_pattern(1, number=ANY_NUMBER, start='')}{_PAIR_GAP}"
+    rf"{angle_pattern(2, number=ANY_NUMBER, start='')}(?!,? ?[+-]?[0-9])"
+)
+_LABEL_AT_END = re.compile(rf"(?:{_LAT}|{_LON}|[纬緯经經経]度)(?:[\s,/&|;()-]{{0,4}}and)?\Z")
+_LABEL_ENDS = ("e", "t", "g", "n", ".", "and", "度", "E", "T", "G", "N")
+_BETWEEN_LABELS = " \n,/&|;()-"
+_SURE_SEPARATOR = re.compile(r"[:=|\n]")
+_COMPASS = re.compile(r"(?<![A-Za-z])(?:[NSEW]|(?i:north|south|east|west)(?i:ern)?)(?![A-Za-z])")
+_LABEL_REACH = 60
+
+
+def find_labelled(text: str, *, slot: bool = False) -> Reading | None:
+    """The last latitude and longitude that stand beside their names, in either order."""
+    members = [
+        (_label_axis(match), match)
+        for match in _MEMBER.finditer(text)
+        if _is_label(text, match, slot=slot)
+    ]
+    pair = _last_pair(members, text=text, read=_label_value, joined=_joins_labels)
+    headed = _last_of(
+        pair_reading(
+            read_angle(match, 1),
+            read_angle(match, 2),
+            start=match.start(),
+            end=match.end(),
+            axes=("lon", "lat") if match["lonfirst"] or match["hanlonfirst"] else ("lat", "lon"),
+        )
+        for match in _HEAD.finditer(text)
+        if _parted(match) and _same_decimal_mark(match["deg1"], match["deg2"])
+    )
+    if pair and headed:
+        alone = pair.failure == ONE_NUMBER
+        return headed if alone or headed.end >= pair.end else pair
+    return headed or pair
+
+
+def _is_label(text: str, match: re.Match[str], *, slot: bool) -> bool:
+    """Whether the match is a coordinate's name and value, not a word that happens to look so."""
+    before = text[max(0, match.start() - 24) : match.start()].rstrip(_BETWEEN_LABELS)
+    if before.endswith(_LABEL_ENDS) and not match["han"] and _LABEL_AT_END.search(before):
+        return False  # "latitude, longitude: 1, 2": the first number is not the longitude
+    sure = slot or match["han"] or _SURE_SEPARATOR.search(match["separator"])
+    if match["word"] is not None:
+        return bool(sure) and failure_of_words(match["word"]) != NO_COORDINATES
+    full_name = len(match["lat"] or match["lon"] or "") > len("long.")
+    return bool(sure or full_name or match["mark1"] or re.search("[.,]", match["deg1"]))
+
+
+def _label_axis(match: re.Match[str]) -> str:
+    han = match["han"]
+    if han:
+        return "lat" if han[0] in "北南纬緯" else "lon"
+    return "lat" if match["lat"] else "lon"
+
+
+def _label_value(match: re.Match[str]) -> Angle:
+    if match["word"] is not None:
+        return Angle(0.0, None, failure_of_words(match["word"]))
+    angle = read_angle(match, 1)
+    note = _COMPASS.search(match["note"] or "")
+    han = match["han"] if match["han"] and match["han"][0] in "北南东東西" else ""
+    letter = (han or match["front"] or (note[0] if note else ""))[:1].upper()
+    if not letter or angle.failure:
+        return angle
+    axis = "lat" if letter in "NS北南" else "lon"
+    negative = letter in "SW南西"
+    if angle.axis is not None:
+        agrees = angle.axis == axis and (angle.degrees <= 0 if negative else angle.degrees >= 0)
+        return angle if agrees else Angle(angle.degrees, axis, HEMISPHERE_CONFLICT)
+    if match["sign1"] == "-" and not negative:
+        return Angle(angle.degrees, axis, HEMISPHERE_CONFLICT)
+    return Angle(-abs(angle.degrees) if negative else angle.degrees, axis)
+
+
+def _joins_labels(gap: str) -> bool:
+    return (
+        len(gap) <= _LABEL_REACH
+        and not any(character.isdigit() for character in gap)
+        and not _COMPASS.search(gap)
+        and not set(gap) & {"{", "}"}
+    )
+
+
+# --- hemispheres --------------------------------------------------------------------------------
+
+_HEMISPHERE_START = (
+    r"(?<![A-Za-z0-9_.°'+-])(?:(?<=\n[+-] )|(?<=\A[+-] )|(?<![+-] ))(?<![0-9.,°'] )(?<![0-9][,:/])"
+)
+_SURE_ANGLE = r"(?=[NSEW]?[A-Za-z: ]{0,7}[+-]?[0-9]{1,20}(?:[.,][0-9]| ?(?:°|度|(?i:deg))))"
+_HEMISPHERE_GAP = r"(?P<gap>[\s,;/|&()\[\]]{0,6}+(?:(?:and|by)\s)?)"
+_FIRST = angle_pattern(1, number=ANY_NUMBER, start=_HEMISPHERE_START + _SURE_ANGLE)
+_SECOND = angle_pattern(2, number=ANY_NUMBER, start=_SURE_ANGLE)
+_LETTERS_AFTER = re.compile(
+    rf"(?=[+-]?[0-9]){_FIRST}(?(post1)|(?!)){_HEMISPHERE_GAP}(?=[+-]?[0-9]){_SECOND}(?(post2)|(?!))"
+)
+_LETTERS_BEFORE = re.compile(
+    rf"(?=[A-Za-z北南东東西]){_FIRST}{_HEMISPHERE_GAP}(?=[A-Za-z北南东東西]){_SECOND}"
+    r"(?! ?°? ?[NSEW](?![A-Za-z]))"
+)
+_ONE_HEMISPHERE = re.compile(rf"(?=[+-]?[0-9]){_FIRST}(?(post1)|(?!))")
+
+
+def find_hemisphere(text: str) -> Reading | None:
+    """The last pair of numbers that carry hemisphere letters."""
+    readings = list(iter_hemisphere(text))
+    if readings:
+        return readings[-1]
+    alone = _ONE_HEMISPHERE.search(text)
+    return Reading(alone.start(), alone.end(), failure=ONE_NUMBER) if alone else None
+
+
+def iter_hemisphere(text: str) -> Iterator[Reading]:
+    """Every pair of numbers that carry hemisphere letters, in the order of the text."""
+    matches = list(_LETTERS_AFTER.finditer(text))
+    taken = 0
+    before = []
+    for match in _LETTERS_BEFORE.finditer(text):
+        while taken < len(matches) and matches[taken].end() <= match.start():
+            taken += 1
+        # "48.85 N 2.35 E 3.5" holds "N 2.35 E 3.5": a letter belongs to the number before it.
+        if taken == len(matches) or matches[taken].start() >= match.end():
+            before.append(match)
+    for match in sorted([*matches, *before], key=lambda match: match.start()):
+        if _same_decimal_mark(match["deg1"], match["deg2"]):
+            first, second = read_angle(match, 1), read_angle(match, 2)
+            yield pair_reading(first, second, start=match.start(), end=match.end())
+
+
+# --- parentheses --------------------------------------------------------------------------------
+
+_POINT = r"[+-]?[0-9]{1,20}\.[0-9]{1,30}"
+_COMMA = r"[+-]?[0-9]{1,3},[0-9]{1,30}"
+_PARENTHESES = re.compile(
+    rf"(?<![A-Za-z0-9_])\( ?(?:(?P<a>{_POINT}) ?°? ?[,;] ?(?P<b>{_POINT})"
+    rf"|(?P<c>{_COMMA}) ?°? ?; ?(?P<d>{_COMMA})) ?°? ?\)"
+)
+
+
+def find_parentheses(text: str) -> Reading | None:
+    """The last `(lat, lon)` whose numbers both have a decimal mark."""
+    return _last_of(
+        judge(
+            float((match["a"] or match["c"]).replace(",", ".")),
+            float((match["b"] or match["d"]).replace(",", ".")),
+            start=match.start(),
+            end=match.end(),
+        )
+        for match in _PARENTHESES.finditer(text)
+    )
+
+
+# --- what the forms share -----------------------------------------------------------------------
+
+
+def _last_pair(
+    members: Sequence[_Member],
+    *,
+    text: str,
+    read: Callable[[re.Match[str]], Angle],
+    joined: Callable[[str], bool],
+) -> Reading | None:
+    """The last latitude and longitude that follow one another with only a joining gap between.
+
+    Pairs are made from the left, so that a lone coordinate after a pair does not tear it apart.
+    A pair that only repeats the prompt does not stand in front of an earlier one.
+    """
+    pairs: list[tuple[_Member, _Member]] = []
+    waiting: _Member | None = None
+    for member in members:
+        if (
+            waiting is None
+            or waiting[0] == member[0]
+            or not joined(text[waiting[1].end() : member[1].start()])
+        ):
+            waiting = member
+        else:
+            pairs.append((waiting, member))
+            waiting = None
+    last: Reading | None = None
+    for first, second in reversed(pairs):
+        lat, lon = (first, second) if first[0] == "lat" else (second, first)
+        reading = labelled_reading(
+            read(lat[1]), read(lon[1]), start=first[1].start(), end=second[1].end()
+        )
+        if reading.failure != PLACEHOLDER:
+            return reading
+        last = last or reading
+    if last is None and members:
+        alone = members[-1][1]
+        return Reading(alone.start(), alone.end(), failure=read(alone).failure or ONE_NUMBER)
+    return last
+
+
+def _last_of(readings: Iterable[Reading]) -> Reading | None:
+    last = deque(readings, maxlen=1)
+    return last[0] if last else None
+
+
+def _parted(match: re.Match[str]) -> bool:
+    """Whether something stands between the two numbers of a pair (48-2 is a range)."""
+    return bool(match["gap"])
+
+
+def _same_decimal_mark(first: str, second: str) -> bool:
+    return not (("." in first and "," in second) or ("," in first and "." in second))

@@ -1,0 +1,155 @@
+"""Prepare a teacher's response for reading: drop its thoughts, unify its characters and markup.
+
+Nothing here decides what a number means. Every function is linear in its input; the ones that
+rewrite text are meant for pieces of bounded size (see `tail`), because rewriting a megabyte
+character by character would cost more than all the reading that follows.
+"""
+
+import re
+
+WINDOW = 16_384
+"""Characters of prose, counted from the end, in which the weaker forms are looked for."""
+
+_LINE_REACH = 200
+
+_CHARACTERS = str.maketrans(
+    {
+        # Digits: full-width, Arabic-Indic, extended Arabic-Indic.
+        **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+        **{chr(0x0660 + digit): str(digit) for digit in range(10)},
+        **{chr(0x06F0 + digit): str(digit) for digit in range(10)},
+        # Hemisphere letters in full width.
+        **{chr(0xFEE0 + ord(letter)): letter for letter in "NSEW"},
+        # The minus sign, hyphens and the en dash; never the em dash, which parts words.
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe58\ufe63\uff0d", "-"),
+        "\uff0b": "+",
+        "\uff1d": "=",
+        # Separators. A thousands separator goes: what is left is out of range, as it should be.
+        **dict.fromkeys("\uff0c\u060c\u3001\ufe50", ","),
+        **dict.fromkeys("\uff1b\u061b", ";"),
+        **dict.fromkeys("\uff0e\u066b\ufe52", "."),
+        "\u066c": None,
+        "\uff1a": ":",
+        "\uff0f": "/",
+        "\uff5c": "|",
+        "\uff08": "(",
+        "\uff09": ")",
+        "\u3010": "[",
+        "\u3011": "]",
+        "\uff5b": "{",
+        "\uff5d": "}",
+        "\uff05": "%",
+        "\u066a": "%",
+        # Degrees, minutes, seconds and the quotes that stand in for them.
+        **dict.fromkeys("\u00ba\u02da\u2218", "°"),
+        **dict.fromkeys("\u2018\u2019\u201b\u2032\u02b9\u02bc\u00b4\uff07", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u02ba\uff02\u00ab\u00bb", '"'),
+        # Marks that have no width: direction marks, joiners, variation selectors.
+        **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u061c\u2060\ufeff\ufe0e\ufe0f", None),
+        **dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", None),
+    }
+)
+
+_LATEX_DEGREE = re.compile(r"\^? ?\{? ?\\(?:circ|degree|textdegree|deg)(?![A-Za-z]) ?\}?")
+_LATEX_SECONDS = re.compile(r"\^? ?\{? ?\\prime ?\\prime(?![A-Za-z]) ?\}?")
+_LATEX_MINUTES = re.compile(r"\^? ?\{? ?\\prime(?![A-Za-z]) ?\}?")
+_LATEX_TEXT = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|sf|it|tt)|operatorname|boxed)(?![A-Za-z]) ?"
+    r"\{([^{}]{0,80})\}"
+)
+_LATEX_SPACE = re.compile(
+    r"\\(?:[ ,;:!\n]|(?:q?quad|left|right|[Bb]igg?[lr]?|space|approx|sim)(?![A-Za-z]))"
+)
+_LATEX_INFINITY = re.compile(r"\\infty(?![A-Za-z])")
+_ESCAPE = re.compile(r"""\\(?=["'{}()\[\]%_&#$])""")
+_ESCAPED_LINE = re.compile(r"\\n(?![a-z])")
+_LONE_SIGN = re.compile(r"\{([.,+-])\}")
+_MARKDOWN = re.compile(r"[*`$~]+")
+_BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n[ \n]*+")
+_SLOT_LEFTOVERS = re.compile(r"\\boxed|[{}^]+")
+
+_PLACEHOLDER = re.compile(r"place[- ]?holder|占位", re.IGNORECASE)
+_COMMENT_MARKS = ("//", "#", "%", "/*", "<!--", "--", "(", "[")
+
+
+def visible_text(response: str) -> str:
+    """What the teacher says aloud: `response` without its <think>...</think> parts.
+
+    A <think> that is never closed hides all that follows. A </think> that was never opened
+    (chat templates open it in the prompt) hides all that came before.
+    """
+    *closed, last = response.split("</think>")
+    aloud = [last.partition("<think>")[0]]
+    for part in reversed(closed):
+        opened = part.find("<think>")
+        if opened < 0:
+            break
+        aloud.append(part[:opened])
+    return "\n".join(reversed(aloud))
+
+
+def tail(text: str, *, limit: int = WINDOW) -> str:
+    """The last `limit` characters of `text`, begun after a break so that no number is cut in two.
+
+    A longer text in which those characters hold no break at all gives an empty string.
+    """
+    if len(text) <= limit:
+        return text
+    cut = text[-limit:]
+    at_break = re.search(r"\s", cut)
+    return cut[at_break.end() :] if at_break else ""
+
+
+def normalise(text: str) -> str:
+    """`text` with one spelling for each digit, sign, separator, quote and degree sign.
+
+    LaTeX and Markdown around numbers become plain text, runs of blanks one space, runs of line
+    breaks one line break. Braces stay: they say where an object ends.
+    """
+    text = text.translate(_CHARACTERS).replace("&deg;", "°")
+    if "\\" in text:
+        text = _LATEX_DEGREE.sub("°", text)
+        text = _LATEX_SECONDS.sub('"', text)
+        text = _LATEX_MINUTES.sub("'", text)
+        text = _LATEX_TEXT.sub(r" \1 ", text)
+        text = _LATEX_SPACE.sub(" ", text)
+        text = _LATEX_INFINITY.sub(" infinity ", text)
+        text = _ESCAPED_LINE.sub("\n", text)
+        text = _ESCAPE.sub("", text)
+    text = _MARKDOWN.sub(" ", text)
+    text = _BLANKS.sub(" ", text)
+    return _LINES.sub("\n", text)
+
+
+def normalise_slot(content: str) -> str:
+    """Like `normalise`, for the inside of a box or an answer: braces are markup here and go."""
+    text = _LONE_SIGN.sub(r"\1", normalise(content).replace("\\\\", " "))
+    return _BLANKS.sub(" ", _SLOT_LEFTOVERS.sub(" ", text)).strip().lstrip("\"' ")
+
+
+def says_placeholder(text: str, start: int, end: int) -> bool:
+    """Whether a comment in or beside `text[start:end]` calls it a placeholder.
+
+    Beside means on the same lines, or alone on the line above.
+    """
+    start = max(start, end - 5 * _LINE_REACH)
+    above, line = _lines_before(text, start)
+    stop = text.find("\n", end, end + _LINE_REACH)
+    nearby = text[line : stop if stop >= 0 else end + _LINE_REACH]
+    if above.startswith(_COMMENT_MARKS) and _PLACEHOLDER.search(above):
+        return True
+    return any(
+        mark in nearby[nearby.rfind("\n", 0, word.start()) + 1 : word.start()]
+        for word in _PLACEHOLDER.finditer(nearby)
+        for mark in _COMMENT_MARKS
+    )
+
+
+def _lines_before(text: str, start: int) -> tuple[str, int]:
+    reach = max(0, start - _LINE_REACH)
+    newline = text.rfind("\n", reach, start)
+    if newline < 0:
+        return "", reach
+    before = text.rfind("\n", max(0, newline - _LINE_REACH), newline)
+    return text[max(before + 1, newline - _LINE_REACH) : newline].strip(), newline + 1
