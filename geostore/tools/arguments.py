@@ -1,0 +1,151 @@
+"""Reads a tool call's arguments as a teacher wrote them, or says in words what is wrong.
+
+Nothing a teacher writes makes this raise anything but `RefusedCall`. What has
+one reading is repaired and flagged; what has none, or two, is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection
+from typing import Any
+
+from geostore.lenient import load_lenient
+from geostore.tools.boxes import Frame, RefusedCall
+
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER_TEXT = re.compile(rf"\s*({_NUMBER})\s*", re.ASCII)
+_NEXT_NUMBER = rf"(?:\s*,\s*|\s+)({_NUMBER})"
+_FOUR_NUMBERS = re.compile(rf"\s*([\[(])?\s*({_NUMBER}){_NEXT_NUMBER * 3}\s*([\])])?\s*", re.ASCII)
+_LONGEST_TEXT = 200  # of a number or a box written as text
+
+
+class Arguments:
+    """The arguments of one call, taken out one by one; `repaired` says whether as written.
+
+    Every method raises RefusedCall where its argument cannot be understood.
+    """
+
+    def __init__(self, members: dict[str, Any], *, repaired: bool) -> None:
+        self._members = members
+        self.repaired = repaired
+
+    @classmethod
+    def read(cls, raw: str) -> Arguments:
+        """From the JSON text of an object. Kinds: ``malformed_json``, ``arguments_not_object``."""
+        if not raw.strip():
+            return cls({}, repaired=False)
+        value, repaired = load_lenient(raw)
+        if isinstance(value, str):
+            # The object's JSON text as a JSON string: encoded once too often.
+            value, _ = load_lenient(value)
+            repaired = True
+        if isinstance(value, dict):
+            return cls(value, repaired=repaired)
+        if value is None and raw.strip() != "null":
+            raise RefusedCall(
+                "malformed_json",
+                "The arguments are not valid JSON. Write them as one JSON object.",
+            )
+        raise RefusedCall(
+            "arguments_not_object",
+            'The arguments must be one JSON object, such as {"name": value}.',
+        )
+
+    def check_names(
+        self, tool: str, *, allowed: Collection[str], required: Collection[str]
+    ) -> None:
+        """Kinds: ``missing_argument``, ``extra_argument``."""
+        takes = f"{tool} takes {listed(allowed)}"
+        takes += f"; {listed(required)} must be given." if required else "."
+        for name in required:
+            if name not in self._members:
+                raise RefusedCall("missing_argument", f"The argument {name} is missing. {takes}")
+        for name in self._members:
+            if name not in allowed:
+                raise RefusedCall("extra_argument", f"There is no argument {quoted(name)}. {takes}")
+
+    def image_index(self, count: int) -> int | None:
+        """``img_idx``, None where it is not given. Kinds: ``img_idx_invalid``, ``img_idx_unknown``.
+
+        count: how many images there are so far.
+        """
+        value = self._members.get("img_idx")
+        if value is None:
+            self.repaired |= "img_idx" in self._members
+            return None
+        have = "There is only image 0" if count == 1 else f"There are images 0 to {count - 1}"
+        number = self._number(value)
+        if number is None or number != math.floor(number):
+            raise RefusedCall("img_idx_invalid", f"img_idx must be a whole number. {have}.")
+        if not 0 <= number < count:
+            raise RefusedCall("img_idx_unknown", f"That img_idx does not exist. {have}.")
+        self.repaired |= not isinstance(value, int)
+        return int(number)
+
+    def box(self, frame: Frame) -> tuple[float, float, float, float]:
+        """``bbox_2d`` as four finite numbers in the teacher's frame. Kind: ``bbox_invalid``."""
+        value = self._members["bbox_2d"]
+        if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
+            found = _FOUR_NUMBERS.fullmatch(value)
+            if found and (found[1], found[6]) in ((None, None), ("[", "]"), ("(", ")")):
+                value = list(found.group(2, 3, 4, 5))
+        if isinstance(value, list) and len(value) == 4:
+            a, b, c, d = (self._number(side) for side in value)
+            if a is not None and b is not None and c is not None and d is not None:
+                return a, b, c, d
+        raise RefusedCall(
+            "bbox_invalid",
+            f"bbox_2d must be a list of four finite numbers. Give {frame.allowed}.",
+        )
+
+    def label(self) -> str | None:
+        """``label``, None where it is not given. Kind: ``label_invalid``."""
+        value = self._members.get("label")
+        if value is None:
+            self.repaired |= "label" in self._members
+            return None
+        if not isinstance(value, str):
+            raise RefusedCall("label_invalid", "label must be a text.")
+        # JSON can escape half of a surrogate pair, which no UTF-8 holds.
+        sound = value.encode(errors="replace").decode()
+        self.repaired |= sound != value
+        return sound
+
+    def angle(self) -> float:
+        """``angle`` in degrees. Kind: ``angle_invalid``."""
+        number = self._number(self._members["angle"])
+        if number is None:
+            raise RefusedCall(
+                "angle_invalid",
+                "angle must be a finite number of degrees; positive turns counter-clockwise.",
+            )
+        return number
+
+    def _number(self, value: Any) -> float | None:
+        """A finite number, also from its decimal text; None otherwise."""
+        number = math.nan
+        if isinstance(value, str):
+            found = _NUMBER_TEXT.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
+            if found:
+                number = float(found[1])
+                self.repaired = True
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                number = float(value)
+            except OverflowError:  # an integer past the range of floats
+                return None
+        return number if math.isfinite(number) else None
+
+
+def quoted(written: str) -> str:
+    """What a teacher wrote, short and on one line, for a sentence."""
+    printable = "".join(c if c.isprintable() else " " for c in written[:60])
+    return f'"{printable}"' if len(written) <= 60 else f'"{printable}..."'
+
+
+def listed(names: Collection[str]) -> str:
+    """The names in a sentence; there is at least one."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,92 @@
+"""The rotate tool: turns an image counter-clockwise on a canvas that grows with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from geostore.errors import ImageError
+from geostore.imaging import resize
+from geostore.records import BboxFrame, ToolCall
+from geostore.tools.arguments import Arguments
+from geostore.tools.boxes import Frame, number_text
+from geostore.tools.tool import Meaning, Operation, Tool
+
+MAX_ROTATED_PIXELS = 32_000_000
+"""An image whose canvas would grow past this area is reduced first: a turn can double
+the area, and turns can be chained."""
+
+
+def _properties(_frame: BboxFrame) -> dict[str, Any]:
+    return {
+        "angle": {
+            "type": "number",
+            "description": (
+                "By how many degrees to turn the image; positive is counter-clockwise. The canvas "
+                "grows so that nothing is cut off."
+            ),
+        },
+    }
+
+
+def _understand(arguments: Arguments, _frame: Frame) -> Meaning:
+    angle = arguments.angle()
+    return Meaning(arguments={"angle": angle}, angle=angle, noop=within_turn(angle) == 0)
+
+
+def _rotate(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
+    if call.angle is None:
+        raise ImageError("a rotation without an angle cannot be applied", kind="missing")
+    angle = within_turn(call.angle)
+    if angle % 90:
+        image = _reduced_for_turn(image, angle)
+    # Pillow moves pixels exactly for multiples of 90 degrees, whatever the filter.
+    return image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
+
+
+def _reduced_for_turn(image: Image.Image, angle: float) -> Image.Image:
+    """The image, reduced where its canvas would grow past the bound when it is turned."""
+    cos, sin = (abs(f(math.radians(angle))) for f in (math.cos, math.sin))
+    width, height = image.size
+    grown = (width * cos + height * sin) * (width * sin + height * cos)
+    if grown <= MAX_ROTATED_PIXELS:
+        return image
+    scale = math.sqrt(MAX_ROTATED_PIXELS / grown)
+    return resize(image, (max(1, int(width * scale)), max(1, int(height * scale))))
+
+
+def within_turn(angle: float) -> float:
+    """The same turn as an angle from 0 up to, but not including, 360 degrees."""
+    within = angle % 360.0
+    # The remainder of a tiny negative number is rounded up to the divisor.
+    return 0.0 if within == 360.0 else within
+
+
+def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
+    angle = float(arguments["angle"])
+    sense = "clockwise" if angle < 0 else "counter-clockwise"
+    told = f"image {frame.index} turned {number_text(abs(angle))} degrees {sense}."
+    if within_turn(angle) == 0:
+        told += " That is no turn at all, so it looks as before."
+    if operation.moves_table:
+        told += " Calls without img_idx now mean this image."
+    return told
+
+
+ROTATE_TOOL = Tool(
+    name="image_rotate_tool",
+    description=(
+        "Turn an image and get it back as a new image. Use it where the photo lies on its side or "
+        "a text is slanted."
+    ),
+    properties=_properties,
+    required=("angle",),
+    understand=_understand,
+    apply=_rotate,
+    told=_told,
+    short_side=lambda limits: limits.min_side,
+    moves_table=True,
+)
