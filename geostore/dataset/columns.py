@@ -1,0 +1,191 @@
+"""The columns of a dataset: which plays which role, and what their values mean.
+
+Two readers of the same numbers live here side by side, one for whole columns
+and one for single values, so that a sample's truth is the one it was drawn by.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geostore.errors import DatasetError
+
+DEFAULT_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "image": ("image", "img", "photo"),
+    "lat": ("lat", "latitude"),
+    "lon": ("lon", "lng", "longitude"),
+    "locatability_score": ("locatability_score", "locatability"),
+    "country": ("country",),
+}
+"""Role to the column names it is looked for under, case aside, in order of preference."""
+
+_EXAMPLES = {"image": "image=photo", "lat": "lat=latitude", "lon": "lon=longitude"}
+"""The roles that every dataset must fill."""
+
+# Bounded, so that no text that matches can overflow a float; Arrow and `float` then agree on it.
+_NUMBER = (
+    r"^[ \t\r\n]*[+-]?([0-9]{1,20}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?[ \t\r\n]*$"
+)
+_NUMBER_RE = re.compile(_NUMBER)
+
+
+def map_columns(names: Sequence[str], explicit: Mapping[str, str], *, path: str) -> dict[str, str]:
+    """Role to column name, in the order of the roles: as told, else by `DEFAULT_COLUMNS`.
+
+    Raises DatasetError, listing what is there, for an unknown role, a column
+    that does not exist, and a required role that no column fills.
+    """
+    there = f"its columns are: {', '.join(names) or 'none'}"
+    for role, name in explicit.items():
+        if role not in DEFAULT_COLUMNS:
+            raise DatasetError(
+                f"--column {role}={name}: there is no role {role!r}; "
+                f"the roles are {', '.join(DEFAULT_COLUMNS)}"
+            )
+        if name not in names:
+            raise DatasetError(f"{path} has no column {name!r} for {role}; {there}")
+    found = dict(explicit)
+    for role, candidates in DEFAULT_COLUMNS.items():
+        if role in found:
+            continue
+        matches = [c for c in candidates if c in names] or [
+            n for c in candidates for n in names if n.lower() == c
+        ]
+        if matches:
+            found[role] = matches[0]
+    missing = [role for role in _EXAMPLES if role not in found]
+    if missing:
+        raise DatasetError(
+            f"{path} has no column for {' and '.join(missing)}; {there}. Name it, as in "
+            + " ".join(f"--column {_EXAMPLES[role]}" for role in missing)
+        )
+    return {role: found[role] for role in DEFAULT_COLUMNS if role in found}
+
+
+def check_types(schema: Any, column_map: Mapping[str, str], *, path: str) -> None:
+    """Raise DatasetError where a column's Arrow type cannot play its role."""
+    for role, name in column_map.items():
+        kind = schema.field(name).type
+        if role == "image":
+            fits = _is_image(kind)
+            wanted = "an image, its bytes, or the path of its file"
+        elif role == "country":
+            fits, wanted = is_scalar(kind), "text"
+        else:
+            fits = _is_number(kind) or is_text(kind) or pa.types.is_null(kind)
+            wanted = "numbers, or numbers as text"
+        if not fits:
+            raise DatasetError(
+                f"{path}: the column {name!r} for {role} is of type {kind}, not {wanted}; "
+                f"name another one, as in --column {role}=COLUMN"
+            )
+
+
+def _is_image(kind: Any) -> bool:
+    if pa.types.is_struct(kind):
+        fields = {field.name: field.type for field in kind}
+        return ("bytes" in fields and _is_binary(fields["bytes"])) or (
+            "path" in fields and is_text(fields["path"])
+        )
+    return _is_binary(kind) or is_text(kind)
+
+
+def _is_binary(kind: Any) -> bool:
+    types = pa.types
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+        or types.is_fixed_size_binary(kind)
+    )
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is one of the kinds of UTF-8 text."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def is_scalar(kind: Any) -> bool:
+    """Whether values of this Arrow type can be kept as one JSON value each."""
+    types = pa.types
+    return bool(
+        _is_number(kind)
+        or is_text(kind)
+        or types.is_boolean(kind)
+        or types.is_date(kind)
+        or types.is_time(kind)
+        or types.is_timestamp(kind)
+        or types.is_duration(kind)
+    )
+
+
+def to_floats(column: Any) -> npt.NDArray[np.float64]:
+    """A whole column as float64, NaN for nulls and for text that is no number."""
+    if is_text(column.type):
+        # As bytes: an invalid character must make one row unreadable, not stop the whole column.
+        # In one piece: on 1.4 million rows in 14,000 chunks that takes an eighth of the time.
+        text = column.cast(pa.large_binary()).combine_chunks()
+        text = pc.replace_substring(text, ",", ".")
+        text = pc.if_else(pc.match_substring_regex(text, _NUMBER), text, None)
+        text = pc.ascii_trim_whitespace(text.cast(pa.large_string()))
+        column = pc.ascii_ltrim(text, "+")
+    column = column.cast(pa.float64(), safe=False)
+    numbers: npt.NDArray[np.float64] = pc.fill_null(column, math.nan).to_numpy()
+    return numbers
+
+
+def number(value: Any) -> float | None:
+    """One value as `to_floats` reads it; None where that gives NaN."""
+    if isinstance(value, str):
+        text = value.replace(",", ".")
+        return float(text) if _NUMBER_RE.match(text) else None
+    return None if value is None else float(value)
+
+
+def plain(scalar: Any, labels: list[str] | None) -> Any:
+    """An Arrow scalar as a JSON value.
+
+    None for nulls, NaN and infinities. Decimals, durations and integers past 64
+    signed bits become text, as do dates and times, in ISO form and in UTC where
+    the column has a time zone. Text loses NULs and what is not UTF-8.
+    """
+    if not scalar.is_valid:
+        return None
+    kind = scalar.type
+    if is_text(kind):
+        return scalar.as_buffer().to_pybytes().decode("utf-8", "replace").replace("\0", "\ufffd")
+    if pa.types.is_timestamp(kind):
+        # Without its zone the instant is UTC already, and no time zone database is needed.
+        text = str(scalar.cast(pa.timestamp(kind.unit)).cast(pa.string()).as_py())
+        if text.startswith("<"):  # Arrow's words for a year past 32767
+            return f"{scalar.value} {kind.unit}"
+        return text.replace(" ", "T") + ("Z" if kind.tz else "")
+    if pa.types.is_duration(kind):
+        return f"{scalar.value} {kind.unit}"
+    if pa.types.is_date(kind) or pa.types.is_time(kind):
+        return str(scalar.cast(pa.string()).as_py())
+    value = scalar.as_py()
+    if labels is not None:
+        return labels[value] if 0 <= value < len(labels) else None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,241 @@
+"""Reads a dataset as it lies on disk: its columns as arrays, its photos as stored bytes.
+
+Row numbers are those of the saved dataset and nothing here ever sorts, filters
+or decodes, so that a row number kept in a store names the same photo for as long
+as the dataset's fingerprint stays the same. Nothing here goes to the network.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from geostore.dataset import columns as column_values
+from geostore.dataset import files as dataset_files
+from geostore.errors import DatasetError, ImageError
+from geostore.records import DatasetFacts, Sample
+
+if TYPE_CHECKING:
+    import datasets
+
+
+class PhotoDataset:
+    """A dataset on disk with an image, a latitude and a longitude in every row.
+
+    Memory stays flat whatever its size: the Arrow files are mapped, not read.
+    All methods may be called from several threads at once.
+    """
+
+    def __init__(self, dataset: datasets.Dataset, facts: DatasetFacts, *, folder: Path) -> None:
+        """Wrap an opened dataset; `folder` is where relative photo paths start."""
+        self._facts = facts
+        self._folder = folder
+        self._table: Any = dataset.data.table
+        # A selection is kept by `datasets` beside the table; its row n is the table's row rows[n].
+        selected: Any = getattr(dataset, "_indices", None)
+        self._rows: npt.NDArray[np.int64] | None = (
+            None if selected is None else selected.column(0).to_numpy().astype(np.int64)
+        )
+        schema = self._table.schema
+        column_values.check_types(schema, facts.column_map, path=facts.path)
+        roles = set(facts.column_map.values())
+        self._scalars = [
+            field.name
+            for field in schema
+            if field.name not in roles and column_values.is_scalar(field.type)
+        ]
+        # Names behind the numbers of a ClassLabel column, which mean nothing outside the dataset.
+        self._labels: dict[str, list[str]] = {
+            name: list(feature.names)
+            for name, feature in dataset.features.items()
+            if type(feature).__name__ == "ClassLabel" and getattr(feature, "names", None)
+        }
+        # Batches instead of Table.slice, which walks every chunk of every column for one row.
+        read = [*dict.fromkeys([*facts.column_map.values(), *self._scalars])]
+        self._position = {name: number for number, name in enumerate(read)}
+        self._batches: list[Any] = self._table.select(read).to_batches()
+        lengths = [batch.num_rows for batch in self._batches]
+        self._starts: list[int] = np.cumsum([0, *lengths], dtype=np.int64).tolist()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        columns: Mapping[str, str] | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> PhotoDataset:
+        """Open what lies at `path`.
+
+        path: a folder written by ``save_to_disk`` (a dataset, one split of a
+            DatasetDict, or a DatasetDict with a single split), a Parquet file,
+            a folder of them, a pattern such as ``data/train-*.parquet``, or an
+            image folder with a ``metadata.csv``.
+        columns: role to column name, for columns that have another name than
+            `DEFAULT_COLUMNS`.
+        cache_dir: where ``datasets`` keeps the Arrow copy that it makes of
+            Parquet files and image folders; None for its own place.
+
+        The fingerprint of a saved dataset is the one saved with it. Other kinds
+        have none that outlives a copy or a `touch`, so theirs is a hash: of the
+        Parquet files' names, sizes and footers, or of the photo files' names
+        and sizes in row order.
+
+        Raises DatasetError when there is nothing, no dataset, several splits,
+        or a required column missing.
+        """
+        found = dataset_files.find(Path(os.path.abspath(os.path.expanduser(path))))
+        dataset = dataset_files.load(found, cache_dir=cache_dir)
+        column_map = column_values.map_columns(
+            dataset.column_names, columns or {}, path=str(found.path)
+        )
+        fingerprint = found.fingerprint
+        if fingerprint is None:
+            fingerprint = dataset_files.hash_files(
+                found, dataset.data.table, image=column_map["image"]
+            )
+        facts = DatasetFacts(
+            path=str(found.path),
+            name=found.name,
+            fingerprint=fingerprint,
+            split=found.split,
+            num_rows=dataset.num_rows,
+            columns=tuple(dataset.column_names),
+            column_map=column_map,
+        )
+        return cls(dataset, facts, folder=found.folder)
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """What the store keeps of this dataset."""
+        return self._facts
+
+    def __len__(self) -> int:
+        return self._facts.num_rows
+
+    def coordinates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Latitudes and longitudes in degrees, one per row, NaN where none can be read.
+
+        Numbers stored as text are read. Nothing is checked for its range.
+        """
+        return self._numbers("lat"), self._numbers("lon")
+
+    def locatability(self) -> npt.NDArray[np.float64] | None:
+        """Scores (0 hard, 1 easy), one per row, NaN where unknown; None without the column."""
+        return self._numbers("locatability_score") if self._has("locatability_score") else None
+
+    def photo_bytes(self, index: int) -> bytes:
+        """The photo of row `index` exactly as it is stored, not decoded.
+
+        Raises ImageError(kind="missing") where the row has none or its file is
+        not there, DatasetError where there is no such row.
+        """
+        batch, row = self._locate(index)
+        scalar = batch.column(self._position[self._facts.column_map["image"]])[row]
+        value: Any = scalar
+        if pa.types.is_struct(scalar.type) and scalar.is_valid:
+            fields = {field.name for field in scalar.type}
+            value = scalar["bytes"] if "bytes" in fields else None
+            if (value is None or not value.is_valid) and "path" in fields:
+                value = scalar["path"]
+        if value is None or not value.is_valid:
+            raise ImageError(f"{self._facts.path}: row {index} has no image", kind="missing")
+        stored: bytes = value.as_buffer().to_pybytes()
+        if not column_values.is_text(value.type):
+            return stored
+        # Not decoded as UTF-8, which the name of a file need not be.
+        return self._read_file(os.fsdecode(stored), index)
+
+    def read_sample(self, index: int) -> Sample:
+        """Row `index` without its pixels: its truth, its scalar columns, its photo's facts.
+
+        Lists, structs and binary columns are left out. A photo that cannot be
+        used gives a sample that says so in `exclusion`.
+
+        Raises DatasetError where there is no such row or no coordinates in it.
+        """
+        from geostore import imaging
+
+        batch, row = self._locate(index)
+
+        def value(column: str) -> Any:
+            return column_values.plain(
+                batch.column(self._position[column])[row], self._labels.get(column)
+            )
+
+        def role(name: str) -> Any:
+            return value(self._facts.column_map[name]) if self._has(name) else None
+
+        lat, lon = column_values.number(role("lat")), column_values.number(role("lon"))
+        if lat is None or lon is None:
+            raise DatasetError(f"{self._facts.path}: row {index} has no readable coordinates")
+        country = role("country")
+        photo, exclusion = None, None
+        try:
+            photo = imaging.probe(self.photo_bytes(index))
+        except ImageError as error:
+            exclusion = error.kind
+        return Sample(
+            sample_index=index,
+            lat=lat,
+            lon=lon,
+            locatability_score=column_values.number(role("locatability_score")),
+            country=(str(country).strip() or None) if country is not None else None,
+            columns={name: value(name) for name in self._scalars},
+            photo=photo,
+            exclusion=exclusion,
+        )
+
+    def check_same(self, facts: DatasetFacts) -> None:
+        """Raise DatasetError unless row numbers drawn from `facts` still name the same photos."""
+        mine = self._facts
+        if (facts.fingerprint, facts.num_rows) != (mine.fingerprint, mine.num_rows):
+            raise DatasetError(
+                f"{mine.path} has changed since rows were drawn from it: the store knows "
+                f"{facts.num_rows:,} rows with fingerprint {facts.fingerprint}, and here are "
+                f"{mine.num_rows:,} rows with fingerprint {mine.fingerprint}. To restore from it "
+                "would give wrong photos; put the dataset back as it was, or begin a new store"
+            )
+        image = facts.column_map.get("image", mine.column_map["image"])
+        if image != mine.column_map["image"]:
+            raise DatasetError(
+                f"{mine.path}: the store took its photos from the column {image!r}, not from "
+                f"{mine.column_map['image']!r}; name it, as in --column image={image}"
+            )
+
+    def _has(self, role: str) -> bool:
+        return role in self._facts.column_map
+
+    def _numbers(self, role: str) -> npt.NDArray[np.float64]:
+        numbers = column_values.to_floats(self._table.column(self._facts.column_map[role]))
+        return numbers if self._rows is None else numbers[self._rows]
+
+    def _locate(self, index: int) -> tuple[Any, int]:
+        if not 0 <= index < len(self):
+            raise DatasetError(
+                f"{self._facts.path} has no row {index}: its {len(self):,} rows count from 0"
+            )
+        position = int(index if self._rows is None else self._rows[index])
+        number = bisect_right(self._starts, position) - 1
+        return self._batches[number], position - self._starts[number]
+
+    def _read_file(self, name: str, index: int) -> bytes:
+        if "://" in name:
+            raise ImageError(
+                f"{self._facts.path}: row {index} names {name}, which is not a local file",
+                kind="missing",
+            )
+        try:
+            return (self._folder / name).read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise ImageError(
+                f"{self._facts.path}: the photo of row {index} cannot be read: {error}",
+                kind="missing",
+            ) from error
