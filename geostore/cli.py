@@ -1,0 +1,498 @@
+"""The command line: reads options, calls one function, prints what it gives.
+
+Results go to stdout, everything said to a person to stderr. An error of
+geostore's is one line and exit code 1, a wrong option exit code 2, a run that
+was asked to stop 3. What a command needs is imported when it runs, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from geostore.errors import GeostoreError
+
+if TYPE_CHECKING:
+    from geostore.generate import Tally
+
+EXIT_ERROR = 1
+EXIT_STOPPED = 3
+
+app = typer.Typer(
+    name="geostore",
+    help="Turn a teacher vision-language model into training data for photo geolocation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class ProtocolName(StrEnum):
+    """How the teacher writes tool calls."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    NATIVE = "native"
+
+
+class FrameName(StrEnum):
+    """The frame that the teacher's boxes are in."""
+
+    AUTO = "auto"
+    PIXEL = "pixel"
+    NORM1000 = "norm1000"
+    NORM1000_YX = "norm1000_yx"
+
+
+class TeacherName(StrEnum):
+    """Teachers that come with geostore."""
+
+    OFFLINE = "offline"
+
+
+class ReaderName(StrEnum):
+    """How the offline teacher reads signs."""
+
+    TEMPLATE = "template"
+    RAPIDOCR = "rapidocr"
+
+
+class OrderName(StrEnum):
+    """In which order samples are drawn."""
+
+    DATASET = "dataset"
+    HARDEST = "hardest"
+    EASIEST = "easiest"
+    RANDOM = "random"
+
+
+class DurabilityName(StrEnum):
+    """When a commit is on disk."""
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
+class RetryName(StrEnum):
+    """Which closed traces are taken up again."""
+
+    FAILED = "failed"
+
+
+class QueryFormat(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class ExportFormat(StrEnum):
+    """What an export is made of."""
+
+    TRACE = "trace"
+    JSONL = "jsonl"
+
+
+class MessagesMode(StrEnum):
+    """How much of the conversation each turn of an export repeats."""
+
+    DELTA = "delta"
+    LAST = "last"
+    FULL = "full"
+
+
+class ImagesMode(StrEnum):
+    """How an export carries images."""
+
+    REFERENCE = "reference"
+    EMBED = "embed"
+    FILES = "files"
+
+
+StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
+DEFAULT_STORE = Path("geostore.db")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"geostore {version('geostore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def geostore(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Turn a teacher vision-language model into training data for photo geolocation.
+
+    A store is one SQLite file that holds every sample, turn, tool call, answer and reward.
+    """
+    context.obj = debug
+
+
+@app.command()
+def generate(
+    dataset_path: Annotated[
+        Path,
+        typer.Option(
+            "--dataset-path",
+            "--dataset_path",
+            help="A dataset saved on disk, or one split of it; Parquet or an image folder.",
+        ),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    num_samples: Annotated[
+        int,
+        typer.Option(
+            "--num-samples", "--num_samples", min=0, help="How many samples; 0: all there are."
+        ),
+    ] = 10,
+    max_turns: Annotated[
+        int,
+        typer.Option("--max-turns", "--max_turns", min=1, help="Teacher responses per trace."),
+    ] = 10,
+    rollouts: Annotated[int, typer.Option(min=1, help="Traces per sample.")] = 1,
+    model: Annotated[
+        str | None, typer.Option(help="The teacher, by the name its server knows.")
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            "--base-url",
+            envvar="OPENAI_BASE_URL",
+            help="The server's address, such as http://127.0.0.1:8000/v1.",
+        ),
+    ] = None,
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", help="The environment variable that holds the key.")
+    ] = "OPENAI_API_KEY",
+    teacher: Annotated[
+        TeacherName | None,
+        typer.Option(help="offline: the demo's teacher, on this machine for the time of the run."),
+    ] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature.")] = 0.7,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", "--max_tokens", min=1, help="Tokens per response.")
+    ] = 2048,
+    seed: Annotated[
+        int | None, typer.Option(help="Sampling seed that is sent to the teacher.")
+    ] = None,
+    tools: Annotated[
+        bool, typer.Option("--tools/--no-tools", help="Let the teacher zoom and rotate.")
+    ] = True,
+    protocol: Annotated[
+        ProtocolName,
+        typer.Option(help="How calls are written: in the text, by the API, or by the model."),
+    ] = ProtocolName.AUTO,
+    bbox_frame: Annotated[
+        FrameName,
+        typer.Option("--bbox-frame", help="The frame of the teacher's boxes; auto: by the model."),
+    ] = FrameName.AUTO,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--max-pixels",
+            min=3136,
+            help="Greatest area of an image as sent, in pixels; zooms are cut from full size.",
+        ),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Traces in flight.")] = 16,
+    order: Annotated[OrderName, typer.Option(help="Which samples come first.")] = OrderName.DATASET,
+    order_seed: Annotated[int, typer.Option("--order-seed", help="Seed of the random order.")] = 0,
+    min_locatability: Annotated[
+        float | None,
+        typer.Option("--min-locatability", min=0, max=1, help="Only samples from this score."),
+    ] = None,
+    max_locatability: Annotated[
+        float | None,
+        typer.Option("--max-locatability", min=0, max=1, help="Only samples below this score."),
+    ] = None,
+    duplicates: Annotated[
+        bool,
+        typer.Option("--duplicates", help="Use a photo again that stands in several rows."),
+    ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
+    ] = None,
+    retry: Annotated[
+        RetryName | None,
+        typer.Option(help="failed: take up traces again whose attempts were used up."),
+    ] = None,
+    max_attempts: Annotated[
+        int, typer.Option("--max-attempts", min=1, help="Requests for one turn, failures included.")
+    ] = 6,
+    request_timeout: Annotated[
+        float,
+        typer.Option("--request-timeout", min=1, help="Seconds for one request, all in all."),
+    ] = 600.0,
+    durability: Annotated[
+        DurabilityName,
+        typer.Option(
+            help="full: every commit is synced; normal: a power cut may lose the last ones."
+        ),
+    ] = DurabilityName.FULL,
+    reader: Annotated[
+        ReaderName,
+        typer.Option(help="How the offline teacher reads; rapidocr needs geostore[demo]."),
+    ] = ReaderName.TEMPLATE,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show each sample when its trace ends.")
+    ] = False,
+) -> None:
+    """Ask the teacher about photos and store all it says; only what is missing is asked.
+
+    Run again, it does what is left; after a kill, it goes on inside the conversations that
+    were cut. Ctrl-C finishes the requests in flight and stores them; twice drops them.
+    """
+    from geostore.generate import Plan
+    from geostore.progress import ProgressWatcher
+    from geostore.rollout import Patience
+    from geostore.sampling import Draw
+    from geostore.wiring import GenerateRequest, run_generate
+
+    plan = Plan(
+        num_samples=num_samples or None,
+        rollouts=rollouts,
+        turn_limit=max_turns,
+        concurrency=concurrency,
+        draw=Draw(
+            order=order.value,
+            seed=order_seed,
+            min_locatability=min_locatability,
+            max_locatability=max_locatability,
+        ),
+        duplicates=duplicates,
+        retry_failed=retry is RetryName.FAILED,
+        patience=Patience(max_attempts=max_attempts),
+    )
+    request = GenerateRequest(
+        dataset_path=dataset_path,
+        store=store,
+        plan=plan,
+        columns=_pairs(column or [], "--column"),
+        model=model,
+        base_url=base_url,
+        api_key_env=api_key_env,
+        teacher=teacher.value if teacher else None,
+        reader=reader.value,
+        tools=tools,
+        protocol=protocol.value,
+        bbox_frame=bbox_frame.value,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        max_pixels=max_pixels,
+        seed=seed,
+        request_timeout=request_timeout,
+        durability=durability.value,
+    )
+    with ProgressWatcher(verbose=verbose, saved_to=str(store)) as watcher:
+        tally = run_generate(request, watcher)
+    _say(_summary(tally, watcher.state()))
+    if tally.stopped:
+        _say("run the same command again to go on where this stopped")
+        raise typer.Exit(EXIT_STOPPED)
+
+
+@app.command()
+def rescore(
+    store: StoreOption = DEFAULT_STORE,
+    reward: Annotated[
+        str, typer.Option(help="Which reward: geoguessr, exponential, linear, threshold, ...")
+    ] = "geoguessr",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A parameter of it, such as scale=2000; may be repeated."),
+    ] = None,
+) -> None:
+    """Compute a reward for every trace that does not have it yet."""
+    from geostore.rewards import make_spec
+    from geostore.rewards import rescore as rescore_store
+    from geostore.store import Store
+
+    spec = make_spec(reward, _pairs(param or [], "--param"))
+    with Store.open(store) as opened:
+        result = rescore_store(opened.connection, spec)
+    typer.echo(
+        f"{spec.name} ({spec.sha256[:8]}): computed {result.computed:,}, "
+        f"found done {result.found_done:,}"
+    )
+
+
+@app.command()
+def query(
+    statement: Annotated[
+        str | None, typer.Argument(help="The name of a query (see --list), or SQL of DuckDB's.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    format: Annotated[
+        QueryFormat, typer.Option("--format", help="How rows are printed.")
+    ] = QueryFormat.TABLE,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the queries that have names.")
+    ] = False,
+) -> None:
+    """Ask the store a question in SQL; it only reads, also while generate writes."""
+    from geostore import analytics
+
+    if list_:
+        for name, answers in analytics.list_queries():
+            typer.echo(f"{name:24}{answers}")
+        return
+    if statement is None:
+        raise typer.BadParameter("name a query or write SQL; --list shows the names")
+    result = analytics.run_query(store, statement)
+    typer.echo(analytics.FORMATS[format.value](result))
+
+
+@app.command()
+def stats(
+    store: StoreOption = DEFAULT_STORE,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
+    from geostore import stats as batch
+
+    found = batch.stats(store)
+    typer.echo(batch.format_json(found) if json else batch.format_text(found))
+
+
+@app.command()
+def show(
+    trace: Annotated[str, typer.Argument(help="The trace's name, such as 17-3fa1c2d4-1.")],
+    store: StoreOption = DEFAULT_STORE,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Whole responses, reasoning, and what was sent.")
+    ] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="Write every image the teacher saw into this folder.")
+    ] = None,
+    dataset_path: Annotated[
+        Path | None,
+        typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
+    ] = None,
+) -> None:
+    """Show one trace: its sample, turns, tool calls, answer and reward."""
+    from geostore.restore import PhotoSource
+    from geostore.show import render_trace, write_images
+    from geostore.store import Store
+
+    with Store.open(store) as opened:
+        stored = opened.get_trace(opened.find_trace(trace))
+    typer.echo(render_trace(stored, verbose=verbose))
+    if images is not None:
+        source = PhotoSource(str(dataset_path) if dataset_path else None)
+        for path in write_images(stored, images, source):
+            _say(f"wrote {path}")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
+    store: StoreOption = DEFAULT_STORE,
+    format: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
+    ] = ExportFormat.TRACE,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="Only traces with at least this score.")
+    ] = None,
+    max_distance: Annotated[
+        float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
+    ] = None,
+    messages: Annotated[
+        MessagesMode,
+        typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
+    ] = MessagesMode.DELTA,
+    images: Annotated[
+        ImagesMode,
+        typer.Option(help="Images as references, inside the JSON, or as files beside it."),
+    ] = ImagesMode.REFERENCE,
+    dataset_path: Annotated[
+        Path | None,
+        typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
+    ] = None,
+) -> None:
+    """Write the good traces as files; the same store and options give the same bytes."""
+    from geostore.export import Filter
+    from geostore.export import export as export_store
+    from geostore.store import Store
+
+    with Store.open(store) as opened:
+        result = export_store(
+            opened,
+            out,
+            format=format.value,
+            filters=Filter(min_score=min_score, max_distance_km=max_distance),
+            messages=messages.value,
+            images=images.value,
+            dataset_path=str(dataset_path) if dataset_path else None,
+        )
+    typer.echo(f"wrote {result.count:,} traces to {result.path} (sha256 {result.sha256[:16]}...)")
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="The folder to make.")] = Path("demo"),
+    samples: Annotated[int, typer.Option(min=1, help="How many photos to render.")] = 24,
+) -> None:
+    """Run the whole pipeline on rendered photos with the offline teacher; no network, no key."""
+    from geostore.demo import walkthrough
+
+    walkthrough.run(directory, samples=samples)
+
+
+def main() -> NoReturn:
+    """The entry point of the command line."""
+    try:
+        app(standalone_mode=True)
+    except GeostoreError as error:
+        if "--debug" in sys.argv:
+            raise
+        _say(f"geostore: {error}")
+    except KeyboardInterrupt:
+        _say("geostore: interrupted; what was committed is in the store")
+        sys.exit(EXIT_STOPPED)
+    sys.exit(EXIT_ERROR)
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _pairs(values: list[str], option: str) -> dict[str, str]:
+    """``name=value`` strings as a dict. Raises a usage error for any other."""
+    pairs: dict[str, Any] = {}
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{value!r} is not name=value", param_hint=option)
+        pairs[name] = rest
+    return pairs
+
+
+def _summary(tally: Tally, state: str) -> str:
+    parts = [f"{tally.played} traces closed"]
+    if tally.done:
+        parts.append(f"{tally.done} done before")
+    if tally.interrupted:
+        parts.append(f"{tally.interrupted} left open")
+    if tally.elsewhere:
+        parts.append(f"{tally.elsewhere} held by another process")
+    for reason, rows in sorted(tally.excluded.items()):
+        parts.append(f"{rows} rows skipped ({reason})")
+    return f"{', '.join(parts)}; {state}"

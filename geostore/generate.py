@@ -1,0 +1,426 @@
+"""Plays many rollouts at a time: draws samples, claims traces, and hands them to workers.
+
+What is missing is decided by the store alone: a run looks at each candidate row
+in drawing order, skips what needs nothing more, and claims the rest as workers
+become free. So it does not matter how often a run is started, killed, or
+started twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol
+
+from geostore.errors import TeacherUnusable
+from geostore.journal import Journal, TraceJournal
+from geostore.processes import host_name, is_alive, start_mark
+from geostore.protocol import RequestWriter
+from geostore.recipe import recipe_hash
+from geostore.records import (
+    Closing,
+    FailedAttempt,
+    Recipe,
+    Reward,
+    Sample,
+    StoredTrace,
+    TraceKey,
+    Turn,
+)
+from geostore.restore import checked_photo
+from geostore.rollout import Asks, Patience, Setting, play
+from geostore.sampling import Draw, candidates, describe_skipped
+from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Store
+from geostore.toolbench import ToolBench
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from geostore.dataset import PhotoDataset
+
+CLAIM_SECONDS = 120.0
+"""How long a claim holds without being renewed; it is renewed four times as often."""
+
+_CHUNK = 512
+"""Candidate rows that are looked up in the store at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do.
+
+    num_samples: how many usable samples, from the first of the drawing order;
+    None: all. rollouts: per sample. turn_limit: turns per trace. concurrency:
+    traces in flight. duplicates: use a photo again that stands in several rows.
+    retry_failed: take up traces again whose attempts were used up.
+    """
+
+    num_samples: int | None = 10
+    rollouts: int = 1
+    turn_limit: int = 10
+    concurrency: int = 16
+    draw: Draw = field(default_factory=Draw)
+    duplicates: bool = False
+    retry_failed: bool = False
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEnd:
+    """A trace that closed, as a watcher is told of it."""
+
+    key: TraceKey
+    sample: Sample
+    closing: Closing
+    reward: Reward | None
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes; called in the event loop, after the store has it."""
+
+    def notice(self, message: str) -> None:
+        """Something a person should read."""
+
+    def planned(self, traces: int) -> None:
+        """How many traces the run is about, done ones included."""
+
+    def found_done(self, traces: int) -> None:
+        """So many more traces were found done, or cannot be had."""
+
+    def turn(self, turn: Turn) -> None:
+        """A response was paid for and is in the store."""
+
+    def failure(self, attempt: FailedAttempt) -> None:
+        """A request failed."""
+
+    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
+        """A trace closed; `stored` where `wants_traces`."""
+
+    @property
+    def wants_traces(self) -> bool:
+        """Whether `trace_ended` should be given the whole trace."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did, counted in traces.
+
+    done: needed nothing. played: closed by this run. interrupted: left open by
+    this run. elsewhere: claimed by another process. excluded: dataset rows that
+    cannot be used, by reason. stopped: the run was asked to stop.
+    """
+
+    done: int = 0
+    played: int = 0
+    interrupted: int = 0
+    elsewhere: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    stopped: bool = False
+
+
+async def generate(
+    *,
+    dataset: PhotoDataset,
+    store: Store,
+    recipe: Recipe,
+    plan: Plan,
+    teacher: Asks,
+    arguments: dict[str, Any],
+    watcher: Watcher,
+) -> Tally:
+    """Play what is missing of a plan; what it did.
+
+    arguments: of the run, for its row; no secret. The first SIGINT or SIGTERM
+    lets the requests in flight finish and commits them, the second drops them;
+    either way the run ends as a run, and `Tally.stopped` is set.
+    Raises TeacherUnusable where no request can succeed, StoreError where the
+    store cannot be written; what was committed stays.
+    """
+    with Journal(store) as journal, ThreadPoolExecutor(_worker_threads()) as executor:
+        run_id = await journal.commit(partial(_start_run, arguments=arguments))
+        run = _Run(
+            dataset=dataset,
+            journal=journal,
+            recipe=recipe,
+            plan=plan,
+            teacher=teacher,
+            watcher=watcher,
+            executor=executor,
+            run_id=run_id,
+        )
+        outcome = "stopped: error"
+        try:
+            tally = await run.play_all()
+            outcome = "interrupted" if tally.stopped else "done"
+            return tally
+        except TeacherUnusable:
+            outcome = "stopped: teacher unusable"
+            raise
+        finally:
+            # Where the store itself has failed, its error is the one to be seen.
+            with suppress(Exception):
+                await journal.commit(lambda s: s.end_run(run_id, outcome))
+
+
+class _Run:
+    """One generate process at work; what its parts share."""
+
+    def __init__(
+        self,
+        *,
+        dataset: PhotoDataset,
+        journal: Journal,
+        recipe: Recipe,
+        plan: Plan,
+        teacher: Asks,
+        watcher: Watcher,
+        executor: ThreadPoolExecutor,
+        run_id: int,
+    ) -> None:
+        self.dataset = dataset
+        self.journal = journal
+        self.recipe = recipe
+        self.recipe_sha256 = recipe_hash(recipe)
+        self.plan = plan
+        self.watcher = watcher
+        self.executor = executor
+        self.run_id = run_id
+        self.stopping = asyncio.Event()
+        self.tally = Tally()
+        self.setting = Setting(
+            recipe=recipe,
+            writer=RequestWriter(recipe),
+            teacher=teacher,
+            bench=ToolBench(),
+            executor=executor,
+            turn_limit=plan.turn_limit,
+            patience=plan.patience,
+            stopping=self.stopping,
+            on_turn=watcher.turn,
+            on_failure=watcher.failure,
+        )
+
+    async def play_all(self) -> Tally:
+        dataset_id, recipe_id = await self.journal.commit(
+            lambda s: (s.put_dataset(self.dataset.facts), s.put_recipe(self.recipe))
+        )
+        order = await asyncio.to_thread(self._candidates)
+        wanted = len(order) if self.plan.num_samples is None else self.plan.num_samples
+        self.watcher.planned(min(wanted, len(order)) * self.plan.rollouts)
+        work = self._work(dataset_id, recipe_id, order, wanted)
+        taking = asyncio.Lock()
+
+        async def worker() -> None:
+            while True:
+                async with taking:
+                    item = await anext(work, None)
+                if item is None:
+                    return
+                await self._play_one(*item)
+
+        with _signals(self._stop, asyncio.current_task()):
+            renewing = asyncio.create_task(self._renew_claims())
+            try:
+                await _together(worker, self.plan.concurrency)
+            except asyncio.CancelledError:
+                # The second signal cancels this task, which has then done its part.
+                if not self.stopping.is_set():
+                    raise
+            finally:
+                renewing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await renewing
+        self.tally.stopped = self.stopping.is_set()
+        return self.tally
+
+    def _candidates(self) -> NDArray[np.int64]:
+        lat, lon = self.dataset.coordinates()
+        found = candidates(lat, lon, self.dataset.locatability(), self.plan.draw)
+        for sentence in describe_skipped(found):
+            self.watcher.notice(sentence)
+        return found.indices
+
+    async def _work(
+        self, dataset_id: int, recipe_id: int, order: NDArray[np.int64], wanted: int
+    ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
+        """The traces that are missing, each claimed, in drawing order."""
+        plan = self.plan
+        usable = 0
+        for start in range(0, len(order), _CHUNK):
+            chunk = order[start : start + _CHUNK].tolist()
+            known = await self.journal.commit(
+                partial(
+                    Store.known_samples,
+                    dataset_id=dataset_id,
+                    indices=chunk,
+                    recipe_id=recipe_id,
+                    rollouts=plan.rollouts,
+                    turn_limit=plan.turn_limit,
+                    retry_failed=plan.retry_failed,
+                )
+            )
+            for index in chunk:
+                if usable >= wanted or self.stopping.is_set():
+                    return
+                sample = known.get(index) or await self._draw(dataset_id, index)
+                if sample.exclusion is not None:
+                    self.tally.excluded[sample.exclusion] = (
+                        self.tally.excluded.get(sample.exclusion, 0) + 1
+                    )
+                    continue
+                usable += 1
+                if sample.closed >= plan.rollouts:
+                    self._found_done(plan.rollouts)
+                    continue
+                for rollout in range(1, plan.rollouts + 1):
+                    claimed = await self._claim(sample.sample_id, recipe_id, rollout)
+                    if isinstance(claimed, str):
+                        self._found_done(1, elsewhere=claimed == "claimed")
+                    else:
+                        yield TraceKey(index, self.recipe_sha256, rollout), claimed
+                    if self.stopping.is_set():
+                        return
+
+    def _found_done(self, traces: int, *, elsewhere: bool = False) -> None:
+        if elsewhere:
+            self.tally.elsewhere += traces
+        else:
+            self.tally.done += traces
+        self.watcher.found_done(traces)
+
+    async def _draw(self, dataset_id: int, index: int) -> KnownSample:
+        loop = asyncio.get_running_loop()
+        sample = await loop.run_in_executor(self.executor, self.dataset.read_sample, index)
+        return await self.journal.commit(
+            lambda s: s.put_sample(dataset_id, sample, once_per_photo=not self.plan.duplicates)
+        )
+
+    async def _claim(
+        self, sample_id: int, recipe_id: int, rollout: int
+    ) -> ClaimedTrace | NotClaimed:
+        return await self.journal.commit(
+            lambda s: s.claim(
+                sample_id=sample_id,
+                recipe_id=recipe_id,
+                rollout=rollout,
+                run_id=self.run_id,
+                turn_limit=self.plan.turn_limit,
+                retry_failed=self.plan.retry_failed,
+                seconds=CLAIM_SECONDS,
+            )
+        )
+
+    async def _play_one(self, key: TraceKey, claimed: ClaimedTrace) -> None:
+        assert claimed.sample.photo is not None
+        outcome = await play(
+            self.setting,
+            TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
+            load_photo=partial(
+                checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
+            ),
+            photo=claimed.photo,
+            turns=claimed.turns,
+            calls=claimed.calls,
+        )
+        if outcome.closing is None:
+            self.tally.interrupted += 1
+            return
+        self.tally.played += 1
+        stored = None
+        if self.watcher.wants_traces:
+            stored = await self.journal.commit(lambda s: s.get_trace(claimed.trace_id))
+        end = TraceEnd(key, claimed.sample, outcome.closing, outcome.reward)
+        self.watcher.trace_ended(end, stored)
+
+    async def _renew_claims(self) -> None:
+        while True:
+            await asyncio.sleep(CLAIM_SECONDS / 4)
+            await self.journal.commit(lambda s: s.renew_claims(self.run_id, seconds=CLAIM_SECONDS))
+
+    def _stop(self) -> None:
+        self.stopping.set()
+        self.watcher.notice(
+            "stopping: requests in flight are waited for and stored; once more drops them"
+        )
+
+
+async def _together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run so many workers; the first error ends them all and is raised by itself.
+
+    Requests in flight together fail together, and one sentence is enough.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(count):
+                group.create_task(worker())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+
+
+@contextmanager
+def _signals(stop: Callable[[], None], task: asyncio.Task[Any] | None) -> Iterator[None]:
+    """While inside: the first SIGINT or SIGTERM calls `stop`, the second cancels `task`."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def asked_to_stop() -> None:
+        nonlocal asked
+        if asked and task is not None:
+            task.cancel()
+        else:
+            asked = True
+            stop()
+
+    taken = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread's loop can have handlers, and not on every system.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, asked_to_stop)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
+def _start_run(store: Store, *, arguments: dict[str, Any]) -> int:
+    """Record this process, and give back what processes that no longer live have claimed."""
+    host = host_name()
+    for run in store.claiming_runs():
+        if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
+            store.end_run(run["id"], "killed")
+    return store.start_run(
+        arguments=arguments,
+        versions=versions(),
+        host=host,
+        pid=os.getpid(),
+        process_started=start_mark(os.getpid()),
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide which bytes an image comes out in, and what was sent how."""
+    from PIL import features
+
+    found = {name: version(name) for name in ("geostore", "pillow", "openai", "datasets")}
+    return {
+        **found,
+        "libjpeg": str(features.version("libjpeg_turbo") or features.version("jpg")),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def _worker_threads() -> int:
+    return max(2, os.cpu_count() or 1)

@@ -1,0 +1,158 @@
+"""Commits what rollouts do, many at a time: one writer thread per process.
+
+A rollout hands over a change and waits until it is on disk. Changes that wait
+at the same moment share one transaction and one sync, so that many rollouts in
+flight cost few commits. The thread owns its connection; nothing else writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from geostore.answers import PARSER_VERSION, parse_answer
+from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
+from geostore.rewards import ensure_default_spec, score_trace
+from geostore.store import Store
+
+T = TypeVar("T")
+_MOST_IN_ONE_COMMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Something to do to the store, and who waits for it."""
+
+    work: Callable[[Store], Any]
+    waiting: asyncio.Future[Any]
+
+
+_Result = tuple[_Change, Any, BaseException | None]
+
+
+class Journal:
+    """The writer thread over a store. Use as a context manager, in the thread of the loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="geostore-writer", daemon=True)
+
+    def __enter__(self) -> Journal:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Commit what waits, and end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    async def commit(self, work: Callable[[Store], T]) -> T:
+        """Do `work` in a transaction and return its value once that is on disk.
+
+        `work` may be done twice where another change in its transaction failed,
+        so it must not do anything but write and read rows. It is done even where
+        the caller is cancelled meanwhile: what was handed over is kept.
+        """
+        waiting: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.put(_Change(work, waiting))
+        return await waiting
+
+    def _write(self) -> None:
+        while True:
+            batch, ended = self._gather()
+            if batch:
+                results = self._commit(batch)
+                self._loop.call_soon_threadsafe(_tell, results)
+            if ended:
+                return
+
+    def _gather(self) -> tuple[list[_Change], bool]:
+        """What waits now; waits for the first. The flag says that no more will come."""
+        first = self._waiting.get()
+        if first is None:
+            return [], True
+        batch = [first]
+        while len(batch) < _MOST_IN_ONE_COMMIT:
+            try:
+                change = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if change is None:
+                return batch, True
+            batch.append(change)
+        return batch, False
+
+    def _commit(self, batch: list[_Change]) -> list[_Result]:
+        try:
+            with self._store.transaction():
+                values = [change.work(self._store) for change in batch]
+        except BaseException as error:
+            if len(batch) == 1:
+                return [(batch[0], None, error)]
+            # One of them is at fault; the others must not suffer for it.
+            return [result for change in batch for result in self._commit([change])]
+        return [(change, value, None) for change, value in zip(batch, values, strict=True)]
+
+
+def _tell(results: list[_Result]) -> None:
+    """Tell those who wait; who was cancelled meanwhile no longer does."""
+    for change, value, error in results:
+        if change.waiting.done():
+            continue
+        if error is None:
+            change.waiting.set_result(value)
+        else:
+            change.waiting.set_exception(error)
+
+
+class TraceJournal:
+    """What one rollout records of its trace; each method returns when it is on disk."""
+
+    def __init__(self, journal: Journal, *, trace_id: int, run_id: int) -> None:
+        self._journal = journal
+        self._trace_id = trace_id
+        self._run_id = run_id
+
+    async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
+        """A response; with the first one, the photo as it was sent."""
+        await self._journal.commit(
+            lambda store: store.put_turn(self._trace_id, turn, run_id=self._run_id, photo=photo)
+        )
+
+    async def record_call(self, call: ToolCall) -> None:
+        """A tool call and its result."""
+        await self._journal.commit(lambda store: store.put_call(self._trace_id, call))
+
+    async def record_failure(self, attempt: FailedAttempt) -> None:
+        """A request that failed."""
+        await self._journal.commit(
+            lambda store: store.put_attempt(self._trace_id, attempt, run_id=self._run_id)
+        )
+
+    async def close(
+        self, closing: Closing, *, turn_limit: int, final_response: str | None
+    ) -> Reward | None:
+        """Close the trace, with its answer and default reward; None for a failed trace."""
+        answer = None if final_response is None else parse_answer(final_response)
+
+        def work(store: Store) -> Reward | None:
+            store.close_trace(self._trace_id, closing, turn_limit=turn_limit)
+            if answer is None:
+                return None
+            store.put_answer(self._trace_id, PARSER_VERSION, answer)
+            spec_id = ensure_default_spec(store.connection)
+            return score_trace(store.connection, self._trace_id, spec_id)
+
+        return await self._journal.commit(work)

@@ -1,0 +1,296 @@
+"""Plays one trace to its end, from wherever its rows leave off.
+
+Each step's result is handed to the journal, and the rollout goes on only when
+it is on disk: the response before a tool runs, each tool result by itself. The
+teacher and the journal are arguments; no database and no HTTP is known here.
+A failure of one trace is a row and a closed trace, never an exception; only
+what makes the whole run pointless (`TeacherUnusable`) or the store unusable is
+raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from geostore.conversation import Ask, Conversation, Run
+from geostore.errors import DatasetError, ImageError, TeacherError, TeacherUnusable
+from geostore.protocol import RequestWriter, data_url
+from geostore.records import (
+    Closing,
+    FailedAttempt,
+    ImageFacts,
+    Recipe,
+    Reply,
+    Reward,
+    SentImage,
+    ToolCall,
+    Turn,
+)
+from geostore.restore import conversation_images
+from geostore.toolbench import ToolBench
+
+T = TypeVar("T")
+_MESSAGE_LENGTH = 500
+
+
+class Asks(Protocol):
+    """The teacher, as a rollout sees it."""
+
+    async def ask(self, body: bytes) -> Reply:
+        """Send a request body. Raises TeacherError."""
+
+
+class Records(Protocol):
+    """The journal, as a rollout sees it; each method returns when it is on disk."""
+
+    async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
+        """A response; with the first one, the photo as it was sent."""
+
+    async def record_call(self, call: ToolCall) -> None:
+        """A tool call and its result."""
+
+    async def record_failure(self, attempt: FailedAttempt) -> None:
+        """A request that failed."""
+
+    async def close(
+        self, closing: Closing, *, turn_limit: int, final_response: str | None
+    ) -> Reward | None:
+        """The end of the trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How failed requests are tried again.
+
+    max_attempts: requests for one turn before the trace has failed.
+    first_wait, longest_wait: seconds; a wait is drawn evenly from zero to a bound
+        that doubles from the first to the longest, so that clients that failed
+        together do not come back together.
+    longest_retry_after: seconds; a server's Retry-After is honoured up to this.
+    """
+
+    max_attempts: int = 6
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    longest_retry_after: float = 300.0
+
+    def wait(self, failures: int, retry_after: float | None) -> float:
+        """Seconds to wait after so many failures (1 and up) of a turn."""
+        bound = min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
+        jittered = random.uniform(0, bound)
+        if retry_after is None:
+            return jittered
+        return min(retry_after, self.longest_retry_after) + jittered
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of playing a trace.
+
+    closing: None where it was interrupted and stays open. reward: under the
+    store's default spec, None for a failed or interrupted trace.
+    """
+
+    closing: Closing | None
+    reward: Reward | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all rollouts of a run share.
+
+    executor: where pixels and files are worked on, away from the event loop.
+    stopping: when set, a rollout ends after the step it is at.
+    on_turn, on_failure: told of each response and each failed request, after
+        it is on disk.
+    """
+
+    recipe: Recipe
+    writer: RequestWriter
+    teacher: Asks
+    bench: ToolBench
+    executor: Executor
+    turn_limit: int
+    patience: Patience
+    stopping: asyncio.Event
+    on_turn: Callable[[Turn], None]
+    on_failure: Callable[[FailedAttempt], None]
+
+
+async def play(
+    setting: Setting,
+    journal: Records,
+    *,
+    load_photo: Callable[[], bytes],
+    photo: ImageFacts | None,
+    turns: tuple[Turn, ...] = (),
+    calls: tuple[ToolCall, ...] = (),
+) -> Outcome:
+    """Play a trace on from its rows until it closes or the run is stopping.
+
+    load_photo: gives the stored bytes, checked; called in the executor.
+    photo: the photo as sent before, None where nothing was sent.
+    Raises TeacherUnusable, and StoreError from the journal.
+    """
+    rollout = _Rollout(setting, journal, sent=photo, turns=turns, calls=calls)
+    try:
+        return await rollout.play(load_photo)
+    except TeacherUnusable:
+        raise
+    except TeacherError as error:
+        return await rollout.fail(error.error_class)
+    except (ImageError, DatasetError) as error:
+        await rollout.record_failure("image", str(error))
+        return await rollout.fail("image")
+
+
+class _Rollout:
+    """One trace being played; what `play` needs between its steps."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        journal: Records,
+        *,
+        sent: ImageFacts | None,
+        turns: tuple[Turn, ...],
+        calls: tuple[ToolCall, ...],
+    ) -> None:
+        self._setting = setting
+        self._journal = journal
+        self._sent = sent
+        self._turns = turns
+        self._calls = calls
+        self._wire: list[bytes] = []
+        self._urls: dict[str, bytes] = {}
+
+    async def play(self, load_photo: Callable[[], bytes]) -> Outcome:
+        setting = self._setting
+
+        def prepare() -> tuple[bytes, list[SentImage]]:
+            photo = load_photo()
+            return photo, conversation_images(photo, setting.recipe, self._calls, sent=self._sent)
+
+        photo, images = await self._work(prepare)
+        for image in images:
+            self._urls[image.sha256] = data_url(image)
+        conversation = Conversation.resume(
+            setting.recipe, setting.writer, images[0].facts, turns=self._turns, calls=self._calls
+        )
+        while not setting.stopping.is_set():
+            step = conversation.next(setting.turn_limit)
+            if isinstance(step, Closing):
+                return await self._close(step, conversation)
+            if isinstance(step, Ask):
+                reply = await self._ask(step)
+                if reply is None:
+                    break
+                turn = _turn(step, reply)
+                sent = images[0].facts if turn.turn == 1 else None
+                await self._journal.record_turn(turn, sent)
+                conversation.add_turn(turn)
+                setting.on_turn(turn)
+            else:
+                conversation.add_call(await self._run(step, photo))
+        return Outcome(None, None)
+
+    async def fail(self, reason: str) -> Outcome:
+        """Close the trace as failed."""
+        closing = Closing("failed", reason)
+        limit = self._setting.turn_limit
+        await self._journal.close(closing, turn_limit=limit, final_response=None)
+        return Outcome(closing, None)
+
+    async def record_failure(
+        self, error_class: str, message: str, *, turn: int = 0, error: TeacherError | None = None
+    ) -> None:
+        """Record a failed attempt; turn 0 where it was not about a request."""
+        attempt = FailedAttempt(
+            turn=turn,
+            error_class=error_class,
+            message=message[:_MESSAGE_LENGTH],
+            http_status=error.status if error else None,
+            usage_json=error.usage_json if error else None,
+        )
+        await self._journal.record_failure(attempt)
+        self._setting.on_failure(attempt)
+
+    async def _close(self, closing: Closing, conversation: Conversation) -> Outcome:
+        reward = await self._journal.close(
+            closing,
+            turn_limit=self._setting.turn_limit,
+            final_response=conversation.turns[-1].response,
+        )
+        return Outcome(closing, reward)
+
+    async def _ask(self, step: Ask) -> Reply | None:
+        """The reply, after as many attempts as are allowed; None when the run is stopping.
+
+        Raises TeacherError where the attempts are used up or it makes no sense
+        to try again.
+        """
+        # Messages already written in wire form are not written again: they only grow in number.
+        for message in step.messages[len(self._wire) :]:
+            self._wire.append(message.wire(self._urls))
+            for sha256 in message.images:
+                self._urls.pop(sha256, None)
+        body = self._setting.writer.body(self._wire)
+        patience = self._setting.patience
+        failures = 0
+        while True:
+            try:
+                return await self._setting.teacher.ask(body)
+            except TeacherError as error:
+                failures += 1
+                await self.record_failure(
+                    error.error_class, str(error), turn=step.turn, error=error
+                )
+                final = isinstance(error, TeacherUnusable) or error.error_class == "refused"
+                if final or failures >= patience.max_attempts:
+                    raise
+                if await self._stopped_within(patience.wait(failures, error.retry_after)):
+                    return None
+
+    async def _run(self, step: Run, photo: bytes) -> ToolCall:
+        setting = self._setting
+        call, image = await self._work(lambda: setting.bench.run(step, setting.recipe, photo))
+        if image is not None:
+            self._urls[image.sha256] = data_url(image)
+        await self._journal.record_call(call)
+        return call
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._setting.executor, work)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._setting.stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+def _turn(step: Ask, reply: Reply) -> Turn:
+    return Turn(
+        turn=step.turn,
+        response=reply.response,
+        reasoning=reply.reasoning,
+        reasoning_source=reply.reasoning_source,
+        native_calls=reply.native_calls,
+        finish_reason=reply.finish_reason,
+        turn_limit=step.turn_limit,
+        request_sha256=step.request_sha256,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        total_tokens=reply.total_tokens,
+        cached_tokens=reply.cached_tokens,
+        reasoning_tokens=reply.reasoning_tokens,
+        latency_ms=reply.latency_ms,
+        served_model=reply.served_model,
+        request_id=reply.request_id,
+    )

@@ -1,0 +1,130 @@
+"""Runs the tool calls of a conversation on pixels and writes down what came of them.
+
+A call that cannot be run, for whatever reason, is a row with a sentence for the
+teacher; it never ends a trace.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from geostore.conversation import Run
+from geostore.identity import sha256_hex
+from geostore.imaging import decode
+from geostore.recipe import tool_names
+from geostore.records import Recipe, SentImage, ToolCall
+from geostore.tools import BadCall, Operation, apply, derive, observation, present, understand
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DECODED_BYTES = 256 * 2**20
+"""How much of decoded photos is kept at most: the calls of a trace come one after another."""
+
+
+class ToolBench:
+    """Runs calls; keeps the photos decoded last, so that one is decoded once a trace.
+
+    May be used by several threads at once.
+    """
+
+    def __init__(self, decoded_bytes: int = DECODED_BYTES) -> None:
+        self._decoded_bytes = decoded_bytes
+        self._decoded: OrderedDict[str, Image] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(self, step: Run, recipe: Recipe, photo: bytes) -> tuple[ToolCall, SentImage | None]:
+        """The row of a call and the image it gave, if it gave one.
+
+        photo: stored bytes. Raises ImageError where the photo does not decode.
+        """
+        if step.refused:
+            most = recipe.max_calls_per_turn
+            sentence = f"Not run: at most {most} tool calls are run in one turn. Call again."
+            return _bad(step, BadCall("too_many_calls", sentence, None)), None
+        if not step.written.name:
+            sentence = (
+                "The text inside <tool_call></tool_call> is not a JSON object with "
+                '"name" and "arguments". Write the call again.'
+            )
+            return _bad(step, BadCall("malformed_call", sentence, None)), None
+        understood = understand(
+            step.written.name,
+            step.written.raw_arguments,
+            enabled=tool_names(recipe),
+            images=step.images,
+            table=step.table,
+            frame=recipe.bbox_frame,
+            earlier=step.earlier,
+        )
+        if isinstance(understood, BadCall):
+            return _bad(step, understood), None
+        full = self._photo(photo)
+        try:
+            source = derive(full, step.earlier, understood.source_index)
+            image = present(apply(understood, source), understood.name, recipe.limits)
+        except (MemoryError, OSError, ValueError, ArithmeticError) as error:
+            sentence = f"The tool failed on this call ({type(error).__name__}). Try another."
+            return _bad(step, BadCall("tool_crash", sentence, understood.source_index)), None
+        return _good(step, recipe, understood, image), image
+
+    def _photo(self, data: bytes) -> Image:
+        key = sha256_hex(data)
+        with self._lock:
+            if key in self._decoded:
+                self._decoded.move_to_end(key)
+                return self._decoded[key]
+        image = decode(data)
+        with self._lock:
+            self._decoded[key] = image
+            while len(self._decoded) > 1 and self._size() > self._decoded_bytes:
+                self._decoded.popitem(last=False)
+        return image
+
+    def _size(self) -> int:
+        return sum(3 * image.width * image.height for image in self._decoded.values())
+
+
+def _good(step: Run, recipe: Recipe, operation: Operation, image: SentImage) -> ToolCall:
+    index = len(step.images)
+    sentence = observation(
+        operation, image, image_index=index, images=step.images, frame=recipe.bbox_frame
+    )
+    repaired = {"repaired"} if step.written.repaired else set()
+    return ToolCall(
+        turn=step.turn,
+        call_index=step.call_index,
+        name=operation.name,
+        raw_arguments=step.written.raw_arguments,
+        arguments=operation.arguments,
+        source_index=operation.source_index,
+        box=operation.box,
+        angle=operation.angle,
+        success=True,
+        error_kind=None,
+        flags=tuple(sorted(repaired | set(operation.flags))),
+        observation=sentence,
+        image=image.facts,
+        image_index=index,
+    )
+
+
+def _bad(step: Run, bad: BadCall) -> ToolCall:
+    return ToolCall(
+        turn=step.turn,
+        call_index=step.call_index,
+        name=step.written.name,
+        raw_arguments=step.written.raw_arguments,
+        arguments=None,
+        source_index=bad.source_index,
+        box=None,
+        angle=None,
+        success=False,
+        error_kind=bad.error_kind,
+        flags=(),
+        observation=bad.sentence,
+        image=None,
+        image_index=None,
+    )

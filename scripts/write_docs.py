@@ -1,0 +1,122 @@
+"""Writes the generated pages of docs/: the schema, the commands, the named queries.
+
+Each is made from what the program itself says, so that none can drift from it;
+a test compares the files with what this makes.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from geostore.cli import app
+from geostore.sqlfiles import load_sql, sql_names
+from geostore.store import Store
+
+ROOT = Path(__file__).parent.parent
+MADE = "<!-- Made by `make docs`; changes here are overwritten. -->\n"
+HELP_WIDTH = 96
+
+
+def schema_page() -> str:
+    """docs/schema.md: every table of a store that was just migrated, with its own comments."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Store.open(Path(folder) / "geostore.db", create=True) as store:
+            parts = [_table(store.connection, name) for name in _tables(store.connection)]
+    intro = (
+        "# The schema of a store\n\n"
+        "A store is one SQLite file. This is what `geostore` makes of an empty one: the statements "
+        "as SQLite keeps them, with each table's natural key and its references. Times are "
+        "ISO-8601 UTC text, JSON columns hold canonical JSON, and the tables are STRICT.\n"
+    )
+    return "\n".join([MADE + intro, *parts])
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute(
+        "select name from sqlite_master where type = 'table' and name not like '\\_%' escape '\\'"
+        " and name not like 'sqlite%' order by rowid"
+    )
+    return [row["name"] for row in found]
+
+
+def _table(connection: sqlite3.Connection, name: str) -> str:
+    comment = _comment_before(name)
+    rows = connection.execute(
+        "select sql from sqlite_master where tbl_name = ? and sql is not null order by rowid",
+        (name,),
+    )
+    statements = ";\n\n".join(row["sql"] for row in rows)
+    count = len(connection.execute(f"pragma foreign_key_list({name})").fetchall())
+    references = f" Foreign keys: {count}." if count else ""
+    return f"## {name}\n\n{comment}{references}\n\n```sql\n{statements};\n```\n"
+
+
+def _comment_before(table: str) -> str:
+    """The comment that stands before a table in its migration."""
+    for migration in sql_names("migrations"):
+        script = load_sql("migrations", migration)
+        if found := re.search(rf"((?:^--.*\n)+)create table {table} ", script, re.MULTILINE):
+            return " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
+    raise ValueError(f"table {table} has no comment before it in sql/migrations")
+
+
+def commands_page() -> str:
+    """docs/commands.md: the help of every command, as it is printed."""
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    pages = [_help(command, "geostore")]
+    pages += [_help(sub, f"geostore {name}") for name, sub in sorted(command.commands.items())]
+    intro = (
+        "# The commands\n\n"
+        "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped by a "
+        "signal with work left.\n"
+    )
+    return "\n".join([MADE + intro, *pages])
+
+
+def _help(command: typer.core.TyperGroup | typer.core.TyperCommand, name: str) -> str:
+    context = command.make_context(
+        name, [], resilient_parsing=True, terminal_width=HELP_WIDTH,
+        max_content_width=HELP_WIDTH,
+    )
+    text = command.get_help(context)
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return f"## {name}\n\n```text\n{lines.strip()}\n```\n"
+
+
+def queries_page() -> str:
+    """docs/queries.md: the named queries and views, with their statements."""
+    parts = []
+    for name in sql_names("analytics"):
+        statement = load_sql("analytics", name).strip()
+        parts.append(f"## {name}\n\n```sql\n{statement}\n```\n")
+    intro = (
+        "# The queries\n\n"
+        "`geostore query NAME` runs one of these; `geostore query 'select ...'` anything else that "
+        "reads. The statements are DuckDB's, over the store's tables and the views of `views`.\n"
+    )
+    return "\n".join([MADE + intro, *parts])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "schema.md": schema_page,
+    "commands.md": commands_page,
+    "queries.md": queries_page,
+}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page(), encoding="utf-8")
+        print(f"wrote docs/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Runs of generate against a loopback server, in this process and in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geostore.dataset import PhotoDataset
+from geostore.generate import Plan, Tally, TraceEnd, generate
+from geostore.recipe import make_recipe
+from geostore.records import FailedAttempt, StoredTrace, Turn
+from geostore.rollout import Patience
+from geostore.store import Store
+from geostore.teacher import Teacher
+
+AT_ONCE = Patience(max_attempts=3, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01)
+
+
+@dataclass
+class Notes:
+    """A watcher that writes everything down."""
+
+    notices: list[str] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    failures: list[FailedAttempt] = field(default_factory=list)
+    ends: list[TraceEnd] = field(default_factory=list)
+    total: int = 0
+    done: int = 0
+    wants_traces: bool = False
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
+
+    def planned(self, traces: int) -> None:
+        self.total = traces
+
+    def found_done(self, traces: int) -> None:
+        self.done += traces
+
+    def turn(self, turn: Turn) -> None:
+        self.turns.append(turn)
+
+    def failure(self, attempt: FailedAttempt) -> None:
+        self.failures.append(attempt)
+
+    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
+        self.ends.append(end)
+
+
+def run(
+    url: str,
+    dataset_path: Path,
+    store_path: Path,
+    *,
+    notes: Notes | None = None,
+    request_timeout: float = 10.0,
+    recipe: dict[str, Any] | None = None,
+    **plan: Any,
+) -> Tally:
+    """One generate run in this process, with waits that a test can bear."""
+    made = make_recipe(**{"model": "test", **(recipe or {})})
+    options = {"num_samples": 6, "concurrency": 4, "patience": AT_ONCE, **plan}
+
+    async def play() -> Tally:
+        async with Teacher(
+            base_url=url, api_key="sk-secret", request_timeout=request_timeout
+        ) as teacher:
+            return await generate(
+                dataset=PhotoDataset.open(dataset_path),
+                store=store,
+                recipe=made,
+                plan=Plan(**options),
+                teacher=teacher,
+                arguments={},
+                watcher=notes or Notes(),
+            )
+
+    with Store.open(store_path, create=True, durability="normal") as store:
+        return asyncio.run(play())
+
+
+def command(*arguments: str | Path, **environment: str) -> list[str]:
+    """The command line, as a list to start it with."""
+    return [sys.executable, "-m", "geostore", *map(str, arguments)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment without a teacher of the tester's own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    return {**kept, "COLUMNS": "120", **more}
+
+
+def geostore(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, env=environment(**more), timeout=60
+    )
+
+
+def start_geostore(*arguments: str | Path, **more: str) -> subprocess.Popen[str]:
+    """Start the command line and leave it running."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+    )
+
+
+TABLES = (
+    "datasets",
+    "samples",
+    "recipes",
+    "traces",
+    "turns",
+    "tool_calls",
+    "answers",
+    "reward_specs",
+    "rewards",
+)
+# What may differ between two runs that did the same: when, how long, by which process, and the
+# surrogate ids that follow from the order in which traces were begun.
+_PASSING = ("created_at", "closed_at", "latency_ms", "run_id", "claimed_by", "claim_expires_at")
+
+
+def contents(store_path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of a store that must be the same however the run was interrupted, by table."""
+    with Store.open(store_path) as store:
+        ids = "select id, sample_id, recipe_id, rollout from traces"
+        keys = {row["id"]: tuple(row)[1:] for row in store.connection.execute(ids)}
+        samples = {
+            row["id"]: row["sample_index"]
+            for row in store.connection.execute("select id, sample_index from samples")
+        }
+        found = {}
+        for table in TABLES:
+            rows = []
+            for row in store.connection.execute(f"select * from {table}"):
+                values = {k: row[k] for k in row.keys() if k not in _PASSING}  # noqa: SIM118
+                if "trace_id" in values:
+                    sample_id, *rest = keys[values["trace_id"]]
+                    values["trace_id"] = (samples[sample_id], *rest)
+                if "sample_id" in values:
+                    values["sample_id"] = samples[values["sample_id"]]
+                if table in ("traces", "samples"):
+                    del values["id"]
+                rows.append(tuple(values.values()))
+            found[table] = sorted(rows, key=repr)
+        return found

@@ -1,0 +1,163 @@
+"""A real HTTP server on loopback that speaks the chat-completions API; only its mind is made up.
+
+Faults are set per request: `script` is asked for each request, in the order of arrival, and
+returns a `Reply`, a `Fault`, or None for the mind's own answer.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A well-formed answer."""
+
+    content: str | None = ""
+    finish_reason: str = "stop"
+    tool_calls: list[dict[str, Any]] | None = None
+    message: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] | None = field(
+        default_factory=lambda: {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "total_tokens": 120,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Anything else: a status with a body, or a connection that is cut, or silence."""
+
+    status: int = 500
+    body: bytes = b'{"error": {"message": "out of order"}}'
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    hang_up: bool = False
+    silent_seconds: float = 0.0
+
+
+Mind = Callable[[Body], Reply]
+Script = Callable[[int, Body], Reply | Fault | None]
+
+
+@dataclass
+class TeacherServer:
+    """The running server: its address and everything it received."""
+
+    url: str
+    requests: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def bodies(self) -> list[Body]:
+        return [json.loads(raw) for raw in self.requests]
+
+
+@contextmanager
+def teacher_server(
+    mind: Mind, *, script: Script = lambda number, body: None, latency: float = 0.0
+) -> Iterator[TeacherServer]:
+    """Serve until the block is left. latency: seconds before each answer."""
+    lock = threading.Lock()
+    ending = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Headers and body leave in two writes; without this the second waits for an ACK.
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.loads(raw)
+            with lock:
+                number = len(server.requests)
+                server.requests.append(raw)
+                server.headers.append({k.lower(): v for k, v in self.headers.items()})
+            ending.wait(latency)
+            answer = script(number, body)
+            if isinstance(answer, Fault):
+                self._fail(answer)
+            else:
+                self._answer(body, answer or mind(body))
+
+        def _fail(self, fault: Fault) -> None:
+            ending.wait(fault.silent_seconds)
+            if fault.hang_up:
+                self.close_connection = True
+                return
+            self._send(fault.status, fault.body, fault.headers)
+
+        def _answer(self, body: Body, reply: Reply) -> None:
+            message = {"role": "assistant", "content": reply.content, **reply.message}
+            if reply.tool_calls is not None:
+                message["tool_calls"] = reply.tool_calls
+            value: dict[str, Any] = {
+                "id": "chatcmpl-test",
+                "object": "chat.completion",
+                "created": 0,
+                "model": body.get("model"),
+                "choices": [
+                    {"index": 0, "message": message, "finish_reason": reply.finish_reason}
+                ],
+            }
+            if reply.usage is not None:
+                value["usage"] = reply.usage
+            self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            try:
+                self.wfile.write(body)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 256
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # a client that was killed is part of the tests
+
+    http = Server(("127.0.0.1", 0), Handler)
+    server = TeacherServer(url=f"http://127.0.0.1:{http.server_address[1]}/v1")
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        ending.set()
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def free_address() -> str:
+    """A base URL on loopback at which nothing listens."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
+        return f"http://127.0.0.1:{http.server_address[1]}/v1"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something that another thread or process brings about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.01)

@@ -1,0 +1,398 @@
+"""Whole runs over a real server, store and dataset: nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geostore.errors import TeacherUnusable
+from geostore.store import Store
+from tests.conftest import photo_bytes, save_dataset
+from tests.minds import wanderer, zoom_then_answer
+from tests.running import Notes, contents, run, start_geostore
+from tests.teacher_server import (
+    Body,
+    Fault,
+    Reply,
+    TeacherServer,
+    free_address,
+    teacher_server,
+    wait_until,
+)
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    return tmp_path / "geostore.db"
+
+
+def rows(store_path: Path, query: str) -> list[tuple[Any, ...]]:
+    with Store.open(store_path) as store:
+        return [tuple(row) for row in store.connection.execute(query)]
+
+
+def statuses(store_path: Path) -> list[str]:
+    return [status for (status,) in rows(store_path, "select status from traces order by id")]
+
+
+def test_a_run_stores_every_turn_call_answer_and_reward(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        tally = run(server.url, photo_dataset, store_path)
+    assert (tally.played, tally.done, tally.stopped) == (6, 0, False)
+    assert statuses(store_path) == ["answered"] * 6
+    counts = "select (select count(*) from turns), (select count(*) from tool_calls where success)"
+    assert rows(store_path, counts) == [(12, 6)]
+    scored = rows(store_path, "select count(*) from rewards where distance_km is not null")
+    assert scored == [(6,)]
+    assert len(server.requests) == 12
+
+
+def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path)
+        before = contents(store_path)
+        tally = run(server.url, photo_dataset, store_path)
+        assert (tally.played, tally.done) == (0, 6)
+        assert len(server.requests) == 12
+        assert contents(store_path) == before
+        run(server.url, photo_dataset, store_path, num_samples=8)
+        assert len(server.requests) == 16
+        run(server.url, photo_dataset, store_path, num_samples=8, rollouts=2)
+        assert len(server.requests) == 32
+
+
+def test_every_request_hash_in_the_store_is_of_a_request_the_server_received(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    """Promise 4, seen from the server's side of the wire."""
+    import hashlib
+    import re
+    from base64 import b64decode
+
+    def named(match: re.Match[bytes]) -> bytes:
+        digest = hashlib.sha256(b64decode(match.group(1))).hexdigest()
+        return b'"url":"sha256:' + digest.encode() + b'"'
+
+    with teacher_server(wanderer) as server:
+        run(server.url, photo_dataset, store_path, num_samples=12)
+    received = set()
+    for raw in server.requests:
+        named_raw = re.sub(rb'"url":"data:image/jpeg;base64,([^"]+)"', named, raw)
+        canonical = json.dumps(
+            json.loads(named_raw), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        received.add(hashlib.sha256(canonical.encode()).hexdigest())
+    kept = {sha for (sha,) in rows(store_path, "select request_sha256 from turns")}
+    assert len(kept) == len(server.requests)
+    assert kept == received
+
+
+@pytest.mark.parametrize("protocol", ["text", "native"])
+def test_whatever_the_teacher_does_every_trace_comes_to_an_end(
+    photo_dataset: Path, store_path: Path, protocol: str
+) -> None:
+    with teacher_server(wanderer) as server:
+        run(
+            server.url, photo_dataset, store_path, num_samples=12, recipe={"protocol": protocol}
+        )
+    assert "open" not in statuses(store_path)
+    assert "failed" not in statuses(store_path)
+
+
+def test_a_failed_request_is_a_row_and_is_tried_again(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    faults = [Fault(503), Fault(429, headers={"Retry-After": "900"}), Fault(hang_up=True)]
+
+    def script(number: int, body: Body) -> Fault | None:
+        return {1: faults[0], 3: faults[1], 5: faults[2]}.get(number)
+
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(server.url, photo_dataset, store_path, concurrency=1)
+    assert set(statuses(store_path)) == {"answered"}
+    classes = rows(store_path, "select error_class, http_status from attempts order by trace_id")
+    assert sorted(classes, key=str) == [("connection", None), ("rate_limit", 429), ("server", 503)]
+
+
+def test_a_trace_whose_attempts_are_used_up_has_failed_and_the_rest_goes_on(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path, num_samples=1)
+        unlucky = json.loads(server.requests[0])["messages"][1]
+
+    def script(number: int, body: Body) -> Fault | None:
+        return Fault(500) if body["messages"][1] == unlucky else None
+
+    other = store_path.with_name("other.db")
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(server.url, photo_dataset, other)
+    assert statuses(other).count("failed") == 1
+    assert statuses(other).count("answered") == 5
+    assert rows(other, "select count(*) from attempts") == [(3,)]
+    assert rows(other, "select count(*) from answers") == [(5,)]
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, other)
+        assert server.requests == []
+        run(server.url, photo_dataset, other, retry_failed=True)
+    assert set(statuses(other)) == {"answered"}
+
+
+def test_a_teacher_that_answers_garbage_ends_as_failed_traces_with_their_reason(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    garbage = [Fault(200, b'{"choices": []}'), Fault(200, b"gar"), Fault(200, b'{"choices":[{}]}')]
+    with teacher_server(zoom_then_answer, script=lambda n, b: garbage[n % 3]) as server:
+        run(server.url, photo_dataset, store_path, num_samples=2)
+    found = rows(store_path, "select status, stop_reason from traces")
+    assert found == [("failed", "bad_response")] * 2
+
+
+def test_a_teacher_that_never_answers_is_given_up(photo_dataset: Path, store_path: Path) -> None:
+    script = lambda number, body: Fault(silent_seconds=30)  # noqa: E731
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(server.url, photo_dataset, store_path, num_samples=2, request_timeout=0.1)
+    assert rows(store_path, "select distinct stop_reason from traces") == [("timeout",)]
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_wrong_key_or_model_stops_at_once_and_leaves_the_store_good(
+    photo_dataset: Path, store_path: Path, status: int
+) -> None:
+    with teacher_server(zoom_then_answer, script=lambda n, b: Fault(status)) as server:
+        with pytest.raises(TeacherUnusable):
+            run(server.url, photo_dataset, store_path)
+        assert len(server.requests) <= 4
+    assert set(statuses(store_path)) == {"open"}
+    assert rows(store_path, "select count(*) from traces where claimed_by is not null") == [(0,)]
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path)
+    assert set(statuses(store_path)) == {"answered"}
+
+
+def test_a_server_that_is_not_there_stops_at_once(photo_dataset: Path, store_path: Path) -> None:
+    with pytest.raises(TeacherUnusable, match="no server answers"):
+        run(free_address(), photo_dataset, store_path)
+    assert rows(store_path, "select outcome from runs") == [("stopped: teacher unusable",)]
+
+
+def test_raising_the_turn_limit_goes_on_with_traces_that_ran_out(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path, turn_limit=1)
+        assert set(statuses(store_path)) == {"exhausted"}
+        run(server.url, photo_dataset, store_path, turn_limit=2)
+        assert set(statuses(store_path)) == {"answered"}
+        assert len(server.requests) == 12
+    scored = rows(store_path, "select count(*) from rewards where distance_km is not null")
+    assert scored == [(6,)]
+
+
+def test_rows_that_cannot_be_used_are_kept_with_the_reason_and_others_take_their_place(
+    tmp_path: Path, store_path: Path
+) -> None:
+    photos = [photo_bytes(0), b"no image", photo_bytes(0), photo_bytes(1), photo_bytes(2)]
+    path = save_dataset(tmp_path / "odd", photos, lat=[1.0, 2.0, 3.0, None, 5.0])
+    notes = Notes()
+    with teacher_server(zoom_then_answer) as server:
+        tally = run(server.url, path, store_path, num_samples=5, notes=notes)
+        assert tally.excluded == {"undecodable": 1, "duplicate": 1}
+        assert tally.played == 2
+        run(server.url, path, store_path, num_samples=5)
+        assert len(server.requests) == 4
+    assert rows(store_path, "select sample_index, exclusion from samples order by 1") == [
+        (0, None),
+        (1, "undecodable"),
+        (2, "duplicate"),
+        (4, None),
+    ]
+    assert any("3" in notice for notice in notes.notices), "the row without coordinates is named"
+
+
+def test_a_photo_that_was_changed_in_place_fails_its_trace_and_is_not_sent(
+    tmp_path: Path, photo_dataset: Path, store_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path, num_samples=1, turn_limit=1)
+        with Store.open(store_path) as store:
+            store.connection.execute("update samples set image_sha256 = 'other'")
+        run(server.url, photo_dataset, store_path, num_samples=1)
+        assert len(server.requests) == 1
+    found = rows(store_path, "select status, stop_reason from traces")
+    assert found == [("failed", "image")]
+
+
+def test_two_runs_at_the_same_time_share_the_work(photo_dataset: Path, store_path: Path) -> None:
+    """Promise 6: several processes on one store, none does another's."""
+    with teacher_server(zoom_then_answer, latency=0.05) as server:
+        options = generate_options(server, photo_dataset, store_path, "--num-samples", "12")
+        both = [start_geostore(*options) for _ in range(2)]
+        for process in both:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+        tally = run(server.url, photo_dataset, store_path, num_samples=12)
+    assert tally.played == 0
+    assert len(server.requests) == 24
+    assert statuses(store_path) == ["answered"] * 12
+
+
+def generate_options(
+    server: TeacherServer, dataset_path: Path, store_path: Path, *more: str
+) -> list[str | Path]:
+    options = ["--base-url", server.url, "--model", "test", "--concurrency", "4", *more]
+    return ["generate", "--dataset-path", dataset_path, "--store", store_path, *options]
+
+
+def test_one_interrupt_finishes_what_is_in_flight_and_the_next_run_goes_on(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer, latency=0.3) as server:
+        options = generate_options(server, photo_dataset, store_path, "--num-samples", "12")
+        process = start_geostore(*options)
+        wait_until(lambda: len(server.requests) >= 4)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 3, errors
+        assert "Traceback" not in errors
+        paid = len(server.requests)
+        assert rows(store_path, "select count(*) from turns") == [(paid,)]
+        assert rows(store_path, "select outcome from runs") == [("interrupted",)]
+        run(server.url, photo_dataset, store_path, num_samples=12)
+        assert len(server.requests) == 24, "nothing was asked twice"
+    assert statuses(store_path) == ["answered"] * 12
+
+
+def test_a_second_interrupt_stops_without_waiting(photo_dataset: Path, store_path: Path) -> None:
+    script = lambda number, body: Fault(silent_seconds=120)  # noqa: E731
+    with teacher_server(zoom_then_answer, script=script) as server:
+        process = start_geostore(*generate_options(server, photo_dataset, store_path))
+        wait_until(lambda: len(server.requests) >= 4)
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: process.poll() is not None or len(server.requests) >= 4)
+        assert process.stderr is not None
+        assert "stopping" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 3, errors
+    assert "Traceback" not in errors
+    assert rows(store_path, "select count(*) from traces where claimed_by is not null") == [(0,)]
+
+
+@pytest.mark.parametrize("protocol", ["text", "native"])
+def test_after_kills_at_random_instants_the_store_is_as_if_there_had_been_none(
+    photo_dataset: Path, store_path: Path, protocol: str
+) -> None:
+    """Promise 1: the rows are those of an uninterrupted run; lost are at most those in flight."""
+    whole = store_path.with_name("whole.db")
+    with teacher_server(wanderer) as server:
+        run(server.url, photo_dataset, whole, num_samples=12, recipe={"protocol": protocol})
+        needed = len(server.requests)
+    chance = random.Random(protocol)
+    kills, lost = 0, 0
+    with teacher_server(wanderer, latency=0.03) as server:
+        options = generate_options(
+            server, photo_dataset, store_path, "--num-samples", "12", "--protocol", protocol
+        )
+        for _ in range(5):
+            before = len(server.requests)
+            process = start_geostore(*options)
+            more = chance.randint(1, needed // 6)
+            wait_until(
+                lambda p=process, b=before, m=more: p.poll() is not None
+                or len(server.requests) >= b + m
+            )
+            process.kill()
+            process.communicate()
+            kills += process.returncode == -signal.SIGKILL
+            wait_until(lambda: in_flight_is_over(server))
+        lost = 4 * kills
+        run(server.url, photo_dataset, store_path, num_samples=12, recipe={"protocol": protocol})
+        assert needed <= len(server.requests) <= needed + lost
+    assert kills > 0
+    assert contents(store_path) == contents(whole)
+    with sqlite3.connect(store_path) as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert connection.execute("pragma foreign_key_check").fetchall() == []
+    connection.close()
+
+
+def in_flight_is_over(server: TeacherServer) -> bool:
+    import time
+
+    before = len(server.requests)
+    time.sleep(0.1)
+    return len(server.requests) == before
+
+
+def test_the_key_and_the_photos_metadata_never_reach_store_or_wire(
+    tmp_path: Path, store_path: Path
+) -> None:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 14.0)})
+    exif[0x010E] = "taken at SECRETPLACE"
+    photo = Image.open(io.BytesIO(photo_bytes(3)))
+    photo.save(out, "JPEG", exif=exif, comment=b"SECRETPLACE")
+    path = save_dataset(tmp_path / "SECRETNAME", [out.getvalue()], city=["SECRETCITY"])
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, path, store_path)
+    from base64 import b64decode
+
+    wire = b"".join(server.requests)
+    for body in server.bodies:
+        for message in body["messages"]:
+            for part in message["content"] if isinstance(message["content"], list) else []:
+                if part["type"] == "image_url":
+                    wire += b64decode(part["image_url"]["url"].partition(",")[2])
+    assert b"SECRET" in out.getvalue()
+    for secret in (b"SECRETPLACE", b"SECRETNAME", b"SECRETCITY", b"Exif", b"sk-secret"):
+        assert secret not in wire
+    stored = b"".join(p.read_bytes() for p in store_path.parent.glob("geostore.db*"))
+    assert b"sk-secret" not in stored
+    assert b"SECRETPLACE" not in stored
+
+
+def test_a_response_is_on_disk_before_its_tool_runs(
+    photo_dataset: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tool that kills its process must not cost the response it was asked for in."""
+    from geostore.toolbench import ToolBench
+
+    seen: list[int] = []
+    real = ToolBench.run
+
+    def watched(self: ToolBench, step: Any, recipe: Any, photo: bytes) -> Any:
+        with sqlite3.connect(store_path) as connection:
+            found = connection.execute("select count(*) from turns").fetchone()
+        connection.close()
+        seen.append(found[0])
+        return real(self, step, recipe, photo)
+
+    monkeypatch.setattr(ToolBench, "run", watched)
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path, num_samples=1)
+    assert seen == [1]
+
+
+def test_reply_usage_that_is_missing_is_null(photo_dataset: Path, store_path: Path) -> None:
+    def mind(body: Body) -> Reply:
+        return Reply("\\boxed{1, 2}", usage=None)
+
+    with teacher_server(mind) as server:
+        run(server.url, photo_dataset, store_path, num_samples=1)
+    assert rows(store_path, "select prompt_tokens, total_tokens from turns") == [(None, None)]
