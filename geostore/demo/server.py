@@ -1,0 +1,280 @@
+"""Serve the offline teacher on loopback as an OpenAI-compatible chat-completions API.
+
+``python -m geostore.demo.server`` prints its base URL when it is ready, and ends
+when its standard input does (so it never outlives the process that started it)
+or on SIGTERM. The same request always gets the same response.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TextIO
+
+from geostore.demo.conversation import parse_conversation
+from geostore.demo.gazetteer import load_gazetteer
+from geostore.demo.reader import make_reader
+from geostore.demo.sight import Sight
+from geostore.demo.teacher import Reply, Teacher
+from geostore.errors import DemoError
+
+MODEL = "offline-teacher"
+
+_MOST_BYTES = 200_000_000  # of a request: some dozens of full-size photos
+_START_SECONDS = 90.0
+_LETTERS_PER_TOKEN, _PIXELS_PER_TOKEN = 4, 784
+
+
+class OfflineServer(ThreadingHTTPServer):
+    """One thread per connection; `latency_s` seconds of waiting before each response."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, teacher: Teacher, sight: Sight, *, latency_s: float) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.teacher = teacher
+        self.sight = sight
+        self.latency_s = latency_s
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes as its base URL."""
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+def make_server(*, port: int = 0, reader: str = "template", latency_ms: int = 0) -> OfflineServer:
+    """A server bound to loopback, not yet serving. port: 0 for any free one.
+
+    Raises DemoError if the reader is unknown or not installed, or the port is taken.
+    """
+    gazetteer = load_gazetteer()
+    sight = Sight(make_reader(reader), gazetteer)
+    teacher = Teacher(sight, gazetteer)
+    try:
+        return OfflineServer(port, teacher, sight, latency_s=latency_ms / 1000)
+    except OSError as error:
+        raise DemoError(f"the offline teacher cannot listen on port {port}: {error}") from error
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """POST /v1/chat/completions and GET /v1/models; connections are kept alive."""
+
+    server: OfflineServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 600
+
+    def do_GET(self) -> None:
+        """List the one model."""
+        if self.path.rstrip("/") != "/v1/models":
+            self._fail(404, f"there is no {self.path} here")
+            return
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "geostore"}
+        self._send(200, {"object": "list", "data": [model]})
+
+    def do_POST(self) -> None:
+        """Answer one chat-completions request."""
+        try:
+            body = self._body()
+            if self.path.rstrip("/") != "/v1/chat/completions":
+                self._fail(404, f"there is no {self.path} here")
+                return
+            completion = self._completion(body)
+        except DemoError as error:
+            self._fail(400, str(error))
+            return
+        except Exception as error:  # a server has to answer, whatever went wrong inside
+            self._fail(500, f"{type(error).__name__}: {error}", kind="server_error")
+            return
+        if self.server.latency_s > 0:
+            time.sleep(self.server.latency_s)
+        self._send(200, completion)
+
+    def _body(self) -> bytes:
+        try:
+            length = int(self.headers.get("Content-Length", ""))
+        except ValueError as error:
+            self.close_connection = True
+            raise DemoError("the request has no Content-Length") from error
+        if not 0 <= length <= _MOST_BYTES:
+            self.close_connection = True
+            raise DemoError(f"a request may have at most {_MOST_BYTES} bytes")
+        return self.rfile.read(length)
+
+    def _completion(self, raw: bytes) -> dict[str, Any]:
+        try:
+            body = json.loads(raw)
+        except ValueError as error:
+            raise DemoError(f"the body is not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise DemoError("the body must be an object")
+        if body.get("stream"):
+            raise DemoError("'stream' is not supported")
+        talk = parse_conversation(body)
+        reply = self.server.teacher.reply(talk)
+        pictures = [talk.photo, *(step.picture for step in talk.steps)]
+        sizes = [self.server.sight.look(picture).size for picture in pictures if picture]
+        pixels = sum(width * height for width, height in sizes)
+        prompt_tokens = _text_length(body["messages"]) // _LETTERS_PER_TOKEN
+        prompt_tokens += pixels // _PIXELS_PER_TOKEN
+        identity = hashlib.sha256(raw).hexdigest()[:24]
+        return completion(body, reply, talk.protocol, identity, prompt_tokens)
+
+    def _fail(self, status: int, message: str, *, kind: str = "invalid_request_error") -> None:
+        error = {"message": message, "type": kind, "param": None, "code": None}
+        self._send(status, {"error": error})
+
+    def _send(self, status: int, value: Mapping[str, Any]) -> None:
+        data = json.dumps(value, ensure_ascii=False).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except (BrokenPipeError, ConnectionResetError):  # the client gave up waiting
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: standard error belongs to the process that started the server."""
+
+
+def completion(
+    body: Mapping[str, Any], reply: Reply, protocol: str, identity: str, prompt_tokens: int
+) -> dict[str, Any]:
+    """A reply as a chat completion; identity: names the request, so ids are repeatable.
+
+    A reply longer than the request's max_tokens is cut, with finish_reason length.
+    """
+    text, finish = reply.text, "stop"
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    spoken = text
+    if reply.call is not None:
+        arguments = json.dumps(reply.call.arguments)
+        if protocol == "native":
+            function = {"name": reply.call.tool, "arguments": arguments}
+            call = {"id": f"call_{identity}", "type": "function", "function": function}
+            message["tool_calls"], finish = [call], "tool_calls"
+            spoken = text + arguments
+        else:
+            block = f'{{"name": "{reply.call.tool}", "arguments": {arguments}}}'
+            spoken = f"{text}\n\n<tool_call>\n{block}\n</tool_call>"
+            message["content"] = spoken
+    tokens = -(-len(spoken) // _LETTERS_PER_TOKEN)
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if isinstance(limit, int) and 0 < limit < tokens:
+        cut = spoken[: limit * _LETTERS_PER_TOKEN]
+        message, finish, tokens = {"role": "assistant", "content": cut}, "length", limit
+    return {
+        "id": f"chatcmpl-{identity}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": str(body.get("model") or MODEL),
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": tokens,
+            "total_tokens": prompt_tokens + tokens,
+        },
+    }
+
+
+def _text_length(value: Any) -> int:
+    """Letters of all text in the messages, image data left out."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, Mapping):
+        return sum(_text_length(item) for item in value.values())
+    return sum(_text_length(item) for item in value) if isinstance(value, list) else 0
+
+
+@contextmanager
+def offline_teacher(*, reader: str = "template", latency_ms: int = 0) -> Iterator[str]:
+    """Run the offline teacher as a child process; yields its base URL, ends it afterwards.
+
+    Raises DemoError if it does not start.
+    """
+    command = [sys.executable, "-m", "geostore.demo.server", "--port", "0"]
+    command += ["--reader", reader, "--latency-ms", str(latency_ms)]
+    # Pictures are looked at by two threads: more threads inside numpy only get in their way.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # Its complaints go to a file: nobody would empty a pipe while it runs.
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env=environment,
+        ) as child,
+    ):
+        try:
+            yield _first_line(child, complaints)
+        finally:
+            child.terminate()
+            try:
+                child.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def _first_line(child: subprocess.Popen[str], complaints: TextIO) -> str:
+    """The base URL that the child prints once it listens."""
+    lines: queue.Queue[str] = queue.Queue()
+    output = child.stdout
+    assert output is not None  # asked for with PIPE
+    threading.Thread(target=lambda: lines.put(output.readline()), daemon=True).start()
+    try:
+        url = lines.get(timeout=_START_SECONDS).strip()
+    except queue.Empty as error:
+        raise DemoError(f"the offline teacher did not start in {_START_SECONDS:.0f} s") from error
+    if not url.startswith("http://"):
+        child.kill()
+        child.wait()
+        complaints.seek(0)
+        said = complaints.read().strip().splitlines()
+        raise DemoError(said[-1] if said else "the offline teacher ended before it was ready")
+    return url
+
+
+def main() -> None:
+    """Serve until standard input ends or SIGTERM comes."""
+    parser = argparse.ArgumentParser(description="Serve the offline teacher on loopback.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--reader", choices=("template", "rapidocr"), default="template")
+    parser.add_argument("--latency-ms", type=int, default=0, help="waiting before each response")
+    options = parser.parse_args()
+    try:
+        server = make_server(
+            port=options.port, reader=options.reader, latency_ms=options.latency_ms
+        )
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from error
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    if not sys.stdin.isatty():  # Ctrl-C is meant for the parent, which still needs us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.base_url, flush=True)
+    with suppress(KeyboardInterrupt):
+        sys.stdin.read()
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
