@@ -1,0 +1,235 @@
+"""Stores from Python: what the command line does with one that is there, as methods.
+
+``geostore.open(path)`` gives a `GeoStore`. Nothing here makes a store or asks a
+teacher; `geostore generate` does.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from geostore.errors import GeostoreError, NotFoundError, QueryError
+from geostore.export import ExportResult, Filter, Format, ImagesMode, MessagesMode, open_snapshot
+from geostore.export import export as export_store
+from geostore.records import SentImage, Status, StoredTrace
+from geostore.store import Store
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from geostore.restore import PhotoSource
+    from geostore.rewards import RescoreResult
+
+T = TypeVar("T")
+
+
+class GeoStore:
+    """An open store. Use as a context manager, in one thread; every method raises GeostoreError.
+
+    A trace is given as a `StoredTrace` or by its name, such as ``17-3fa1c2d4-1``.
+    dataset_path: where the dataset is now, None for where the store saw it last.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._store = Store.open(path)
+        self._sources: dict[str | None, PhotoSource] = {}
+
+    def __enter__(self) -> GeoStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; may be done twice."""
+        self._store.close()
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def traces(
+        self,
+        *,
+        status: Status | None = None,
+        min_score: float | None = None,
+        max_distance_km: float | None = None,
+        recipe: str | None = None,
+    ) -> Iterator[StoredTrace]:
+        """Traces by dataset name, row number, recipe and rollout, as they were when this began.
+
+        Memory stays flat. min_score keeps scores from there on, max_distance_km
+        smaller distances; either leaves out what has no parsed answer. recipe:
+        the start of its hash.
+        """
+        filters = Filter(
+            min_score=min_score,
+            max_distance_km=max_distance_km,
+            recipe=recipe,
+            statuses=None if status is None else (status,),
+        )
+        with open_snapshot(self._store.path) as snapshot:
+            yield from snapshot.traces(filters)
+
+    def trace(self, name: str) -> StoredTrace:
+        """The trace with a name. Raises NotFoundError."""
+        return self._store.get_trace(self._store.find_trace(name))
+
+    def query(self, statement: str) -> list[dict[str, Any]]:
+        """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
+
+        Takes about a second: it runs in a process of its own. Raises QueryError.
+        """
+        from geostore.analytics import run_query
+
+        result = _apart(run_query, os.fspath(self._store.path), statement)
+        return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+    def stats(self) -> dict[str, Any]:
+        """The numbers of `geostore stats --json`: of the store, and of each recipe.
+
+        Runs in a process of its own, as `query` does.
+        """
+        from geostore.stats import stats
+
+        return _apart(stats, os.fspath(self._store.path))
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def rescore(self, name: str = "geoguessr", **params: Any) -> RescoreResult:
+        """Compute a reward for every trace that does not have it yet.
+
+        name: a built-in reward. params: its parameters, such as ``scale=2000``
+        (km) or ``table=[[1, 1], [200, 0]]``. Raises RewardError.
+        """
+        from geostore.rewards import make_spec, rescore
+
+        written = {key: _as_written(value) for key, value in params.items()}
+        return rescore(self._store.connection, make_spec(name, written))
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        format: Format = "trace",
+        min_score: float | None = None,
+        max_distance_km: float | None = None,
+        recipe: str | None = None,
+        messages: MessagesMode = "delta",
+        images: ImagesMode = "reference",
+        dataset_path: str | None = None,
+    ) -> ExportResult:
+        """Write traces into the folder `out`, all or nothing; see `geostore.export.export`."""
+        return export_store(
+            self._store,
+            out,
+            format=format,
+            filters=Filter(min_score=min_score, max_distance_km=max_distance_km, recipe=recipe),
+            messages=messages,
+            images=images,
+            dataset_path=dataset_path,
+        )
+
+    # --- images ----------------------------------------------------------------------------
+
+    def restore_image(
+        self, trace: StoredTrace | str, image_index: int = 0, *, dataset_path: str | None = None
+    ) -> Image.Image:
+        """An image of a trace: 0 is the photo, at full resolution and upright.
+
+        Others are the images that tools gave, as the teacher saw them. Raises
+        DatasetError, ImageError where it is not the photo that was used,
+        NotFoundError where the trace has no such image.
+        """
+        found = self._found(trace)
+        if image_index == 0:
+            from geostore.imaging import decode
+
+            return decode(self._source(dataset_path).photo_bytes(found))
+        images = self.sent_images(found, dataset_path=dataset_path)
+        if not 0 < image_index < len(images):
+            raise NotFoundError(
+                f"{found.name} has no image {image_index}, but {len(images)} in all"
+            )
+        from PIL import Image
+
+        image = Image.open(io.BytesIO(images[image_index].data))
+        image.load()
+        return image
+
+    def sent_images(
+        self, trace: StoredTrace | str, *, dataset_path: str | None = None
+    ) -> list[SentImage]:
+        """Every image the teacher saw, by number, in the bytes that were sent.
+
+        None where nothing was sent yet. Raises DatasetError, ImageError.
+        """
+        from geostore.restore import conversation_images
+
+        found = self._found(trace)
+        if found.photo is None:
+            return []
+        photo = self._source(dataset_path).photo_bytes(found)
+        return conversation_images(photo, found.recipe, found.calls, sent=found.photo)
+
+    def _found(self, trace: StoredTrace | str) -> StoredTrace:
+        return self.trace(trace) if isinstance(trace, str) else trace
+
+    def _source(self, dataset_path: str | None) -> PhotoSource:
+        from geostore.restore import PhotoSource
+
+        if dataset_path not in self._sources:
+            self._sources[dataset_path] = PhotoSource(dataset_path)
+        return self._sources[dataset_path]
+
+
+_CHILD = """
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from geostore.errors import GeostoreError
+function, arguments = pickle.load(sys.stdin.buffer)
+try:
+    outcome = function(*arguments)
+except GeostoreError as error:
+    outcome = error
+pickle.dump(outcome, sys.stdout.buffer)
+"""
+
+
+def _apart(function: Callable[..., T], *arguments: str) -> T:
+    """Call a function that reads a store with DuckDB, in a process of its own.
+
+    DuckDB's SQLite and Python's do not know of each other's locks: in one
+    process, closing the one would drop those that the other holds.
+    """
+    asked = pickle.dumps(sys.path) + pickle.dumps((function, arguments))
+    child = subprocess.run(  # not multiprocessing, which would import the caller's script again
+        [sys.executable, "-c", _CHILD], input=asked, capture_output=True, check=False
+    )
+    if child.returncode != 0:
+        said = child.stderr.decode(errors="replace").strip().splitlines()
+        raise QueryError(
+            f"the process that reads the store failed: {said[-1] if said else 'killed'}"
+        )
+    outcome = pickle.loads(child.stdout)
+    if isinstance(outcome, GeostoreError):
+        raise outcome
+    return outcome  # type: ignore[no-any-return]
+
+
+def _as_written(value: Any) -> str:
+    """A parameter as a command line would give it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)

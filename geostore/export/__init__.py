@@ -1,0 +1,164 @@
+"""Exports: a store's traces as files, one reader for all formats, one file per format.
+
+An export is a function of the store and the options: the same bytes every
+time, wherever and in whatever order the rows came in. It is always a folder,
+holding besides its data
+
+- ``SHA256SUMS``: the hash of every data file, in the order of the export
+  (dataset name, row number, recipe hash, rollout); ``sha256sum --check`` reads it;
+- ``manifest.json``: count, format, options, what each recipe asked for, and
+  ``sha256``, which is the hash of ``SHA256SUMS`` and so of the whole export.
+
+Which traces: those that came to an end with a response (status ``answered`` or
+``exhausted``) and that the filter keeps. How their files are named is told in
+`layout`, what is in them in `record`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from geostore.errors import ExportError
+from geostore.export.folder import ExportFolder, check_target, partial_folder, publish
+from geostore.export.images import ImagesMode
+from geostore.export.jsonl import write_jsonl
+from geostore.export.messages import MessagesMode
+from geostore.export.reader import ENDED, Filter, open_snapshot
+from geostore.export.record import SCHEMA_VERSION, trace_record
+from geostore.export.stream import RecordStream
+from geostore.export.trace import write_trace_files
+from geostore.identity import canonical_text
+from geostore.records import Recipe
+from geostore.sqlfiles import load_sql
+from geostore.store import Store, utc_now
+
+__all__ = [
+    "ENDED",
+    "FORMATS",
+    "SCHEMA_VERSION",
+    "ExportResult",
+    "Filter",
+    "Format",
+    "ImagesMode",
+    "MessagesMode",
+    "export",
+    "open_snapshot",
+    "trace_record",
+]
+
+Format = Literal["trace", "jsonl"]
+
+FORMATS: Mapping[str, Callable[[RecordStream, ExportFolder], int]] = MappingProxyType(
+    {"trace": write_trace_files, "jsonl": write_jsonl}
+)
+"""From a format's name to what writes it into a folder and says how many traces that were."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written.
+
+    count: traces. sha256: of the export, as in its manifest. path: its folder.
+    """
+
+    count: int
+    sha256: str
+    path: Path
+
+
+def export(
+    store: Store,
+    out: str | os.PathLike[str],
+    *,
+    format: Format = "trace",
+    filters: Filter | None = None,
+    messages: MessagesMode = "delta",
+    images: ImagesMode = "reference",
+    dataset_path: str | None = None,
+) -> ExportResult:
+    """Write the traces that the filter keeps into the folder `out`, all or nothing.
+
+    filters: None keeps every trace that came to an end with a response.
+    An earlier export at `out` is replaced; anything else there is left alone and
+    is an error. Each export that was written is a row of the table ``exports``.
+    images: ``embed`` and ``files`` read the photos again, from where the store
+    saw the dataset last or from `dataset_path`.
+
+    Raises ExportError (the target, a trace that cannot be written, the disk),
+    StoreError.
+    """
+    for name, value, known in (
+        ("format", format, FORMATS),
+        ("messages", messages, ("delta", "last", "full")),
+        ("images", images, ("reference", "embed", "files")),
+    ):
+        if value not in known:
+            raise ExportError(f"there is no {name} {value!r}; choose one of {', '.join(known)}")
+    kept = filters or Filter()
+    options = {"filter": asdict(kept), "messages": messages, "images": images}
+    try:
+        target = check_target(Path(out))
+        with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
+            records = RecordStream(
+                snapshot, kept, messages=messages, images=images, dataset_path=dataset_path
+            )
+            count = FORMATS[format](records, folder)
+            sha256 = folder.seal(
+                {
+                    "schema_version": SCHEMA_VERSION,
+                    "format": format,
+                    "count": count,
+                    **options,
+                    "reward_spec": snapshot.default_reward_spec(),
+                    "recipes": [_recipe(*item) for item in records.scope.recipes.items()],
+                }
+            )
+            with store.transaction():
+                _record(
+                    store, format=format, options=options, count=count, sha256=sha256, path=target
+                )
+                replaced = publish(folder, target)
+        if replaced is not None:
+            # The export is in place: what cannot be removed of the earlier one is no failure.
+            shutil.rmtree(replaced, ignore_errors=True)
+    except OSError as error:
+        raise ExportError(f"{out} cannot be written: {error}") from error
+    return ExportResult(count, sha256, target)
+
+
+def _recipe(sha256: str, recipe: Recipe) -> dict[str, Any]:
+    """What a reader of the traces needs to know beside the messages.
+
+    Members that a user adds to request bodies are left out: no one can say what
+    is in them.
+    """
+    return {
+        "sha256": sha256,
+        "model": recipe.model,
+        "protocol": recipe.protocol,
+        "bbox_frame": recipe.bbox_frame,
+        "temperature": recipe.temperature,
+        "max_tokens": recipe.max_tokens,
+        "seed": recipe.seed,
+        "tools": list(recipe.tools),
+    }
+
+
+def _record(
+    store: Store, *, format: str, options: dict[str, Any], count: int, sha256: str, path: Path
+) -> None:
+    values = {
+        "format": format,
+        "options": canonical_text(options),
+        "trace_count": count,
+        "sha256": sha256,
+        "path": str(path),
+        "now": utc_now(),
+    }
+    store.connection.execute(load_sql("store", "export_record"), values)

@@ -1,0 +1,61 @@
+"""Where each trace's files stand in an export.
+
+``trace_00017.json``: the row number in five digits or more. The first 8 hex of
+the recipe's hash follow where the export holds several recipes, and
+``_r<rollout>`` for rollouts after the first. Where it holds several datasets,
+each has a folder of its name. Image files stand in a folder ``images`` beside
+the trace files, as ``trace_00017_image_0.jpg``, by number in the conversation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from geostore.export.images import SUFFIXES
+from geostore.export.reader import Scope
+from geostore.records import SentImage, StoredTrace
+
+
+class Layout:
+    """Names for the traces of one export."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._several_recipes = len(scope.recipes) > 1
+        names = {facts.fingerprint: _file_name(facts.name) for facts in scope.datasets}
+        times = Counter(name.lower() for name in names.values())
+        self._folders = {
+            fingerprint: ""
+            if len(names) == 1
+            else f"{name}/"
+            if times[name.lower()] == 1
+            else f"{name}-{_file_name(fingerprint)[:16]}/"
+            for fingerprint, name in names.items()
+        }
+
+    def folder(self, trace: StoredTrace) -> str:
+        """The folder of a trace's files: empty, or with ``/`` at its end."""
+        return self._folders[trace.dataset.fingerprint]
+
+    def stem(self, trace: StoredTrace) -> str:
+        """The name of a trace's file without suffix and folder."""
+        stem = f"trace_{trace.key.sample_index:05d}"
+        if self._several_recipes:
+            stem += f"_{trace.key.recipe_sha256[:8]}"
+        if trace.key.rollout > 1:
+            stem += f"_r{trace.key.rollout}"
+        return stem
+
+    def image_names(self, trace: StoredTrace, images: Sequence[SentImage]) -> list[str]:
+        """Paths of a trace's image files from its folder, in order."""
+        stem = self.stem(trace)
+        return [
+            f"images/{stem}_image_{number}{SUFFIXES[image.mime]}"
+            for number, image in enumerate(images)
+        ]
+
+
+def _file_name(name: str) -> str:
+    """The name with nothing in it that could lead out of a folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".") or "dataset"

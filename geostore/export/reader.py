@@ -1,0 +1,199 @@
+"""Reads the traces of a store in order, a few at a time, as they were at one moment.
+
+Everything is read in one transaction on a connection of its own, so a reader
+sees a store that stands still while `generate` goes on writing, and holds no
+more in memory than one batch, however large the store is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from geostore import rows
+from geostore.identity import canonical_text
+from geostore.records import (
+    DatasetFacts,
+    FailedAttempt,
+    ImageFacts,
+    Recipe,
+    Status,
+    StoredTrace,
+    ToolCall,
+    TraceKey,
+    Turn,
+)
+from geostore.sqlfiles import load_sql
+from geostore.store_errors import store_error
+
+T = TypeVar("T")
+
+ENDED: tuple[Status, ...] = ("answered", "exhausted")
+"""The statuses of traces that came to an end with a response."""
+
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which traces to read; None: no such condition.
+
+    min_score: scores from there on. max_distance_km: distances below. Either
+    leaves out traces whose final response could not be parsed. recipe: the start
+    of the recipe's hash. statuses: what became of the trace.
+    """
+
+    min_score: float | None = None
+    max_distance_km: float | None = None
+    recipe: str | None = None
+    statuses: tuple[Status, ...] | None = ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a filter keeps: of which datasets, in order, and recipes by hash, in its order."""
+
+    datasets: tuple[DatasetFacts, ...]
+    recipes: dict[str, Recipe]
+
+
+class Snapshot:
+    """A store as it was when this was opened. Made by `open_snapshot`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._datasets = {
+            int(row["id"]): rows.dataset_record(row) for row in self._run("export_datasets")
+        }
+        self._recipes: dict[int, Recipe] = {}
+
+    def scope(self, filters: Filter) -> Scope:
+        """What a filter keeps of the traces with at least one turn."""
+        datasets = []
+        recipes = {}
+        for dataset_id, facts in self._datasets.items():
+            any_kept = False
+            for row in self._rows(dataset_id, filters, with_turns=True):
+                any_kept = True
+                recipes[row["recipe_sha256"]] = row["recipe_id"]
+            if any_kept:
+                datasets.append(facts)
+        return Scope(
+            tuple(datasets), {sha256: self._recipe(recipes[sha256]) for sha256 in sorted(recipes)}
+        )
+
+    def traces(self, filters: Filter, *, with_turns: bool = False) -> Iterator[StoredTrace]:
+        """Traces by dataset name, row number, recipe hash and rollout.
+
+        with_turns: leave out those without a response.
+        """
+        for dataset_id, facts in self._datasets.items():
+            found = self._rows(dataset_id, filters, with_turns=with_turns)
+            while batch := found.fetchmany(_BATCH):
+                yield from self._batch(batch, facts)
+
+    def default_reward_spec(self) -> dict[str, str] | None:
+        """Name and sha256 of the spec whose rewards the traces carry."""
+        row = self._run("export_reward_spec").fetchone()
+        return None if row is None else dict(row)
+
+    def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> sqlite3.Cursor:
+        statuses = None if filters.statuses is None else canonical_text(list(filters.statuses))
+        return self._run(
+            "export_traces",
+            dataset_id=dataset_id,
+            statuses=statuses,
+            with_turns=int(with_turns),
+            recipe=filters.recipe,
+            min_score=filters.min_score,
+            max_distance_km=filters.max_distance_km,
+        )
+
+    def _batch(self, batch: list[sqlite3.Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
+        ids = canonical_text([row["id"] for row in batch])
+        turns = _by_trace(self._run("export_turns", trace_ids=ids), rows.turn_record)
+        calls = _by_trace(self._run("export_tool_calls", trace_ids=ids), rows.tool_call_record)
+        failures = _by_trace(self._run("export_attempts", trace_ids=ids), rows.attempt_record)
+        for row in batch:
+            key = row["id"]
+            yield self._trace(row, dataset, turns[key], calls[key], failures[key])
+
+    def _trace(
+        self,
+        row: sqlite3.Row,
+        dataset: DatasetFacts,
+        turns: list[Turn],
+        calls: list[ToolCall],
+        failures: list[FailedAttempt],
+    ) -> StoredTrace:
+        key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"])
+        prefix = f"{dataset.name}:" if len(self._datasets) > 1 else ""
+        photo = None
+        if row["sent_sha256"] is not None:
+            sent = (row["sent_sha256"], row["sent_width"], row["sent_height"])
+            photo = ImageFacts(*sent, row["width"], row["height"])
+        return StoredTrace(
+            name=f"{prefix}{key}",
+            key=key,
+            dataset=dataset,
+            sample=rows.sample_record(row),
+            recipe=self._recipe(row["recipe_id"]),
+            status=row["status"],
+            stop_reason=row["stop_reason"],
+            turn_limit=row["turn_limit"],
+            photo=photo,
+            turns=tuple(turns),
+            calls=tuple(calls),
+            failures=tuple(failures),
+            answer=rows.answer_record(row),
+            reward=rows.reward_record(row),
+            reward_spec=row["reward_spec"],
+        )
+
+    def _recipe(self, recipe_id: int) -> Recipe:
+        if recipe_id not in self._recipes:
+            row = self._run("get_recipe", recipe_id=recipe_id).fetchone()
+            self._recipes[recipe_id] = rows.recipe_record(row)
+        return self._recipes[recipe_id]
+
+    def _run(self, statement: str, **values: Any) -> sqlite3.Cursor:
+        return self._connection.execute(load_sql("store", statement), values)
+
+
+@contextmanager
+def open_snapshot(path: Path) -> Iterator[Snapshot]:
+    """The store at `path`, which must be open (and so migrated) already, for reading.
+
+    Raises StoreError, also for what SQLite refuses while it is read.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("begin")
+            yield Snapshot(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
+
+
+def _by_trace(
+    found: Iterable[sqlite3.Row], record: Callable[[dict[str, Any]], T]
+) -> defaultdict[int, list[T]]:
+    """Records in their order, by the trace they belong to."""
+    grouped: defaultdict[int, list[T]] = defaultdict(list)
+    for row in found:
+        values = dict(row)
+        grouped[values.pop("trace_id")].append(record(values))
+    return grouped

@@ -1,0 +1,135 @@
+"""Turns a stored trace into the trace record, the value that every format writes.
+
+Its members and their order are older than this project, and scripts read them;
+what is added stands at the end of ``metadata``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from geostore.errors import ExportError
+from geostore.export.messages import ImageUrl, MessagesMode, turn_messages
+from geostore.records import Reward, StoredTrace, ToolCall
+
+SCHEMA_VERSION = 1
+"""Of the trace record; raised when a member changes its meaning."""
+
+ACCURACY_KM = (1, 25, 200, 750, 2500)
+UNPARSED_KM = 20000.0
+"""The distance that trace files give where no answer could be read. It is not in the store."""
+
+
+def trace_record(
+    trace: StoredTrace, *, messages: MessagesMode, image_url: ImageUrl
+) -> dict[str, Any]:
+    """The record of a trace that came to an end, its members in their order.
+
+    messages: how much of the conversation each turn repeats. image_url: what
+    stands for each image. Raises ExportError where the trace has no photo as
+    sent, or no reward under the store's default spec.
+    """
+    reward = _reward(trace)
+    parsed = reward is not None
+    distance = reward.distance_km if reward is not None else UNPARSED_KM
+    score = reward.score if reward is not None else 0.0
+    return {
+        "dataset_path": trace.dataset.path,
+        "sample_index": trace.sample.sample_index,
+        "sample_data": _sample_data(trace),
+        "conversation_history": _history(trace, messages, image_url),
+        "final_response": trace.final_response,
+        "reward_score": {
+            "score": score,
+            "distance@km": distance,
+            "geoguessr@point": reward.geoguessr_points if reward is not None else 0,
+            "parse_success": parsed,
+            **_accuracies(reward),
+        },
+        "tool_calls": [_tool_call(call) for call in trace.calls],
+        "metadata": {
+            "total_turns": len(trace.turns),
+            "num_tool_calls": len(trace.calls),
+            "parse_success": parsed,
+            "distance_km": distance,
+            "score": score,
+            "schema_version": SCHEMA_VERSION,
+            "trace": trace.name,
+            "recipe": trace.key.recipe_sha256,
+            "reward_spec": trace.reward_spec,
+            "stop_reason": trace.stop_reason,
+            "model": trace.recipe.model,
+        },
+    }
+
+
+def _reward(trace: StoredTrace) -> Reward | None:
+    """The reward of a parsed answer, None where there is no answer to reward.
+
+    Raises ExportError rather than let a trace that was not scored yet pass for
+    one whose answer could not be read.
+    """
+    if trace.answer is not None and trace.answer.failure is not None:
+        return None
+    if trace.answer is None or trace.reward is None or trace.reward.distance_km is None:
+        raise ExportError(
+            f"{trace.name} has no reward under the store's default spec yet; "
+            "compute it with: geostore rescore"
+        )
+    return trace.reward
+
+
+def _accuracies(reward: Reward | None) -> dict[str, float]:
+    distance = None if reward is None else reward.distance_km
+    return {f"acc@{km}km": float(distance is not None and distance <= km) for km in ACCURACY_KM}
+
+
+def _sample_data(trace: StoredTrace) -> dict[str, Any]:
+    sample = trace.sample
+    named = {
+        "lat": sample.lat,
+        "lon": sample.lon,
+        "locatability_score": sample.locatability_score,
+        "country": sample.country,
+    }
+    # A column may be called `lat` and not be the one that the truth is in.
+    others = {name: value for name, value in sample.columns.items() if name not in named}
+    return {**named, **others}
+
+
+def _history(trace: StoredTrace, mode: MessagesMode, image_url: ImageUrl) -> list[dict[str, Any]]:
+    sent = turn_messages(trace, mode=mode, image_url=image_url)
+    history = []
+    for turn, messages in zip(trace.turns, sent, strict=True):
+        entry: dict[str, Any] = {
+            "turn": turn.turn,
+            "messages": messages,
+            "response": turn.response,
+            "usage": {
+                "prompt_tokens": turn.prompt_tokens,
+                "completion_tokens": turn.completion_tokens,
+                "total_tokens": turn.total_tokens,
+            },
+        }
+        if turn.reasoning is not None:
+            entry["reasoning"] = turn.reasoning
+        history.append(entry)
+    return history
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    return {
+        "turn": call.turn,
+        "tool_call": {"name": call.name, "arguments": _arguments(call.raw_arguments)},
+        "success": call.success,
+    }
+
+
+def _arguments(raw: str) -> Any:
+    """The arguments as the teacher wrote them: a JSON value, or text where it is none."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw
