@@ -408,6 +408,9 @@ def export(
         ExportFormat,
         typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
     ] = ExportFormat.TRACE,
+    recipe: Annotated[
+        str | None, typer.Option(help="Only traces of the recipe whose hash begins so.")
+    ] = None,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Only traces with at least this score.")
     ] = None,
@@ -428,16 +431,15 @@ def export(
     ] = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
-    from geostore.export import Filter
     from geostore.export import export as export_store
-    from geostore.store import Store
+    from geostore.store import Filter, Store
 
     with Store.open(store) as opened:
         result = export_store(
             opened,
             out,
             format=format.value,
-            filters=Filter(min_score=min_score, max_distance_km=max_distance),
+            filters=Filter(min_score=min_score, max_distance_km=max_distance, recipe=recipe),
             messages=messages.value,
             images=images.value,
             dataset_path=str(dataset_path) if dataset_path else None,

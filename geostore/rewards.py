@@ -13,7 +13,6 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +21,8 @@ from geostore.errors import RewardError
 from geostore.identity import canonical_text, content_hash
 from geostore.records import Reward
 from geostore.sqlfiles import load_sql
-from geostore.store_errors import store_error
+from geostore.store import utc_now
+from geostore.store.errors import store_error
 
 CODE_VERSION = 1
 """Of the formulas in SQL: raised when one changes, so that its rewards are new rows."""
@@ -155,7 +155,7 @@ def _table(what: str, text: str) -> tuple[tuple[float, float], ...]:
         raise RewardError(f"{wanted}; not {text!r}") from error
     if not isinstance(pairs, list) or not pairs:
         raise RewardError(f"{wanted}; not {text!r}")
-    table = []
+    table: list[tuple[float, float]] = []
     for pair in pairs:
         if not isinstance(pair, list) or [type(v) in (int, float) for v in pair] != [True, True]:
             raise RewardError(f"{wanted}; not {pair!r}")
@@ -188,7 +188,7 @@ def ensure_spec(connection: sqlite3.Connection, spec: RewardSpec) -> int:
             "kind": spec.kind,
             "parameters": canonical_text(spec.parameters),
             "code_version": spec.code_version,
-            "now": _utc_now(),
+            "now": utc_now(),
         },
     )
     row = connection.execute(load_sql("store", "get_reward_spec"), {"sha256": spec.sha256})
@@ -285,16 +285,12 @@ def _score(connection: sqlite3.Connection, spec_id: int, *, after: int, last: in
     """Compute what is missing for the traces with ids in (after, last]; how many."""
     return connection.execute(
         load_sql("store", "rescore_traces"),
-        {"spec_id": spec_id, "after": after, "last": last, "now": _utc_now()},
+        {"spec_id": spec_id, "after": after, "last": last, "now": utc_now()},
     ).rowcount
 
 
 def _path(connection: sqlite3.Connection) -> Path:
     return Path(connection.execute("pragma database_list").fetchone()[2])
-
-
-def _utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- SQLite's math functions -----------------------------------------------------------------

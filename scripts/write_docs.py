@@ -25,9 +25,11 @@ HELP_WIDTH = 96
 
 def schema_page() -> str:
     """docs/schema.md: every table of a store that was just migrated, with its own comments."""
-    with tempfile.TemporaryDirectory() as folder:
-        with Store.open(Path(folder) / "geostore.db", create=True) as store:
-            parts = [_table(store.connection, name) for name in _tables(store.connection)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.open(Path(folder) / "geostore.db", create=True) as store,
+    ):
+        parts = [_table(store.connection, name) for name in _tables(store.connection)]
     intro = (
         "# The schema of a store\n\n"
         "A store is one SQLite file. This is what `geostore` makes of an empty one: the statements "
@@ -82,7 +84,10 @@ def commands_page() -> str:
 
 def _help(command: typer.core.TyperGroup | typer.core.TyperCommand, name: str) -> str:
     context = command.make_context(
-        name, [], resilient_parsing=True, terminal_width=HELP_WIDTH,
+        name,
+        [],
+        resilient_parsing=True,
+        terminal_width=HELP_WIDTH,
         max_content_width=HELP_WIDTH,
     )
     text = command.get_help(context)

@@ -13,7 +13,9 @@ from PIL import Image
 PhotoMaker = Callable[..., bytes]
 
 
-def photo_bytes(seed: int = 0, *, size: tuple[int, int] = (320, 240), format: str = "JPEG") -> bytes:  # noqa: A002
+def photo_bytes(
+    seed: int = 0, *, size: tuple[int, int] = (320, 240), format: str = "JPEG"
+) -> bytes:
     """A photo that is like no other: smooth colours and noise from a seed."""
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)

@@ -76,7 +76,7 @@ def teacher_server(
         # Headers and body leave in two writes; without this the second waits for an ACK.
         disable_nagle_algorithm = True
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
         def do_POST(self) -> None:
@@ -109,9 +109,7 @@ def teacher_server(
                 "object": "chat.completion",
                 "created": 0,
                 "model": body.get("model"),
-                "choices": [
-                    {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-                ],
+                "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
             }
             if reply.usage is not None:
                 value["usage"] = reply.usage

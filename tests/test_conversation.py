@@ -274,17 +274,15 @@ def test_a_whole_answer_before_the_token_limit_counts_and_is_marked() -> None:
     assert end == Closing("answered", "truncated")
 
 
-@pytest.mark.parametrize("rows", ["turn", "call"])
-def test_rows_out_of_order_are_refused(rows: str) -> None:
+def test_rows_out_of_order_are_refused() -> None:
     player = Player(recipe_of(), lambda turn: 5)
     player.play([saying(text_call(ROTATE, {"angle": 90})), saying(answer(1, 2))], [])
     turn, call = player.rows[0], player.rows[1]
     conversation = player.conversation([])
-    with pytest.raises(ValueError, match="cannot follow|out of order"):
-        if rows == "call":
-            conversation.add_call(call)  # type: ignore[arg-type]
-        else:
-            conversation.add_turn(replace(turn, turn=2))  # type: ignore[type-var]
+    with pytest.raises(ValueError, match="out of order"):
+        conversation.add_call(call)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cannot follow"):
+        conversation.add_turn(replace(turn, turn=2))  # type: ignore[type-var]
 
 
 def test_rotating_moves_the_table_and_zooming_does_not() -> None:

@@ -21,11 +21,10 @@ from geostore.errors import ExportError, StoreLockedError
 from geostore.export import Filter, export, open_snapshot
 from geostore.export.folder import check_target
 from geostore.export.layout import Layout
-from geostore.export.reader import Scope
 from geostore.identity import content_hash
 from geostore.protocol import LAST_TURN, request_members
 from geostore.records import StoredTrace, TraceKey
-from geostore.store import Store
+from geostore.store import Scope, Store
 from tests.builders import (
     NATIVE_RECIPE,
     NO_ANSWER,
@@ -787,7 +786,7 @@ def test_a_snapshot_stands_still_while_traces_are_added(
     own_store: Store, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that goes on beside an export changes nothing in it."""
-    monkeypatch.setattr("geostore.export.reader._BATCH", 1)
+    monkeypatch.setattr("geostore.store.snapshot._BATCH", 1)
     builder = StoreBuilder(own_store, dataset)
     for row in range(3):
         builder.play(row, [answer(1.0, 2.0)])
@@ -806,7 +805,7 @@ def test_traces_come_in_order_across_batches(
     own_store: Store, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch's end is not to be seen: each trace has its own turns and calls."""
-    monkeypatch.setattr("geostore.export.reader._BATCH", 2)
+    monkeypatch.setattr("geostore.store.snapshot._BATCH", 2)
     builder = StoreBuilder(own_store, dataset)
     names = [
         builder.play(row, [ZOOM_IN] * row + [answer(1.0, 2.0)], rollout=rollout)

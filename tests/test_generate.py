@@ -102,9 +102,7 @@ def test_whatever_the_teacher_does_every_trace_comes_to_an_end(
     photo_dataset: Path, store_path: Path, protocol: str
 ) -> None:
     with teacher_server(wanderer) as server:
-        run(
-            server.url, photo_dataset, store_path, num_samples=12, recipe={"protocol": protocol}
-        )
+        run(server.url, photo_dataset, store_path, num_samples=12, recipe={"protocol": protocol})
     assert "open" not in statuses(store_path)
     assert "failed" not in statuses(store_path)
 
@@ -309,8 +307,9 @@ def test_after_kills_at_random_instants_the_store_is_as_if_there_had_been_none(
             process = start_geostore(*options)
             more = chance.randint(1, needed // 6)
             wait_until(
-                lambda p=process, b=before, m=more: p.poll() is not None
-                or len(server.requests) >= b + m
+                lambda p=process, b=before, m=more: (
+                    p.poll() is not None or len(server.requests) >= b + m
+                )
             )
             process.kill()
             process.communicate()

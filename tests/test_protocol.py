@@ -54,7 +54,8 @@ def call(index: int = 0, *, image: ImageFacts | None = IMAGE) -> ToolCall:
 
 
 def native_turn(*ids: str) -> Turn:
-    calls = [{"id": i, "type": "function", "function": {"name": "n", "arguments": "{}"}} for i in ids]
+    function = {"name": "n", "arguments": "{}"}
+    calls = [{"id": i, "type": "function", "function": function} for i in ids]
     return replace(TURN, response="", native_calls=json.dumps(calls))
 
 

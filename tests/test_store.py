@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from geostore import migrations
 from geostore.errors import (
     NotFoundError,
     StoreError,
@@ -31,7 +30,7 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
-from geostore.store import ClaimedTrace, Store
+from geostore.store import ClaimedTrace, Store, migrations
 
 DATASET = DatasetFacts("/data/photos", "photos", "f00d", None, 9, ("image", "lat"), {"lat": "lat"})
 SAMPLE = Sample(
@@ -96,9 +95,7 @@ def start_run(store: Store) -> int:
 
 
 def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options):  # type: ignore[no-untyped-def]
-    sample_id = store.put_sample(
-        store.put_dataset(DATASET), sample, once_per_photo=False
-    ).sample_id
+    sample_id = store.put_sample(store.put_dataset(DATASET), sample, once_per_photo=False).sample_id
     values = {"rollout": 1, "turn_limit": 10, "seconds": 60.0, **options}
     return store.claim(
         sample_id=sample_id,
@@ -235,9 +232,9 @@ def test_only_what_a_new_run_can_change_is_opened_again(
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.transaction():
+    with pytest.raises(StoreError), store.transaction():
         store.put_dataset(DATASET)
-        raise RuntimeError
+        store.put_turn(99, TURN, run_id=1)
     assert store.connection.execute("select count(*) from datasets").fetchone()[0] == 0
 
 
@@ -260,7 +257,7 @@ def test_a_name_that_means_no_trace_says_how_names_look_or_how_to_list_them(
     store: Store, name: str
 ) -> None:
     played_trace(store)
-    with pytest.raises(NotFoundError, match="look like|list them"):
+    with pytest.raises(NotFoundError, match=r"look like|list them"):
         store.find_trace(name)
 
 
@@ -326,26 +323,48 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_locked_store_is_waited_for_and_then_named(tmp_path: Path) -> None:
     path = tmp_path / "geostore.db"
-    with Store.open(path, create=True) as holder, holder.transaction():
-        with (
-            Store.open(path, busy_timeout=0.05) as other,
-            pytest.raises(StoreLockedError, match="locked by another process"),
-            other.transaction(),
-        ):
-            pass
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only file")
-def test_a_read_only_store_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "geostore.db"
-    Store.open(path, create=True).close()
-    path.chmod(0o444)
     with (
-        pytest.raises(StoreError, match="read-only"),
-        Store.open(path) as opened,
-        opened.transaction(),
+        Store.open(path, create=True) as holder,
+        holder.transaction(),
+        Store.open(path, busy_timeout=0.05) as other,
+        pytest.raises(StoreLockedError, match="locked by another process"),
+        other.transaction(),
     ):
-        opened.put_dataset(DATASET)
+        pass
+
+
+WRITE_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from geostore.errors import StoreError
+from geostore.store import Store
+from tests.test_store import DATASET
+if os.geteuid() == 0:
+    os.seteuid(65534)  # root may write to a read-only file
+try:
+    with Store.open(Path(sys.argv[1])) as store, store.transaction():
+        store.put_dataset(DATASET)
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o444, 0o755), (0o444, 0o555)])
+def test_a_read_only_store_is_named(file_mode: int, folder_mode: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "geostore.db"
+        Store.open(path, create=True).close()
+        path.chmod(file_mode)
+        folder.chmod(folder_mode)
+        found = subprocess.run(
+            [sys.executable, "-c", WRITE_AS_NOBODY, str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        folder.chmod(0o755)
+    assert "read-only" in found.stdout
 
 
 def test_a_store_on_a_read_only_connection_says_so(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_characters_that_no_text_column_takes_are_replaced_and_the_rest_is_kept(
         (Fault(200, b'{"choices": null, "error": "overloaded"}'), "bad_response"),
         (Fault(200, b'{"choices": [{"message": {"content": ""}}]}'), "bad_response"),
         (Fault(200, b'{"choices": [{"message": {"content": 7}}]}'), "bad_response"),
-        (Fault(200, b'[1, 2]'), "bad_response"),
+        (Fault(200, b"[1, 2]"), "bad_response"),
         (Fault(200, b'{"choices": [{"messa'), "bad_response"),
         (Fault(200, b"<html>later</html>", HTML), "bad_response"),
         (Fault(400, b'{"error": {"message": "too long"}}'), "refused"),

@@ -29,14 +29,11 @@ from geostore.export.folder import ExportFolder, check_target, partial_folder, p
 from geostore.export.images import ImagesMode
 from geostore.export.jsonl import write_jsonl
 from geostore.export.messages import MessagesMode
-from geostore.export.reader import ENDED, Filter, open_snapshot
 from geostore.export.record import SCHEMA_VERSION, trace_record
 from geostore.export.stream import RecordStream
 from geostore.export.trace import write_trace_files
-from geostore.identity import canonical_text
 from geostore.records import Recipe
-from geostore.sqlfiles import load_sql
-from geostore.store import Store, utc_now
+from geostore.store import ENDED, Filter, Store, open_snapshot
 
 __all__ = [
     "ENDED",
@@ -120,8 +117,12 @@ def export(
                 }
             )
             with store.transaction():
-                _record(
-                    store, format=format, options=options, count=count, sha256=sha256, path=target
+                store.put_export(
+                    format=format,
+                    options=options,
+                    trace_count=count,
+                    sha256=sha256,
+                    path=target,
                 )
                 replaced = publish(folder, target)
         if replaced is not None:
@@ -148,17 +149,3 @@ def _recipe(sha256: str, recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "tools": list(recipe.tools),
     }
-
-
-def _record(
-    store: Store, *, format: str, options: dict[str, Any], count: int, sha256: str, path: Path
-) -> None:
-    values = {
-        "format": format,
-        "options": canonical_text(options),
-        "trace_count": count,
-        "sha256": sha256,
-        "path": str(path),
-        "now": utc_now(),
-    }
-    store.connection.execute(load_sql("store", "export_record"), values)

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from geostore.export.images import SUFFIXES
-from geostore.export.reader import Scope
 from geostore.records import SentImage, StoredTrace
+from geostore.store import Scope
 
 
 class Layout:

@@ -9,9 +9,9 @@ from geostore.export.folder import ExportFolder
 from geostore.export.images import ImagesMode, embedded_urls, file_urls, reference_urls, with_images
 from geostore.export.layout import Layout
 from geostore.export.messages import ImageUrl, MessagesMode
-from geostore.export.reader import Filter, Snapshot
 from geostore.export.record import trace_record
 from geostore.records import StoredTrace
+from geostore.store import Filter, Snapshot
 
 
 class RecordStream:

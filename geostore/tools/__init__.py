@@ -1,4 +1,4 @@
-"""The visual tools: what a call means (`understand`), does (`apply`) and says; one module a tool."""
+"""The visual tools: what a call means (`understand`) and does (`apply`); one module a tool."""
 
 from geostore.tools.registry import (
     DEFAULT_TOOLS,
@@ -16,12 +16,12 @@ from geostore.tools.registry import (
 from geostore.tools.tool import BadCall, Operation
 
 __all__ = [
-    "BadCall",
     "DEFAULT_TOOLS",
-    "Operation",
     "ROTATE",
     "TOOLS",
     "ZOOM",
+    "BadCall",
+    "Operation",
     "apply",
     "derive",
     "observation",

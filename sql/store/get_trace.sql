@@ -1,15 +1,15 @@
--- A trace with the ids of what it belongs to, its newest answer and its default reward.
+-- A trace with its sample, newest answer and default reward; columns as in snapshot_traces.
 -- Grain: one row. km, degrees, pixels. Dialect: SQLite.
 select
-  t.id, t.sample_id, t.recipe_id, s.dataset_id, s.sample_index, r.sha256 as recipe_sha256,
-  t.rollout, t.status, t.stop_reason, t.turn_limit, t.sent_sha256, t.sent_width, t.sent_height,
-  s.width as full_width, s.height as full_height, d.name as dataset_name,
-  (select count(*) from datasets) as dataset_count,
+  t.id, t.recipe_id, s.dataset_id, (select count(*) from datasets) as dataset_count,
+  s.sample_index, r.sha256 as recipe_sha256, t.rollout, t.status, t.stop_reason, t.turn_limit,
+  t.sent_sha256, t.sent_width, t.sent_height,
+  s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256, s.image_format,
+  s.width, s.height, s.exclusion,
   a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags,
   w.spec_id, w.distance_km, w.score, w.geoguessr_points, p.name as reward_spec
 from traces as t
 join samples as s on s.id = t.sample_id
-join datasets as d on d.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id
 left join answers as a
   on a.trace_id = t.id

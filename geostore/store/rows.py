@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +20,9 @@ from geostore.records import (
     Recipe,
     Reward,
     Sample,
+    StoredTrace,
     ToolCall,
+    TraceKey,
     Turn,
 )
 
@@ -207,7 +209,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
 
 
 def answer_record(row: Row) -> Answer | None:
-    """From get_trace; None where there is no answer yet."""
+    """From a trace's row; None where there is no answer yet."""
     if row["parser_version"] is None:
         return None
     return Answer(
@@ -220,7 +222,54 @@ def answer_record(row: Row) -> Answer | None:
 
 
 def reward_record(row: Row) -> Reward | None:
-    """From get_trace; None where the trace has no reward under the default spec."""
+    """From a trace's row; None where the trace has no reward under the default spec."""
     if row["spec_id"] is None:
         return None
     return Reward(row["distance_km"], row["score"], row["geoguessr_points"])
+
+
+def stored_trace_record(
+    row: Row,
+    *,
+    dataset: DatasetFacts,
+    several_datasets: bool,
+    recipe: Recipe,
+    turns: Sequence[Turn],
+    calls: Sequence[ToolCall],
+    failures: Sequence[FailedAttempt],
+) -> StoredTrace:
+    """From get_trace or snapshot_traces, which give the same columns, and what belongs to it.
+
+    several_datasets: whether the store holds more than one, so that names need theirs.
+    """
+    key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"])
+    return StoredTrace(
+        name=f"{dataset.name}:{key}" if several_datasets else str(key),
+        key=key,
+        dataset=dataset,
+        sample=sample_record(row),
+        recipe=recipe,
+        status=row["status"],
+        stop_reason=row["stop_reason"],
+        turn_limit=row["turn_limit"],
+        photo=sent_photo(row, row["width"], row["height"]),
+        turns=tuple(turns),
+        calls=tuple(calls),
+        failures=tuple(failures),
+        answer=answer_record(row),
+        reward=reward_record(row),
+        reward_spec=row["reward_spec"],
+    )
+
+
+def sent_photo(row: Row, full_width: int, full_height: int) -> ImageFacts | None:
+    """The photo as sent, from a row of traces; None before the first response."""
+    if row["sent_sha256"] is None:
+        return None
+    return ImageFacts(
+        sha256=row["sent_sha256"],
+        width=row["sent_width"],
+        height=row["sent_height"],
+        full_width=full_width,
+        full_height=full_height,
+    )

@@ -15,21 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from geostore import rows
 from geostore.identity import canonical_text
 from geostore.records import (
     DatasetFacts,
     FailedAttempt,
-    ImageFacts,
     Recipe,
     Status,
     StoredTrace,
     ToolCall,
-    TraceKey,
     Turn,
 )
 from geostore.sqlfiles import load_sql
-from geostore.store_errors import store_error
+from geostore.store import rows
+from geostore.store.errors import store_error
 
 T = TypeVar("T")
 
@@ -68,7 +66,7 @@ class Snapshot:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._datasets = {
-            int(row["id"]): rows.dataset_record(row) for row in self._run("export_datasets")
+            int(row["id"]): rows.dataset_record(row) for row in self._run("snapshot_datasets")
         }
         self._recipes: dict[int, Recipe] = {}
 
@@ -99,13 +97,13 @@ class Snapshot:
 
     def default_reward_spec(self) -> dict[str, str] | None:
         """Name and sha256 of the spec whose rewards the traces carry."""
-        row = self._run("export_reward_spec").fetchone()
+        row = self._run("snapshot_reward_spec").fetchone()
         return None if row is None else dict(row)
 
     def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> sqlite3.Cursor:
         statuses = None if filters.statuses is None else canonical_text(list(filters.statuses))
         return self._run(
-            "export_traces",
+            "snapshot_traces",
             dataset_id=dataset_id,
             statuses=statuses,
             with_turns=int(with_turns),
@@ -116,9 +114,9 @@ class Snapshot:
 
     def _batch(self, batch: list[sqlite3.Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
         ids = canonical_text([row["id"] for row in batch])
-        turns = _by_trace(self._run("export_turns", trace_ids=ids), rows.turn_record)
-        calls = _by_trace(self._run("export_tool_calls", trace_ids=ids), rows.tool_call_record)
-        failures = _by_trace(self._run("export_attempts", trace_ids=ids), rows.attempt_record)
+        turns = _by_trace(self._run("snapshot_turns", trace_ids=ids), rows.turn_record)
+        calls = _by_trace(self._run("snapshot_tool_calls", trace_ids=ids), rows.tool_call_record)
+        failures = _by_trace(self._run("snapshot_attempts", trace_ids=ids), rows.attempt_record)
         for row in batch:
             key = row["id"]
             yield self._trace(row, dataset, turns[key], calls[key], failures[key])
@@ -131,28 +129,14 @@ class Snapshot:
         calls: list[ToolCall],
         failures: list[FailedAttempt],
     ) -> StoredTrace:
-        key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"])
-        prefix = f"{dataset.name}:" if len(self._datasets) > 1 else ""
-        photo = None
-        if row["sent_sha256"] is not None:
-            sent = (row["sent_sha256"], row["sent_width"], row["sent_height"])
-            photo = ImageFacts(*sent, row["width"], row["height"])
-        return StoredTrace(
-            name=f"{prefix}{key}",
-            key=key,
+        return rows.stored_trace_record(
+            row,
             dataset=dataset,
-            sample=rows.sample_record(row),
+            several_datasets=len(self._datasets) > 1,
             recipe=self._recipe(row["recipe_id"]),
-            status=row["status"],
-            stop_reason=row["stop_reason"],
-            turn_limit=row["turn_limit"],
-            photo=photo,
-            turns=tuple(turns),
-            calls=tuple(calls),
-            failures=tuple(failures),
-            answer=rows.answer_record(row),
-            reward=rows.reward_record(row),
-            reward_spec=row["reward_spec"],
+            turns=turns,
+            calls=calls,
+            failures=failures,
         )
 
     def _recipe(self, recipe_id: int) -> Recipe:

@@ -18,10 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from geostore import rows
-from geostore.errors import NotFoundError, StoreError
+from geostore.errors import NotFoundError
 from geostore.identity import canonical_text
-from geostore.migrations import migrate
 from geostore.recipe import recipe_hash
 from geostore.records import (
     Answer,
@@ -33,16 +31,14 @@ from geostore.records import (
     Sample,
     StoredTrace,
     ToolCall,
-    TraceKey,
     Turn,
 )
 from geostore.sqlfiles import load_sql
-from geostore.store_errors import store_error
+from geostore.store import rows
+from geostore.store.errors import store_error
+from geostore.store.opening import BUSY_TIMEOUT, Durability, connect
 
-Durability = Literal["full", "normal"]
 NotClaimed = Literal["closed", "claimed"]
-BUSY_TIMEOUT = 30.0
-"""Seconds to wait for another process's transaction; they are all short."""
 
 
 def utc_now() -> str:
@@ -105,42 +101,7 @@ class Store:
         StoreVersionError (made by a newer geostore), StoreLockedError.
         """
         where = Path(path)
-        if not where.exists():
-            if not create:
-                raise StoreError(f"no store at {where}; geostore generate makes one")
-            if not where.parent.is_dir():
-                raise StoreError(f"cannot make {where}: there is no folder {where.parent}")
-        elif where.is_dir():
-            raise StoreError(f"{where} is a folder; a store is one file, such as geostore.db")
-        connection = None
-        try:
-            # Transactions are begun by hand; a thread other than the opener's may use it.
-            connection = sqlite3.connect(
-                where, timeout=busy_timeout, isolation_level=None, check_same_thread=False
-            )
-            connection.row_factory = sqlite3.Row
-            # Off by default in SQLite, and per connection.
-            connection.execute("pragma foreign_keys = on")
-            migrate(connection, where)
-            # Readers and one writer at the same time; a commit is one append to the log.
-            mode = connection.execute("pragma journal_mode = wal").fetchone()[0]
-            if mode != "wal":
-                raise StoreError(
-                    f"{where} cannot use a write-ahead log (journal mode stays {mode}); "
-                    "put the store on a local disk"
-                )
-            connection.execute(
-                f"pragma synchronous = {'full' if durability == 'full' else 'normal'}"
-            )
-        except sqlite3.Error as error:
-            if connection is not None:
-                connection.close()
-            raise store_error(error, where) from error
-        except BaseException:
-            if connection is not None:
-                connection.close()
-            raise
-        return cls(where, connection)
+        return cls(where, connect(where, create=create, durability=durability, wait=busy_timeout))
 
     def __enter__(self) -> Store:
         return self
@@ -324,19 +285,10 @@ class Store:
             return "claimed" if self._only("is_trace_open", **key) else "closed"
         sample = self.get_sample(sample_id)
         assert sample.photo is not None  # only rows that can be used have traces
-        photo = None
-        if row["sent_sha256"] is not None:
-            photo = ImageFacts(
-                row["sent_sha256"],
-                row["sent_width"],
-                row["sent_height"],
-                sample.photo.width,
-                sample.photo.height,
-            )
         return ClaimedTrace(
             trace_id=row["id"],
             sample=sample,
-            photo=photo,
+            photo=rows.sent_photo(row, sample.photo.width, sample.photo.height),
             turns=self.trace_turns(row["id"]),
             calls=self.trace_calls(row["id"]),
         )
@@ -383,6 +335,20 @@ class Store:
             parser_version=parser_version,
         )
 
+    def put_export(
+        self, *, format: str, options: Mapping[str, Any], trace_count: int, sha256: str, path: Path
+    ) -> None:
+        """Record that an export was written; `sha256` is its manifest's."""
+        self._run(
+            "put_export",
+            format=format,
+            options=canonical_text(dict(options)),
+            trace_count=trace_count,
+            sha256=sha256,
+            path=str(path),
+            now=utc_now(),
+        )
+
     # --- reading ---------------------------------------------------------------------------
 
     def trace_turns(self, trace_id: int) -> tuple[Turn, ...]:
@@ -427,35 +393,16 @@ class Store:
         row = self._run("get_trace", trace_id=trace_id).fetchone()
         if row is None:
             raise NotFoundError(f"no trace with id {trace_id} in {self.path}")
-        key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"])
-        photo = None
-        if row["sent_sha256"] is not None:
-            photo = ImageFacts(
-                row["sent_sha256"],
-                row["sent_width"],
-                row["sent_height"],
-                row["full_width"],
-                row["full_height"],
-            )
-        prefix = f"{row['dataset_name']}:" if row["dataset_count"] > 1 else ""
-        return StoredTrace(
-            name=f"{prefix}{key}",
-            key=key,
+        return rows.stored_trace_record(
+            row,
             dataset=self.get_dataset(row["dataset_id"]),
-            sample=self.get_sample(row["sample_id"]),
+            several_datasets=row["dataset_count"] > 1,
             recipe=self.get_recipe(row["recipe_id"]),
-            status=row["status"],
-            stop_reason=row["stop_reason"],
-            turn_limit=row["turn_limit"],
-            photo=photo,
             turns=self.trace_turns(trace_id),
             calls=self.trace_calls(trace_id),
             failures=tuple(
                 map(rows.attempt_record, self._run("trace_attempts", trace_id=trace_id))
             ),
-            answer=rows.answer_record(row),
-            reward=rows.reward_record(row),
-            reward_spec=row["reward_spec"],
         )
 
 

@@ -1,0 +1,19 @@
+"""The SQLite file of a store: the only rooms that know SQLite's errors, rows and statements."""
+
+from geostore.store.opening import Durability
+from geostore.store.snapshot import ENDED, Filter, Scope, Snapshot, open_snapshot
+from geostore.store.store import ClaimedTrace, KnownSample, NotClaimed, Store, utc_now
+
+__all__ = [
+    "ENDED",
+    "ClaimedTrace",
+    "Durability",
+    "Filter",
+    "KnownSample",
+    "NotClaimed",
+    "Scope",
+    "Snapshot",
+    "Store",
+    "open_snapshot",
+    "utc_now",
+]

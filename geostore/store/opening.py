@@ -1,0 +1,57 @@
+"""Opens the SQLite file of a store: the one place that sets pragmas, with the reason for each."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from geostore.errors import StoreError
+from geostore.store.errors import store_error
+from geostore.store.migrations import migrate
+
+Durability = Literal["full", "normal"]
+BUSY_TIMEOUT = 30.0
+"""Seconds to wait for another process's transaction; they are all short."""
+
+
+def connect(path: Path, *, create: bool, durability: Durability, wait: float) -> sqlite3.Connection:
+    """A connection to a store that is up to date, in autocommit mode.
+
+    create: make the store where there is none. wait: seconds for a lock of
+    another process. Raises StoreError (not there, not a store, read-only, full),
+    StoreVersionError (made by a newer geostore), StoreLockedError.
+    """
+    if not path.exists():
+        if not create:
+            raise StoreError(f"no store at {path}; geostore generate makes one")
+        if not path.parent.is_dir():
+            raise StoreError(f"cannot make {path}: there is no folder {path.parent}")
+    elif path.is_dir():
+        raise StoreError(f"{path} is a folder; a store is one file, such as geostore.db")
+    connection = None
+    try:
+        # Transactions are begun by hand; a thread other than the opener's may use it.
+        connection = sqlite3.connect(
+            path, timeout=wait, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        # Off by default in SQLite, and per connection.
+        connection.execute("pragma foreign_keys = on")
+        migrate(connection, path)
+        # Readers and one writer at the same time; a commit is one append to the log.
+        mode = connection.execute("pragma journal_mode = wal").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(
+                f"{path} cannot use a write-ahead log (journal mode stays {mode}); "
+                "put the store on a local disk"
+            )
+        # Full syncs the log at every commit, normal only when it is folded into the file.
+        connection.execute(f"pragma synchronous = {durability}")
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise store_error(error, path) from error
+        raise
+    return connection

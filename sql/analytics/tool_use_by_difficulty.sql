@@ -1,0 +1,32 @@
+-- Whether hard photos make the teacher use its tools, and how far off it is with and without them.
+-- Grain: one row per band of locatability (0 hard, 1 easy) and kind of recipe, with or without tools.
+-- Bands hold their lower bound and not their upper one. Over closed traces.
+--   share_using_tools  share of traces with a call; mean_calls: calls per trace
+--   *_km               distance in km: first with failures left out, then with each as 20,000 km
+-- Dialect: DuckDB, over the view of views.sql.
+with banded as (
+  select
+    *,
+    case
+      when locatability_score is null then 'unknown'
+      when locatability_score < 0.2 then '<0.2'
+      when locatability_score < 0.4 then '0.2-0.4'
+      when locatability_score < 0.6 then '0.4-0.6'
+      else '>=0.6'
+    end as locatability,
+    coalesce(locatability_score, 2) as difficulty
+  from trace_results
+  where status <> 'open'
+)
+select
+  locatability,
+  with_tools,
+  count(*) as traces,
+  avg((tool_calls > 0)::integer) as share_using_tools,
+  avg(tool_calls) as mean_calls,
+  avg(distance_km) as mean_km,
+  avg(distance_km_or_20000) as mean_km_failures_20000,
+  count(*) filter (failure) as failures
+from banded
+group by locatability, with_tools
+order by min(difficulty), locatability, with_tools desc

@@ -1,0 +1,184 @@
+"""The house's rules that no single module can hold: who may import whom, and what is where."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "geostore"
+
+# Rooms from the ground up: a room may import only rooms that stand before it.
+ORDER = (
+    "errors",
+    "records",
+    "identity",
+    "sqlfiles",
+    "lenient",
+    "processes",
+    "answers",
+    "imaging",
+    "tools",
+    "recipe",
+    "protocol",
+    "conversation",
+    "toolbench",
+    "dataset",
+    "sampling",
+    "restore",
+    "rollout",
+    "teacher",
+    "store",
+    "rewards",
+    "journal",
+    "analytics",
+    "stats",
+    "export",
+    "show",
+    "demo",
+    "generate",
+    "wiring",
+    "progress",
+    "api",
+    "cli",
+    "__main__",
+)
+# What only these rooms may know, because it is their job to hide it from the others.
+ONLY = {
+    "openai": {"teacher"},
+    "httpx2": {"teacher"},
+    "duckdb": {"analytics"},
+    "sqlite_utils": {"store"},
+    "sqlite3": {"store", "rewards", "generate"},  # generate: its version, for the run's row
+    "typer": {"cli"},
+    "rich": {"progress", "analytics"},
+    "PIL": {"imaging", "tools", "toolbench", "restore", "generate", "demo", "api"},
+    "datasets": {"dataset", "demo"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, but for type checking alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unseen = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            module = node.module or ""
+            if module == "geostore":
+                yield from (f"geostore.{alias.name}" for alias in node.names)
+            else:
+                yield module
+
+
+def test_every_room_has_its_place() -> None:
+    rooms = {room_of(path) for path in modules()} - {"__init__"}
+    assert rooms == set(ORDER)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for module in imports(path):
+        parts = module.split(".")
+        if parts[0] == "geostore" and len(parts) > 1:
+            assert ORDER.index(parts[1]) <= ORDER.index(room), f"{room} may not import {parts[1]}"
+        elif parts[0] in ONLY:
+            assert room in ONLY[parts[0]], f"{room} may not know {parts[0]}"
+
+
+def test_a_rollout_knows_no_database_and_no_teachers_client() -> None:
+    for name in ("rollout", "conversation", "protocol"):
+        found = set(imports(PACKAGE / f"{name}.py"))
+        assert not found & {"geostore.store", "geostore.teacher", "geostore.journal", "sqlite3"}
+
+
+def test_the_demo_knows_nothing_of_what_it_shows() -> None:
+    """The offline teacher gets requests alone: it can import no truth."""
+    for path in (PACKAGE / "demo").glob("*.py"):
+        for module in imports(path):
+            own = module.startswith(("geostore.demo", "geostore.errors"))
+            assert own or not module.startswith("geostore")
+
+
+SQL_WORDS = re.compile(r"\b(select|insert into|update|delete from|create table)\b\s+\w", re.I)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_statements_stand_in_sql_files(path: Path) -> None:
+    """A statement in Python is invisible to who reads sql/ to see what a store is asked."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed = {"migrations.py"}  # reads the record of migrations, before there is a schema
+    if path.name in allowed or "demo" in path.parts:
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            (".execute", ".executemany", ".sql", ".query")
+        ):
+            for constant in (n for n in ast.walk(node) if isinstance(n, ast.Constant)):
+                found = isinstance(constant.value, str) and SQL_WORDS.search(constant.value)
+                assert not found, f"{path}:{node.lineno}: {constant.value!r}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sql").rglob("*.sql")), ids=lambda p: p.stem)
+def test_every_statement_says_what_it_answers_its_grain_and_its_dialect(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = []
+    for line in lines:
+        if not line.startswith("--"):
+            break
+        header.append(line)
+    text = "\n".join(header)
+    assert header, f"{path} begins with what it answers"
+    assert "Dialect:" in text
+    if path.parent.name != "migrations":
+        assert "Grain:" in text
+
+
+def test_no_module_is_asking_to_be_split() -> None:
+    """Near 400 lines a module has two jobs; the command line is a list of options."""
+    long = {
+        str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in modules()
+    }
+    long.pop("cli.py")
+    assert {name: lines for name, lines in long.items() if lines > 450} == {}
+
+
+def test_help_answers_without_loading_what_is_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from geostore.cli import app\n"
+        "from typer.testing import CliRunner\n"
+        "result = CliRunner().invoke(app, ['generate', '--help'])\n"
+        "assert result.exit_code == 0, result.output\n"
+        "heavy = {'datasets', 'openai', 'duckdb', 'sqlite_utils', 'numpy', 'PIL', 'pandas'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stderr

@@ -1,0 +1,594 @@
+"""Rewards: the formulas in SQL and in Python, and what a rescore touches and what it leaves."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geostore.errors import RewardError, StoreError, StoreLockedError
+from geostore.records import Reward
+from geostore.rewards import (
+    KINDS,
+    RescoreResult,
+    RewardSpec,
+    ensure_default_spec,
+    ensure_math_functions,
+    ensure_spec,
+    geoguessr_points,
+    has_math_functions,
+    haversine_km,
+    make_spec,
+    rescore,
+    score_trace,
+)
+from geostore.store import Store
+
+KM_PER_DEGREE = math.radians(1) * 6371.0
+Point = tuple[float, float]
+
+# Truth, guess, km, points.
+PLACES = [
+    ((40.7128, -74.0060), (51.5074, -0.1278), 5570.222, 120),
+    ((48.8566, 2.3522), (51.5074, -0.1278), 343.556, 3972),
+    ((40.7128, -74.0060), (34.0522, -118.2437), 3935.746, 358),
+    ((-33.8688, 151.2093), (35.6762, 139.6503), 7825.819, 26),
+    ((-17.0, 179.9), (-17.0, -179.9), 21.267, 4929),
+    ((89.9, 0.0), (89.9, 180.0), 22.239, 4926),
+    ((0.0, 0.0), (0.0, 180.0), 20015.087, 0),
+    ((0.0, 0.0), (1.0, 0.0), 111.195, 4641),
+]
+POINTS = {
+    0.149: 5000,
+    0.15: 4999,
+    1: 4997,
+    10: 4967,
+    25: 4917,
+    100: 4676,
+    200: 4373,
+    500: 3577,
+    750: 3025,
+    1000: 2559,
+    2500: 937,
+    5000: 175,
+    10000: 6,
+    13748: 1,
+    13749: 0,
+}
+
+
+def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    cursor = connection.execute(f"insert into {table} ({names}) values ({marks})", values)
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+class Traces:
+    """Traces made by hand: a truth, and what versions of the parser read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connection = Store.open(path, durability="normal").connection
+        self.count = 0
+
+    def trace(self, truth: Point, *, status: str = "answered") -> int:
+        self.count += 1
+        sample_id = insert(
+            self.connection,
+            "samples",
+            dataset_id=1,
+            sample_index=self.count,
+            lat=truth[0],
+            lon=truth[1],
+            columns="{}",
+            created_at="now",
+            image_sha256="0" * 64,
+            width=10,
+            height=10,
+        )
+        return insert(
+            self.connection,
+            "traces",
+            sample_id=sample_id,
+            recipe_id=1,
+            rollout=1,
+            status=status,
+            closed_at=None if status == "open" else "now",
+            created_at="now",
+        )
+
+    def answer(self, trace_id: int, guess: Point | None, *, version: int = 1) -> None:
+        lat, lon = guess or (None, None)
+        insert(
+            self.connection,
+            "answers",
+            trace_id=trace_id,
+            parser_version=version,
+            lat=lat,
+            lon=lon,
+            failure=None if guess else "one_number",
+            created_at="now",
+        )
+
+    def answered(self, guess: Point | None, *, truth: Point = (0.0, 0.0)) -> int:
+        trace_id = self.trace(truth)
+        self.answer(trace_id, guess)
+        return trace_id
+
+    def rows(self, columns: str = "*") -> list[tuple[Any, ...]]:
+        found = self.connection.execute(f"select {columns} from rewards order by trace_id, spec_id")
+        return [tuple(row) for row in found]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a dataset and a recipe; to be copied, which is quicker than migrating."""
+    path = tmp_path_factory.mktemp("template") / "geostore.db"
+    with Store.open(path, create=True) as store:
+        insert(
+            store.connection,
+            "datasets",
+            fingerprint="f",
+            path="/photos",
+            name="photos",
+            num_rows=1000,
+            columns="[]",
+            column_map="{}",
+            created_at="now",
+        )
+        insert(
+            store.connection,
+            "recipes",
+            sha256="a" * 64,
+            model="m",
+            system_prompt="",
+            user_prompt="",
+            tools="[]",
+            protocol="text",
+            bbox_frame="pixel",
+            limits="{}",
+            temperature=0.7,
+            max_tokens=100,
+            extra_body="{}",
+            created_at="now",
+            max_calls_per_turn=3,
+            max_nudges=2,
+            answer_with_calls="run_calls",
+        )
+    return path
+
+
+@pytest.fixture
+def traces(tmp_path: Path, template: Path) -> Iterator[Traces]:
+    made = Traces(shutil.copy(template, tmp_path / "geostore.db"))
+    yield made
+    made.connection.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Traces]:
+    """A store for property tests, which take back what they do."""
+    made = Traces(shutil.copy(template, tmp_path_factory.mktemp("shared") / "geostore.db"))
+    yield made
+    made.connection.close()
+
+
+# --- formulas --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("truth", "guess", "km", "points"), PLACES)
+def test_known_distances_and_points_come_out_of_python(
+    truth: Point, guess: Point, km: float, points: int
+) -> None:
+    assert haversine_km(*truth, *guess) == pytest.approx(km, abs=0.001)
+    assert geoguessr_points(haversine_km(*truth, *guess)) == points
+
+
+def test_known_distances_and_points_come_out_of_sqlite(traces: Traces) -> None:
+    """Also across the date line, over a pole and at the antipode."""
+    for truth, guess, _, _ in PLACES:
+        traces.answered(guess, truth=truth)
+    rescore(traces.connection, make_spec())
+    found = traces.rows("distance_km, score, geoguessr_points")
+    for (_, _, km, points), (distance, score, whole) in zip(PLACES, found, strict=True):
+        assert distance == pytest.approx(km, abs=0.001)
+        assert score == pytest.approx(math.exp(-distance / 1492.7))
+        assert whole == points
+
+
+@pytest.mark.parametrize(("km", "points"), POINTS.items())
+def test_points_fall_with_distance_as_the_community_measured(km: float, points: int) -> None:
+    assert geoguessr_points(km) == points
+
+
+latitudes = st.floats(-90, 90, allow_subnormal=False)
+longitudes = st.floats(-180, 180, allow_subnormal=False)
+places = st.tuples(latitudes, longitudes)
+pairs = st.one_of(
+    st.tuples(places, places),
+    places.map(lambda p: (p, (-p[0], p[1] - 180 if p[1] > 0 else p[1] + 180))),
+    places.map(lambda p: (p, p)),
+)
+
+
+@given(pair=pairs)
+def test_sqlite_and_python_agree_on_every_pair_of_places(
+    shared: Traces, pair: tuple[Point, Point]
+) -> None:
+    """At antipodes rounding must not make the distance null."""
+    truth, guess = pair
+    shared.connection.execute("begin")
+    try:
+        trace_id = shared.answered(guess, truth=truth)
+        found = score_trace(shared.connection, trace_id, ensure_default_spec(shared.connection))
+    finally:
+        shared.connection.execute("rollback")
+    km = haversine_km(*truth, *guess)
+    assert 0 <= km <= 20015.087
+    # Near the antipode the root of a rounding error is some centimetres.
+    assert found.distance_km == pytest.approx(km, abs=0.001)
+    assert found.score == pytest.approx(math.exp(-km / 1492.7), abs=1e-6)
+    assert abs(found.geoguessr_points - geoguessr_points(km)) <= 1
+
+
+TABLE = "[[100, 1], [200, 0.5], [400, 0.1]]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "degrees", "score"),
+    [
+        ("geoguessr", {}, 10, math.exp(-10 * KM_PER_DEGREE / 1492.7)),
+        ("geoguessr", {"scale": "2000"}, 10, math.exp(-10 * KM_PER_DEGREE / 2000)),
+        ("exponential", {}, 10, math.exp(-10 * KM_PER_DEGREE / 1000)),
+        ("linear", {}, 10, 1 - 10 * KM_PER_DEGREE / 20000),
+        ("linear", {"max": "1000"}, 10, 0.0),
+        ("threshold", {}, 8, 1.0),
+        ("threshold", {}, 9, 0.0),
+        ("threshold", {"km": "0"}, 0, 1.0),
+        ("steps", {}, 0, 1.0),
+        ("steps", {}, 1, 0.6),
+        ("steps", {}, 30, 0.0),
+        ("steps", {"table": TABLE}, 1, 0.5),
+        ("piecewise", {"table": TABLE}, 0, 1.0),
+        ("piecewise", {"table": TABLE}, 1, 1 - 0.5 * (KM_PER_DEGREE - 100) / 100),
+        ("piecewise", {"table": TABLE}, 3, 0.5 - 0.4 * (3 * KM_PER_DEGREE - 200) / 200),
+        ("piecewise", {"table": TABLE}, 90, 0.1),
+        ("geoguessr", {"rounding": "2"}, 10, 0.47),
+        ("geoguessr", {"radius": "1000"}, 10, math.exp(-math.radians(10) * 1000 / 1492.7)),
+    ],
+)
+def test_each_kind_scores_by_its_formula(
+    traces: Traces, kind: str, params: dict[str, str], degrees: float, score: float
+) -> None:
+    traces.answered((0.0, degrees))
+    rescore(traces.connection, make_spec(kind, params))
+    distance, found, points = traces.rows("distance_km, score, geoguessr_points")[0]
+    assert found == pytest.approx(score, abs=1e-9)
+    assert points == geoguessr_points(distance)
+
+
+ascending = st.lists(
+    st.tuples(st.integers(0, 20000), st.integers(0, 100)), min_size=1, max_size=6, unique_by=min
+).map(lambda found: sorted({km: (km, value / 100) for km, value in found}.values()))
+
+
+@given(table=ascending, degrees=st.floats(0, 180))
+def test_tables_mean_what_numpy_means_by_interpolation_and_search(
+    shared: Traces, table: list[tuple[int, float]], degrees: float
+) -> None:
+    kms, values = zip(*table, strict=True)
+    written = str([list(pair) for pair in table])
+    shared.connection.execute("begin")
+    try:
+        trace_id = shared.answered((0.0, degrees))
+        found = {}
+        for kind in ("piecewise", "steps"):
+            spec_id = ensure_spec(shared.connection, make_spec(kind, {"table": written}))
+            found[kind] = score_trace(shared.connection, trace_id, spec_id)
+    finally:
+        shared.connection.execute("rollback")
+    km = found["steps"].distance_km
+    assert found["piecewise"].score == pytest.approx(np.interp(km, kms, values), abs=1e-9)
+    assert found["steps"].score == [*values, 0.0][int(np.searchsorted(kms, km))]
+
+
+# --- what a rescore touches ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_coordinates_a_reward_is_null_and_not_zero(traces: Traces, kind: str) -> None:
+    """And it is there, so that it is not computed again and again."""
+    traces.answered(None)
+    assert rescore(traces.connection, make_spec(kind)) == RescoreResult(1, 0)
+    assert traces.rows("distance_km, score, geoguessr_points") == [(None, None, None)]
+    assert rescore(traces.connection, make_spec(kind)) == RescoreResult(0, 1)
+
+
+def test_a_rescore_computes_only_what_is_missing(traces: Traces) -> None:
+    for degrees in range(5):
+        traces.answered((0.0, float(degrees)))
+    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=5, found_done=0)
+    before = traces.rows()
+    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=0, found_done=5)
+    assert traces.rows() == before
+    traces.answered((1.0, 1.0))
+    traces.answered(None)
+    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=2, found_done=5)
+    assert traces.rows()[:5] == before
+
+
+def test_a_new_spec_adds_rewards_and_leaves_the_others(traces: Traces) -> None:
+    traces.answered((0.0, 1.0))
+    rescore(traces.connection, make_spec())
+    before = traces.rows()
+    assert rescore(traces.connection, make_spec("geoguessr", {"scale": "2000"})).computed == 1
+    assert traces.rows()[:1] == before
+    assert len(traces.rows()) == 2
+
+
+def test_a_newer_reading_makes_a_reward_stale(traces: Traces) -> None:
+    """From coordinates to a failure and back: always the newest reading counts."""
+    trace_id = traces.answered((0.0, 1.0))
+    other = traces.answered((0.0, 5.0))
+    rescore(traces.connection, make_spec())
+    traces.answer(trace_id, None, version=3)
+    traces.answer(trace_id, (0.0, 9.0), version=2)
+    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=1, found_done=1)
+    assert traces.rows("trace_id, parser_version, distance_km, score, geoguessr_points")[0] == (
+        *(trace_id, 3, None, None, None),
+    )
+    traces.answer(trace_id, (0.0, 2.0), version=4)
+    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=1, found_done=1)
+    (_, version, km), unchanged = traces.rows("trace_id, parser_version, distance_km")
+    assert (version, km) == (4, pytest.approx(2 * KM_PER_DEGREE))
+    assert unchanged == (other, 1, pytest.approx(5 * KM_PER_DEGREE))
+
+
+@pytest.mark.parametrize("status", ["open", "failed"])
+def test_a_trace_without_a_final_response_has_no_reward(traces: Traces, status: str) -> None:
+    trace_id = traces.trace((0.0, 0.0), status=status)
+    assert rescore(traces.connection, make_spec()) == RescoreResult(0, 0)
+    with pytest.raises(RewardError, match="no answer yet"):
+        score_trace(traces.connection, trace_id, ensure_default_spec(traces.connection))
+    assert traces.rows() == []
+
+
+def test_one_trace_can_be_rescored_alone(traces: Traces) -> None:
+    ids = [traces.answered((0.0, float(degrees))) for degrees in range(3)]
+    assert rescore(traces.connection, make_spec(), trace_id=ids[1]) == RescoreResult(1, 0)
+    assert traces.rows("trace_id") == [(ids[1],)]
+    assert rescore(traces.connection, make_spec(), trace_id=ids[1]) == RescoreResult(0, 1)
+    assert rescore(traces.connection, make_spec(), trace_id=999) == RescoreResult(0, 0)
+
+
+def test_between_batches_another_process_can_write(traces: Traces) -> None:
+    """A generate beside a rescore never waits for more than one batch."""
+    for _ in range(5):
+        traces.answered((0.0, 1.0))
+    other = sqlite3.connect(traces.path, timeout=0, isolation_level=None)
+    told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+        other.execute("begin immediate")
+        assert other.execute("select count(*) from rewards").fetchone()[0] == done
+        other.execute("commit")
+
+    assert rescore(traces.connection, make_spec(), batch=2, progress=progress).computed == 5
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    other.close()
+
+
+def test_a_rescore_that_is_stopped_goes_on_where_it_was(traces: Traces) -> None:
+    for _ in range(5):
+        traces.answered((0.0, 1.0))
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rescore(traces.connection, make_spec(), batch=2, progress=stop)
+    assert len(traces.rows()) == 2
+    assert rescore(traces.connection, make_spec(), batch=2) == RescoreResult(3, 2)
+
+
+def test_traces_that_are_closed_meanwhile_are_computed_too(traces: Traces) -> None:
+    for _ in range(2):
+        traces.answered((0.0, 1.0))
+
+    def progress(done: int, total: int) -> None:
+        if done == 1:
+            traces.answered((0.0, 2.0))
+
+    found = rescore(traces.connection, make_spec(), batch=1, progress=progress)
+    assert found == RescoreResult(computed=3, found_done=0)
+
+
+def test_a_store_that_cannot_be_written_says_so(traces: Traces, tmp_path: Path) -> None:
+    traces.answered((0.0, 1.0))
+    rescore(traces.connection, make_spec())  # the spec is there, so reading goes well
+    traces.answered((0.0, 2.0))
+    reader = sqlite3.connect(f"file:{traces.path}?mode=ro", uri=True, isolation_level=None)
+    with pytest.raises(StoreError, match="read-only"):
+        rescore(reader, make_spec())
+    reader.close()
+    late = sqlite3.connect(traces.path, timeout=0, isolation_level=None)
+    traces.connection.execute("begin immediate")
+    with pytest.raises(StoreLockedError, match=r"geostore\.db is locked"):
+        rescore(late, make_spec("linear"))
+    late.close()
+
+
+# --- the reward of a trace that closes -------------------------------------------------------
+
+
+def test_a_trace_is_scored_in_the_transaction_of_its_caller(traces: Traces) -> None:
+    """Closed and scored, or neither."""
+    spec_id = ensure_default_spec(traces.connection)
+    traces.connection.execute("begin immediate")
+    trace_id = traces.answered((0.0, 1.0))
+    reward = score_trace(traces.connection, trace_id, spec_id)
+    assert reward == Reward(
+        distance_km=pytest.approx(111.195, abs=0.001),
+        score=pytest.approx(math.exp(-KM_PER_DEGREE / 1492.7)),
+        geoguessr_points=4641,
+    )
+    traces.connection.execute("rollback")
+    assert traces.rows() == []
+
+
+def test_scoring_a_trace_again_changes_nothing(traces: Traces) -> None:
+    trace_id = traces.answered((0.0, 1.0))
+    traces.answered((0.0, 3.0))
+    spec_id = ensure_default_spec(traces.connection)
+    first = score_trace(traces.connection, trace_id, spec_id)
+    before = traces.rows()
+    assert score_trace(traces.connection, trace_id, spec_id) == first
+    assert traces.rows() == before
+    assert len(before) == 1  # its neighbour is none of its business
+    assert rescore(traces.connection, make_spec()) == RescoreResult(1, 1)
+
+
+def test_a_trace_without_coordinates_has_an_empty_reward(traces: Traces) -> None:
+    trace_id = traces.answered(None)
+    spec_id = ensure_default_spec(traces.connection)
+    assert score_trace(traces.connection, trace_id, spec_id) == Reward(None, None, None)
+
+
+# --- specs -----------------------------------------------------------------------------------
+
+
+def test_a_store_gets_geoguessr_as_its_default_once(traces: Traces) -> None:
+    spec_id = ensure_spec(traces.connection, make_spec())
+    ensure_spec(traces.connection, make_spec("linear"))
+    assert ensure_default_spec(traces.connection) == spec_id
+    assert ensure_default_spec(traces.connection) == spec_id
+    found = traces.connection.execute("select name, is_default from reward_specs order by id")
+    assert [tuple(row) for row in found] == [("geoguessr", 1), ("linear", 0)]
+
+
+def test_another_default_is_kept(traces: Traces) -> None:
+    spec_id = ensure_spec(traces.connection, make_spec("linear"))
+    traces.connection.execute("update reward_specs set is_default = 1")
+    assert ensure_default_spec(traces.connection) == spec_id
+
+
+def test_a_default_of_an_unknown_kind_is_refused(traces: Traces) -> None:
+    """A newer geostore's formula must not be taken for no score."""
+    ensure_spec(traces.connection, RewardSpec("new", "golf", {}))
+    traces.connection.execute("update reward_specs set is_default = 1")
+    with pytest.raises(RewardError, match=r"'golf'.*upgrade"):
+        ensure_default_spec(traces.connection)
+
+
+def test_a_spec_is_recorded_once_and_by_what_decides_its_numbers(traces: Traces) -> None:
+    spec = make_spec()
+    spec_id = ensure_spec(traces.connection, spec)
+    assert ensure_spec(traces.connection, replace(spec, name="mine")) == spec_id
+    others = [
+        replace(spec, kind="exponential"),
+        replace(spec, code_version=2),
+        make_spec("geoguessr", {"scale": "1500"}),
+        make_spec("geoguessr", {"radius": "6371.0088"}),
+        make_spec("geoguessr", {"rounding": "3"}),
+    ]
+    assert len({spec_id, *(ensure_spec(traces.connection, other) for other in others)}) == 6
+
+
+def test_the_same_number_written_otherwise_is_the_same_spec() -> None:
+    written = ["2000", "2000.0", " 2e3 "]
+    hashes = {make_spec("exponential", {"scale": text}).sha256 for text in written}
+    assert len(hashes) == 1
+    default = make_spec("exponential", {"scale": "1000", "rounding": "none"})
+    assert default == make_spec("exponential")
+
+
+def test_a_spec_carries_what_was_changed_in_its_name() -> None:
+    assert make_spec("linear", {"max": "5000"}).name == "linear(max=5000)"
+    assert make_spec("linear").name == "linear"
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "words"),
+    [
+        ("golf", {}, r"'golf'; there are: geoguessr, exponential, linear"),
+        ("linear", {"scale": "1"}, r"no parameter 'scale'; it has: max, radius, rounding"),
+        ("geoguessr", {"scale": "far"}, r"scale must be a number, not 'far'"),
+        ("geoguessr", {"scale": "0"}, r"above 0 km"),
+        ("geoguessr", {"scale": "-1"}, r"above 0 km"),
+        ("geoguessr", {"scale": "nan"}, r"finite"),
+        ("geoguessr", {"scale": "inf"}, r"finite"),
+        ("geoguessr", {"radius": "0"}, r"above 0 km"),
+        ("threshold", {"km": "-1"}, r"not be below 0"),
+        ("linear", {"rounding": "-1"}, r"decimals"),
+        ("linear", {"rounding": "1.5"}, r"decimals"),
+        ("linear", {"rounding": "99"}, r"decimals"),
+        ("steps", {"table": "far"}, r"JSON pairs of km and value"),
+        ("steps", {"table": "[]"}, r"JSON pairs"),
+        ("steps", {"table": "[[1]]"}, r"JSON pairs"),
+        ("steps", {"table": "[[1, true]]"}, r"JSON pairs"),
+        ("steps", {"table": '[["1", 1]]'}, r"JSON pairs"),
+        ("steps", {"table": "[[-1, 1]]"}, r"below 0"),
+        ("steps", {"table": "[[1, NaN]]"}, r"finite"),
+        ("piecewise", {"table": "[[1, 1], [1, 0.5]]"}, r"ascending km, but 1 follows 1"),
+        ("piecewise", {"table": "[" * 100_000}, r"JSON pairs"),
+    ],
+)
+def test_a_spec_that_makes_no_sense_is_refused_in_words(
+    name: str, params: dict[str, str], words: str
+) -> None:
+    with pytest.raises(RewardError, match=words):
+        make_spec(name, params)
+
+
+# --- SQLite without math functions -----------------------------------------------------------
+
+
+class WithoutMath(sqlite3.Connection):
+    """SQLite as it is built without its math functions: their names are unknown to it."""
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        for name in ("asin", "sin", "cos", "exp", "radians", "sqrt"):
+            sql = sql.replace(f" {name}(", f" my_{name}(").replace(f"({name}(", f"(my_{name}(")
+        return super().execute(sql, *parameters)
+
+    def create_function(
+        self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
+    ) -> None:
+        super().create_function(f"my_{name}", narg, func, deterministic=deterministic)
+
+
+def test_a_sqlite_without_math_functions_gets_them_from_python(traces: Traces) -> None:
+    """Slower, with the same numbers."""
+    for truth, guess, _, _ in PLACES:
+        traces.answered(guess, truth=truth)
+    traces.answered(None)
+    rescore(traces.connection, make_spec())
+    expected = traces.rows("distance_km, score, geoguessr_points")
+    traces.connection.execute("delete from rewards")
+    bare = sqlite3.connect(traces.path, isolation_level=None, factory=WithoutMath)
+    assert not has_math_functions(bare)
+    assert rescore(bare, make_spec()) == RescoreResult(9, 0)
+    assert has_math_functions(bare)
+    bare.close()
+    found = traces.rows("distance_km, score, geoguessr_points")
+    assert found[-1] == expected[-1] == (None, None, None)
+    for ours, theirs in zip(found[:-1], expected[:-1], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-9)
+
+
+def test_a_sqlite_with_math_functions_keeps_its_own(traces: Traces) -> None:
+    assert has_math_functions(traces.connection)
+    ensure_math_functions(traces.connection)
+    assert traces.connection.execute("select exp(0)").fetchone()[0] == 1.0
