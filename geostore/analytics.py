@@ -63,20 +63,18 @@ def run_query(store: str | os.PathLike[str], statement_or_name: str) -> QueryRes
     A word alone is meant as a name. Raises QueryError (unknown name, not one
     statement, not reading, DuckDB's own complaint), StoreError (no such store).
     """
-    text = _statement(statement_or_name)
+    statement = _statement(statement_or_name)  # before the work of opening
     with open_reader(store) as reader:
-        return answer(reader, text)
+        return _run(reader, statement)
 
 
-def run_named(reader: duckdb.DuckDBPyConnection, name: str) -> QueryResult:
-    """Answer a named query through an open reader. Raises QueryError."""
-    return answer(reader, _statement(name))
+def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
+    """`run_query` through a reader that is open. Raises QueryError."""
+    return _run(reader, _statement(statement_or_name))
 
 
-def answer(reader: duckdb.DuckDBPyConnection, statement: str) -> QueryResult:
-    """Run one statement that only reads. Raises QueryError."""
+def _run(reader: duckdb.DuckDBPyConnection, statement: str) -> QueryResult:
     try:
-        _check_reads_only(statement)
         cursor = reader.execute(statement)
         columns = tuple(column[0] for column in cursor.description or ())
         return QueryResult(_each_once(columns), cursor.fetchall())
@@ -183,12 +181,17 @@ def _query_names() -> list[str]:
 
 
 def _statement(statement_or_name: str) -> str:
+    """The statement that is meant, which only reads."""
     name = statement_or_name.strip()
-    if not _NAME.fullmatch(name):
-        return statement_or_name
-    if name.replace("-", "_") not in _query_names():
-        raise QueryError(f"no query {name!r}; there are: {', '.join(_query_names())}")
-    return load_sql("analytics", name.replace("-", "_"))
+    if _NAME.fullmatch(name):
+        if name.replace("-", "_") not in _query_names():
+            raise QueryError(f"no query {name!r}; there are: {', '.join(_query_names())}")
+        return load_sql("analytics", name.replace("-", "_"))
+    try:
+        _check_reads_only(statement_or_name)
+    except duckdb.Error as error:
+        raise QueryError(_one_line(error)) from error
+    return statement_or_name
 
 
 def _check_reads_only(statement: str) -> None:

@@ -488,7 +488,8 @@ def _pairs(values: list[str], option: str) -> dict[str, str]:
 
 
 def _summary(tally: Tally, state: str) -> str:
-    parts = [f"{tally.played} traces closed"]
+    how = ", ".join(f"{count} {status}" for status, count in tally.closed.most_common())
+    parts = [f"{tally.closed.total()} traces closed" + (f" ({how})" if how else "")]
     if tally.done:
         parts.append(f"{tally.done} done before")
     if tally.interrupted:

@@ -13,6 +13,7 @@ import os
 import platform
 import signal
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -32,6 +33,7 @@ from geostore.records import (
     Recipe,
     Reward,
     Sample,
+    Status,
     StoredTrace,
     TraceKey,
     Turn,
@@ -115,16 +117,16 @@ class Watcher(Protocol):
 class Tally:
     """What a run did, counted in traces.
 
-    done: needed nothing. played: closed by this run. interrupted: left open by
-    this run. elsewhere: claimed by another process. excluded: dataset rows that
-    cannot be used, by reason. stopped: the run was asked to stop.
+    done: needed nothing. closed: by this run, by status. interrupted: left open
+    by this run. elsewhere: claimed by another process. excluded: dataset rows
+    that cannot be used, by reason. stopped: the run was asked to stop.
     """
 
     done: int = 0
-    played: int = 0
+    closed: Counter[Status] = field(default_factory=Counter)
     interrupted: int = 0
     elsewhere: int = 0
-    excluded: dict[str, int] = field(default_factory=dict)
+    excluded: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
 
 
@@ -274,9 +276,7 @@ class _Run:
                     return
                 sample = known.get(index) or await self._draw(dataset_id, index)
                 if sample.exclusion is not None:
-                    self.tally.excluded[sample.exclusion] = (
-                        self.tally.excluded.get(sample.exclusion, 0) + 1
-                    )
+                    self.tally.excluded[sample.exclusion] += 1
                     continue
                 usable += 1
                 if sample.closed >= plan.rollouts:
@@ -335,7 +335,7 @@ class _Run:
         if outcome.closing is None:
             self.tally.interrupted += 1
             return
-        self.tally.played += 1
+        self.tally.closed[outcome.closing.status] += 1
         stored = None
         if self.watcher.wants_traces:
             stored = await self.journal.commit(lambda s: s.get_trace(claimed.trace_id))

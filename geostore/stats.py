@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from geostore.analytics import QueryResult, format_turned, open_reader, run_named
+from geostore.analytics import QueryResult, ask, format_turned, open_reader
 
 _NAMES = ("recipe", "model", "with_tools")
 _CLASSES: Mapping[str, str] = MappingProxyType(
@@ -32,8 +32,8 @@ def stats(store: str | os.PathLike[str]) -> dict[str, Any]:
     with open_reader(store) as reader:
         # One transaction, so that a generate beside this cannot make the two disagree.
         reader.execute("begin")
-        numbers = _objects(run_named(reader, "stats"))
-        failures = _objects(run_named(reader, "failures"))
+        numbers = _objects(ask(reader, "stats"))
+        failures = _objects(ask(reader, "failures"))
     whole, *recipes = numbers
     for name in _NAMES:
         del whole[name]

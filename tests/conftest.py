@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import io
-from collections.abc import Callable
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-PhotoMaker = Callable[..., bytes]
+# Image folders are converted once and cached; not into the tester's own cache.
+_CACHE = tempfile.mkdtemp(prefix="geostore-tests-")
+os.environ["HF_HOME"] = _CACHE
+atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 
 def photo_bytes(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import random
+import re
 import signal
 import sqlite3
+import subprocess
+import time
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from geostore.errors import TeacherUnusable
 from geostore.store import Store
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import wanderer, zoom_then_answer
-from tests.running import Notes, contents, run, start_geostore
+from tests.running import Notes, command, contents, environment, run, start_geostore
 from tests.teacher_server import (
     Body,
     Fault,
@@ -46,7 +53,7 @@ def test_a_run_stores_every_turn_call_answer_and_reward(
 ) -> None:
     with teacher_server(zoom_then_answer) as server:
         tally = run(server.url, photo_dataset, store_path)
-    assert (tally.played, tally.done, tally.stopped) == (6, 0, False)
+    assert (tally.closed, tally.done, tally.stopped) == ({"answered": 6}, 0, False)
     assert statuses(store_path) == ["answered"] * 6
     counts = "select (select count(*) from turns), (select count(*) from tool_calls where success)"
     assert rows(store_path, counts) == [(12, 6)]
@@ -62,7 +69,7 @@ def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
         run(server.url, photo_dataset, store_path)
         before = contents(store_path)
         tally = run(server.url, photo_dataset, store_path)
-        assert (tally.played, tally.done) == (0, 6)
+        assert (tally.closed.total(), tally.done) == (0, 6)
         assert len(server.requests) == 12
         assert contents(store_path) == before
         run(server.url, photo_dataset, store_path, num_samples=8)
@@ -75,9 +82,6 @@ def test_every_request_hash_in_the_store_is_of_a_request_the_server_received(
     photo_dataset: Path, store_path: Path
 ) -> None:
     """Promise 4, seen from the server's side of the wire."""
-    import hashlib
-    import re
-    from base64 import b64decode
 
     def named(match: re.Match[bytes]) -> bytes:
         digest = hashlib.sha256(b64decode(match.group(1))).hexdigest()
@@ -206,7 +210,7 @@ def test_rows_that_cannot_be_used_are_kept_with_the_reason_and_others_take_their
     with teacher_server(zoom_then_answer) as server:
         tally = run(server.url, path, store_path, num_samples=5, notes=notes)
         assert tally.excluded == {"undecodable": 1, "duplicate": 1}
-        assert tally.played == 2
+        assert tally.closed.total() == 2
         run(server.url, path, store_path, num_samples=5)
         assert len(server.requests) == 4
     assert rows(store_path, "select sample_index, exclusion from samples order by 1") == [
@@ -240,7 +244,7 @@ def test_two_runs_at_the_same_time_share_the_work(photo_dataset: Path, store_pat
             _, errors = process.communicate(timeout=60)
             assert process.returncode == 0, errors
         tally = run(server.url, photo_dataset, store_path, num_samples=12)
-    assert tally.played == 0
+    assert tally.closed.total() == 0
     assert len(server.requests) == 24
     assert statuses(store_path) == ["answered"] * 12
 
@@ -327,8 +331,6 @@ def test_after_kills_at_random_instants_the_store_is_as_if_there_had_been_none(
 
 
 def in_flight_is_over(server: TeacherServer) -> bool:
-    import time
-
     before = len(server.requests)
     time.sleep(0.1)
     return len(server.requests) == before
@@ -337,10 +339,6 @@ def in_flight_is_over(server: TeacherServer) -> bool:
 def test_the_key_and_the_photos_metadata_never_reach_store_or_wire(
     tmp_path: Path, store_path: Path
 ) -> None:
-    import io
-
-    from PIL import Image
-
     out = io.BytesIO()
     exif = Image.Exif()
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 14.0)})
@@ -350,8 +348,6 @@ def test_the_key_and_the_photos_metadata_never_reach_store_or_wire(
     path = save_dataset(tmp_path / "SECRETNAME", [out.getvalue()], city=["SECRETCITY"])
     with teacher_server(zoom_then_answer) as server:
         run(server.url, path, store_path)
-    from base64 import b64decode
-
     wire = b"".join(server.requests)
     for body in server.bodies:
         for message in body["messages"]:
@@ -386,6 +382,58 @@ def test_a_response_is_on_disk_before_its_tool_runs(
     with teacher_server(zoom_then_answer) as server:
         run(server.url, photo_dataset, store_path, num_samples=1)
     assert seen == [1]
+
+
+def test_a_disk_that_fills_up_is_one_line_and_a_later_run_goes_on(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    def talkative(body: Body) -> Reply:
+        return Reply("word " * 10_000 + "\\boxed{1, 2}")
+
+    with teacher_server(talkative) as server:
+        options = generate_options(server, photo_dataset, store_path, "--num-samples", "12")
+        limited = subprocess.run(
+            ["bash", "-c", 'ulimit -f 256; exec "$@"', "-", *command(*options)],
+            capture_output=True,
+            text=True,
+            env=environment(),
+        )
+        assert limited.returncode == 1
+        assert "what was committed is safe" in limited.stderr.strip().splitlines()[-1]
+        assert "Traceback" not in limited.stderr
+        assert rows(store_path, "pragma integrity_check") == [("ok",)]
+        kept = rows(store_path, "select count(*) from turns")[0][0]
+        before = len(server.requests)
+        run(server.url, photo_dataset, store_path, num_samples=12)
+        assert len(server.requests) == before + 12 - kept
+    assert statuses(store_path) == ["answered"] * 12
+
+
+REAL_PHOTOS = Path(__file__).parent.parent.parent / "shared" / "data" / "photos"
+
+
+@pytest.mark.skipif(not REAL_PHOTOS.is_dir(), reason="no real photos beside the checkout")
+def test_real_photos_go_through_and_their_place_does_not_reach_the_wire(
+    store_path: Path,
+) -> None:
+    """Camera files with GPS in EXIF, of 1 and 8 megapixels."""
+    with teacher_server(zoom_then_answer) as server:
+        tally = run(server.url, REAL_PHOTOS, store_path, num_samples=None)
+    assert tally.closed == {"answered": 13}
+    seen = 0
+    for body in server.bodies:
+        assert "lund_" not in str(body["messages"][0])
+        for message in body["messages"]:
+            for part in message["content"] if isinstance(message["content"], list) else []:
+                if part["type"] == "text":
+                    assert not re.search(r"lund_|berlin_|\.jpg|52\.51|55\.69", part["text"])
+                else:
+                    data = b64decode(part["image_url"]["url"].partition(",")[2])
+                    image = Image.open(io.BytesIO(data))
+                    assert not image.getexif()
+                    assert b"Exif" not in data
+                    seen += 1
+    assert seen == 13 * 3  # the photo in both requests of a trace, the zoom in the second
 
 
 def test_reply_usage_that_is_missing_is_null(photo_dataset: Path, store_path: Path) -> None:
