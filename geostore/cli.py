@@ -9,9 +9,8 @@ was asked to stop 3. What a command needs is imported when it runs, so that
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -34,89 +33,6 @@ app = typer.Typer(
 )
 
 
-class ProtocolName(StrEnum):
-    """How the teacher writes tool calls."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    NATIVE = "native"
-
-
-class FrameName(StrEnum):
-    """The frame that the teacher's boxes are in."""
-
-    AUTO = "auto"
-    PIXEL = "pixel"
-    NORM1000 = "norm1000"
-    NORM1000_YX = "norm1000_yx"
-
-
-class TeacherName(StrEnum):
-    """Teachers that come with geostore."""
-
-    OFFLINE = "offline"
-
-
-class ReaderName(StrEnum):
-    """How the offline teacher reads signs."""
-
-    TEMPLATE = "template"
-    RAPIDOCR = "rapidocr"
-
-
-class OrderName(StrEnum):
-    """In which order samples are drawn."""
-
-    DATASET = "dataset"
-    HARDEST = "hardest"
-    EASIEST = "easiest"
-    RANDOM = "random"
-
-
-class DurabilityName(StrEnum):
-    """When a commit is on disk."""
-
-    FULL = "full"
-    NORMAL = "normal"
-
-
-class RetryName(StrEnum):
-    """Which closed traces are taken up again."""
-
-    FAILED = "failed"
-
-
-class QueryFormat(StrEnum):
-    """How rows are printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-
-
-class ExportFormat(StrEnum):
-    """What an export is made of."""
-
-    TRACE = "trace"
-    JSONL = "jsonl"
-
-
-class MessagesMode(StrEnum):
-    """How much of the conversation each turn of an export repeats."""
-
-    DELTA = "delta"
-    LAST = "last"
-    FULL = "full"
-
-
-class ImagesMode(StrEnum):
-    """How an export carries images."""
-
-    REFERENCE = "reference"
-    EMBED = "embed"
-    FILES = "files"
-
-
 StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
 DEFAULT_STORE = Path("geostore.db")
 
@@ -131,7 +47,6 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def geostore(
-    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -141,7 +56,7 @@ def geostore(
 
     A store is one SQLite file that holds every sample, turn, tool call, answer and reward.
     """
-    context.obj = debug
+    # `debug` is read in `main`, which is where errors arrive.
 
 
 @app.command()
@@ -181,7 +96,7 @@ def generate(
         str, typer.Option("--api-key-env", help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
     teacher: Annotated[
-        TeacherName | None,
+        Literal["offline"] | None,
         typer.Option(help="offline: the demo's teacher, on this machine for the time of the run."),
     ] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature.")] = 0.7,
@@ -195,13 +110,13 @@ def generate(
         bool, typer.Option("--tools/--no-tools", help="Let the teacher zoom and rotate.")
     ] = True,
     protocol: Annotated[
-        ProtocolName,
+        Literal["auto", "text", "native"],
         typer.Option(help="How calls are written: in the text, by the API, or by the model."),
-    ] = ProtocolName.AUTO,
+    ] = "auto",
     bbox_frame: Annotated[
-        FrameName,
+        Literal["auto", "pixel", "norm1000", "norm1000_yx"],
         typer.Option("--bbox-frame", help="The frame of the teacher's boxes; auto: by the model."),
-    ] = FrameName.AUTO,
+    ] = "auto",
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -211,7 +126,10 @@ def generate(
         ),
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Traces in flight.")] = 16,
-    order: Annotated[OrderName, typer.Option(help="Which samples come first.")] = OrderName.DATASET,
+    order: Annotated[
+        Literal["dataset", "hardest", "easiest", "random"],
+        typer.Option(help="Which samples come first."),
+    ] = "dataset",
     order_seed: Annotated[int, typer.Option("--order-seed", help="Seed of the random order.")] = 0,
     min_locatability: Annotated[
         float | None,
@@ -230,7 +148,7 @@ def generate(
         typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
     ] = None,
     retry: Annotated[
-        RetryName | None,
+        Literal["failed"] | None,
         typer.Option(help="failed: take up traces again whose attempts were used up."),
     ] = None,
     max_attempts: Annotated[
@@ -241,15 +159,15 @@ def generate(
         typer.Option("--request-timeout", min=1, help="Seconds for one request, all in all."),
     ] = 600.0,
     durability: Annotated[
-        DurabilityName,
+        Literal["full", "normal"],
         typer.Option(
             help="full: every commit is synced; normal: a power cut may lose the last ones."
         ),
-    ] = DurabilityName.FULL,
+    ] = "full",
     reader: Annotated[
-        ReaderName,
+        Literal["template", "rapidocr"],
         typer.Option(help="How the offline teacher reads; rapidocr needs geostore[demo]."),
-    ] = ReaderName.TEMPLATE,
+    ] = "template",
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show each sample when its trace ends.")
     ] = False,
@@ -271,13 +189,13 @@ def generate(
         turn_limit=max_turns,
         concurrency=concurrency,
         draw=Draw(
-            order=order.value,
+            order=order,
             seed=order_seed,
             min_locatability=min_locatability,
             max_locatability=max_locatability,
         ),
         duplicates=duplicates,
-        retry_failed=retry is RetryName.FAILED,
+        retry_failed=retry == "failed",
         patience=Patience(max_attempts=max_attempts),
     )
     request = GenerateRequest(
@@ -288,17 +206,17 @@ def generate(
         model=model,
         base_url=base_url,
         api_key_env=api_key_env,
-        teacher=teacher.value if teacher else None,
-        reader=reader.value,
+        teacher=teacher,
+        reader=reader,
         tools=tools,
-        protocol=protocol.value,
-        bbox_frame=bbox_frame.value,
+        protocol=protocol,
+        bbox_frame=bbox_frame,
         temperature=temperature,
         max_tokens=max_tokens,
         max_pixels=max_pixels,
         seed=seed,
         request_timeout=request_timeout,
-        durability=durability.value,
+        durability=durability,
     )
     with ProgressWatcher(verbose=verbose, saved_to=str(store)) as watcher:
         tally = run_generate(request, watcher)
@@ -340,8 +258,8 @@ def query(
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
-        QueryFormat, typer.Option("--format", help="How rows are printed.")
-    ] = QueryFormat.TABLE,
+        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are printed.")
+    ] = "table",
     list_: Annotated[
         bool, typer.Option("--list", help="List the queries that have names.")
     ] = False,
@@ -356,7 +274,7 @@ def query(
     if statement is None:
         raise typer.BadParameter("name a query or write SQL; --list shows the names")
     result = analytics.run_query(store, statement)
-    typer.echo(analytics.FORMATS[format.value](result))
+    typer.echo(analytics.FORMATS[format](result))
 
 
 @app.command()
@@ -405,9 +323,9 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
-        ExportFormat,
+        Literal["trace", "jsonl"],
         typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
-    ] = ExportFormat.TRACE,
+    ] = "trace",
     recipe: Annotated[
         str | None, typer.Option(help="Only traces of the recipe whose hash begins so.")
     ] = None,
@@ -418,13 +336,13 @@ def export(
         float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
     ] = None,
     messages: Annotated[
-        MessagesMode,
+        Literal["delta", "last", "full"],
         typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
-    ] = MessagesMode.DELTA,
+    ] = "delta",
     images: Annotated[
-        ImagesMode,
+        Literal["reference", "embed", "files"],
         typer.Option(help="Images as references, inside the JSON, or as files beside it."),
-    ] = ImagesMode.REFERENCE,
+    ] = "reference",
     dataset_path: Annotated[
         Path | None,
         typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
@@ -438,10 +356,10 @@ def export(
         result = export_store(
             opened,
             out,
-            format=format.value,
+            format=format,
             filters=Filter(min_score=min_score, max_distance_km=max_distance, recipe=recipe),
-            messages=messages.value,
-            images=images.value,
+            messages=messages,
+            images=images,
             dataset_path=str(dataset_path) if dataset_path else None,
         )
     typer.echo(f"wrote {result.count:,} traces to {result.path} (sha256 {result.sha256[:16]}...)")
@@ -463,7 +381,7 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except GeostoreError as error:
-        if "--debug" in sys.argv:
+        if sys.argv[1:2] == ["--debug"]:
             raise
         _say(f"geostore: {error}")
     except KeyboardInterrupt:
@@ -478,7 +396,7 @@ def _say(message: str) -> None:
 
 def _pairs(values: list[str], option: str) -> dict[str, str]:
     """``name=value`` strings as a dict. Raises a usage error for any other."""
-    pairs: dict[str, Any] = {}
+    pairs: dict[str, str] = {}
     for value in values:
         name, equals, rest = value.partition("=")
         if not (name and equals):
