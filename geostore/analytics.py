@@ -13,28 +13,19 @@ Source: https://www.sqlite.org/howtocorrupt.html, section 2.2.1.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import duckdb
-from rich.cells import cell_len
 
 from geostore.errors import QueryError, StoreError
+from geostore.results import QueryResult
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
 
 _VIEWS = "views"
@@ -42,14 +33,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 # These open files of their own, or run text that no check has seen.
 _REFUSED_FUNCTIONS = frozenset({b"sqlite_scan", b"sqlite_attach", b"sqlite_query", b"query"})
 _WORD = re.compile(rb'"(?:[^"]|"")*"|[A-Za-z_][A-Za-z0-9_$]*')
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """Rows as DuckDB gives them to Python; `columns` are their names, in order, each once."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
 
 
 def list_queries() -> list[tuple[str, str]]:
@@ -265,132 +248,3 @@ def _one_line(error: duckdb.Error) -> str:
     """DuckDB's sentence, without the statement it repeats below."""
     text = str(error).split("\n\nLINE ")[0].split("\nLINE ")[0]
     return " ".join(text.split())
-
-
-# --- what is printed -------------------------------------------------------------------------
-
-_LONGEST_CELL = 80
-_WIDEST = 120
-
-
-def format_table(result: QueryResult) -> str:
-    """Plain aligned text, the same in a terminal and out of it.
-
-    Fractions have three decimals where all of a column are below 10, else one;
-    degrees have five. Long text is cut. A few rows of many columns are turned
-    over, so that a row of the result is a column beside the names.
-    """
-    if result.columns == ("explain_key", "explain_value"):
-        return "\n".join(str(row[1]).rstrip() for row in result.rows)  # a drawing of its own
-    rows = _cells(result)
-    names = tuple(map(_cut, result.columns))
-    numbers = [_is_number(result, place) for place in range(len(result.columns))]
-    lines = _aligned([names, *rows], numbers)
-    if 1 <= len(rows) <= 6 and max(map(_width, lines)) > _WIDEST:
-        return format_turned(result)
-    rule = "  ".join("-" * width for width in _widths([names, *rows]))
-    counted = f"({len(rows):,} row{'' if len(rows) == 1 else 's'})"
-    return "\n".join([lines[0], rule, *lines[1:], counted])
-
-
-def format_turned(result: QueryResult) -> str:
-    """Plain aligned text with a line for each column of the result."""
-    turned = list(zip(map(_cut, result.columns), *_cells(result), strict=True))
-    return "\n".join(_aligned(turned, [False] + [True] * len(result.rows)))
-
-
-def format_csv(result: QueryResult) -> str:
-    """CSV with a header; nothing for null, true and false, full precision."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(result.columns)
-    for row in result.rows:
-        values = map(_plain, row)
-        writer.writerow(json.dumps(v) if isinstance(v, bool | dict | list) else v for v in values)
-    return out.getvalue().removesuffix("\n")
-
-
-def format_json(result: QueryResult) -> str:
-    """A JSON array with one object per row and line; what is no number is null."""
-    objects = (dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.rows)
-    lines = ",\n".join(json.dumps(o, ensure_ascii=False, allow_nan=False) for o in objects)
-    return f"[\n{lines}\n]" if lines else "[]"
-
-
-FORMATS: Mapping[str, Callable[[QueryResult], str]] = MappingProxyType(
-    {"table": format_table, "csv": format_csv, "json": format_json}
-)
-
-
-def _plain(value: Any) -> Any:
-    """A value of DuckDB's as what JSON has; times in ISO-8601."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, date | datetime | time):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {str(_plain(k)): _plain(v) for k, v in value.items()}
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _cells(result: QueryResult) -> list[tuple[str, ...]]:
-    columns = []
-    for place, name in enumerate(result.columns):
-        values = [row[place] for row in result.rows]
-        fractions = [
-            abs(float(v)) for v in values if isinstance(v, float | Decimal) and math.isfinite(v)
-        ]
-        decimals = 3 if max(fractions, default=0) < 10 else 1
-        if name in ("lat", "lon") or name.endswith(("_lat", "_lon")):
-            decimals = 5
-        columns.append([_cell(v, decimals) for v in values])
-    return list(zip(*columns, strict=True))
-
-
-def _cell(value: Any, decimals: int) -> str:
-    if isinstance(value, float | Decimal):
-        return f"{value:.{decimals}f}"
-    plain = _plain(value)
-    if isinstance(plain, bool):
-        return "yes" if plain else "no"
-    return "" if plain is None else _cut(str(plain))
-
-
-def _cut(text: str) -> str:
-    # A teacher's words may hold line breaks, and escapes that a terminal would obey.
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
-
-
-def _is_number(result: QueryResult, place: int) -> bool:
-    values = [row[place] for row in result.rows if row[place] is not None]
-    return bool(values) and all(
-        isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in values
-    )
-
-
-def _aligned(rows: Sequence[Sequence[str]], to_the_right: Sequence[bool]) -> list[str]:
-    widths = _widths(rows)
-    lines = []
-    for row in rows:
-        cells = []
-        for cell, width, right in zip(row, widths, to_the_right, strict=True):
-            space = " " * (width - _width(cell))
-            cells.append(space + cell if right else cell + space)
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(_width, column)) for column in zip(*rows, strict=True)]
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal: East Asian characters take two."""
-    return cell_len(text)

@@ -266,6 +266,7 @@ def query(
 ) -> None:
     """Ask the store a question in SQL; it only reads, also while generate writes."""
     from geostore import analytics
+    from geostore.results import FORMATS
 
     if list_:
         for name, answers in analytics.list_queries():
@@ -274,7 +275,7 @@ def query(
     if statement is None:
         raise typer.BadParameter("name a query or write SQL; --list shows the names")
     result = analytics.run_query(store, statement)
-    typer.echo(analytics.FORMATS[format](result))
+    typer.echo(FORMATS[format](result))
 
 
 @app.command()

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from geostore.analytics import QueryResult, ask, format_turned, open_reader
+from geostore.analytics import ask, open_reader
+from geostore.results import QueryResult, format_turned
 
 _NAMES = ("recipe", "model", "with_tools")
 _CLASSES: Mapping[str, str] = MappingProxyType(

@@ -18,18 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from geostore.analytics import (
-    FORMATS,
-    QueryResult,
-    ask,
-    format_csv,
-    format_json,
-    format_table,
-    list_queries,
-    open_reader,
-    run_query,
-)
+from geostore.analytics import ask, list_queries, open_reader, run_query
 from geostore.errors import QueryError, StoreError
+from geostore.results import FORMATS, QueryResult, format_csv, format_json, format_table
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
 from geostore.stats import format_text, stats
 from geostore.store import Store
@@ -829,10 +820,10 @@ MIXED = QueryResult(
 
 def test_a_table_is_plain_text_with_sensible_digits() -> None:
     assert format_table(MIXED).splitlines() == [
-        "name              lat  mean_km  share    n  ok   at",
+        "name             lat  mean_km  share    n  ok   at",
         "----------  --------  -------  -----  ---  ---  -------------------",
         "a b  [31mc  48.85661   5570.2  0.123    7  yes  2026-01-02T03:04:00",
-        "東京                       1.5    nan  -12  no",
+        "東京                      1.5    nan  -12  no",
         "(2 rows)",
     ]
 

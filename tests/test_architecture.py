@@ -37,6 +37,7 @@ ORDER = (
     "store",
     "rewards",
     "journal",
+    "results",
     "analytics",
     "stats",
     "export",
@@ -57,7 +58,7 @@ ONLY = {
     "sqlite_utils": {"store"},
     "sqlite3": {"store", "rewards", "generate"},  # generate: its version, for the run's row
     "typer": {"cli"},
-    "rich": {"progress", "analytics"},
+    "rich": {"progress", "results"},
     "PIL": {"imaging", "tools", "toolbench", "restore", "generate", "demo", "api"},
     "datasets": {"dataset", "demo"},
 }

@@ -104,10 +104,6 @@ create index traces_claimed on traces (claimed_by) where claimed_by is not null;
 create table turns (
   trace_id integer not null references traces (id),
   turn integer not null check (turn >= 1),
-  response text not null,                -- content without its reasoning
-  reasoning text,
-  reasoning_source text,                 -- where the server put the reasoning
-  native_calls text check (native_calls is null or json_valid(native_calls)), -- message.tool_calls
   finish_reason text,
   turn_limit integer not null,           -- in force when the request was sent
   request_sha256 text not null,          -- of the canonical request, images by their hashes
@@ -121,6 +117,11 @@ create table turns (
   request_id text,
   run_id integer references runs (id),
   created_at text not null,
+  -- The long texts stand last: SQLite then reads the counts of a row without its overflow pages.
+  reasoning_source text,                 -- where the server put the reasoning
+  native_calls text check (native_calls is null or json_valid(native_calls)), -- message.tool_calls
+  reasoning text,
+  response text not null,                -- content without its reasoning
   primary key (trace_id, turn)
 ) strict;
 
