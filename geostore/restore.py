@@ -7,11 +7,12 @@ with the hashes in the rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from geostore.errors import ImageError
 from geostore.identity import sha256_hex
-from geostore.imaging import decode, prepare_photo
+from geostore.imaging import DecodedPhotos, prepare_photo
 from geostore.records import (
     DatasetFacts,
     ImageFacts,
@@ -71,19 +72,27 @@ def checked_photo(dataset: PhotoDataset, sample_index: int, photo: PhotoFacts) -
 
 
 def conversation_images(
-    photo: bytes, recipe: Recipe, calls: Sequence[ToolCall], *, sent: ImageFacts | None = None
+    photo: bytes,
+    recipe: Recipe,
+    calls: Sequence[ToolCall],
+    *,
+    sent: ImageFacts | None = None,
+    decoded: DecodedPhotos | None = None,
 ) -> list[SentImage]:
     """All images the teacher saw, in order of their numbers; the photo as sent is the first.
 
     sent: what the store knows of the photo as sent, None where nothing was sent yet.
+    decoded: where the photo's pixels are looked for, and kept if they come up.
     Raises ImageError where an image comes out in other bytes than the rows say,
     as another version of Pillow or its JPEG library may make them.
     """
-    images = [_checked(prepare_photo(photo, recipe.limits), sent, "the photo as sent")]
+    decoded = decoded or DecodedPhotos()
+    prepared = prepare_photo(photo, recipe.limits, keep=partial(decoded.keep, photo))
+    images = [_checked(prepared, sent, "the photo as sent")]
     made = [call for call in calls if call.image is not None]
     if not made:
         return images
-    full = decode(photo)
+    full = decoded.get(photo)
     for call in made:
         assert call.image_index is not None
         derived = derive(full, calls, call.image_index)

@@ -27,7 +27,6 @@ from geostore.records import (
     Recipe,
     Reply,
     Reward,
-    SentImage,
     ToolCall,
     Turn,
 )
@@ -171,16 +170,26 @@ class _Rollout:
 
     async def play(self, load_photo: Callable[[], bytes]) -> Outcome:
         setting = self._setting
+        decoded = setting.bench.decoded
+        photo = await self._work(load_photo)
 
-        def prepare() -> tuple[bytes, list[SentImage]]:
-            photo = load_photo()
-            return photo, conversation_images(photo, setting.recipe, self._calls, sent=self._sent)
+        def prepare() -> ImageFacts:
+            images = conversation_images(
+                photo, setting.recipe, self._calls, sent=self._sent, decoded=decoded
+            )
+            self._urls.update((image.sha256, data_url(image)) for image in images)
+            return images[0].facts
 
-        photo, images = await self._work(prepare)
-        for image in images:
-            self._urls[image.sha256] = data_url(image)
+        try:
+            return await self._steps(photo, await self._work(prepare))
+        finally:
+            decoded.forget(photo)
+
+    async def _steps(self, photo: bytes, sent: ImageFacts) -> Outcome:
+        """All steps from the rows on. photo: stored bytes; sent: of the photo as sent."""
+        setting = self._setting
         conversation = Conversation.resume(
-            setting.recipe, setting.writer, images[0].facts, turns=self._turns, calls=self._calls
+            setting.recipe, setting.writer, sent, turns=self._turns, calls=self._calls
         )
         while not setting.stopping.is_set():
             step = conversation.next(setting.turn_limit)
@@ -191,8 +200,7 @@ class _Rollout:
                 if reply is None:
                     break
                 turn = _turn(step, reply)
-                sent = images[0].facts if turn.turn == 1 else None
-                await self._journal.record_turn(turn, sent)
+                await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
                 conversation.add_turn(turn)
                 setting.on_turn(turn)
             else:
@@ -257,10 +265,13 @@ class _Rollout:
                     return None
 
     async def _run(self, step: Run, photo: bytes) -> ToolCall:
-        setting = self._setting
-        call, image = await self._work(lambda: setting.bench.run(step, setting.recipe, photo))
-        if image is not None:
-            self._urls[image.sha256] = data_url(image)
+        def run() -> ToolCall:
+            call, image = self._setting.bench.run(step, self._setting.recipe, photo)
+            if image is not None:
+                self._urls[image.sha256] = data_url(image)
+            return call
+
+        call = await self._work(run)
         await self._journal.record_call(call)
         return call
 

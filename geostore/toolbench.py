@@ -6,34 +6,21 @@ teacher; it never ends a trace.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from typing import TYPE_CHECKING
-
 from geostore.conversation import Run
-from geostore.identity import sha256_hex
-from geostore.imaging import decode
+from geostore.imaging import DecodedPhotos
 from geostore.recipe import tool_names
 from geostore.records import Recipe, SentImage, ToolCall
 from geostore.tools import BadCall, Operation, apply, derive, observation, present, understand
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-DECODED_BYTES = 256 * 2**20
-"""How much of decoded photos is kept at most: the calls of a trace come one after another."""
-
 
 class ToolBench:
-    """Runs calls; keeps the photos decoded last, so that one is decoded once a trace.
+    """Runs calls. May be used by several threads at once.
 
-    May be used by several threads at once.
+    decoded: where the photos' pixels are kept between the calls of a trace.
     """
 
-    def __init__(self, decoded_bytes: int = DECODED_BYTES) -> None:
-        self._decoded_bytes = decoded_bytes
-        self._decoded: OrderedDict[str, Image] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, decoded: DecodedPhotos | None = None) -> None:
+        self.decoded = decoded or DecodedPhotos()
 
     def run(self, step: Run, recipe: Recipe, photo: bytes) -> tuple[ToolCall, SentImage | None]:
         """The row of a call and the image it gave, if it gave one.
@@ -61,7 +48,7 @@ class ToolBench:
         )
         if isinstance(understood, BadCall):
             return _bad(step, understood), None
-        full = self._photo(photo)
+        full = self.decoded.get(photo)
         try:
             source = derive(full, step.earlier, understood.source_index)
             image = present(apply(understood, source), understood.name, recipe.limits)
@@ -69,22 +56,6 @@ class ToolBench:
             sentence = f"The tool failed on this call ({type(error).__name__}). Try another."
             return _bad(step, BadCall("tool_crash", sentence, understood.source_index)), None
         return _good(step, recipe, understood, image), image
-
-    def _photo(self, data: bytes) -> Image:
-        key = sha256_hex(data)
-        with self._lock:
-            if key in self._decoded:
-                self._decoded.move_to_end(key)
-                return self._decoded[key]
-        image = decode(data)
-        with self._lock:
-            self._decoded[key] = image
-            while len(self._decoded) > 1 and self._size() > self._decoded_bytes:
-                self._decoded.popitem(last=False)
-        return image
-
-    def _size(self) -> int:
-        return sum(3 * image.width * image.height for image in self._decoded.values())
 
 
 def _good(step: Run, recipe: Recipe, operation: Operation, image: SentImage) -> ToolCall:

@@ -18,7 +18,17 @@ from PIL import Image, ImageChops, ImageCms, ImageStat
 
 from geostore.errors import ImageError
 from geostore.identity import sha256_hex
-from geostore.imaging import crop, decode, encode, fit_size, photos, prepare_photo, probe, resize
+from geostore.imaging import (
+    DecodedPhotos,
+    crop,
+    decode,
+    encode,
+    fit_size,
+    photos,
+    prepare_photo,
+    probe,
+    resize,
+)
 from geostore.imaging.metadata import strip_metadata
 from geostore.records import ImageLimits
 
@@ -448,3 +458,46 @@ def test_real_photos_are_sent_without_their_place() -> None:
         else:
             long_way = resize(decode(data), image.size)
             assert mean_difference(image, long_way) < 3
+
+
+class TestDecodedPhotos:
+    """Pixels are kept within a bound, and given up when a trace is done with them."""
+
+    @staticmethod
+    def photo(shade: int) -> bytes:
+        out = io.BytesIO()
+        Image.new("RGB", (100, 50), (shade, shade, shade)).save(out, "PNG")
+        return out.getvalue()
+
+    def test_a_photo_is_decoded_once_until_it_is_forgotten(self) -> None:
+        decoded = DecodedPhotos()
+        first = decoded.get(self.photo(1))
+        assert decoded.get(self.photo(1)) is first
+        decoded.forget(self.photo(1))
+        again = decoded.get(self.photo(1))
+        assert again is not first
+        assert again.tobytes() == first.tobytes()
+
+    def test_the_photo_used_longest_ago_makes_room(self) -> None:
+        decoded = DecodedPhotos(most_bytes=2 * 100 * 50 * 4)
+        one, two = decoded.get(self.photo(1)), decoded.get(self.photo(2))
+        assert decoded.get(self.photo(1)) is one
+        decoded.get(self.photo(3))
+        assert decoded.get(self.photo(1)) is one
+        assert decoded.get(self.photo(2)) is not two
+
+    @pytest.mark.parametrize("size", [(200, 150), (900, 700)])
+    def test_what_preparing_keeps_is_what_decoding_gives_and_changes_nothing_sent(
+        self, size: tuple[int, int]
+    ) -> None:
+        out = io.BytesIO()
+        Image.linear_gradient("L").resize(size).convert("RGB").save(out, "JPEG")
+        limits = ImageLimits(max_pixels=20_000)
+        kept: list[Image.Image] = []
+        assert prepare_photo(out.getvalue(), limits, keep=kept.append) == prepare_photo(
+            out.getvalue(), limits
+        )
+        for image in kept:
+            assert image.size == size
+            assert image.tobytes() == decode(out.getvalue()).tobytes()
+        assert bool(kept) == (size == (200, 150)), "the larger one is decoded at a fraction"

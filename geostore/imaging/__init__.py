@@ -1,5 +1,6 @@
 """Photos as bytes and pixels, and the removal of all that a file says beside its pixels."""
 
+from geostore.imaging.decoded import DecodedPhotos
 from geostore.imaging.metadata import strip_metadata
 from geostore.imaging.photos import (
     MAX_PIXELS,
@@ -16,6 +17,7 @@ from geostore.imaging.photos import (
 __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
+    "DecodedPhotos",
     "crop",
     "decode",
     "encode",

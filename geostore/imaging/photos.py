@@ -14,7 +14,7 @@ import io
 import math
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -104,7 +104,9 @@ def decode(data: bytes) -> Image.Image:
         return _upright(opened, _rgb(opened.image))
 
 
-def prepare_photo(data: bytes, limits: ImageLimits) -> SentImage:
+def prepare_photo(
+    data: bytes, limits: ImageLimits, *, keep: Callable[[Image.Image], None] | None = None
+) -> SentImage:
     """The photo as it is sent.
 
     The stored bytes without metadata where they can go as they are: JPEG, PNG
@@ -112,6 +114,7 @@ def prepare_photo(data: bytes, limits: ImageLimits) -> SentImage:
     keeps. Otherwise decoded, resized and encoded as JPEG; a JPEG of at least
     twice the size is decoded at a half, quarter or eighth (libjpeg scales while
     it decodes), which takes half the time and looks the same.
+    keep: is given the pixels that `decode` gives, where they came up on the way.
     Raises ImageError as `probe` does.
     """
     opened = _open(data)
@@ -127,6 +130,8 @@ def prepare_photo(data: bytes, limits: ImageLimits) -> SentImage:
     _load(opened)
     with _decoder_errors():
         rgb = _rgb(opened.image)
+        if keep is not None and opened.orientation == 1 and rgb.size == (width, height):
+            keep(rgb)
         if rgb.size != stored_target:
             rgb = rgb.resize(stored_target, Image.Resampling.LANCZOS, box=box)
         # Turned last: there are fewer pixels to turn.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
@@ -28,6 +28,7 @@ from geostore.records import (
 
 Row = Mapping[str, Any] | sqlite3.Row
 _RECIPE_JSON = ("tools", "limits", "extra_body")
+_TURN_FIELDS = tuple(field.name for field in fields(Turn))
 
 
 def dataset_row(facts: DatasetFacts) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def recipe_record(row: Row) -> Recipe:
 
 def turn_row(turn: Turn) -> dict[str, Any]:
     """Parameters of put_turn, but for the trace and the run."""
-    return asdict(turn)
+    return {name: getattr(turn, name) for name in _TURN_FIELDS}
 
 
 def turn_record(row: Row) -> Turn:
