@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -105,6 +105,13 @@ def generate(
     ] = 2048,
     seed: Annotated[
         int | None, typer.Option(help="Sampling seed that is sent to the teacher.")
+    ] = None,
+    extra_body: Annotated[
+        str | None,
+        typer.Option(
+            "--extra-body",
+            help="More members of each request, as JSON, such as '{\"top_p\": 0.9}'.",
+        ),
     ] = None,
     tools: Annotated[
         bool, typer.Option("--tools/--no-tools", help="Let the teacher zoom and rotate.")
@@ -215,6 +222,7 @@ def generate(
         max_tokens=max_tokens,
         max_pixels=max_pixels,
         seed=seed,
+        extra_body=_json_object(extra_body, "--extra-body"),
         request_timeout=request_timeout,
         durability=durability,
     )
@@ -404,6 +412,19 @@ def _pairs(values: list[str], option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{value!r} is not name=value", param_hint=option)
         pairs[name] = rest
     return pairs
+
+
+def _json_object(text: str | None, option: str) -> dict[str, Any]:
+    """A JSON object that an option holds. Raises a usage error for anything else."""
+    import json
+
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as error:
+        raise typer.BadParameter(f"this is no JSON: {error}", param_hint=option) from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter("this is no JSON object", param_hint=option)
+    return value
 
 
 def _summary(tally: Tally, state: str) -> str:

@@ -22,7 +22,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
-from geostore.errors import TeacherUnusable
+from geostore.errors import StoreError, TeacherUnusable
 from geostore.journal import Journal, TraceJournal
 from geostore.processes import host_name, is_alive, start_mark
 from geostore.protocol import RequestWriter
@@ -275,7 +275,8 @@ class _Run:
                 if usable >= wanted or self.stopping.is_set():
                     return
                 sample = known.get(index) or await self._draw(dataset_id, index)
-                if sample.exclusion is not None:
+                used_again = plan.duplicates and sample.exclusion == "duplicate"
+                if sample.exclusion is not None and not used_again:
                     self.tally.excluded[sample.exclusion] += 1
                     continue
                 usable += 1
@@ -301,9 +302,7 @@ class _Run:
     async def _draw(self, dataset_id: int, index: int) -> KnownSample:
         loop = asyncio.get_running_loop()
         sample = await loop.run_in_executor(self.executor, self.dataset.read_sample, index)
-        return await self.journal.commit(
-            lambda s: s.put_sample(dataset_id, sample, once_per_photo=not self.plan.duplicates)
-        )
+        return await self.journal.commit(lambda s: s.put_sample(dataset_id, sample))
 
     async def _claim(
         self, sample_id: int, recipe_id: int, rollout: int
@@ -345,7 +344,13 @@ class _Run:
     async def _renew_claims(self) -> None:
         while True:
             await asyncio.sleep(CLAIM_SECONDS / 4)
-            await self.journal.commit(lambda s: s.renew_claims(self.run_id, seconds=CLAIM_SECONDS))
+            try:
+                await self.journal.commit(
+                    lambda s: s.renew_claims(self.run_id, seconds=CLAIM_SECONDS)
+                )
+            except StoreError as error:
+                # A claim lasts several renewals, so that one may fail.
+                self.watcher.notice(f"claims were not renewed: {error}")
 
     def _stop(self) -> None:
         self.stopping.set()

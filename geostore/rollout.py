@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from geostore.conversation import Ask, Conversation, Run
-from geostore.errors import DatasetError, ImageError, TeacherError, TeacherUnusable
+from geostore.errors import DatasetError, GeostoreError, ImageError, TeacherError, TeacherUnusable
 from geostore.protocol import RequestWriter, data_url
 from geostore.records import (
     Closing,
@@ -146,6 +146,12 @@ async def play(
     except (ImageError, DatasetError) as error:
         await rollout.record_failure("image", str(error))
         return await rollout.fail("image")
+    except GeostoreError:
+        raise
+    except Exception as error:
+        # Whatever one photo or response brings about must not end the traces beside it.
+        await rollout.record_failure("internal", f"{type(error).__name__}: {error}")
+        return await rollout.fail("internal")
 
 
 class _Rollout:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from geostore.dataset import PhotoDataset
@@ -49,6 +49,7 @@ class GenerateRequest:
     max_tokens: int = 2048
     max_pixels: int | None = None
     seed: int | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
     request_timeout: float = 600.0
     durability: Durability = "full"
 
@@ -74,6 +75,7 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
         max_tokens=request.max_tokens,
         seed=request.seed,
         max_pixels=request.max_pixels,
+        extra_body=request.extra_body,
     )
     dataset = PhotoDataset.open(request.dataset_path, columns=dict(request.columns))
 

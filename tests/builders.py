@@ -132,7 +132,7 @@ class StoreBuilder:
     ) -> ClaimedTrace:
         sample = self.dataset.read_sample(sample_index)
         with self.store.transaction():
-            known = self.store.put_sample(self.dataset_id, sample, once_per_photo=False)
+            known = self.store.put_sample(self.dataset_id, sample)
             claimed = self.store.claim(
                 sample_id=known.sample_id,
                 recipe_id=self.store.put_recipe(recipe),

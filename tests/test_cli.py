@@ -241,6 +241,8 @@ def test_credentials_in_an_address_are_not_stored(photo_dataset: Path, tmp_path:
         ("--column", "lat"),
         ("--no-such-option",),
         ("--max-pixels", "10"),
+        ("--extra-body", "{"),
+        ("--extra-body", "[]"),
     ],
 )
 def test_an_unknown_value_of_an_option_is_a_usage_error(

@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from geostore.dataset import PhotoDataset
 from geostore.errors import TeacherUnusable
 from geostore.store import Store
+from geostore.toolbench import ToolBench
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import wanderer, zoom_then_answer
 from tests.running import Notes, command, contents, environment, run, start_geostore
@@ -222,6 +224,40 @@ def test_rows_that_cannot_be_used_are_kept_with_the_reason_and_others_take_their
     assert any("3" in notice for notice in notes.notices), "the row without coordinates is named"
 
 
+def test_a_photo_in_several_rows_is_asked_about_once_unless_told_otherwise(
+    tmp_path: Path, store_path: Path
+) -> None:
+    path = save_dataset(tmp_path / "twice", [photo_bytes(0), photo_bytes(0), photo_bytes(1)])
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, path, store_path)
+        assert len(statuses(store_path)) == 2
+        run(server.url, path, store_path, duplicates=True)
+        assert len(statuses(store_path)) == 3
+        tally = run(server.url, path, store_path)
+        assert (tally.done, tally.excluded) == (2, {"duplicate": 1})
+
+
+def test_an_error_nobody_thought_of_fails_its_trace_and_no_other(
+    photo_dataset: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ToolBench.run
+
+    def cursed(self: ToolBench, step: Any, recipe: Any, photo: bytes) -> Any:
+        if len(photo) == smallest:
+            raise KeyError("a bug")
+        return real(self, step, recipe, photo)
+
+    dataset = PhotoDataset.open(photo_dataset)
+    smallest = min(len(dataset.photo_bytes(row)) for row in range(6))
+    monkeypatch.setattr(ToolBench, "run", cursed)
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path)
+    assert sorted(statuses(store_path)) == ["answered"] * 5 + ["failed"]
+    assert rows(store_path, "select error_class, message from attempts") == [
+        ("internal", "KeyError: 'a bug'")
+    ]
+
+
 def test_a_photo_that_was_changed_in_place_fails_its_trace_and_is_not_sent(
     tmp_path: Path, photo_dataset: Path, store_path: Path
 ) -> None:
@@ -366,8 +402,6 @@ def test_a_response_is_on_disk_before_its_tool_runs(
     photo_dataset: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tool that kills its process must not cost the response it was asked for in."""
-    from geostore.toolbench import ToolBench
-
     seen: list[int] = []
     real = ToolBench.run
 

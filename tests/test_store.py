@@ -95,7 +95,7 @@ def start_run(store: Store) -> int:
 
 
 def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options):  # type: ignore[no-untyped-def]
-    sample_id = store.put_sample(store.put_dataset(DATASET), sample, once_per_photo=False).sample_id
+    sample_id = store.put_sample(store.put_dataset(DATASET), sample).sample_id
     values = {"rollout": 1, "turn_limit": 10, "seconds": 60.0, **options}
     return store.claim(
         sample_id=sample_id,
@@ -143,7 +143,7 @@ def test_writing_twice_changes_nothing(store: Store) -> None:
     trace_id = played_trace(store)
     before = dump(store)
     store.put_dataset(DATASET)
-    store.put_sample(1, replace(SAMPLE, lat=1.0), once_per_photo=True)
+    store.put_sample(1, replace(SAMPLE, lat=1.0))
     store.put_recipe(RECIPE)
     store.put_turn(trace_id, replace(TURN, response="other"), run_id=1, photo=SENT)
     store.put_call(trace_id, replace(CALL, observation="other"))
@@ -158,14 +158,12 @@ def test_a_dataset_that_moved_is_the_same_dataset(store: Store) -> None:
     assert store.get_dataset(first).path == "/elsewhere/photos"
 
 
-def test_a_photo_that_stands_in_two_rows_is_used_once_unless_told_otherwise(store: Store) -> None:
+def test_a_photo_that_stands_in_two_rows_is_marked_in_the_second(store: Store) -> None:
     dataset_id = store.put_dataset(DATASET)
-    first = store.put_sample(dataset_id, SAMPLE, once_per_photo=True)
-    second = store.put_sample(dataset_id, replace(SAMPLE, sample_index=4), once_per_photo=True)
-    third = store.put_sample(dataset_id, replace(SAMPLE, sample_index=5), once_per_photo=False)
-    assert [first.exclusion, second.exclusion, third.exclusion] == [None, "duplicate", None]
-    again = store.put_sample(dataset_id, SAMPLE, once_per_photo=True)
-    assert again.exclusion is None
+    first = store.put_sample(dataset_id, SAMPLE)
+    second = store.put_sample(dataset_id, replace(SAMPLE, sample_index=4))
+    again = store.put_sample(dataset_id, SAMPLE)
+    assert [first.exclusion, second.exclusion, again.exclusion] == [None, "duplicate", None]
 
 
 def test_a_claim_keeps_others_away_until_it_is_released_or_expires(store: Store) -> None:

@@ -155,10 +155,10 @@ class Store:
         """A dataset by id."""
         return rows.dataset_record(self._run("get_dataset", dataset_id=dataset_id).fetchone())
 
-    def put_sample(self, dataset_id: int, sample: Sample, *, once_per_photo: bool) -> KnownSample:
-        """Record a drawn row; with `once_per_photo`, a photo used before excludes it."""
+    def put_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
+        """Record a drawn row; one whose photo another row brought is marked ``duplicate``."""
         values = rows.sample_row(sample)
-        if once_per_photo and sample.exclusion is None:
+        if sample.exclusion is None:
             duplicate = self._run(
                 "find_duplicate",
                 dataset_id=dataset_id,
