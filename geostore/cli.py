@@ -9,6 +9,7 @@ was asked to stop 3. What a command needs is imported when it runs, so that
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -31,6 +32,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class RetryKind(StrEnum):
+    """Kinds of closed traces that can be taken up again.
+
+    An enumeration because an option that may be repeated takes no Literal.
+    """
+
+    FAILED = "failed"
+    TRUNCATED = "truncated"
+    EXHAUSTED = "exhausted"
 
 
 StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
@@ -155,8 +167,11 @@ def generate(
         typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
     ] = None,
     retry: Annotated[
-        Literal["failed"] | None,
-        typer.Option(help="failed: take up traces again whose attempts were used up."),
+        list[RetryKind] | None,
+        typer.Option(
+            help="Take up again traces whose attempts were used up, that the token limit cut, or "
+            "that ended otherwise without an answer; may be repeated."
+        ),
     ] = None,
     max_attempts: Annotated[
         int, typer.Option("--max-attempts", min=1, help="Requests for one turn, failures included.")
@@ -202,7 +217,7 @@ def generate(
             max_locatability=max_locatability,
         ),
         duplicates=duplicates,
-        retry_failed=retry == "failed",
+        retry=tuple(kind.value for kind in retry or ()),
         patience=Patience(max_attempts=max_attempts),
     )
     request = GenerateRequest(

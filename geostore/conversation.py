@@ -17,9 +17,7 @@ from geostore.protocol import (
     RequestWriter,
     WrittenCall,
     assistant_message,
-    nudge_messages,
-    observation_messages,
-    opening_messages,
+    lead_in,
     written_calls,
 )
 from geostore.records import Closing, ImageFacts, Recipe, ToolCall, Turn
@@ -105,10 +103,10 @@ class Conversation:
         """
         if turn.turn != len(self.turns) + 1:
             raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
-        lead_in = self._lead_in(turn.turn_limit)
+        messages = self._lead_in(turn.turn_limit)
         if self.turns and not self._turn_calls:
             self._nudges += 1
-        self._messages += [*lead_in, assistant_message(turn)]
+        self._messages += [*messages, assistant_message(turn)]
         self.turns.append(turn)
         self._written = written_calls(self.recipe, turn)
         self._turn_calls = []
@@ -126,8 +124,12 @@ class Conversation:
         if call.image is not None:
             self.images.append(call.image)
 
-    def next(self, turn_limit: int) -> Step:
-        """The next step under a limit on turns; pure, and the same until a row is fed."""
+    def next(self, turn_limit: int, *, go_on: bool = False) -> Step:
+        """The next step under a limit on turns; pure, and the same until a row is fed.
+
+        go_on: once more ask for an answer after a response that would end the
+        trace without one: cut by the token limit, or after the last nudge.
+        """
         if not self.turns:
             return self._ask(turn_limit)
         last = self.turns[-1]
@@ -135,7 +137,9 @@ class Conversation:
         answered = self._answered
         if last.finish_reason == "length":
             whole = not self._written and parse_answer(last.response).failure is None
-            return Closing("answered" if whole else "exhausted", "truncated")
+            if whole or not go_on or at_limit:
+                return Closing("answered" if whole else "exhausted", "truncated")
+            return self._ask(turn_limit)
         if last.finish_reason == "content_filter":
             return Closing("exhausted", "content_filter")
         calls_matter = not answered or self.recipe.answer_with_calls == "run_calls"
@@ -151,7 +155,7 @@ class Conversation:
             return Closing("answered", "answer")
         if at_limit:
             return _at_limit(answered)
-        if self._nudges >= self.recipe.max_nudges:
+        if self._nudges >= self.recipe.max_nudges and not go_on:
             return Closing("exhausted", "no_answer")
         return self._ask(turn_limit)
 
@@ -178,14 +182,13 @@ class Conversation:
 
     def _lead_in(self, turn_limit: int) -> list[Message]:
         """The messages between the last response and the next, under that turn's limit."""
-        last_turn = len(self.turns) + 1 >= turn_limit
-        if not self.turns:
-            return opening_messages(self.recipe, self._photo, last_turn=last_turn)
-        if self._turn_calls:
-            return observation_messages(
-                self.recipe, self.turns[-1], self._turn_calls, last_turn=last_turn
-            )
-        return nudge_messages(self.recipe, last_turn=last_turn)
+        return lead_in(
+            self.recipe,
+            self._photo,
+            self.turns[-1] if self.turns else None,
+            self._turn_calls,
+            last_turn=len(self.turns) + 1 >= turn_limit,
+        )
 
 
 def _at_limit(answered: bool) -> Closing:

@@ -41,7 +41,8 @@ from geostore.records import (
 from geostore.restore import checked_photo
 from geostore.rollout import Asks, Patience, Setting, play
 from geostore.sampling import Draw, candidates, describe_skipped
-from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Store
+from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store
+from geostore.survey import FINISHED, UNFINISHED, Survey
 from geostore.toolbench import ToolBench
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Plan:
     num_samples: how many usable samples, from the first of the drawing order;
     None: all. rollouts: per sample. turn_limit: turns per trace. concurrency:
     traces in flight. duplicates: use a photo again that stands in several rows.
-    retry_failed: take up traces again whose attempts were used up.
+    retry: kinds of closed traces that are taken up again.
     """
 
     num_samples: int | None = 10
@@ -73,7 +74,7 @@ class Plan:
     concurrency: int = 16
     draw: Draw = field(default_factory=Draw)
     duplicates: bool = False
-    retry_failed: bool = False
+    retry: tuple[Retry, ...] = ()
     patience: Patience = field(default_factory=Patience)
 
 
@@ -206,6 +207,7 @@ class _Run:
             bench=ToolBench(),
             executor=executor,
             turn_limit=plan.turn_limit,
+            go_on=bool(plan.retry),
             patience=plan.patience,
             stopping=self.stopping,
             on_turn=watcher.turn,
@@ -257,32 +259,47 @@ class _Run:
     ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
         """The traces that are missing, each claimed, in drawing order."""
         plan = self.plan
+        survey = await self.journal.commit(
+            partial(
+                Survey.of,
+                num_rows=self.dataset.facts.num_rows,
+                dataset_id=dataset_id,
+                recipe_id=recipe_id,
+                rollouts=plan.rollouts,
+                turn_limit=plan.turn_limit,
+                retry=plan.retry,
+                duplicates=plan.duplicates,
+            )
+        )
         usable = 0
         for start in range(0, len(order), _CHUNK):
-            chunk = order[start : start + _CHUNK].tolist()
+            chunk = order[start : start + _CHUNK]
+            states = survey.states(chunk)
+            finished = int((states == FINISHED).sum())
+            if finished == len(chunk) and usable + finished <= wanted:
+                usable += finished
+                self._found_done(finished * plan.rollouts)
+                continue
+            missing = chunk[states == UNFINISHED].tolist()
             known = await self.journal.commit(
-                partial(
-                    Store.known_samples,
-                    dataset_id=dataset_id,
-                    indices=chunk,
-                    recipe_id=recipe_id,
-                    rollouts=plan.rollouts,
-                    turn_limit=plan.turn_limit,
-                    retry_failed=plan.retry_failed,
-                )
+                partial(Store.known_samples, dataset_id=dataset_id, indices=missing)
             )
-            for index in chunk:
+            for index, state in zip(chunk.tolist(), states.tolist(), strict=True):
                 if usable >= wanted or self.stopping.is_set():
                     return
+                if state in survey.reasons:
+                    self.tally.excluded[survey.reasons[state]] += 1
+                    continue
+                if state == FINISHED:
+                    usable += 1
+                    self._found_done(plan.rollouts)
+                    continue
                 sample = known.get(index) or await self._draw(dataset_id, index)
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
                     self.tally.excluded[sample.exclusion] += 1
                     continue
                 usable += 1
-                if sample.closed >= plan.rollouts:
-                    self._found_done(plan.rollouts)
-                    continue
                 for rollout in range(1, plan.rollouts + 1):
                     claimed = await self._claim(sample.sample_id, recipe_id, rollout)
                     if isinstance(claimed, str):
@@ -314,7 +331,7 @@ class _Run:
                 rollout=rollout,
                 run_id=self.run_id,
                 turn_limit=self.plan.turn_limit,
-                retry_failed=self.plan.retry_failed,
+                retry=self.plan.retry,
                 seconds=CLAIM_SECONDS,
             )
         )

@@ -23,6 +23,10 @@ from geostore.lenient import load_lenient
 from geostore.recipe import PHOTO_SIZE
 from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn
 
+NUDGE_TRUNCATED = (
+    "Your reply was cut off at the limit of its length. Be brief, and answer with "
+    "<answer>\\boxed{latitude, longitude}</answer>."
+)
 LAST_TURN = "This is your last turn: give your answer now, without another tool call."
 NUDGE_WITH_TOOLS = (
     "Your reply held neither a tool call nor an answer. Call a tool, or answer with "
@@ -114,6 +118,26 @@ class RequestWriter:
         return sha256_hex(self._head + b",".join(m.canonical for m in messages) + self._tail)
 
 
+def lead_in(
+    recipe: Recipe,
+    photo: ImageFacts,
+    before: Turn | None,
+    calls: Sequence[ToolCall],
+    *,
+    last_turn: bool,
+) -> list[Message]:
+    """The messages of a request that come after the teacher's last turn.
+
+    before: that turn, None for the first request. calls: that were run in it.
+    last_turn: whether this request is the last that is allowed.
+    """
+    if before is None:
+        return opening_messages(recipe, photo, last_turn=last_turn)
+    if calls:
+        return observation_messages(recipe, before, calls, last_turn=last_turn)
+    return nudge_messages(recipe, before, last_turn=last_turn)
+
+
 def opening_messages(recipe: Recipe, photo: ImageFacts, *, last_turn: bool) -> list[Message]:
     """System and user message of the first request."""
     text = recipe.user_prompt.replace(PHOTO_SIZE, f"{photo.width} x {photo.height}")
@@ -185,9 +209,11 @@ def observation_messages(
     return messages
 
 
-def nudge_messages(recipe: Recipe, *, last_turn: bool) -> list[Message]:
-    """What follows a response with neither a call nor an answer."""
+def nudge_messages(recipe: Recipe, turn: Turn, *, last_turn: bool) -> list[Message]:
+    """What follows a response with neither a call nor an answer, or one that was cut off."""
     text = NUDGE_WITH_TOOLS if recipe.tools and not last_turn else NUDGE_WITHOUT_TOOLS
+    if turn.finish_reason == "length":
+        text = NUDGE_TRUNCATED
     if last_turn and recipe.tools:
         text += " " + LAST_TURN
     return [_message({"role": "user", "content": [_text(text)]})]

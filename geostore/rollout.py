@@ -104,6 +104,7 @@ class Setting:
     """What all rollouts of a run share.
 
     executor: where pixels and files are worked on, away from the event loop.
+    go_on: ask once more where a trace would end without an answer (`Conversation.next`).
     stopping: when set, a rollout ends after the step it is at.
     on_turn, on_failure: told of each response and each failed request, after
         it is on disk.
@@ -115,6 +116,7 @@ class Setting:
     bench: ToolBench
     executor: Executor
     turn_limit: int
+    go_on: bool
     patience: Patience
     stopping: asyncio.Event
     on_turn: Callable[[Turn], None]
@@ -194,11 +196,14 @@ class _Rollout:
     async def _steps(self, photo: bytes, sent: ImageFacts) -> Outcome:
         """All steps from the rows on. photo: stored bytes; sent: of the photo as sent."""
         setting = self._setting
+        go_on = setting.go_on
         conversation = Conversation.resume(
             setting.recipe, setting.writer, sent, turns=self._turns, calls=self._calls
         )
         while not setting.stopping.is_set():
-            step = conversation.next(setting.turn_limit)
+            step = conversation.next(setting.turn_limit, go_on=go_on)
+            # Once: a response that again ends the trace without an answer ends it.
+            go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
                 return await self._close(step, conversation)
             if isinstance(step, Ask):

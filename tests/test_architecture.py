@@ -43,6 +43,7 @@ ORDER = (
     "export",
     "show",
     "demo",
+    "survey",
     "generate",
     "wiring",
     "progress",

@@ -23,7 +23,7 @@ from geostore.errors import TeacherUnusable
 from geostore.store import Store
 from geostore.toolbench import ToolBench
 from tests.conftest import photo_bytes, save_dataset
-from tests.minds import wanderer, zoom_then_answer
+from tests.minds import turns_so_far, wanderer, zoom_then_answer
 from tests.running import Notes, command, contents, environment, run, start_geostore
 from tests.teacher_server import (
     Body,
@@ -148,7 +148,7 @@ def test_a_trace_whose_attempts_are_used_up_has_failed_and_the_rest_goes_on(
     with teacher_server(zoom_then_answer) as server:
         run(server.url, photo_dataset, other)
         assert server.requests == []
-        run(server.url, photo_dataset, other, retry_failed=True)
+        run(server.url, photo_dataset, other, retry=("failed",))
     assert set(statuses(other)) == {"answered"}
 
 
@@ -477,3 +477,26 @@ def test_reply_usage_that_is_missing_is_null(photo_dataset: Path, store_path: Pa
     with teacher_server(mind) as server:
         run(server.url, photo_dataset, store_path, num_samples=1)
     assert rows(store_path, "select prompt_tokens, total_tokens from turns") == [(None, None)]
+
+
+@pytest.mark.parametrize("kind", ["truncated", "exhausted"])
+def test_a_trace_that_ended_without_an_answer_is_asked_once_more_on_request(
+    photo_dataset: Path, store_path: Path, kind: Any
+) -> None:
+    """What was paid for stays: the conversation goes on after the response that ended it."""
+
+    def mind(body: Body) -> Reply:
+        if turns_so_far(body) >= 1 + 2 * (kind == "exhausted"):
+            return Reply("\\boxed{1, 2}")
+        return Reply("well", finish_reason="length" if kind == "truncated" else "stop")
+
+    with teacher_server(mind) as server:
+        run(server.url, photo_dataset, store_path)
+        assert rows(store_path, "select distinct status from traces") == [("exhausted",)]
+        paid = len(server.requests)
+        run(server.url, photo_dataset, store_path)
+        assert len(server.requests) == paid
+        run(server.url, photo_dataset, store_path, retry=(kind,))
+        assert len(server.requests) == paid + 6
+    assert set(statuses(store_path)) == {"answered"}
+    assert rows(store_path, "select count(*) from turns") == [(paid + 6,)]

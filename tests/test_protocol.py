@@ -110,7 +110,7 @@ def test_native_observations_answer_each_call_by_its_id_and_the_images_follow() 
 
 
 def test_a_nudge_on_the_last_turn_asks_for_the_answer_alone() -> None:
-    (message,) = contents(nudge_messages(recipe(), last_turn=True))
+    (message,) = contents(nudge_messages(recipe(), TURN, last_turn=True))
     assert LAST_TURN in message["content"][0]["text"]
     assert "Call a tool" not in message["content"][0]["text"]
 

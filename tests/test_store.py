@@ -206,8 +206,11 @@ def test_a_closed_trace_is_not_claimed_again(store: Store) -> None:
         (Closing("exhausted", "turn_limit"), {"turn_limit": 11}, True),
         (Closing("exhausted", "turn_limit"), {"turn_limit": 10}, False),
         (Closing("exhausted", "no_answer"), {"turn_limit": 11}, False),
+        (Closing("exhausted", "no_answer"), {"retry": ["exhausted"]}, True),
+        (Closing("exhausted", "truncated"), {"retry": ["exhausted", "failed"]}, False),
+        (Closing("exhausted", "truncated"), {"retry": ["truncated"]}, True),
         (Closing("failed", "server"), {}, False),
-        (Closing("failed", "server"), {"retry_failed": True}, True),
+        (Closing("failed", "server"), {"retry": ["failed"]}, True),
     ],
 )
 def test_only_what_a_new_run_can_change_is_opened_again(
@@ -218,10 +221,10 @@ def test_only_what_a_new_run_can_change_is_opened_again(
     store.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
     store.close_trace(first.trace_id, closing, turn_limit=10)
     store.put_answer(first.trace_id, 1, Answer(1.0, 1.0, "boxed", None, ()))
-    known = store.known_samples(
-        dataset_id=1, indices=[3], recipe_id=1, rollouts=1, **{"turn_limit": 10, **options}
+    finished = store.iter_finished_samples(
+        dataset_id=1, recipe_id=1, rollouts=1, **{"turn_limit": 10, **options}
     )
-    assert known[3].closed == (0 if opens else 1)
+    assert list(finished) == ([] if opens else [3])
     again = claim(store, **options)
     assert isinstance(again, ClaimedTrace) == opens
     if opens:

@@ -9,13 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from geostore.errors import ExportError
-from geostore.protocol import (
-    Message,
-    assistant_message,
-    nudge_messages,
-    observation_messages,
-    opening_messages,
-)
+from geostore.protocol import Message, assistant_message, lead_in
 from geostore.records import StoredTrace, ToolCall
 
 MessagesMode = Literal["delta", "last", "full"]
@@ -37,17 +31,15 @@ def sent_messages(trace: StoredTrace) -> list[list[Message]]:
         raise ExportError(f"{trace.name}: the store does not know which photo was sent")
     sent = []
     for number, turn in enumerate(trace.turns):
-        last_turn = turn.turn >= turn.turn_limit
-        if number == 0:
-            sent.append(opening_messages(trace.recipe, trace.photo, last_turn=last_turn))
-            continue
-        before = trace.turns[number - 1]
-        calls = _calls_of(trace, before.turn)
-        if calls:
-            lead_in = observation_messages(trace.recipe, before, calls, last_turn=last_turn)
-        else:
-            lead_in = nudge_messages(trace.recipe, last_turn=last_turn)
-        sent.append([assistant_message(before), *lead_in])
+        before = trace.turns[number - 1] if number else None
+        messages = lead_in(
+            trace.recipe,
+            trace.photo,
+            before,
+            _calls_of(trace, before.turn) if before else (),
+            last_turn=turn.turn >= turn.turn_limit,
+        )
+        sent.append(messages if before is None else [assistant_message(before), *messages])
     return sent
 
 

@@ -2,7 +2,7 @@
 
 from geostore.store.opening import Durability
 from geostore.store.snapshot import ENDED, Filter, Scope, Snapshot, open_snapshot
-from geostore.store.store import ClaimedTrace, KnownSample, NotClaimed, Store, utc_now
+from geostore.store.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store, utc_now
 
 __all__ = [
     "ENDED",
@@ -11,6 +11,7 @@ __all__ = [
     "Filter",
     "KnownSample",
     "NotClaimed",
+    "Retry",
     "Scope",
     "Snapshot",
     "Store",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,9 @@ from geostore.store.errors import store_error
 from geostore.store.opening import BUSY_TIMEOUT, Durability, connect
 
 NotClaimed = Literal["closed", "claimed"]
+Retry = Literal["failed", "truncated", "exhausted"]
+"""Closed traces that can be taken up again: attempts used up; cut by the token limit; any other end
+without an answer."""
 
 
 def utc_now() -> str:
@@ -52,11 +55,10 @@ def _iso(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KnownSample:
-    """What the store knows of a dataset row; closed: rollouts that need nothing more."""
+    """A dataset row that was drawn; exclusion: why it cannot be used, None where it can."""
 
     sample_id: int
     exclusion: str | None
-    closed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,36 +173,46 @@ class Store:
         row = self._run(
             "find_sample", dataset_id=dataset_id, sample_index=sample.sample_index
         ).fetchone()
-        return KnownSample(row["id"], row["exclusion"], closed=0)
+        return KnownSample(row["id"], row["exclusion"])
 
     def get_sample(self, sample_id: int) -> Sample:
         """A sample by id."""
         return rows.sample_record(self._run("get_sample", sample_id=sample_id).fetchone())
 
-    def known_samples(
+    def known_samples(self, *, dataset_id: int, indices: Sequence[int]) -> dict[int, KnownSample]:
+        """Of these dataset rows, those that were drawn, by row number."""
+        found = self._run(
+            "known_samples", dataset_id=dataset_id, indices=canonical_text(list(indices))
+        )
+        return {r["sample_index"]: KnownSample(r["sample_id"], r["exclusion"]) for r in found}
+
+    def iter_finished_samples(
         self,
         *,
         dataset_id: int,
-        indices: Sequence[int],
         recipe_id: int,
         rollouts: int,
         turn_limit: int,
-        retry_failed: bool = False,
-    ) -> dict[int, KnownSample]:
-        """Of these dataset rows, those that were drawn, by row number."""
+        retry: Collection[Retry] = (),
+    ) -> Iterator[int]:
+        """The row numbers whose rollouts all need nothing more, ascending; see `claim`."""
         found = self._run(
-            "known_samples",
+            "finished_samples",
             dataset_id=dataset_id,
-            indices=canonical_text([int(i) for i in indices]),
             recipe_id=recipe_id,
             rollouts=rollouts,
             turn_limit=turn_limit,
-            retry_failed=retry_failed,
+            retry=canonical_text(sorted(retry)),
         )
-        return {
-            r["sample_index"]: KnownSample(r["sample_id"], r["exclusion"], r["closed"])
-            for r in found
-        }
+        found.row_factory = None  # there may be millions, and plain tuples are made faster
+        return (row[0] for row in found)
+
+    def excluded_samples(self, dataset_id: int) -> dict[str, list[int]]:
+        """The row numbers that cannot be used, by reason."""
+        found: dict[str, list[int]] = {}
+        for reason, index in self._run("excluded_samples", dataset_id=dataset_id):
+            found.setdefault(reason, []).append(index)
+        return found
 
     def put_recipe(self, recipe: Recipe) -> int:
         """Record a recipe by its hash; its id."""
@@ -262,19 +274,19 @@ class Store:
         run_id: int,
         turn_limit: int,
         seconds: float,
-        retry_failed: bool = False,
+        retry: Collection[Retry] = (),
     ) -> ClaimedTrace | NotClaimed:
         """Make a trace if it is new, and claim it for so many seconds.
 
         ``closed`` where it needs nothing more, ``claimed`` where another run
-        holds it. A trace that ran out of turns under a lower limit, and with
-        `retry_failed` one that failed, is opened again, and the readings of its
-        last response are removed. To be called inside `transaction`.
+        holds it. A trace that ran out of turns under a lower limit, and one of a
+        kind that `retry` names, is opened again, and the readings of its last
+        response are removed. To be called inside `transaction`.
         """
         key = {"sample_id": sample_id, "recipe_id": recipe_id, "rollout": rollout}
         self._put("put_trace", key)
         reopened = self._run(
-            "reopen_trace", **key, turn_limit=turn_limit, retry_failed=retry_failed
+            "reopen_trace", **key, turn_limit=turn_limit, retry=canonical_text(sorted(retry))
         ).fetchone()
         if reopened is not None:
             self._run("drop_derived_rewards", trace_id=reopened["id"])

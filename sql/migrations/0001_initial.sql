@@ -39,6 +39,9 @@ create table samples (
 
 -- Is this photo already drawn under another row number?
 create index samples_by_image on samples (image_sha256, dataset_id);
+-- Excluded rows are found without reading the others.
+create index samples_excluded on samples (dataset_id, exclusion, sample_index)
+  where exclusion is not null;
 
 -- One row per recipe: everything that decides what the teacher is asked.
 create table recipes (
