@@ -180,6 +180,16 @@ def generate(
         float,
         typer.Option("--request-timeout", min=1, help="Seconds for one request, all in all."),
     ] = 600.0,
+    trace_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--trace-timeout", min=1, help="Seconds for one trace in this run, all in all."
+        ),
+    ] = None,
+    grace: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds to wait for requests in flight once asked to stop."),
+    ] = 120.0,
     durability: Annotated[
         Literal["full", "normal"],
         typer.Option(
@@ -193,16 +203,25 @@ def generate(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show each sample when its trace ends.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only how it ended.")] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option("--log-file", help="Append what happens to this file, a JSON object a line."),
+    ] = None,
 ) -> None:
     """Ask the teacher about photos and store all it says; only what is missing is asked.
 
     Run again, it does what is left; after a kill, it goes on inside the conversations that
     were cut. Ctrl-C finishes the requests in flight and stores them; twice drops them.
     """
+    from contextlib import ExitStack
+
+    from geostore.eventlog import EventLog
     from geostore.generate import Plan
     from geostore.progress import ProgressWatcher
     from geostore.rollout import Patience
     from geostore.sampling import Draw
+    from geostore.watching import Watchers
     from geostore.wiring import GenerateRequest, run_generate
 
     plan = Plan(
@@ -218,7 +237,8 @@ def generate(
         ),
         duplicates=duplicates,
         retry=tuple(kind.value for kind in retry or ()),
-        patience=Patience(max_attempts=max_attempts),
+        patience=Patience(max_attempts=max_attempts, trace_timeout=trace_timeout),
+        grace=grace,
     )
     request = GenerateRequest(
         dataset_path=dataset_path,
@@ -241,9 +261,14 @@ def generate(
         request_timeout=request_timeout,
         durability=durability,
     )
-    with ProgressWatcher(verbose=verbose, saved_to=str(store)) as watcher:
-        tally = run_generate(request, watcher)
-    _say(_summary(tally, watcher.state()))
+    with ExitStack() as stack:
+        # The log is opened first and closed last, so that it tells how the run ended.
+        log = stack.enter_context(EventLog(log_file)) if log_file else None
+        shown = stack.enter_context(
+            ProgressWatcher(verbose=verbose, saved_to=str(store), quiet=quiet)
+        )
+        tally = run_generate(request, Watchers(shown, log) if log else shown)
+    _say(_summary(tally, shown.state()))
     if tally.stopped:
         _say("run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)

@@ -17,10 +17,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from geostore.errors import StoreError, TeacherUnusable
 from geostore.journal import Journal, TraceJournal
@@ -28,15 +28,9 @@ from geostore.processes import host_name, is_alive, start_mark
 from geostore.protocol import RequestWriter
 from geostore.recipe import recipe_hash
 from geostore.records import (
-    Closing,
-    FailedAttempt,
     Recipe,
-    Reward,
-    Sample,
     Status,
-    StoredTrace,
     TraceKey,
-    Turn,
 )
 from geostore.restore import checked_photo
 from geostore.rollout import Asks, Patience, Setting, play
@@ -44,6 +38,7 @@ from geostore.sampling import Draw, candidates, describe_skipped
 from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store
 from geostore.survey import FINISHED, UNFINISHED, Survey
 from geostore.toolbench import ToolBench
+from geostore.watching import TraceEnd, Watcher
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +60,8 @@ class Plan:
     num_samples: how many usable samples, from the first of the drawing order;
     None: all. rollouts: per sample. turn_limit: turns per trace. concurrency:
     traces in flight. duplicates: use a photo again that stands in several rows.
-    retry: kinds of closed traces that are taken up again.
+    retry: kinds of closed traces that are taken up again. grace: seconds that
+    requests in flight are waited for once the run is asked to stop.
     """
 
     num_samples: int | None = 10
@@ -76,42 +72,7 @@ class Plan:
     duplicates: bool = False
     retry: tuple[Retry, ...] = ()
     patience: Patience = field(default_factory=Patience)
-
-
-@dataclass(frozen=True, slots=True)
-class TraceEnd:
-    """A trace that closed, as a watcher is told of it."""
-
-    key: TraceKey
-    sample: Sample
-    closing: Closing
-    reward: Reward | None
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes; called in the event loop, after the store has it."""
-
-    def notice(self, message: str) -> None:
-        """Something a person should read."""
-
-    def planned(self, traces: int) -> None:
-        """How many traces the run is about, done ones included."""
-
-    def found_done(self, traces: int) -> None:
-        """So many more traces were found done, or cannot be had."""
-
-    def turn(self, turn: Turn) -> None:
-        """A response was paid for and is in the store."""
-
-    def failure(self, attempt: FailedAttempt) -> None:
-        """A request failed."""
-
-    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        """A trace closed; `stored` where `wants_traces`."""
-
-    @property
-    def wants_traces(self) -> bool:
-        """Whether `trace_ended` should be given the whole trace."""
+    grace: float = 120.0
 
 
 @dataclass(slots=True)
@@ -210,8 +171,8 @@ class _Run:
             go_on=bool(plan.retry),
             patience=plan.patience,
             stopping=self.stopping,
-            on_turn=watcher.turn,
-            on_failure=watcher.failure,
+            on_turn=lambda turn: None,
+            on_failure=lambda attempt: None,
         )
 
     async def play_all(self) -> Tally:
@@ -232,7 +193,7 @@ class _Run:
                     return
                 await self._play_one(*item)
 
-        with _signals(self._stop, asyncio.current_task()):
+        with _signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
             renewing = asyncio.create_task(self._renew_claims())
             try:
                 await _together(worker, self.plan.concurrency)
@@ -338,8 +299,13 @@ class _Run:
 
     async def _play_one(self, key: TraceKey, claimed: ClaimedTrace) -> None:
         assert claimed.sample.photo is not None
-        outcome = await play(
+        setting = replace(
             self.setting,
+            on_turn=partial(self.watcher.turn, key),
+            on_failure=partial(self.watcher.failure, key),
+        )
+        outcome = await play(
+            setting,
             TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
             load_photo=partial(
                 checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
@@ -390,18 +356,23 @@ async def _together(worker: Callable[[], Coroutine[Any, Any, None]], count: int)
 
 
 @contextmanager
-def _signals(stop: Callable[[], None], task: asyncio.Task[Any] | None) -> Iterator[None]:
-    """While inside: the first SIGINT or SIGTERM calls `stop`, the second cancels `task`."""
+def _signals(
+    stop: Callable[[], None], task: asyncio.Task[Any] | None, *, grace: float
+) -> Iterator[None]:
+    """While inside: the first SIGINT or SIGTERM calls `stop`; the second cancels `task`.
+
+    So does the end of `grace`, in seconds after the first.
+    """
     loop = asyncio.get_running_loop()
-    asked = False
+    end_of_grace: asyncio.TimerHandle | None = None
 
     def asked_to_stop() -> None:
-        nonlocal asked
-        if asked and task is not None:
-            task.cancel()
-        else:
-            asked = True
+        nonlocal end_of_grace
+        if end_of_grace is None:
             stop()
+            end_of_grace = loop.call_later(grace, asked_to_stop)
+        elif task is not None:
+            task.cancel()
 
     taken = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -412,6 +383,8 @@ def _signals(stop: Callable[[], None], task: asyncio.Task[Any] | None) -> Iterat
     try:
         yield
     finally:
+        if end_of_grace is not None:
+            end_of_grace.cancel()
         for number in taken:
             loop.remove_signal_handler(number)
 

@@ -13,9 +13,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geostore.generate import TraceEnd
-from geostore.records import FailedAttempt, StoredTrace, Turn
+from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
 from geostore.show import sample_block
+from geostore.watching import TraceEnd
 
 PLAIN_INTERVAL = 30.0
 """Seconds between lines where there is no terminal."""
@@ -26,10 +26,12 @@ class ProgressWatcher:
 
     verbose: write the block of each sample when its trace closes.
     saved_to: what the block names as the place of the trace.
+    quiet: show nothing on the way.
     """
 
-    def __init__(self, *, verbose: bool, saved_to: str) -> None:
+    def __init__(self, *, verbose: bool, saved_to: str, quiet: bool = False) -> None:
         self._verbose = verbose
+        self._quiet = quiet
         self._saved_to = saved_to
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._out = Console(highlight=False, soft_wrap=True, markup=False)
@@ -43,7 +45,7 @@ class ProgressWatcher:
         self._started = time.monotonic()
         self._last_line = self._started
         self._bar: Progress | None = None
-        if self._err.is_terminal:
+        if self._err.is_terminal and not quiet:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -75,6 +77,8 @@ class ProgressWatcher:
 
     def notice(self, message: str) -> None:
         """A line of its own."""
+        if self._quiet:
+            return
         self._err.print(message, markup=False)
 
     def planned(self, traces: int) -> None:
@@ -90,12 +94,12 @@ class ProgressWatcher:
         if self._bar is not None:
             self._bar.update(self._task, total=self._planned - self._found_done)
 
-    def turn(self, turn: Turn) -> None:
+    def turn(self, key: TraceKey, turn: Turn) -> None:
         """Counts the tokens."""
         self._tokens += (turn.prompt_tokens or 0) + (turn.completion_tokens or 0)
         self._show()
 
-    def failure(self, attempt: FailedAttempt) -> None:
+    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
         """Counted by class; the first of each class is said."""
         self._failures[attempt.error_class] += 1
         if self._failures[attempt.error_class] == 1:

@@ -71,12 +71,14 @@ class Patience:
         that doubles from the first to the longest, so that clients that failed
         together do not come back together.
     longest_retry_after: seconds; a server's Retry-After is honoured up to this.
+    trace_timeout: seconds that one run may spend on a trace before it has failed.
     """
 
     max_attempts: int = 6
     first_wait: float = 1.0
     longest_wait: float = 60.0
     longest_retry_after: float = 300.0
+    trace_timeout: float | None = None
 
     def wait(self, failures: int, retry_after: float | None) -> float:
         """Seconds to wait after so many failures (1 and up) of a turn."""
@@ -140,7 +142,14 @@ async def play(
     """
     rollout = _Rollout(setting, journal, sent=photo, turns=turns, calls=calls)
     try:
-        return await rollout.play(load_photo)
+        async with asyncio.timeout(setting.patience.trace_timeout):
+            return await rollout.play(load_photo)
+    except TimeoutError as error:
+        seconds = setting.patience.trace_timeout
+        if seconds is None:
+            return await rollout.fail_for(error)
+        await rollout.record_failure("trace_timeout", f"the trace took longer than {seconds:g} s")
+        return await rollout.fail("trace_timeout")
     except TeacherUnusable:
         raise
     except TeacherError as error:
@@ -151,9 +160,7 @@ async def play(
     except GeostoreError:
         raise
     except Exception as error:
-        # Whatever one photo or response brings about must not end the traces beside it.
-        await rollout.record_failure("internal", f"{type(error).__name__}: {error}")
-        return await rollout.fail("internal")
+        return await rollout.fail_for(error)
 
 
 class _Rollout:
@@ -224,6 +231,14 @@ class _Rollout:
         limit = self._setting.turn_limit
         await self._journal.close(closing, turn_limit=limit, final_response=None)
         return Outcome(closing, None)
+
+    async def fail_for(self, error: Exception) -> Outcome:
+        """Close the trace for an error nobody thought of.
+
+        Whatever one photo or response brings about must not end the traces beside it.
+        """
+        await self.record_failure("internal", f"{type(error).__name__}: {error}")
+        return await self.fail("internal")
 
     async def record_failure(
         self, error_class: str, message: str, *, turn: int = 0, error: TeacherError | None = None

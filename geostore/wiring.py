@@ -13,10 +13,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from geostore.dataset import PhotoDataset
 from geostore.errors import RecipeError
-from geostore.generate import Plan, Tally, Watcher, generate
+from geostore.generate import Plan, Tally, generate
 from geostore.recipe import FrameChoice, ProtocolChoice, make_recipe
 from geostore.store import Durability, Store
 from geostore.teacher import Teacher
+from geostore.watching import Watcher
 
 OFFLINE_MODEL = "offline-teacher"
 NO_TEACHER = (

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from geostore.dataset import PhotoDataset
-from geostore.generate import Plan, Tally, TraceEnd, generate
+from geostore.generate import Plan, Tally, generate
 from geostore.recipe import make_recipe
-from geostore.records import FailedAttempt, StoredTrace, Turn
+from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
 from geostore.rollout import Patience
 from geostore.store import Store
 from geostore.teacher import Teacher
+from geostore.watching import TraceEnd
 
 AT_ONCE = Patience(max_attempts=3, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01)
 
@@ -42,10 +43,10 @@ class Notes:
     def found_done(self, traces: int) -> None:
         self.done += traces
 
-    def turn(self, turn: Turn) -> None:
+    def turn(self, key: TraceKey, turn: Turn) -> None:
         self.turns.append(turn)
 
-    def failure(self, attempt: FailedAttempt) -> None:
+    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
         self.failures.append(attempt)
 
     def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:

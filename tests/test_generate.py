@@ -12,6 +12,8 @@ import sqlite3
 import subprocess
 import time
 from base64 import b64decode
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,16 @@ from geostore.store import Store
 from geostore.toolbench import ToolBench
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import turns_so_far, wanderer, zoom_then_answer
-from tests.running import Notes, command, contents, environment, run, start_geostore
+from tests.running import (
+    AT_ONCE,
+    Notes,
+    command,
+    contents,
+    environment,
+    geostore,
+    run,
+    start_geostore,
+)
 from tests.teacher_server import (
     Body,
     Fault,
@@ -500,3 +511,63 @@ def test_a_trace_that_ended_without_an_answer_is_asked_once_more_on_request(
         assert len(server.requests) == paid + 6
     assert set(statuses(store_path)) == {"answered"}
     assert rows(store_path, "select count(*) from turns") == [(paid + 6,)]
+
+
+def test_a_trace_that_takes_too_long_has_failed_and_the_others_go_on(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    def script(number: int, body: Body) -> Fault | None:
+        return Fault(silent_seconds=30) if number == 0 else None
+
+    patience = replace(AT_ONCE, trace_timeout=3.0)
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(server.url, photo_dataset, store_path, patience=patience)
+    assert sorted(statuses(store_path)) == ["answered"] * 5 + ["failed"]
+    assert rows(store_path, "select error_class from attempts") == [("trace_timeout",)]
+
+
+def test_what_is_in_flight_is_dropped_when_the_grace_is_over(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    script = lambda number, body: Fault(silent_seconds=120)  # noqa: E731
+    with teacher_server(zoom_then_answer, script=script) as server:
+        options = generate_options(server, photo_dataset, store_path, "--grace", "0.2")
+        process = start_geostore(*options)
+        wait_until(lambda: len(server.requests) >= 4)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 3, errors
+    assert rows(store_path, "select outcome from runs") == [("interrupted",)]
+
+
+def test_the_log_tells_each_event_and_no_secret(
+    photo_dataset: Path, store_path: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "events.jsonl"
+    script = lambda number, body: Fault(503, b"sk-secret") if number == 0 else None  # noqa: E731
+    with teacher_server(zoom_then_answer, script=script) as server:
+        options = generate_options(
+            server, photo_dataset, store_path, "--log-file", str(log), "--quiet"
+        )
+        found = geostore(*options, "--num-samples", "3", OPENAI_API_KEY="sk-secret")
+    assert found.returncode == 0, found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1, "quiet shows only how it ended"
+    text = log.read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    count = Counter(event["event"] for event in events)
+    assert (count["turn"], count["failure"], count["trace_ended"]) == (6, 1, 3)
+    assert (events[0]["event"], events[-1]["event"]) == ("run_started", "run_ended")
+    assert "sk-secret" not in text
+    assert "base64" not in text
+    assert "Where was this photo" not in text
+
+
+def test_a_log_that_cannot_be_written_is_one_line_before_anything_is_paid(
+    photo_dataset: Path, store_path: Path, tmp_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        options = generate_options(server, photo_dataset, store_path)
+        found = geostore(*options, "--log-file", tmp_path / "none" / "log.jsonl")
+        assert server.requests == []
+    assert found.returncode == 1
+    assert "cannot be written" in found.stderr
