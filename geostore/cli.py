@@ -144,7 +144,13 @@ def generate(
             help="Greatest area of an image as sent, in pixels; zooms are cut from full size.",
         ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Traces in flight.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Traces in flight; fewer while the server is overloaded.")
+    ] = 16,
+    rpm: Annotated[float | None, typer.Option(min=1, help="Requests a minute at most.")] = None,
+    tpm: Annotated[
+        float | None, typer.Option(min=1, help="Tokens a minute at most, in and out together.")
+    ] = None,
     order: Annotated[
         Literal["dataset", "hardest", "easiest", "random"],
         typer.Option(help="Which samples come first."),
@@ -184,6 +190,12 @@ def generate(
         float | None,
         typer.Option(
             "--trace-timeout", min=1, help="Seconds for one trace in this run, all in all."
+        ),
+    ] = None,
+    give_up_after: Annotated[
+        float | None,
+        typer.Option(
+            "--give-up-after", min=0, help="Seconds without any success, after which the run ends."
         ),
     ] = None,
     grace: Annotated[
@@ -239,6 +251,9 @@ def generate(
         retry=tuple(kind.value for kind in retry or ()),
         patience=Patience(max_attempts=max_attempts, trace_timeout=trace_timeout),
         grace=grace,
+        rpm=rpm,
+        tpm=tpm,
+        give_up_after=give_up_after,
     )
     request = GenerateRequest(
         dataset_path=dataset_path,

@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
-import signal
-import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from geostore.errors import StoreError, TeacherUnusable
 from geostore.journal import Journal, TraceJournal
-from geostore.processes import host_name, is_alive, start_mark
+from geostore.pace import GaveUp, Pace, PaceLimits
 from geostore.protocol import RequestWriter
 from geostore.recipe import recipe_hash
 from geostore.records import (
@@ -34,7 +30,9 @@ from geostore.records import (
 )
 from geostore.restore import checked_photo
 from geostore.rollout import Asks, Patience, Setting, play
+from geostore.runs import start_run
 from geostore.sampling import Draw, candidates, describe_skipped
+from geostore.signals import stopped_by_signals
 from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store
 from geostore.survey import FINISHED, UNFINISHED, Survey
 from geostore.toolbench import ToolBench
@@ -49,6 +47,9 @@ if TYPE_CHECKING:
 CLAIM_SECONDS = 120.0
 """How long a claim holds without being renewed; it is renewed four times as often."""
 
+_MOST_PARKED = 4
+"""Traces that may wait to try again, for each seat."""
+
 _CHUNK = 512
 """Candidate rows that are looked up in the store at a time."""
 
@@ -59,9 +60,12 @@ class Plan:
 
     num_samples: how many usable samples, from the first of the drawing order;
     None: all. rollouts: per sample. turn_limit: turns per trace. concurrency:
-    traces in flight. duplicates: use a photo again that stands in several rows.
+    traces in flight, and the most requests. duplicates: use a photo again that
+    stands in several rows.
     retry: kinds of closed traces that are taken up again. grace: seconds that
-    requests in flight are waited for once the run is asked to stop.
+    requests in flight are waited for once the run is asked to stop. rpm, tpm:
+    requests and tokens a minute at most. give_up_after: seconds without any
+    success after which the run ends; None: never.
     """
 
     num_samples: int | None = 10
@@ -73,6 +77,9 @@ class Plan:
     retry: tuple[Retry, ...] = ()
     patience: Patience = field(default_factory=Patience)
     grace: float = 120.0
+    rpm: float | None = None
+    tpm: float | None = None
+    give_up_after: float | None = None
 
 
 @dataclass(slots=True)
@@ -111,7 +118,7 @@ async def generate(
     store cannot be written; what was committed stays.
     """
     with Journal(store) as journal, ThreadPoolExecutor(_worker_threads()) as executor:
-        run_id = await journal.commit(partial(_start_run, arguments=arguments))
+        run_id = await journal.commit(partial(start_run, arguments=arguments))
         run = _Run(
             dataset=dataset,
             journal=journal,
@@ -129,6 +136,9 @@ async def generate(
             return tally
         except TeacherUnusable:
             outcome = "stopped: teacher unusable"
+            raise
+        except GaveUp:
+            outcome = "stopped: gave up"
             raise
         finally:
             # Where the store itself has failed, its error is the one to be seen.
@@ -161,10 +171,23 @@ class _Run:
         self.run_id = run_id
         self.stopping = asyncio.Event()
         self.tally = Tally()
+        self.seats = asyncio.Semaphore(plan.concurrency)
+        self.parked = 0
+        self.pace = Pace(
+            PaceLimits(
+                ceiling=plan.concurrency,
+                rpm=plan.rpm,
+                tpm=plan.tpm,
+                give_up_after=plan.give_up_after,
+            ),
+            notice=watcher.notice,
+        )
         self.setting = Setting(
             recipe=recipe,
             writer=RequestWriter(recipe),
             teacher=teacher,
+            pace=self.pace,
+            park=self._park,
             bench=ToolBench(),
             executor=executor,
             turn_limit=plan.turn_limit,
@@ -183,20 +206,10 @@ class _Run:
         wanted = len(order) if self.plan.num_samples is None else self.plan.num_samples
         self.watcher.planned(min(wanted, len(order)) * self.plan.rollouts)
         work = self._work(dataset_id, recipe_id, order, wanted)
-        taking = asyncio.Lock()
-
-        async def worker() -> None:
-            while True:
-                async with taking:
-                    item = await anext(work, None)
-                if item is None:
-                    return
-                await self._play_one(*item)
-
-        with _signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
+        with stopped_by_signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
             renewing = asyncio.create_task(self._renew_claims())
             try:
-                await _together(worker, self.plan.concurrency)
+                await self._seat_all(work)
             except asyncio.CancelledError:
                 # The second signal cancels this task, which has then done its part.
                 if not self.stopping.is_set():
@@ -207,6 +220,47 @@ class _Run:
                     await renewing
         self.tally.stopped = self.stopping.is_set()
         return self.tally
+
+    async def _seat_all(self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]) -> None:
+        """Play each trace as a seat becomes free; the first error ends them all and is raised.
+
+        Requests in flight together fail together, and one sentence is enough.
+        """
+
+        async def seated(key: TraceKey, claimed: ClaimedTrace) -> None:
+            try:
+                await self._play_one(key, claimed)
+            finally:
+                self.seats.release()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    await self.seats.acquire()
+                    item = await anext(work, None)
+                    if item is None:
+                        self.seats.release()  # who is parked still needs it
+                        return
+                    group.create_task(seated(*item))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+
+    @asynccontextmanager
+    async def _park(self) -> AsyncIterator[None]:
+        """While inside, another trace may have this one's seat.
+
+        Bounded: what is parked stays in memory and will want to be seated again.
+        """
+        if self.parked >= _MOST_PARKED * self.plan.concurrency:
+            yield
+            return
+        self.parked += 1
+        self.seats.release()
+        try:
+            yield
+        finally:
+            self.parked -= 1
+            await self.seats.acquire()
 
     def _candidates(self) -> NDArray[np.int64]:
         lat, lon = self.dataset.coordinates()
@@ -337,84 +391,10 @@ class _Run:
 
     def _stop(self) -> None:
         self.stopping.set()
+        self.pace.stop()
         self.watcher.notice(
             "stopping: requests in flight are waited for and stored; once more drops them"
         )
-
-
-async def _together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run so many workers; the first error ends them all and is raised by itself.
-
-    Requests in flight together fail together, and one sentence is enough.
-    """
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(count):
-                group.create_task(worker())
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-
-
-@contextmanager
-def _signals(
-    stop: Callable[[], None], task: asyncio.Task[Any] | None, *, grace: float
-) -> Iterator[None]:
-    """While inside: the first SIGINT or SIGTERM calls `stop`; the second cancels `task`.
-
-    So does the end of `grace`, in seconds after the first.
-    """
-    loop = asyncio.get_running_loop()
-    end_of_grace: asyncio.TimerHandle | None = None
-
-    def asked_to_stop() -> None:
-        nonlocal end_of_grace
-        if end_of_grace is None:
-            stop()
-            end_of_grace = loop.call_later(grace, asked_to_stop)
-        elif task is not None:
-            task.cancel()
-
-    taken = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Only the main thread's loop can have handlers, and not on every system.
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, asked_to_stop)
-            taken.append(number)
-    try:
-        yield
-    finally:
-        if end_of_grace is not None:
-            end_of_grace.cancel()
-        for number in taken:
-            loop.remove_signal_handler(number)
-
-
-def _start_run(store: Store, *, arguments: dict[str, Any]) -> int:
-    """Record this process, and give back what processes that no longer live have claimed."""
-    host = host_name()
-    for run in store.claiming_runs():
-        if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
-            store.end_run(run["id"], "killed")
-    return store.start_run(
-        arguments=arguments,
-        versions=versions(),
-        host=host,
-        pid=os.getpid(),
-        process_started=start_mark(os.getpid()),
-    )
-
-
-def versions() -> dict[str, str]:
-    """The versions that decide which bytes an image comes out in, and what was sent how."""
-    from PIL import features
-
-    found = {name: version(name) for name in ("geostore", "pillow", "openai", "datasets")}
-    return {
-        **found,
-        "libjpeg": str(features.version("libjpeg_turbo") or features.version("jpg")),
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-    }
 
 
 def _worker_threads() -> int:

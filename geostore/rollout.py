@@ -14,11 +14,13 @@ import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from geostore.conversation import Ask, Conversation, Run
 from geostore.errors import DatasetError, GeostoreError, ImageError, TeacherError, TeacherUnusable
+from geostore.pace import Pace, Stopped
 from geostore.protocol import RequestWriter, data_url
 from geostore.records import (
     Closing,
@@ -105,6 +107,8 @@ class Outcome:
 class Setting:
     """What all rollouts of a run share.
 
+    pace: every request goes through it. park: left while a rollout waits to try
+        again, so that another takes its seat.
     executor: where pixels and files are worked on, away from the event loop.
     go_on: ask once more where a trace would end without an answer (`Conversation.next`).
     stopping: when set, a rollout ends after the step it is at.
@@ -115,6 +119,8 @@ class Setting:
     recipe: Recipe
     writer: RequestWriter
     teacher: Asks
+    pace: Pace
+    park: Callable[[], AbstractAsyncContextManager[None]]
     bench: ToolBench
     executor: Executor
     turn_limit: int
@@ -274,21 +280,33 @@ class _Rollout:
             for sha256 in message.images:
                 self._urls.pop(sha256, None)
         body = self._setting.writer.body(self._wire)
-        patience = self._setting.patience
+        patience, pace = self._setting.patience, self._setting.pace
         failures = 0
         while True:
             try:
-                return await self._setting.teacher.ask(body)
+                async with pace.request() as request:
+                    try:
+                        reply = await self._setting.teacher.ask(body)
+                    except TeacherError as error:
+                        request.failed(error.error_class, str(error))
+                        raise
+                    request.succeeded(reply.total_tokens)
+                    return reply
+            except Stopped:
+                return None
             except TeacherError as error:
-                failures += 1
+                # While the teacher is away for all, no trace is to blame.
+                failures += pace.broken is None
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
                 )
                 final = isinstance(error, TeacherUnusable) or error.error_class == "refused"
                 if final or failures >= patience.max_attempts:
                     raise
-                if await self._stopped_within(patience.wait(failures, error.retry_after)):
-                    return None
+                async with self._setting.park():
+                    seconds = patience.wait(max(1, failures), error.retry_after)
+                    if await self._stopped_within(seconds):
+                        return None
 
     async def _run(self, step: Run, photo: bytes) -> ToolCall:
         def run() -> ToolCall:

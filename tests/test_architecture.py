@@ -32,6 +32,7 @@ ORDER = (
     "dataset",
     "sampling",
     "restore",
+    "pace",
     "rollout",
     "teacher",
     "prices",
@@ -47,6 +48,8 @@ ORDER = (
     "show",
     "demo",
     "survey",
+    "runs",
+    "signals",
     "watching",
     "generate",
     "wiring",
@@ -62,10 +65,10 @@ ONLY = {
     "httpx2": {"teacher"},
     "duckdb": {"analytics"},
     "sqlite_utils": {"store"},
-    "sqlite3": {"store", "rewards", "generate"},  # generate: its version, for the run's row
+    "sqlite3": {"store", "rewards", "runs"},  # runs: its version
     "typer": {"cli"},
     "rich": {"progress", "results"},
-    "PIL": {"imaging", "tools", "toolbench", "restore", "generate", "demo", "api"},
+    "PIL": {"imaging", "tools", "toolbench", "restore", "runs", "demo", "api"},
     "datasets": {"dataset", "demo"},
 }
 

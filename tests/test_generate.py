@@ -10,10 +10,12 @@ import re
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from base64 import b64decode
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ from PIL import Image
 
 from geostore.dataset import PhotoDataset
 from geostore.errors import TeacherUnusable
+from geostore.pace import GaveUp, PaceLimits
+from geostore.records import StoredTrace
 from geostore.store import Store
 from geostore.toolbench import ToolBench
+from geostore.watching import TraceEnd
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import turns_so_far, wanderer, zoom_then_answer
 from tests.running import (
@@ -571,3 +576,77 @@ def test_a_log_that_cannot_be_written_is_one_line_before_anything_is_paid(
         assert server.requests == []
     assert found.returncode == 1
     assert "cannot be written" in found.stderr
+
+
+def test_a_server_that_is_overloaded_gets_fewer_requests_and_every_trace_its_answer(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    """More than three requests at a time are turned away; nobody watches."""
+    at_once, most = 0, 3
+    lock = threading.Lock()
+
+    def script(number: int, body: Body) -> Fault | None:
+        nonlocal at_once
+        with lock:
+            at_once += 1
+            busy = at_once > most
+        time.sleep(0.02)
+        with lock:
+            at_once -= 1
+        return Fault(429) if busy else None
+
+    patience = replace(AT_ONCE, max_attempts=50)
+    with teacher_server(zoom_then_answer, script=script) as server:
+        tally = run(
+            server.url,
+            photo_dataset,
+            store_path,
+            num_samples=12,
+            concurrency=12,
+            patience=patience,
+        )
+        assert len(server.requests) < 24 * 3
+    assert tally.closed == {"answered": 12}
+
+
+def test_a_long_retry_after_holds_up_no_other_trace(photo_dataset: Path, store_path: Path) -> None:
+    """With one seat: the trace that was told to wait gives it up until its time has come."""
+    ended: list[tuple[str, float]] = []
+
+    class Timed(Notes):
+        def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
+            ended.append((str(end.key), time.monotonic()))
+
+    script = lambda n, b: Fault(429, headers={"Retry-After": "1.5"}) if n == 0 else None  # noqa: E731
+    patience = replace(AT_ONCE, longest_retry_after=30.0)
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(
+            server.url,
+            photo_dataset,
+            store_path,
+            num_samples=4,
+            concurrency=1,
+            patience=patience,
+            notes=Timed(),
+        )
+    assert set(statuses(store_path)) == {"answered"}
+    assert ended[-1][0].startswith("0-"), "the first trace came last"
+
+
+def test_a_server_that_fails_for_long_ends_the_run_cleanly_and_the_next_goes_on(
+    photo_dataset: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = partial(PaceLimits, break_after_seconds=0.05, probe_seconds=0.05)
+    monkeypatch.setattr("geostore.generate.PaceLimits", quick)
+    script = lambda number, body: Fault(503) if number > 2 else None  # noqa: E731
+    patience = replace(AT_ONCE, max_attempts=1000)
+    with teacher_server(zoom_then_answer, script=script) as server:
+        with pytest.raises(GaveUp):
+            run(server.url, photo_dataset, store_path, give_up_after=0.5, patience=patience)
+        assert rows(store_path, "select outcome from runs") == [("stopped: gave up",)]
+        assert "failed" not in statuses(store_path), "no trace is to blame"
+        paid = rows(store_path, "select count(*) from turns")[0][0]
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path)
+        assert len(server.requests) == 12 - paid
+    assert set(statuses(store_path)) == {"answered"}

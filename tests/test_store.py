@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
+from geostore.sqlfiles import sql_names
 from geostore.store import ClaimedTrace, Store, migrations
 
 DATASET = DatasetFacts("/data/photos", "photos", "f00d", None, 9, ("image", "lat"), {"lat": "lat"})
@@ -411,7 +413,32 @@ def test_a_full_disk_is_named_and_what_was_committed_is_whole(tmp_path: Path) ->
         assert count == int(put) > 0
 
 
+def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> None:
+    """Each would make the tables; one does, and the others wait for it."""
+    script = (
+        "import sys, time\n"
+        "from geostore.store import Store\n"
+        "import sqlite_utils\n"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "for number in range(10):\n"
+        "    Store.open(f'{sys.argv[1]}/{number}.db', create=True).close()\n"
+    )
+    start = str(time.time() + 2.5)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), start], stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+
+
 # --- migrations -------------------------------------------------------------------------------
+
+
+KNOWN = sql_names("migrations")
 
 
 def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
@@ -419,9 +446,9 @@ def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
 ) -> None:
     path = tmp_path / "geostore.db"
     Store.open(path, create=True).close()
-    texts = {"0002_half": "create table half (id integer) strict;\nselect no_such_function();\n"}
+    texts = {"9999_half": "create table half (id integer) strict;\nselect no_such_function();\n"}
     real = migrations.load_sql
-    monkeypatch.setattr(migrations, "sql_names", lambda folder: ("0001_initial", "0002_half"))
+    monkeypatch.setattr(migrations, "sql_names", lambda folder: (*KNOWN, "9999_half"))
     monkeypatch.setattr(
         migrations, "load_sql", lambda folder, name: texts.get(name) or real(folder, name)
     )
@@ -441,11 +468,11 @@ def test_an_older_store_is_migrated_when_it_is_opened(
         trace_id = played_trace(opened)
     real = migrations.load_sql
     step = "-- adds a column\nalter table traces add column note text;\n"
-    monkeypatch.setattr(migrations, "sql_names", lambda folder: ("0001_initial", "0002_note"))
+    monkeypatch.setattr(migrations, "sql_names", lambda folder: (*KNOWN, "9999_note"))
     monkeypatch.setattr(
         migrations,
         "load_sql",
-        lambda folder, name: step if name == "0002_note" else real(folder, name),
+        lambda folder, name: step if name == "9999_note" else real(folder, name),
     )
     with Store.open(path) as opened:
         assert opened.get_trace(trace_id).turns == (TURN,)

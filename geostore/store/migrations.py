@@ -1,7 +1,7 @@
 """Brings a store's schema up to date: the files of sql/migrations, in order, once each.
 
-A step and the record of it share one transaction, so a store is never between
-two versions. A store with a step that is not known here was made by a newer
+All missing steps and the record of them share one transaction, so a store is
+never between two versions. A store with a step that is not known here was made by a newer
 geostore and is refused, because writing to it could break what it promises.
 """
 
@@ -76,7 +76,16 @@ def _apply(connection: sqlite3.Connection) -> None:
                 db.conn.execute(statement)
 
         steps(name=name)(step)
-    steps.apply(Database(connection))
+    # One transaction around all: of two processes that start at once, the second waits here,
+    # and then finds nothing left to do.
+    connection.execute("begin immediate")
+    try:
+        steps.apply(Database(connection))
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
 
 
 def _statements(script: str) -> Iterator[str]:

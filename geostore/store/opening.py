@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +41,7 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
         connection.execute("pragma foreign_keys = on")
         migrate(connection, path)
         # Readers and one writer at the same time; a commit is one append to the log.
-        mode = connection.execute("pragma journal_mode = wal").fetchone()[0]
+        mode = _use_write_ahead_log(connection, wait)
         if mode != "wal":
             raise StoreError(
                 f"{path} cannot use a write-ahead log (journal mode stays {mode}); "
@@ -55,3 +56,19 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
             raise store_error(error, path) from error
         raise
     return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, wait: float) -> str:
+    """Switch to it, once per file; the journal mode that holds now.
+
+    SQLite does not wait by itself for the lock that the switch needs where it
+    could be waiting for ever, so this does.
+    """
+    end = time.monotonic() + wait
+    while True:
+        try:
+            return str(connection.execute("pragma journal_mode = wal").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)

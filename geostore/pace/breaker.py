@@ -1,0 +1,94 @@
+"""Tells a teacher that is down from requests that fail, and says it in sentences."""
+
+from __future__ import annotations
+
+import math
+
+from geostore.pace.limits import PaceLimits
+
+_LONGEST_PROBE_SECONDS = 120.0
+
+
+class Breaker:
+    """Notices that every request fails, and says when to try again.
+
+    failures: in a row. level_before: the level when the row began; the failures
+    of a server that is away say nothing of what it bears when it is back.
+    """
+
+    def __init__(self, limits: PaceLimits) -> None:
+        self._limits = limits
+        self.failures = 0
+        self.level_before = 1.0
+        self.is_open = False
+        self.opened_at = 0.0
+        self.probe_at = math.inf
+        self.give_up_at = math.inf
+        self._first_at = 0.0
+        self._last_at = 0.0
+        self._last = ""
+        self._interval = limits.probe_seconds
+
+    def succeeded(self) -> None:
+        """Close, whichever request it was that succeeded."""
+        self.failures = 0
+        self.is_open = False
+        self.give_up_at = math.inf
+        self._interval = self._limits.probe_seconds
+
+    def failed(self, said: str, now: float, *, level: float) -> None:
+        """Count a failure, and open when the row is long enough. level: before this failure."""
+        limits = self._limits
+        if self.failures == 0:
+            self._first_at, self.level_before = now, level
+        self.failures += 1
+        self._last, self._last_at = said, now
+        lasted = now - self._first_at >= limits.break_after_seconds
+        if self.is_open or not lasted or self.failures < limits.break_after_failures:
+            return
+        self.is_open = True
+        self.opened_at = now
+        self.probe_again(now)
+        if limits.give_up_after is not None:
+            self.give_up_at = now + limits.give_up_after
+
+    def probe_again(self, now: float) -> None:
+        """Set the next probe an interval from now."""
+        self.probe_at = now + self._interval
+
+    def probe_more_rarely(self, now: float) -> None:
+        """A probe failed: double the interval and set the next."""
+        longest = max(_LONGEST_PROBE_SECONDS, self._limits.probe_seconds)
+        self._interval = min(2 * self._interval, longest)
+        self.probe_again(now)
+
+    def why(self) -> str:
+        """What has been seen: how many failures, for how long, and the latest."""
+        over = span(self._last_at - self._first_at)
+        return f"{self.failures} requests in a row failed over {over}, the last with {self._last}"
+
+    def announcement(self) -> str:
+        """The sentence for the opening."""
+        after = self._limits.give_up_after
+        giving_up = "" if after is None else f"; the run gives up after {span(after)}"
+        return (
+            f"pausing: {self.why()}; a single request is tried in {span(self._interval)} and "
+            f"then ever more rarely, until one succeeds{giving_up}"
+        )
+
+    def farewell(self, now: float) -> str:
+        """The sentence for the end, where no probe succeeded."""
+        return (
+            f"gave up after a pause of {span(now - self.opened_at)}: {self.why()}; "
+            "run the command again when the teacher answers"
+        )
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it, such as ``45 s``, ``4 min 10 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    large, small = ("h", "min") if whole >= 3600 else ("min", "s")
+    count, rest = divmod(whole // 60 if whole >= 3600 else whole, 60)
+    return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"

@@ -1,0 +1,293 @@
+"""The queue that every request of a run goes through, and the order in which it is let out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from geostore.errors import GeostoreError
+from geostore.pace.breaker import Breaker, span
+from geostore.pace.bucket import Bucket
+from geostore.pace.level import Level
+from geostore.pace.limits import PaceLimits
+
+OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
+"""Error classes by which a server says that it has too much to do.
+
+A broken connection says nothing about load, and a refused request or a useless
+response is about that request; they count for the breaker alone.
+"""
+
+_TOKENS_AT_FIRST = 2000.0
+"""What a request is taken to use until one has said."""
+
+_NEWEST_SHARE = 0.1
+"""Weight of the newest request in the mean of tokens."""
+
+_SHORTEST_TIMER = 0.001
+"""Seconds; a timer may fire a hair early, and must not then be set to no time at all."""
+
+
+class GaveUp(GeostoreError):
+    """No request has succeeded for as long as the run was willing to wait."""
+
+
+class Stopped(GeostoreError):
+    """`Pace.stop` was called: nothing more is to be sent."""
+
+
+class PacedRequest:
+    """A place to send one request from, held until the block that asked for it is left."""
+
+    def __init__(self, pace: Pace, *, tokens: float, epoch: int) -> None:
+        self._pace = pace
+        self._tokens = tokens
+        self._epoch = epoch
+        self._reported = False
+
+    def succeeded(self, tokens: int | None) -> None:
+        """The teacher answered. tokens: in and out together, None where it did not say."""
+        self._report_once()
+        self._pace._succeeded(self, tokens)
+
+    def failed(self, error_class: str, message: str) -> None:
+        """The request failed; the words are those of `TeacherError`."""
+        self._report_once()
+        self._pace._failed(self, error_class=error_class, message=message)
+
+    def _report_once(self) -> None:
+        if self._reported:
+            raise RuntimeError("a request can be reported once, before its place is left")
+        self._reported = True
+
+
+class Pace:
+    """The queue that all requests of a run go through.
+
+    clock: seconds, never going back. notice: told in one sentence when the
+    breaker opens and when it closes. Belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        limits: PaceLimits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        notice: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._notice = notice
+        self._level = Level(limits.ceiling)
+        self._breaker = Breaker(limits)
+        self._requests = None if limits.rpm is None else Bucket(limits.rpm, clock())
+        self._tokens = None if limits.tpm is None else Bucket(limits.tpm, clock())
+        self._mean_tokens: float | None = None
+        self._queue: deque[_Waiter] = deque()
+        self._in_flight = 0
+        self._probe: PacedRequest | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended: Callable[[], GeostoreError] | None = None
+
+    @property
+    def level(self) -> int:
+        """How many requests may be in flight now; while the breaker is open, the one probe."""
+        return 1 if self._breaker.is_open else int(self._level.value)
+
+    @property
+    def in_flight(self) -> int:
+        """How many places are held. Above `level` for a while after it fell."""
+        return self._in_flight
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._queue)
+
+    @property
+    def broken(self) -> str | None:
+        """Why nothing but probes is sent; None while the breaker is closed."""
+        return self._breaker.why() if self._breaker.is_open else None
+
+    @property
+    def failing(self) -> bool:
+        """Whether so many requests in a row failed that it is not the requests' fault.
+
+        True some time before the breaker opens, and until the next success.
+        """
+        return self._breaker.failures >= self._limits.break_after_failures
+
+    @asynccontextmanager
+    async def request(self, *, expected_tokens: int | None = None) -> AsyncIterator[PacedRequest]:
+        """Wait for a place, and hold it while inside.
+
+        expected_tokens: in and out together; None: as many as lately on average.
+        They stay charged unless a success says how many there were. Leaving
+        without a report, as by cancellation, is neither success nor failure.
+        Raises GaveUp or Stopped, also for those already waiting.
+        """
+        request = await self._place(expected_tokens)
+        try:
+            yield request
+        finally:
+            self._leave(request)
+
+    def stop(self) -> None:
+        """Give no more places: who waits, and who comes later, gets `Stopped`."""
+        self._end(lambda: Stopped("the run is stopping, and sends nothing more"))
+
+    async def _place(self, expected_tokens: int | None) -> PacedRequest:
+        if self._ended is not None:
+            raise self._ended()
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), expected_tokens)
+        self._queue.append(waiter)
+        self._admit()
+        try:
+            request = await waiter.place
+        except asyncio.CancelledError:
+            if waiter.place.cancelled():
+                # One that `_admit` came across in the meantime is no longer there.
+                if waiter in self._queue:
+                    self._queue.remove(waiter)
+            elif (given := waiter.place.result()) is not None:
+                self._refund(given)
+                self._leave(given)
+            self._admit()
+            raise
+        if request is None:
+            assert self._ended is not None
+            raise self._ended()
+        return request
+
+    def _admit(self) -> None:
+        """Give out every place there is, and set the timer for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ended is not None:
+            return
+        now = self._clock()
+        give_up_in = self._breaker.give_up_at - now
+        if give_up_in <= 0:
+            message = self._breaker.farewell(now)
+            self._end(lambda: GaveUp(message))
+            return
+        wait = give_up_in
+        while self._queue:
+            waiter = self._queue[0]
+            if not waiter.place.done():
+                tokens = self._tokens_of(waiter)
+                seconds = self._seconds_to_place(tokens, now)
+                if seconds > 0:
+                    wait = min(wait, seconds)
+                    break
+                waiter.place.set_result(self._start(tokens, now))
+            self._queue.popleft()
+        if wait < math.inf:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(wait, _SHORTEST_TIMER), self._admit)
+
+    def _tokens_of(self, waiter: _Waiter) -> float:
+        if waiter.expected_tokens is not None:
+            return waiter.expected_tokens
+        return _TOKENS_AT_FIRST if self._mean_tokens is None else self._mean_tokens
+
+    def _seconds_to_place(self, tokens: float, now: float) -> float:
+        """0: there is one. Infinite: not before another request reports or leaves."""
+        wait = 0.0
+        if self._breaker.is_open:
+            # Requests that hang since before it opened do not keep the probe from finding out.
+            if self._probe is not None or self._in_flight >= self._limits.ceiling:
+                return math.inf
+            wait = self._breaker.probe_at - now
+        elif self._in_flight >= self.level:
+            return math.inf
+        return max(wait, *(b.seconds_until(n, now) for b, n in self._charges(tokens)), 0.0)
+
+    def _charges(self, tokens: float) -> Iterator[tuple[Bucket, float]]:
+        if self._requests is not None:
+            yield self._requests, 1.0
+        if self._tokens is not None:
+            yield self._tokens, tokens
+
+    def _start(self, tokens: float, now: float) -> PacedRequest:
+        for bucket, amount in self._charges(tokens):
+            bucket.add(-amount, now)
+        self._in_flight += 1
+        request = PacedRequest(self, tokens=tokens, epoch=self._level.epoch)
+        if self._breaker.is_open:
+            self._probe = request
+        return request
+
+    def _refund(self, request: PacedRequest) -> None:
+        """Take back the charges of a request that was never sent."""
+        for bucket, amount in self._charges(request._tokens):
+            bucket.add(amount, self._clock())
+
+    def _leave(self, request: PacedRequest) -> None:
+        request._reported = True
+        self._in_flight -= 1
+        if self._probe is request:
+            # It ended without a report and proved nothing: another is due after as long.
+            self._probe = None
+            self._breaker.probe_again(self._clock())
+        self._admit()
+
+    def _succeeded(self, request: PacedRequest, tokens: int | None) -> None:
+        now = self._clock()
+        if tokens is not None:
+            if self._tokens is not None:
+                self._tokens.add(request._tokens - tokens, now)
+            mean = self._mean_tokens
+            self._mean_tokens = tokens if mean is None else mean + _NEWEST_SHARE * (tokens - mean)
+        # A level that is not made use of would grow without anything being shown.
+        if self._in_flight >= int(self._level.value):
+            self._level.grow()
+        was_open, seconds = self._breaker.is_open, now - self._breaker.opened_at
+        if was_open:
+            self._probe = None
+            self._level.reset(self._breaker.level_before / 2)
+        self._breaker.succeeded()
+        self._admit()
+        if was_open and self._ended is None:
+            self._notice(
+                f"going on: the teacher answers again after {span(seconds)}; "
+                f"requests at a time: {self.level}"
+            )
+
+    def _failed(self, request: PacedRequest, *, error_class: str, message: str) -> None:
+        now = self._clock()
+        breaker = self._breaker
+        was_open = breaker.is_open
+        breaker.failed(f"{error_class}: {message}", now, level=self._level.value)
+        if error_class in OVERLOADS:
+            self._level.halve(request._epoch)
+        if self._probe is request:
+            self._probe = None
+            breaker.probe_more_rarely(now)
+        self._admit()
+        if breaker.is_open and not was_open and self._ended is None:
+            self._notice(breaker.announcement())
+
+    def _end(self, error: Callable[[], GeostoreError]) -> None:
+        if self._ended is None:
+            self._ended = error
+        while self._queue:
+            place = self._queue.popleft().place
+            # An error set on a future that nobody awaits any more would be reported as lost.
+            if not place.done():
+                place.set_result(None)
+        self._admit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """One who waits. place: None where there will be none."""
+
+    place: asyncio.Future[PacedRequest | None]
+    expected_tokens: int | None

@@ -1,0 +1,43 @@
+"""Turns the signals that ask a process to stop into calls, twice if need be."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+@contextmanager
+def stopped_by_signals(
+    stop: Callable[[], None], task: asyncio.Task[Any] | None, *, grace: float
+) -> Iterator[None]:
+    """While inside: the first SIGINT or SIGTERM calls `stop`; the second cancels `task`.
+
+    So does the end of `grace`, in seconds after the first.
+    """
+    loop = asyncio.get_running_loop()
+    end_of_grace: asyncio.TimerHandle | None = None
+
+    def asked_to_stop() -> None:
+        nonlocal end_of_grace
+        if end_of_grace is None:
+            stop()
+            end_of_grace = loop.call_later(grace, asked_to_stop)
+        elif task is not None:
+            task.cancel()
+
+    taken = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread's loop can have handlers, and not on every system.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, asked_to_stop)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        if end_of_grace is not None:
+            end_of_grace.cancel()
+        for number in taken:
+            loop.remove_signal_handler(number)
