@@ -15,6 +15,7 @@
     ├── QueryError          a statement that is unknown, wrong, or not read-only
     ├── NotFoundError       a trace that the store does not hold
     ├── ExportError         an export that cannot be written
+    ├── GaveUp, Stopped     nothing more is sent (geostore.pace)
     └── DemoError           the offline teacher or the demo photos
 
 Only the command line prints them: one line on stderr, exit code 1. A message

@@ -37,6 +37,7 @@ from geostore.toolbench import ToolBench
 
 T = TypeVar("T")
 _MESSAGE_LENGTH = 500
+_OUTAGE = frozenset({"rate_limit", "server", "timeout", "connection"})
 
 
 class Asks(Protocol):
@@ -187,6 +188,7 @@ class _Rollout:
         self._turns = turns
         self._calls = calls
         self._wire: list[bytes] = []
+        self._last_tokens: int | None = None
         self._urls: dict[str, bytes] = {}
 
     async def play(self, load_photo: Callable[[], bytes]) -> Outcome:
@@ -281,22 +283,25 @@ class _Rollout:
                 self._urls.pop(sha256, None)
         body = self._setting.writer.body(self._wire)
         patience, pace = self._setting.patience, self._setting.pace
-        failures = 0
+        tries = failures = 0
         while True:
             try:
-                async with pace.request() as request:
+                async with pace.request(expected_tokens=self._last_tokens) as request:
                     try:
                         reply = await self._setting.teacher.ask(body)
                     except TeacherError as error:
                         request.failed(error.error_class, str(error))
                         raise
                     request.succeeded(reply.total_tokens)
+                    self._last_tokens = reply.total_tokens
                     return reply
             except Stopped:
                 return None
             except TeacherError as error:
-                # While the teacher is away for all, no trace is to blame.
-                failures += pace.broken is None
+                tries += 1
+                # While the teacher fails everyone, no trace is to blame.
+                if not (pace.failing and error.error_class in _OUTAGE):
+                    failures += 1
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
                 )
@@ -304,7 +309,7 @@ class _Rollout:
                 if final or failures >= patience.max_attempts:
                     raise
                 async with self._setting.park():
-                    seconds = patience.wait(max(1, failures), error.retry_after)
+                    seconds = patience.wait(tries, error.retry_after)
                     if await self._stopped_within(seconds):
                         return None
 
