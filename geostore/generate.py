@@ -18,15 +18,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from geostore.errors import StoreError, TeacherUnusable
+from geostore.budget import Budget
+from geostore.errors import ClaimLost, StoreError, TeacherUnusable
 from geostore.journal import Journal, TraceJournal
 from geostore.pace import GaveUp, Pace, PaceLimits
 from geostore.protocol import RequestWriter
 from geostore.recipe import recipe_hash
 from geostore.records import (
+    FailedAttempt,
     Recipe,
     Status,
     TraceKey,
+    Turn,
 )
 from geostore.restore import checked_photo
 from geostore.rollout import Asks, Patience, Setting, play
@@ -88,7 +91,8 @@ class Tally:
 
     done: needed nothing. closed: by this run, by status. interrupted: left open
     by this run. elsewhere: claimed by another process. excluded: dataset rows
-    that cannot be used, by reason. stopped: the run was asked to stop.
+    that cannot be used, by reason. stopped: the run was asked to stop, or its
+    budget is used up, which `paused` says in a sentence.
     """
 
     done: int = 0
@@ -97,6 +101,7 @@ class Tally:
     elsewhere: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
+    paused: str | None = None
 
 
 async def generate(
@@ -108,8 +113,9 @@ async def generate(
     teacher: Asks,
     arguments: dict[str, Any],
     watcher: Watcher,
+    budget: Budget | None = None,
 ) -> Tally:
-    """Play what is missing of a plan; what it did.
+    """Play what is missing of a plan, as far as a budget goes; what it did.
 
     arguments: of the run, for its row; no secret. The first SIGINT or SIGTERM
     lets the requests in flight finish and commits them, the second drops them;
@@ -128,11 +134,14 @@ async def generate(
             watcher=watcher,
             executor=executor,
             run_id=run_id,
+            budget=budget,
         )
         outcome = "stopped: error"
         try:
             tally = await run.play_all()
             outcome = "interrupted" if tally.stopped else "done"
+            if tally.paused:
+                outcome = "stopped: budget"
             return tally
         except TeacherUnusable:
             outcome = "stopped: teacher unusable"
@@ -160,8 +169,10 @@ class _Run:
         watcher: Watcher,
         executor: ThreadPoolExecutor,
         run_id: int,
+        budget: Budget | None,
     ) -> None:
         self.dataset = dataset
+        self.budget = budget
         self.journal = journal
         self.recipe = recipe
         self.recipe_sha256 = recipe_hash(recipe)
@@ -206,6 +217,7 @@ class _Run:
         wanted = len(order) if self.plan.num_samples is None else self.plan.num_samples
         self.watcher.planned(min(wanted, len(order)) * self.plan.rollouts)
         work = self._work(dataset_id, recipe_id, order, wanted)
+        self._heed_budget()
         with stopped_by_signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
             renewing = asyncio.create_task(self._renew_claims())
             try:
@@ -243,7 +255,8 @@ class _Run:
                         return
                     group.create_task(seated(*item))
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
+            first = errors.exceptions[0]
+            raise first from first.__cause__
 
     @asynccontextmanager
     async def _park(self) -> AsyncIterator[None]:
@@ -355,19 +368,24 @@ class _Run:
         assert claimed.sample.photo is not None
         setting = replace(
             self.setting,
-            on_turn=partial(self.watcher.turn, key),
-            on_failure=partial(self.watcher.failure, key),
+            on_turn=partial(self._on_turn, key),
+            on_failure=partial(self._on_failure, key),
         )
-        outcome = await play(
-            setting,
-            TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
-            load_photo=partial(
-                checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
-            ),
-            photo=claimed.photo,
-            turns=claimed.turns,
-            calls=claimed.calls,
-        )
+        try:
+            outcome = await play(
+                setting,
+                TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
+                load_photo=partial(
+                    checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
+                ),
+                photo=claimed.photo,
+                turns=claimed.turns,
+                calls=claimed.calls,
+            )
+        except ClaimLost:
+            # This process was held up for longer than its claim; the trace goes on elsewhere.
+            self.tally.elsewhere += 1
+            return
         if outcome.closing is None:
             self.tally.interrupted += 1
             return
@@ -388,6 +406,27 @@ class _Run:
             except StoreError as error:
                 # A claim lasts several renewals, so that one may fail.
                 self.watcher.notice(f"claims were not renewed: {error}")
+
+    def _on_turn(self, key: TraceKey, turn: Turn) -> None:
+        self.watcher.turn(key, turn)
+        if self.budget is not None:
+            self.budget.add_turn(turn)
+            self._heed_budget()
+
+    def _on_failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
+        self.watcher.failure(key, attempt)
+        if self.budget is not None:
+            self.budget.add_failure(attempt)
+            self._heed_budget()
+
+    def _heed_budget(self) -> None:
+        """Ask for nothing more once the budget is used up; what is in flight is paid for."""
+        if self.budget is not None and self.tally.paused is None:
+            self.tally.paused = self.budget.reached
+            if self.tally.paused is not None:
+                self.stopping.set()
+                self.pace.stop()
+                self.watcher.notice(self.tally.paused)
 
     def _stop(self) -> None:
         self.stopping.set()

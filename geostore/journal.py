@@ -118,7 +118,10 @@ def _tell(results: list[_Result]) -> None:
 
 
 class TraceJournal:
-    """What one rollout records of its trace; each method returns when it is on disk."""
+    """What one rollout records of its trace; each method returns when it is on disk.
+
+    Every one raises ClaimLost, and writes nothing, where the trace is another run's by now.
+    """
 
     def __init__(self, journal: Journal, *, trace_id: int, run_id: int) -> None:
         self._journal = journal
@@ -127,17 +130,17 @@ class TraceJournal:
 
     async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
         """A response; with the first one, the photo as it was sent."""
-        await self._journal.commit(
+        await self._commit(
             lambda store: store.put_turn(self._trace_id, turn, run_id=self._run_id, photo=photo)
         )
 
     async def record_call(self, call: ToolCall) -> None:
         """A tool call and its result."""
-        await self._journal.commit(lambda store: store.put_call(self._trace_id, call))
+        await self._commit(lambda store: store.put_call(self._trace_id, call))
 
     async def record_failure(self, attempt: FailedAttempt) -> None:
         """A request that failed."""
-        await self._journal.commit(
+        await self._commit(
             lambda store: store.put_attempt(self._trace_id, attempt, run_id=self._run_id)
         )
 
@@ -155,4 +158,11 @@ class TraceJournal:
             spec_id = ensure_default_spec(store.connection)
             return score_trace(store.connection, self._trace_id, spec_id)
 
-        return await self._journal.commit(work)
+        return await self._commit(work)
+
+    async def _commit(self, work: Callable[[Store], T]) -> T:
+        def while_held(store: Store) -> T:
+            store.require_claim(self._trace_id, self._run_id)
+            return work(store)
+
+        return await self._journal.commit(while_held)

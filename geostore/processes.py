@@ -19,12 +19,11 @@ def start_mark(pid: int) -> str | None:
     Source: proc(5), /proc/pid/stat field 22; Linux only.
     """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return None
-    # The name in field 2 may hold spaces and parentheses; fields count after its last one.
-    return f"{boot}/{stat.rpartition(')')[2].split()[19]}"
+    fields = _stat(pid)
+    return f"{boot}/{fields[19]}" if fields else None
 
 
 def is_alive(pid: int, mark: str | None) -> bool:
@@ -35,4 +34,17 @@ def is_alive(pid: int, mark: str | None) -> bool:
         return False
     except PermissionError:
         pass  # somebody else's process, but it is there
+    fields = _stat(pid)
+    if fields and fields[0] in "ZX":
+        return False  # it has ended, and only its parent has not taken notice
     return mark is None or start_mark(pid) == mark
+
+
+def _stat(pid: int) -> list[str]:
+    """What proc(5) tells of a process from its state on; [] where it tells nothing."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    # The name in field 2 may hold spaces and parentheses; the others follow its last one.
+    return stat.rpartition(")")[2].split()

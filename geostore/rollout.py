@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from geostore.conversation import Ask, Conversation, Run
-from geostore.errors import DatasetError, GeostoreError, ImageError, TeacherError, TeacherUnusable
+from geostore.errors import (
+    DatasetError,
+    GeostoreError,
+    ImageError,
+    TeacherError,
+    TeacherUnusable,
+)
 from geostore.pace import Pace, Stopped
 from geostore.protocol import RequestWriter, data_url
 from geostore.records import (
@@ -145,7 +151,7 @@ async def play(
 
     load_photo: gives the stored bytes, checked; called in the executor.
     photo: the photo as sent before, None where nothing was sent.
-    Raises TeacherUnusable, and StoreError from the journal.
+    Raises TeacherUnusable, and from the journal StoreError, which ClaimLost is one of.
     """
     rollout = _Rollout(setting, journal, sent=photo, turns=turns, calls=calls)
     try:
@@ -215,12 +221,15 @@ class _Rollout:
         conversation = Conversation.resume(
             setting.recipe, setting.writer, sent, turns=self._turns, calls=self._calls
         )
-        while not setting.stopping.is_set():
+        while True:
             step = conversation.next(setting.turn_limit, go_on=go_on)
             # Once: a response that again ends the trace without an answer ends it.
             go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
+                # Costs nothing more, so a trace whose last response is here does not wait.
                 return await self._close(step, conversation)
+            if setting.stopping.is_set():
+                break
             if isinstance(step, Ask):
                 reply = await self._ask(step)
                 if reply is None:

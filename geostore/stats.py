@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from geostore.analytics import ask, open_reader
+from geostore.prices import format_cost
 from geostore.results import QueryResult, format_turned
 
 _NAMES = ("recipe", "model", "with_tools")
@@ -26,7 +27,8 @@ def stats(store: str | os.PathLike[str]) -> dict[str, Any]:
     """``{"store": numbers, "recipes": [numbers, ...]}``, of one moment of the store.
 
     Numbers are the columns of ``sql/analytics/stats.sql`` (km, tokens, shares of
-    0..1; None where there is nothing to take a mean of), and of each recipe its
+    0..1, costs in the prices' currency; None where there is nothing to take a
+    mean of, and for costs where no model has a price), and of each recipe its
     name; `answer_failures` and `request_failures` count by class. Raises
     StoreError where there is no such store.
     """
@@ -54,7 +56,9 @@ def format_text(found: dict[str, Any]) -> str:
     """A line for each number, with a column for the store and one for each recipe."""
     parts = [{"recipe": "all", **found["store"]}, *found["recipes"]]
     names = [*_NAMES, *(n for n in found["store"] if n not in _CLASSES)]
-    table = QueryResult(tuple(names), [tuple(part.get(n) for n in names) for part in parts])
+    table = QueryResult(
+        tuple(names), [tuple(_shown(n, part.get(n)) for n in names) for part in parts]
+    )
     lines = [format_turned(table)]
     for part in parts:
         for title, kind in _CLASSES.items():
@@ -67,6 +71,11 @@ def format_text(found: dict[str, Any]) -> str:
 def format_json(found: dict[str, Any]) -> str:
     """The same as indented JSON."""
     return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _shown(name: str, value: Any) -> Any:
+    # What a trace costs is a small fraction of what the store does, in the same units.
+    return format_cost(value) if name.startswith("cost") and value is not None else value
 
 
 def _objects(result: QueryResult) -> list[dict[str, Any]]:

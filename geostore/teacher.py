@@ -11,6 +11,7 @@ import asyncio
 import json
 import time
 from typing import Any, TypeGuard
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx2
 import openai
@@ -33,7 +34,8 @@ _MESSAGE_LENGTH = 500
 class Teacher:
     """A chat-completions endpoint.
 
-    base_url: up to and including ``/v1``. api_key: sent, and nowhere kept or
+    base_url: up to and including ``/v1``; its name and password, if it has them,
+    are sent and not kept. api_key: sent, and nowhere kept or
     shown; None for a server that asks for none. request_timeout: seconds from
     sending to the last byte, whatever the server does in between.
     Use as an async context manager.
@@ -47,8 +49,10 @@ class Teacher:
         request_timeout: float = 600.0,
         max_connections: int = 64,
     ) -> None:
-        self.base_url = base_url
-        self._api_key = api_key
+        self.base_url = without_credentials(base_url)
+        password = urlsplit(base_url).password
+        secrets = (api_key, password, password and unquote(password))
+        self._secrets = [secret for secret in secrets if secret]
         self._request_timeout = request_timeout
         self._answered = 0
         self._refused = 0
@@ -86,10 +90,12 @@ class Teacher:
                     cast_to=httpx2.Response,
                     options={"headers": {"Content-Type": "application/json"}},
                 )
-        except TimeoutError as error:
-            raise self._timed_out() from error
+        # Not chained: the client's errors carry the server's words, and in them perhaps the key,
+        # which a traceback would show.
+        except TimeoutError:
+            raise self._timed_out() from None
         except openai.APIError as error:
-            raise self._failure(error) from error
+            raise self._failure(error) from None
         latency_ms = round((time.monotonic() - started) * 1000)
         reply = self._read(response, latency_ms)
         self._answered += 1
@@ -158,9 +164,9 @@ class Teacher:
         return TeacherUnusable(message, error_class="refused", status=status)
 
     def _shown(self, message: str) -> str:
-        """The message on one line, cut, and without the key where the server repeats it."""
-        if self._api_key:
-            message = message.replace(self._api_key, "[key]")
+        """The message on one line, cut, and without the secrets that it may repeat."""
+        for secret in self._secrets:
+            message = message.replace(secret, "[key]")
         return " ".join(message.split())[:_MESSAGE_LENGTH]
 
     def _read(self, response: httpx2.Response, latency_ms: int) -> Reply:
@@ -174,7 +180,7 @@ class Teacher:
                     "a base URL mostly ends in /v1",
                     response.status_code,
                 ) from error
-            start = response.text[:80]
+            start = self._shown(response.text)[:80]
             raise self._bad(f"the response is not JSON ({kind}): {start!r}", response) from error
         if not isinstance(body, dict):
             raise self._bad("the response is not a JSON object", response)
@@ -219,6 +225,12 @@ class Teacher:
             status=response.status_code,
             usage_json=canonical_text(usage) if usage else None,
         )
+
+
+def without_credentials(url: str) -> str:
+    """A URL without the name and password that may stand before its host."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _parted(

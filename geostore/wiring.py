@@ -9,14 +9,16 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
+from geostore.budget import open_budget
 from geostore.dataset import PhotoDataset
 from geostore.errors import RecipeError
 from geostore.generate import Plan, Tally, generate
+from geostore.prices import choose_prices
 from geostore.recipe import FrameChoice, ProtocolChoice, make_recipe
 from geostore.store import Durability, Store
-from geostore.teacher import Teacher
+from geostore.store.costs import find_prices, put_prices
+from geostore.teacher import Teacher, without_credentials
 from geostore.watching import Watcher
 
 OFFLINE_MODEL = "offline-teacher"
@@ -32,6 +34,8 @@ class GenerateRequest:
     """What a person asks of `geostore generate`; fields are its options.
 
     columns: role to column name, where the dataset's names are not the usual.
+    max_total_tokens, max_cost: of the model, over all runs of the store. price_*:
+    per million tokens.
     """
 
     dataset_path: Path
@@ -52,6 +56,12 @@ class GenerateRequest:
     seed: int | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     request_timeout: float = 600.0
+    max_total_tokens: int | None = None
+    max_cost: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    price_cached: float | None = None
+    price_file: Path | None = None
     durability: Durability = "full"
 
 
@@ -78,6 +88,13 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
         max_pixels=request.max_pixels,
         extra_body=request.extra_body,
     )
+    prices = choose_prices(
+        address.model,
+        per_million_in=request.price_in,
+        per_million_out=request.price_out,
+        per_million_cached=request.price_cached,
+        file=request.price_file,
+    )
     dataset = PhotoDataset.open(request.dataset_path, columns=dict(request.columns))
 
     async def play() -> Tally:
@@ -90,9 +107,19 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
                 teacher=teacher,
                 arguments=_arguments(request),
                 watcher=watcher,
+                budget=budget,
             )
 
     with Store.open(request.store, create=True, durability=request.durability) as store:
+        if prices is not None:
+            put_prices(store, address.model, prices)
+        budget = open_budget(
+            store,
+            model=address.model,
+            max_total_tokens=request.max_total_tokens,
+            max_cost=request.max_cost,
+            prices=prices or find_prices(store, address.model),
+        )
         return asyncio.run(play())
 
 
@@ -129,13 +156,5 @@ async def _teacher(request: GenerateRequest, address: _Address) -> AsyncIterator
 def _arguments(request: GenerateRequest) -> dict[str, object]:
     """The request as plain values for the run's row. The key is no part of a request."""
     values = asdict(request)
-    values["base_url"] = _without_credentials(request.base_url)
+    values["base_url"] = request.base_url and without_credentials(request.base_url)
     return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-
-
-def _without_credentials(url: str | None) -> str | None:
-    """A URL without the name and password that may stand before its host."""
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -77,7 +77,7 @@ def commands_page() -> str:
     intro = (
         "# The commands\n\n"
         "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped by a "
-        "signal with work left.\n"
+        "signal or a budget with work left.\n"
     )
     return "\n".join([MADE + intro, *pages])
 

@@ -319,6 +319,9 @@ def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> Non
         "prompt_tokens": 300,
         "completion_tokens": 20,
         "total_tokens": 320,
+        "cached_tokens": 50,
+        "cost": None,
+        "unpriced_turns": 2,
         "answer_lat": 1.5,
         "answer_lon": 2.5,
         "answer_failure": None,
@@ -504,6 +507,10 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
         "completion_tokens": 130,
         "total_tokens": 1830,
         "mean_tokens": 183,
+        "cost": None,
+        "cost_per_trace": None,
+        "cost_per_accepted_trace": None,
+        "unpriced_turns": 13,
         "answer_failures": {"one_number": 1},
         "request_failures": {"timeout": 2, "rate_limit": 1},
     }
@@ -631,7 +638,7 @@ def test_what_only_reads_is_answered(reader: Reader, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("nothing", r"no query 'nothing'; there are: accuracy, failures, "),
+        ("nothing", r"no query 'nothing'; there are: accuracy, costs, failures, "),
         ("views", r"no query 'views'"),
         ("", r"one statement, and this is none"),
         ("-- only a comment", r"one statement, and this is none"),

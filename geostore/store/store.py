@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from geostore.errors import NotFoundError
+from geostore.errors import ClaimLost, NotFoundError
 from geostore.identity import canonical_text
 from geostore.recipe import recipe_hash
 from geostore.records import (
@@ -304,6 +304,15 @@ class Store:
             turns=self.trace_turns(row["id"]),
             calls=self.trace_calls(row["id"]),
         )
+
+    def require_claim(self, trace_id: int, run_id: int) -> None:
+        """Nothing, where a run still holds a trace. Raises ClaimLost.
+
+        To be called inside the transaction that then writes: a process that
+        slept past its claim must not write into another's conversation.
+        """
+        if not self._only("holds_claim", trace_id=trace_id, run_id=run_id):
+            raise ClaimLost(f"trace {trace_id} is no longer this run's")
 
     # --- what happens in a trace -----------------------------------------------------------
 

@@ -1,8 +1,12 @@
--- The whole batch in one row, and each recipe in one: traces, answers, distances, tools, tokens.
+-- The whole batch in one row, and each recipe in one: traces, answers, distances, tools, tokens, cost.
 -- Grain: one row per recipe, and one over the store (recipe, model, with_tools null).
 -- Distances in km; *_failures_20000 counts each failure as 20,000 km, *_failures_0 as score 0, and
 -- acc_*_km as a miss; the others leave failures out. Rates and distances are of closed traces;
--- turns, calls and tokens of all. Dialect: DuckDB, over the view of views.sql.
+-- turns, calls and tokens of all.
+--   cost  of all turns and billed failures, of the models that have a price; null where none has.
+--         Per trace: for each closed one of those models; per accepted trace: for each of them with
+--         score >= 0.3. unpriced_turns are not in it: no price, or no count of their tokens
+-- Dialect: DuckDB, over the view of views.sql.
 select
   recipe,
   model,
@@ -35,7 +39,11 @@ select
   sum(prompt_tokens)::bigint as prompt_tokens,
   sum(completion_tokens)::bigint as completion_tokens,
   sum(total_tokens)::bigint as total_tokens,
-  avg(total_tokens) as mean_tokens
+  avg(total_tokens) as mean_tokens,
+  sum(cost) as cost,
+  sum(cost) / nullif(count(cost) filter (status <> 'open'), 0) as cost_per_trace,
+  sum(cost) / nullif(count(cost) filter (score_or_0 >= 0.3), 0) as cost_per_accepted_trace,
+  coalesce(sum(unpriced_turns), 0)::bigint as unpriced_turns
 from trace_results
 group by grouping sets ((recipe, model, with_tools), ())
 order by grouping(recipe) desc, model, with_tools desc, recipe

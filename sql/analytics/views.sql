@@ -1,12 +1,18 @@
--- The view that every question may use; made anew for each connection, never stored.
+-- The views that every question may use; made anew for each connection, never stored.
 -- Grain: trace_results, one row per trace, with its sample, its recipe, what it cost and what came
--- of it. Dialect: DuckDB, with the store attached and in use.
+-- of it; billed_failures, one row per failed request that was billed; readings, one row per
+-- trace with an answer, its newest reading and reward. Dialect: DuckDB, with the store attached and
+-- in use.
 --   lat, lon             the truth in degrees
 --   trace                its public name; the dataset's name before it where the store holds several
 --   recipe               first 8 hex of the recipe's hash
 --   with_tools           whether the recipe offers any tool
 --   tool_calls           all calls; failed_tool_calls: those without a result
 --   *_tokens             sums over the turns; null where the server never said
+--   cached_tokens        the part of prompt_tokens that the server had cached
+--   cost                 of all turns and billed failures, in the currency of the table prices; null
+--                        where that has no row for the model. A count the server did not say is 0
+--   unpriced_turns       turns whose cost is not known: no price, or a count not said
 --   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
 --   parse_success        whether coordinates were read; null without a reading
 --   distance_km, score, geoguessr_points
@@ -21,12 +27,45 @@
 --   final_response       of a trace that is closed: its last response
 -- Columns that are not asked for cost nothing; final_response reads all responses, so do not
 -- select it from large stores without need.
-create temp view trace_results as
+
+-- A count in a usage object; null where it is missing or no whole number.
+create temp macro count_in(usage, place) as
+  if(
+    json_type(usage, place) in ('UBIGINT', 'BIGINT'),
+    try_cast(json_extract_string(usage, place) as bigint),
+    null
+  );
+
+-- cached: part of prompt. Prices per million tokens; a null per_cached: as in.
+create temp macro cost_of(prompt, cached, completion, per_in, per_cached, per_out) as
+  ((prompt - cached) * per_in + cached * coalesce(per_cached, per_in) + completion * per_out) / 1e6;
+
+-- Unlike elsewhere, a count that the server did not say is 0; cached_tokens are never more than
+-- prompt_tokens, and total_tokens are theirs and the completion's where not said.
+create temp view billed_failures as
+with said as (
+  select
+    trace_id,
+    run_id,
+    coalesce(count_in(usage, '$.prompt_tokens'), 0) as prompt_tokens,
+    coalesce(count_in(usage, '$.completion_tokens'), 0) as completion_tokens,
+    coalesce(count_in(usage, '$.prompt_tokens_details.cached_tokens'), 0) as cached_tokens,
+    count_in(usage, '$.total_tokens') as total_tokens
+  from attempts
+  where usage is not null
+)
+select
+  trace_id,
+  run_id,
+  prompt_tokens,
+  completion_tokens,
+  least(cached_tokens, prompt_tokens) as cached_tokens,
+  coalesce(total_tokens, prompt_tokens + completion_tokens) as total_tokens
+from said;
+
+-- The newest reading of each final response, and its reward under the store's default spec.
+create temp view readings as
 with
-names as (
-  select id, name, if((select count(*) from datasets) > 1, name || ':', '') as prefix
-  from datasets
-),
 answered as (
   select trace_id, parser_version, lat, lon, failure, flags
   from answers
@@ -39,6 +78,16 @@ scored as (
   from rewards as w
   join reward_specs as p on p.id = w.spec_id
   where p.is_default = 1
+)
+select a.trace_id, a.lat, a.lon, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points
+from answered as a
+left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser_version;
+
+create temp view trace_results as
+with
+names as (
+  select id, name, if((select count(*) from datasets) > 1, name || ':', '') as prefix
+  from datasets
 ),
 spoken as (
   select
@@ -47,8 +96,20 @@ spoken as (
     sum(prompt_tokens)::bigint as prompt_tokens,
     sum(completion_tokens)::bigint as completion_tokens,
     sum(total_tokens)::bigint as total_tokens,
+    sum(cached_tokens)::bigint as cached_tokens,
+    sum(least(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))) as cached_prompt,
+    count(*) filter (prompt_tokens is null or completion_tokens is null) as uncounted,
     arg_max(response, turn) as last_response
   from turns
+  group by trace_id
+),
+billed as (
+  select
+    trace_id,
+    sum(prompt_tokens) as prompt_tokens,
+    sum(completion_tokens) as completion_tokens,
+    sum(cached_tokens) as cached_tokens
+  from billed_failures
   group by trace_id
 ),
 called as (
@@ -78,31 +139,42 @@ select
   k.prompt_tokens,
   k.completion_tokens,
   k.total_tokens,
+  k.cached_tokens,
+  cost_of(
+    coalesce(k.prompt_tokens, 0) + coalesce(b.prompt_tokens, 0),
+    coalesce(k.cached_prompt, 0) + coalesce(b.cached_tokens, 0),
+    coalesce(k.completion_tokens, 0) + coalesce(b.completion_tokens, 0),
+    p.per_million_in,
+    p.per_million_cached,
+    p.per_million_out
+  ) as cost,
+  coalesce(if(p.model is null, k.turns, k.uncounted), 0) as unpriced_turns,
   a.lat as answer_lat,
   a.lon as answer_lon,
   a.failure as answer_failure,
   a.flags,
   if(a.trace_id is null, null, a.failure is null) as parse_success,
-  w.distance_km,
-  w.score,
-  w.geoguessr_points,
+  a.distance_km,
+  a.score,
+  a.geoguessr_points,
   if(t.status = 'open', null, a.lat is null) as failure,
   case
     when t.status = 'open' then null
     when a.lat is null then 20000.0
-    else w.distance_km
+    else a.distance_km
   end as distance_km_or_20000,
   case
     when t.status = 'open' then null
     when a.lat is null then 0.0
-    else w.score
+    else a.score
   end as score_or_0,
   if(t.status = 'open', null, k.last_response) as final_response
 from traces as t
 join samples as s on s.id = t.sample_id
 join names as n on n.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id
-left join answered as a on a.trace_id = t.id
-left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser_version
+left join readings as a on a.trace_id = t.id
 left join spoken as k on k.trace_id = t.id
+left join billed as b on b.trace_id = t.id
+left join prices as p on p.model = r.model
 left join called as c on c.trace_id = t.id;

@@ -1,0 +1,365 @@
+"""Runs generate in forks of one warm process and kills them where it is told.
+
+A fresh interpreter needs a second or more to import what generate needs; a fork
+of a process that has it needs some hundredths. The parent has neither threads
+nor an event loop, so a fork of it is as good as new. Jobs come in as JSON, one
+a line, and what became of each goes out the same way; `Forks` is the other end.
+
+A fork reports each *point* it passes. Points are the names below, put around
+the package's own functions in the fork alone; "sql" is every statement that
+SQLite is about to run.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import sqlite3
+import ssl
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+
+REQUEST = "before a request"
+RESPONSE = "response read, not yet stored"
+BEGIN = "before begin"
+BEGUN = "begun"
+COMMIT = "before commit"
+COMMITTED = "committed, not yet told"
+TELL = "before telling"
+TOLD = "told"
+TOOL = "before a tool"
+TOOL_DONE = "tool done, not yet stored"
+CLOSE = "between last turn and closing"
+SQL = "sql"
+CLAIMED = "trace claimed, not yet committed"
+POINTS = (
+    REQUEST,
+    RESPONSE,
+    BEGIN,
+    BEGUN,
+    COMMIT,
+    COMMITTED,
+    TELL,
+    TOLD,
+    TOOL,
+    TOOL_DONE,
+    CLOSE,
+)
+# At these a response may be in the process's memory alone; at all others nothing is lost.
+UNPAID = frozenset({RESPONSE, BEGIN, BEGUN, COMMIT})
+
+Reach = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a fork: by which signal it ended or with which code, and what it passed."""
+
+    signal: int
+    code: int
+    passed: tuple[str, ...]
+
+    @property
+    def killed(self) -> bool:
+        return self.signal == signal.SIGKILL
+
+
+class Forks:
+    """The warm process, started once. Use as a context manager.
+
+    errors: a file that takes the standard error of all forks.
+    """
+
+    def __init__(self, errors: Path) -> None:
+        self.errors = errors
+        with errors.open("ab") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.kill_worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                text=True,
+                cwd=ROOT,
+                # A pool of threads of its own would make the parent unfit for forking.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            )
+
+    def __enter__(self) -> Forks:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+        self._process.stdout.close()
+
+    def generate(
+        self,
+        url: str,
+        dataset: Path,
+        store: Path,
+        *,
+        points: Sequence[str] = POINTS,
+        kill_at: int | None = None,
+        kill_after: float | None = None,
+        once_claimed: bool = False,
+        **options: Any,
+    ) -> Outcome:
+        """A run of generate; options as of `tests.running.run`, patience as a dict.
+
+        points: which to report and count. kill_at: the fork kills itself at the
+        so manieth of them, from 1. kill_after: it is killed so many seconds
+        after it was forked. once_claimed: points before the first claim of a
+        trace do not count.
+        """
+        return self._do(
+            work="generate",
+            arguments={"url": url, "dataset": str(dataset), "store": str(store), **options},
+            points=list(points),
+            kill_at=kill_at,
+            kill_after=kill_after,
+            once_claimed=once_claimed,
+        )
+
+    def open(self, store: Path, *, kill_at: int | None = None) -> Outcome:
+        """Make or open a store, or be killed before the so manieth SQL statement of it."""
+        return self._do(
+            work="open",
+            arguments={"store": str(store)},
+            points=[SQL],
+            kill_at=kill_at,
+            kill_after=None,
+            once_claimed=False,
+        )
+
+    def open_at_once(self, store: Path, count: int) -> list[int]:
+        """So many processes make or open a store at the same instant; their exit codes."""
+        return list(self._ask({"race": str(store), "count": count}))
+
+    def _do(self, **job: Any) -> Outcome:
+        found = self._ask(job)
+        return Outcome(found["signal"], found["code"], tuple(found["passed"]))
+
+    def _ask(self, job: dict[str, Any]) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"the warm process ended: {self.errors.read_text()[-2000:]}")
+        return json.loads(line)
+
+
+# --- the warm process ------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Do jobs until standard input ends."""
+    # Not sys.stdin's own iterator, which reads ahead into a buffer that forks would share.
+    while line := sys.stdin.readline():
+        job = json.loads(line)
+        found = _race(job["race"], job["count"]) if "race" in job else _one(job)
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
+def _one(job: dict[str, Any]) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        _end_with(lambda: _play(job, writing))
+    os.close(writing)
+    passed = _read_until_killed(reading, pid, job["kill_after"])
+    os.close(reading)
+    _, status = os.waitpid(pid, 0)
+    killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
+    return {"signal": killed_by, "code": code, "passed": passed}
+
+
+def _read_until_killed(reading: int, pid: int, kill_after: float | None) -> list[str]:
+    """What the fork reports; it is killed when its time is over."""
+    end = None if kill_after is None else time.monotonic() + kill_after
+    received = b""
+    while True:
+        wait = None if end is None else max(0.0, end - time.monotonic())
+        if not select.select([reading], [], [], wait)[0]:
+            os.kill(pid, signal.SIGKILL)
+            end = None
+            continue
+        part = os.read(reading, 65536)
+        if not part:
+            return received.decode().splitlines()
+        received += part
+
+
+def _end_with(work: Callable[[], None]) -> None:
+    """Do the work of a fork and leave it, past the parent's own ways out."""
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _play(job: dict[str, Any], writing: int) -> None:
+    from geostore.rollout import Patience
+    from geostore.store import Store
+    from tests.running import run
+
+    wanted, count, kill_at = frozenset(job["points"]), 0, job["kill_at"]
+    counting = not job["once_claimed"]
+
+    def reach(point: str) -> None:
+        nonlocal count, counting
+        counting = counting or point == CLAIMED
+        if point not in wanted or not counting:
+            return
+        count += 1
+        os.write(writing, point.encode() + b"\n")
+        if count == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _watch(reach, statements=SQL in wanted)
+    arguments = job["arguments"]
+    store = Path(arguments.pop("store"))
+    if job["work"] == "open":
+        Store.open(store, create=True).close()
+    else:
+        if "patience" in arguments:
+            arguments["patience"] = Patience(**arguments["patience"])
+        run(arguments.pop("url"), Path(arguments.pop("dataset")), store, **arguments)
+
+
+def _race(store: str, count: int) -> list[int]:
+    from geostore.store import Store
+
+    gate, opener = os.pipe()
+    pids = []
+    for _ in range(count):
+        pid = os.fork()
+        if pid == 0:
+            os.close(opener)
+
+            def open_when_let() -> None:
+                os.read(gate, 1)  # returns for all at the moment the parent closes its end
+                Store.open(store, create=True).close()
+
+            _end_with(open_when_let)
+        pids.append(pid)
+    os.close(gate)
+    os.close(opener)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def _watch(reach: Reach, *, statements: bool) -> None:
+    """Put points around the package's functions; for a fork, which never takes them off."""
+    from geostore import journal
+    from geostore.store import Store
+    from geostore.teacher import Teacher
+    from geostore.toolbench import ToolBench
+
+    transaction, tell = Store.transaction, journal._tell
+    ask, run_tool, close = Teacher.ask, ToolBench.run, journal.TraceJournal.close
+    claim = Store.claim
+
+    def watched_claim(self: Store, **values: Any) -> Any:
+        claimed = claim(self, **values)
+        if not isinstance(claimed, str):
+            reach(CLAIMED)
+        return claimed
+
+    @contextmanager
+    def watched_transaction(self: Store) -> Iterator[None]:
+        reach(BEGIN)
+        with transaction(self):
+            reach(BEGUN)
+            yield
+            reach(COMMIT)
+        reach(COMMITTED)
+
+    def watched_tell(results: Any) -> None:
+        reach(TELL)
+        tell(results)
+        reach(TOLD)
+
+    async def watched_ask(self: Teacher, body: bytes) -> Any:
+        reach(REQUEST)
+        reply = await ask(self, body)
+        reach(RESPONSE)
+        return reply
+
+    def watched_tool(self: ToolBench, *arguments: Any) -> Any:
+        reach(TOOL)
+        result = run_tool(self, *arguments)
+        reach(TOOL_DONE)
+        return result
+
+    async def watched_close(self: journal.TraceJournal, *arguments: Any, **more: Any) -> Any:
+        reach(CLOSE)
+        return await close(self, *arguments, **more)
+
+    Store.claim = watched_claim  # type: ignore[method-assign]
+    Store.transaction = watched_transaction  # type: ignore[method-assign]
+    journal._tell = watched_tell
+    Teacher.ask = watched_ask  # type: ignore[method-assign]
+    ToolBench.run = watched_tool  # type: ignore[method-assign]
+    journal.TraceJournal.close = watched_close  # type: ignore[method-assign]
+    if statements:
+        connect = sqlite3.connect
+
+        def watched_connect(*arguments: Any, **more: Any) -> sqlite3.Connection:
+            connection = connect(*arguments, **more)
+            connection.set_trace_callback(lambda statement: reach(SQL))
+            return connection
+
+        sqlite3.connect = watched_connect  # type: ignore[assignment]
+
+
+def _warm_up() -> None:
+    """Import all that a run imports, so that no fork has to."""
+    import datasets  # noqa: F401
+    import openai.resources.chat  # noqa: F401
+    import sqlite_utils.migrations  # noqa: F401
+    from PIL import Image
+
+    import tests.running  # noqa: F401
+
+    Image.init()
+    # Forks of a frozen heap collect no garbage of the parent's, which takes longer than a run.
+    gc.collect()
+    gc.freeze()
+    # Nor need each read the certificates anew, which no server on loopback is asked for.
+    context = ssl.create_default_context()
+    ssl.create_default_context = lambda *_, **__: context  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    _warm_up()
+    with suppress(KeyboardInterrupt):
+        serve()
