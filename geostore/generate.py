@@ -249,9 +249,13 @@ class _Run:
             async with asyncio.TaskGroup() as group:
                 while True:
                     await self.seats.acquire()
-                    item = await anext(work, None)
+                    item = None
+                    try:
+                        item = await anext(work, None)
+                    finally:
+                        if item is None:
+                            self.seats.release()  # who is parked still needs it to end
                     if item is None:
-                        self.seats.release()  # who is parked still needs it
                         return
                     group.create_task(seated(*item))
         except BaseExceptionGroup as errors:

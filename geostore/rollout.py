@@ -288,8 +288,8 @@ class _Rollout:
         # Messages already written in wire form are not written again: they only grow in number.
         for message in step.messages[len(self._wire) :]:
             self._wire.append(message.wire(self._urls))
-            for sha256 in message.images:
-                self._urls.pop(sha256, None)
+        # Every image so far is in a message by now; several messages may show the same one.
+        self._urls.clear()
         body = self._setting.writer.body(self._wire)
         patience, pace = self._setting.patience, self._setting.pace
         tries = failures = 0

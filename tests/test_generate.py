@@ -30,7 +30,7 @@ from geostore.store import Store
 from geostore.toolbench import ToolBench
 from geostore.watching import TraceEnd
 from tests.conftest import photo_bytes, save_dataset
-from tests.minds import turns_so_far, wanderer, zoom_then_answer
+from tests.minds import ZOOM, text_call, turns_so_far, wanderer, zoom_then_answer
 from tests.running import (
     AT_ONCE,
     Notes,
@@ -650,3 +650,42 @@ def test_a_server_that_fails_for_long_ends_the_run_cleanly_and_the_next_goes_on(
         run(server.url, photo_dataset, store_path)
         assert len(server.requests) == 12 - paid
     assert set(statuses(store_path)) == {"answered"}
+
+
+def test_a_conversation_that_shows_one_image_twice_goes_on_after_a_cut(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    """The same zoom again gives the same bytes: one name, in two messages."""
+
+    def mind(body: Body) -> Reply:
+        if turns_so_far(body) < 3:
+            return Reply(text_call(ZOOM, {"bbox_2d": [100, 100, 600, 700]}))
+        return Reply("\\boxed{1, 2}")
+
+    with teacher_server(mind) as server:
+        run(server.url, photo_dataset, store_path, num_samples=2, turn_limit=3)
+        assert set(statuses(store_path)) == {"exhausted"}
+        run(server.url, photo_dataset, store_path, num_samples=2, turn_limit=6)
+        shown = [len(re.findall(rb"data:image", raw)) for raw in server.requests[-2:]]
+    assert set(statuses(store_path)) == {"answered"}
+    assert shown == [4, 4]
+
+
+def test_a_run_that_is_dropped_ends_though_its_one_trace_waits_to_try_again(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    """With one seat, what is parked and what is in flight must both let go of it."""
+
+    def script(number: int, body: Body) -> Fault:
+        if number == 0:
+            return Fault(429, headers={"Retry-After": "100"})
+        return Fault(silent_seconds=120)
+
+    with teacher_server(zoom_then_answer, script=script) as server:
+        options = generate_options(server, photo_dataset, store_path, "--concurrency", "1")
+        process = start_geostore(*options, "--grace", "0.2")
+        wait_until(lambda: len(server.requests) >= 2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 3, errors
+    assert rows(store_path, "select count(*) from traces where claimed_by is not null") == [(0,)]
