@@ -29,12 +29,17 @@ KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
 VARIABLE = "GEOSTORE_TEST_KEY"
 
 
+TRACES = 2_000
+
+
 @pytest.fixture(scope="module")
 def tiny_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """400 photos of 16 pixels square."""
+    """2,000 photos of 16 pixels square."""
     path = tmp_path_factory.mktemp("tiny") / "photos"
-    photos = [photo_bytes(seed, size=(16, 16), format="PNG") for seed in range(400)]
-    return save_dataset(path, photos, lat=[0.1 * i for i in range(1, 401)], lon=[8.0] * 400)
+    photos = [photo_bytes(seed, size=(16, 16), format="PNG") for seed in range(TRACES)]
+    return save_dataset(
+        path, photos, lat=[0.02 * i for i in range(1, TRACES + 1)], lon=[8.0] * TRACES
+    )
 
 
 def arguments(server: TeacherServer, dataset: Path, store: Path, *more: str) -> list[str | Path]:
@@ -54,33 +59,50 @@ def answer_at_once(body: Body) -> Reply:
     return Reply(answer(1.0, 2.0))
 
 
+def once_claimed_by(store: Path, processes: int) -> Script:
+    """Answer nothing before so many processes hold claims, so that they do run together.
+
+    However slowly a machine starts them, and however soon one alone would be done.
+    """
+    together = threading.Event()
+    looking = threading.Lock()
+
+    def script(number: int, body: Body) -> None:
+        with looking:
+            if not together.is_set():
+                question = "select count(distinct claimed_by) from traces"
+                wait_until(lambda: ask(store, question) == [(processes,)], 60.0)
+                together.set()
+
+    return script
+
+
 def test_four_processes_that_start_at_once_do_each_trace_once(
     tiny_photos: Path, tmp_path: Path
 ) -> None:
     """Promise 6: no trace twice, none lost, each response paid once; not even the file is there."""
     store = tmp_path / "geostore.db"
-    with teacher_server(answer_at_once, latency=0.01) as server:
+    with teacher_server(answer_at_once, script=once_claimed_by(store, 4)) as server:
         options = arguments(
             server, tiny_photos, store, "--num-samples", "0", "--no-tools", "--concurrency", "8"
         )
         processes = [start_geostore(*options) for _ in range(4)]
-        errors = [process.communicate(timeout=100)[1] for process in processes]
+        errors = [process.communicate(timeout=200)[1] for process in processes]
         assert [process.returncode for process in processes] == [0] * 4, errors
-        assert len(server.requests) == 400
+        assert len(server.requests) == TRACES
     for said in errors:
         assert "locked" not in said
         assert "Traceback" not in said
-    assert ask(store, "select status, count(*) from traces group by 1") == [("answered", 400)]
-    assert ask(store, "select count(*), count(distinct trace_id) from turns") == [(400, 400)]
-    assert ask(store, "select count(distinct trace_id) from rewards") == [(400,)]
+    assert ask(store, "select status, count(*) from traces group by 1") == [("answered", TRACES)]
+    assert ask(store, "select count(*), count(distinct trace_id) from turns") == [(TRACES, TRACES)]
+    assert ask(store, "select count(distinct trace_id) from rewards") == [(TRACES,)]
     assert ask(store, "select count(*) from traces where claimed_by is not null") == [(0,)]
     assert ask(store, "select count(*) from attempts") == [(0,)]
     assert ask(store, "select outcome, count(*) from runs group by 1") == [("done", 4)]
-    assert ask(store, "select count(*) from samples") == [(400,)]
+    assert ask(store, "select count(*) from samples") == [(TRACES,)]
     assert ask(store, "pragma integrity_check") == [("ok",)]
-    # Sharing is no sharing if one did it all.
     shares = ask(store, "select count(*) from turns group by run_id")
-    assert len(shares) > 1
+    assert len(shares) == 4, "sharing is no sharing if one did it all"
 
 
 @pytest.mark.parametrize("reaped", [True, False], ids=["reaped", "not reaped by its parent"])
@@ -153,15 +175,18 @@ def test_a_process_that_slept_past_its_claims_leaves_the_traces_to_who_took_them
         )
         wait_until(lambda: len(server.requests) >= 4, 60.0)
         process.send_signal(signal.SIGSTOP)
-        connection = sqlite3.connect(store)
-        connection.execute("update traces set claim_expires_at = '2000-01-01T00:00:00.000Z'")
-        connection.commit()
-        connection.close()
-        tally = run(server.url, photo_dataset, store, num_samples=8)
-        assert (tally.closed.total(), tally.elsewhere) == (8, 0)
-        process.send_signal(signal.SIGCONT)
-        awake.set()
-        _, errors = process.communicate(timeout=60)
+        try:
+            connection = sqlite3.connect(store)
+            connection.execute("update traces set claim_expires_at = '2000-01-01T00:00:00.000Z'")
+            connection.commit()
+            connection.close()
+            tally = run(server.url, photo_dataset, store, num_samples=8)
+            assert (tally.closed.total(), tally.elsewhere) == (8, 0)
+            process.send_signal(signal.SIGCONT)
+            awake.set()
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # one that sleeps would outlive a test that failed
         assert process.returncode == 0, errors
         assert "Traceback" not in errors
         assert len(server.requests) == needed + 4, "what was taken is not asked for again"
