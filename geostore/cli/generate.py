@@ -1,37 +1,24 @@
-"""The command line: reads options, calls one function, prints what it gives.
-
-Results go to stdout, everything said to a person to stderr. An error of
-geostore's is one line and exit code 1, a wrong option exit code 2, a run that
-was asked to stop 3. What a command needs is imported when it runs, so that
-``--help`` answers at once.
-"""
+"""``geostore generate``: asks the teacher."""
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from geostore.errors import GeostoreError
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    EXIT_STOPPED,
+    StoreOption,
+    json_object,
+    pairs,
+    say,
+)
 
 if TYPE_CHECKING:
     from geostore.generate import Tally
-
-EXIT_ERROR = 1
-EXIT_STOPPED = 3
-
-app = typer.Typer(
-    name="geostore",
-    help="Turn a teacher vision-language model into training data for photo geolocation.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 class RetryKind(StrEnum):
@@ -45,33 +32,6 @@ class RetryKind(StrEnum):
     EXHAUSTED = "exhausted"
 
 
-StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
-DEFAULT_STORE = Path("geostore.db")
-
-
-def _version(value: bool) -> None:
-    if value:
-        from importlib.metadata import version
-
-        typer.echo(f"geostore {version('geostore')}")
-        raise typer.Exit
-
-
-@app.callback()
-def geostore(
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Turn a teacher vision-language model into training data for photo geolocation.
-
-    A store is one SQLite file that holds every sample, turn, tool call, answer and reward.
-    """
-    # `debug` is read in `main`, which is where errors arrive.
-
-
-@app.command()
 def generate(
     dataset_path: Annotated[
         Path,
@@ -296,7 +256,7 @@ def generate(
         dataset_path=dataset_path,
         store=store,
         plan=plan,
-        columns=_pairs(column or [], "--column"),
+        columns=pairs(column or [], "--column"),
         model=model,
         base_url=base_url,
         api_key_env=api_key_env,
@@ -309,7 +269,7 @@ def generate(
         max_tokens=max_tokens,
         max_pixels=max_pixels,
         seed=seed,
-        extra_body=_json_object(extra_body, "--extra-body"),
+        extra_body=json_object(extra_body, "--extra-body"),
         request_timeout=request_timeout,
         durability=durability,
         max_total_tokens=max_total_tokens,
@@ -326,215 +286,10 @@ def generate(
             ProgressWatcher(verbose=verbose, saved_to=str(store), quiet=quiet)
         )
         tally = run_generate(request, Watchers(shown, log) if log else shown)
-    _say(_summary(tally, shown.state()))
+    say(_summary(tally, shown.state()))
     if tally.stopped:
-        _say(tally.paused or "run the same command again to go on where this stopped")
+        say(tally.paused or "run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)
-
-
-@app.command()
-def rescore(
-    store: StoreOption = DEFAULT_STORE,
-    reward: Annotated[
-        str, typer.Option(help="Which reward: geoguessr, exponential, linear, threshold, ...")
-    ] = "geoguessr",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(help="A parameter of it, such as scale=2000; may be repeated."),
-    ] = None,
-) -> None:
-    """Compute a reward for every trace that does not have it yet."""
-    from geostore.rewards import make_spec
-    from geostore.rewards import rescore as rescore_store
-    from geostore.store import Store
-
-    spec = make_spec(reward, _pairs(param or [], "--param"))
-    with Store.open(store) as opened:
-        result = rescore_store(opened.connection, spec)
-    typer.echo(
-        f"{spec.name} ({spec.sha256[:8]}): computed {result.computed:,}, "
-        f"found done {result.found_done:,}"
-    )
-
-
-@app.command()
-def query(
-    statement: Annotated[
-        str | None, typer.Argument(help="The name of a query (see --list), or SQL of DuckDB's.")
-    ] = None,
-    store: StoreOption = DEFAULT_STORE,
-    format: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are printed.")
-    ] = "table",
-    list_: Annotated[
-        bool, typer.Option("--list", help="List the queries that have names.")
-    ] = False,
-) -> None:
-    """Ask the store a question in SQL; it only reads, also while generate writes."""
-    from geostore import analytics
-    from geostore.results import FORMATS
-
-    if list_:
-        for name, answers in analytics.list_queries():
-            typer.echo(f"{name:24}{answers}")
-        return
-    if statement is None:
-        raise typer.BadParameter("name a query or write SQL; --list shows the names")
-    result = analytics.run_query(store, statement)
-    typer.echo(FORMATS[format](result))
-
-
-@app.command()
-def stats(
-    store: StoreOption = DEFAULT_STORE,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-) -> None:
-    """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
-    from geostore import stats as batch
-
-    found = batch.stats(store)
-    typer.echo(batch.format_json(found) if json else batch.format_text(found))
-
-
-@app.command()
-def status(
-    store: StoreOption = DEFAULT_STORE,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-) -> None:
-    """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
-    from geostore import status as running
-
-    found = running.status(store)
-    typer.echo(running.format_json(found) if json else running.format_text(found))
-
-
-@app.command()
-def show(
-    trace: Annotated[str, typer.Argument(help="The trace's name, such as 17-3fa1c2d4-1.")],
-    store: StoreOption = DEFAULT_STORE,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Whole responses, reasoning, and what was sent.")
-    ] = False,
-    images: Annotated[
-        Path | None, typer.Option(help="Write every image the teacher saw into this folder.")
-    ] = None,
-    dataset_path: Annotated[
-        Path | None,
-        typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
-    ] = None,
-) -> None:
-    """Show one trace: its sample, turns, tool calls, answer and reward."""
-    from geostore.restore import PhotoSource
-    from geostore.show import render_trace, write_images
-    from geostore.store import Store
-
-    with Store.open(store) as opened:
-        stored = opened.get_trace(opened.find_trace(trace))
-    typer.echo(render_trace(stored, verbose=verbose))
-    if images is not None:
-        source = PhotoSource(str(dataset_path) if dataset_path else None)
-        for path in write_images(stored, images, source):
-            _say(f"wrote {path}")
-
-
-@app.command()
-def export(
-    out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
-    store: StoreOption = DEFAULT_STORE,
-    format: Annotated[
-        Literal["trace", "jsonl"],
-        typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
-    ] = "trace",
-    recipe: Annotated[
-        str | None, typer.Option(help="Only traces of the recipe whose hash begins so.")
-    ] = None,
-    min_score: Annotated[
-        float | None, typer.Option("--min-score", help="Only traces with at least this score.")
-    ] = None,
-    max_distance: Annotated[
-        float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
-    ] = None,
-    messages: Annotated[
-        Literal["delta", "last", "full"],
-        typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
-    ] = "delta",
-    images: Annotated[
-        Literal["reference", "embed", "files"],
-        typer.Option(help="Images as references, inside the JSON, or as files beside it."),
-    ] = "reference",
-    dataset_path: Annotated[
-        Path | None,
-        typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
-    ] = None,
-) -> None:
-    """Write the good traces as files; the same store and options give the same bytes."""
-    from geostore.export import export as export_store
-    from geostore.store import Filter, Store
-
-    with Store.open(store) as opened:
-        result = export_store(
-            opened,
-            out,
-            format=format,
-            filters=Filter(min_score=min_score, max_distance_km=max_distance, recipe=recipe),
-            messages=messages,
-            images=images,
-            dataset_path=str(dataset_path) if dataset_path else None,
-        )
-    typer.echo(f"wrote {result.count:,} traces to {result.path} (sha256 {result.sha256[:16]}...)")
-
-
-@app.command()
-def demo(
-    directory: Annotated[Path, typer.Argument(help="The folder to make.")] = Path("demo"),
-    samples: Annotated[int, typer.Option(min=1, help="How many photos to render.")] = 24,
-) -> None:
-    """Run the whole pipeline on rendered photos with the offline teacher; no network, no key."""
-    from geostore.demo import walkthrough
-
-    walkthrough.run(directory, samples=samples)
-
-
-def main() -> NoReturn:
-    """The entry point of the command line."""
-    try:
-        app(standalone_mode=True)
-    except GeostoreError as error:
-        if sys.argv[1:2] == ["--debug"]:
-            raise
-        _say(f"geostore: {error}")
-    except KeyboardInterrupt:
-        _say("geostore: interrupted; what was committed is in the store")
-        sys.exit(EXIT_STOPPED)
-    sys.exit(EXIT_ERROR)
-
-
-def _say(message: str) -> None:
-    typer.echo(message, err=True)
-
-
-def _pairs(values: list[str], option: str) -> dict[str, str]:
-    """``name=value`` strings as a dict. Raises a usage error for any other."""
-    pairs: dict[str, str] = {}
-    for value in values:
-        name, equals, rest = value.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"{value!r} is not name=value", param_hint=option)
-        pairs[name] = rest
-    return pairs
-
-
-def _json_object(text: str | None, option: str) -> dict[str, Any]:
-    """A JSON object that an option holds. Raises a usage error for anything else."""
-    import json
-
-    try:
-        value = json.loads(text or "{}")
-    except ValueError as error:
-        raise typer.BadParameter(f"this is no JSON: {error}", param_hint=option) from error
-    if not isinstance(value, dict):
-        raise typer.BadParameter("this is no JSON object", param_hint=option)
-    return value
 
 
 def _summary(tally: Tally, state: str) -> str:

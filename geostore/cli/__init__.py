@@ -1,0 +1,73 @@
+"""The command line: reads options, calls one function, prints what it gives.
+
+Results go to stdout, everything said to a person to stderr. An error of
+geostore's is one line and exit code 1, a wrong option exit code 2, a run that
+was asked to stop 3. What a command needs is imported when it runs, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from geostore.cli.demo import demo
+from geostore.cli.generate import generate
+from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
+from geostore.cli.questions import query, stats, status
+from geostore.cli.rewards import rescore
+from geostore.cli.traces import export, show
+from geostore.errors import GeostoreError
+
+app = typer.Typer(
+    name="geostore",
+    help="Turn a teacher vision-language model into training data for photo geolocation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"geostore {version('geostore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def geostore(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Turn a teacher vision-language model into training data for photo geolocation.
+
+    A store is one SQLite file that holds every sample, turn, tool call, answer and reward.
+    """
+    # `debug` is read in `main`, which is where errors arrive.
+
+
+# In the order of their use.
+for command in (generate, rescore, query, stats, status, show, export, demo):
+    app.command()(command)
+
+
+def main() -> NoReturn:
+    """The entry point of the command line."""
+    try:
+        app(standalone_mode=True)
+    except GeostoreError as error:
+        if sys.argv[1:2] == ["--debug"]:
+            raise
+        say(f"geostore: {error}")
+    except KeyboardInterrupt:
+        say("geostore: interrupted; what was committed is in the store")
+        sys.exit(EXIT_STOPPED)
+    sys.exit(EXIT_ERROR)

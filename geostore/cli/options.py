@@ -1,0 +1,47 @@
+"""What several commands share: options, exit codes, and how a person is spoken to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXIT_ERROR = 1
+EXIT_STOPPED = 3
+
+StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
+DEFAULT_STORE = Path("geostore.db")
+
+DatasetPathOption = Annotated[
+    Path | None,
+    typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
+]
+
+
+def say(message: str) -> None:
+    """A line for a person, on stderr."""
+    typer.echo(message, err=True)
+
+
+def pairs(values: list[str], option: str) -> dict[str, str]:
+    """``name=value`` strings as a dict. Raises a usage error for any other."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{value!r} is not name=value", param_hint=option)
+        found[name] = rest
+    return found
+
+
+def json_object(text: str | None, option: str) -> dict[str, Any]:
+    """A JSON object that an option holds. Raises a usage error for anything else."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as error:
+        raise typer.BadParameter(f"this is no JSON: {error}", param_hint=option) from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter("this is no JSON object", param_hint=option)
+    return value

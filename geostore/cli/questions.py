@@ -1,0 +1,57 @@
+"""The commands that answer questions about a store and only read it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, StoreOption
+
+
+def query(
+    statement: Annotated[
+        str | None, typer.Argument(help="The name of a query (see --list), or SQL of DuckDB's.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    format: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are printed.")
+    ] = "table",
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the queries that have names.")
+    ] = False,
+) -> None:
+    """Ask the store a question in SQL; it only reads, also while generate writes."""
+    from geostore import analytics
+    from geostore.results import FORMATS
+
+    if list_:
+        for name, answers in analytics.list_queries():
+            typer.echo(f"{name:24}{answers}")
+        return
+    if statement is None:
+        raise typer.BadParameter("name a query or write SQL; --list shows the names")
+    result = analytics.run_query(store, statement)
+    typer.echo(FORMATS[format](result))
+
+
+def stats(
+    store: StoreOption = DEFAULT_STORE,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
+    from geostore import stats as batch
+
+    found = batch.stats(store)
+    typer.echo(batch.format_json(found) if json else batch.format_text(found))
+
+
+def status(
+    store: StoreOption = DEFAULT_STORE,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
+    from geostore import status as running
+
+    found = running.status(store)
+    typer.echo(running.format_json(found) if json else running.format_text(found))

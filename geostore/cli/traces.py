@@ -1,0 +1,78 @@
+"""The commands that look at traces and write them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, DatasetPathOption, StoreOption, say
+
+
+def show(
+    trace: Annotated[str, typer.Argument(help="The trace's name, such as 17-3fa1c2d4-1.")],
+    store: StoreOption = DEFAULT_STORE,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Whole responses, reasoning, and what was sent.")
+    ] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="Write every image the teacher saw into this folder.")
+    ] = None,
+    dataset_path: DatasetPathOption = None,
+) -> None:
+    """Show one trace: its sample, turns, tool calls, answer and reward."""
+    from geostore.restore import PhotoSource
+    from geostore.show import render_trace, write_images
+    from geostore.store import Store
+
+    with Store.open(store) as opened:
+        stored = opened.get_trace(opened.find_trace(trace))
+    typer.echo(render_trace(stored, verbose=verbose))
+    if images is not None:
+        source = PhotoSource(str(dataset_path) if dataset_path else None)
+        for path in write_images(stored, images, source):
+            say(f"wrote {path}")
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
+    store: StoreOption = DEFAULT_STORE,
+    format: Annotated[
+        Literal["trace", "jsonl"],
+        typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
+    ] = "trace",
+    recipe: Annotated[
+        str | None, typer.Option(help="Only traces of the recipe whose hash begins so.")
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="Only traces with at least this score.")
+    ] = None,
+    max_distance: Annotated[
+        float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
+    ] = None,
+    messages: Annotated[
+        Literal["delta", "last", "full"],
+        typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
+    ] = "delta",
+    images: Annotated[
+        Literal["reference", "embed", "files"],
+        typer.Option(help="Images as references, inside the JSON, or as files beside it."),
+    ] = "reference",
+    dataset_path: DatasetPathOption = None,
+) -> None:
+    """Write the good traces as files; the same store and options give the same bytes."""
+    from geostore.export import export as export_store
+    from geostore.store import Filter, Store
+
+    with Store.open(store) as opened:
+        result = export_store(
+            opened,
+            out,
+            format=format,
+            filters=Filter(min_score=min_score, max_distance_km=max_distance, recipe=recipe),
+            messages=messages,
+            images=images,
+            dataset_path=str(dataset_path) if dataset_path else None,
+        )
+    typer.echo(f"wrote {result.count:,} traces to {result.path} (sha256 {result.sha256[:16]}...)")
