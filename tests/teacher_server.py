@@ -7,11 +7,15 @@ returns a `Reply`, a `Fault`, or None for the mind's own answer.
 from __future__ import annotations
 
 import json
+import os
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,12 +24,13 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """A well-formed answer."""
+    """A well-formed answer. twice: the same bytes are sent again after it."""
 
     content: str | None = ""
     finish_reason: str = "stop"
     tool_calls: list[dict[str, Any]] | None = None
     message: dict[str, Any] = field(default_factory=dict)
+    twice: bool = False
     usage: dict[str, Any] | None = field(
         default_factory=lambda: {
             "prompt_tokens": 100,
@@ -37,12 +42,20 @@ class Reply:
 
 @dataclass(frozen=True)
 class Fault:
-    """Anything else: a status with a body, or a connection that is cut, or silence."""
+    """Anything else: a status with a body, or a connection that is cut, or silence.
+
+    hang_up: closed before a byte is sent. reset: reset before a byte is sent.
+    cut_after: reset after so many bytes of the body.
+    drip_seconds: the wait before each byte of the body.
+    """
 
     status: int = 500
     body: bytes = b'{"error": {"message": "out of order"}}'
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     hang_up: bool = False
+    reset: bool = False
+    cut_after: int | None = None
+    drip_seconds: float = 0.0
     silent_seconds: float = 0.0
 
 
@@ -97,15 +110,20 @@ def teacher_server(
             ending.wait(fault.silent_seconds)
             if fault.hang_up:
                 self.close_connection = True
-                return
-            self._send(fault.status, fault.body, fault.headers)
+            elif fault.reset:
+                self._reset()
+            elif fault.cut_after is not None:
+                self._send(fault.status, fault.body, fault.headers, cut_after=fault.cut_after)
+            else:
+                self._send(fault.status, fault.body, fault.headers, drip=fault.drip_seconds)
 
         def _answer(self, body: Body, reply: Reply) -> None:
             message = {"role": "assistant", "content": reply.content, **reply.message}
             if reply.tool_calls is not None:
                 message["tool_calls"] = reply.tool_calls
             value: dict[str, Any] = {
-                "id": "chatcmpl-test",
+                # As unique as a real one's, and the same however often a run is cut.
+                "id": f"chatcmpl-{sha256(json.dumps(body).encode()).hexdigest()[:16]}",
                 "object": "chat.completion",
                 "created": 0,
                 "model": body.get("model"),
@@ -113,18 +131,42 @@ def teacher_server(
             }
             if reply.usage is not None:
                 value["usage"] = reply.usage
-            self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+            for _ in range(1 + reply.twice):
+                self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        def _send(
+            self,
+            status: int,
+            body: bytes,
+            headers: dict[str, str],
+            *,
+            cut_after: int | None = None,
+            drip: float = 0.0,
+        ) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
             try:
-                self.wfile.write(body)
+                self.end_headers()
+                if drip:
+                    for i in range(len(body)):
+                        if ending.wait(drip):
+                            break
+                        self.wfile.write(body[i : i + 1])
+                else:
+                    self.wfile.write(body[:cut_after])
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
+            if cut_after is not None:
+                self._reset()
+
+        def _reset(self) -> None:
+            """Cut the connection as a host that is gone does, without a farewell."""
+            linger_no_time = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_no_time)
+            self.close_connection = True
+            os.close(self.connection.detach())
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -17,16 +17,22 @@ BODY = json.dumps({"model": "test", "messages": []}).encode()
 HTML = {"Content-Type": "text/html"}
 
 
-def ask(server: TeacherServer | str, *, times: int = 1, timeout: float = 5.0) -> list[Any]:
-    """What each of so many requests, one after another, came to."""
+def ask(
+    server: TeacherServer | str,
+    *,
+    times: int = 1,
+    timeout: float = 5.0,
+    bodies: tuple[bytes, ...] = (),
+) -> list[Any]:
+    """What each of so many requests, or of these, one after another, came to."""
     url = server if isinstance(server, str) else server.url
 
     async def run() -> list[Any]:
         found: list[Any] = []
         async with Teacher(base_url=url, api_key="sk-secret", request_timeout=timeout) as teacher:
-            for _ in range(times):
+            for body in bodies or (BODY,) * times:
                 try:
-                    found.append(await teacher.ask(BODY))
+                    found.append(await teacher.ask(body))
                 except TeacherError as error:
                     found.append(error)
         return found
@@ -144,6 +150,41 @@ def test_retry_after_is_passed_on() -> None:
 def test_a_response_that_was_billed_but_is_useless_tells_what_it_cost() -> None:
     error = failed(Fault(200, b'{"choices": [], "usage": {"prompt_tokens": 9}}'))
     assert error.usage_json == '{"prompt_tokens":9}'
+
+
+OTHER = json.dumps({"model": "other", "messages": []}).encode()
+NAMED = b'{"id": "chatcmpl-1", "choices": [{"message": {"content": "Norway"}}]}'
+
+
+@pytest.mark.parametrize(
+    ("bodies", "said", "failures"),
+    [
+        ((BODY, OTHER), NAMED, [None, "connection"]),
+        ((BODY, OTHER, OTHER), NAMED, [None, "connection", None]),
+        ((BODY, BODY), NAMED, [None, None]),
+        ((BODY, OTHER), NAMED.replace(b'"id": "chatcmpl-1", ', b""), [None, None]),
+    ],
+    ids=["another request", "on a new connection", "the same request", "no id"],
+)
+def test_a_reply_that_comes_again_for_another_request_is_not_taken(
+    bodies: tuple[bytes, ...], said: bytes, failures: list[str | None]
+) -> None:
+    """It may come so late that only its bytes tell."""
+    with teacher_server(lambda body: Reply(), script=lambda n, b: Fault(200, said)) as server:
+        found = ask(server, bodies=bodies)
+    assert [getattr(one, "error_class", None) for one in found] == failures
+
+
+def test_a_reply_that_was_there_before_its_request_is_not_taken() -> None:
+    """A copy that came with the first reply would be read as the answer to what is asked next."""
+    twice = lambda number, body: Reply(f"answer {number}", twice=number == 0)  # noqa: E731
+    with teacher_server(lambda body: Reply(), script=twice) as server:
+        found = ask(server, bodies=(BODY, OTHER, BODY, OTHER))
+    said = [one.response if isinstance(one, Answered) else one.error_class for one in found]
+    # Where the copy came a moment later, it was noticed before the second request was sent.
+    assert said[0] == "answer 0"
+    assert said[1] in ("connection", "answer 1")
+    assert said[2:] == ["answer 2", "answer 3"]
 
 
 def test_a_server_that_never_answers_is_cut_off() -> None:

@@ -1,6 +1,6 @@
 """Talks to the teacher: one request, one reply or one named failure.
 
-The only module that knows the API's client. The client's own retries are off,
+The client's own retries are off,
 because a retry it makes silently can be paid for twice and is nowhere recorded;
 whether to try again is decided where attempts are rows.
 """
@@ -8,19 +8,16 @@ whether to try again is decided where attempts are rows.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from typing import Any, TypeGuard
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx2
 import openai
-import orjson
 
 from geostore.errors import TeacherError, TeacherUnusable
-from geostore.identity import canonical_text
-from geostore.protocol import split_reasoning
-from geostore.records import ReasoningSource, Reply
+from geostore.records import Reply
+from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
+from geostore.teacher.reading import read_reply
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection; a server that is there answers at once."""
@@ -66,8 +63,11 @@ class Teacher:
             api_key=api_key or "none",
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
+            http_client=openai.DefaultAsyncHttpxClient(
+                limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}
+            ),
         )
+        self._last_replies = LastReplies()
 
     async def __aenter__(self) -> Teacher:
         return self
@@ -98,8 +98,22 @@ class Teacher:
             raise self._failure(error) from None
         latency_ms = round((time.monotonic() - started) * 1000)
         reply = self._read(response, latency_ms)
+        if await self._last_replies.is_repeated(body, response, reply):
+            raise TeacherError(SENT_TWICE, error_class="connection")
         self._answered += 1
         return reply
+
+    def _read(self, response: httpx2.Response, latency_ms: int) -> Reply:
+        try:
+            return read_reply(response, latency_ms=latency_ms, shown=self._shown)
+        except TeacherError as error:
+            if self._answered or "html" not in response.headers.get("content-type", ""):
+                raise
+            raise self._unusable(
+                f"{self.base_url} answers with a web page, not with an API's JSON; "
+                "a base URL mostly ends in /v1",
+                response.status_code,
+            ) from error
 
     def _timed_out(self) -> TeacherError:
         return TeacherError(
@@ -169,132 +183,11 @@ class Teacher:
             message = message.replace(secret, "[key]")
         return " ".join(message.split())[:_MESSAGE_LENGTH]
 
-    def _read(self, response: httpx2.Response, latency_ms: int) -> Reply:
-        kind = response.headers.get("content-type", "")
-        try:
-            body = _loads(response.content)
-        except ValueError as error:
-            if "html" in kind and self._answered == 0:
-                raise self._unusable(
-                    f"{self.base_url} answers with a web page, not with an API's JSON; "
-                    "a base URL mostly ends in /v1",
-                    response.status_code,
-                ) from error
-            start = self._shown(response.text)[:80]
-            raise self._bad(f"the response is not JSON ({kind}): {start!r}", response) from error
-        if not isinstance(body, dict):
-            raise self._bad("the response is not a JSON object", response)
-        usage = _dict(body.get("usage"))
-        choices = body.get("choices")
-        choice = choices[0] if _is_list_of_dicts(choices) else {}
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            said = f": {body['error']}" if body.get("error") else ""
-            raise self._bad(f"the response holds no message{said}", response, usage)
-        content, calls = message.get("content"), message.get("tool_calls")
-        if not isinstance(content, str | None) or not (not calls or _is_list_of_dicts(calls)):
-            raise self._bad("the message's content or calls have an unknown form", response, usage)
-        text, reasoning, source = _parted(message, _clean(content or ""))
-        finish_reason = choice.get("finish_reason")
-        if not text and not calls and reasoning is None and finish_reason != "content_filter":
-            raise self._bad("the message is empty", response, usage)
-        return Reply(
-            response=text,
-            reasoning=reasoning,
-            reasoning_source=source,
-            native_calls=_native_calls(calls) if calls else None,
-            finish_reason=str(finish_reason) if finish_reason is not None else None,
-            prompt_tokens=_count(usage, "prompt_tokens"),
-            completion_tokens=_count(usage, "completion_tokens"),
-            total_tokens=_count(usage, "total_tokens"),
-            cached_tokens=_count(_dict(usage.get("prompt_tokens_details")), "cached_tokens"),
-            reasoning_tokens=_count(
-                _dict(usage.get("completion_tokens_details")), "reasoning_tokens"
-            ),
-            latency_ms=latency_ms,
-            served_model=_optional_text(body.get("model")),
-            request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")),
-        )
-
-    def _bad(
-        self, message: str, response: httpx2.Response, usage: dict[str, Any] | None = None
-    ) -> TeacherError:
-        return TeacherError(
-            self._shown(message),
-            error_class="bad_response",
-            status=response.status_code,
-            usage_json=canonical_text(usage) if usage else None,
-        )
-
 
 def without_credentials(url: str) -> str:
     """A URL without the name and password that may stand before its host."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _parted(
-    message: dict[str, Any], content: str
-) -> tuple[str, str | None, ReasoningSource | None]:
-    """Response, reasoning and where it stood: a field by either name, or <think> tags."""
-    fields: tuple[ReasoningSource, ...] = ("reasoning", "reasoning_content")
-    for name in fields:
-        if isinstance(message.get(name), str) and message[name]:
-            return content, _clean(message[name]), name
-    return split_reasoning(content)
-
-
-def _native_calls(calls: list[dict[str, Any]]) -> str:
-    """Canonical JSON of the calls; one that a server sent without an id gets one.
-
-    The id ties a result to its call, so without it the call cannot be answered.
-    """
-    named = [{**call, "id": call.get("id") or f"call_{i}"} for i, call in enumerate(calls)]
-    return canonical_text(named)
-
-
-def _loads(content: bytes) -> Any:
-    """The JSON value; half of a surrogate pair, which some servers send, is replaced.
-
-    Raises ValueError where it is no JSON.
-    """
-    try:
-        return orjson.loads(content)
-    except ValueError:
-        # The strict parser refuses lone surrogates, but the response is paid for.
-        return _whole_characters(json.loads(content))
-
-
-def _whole_characters(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_whole_characters(item) for item in value]
-    if isinstance(value, dict):
-        return {_whole_characters(k): _whole_characters(v) for k, v in value.items()}
-    return value
-
-
-def _clean(text: str) -> str:
-    """Without NUL, at which other readers of the file would end the text."""
-    return text.replace("\x00", "�")
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _is_list_of_dicts(value: Any) -> TypeGuard[list[dict[str, Any]]]:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
-
-
-def _count(usage: dict[str, Any], name: str) -> int | None:
-    value = usage.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _optional_text(value: Any) -> str | None:
-    return _clean(value) if isinstance(value, str) else None
 
 
 def _said(error: openai.APIStatusError) -> str:
