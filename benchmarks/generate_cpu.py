@@ -43,7 +43,8 @@ from loopback import MODEL, Received, loopback_server, take_received
 from photos import photo, save_photos
 
 from geostore.dataset import PhotoDataset
-from geostore.generate import Plan, generate
+from geostore.generate import generate
+from geostore.plan import Plan
 from geostore.progress import ProgressWatcher
 from geostore.recipe import make_recipe
 from geostore.records import Recipe

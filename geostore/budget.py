@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from geostore.prices import PriceError, Prices, Usage, format_cost, usage_of_json, usage_of_turn
+from geostore.phrases import budget_use, format_cost
+from geostore.prices import PriceError, Prices, Usage, usage_of_json, usage_of_turn
 from geostore.records import FailedAttempt, Turn
 from geostore.store import Store
 from geostore.store.costs import spent_tokens
@@ -63,6 +64,15 @@ class Budget:
     def spent_cost(self) -> float | None:
         """The cost of all that was spent, at today's prices; None without prices."""
         return None if self.prices is None else self.prices.cost_of(self.spent)
+
+    def state(self) -> str:
+        """How far it is used, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
+        return budget_use(
+            max_cost=self.max_cost,
+            spent_cost=self.spent_cost,
+            max_total_tokens=self.max_total_tokens,
+            spent_tokens=self.spent_tokens,
+        )
 
     @property
     def reached(self) -> str | None:

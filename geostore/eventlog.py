@@ -15,17 +15,15 @@ from geostore.errors import GeostoreError
 from geostore.identity import canonical_json
 from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
 from geostore.store import utc_now
-from geostore.watching import TraceEnd
+from geostore.watching import TraceEnd, Watcher
 
 
-class EventLog:
-    """A `generate.Watcher` that appends to a file. Use as a context manager.
+class EventLog(Watcher):
+    """A watcher that appends to a file. Use as a context manager.
 
     Each event is on its way to the file when the call returns. Raises
     GeostoreError where the file cannot be opened.
     """
-
-    wants_traces = False
 
     def __init__(self, path: Path) -> None:
         try:
@@ -55,9 +53,6 @@ class EventLog:
     def planned(self, traces: int) -> None:
         """How many traces the run is about."""
         self._write("planned", traces=traces)
-
-    def found_done(self, traces: int) -> None:
-        """Not an event: a run that goes on finds thousands."""
 
     def turn(self, key: TraceKey, turn: Turn) -> None:
         """A response was stored."""

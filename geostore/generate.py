@@ -1,107 +1,41 @@
-"""Plays many rollouts at a time: draws samples, claims traces, and hands them to workers.
-
-What is missing is decided by the store alone: a run looks at each candidate row
-in drawing order, skips what needs nothing more, and claims the rest as workers
-become free. So it does not matter how often a run is started, killed, or
-started twice.
-"""
+"""Plays many rollouts at a time: a seat for each trace that is missing, until none is."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from geostore.budget import Budget
 from geostore.errors import ClaimLost, StoreError, TeacherUnusable
 from geostore.journal import Journal, TraceJournal
+from geostore.missing import CLAIM_SECONDS, MissingTraces
 from geostore.pace import GaveUp, Pace, PaceLimits
+from geostore.plan import Plan, Tally
+from geostore.prices import Prices
 from geostore.protocol import RequestWriter
 from geostore.recipe import recipe_hash
-from geostore.records import (
-    FailedAttempt,
-    Recipe,
-    Status,
-    TraceKey,
-    Turn,
-)
+from geostore.records import FailedAttempt, Recipe, TraceKey, Turn
 from geostore.restore import checked_photo
-from geostore.rollout import Asks, Patience, Setting, play
+from geostore.rollout import Asks, Setting, play
 from geostore.runs import start_run
-from geostore.sampling import Draw, candidates, describe_skipped
 from geostore.signals import stopped_by_signals
-from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store
-from geostore.survey import FINISHED, UNFINISHED, Survey
+from geostore.store import ClaimedTrace, Store
 from geostore.toolbench import ToolBench
-from geostore.watching import TraceEnd, Watcher
+from geostore.watching import Gauges, TraceEnd, Watcher
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from geostore.dataset import PhotoDataset
-
-CLAIM_SECONDS = 120.0
-"""How long a claim holds without being renewed; it is renewed four times as often."""
 
 _MOST_PARKED = 4
 """Traces that may wait to try again, for each seat."""
 
-_CHUNK = 512
-"""Candidate rows that are looked up in the store at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run is to do.
-
-    num_samples: how many usable samples, from the first of the drawing order;
-    None: all. rollouts: per sample. turn_limit: turns per trace. concurrency:
-    traces in flight, and the most requests. duplicates: use a photo again that
-    stands in several rows.
-    retry: kinds of closed traces that are taken up again. grace: seconds that
-    requests in flight are waited for once the run is asked to stop. rpm, tpm:
-    requests and tokens a minute at most. give_up_after: seconds without any
-    success after which the run ends; None: never.
-    """
-
-    num_samples: int | None = 10
-    rollouts: int = 1
-    turn_limit: int = 10
-    concurrency: int = 16
-    draw: Draw = field(default_factory=Draw)
-    duplicates: bool = False
-    retry: tuple[Retry, ...] = ()
-    patience: Patience = field(default_factory=Patience)
-    grace: float = 120.0
-    rpm: float | None = None
-    tpm: float | None = None
-    give_up_after: float | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run did, counted in traces.
-
-    done: needed nothing. closed: by this run, by status. interrupted: left open
-    by this run. elsewhere: claimed by another process. excluded: dataset rows
-    that cannot be used, by reason. stopped: the run was asked to stop, or its
-    budget is used up, which `paused` says in a sentence.
-    """
-
-    done: int = 0
-    closed: Counter[Status] = field(default_factory=Counter)
-    interrupted: int = 0
-    elsewhere: int = 0
-    excluded: Counter[str] = field(default_factory=Counter)
-    stopped: bool = False
-    paused: str | None = None
+_TICK_SECONDS = 0.5
 
 
 async def generate(
@@ -113,13 +47,15 @@ async def generate(
     teacher: Asks,
     arguments: dict[str, Any],
     watcher: Watcher,
+    prices: Prices | None = None,
     budget: Budget | None = None,
 ) -> Tally:
     """Play what is missing of a plan, as far as a budget goes; what it did.
 
-    arguments: of the run, for its row; no secret. The first SIGINT or SIGTERM
-    lets the requests in flight finish and commits them, the second drops them;
-    either way the run ends as a run, and `Tally.stopped` is set.
+    arguments: of the run, for its row; no secret. prices: for who watches.
+    The first SIGINT or SIGTERM lets the requests in flight finish and commits
+    them, the second drops them; either way the run ends as a run, and
+    `Tally.stopped` is set.
     Raises TeacherUnusable where no request can succeed, StoreError where the
     store cannot be written; what was committed stays.
     """
@@ -134,6 +70,7 @@ async def generate(
             watcher=watcher,
             executor=executor,
             run_id=run_id,
+            prices=prices,
             budget=budget,
         )
         outcome = "stopped: error"
@@ -169,13 +106,14 @@ class _Run:
         watcher: Watcher,
         executor: ThreadPoolExecutor,
         run_id: int,
+        prices: Prices | None,
         budget: Budget | None,
     ) -> None:
         self.dataset = dataset
+        self.prices = prices
         self.budget = budget
         self.journal = journal
         self.recipe = recipe
-        self.recipe_sha256 = recipe_hash(recipe)
         self.plan = plan
         self.watcher = watcher
         self.executor = executor
@@ -213,13 +151,25 @@ class _Run:
         dataset_id, recipe_id = await self.journal.commit(
             lambda s: (s.put_dataset(self.dataset.facts), s.put_recipe(self.recipe))
         )
-        order = await asyncio.to_thread(self._candidates)
-        wanted = len(order) if self.plan.num_samples is None else self.plan.num_samples
-        self.watcher.planned(min(wanted, len(order)) * self.plan.rollouts)
-        work = self._work(dataset_id, recipe_id, order, wanted)
+        missing = MissingTraces(
+            dataset=self.dataset,
+            journal=self.journal,
+            executor=self.executor,
+            plan=self.plan,
+            recipe_sha256=recipe_hash(self.recipe),
+            run_id=self.run_id,
+            tally=self.tally,
+            stopping=self.stopping,
+            watcher=self.watcher,
+        )
+        work = missing.claimed(dataset_id, recipe_id)
+        self.watcher.started(Gauges(self.pace, self.plan.concurrency, self.prices, self.budget))
         self._heed_budget()
         with stopped_by_signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
-            renewing = asyncio.create_task(self._renew_claims())
+            beside = [
+                asyncio.create_task(self._renew_claims()),
+                asyncio.create_task(self._tick()),
+            ]
             try:
                 await self._seat_all(work)
             except asyncio.CancelledError:
@@ -227,9 +177,9 @@ class _Run:
                 if not self.stopping.is_set():
                     raise
             finally:
-                renewing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await renewing
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
         self.tally.stopped = self.stopping.is_set()
         return self.tally
 
@@ -279,95 +229,6 @@ class _Run:
             self.parked -= 1
             await self.seats.acquire()
 
-    def _candidates(self) -> NDArray[np.int64]:
-        lat, lon = self.dataset.coordinates()
-        found = candidates(lat, lon, self.dataset.locatability(), self.plan.draw)
-        for sentence in describe_skipped(found):
-            self.watcher.notice(sentence)
-        return found.indices
-
-    async def _work(
-        self, dataset_id: int, recipe_id: int, order: NDArray[np.int64], wanted: int
-    ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
-        """The traces that are missing, each claimed, in drawing order."""
-        plan = self.plan
-        survey = await self.journal.commit(
-            partial(
-                Survey.of,
-                num_rows=self.dataset.facts.num_rows,
-                dataset_id=dataset_id,
-                recipe_id=recipe_id,
-                rollouts=plan.rollouts,
-                turn_limit=plan.turn_limit,
-                retry=plan.retry,
-                duplicates=plan.duplicates,
-            )
-        )
-        usable = 0
-        for start in range(0, len(order), _CHUNK):
-            chunk = order[start : start + _CHUNK]
-            states = survey.states(chunk)
-            finished = int((states == FINISHED).sum())
-            if finished == len(chunk) and usable + finished <= wanted:
-                usable += finished
-                self._found_done(finished * plan.rollouts)
-                continue
-            missing = chunk[states == UNFINISHED].tolist()
-            known = await self.journal.commit(
-                partial(Store.known_samples, dataset_id=dataset_id, indices=missing)
-            )
-            for index, state in zip(chunk.tolist(), states.tolist(), strict=True):
-                if usable >= wanted or self.stopping.is_set():
-                    return
-                if state in survey.reasons:
-                    self.tally.excluded[survey.reasons[state]] += 1
-                    continue
-                if state == FINISHED:
-                    usable += 1
-                    self._found_done(plan.rollouts)
-                    continue
-                sample = known.get(index) or await self._draw(dataset_id, index)
-                used_again = plan.duplicates and sample.exclusion == "duplicate"
-                if sample.exclusion is not None and not used_again:
-                    self.tally.excluded[sample.exclusion] += 1
-                    continue
-                usable += 1
-                for rollout in range(1, plan.rollouts + 1):
-                    claimed = await self._claim(sample.sample_id, recipe_id, rollout)
-                    if isinstance(claimed, str):
-                        self._found_done(1, elsewhere=claimed == "claimed")
-                    else:
-                        yield TraceKey(index, self.recipe_sha256, rollout), claimed
-                    if self.stopping.is_set():
-                        return
-
-    def _found_done(self, traces: int, *, elsewhere: bool = False) -> None:
-        if elsewhere:
-            self.tally.elsewhere += traces
-        else:
-            self.tally.done += traces
-        self.watcher.found_done(traces)
-
-    async def _draw(self, dataset_id: int, index: int) -> KnownSample:
-        loop = asyncio.get_running_loop()
-        sample = await loop.run_in_executor(self.executor, self.dataset.read_sample, index)
-        return await self.journal.commit(lambda s: s.put_sample(dataset_id, sample))
-
-    async def _claim(
-        self, sample_id: int, recipe_id: int, rollout: int
-    ) -> ClaimedTrace | NotClaimed:
-        return await self.journal.commit(
-            lambda s: s.claim(
-                sample_id=sample_id,
-                recipe_id=recipe_id,
-                rollout=rollout,
-                run_id=self.run_id,
-                turn_limit=self.plan.turn_limit,
-                retry=self.plan.retry,
-                seconds=CLAIM_SECONDS,
-            )
-        )
-
     async def _play_one(self, key: TraceKey, claimed: ClaimedTrace) -> None:
         assert claimed.sample.photo is not None
         setting = replace(
@@ -410,6 +271,11 @@ class _Run:
             except StoreError as error:
                 # A claim lasts several renewals, so that one may fail.
                 self.watcher.notice(f"claims were not renewed: {error}")
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self.watcher.tick()
 
     def _on_turn(self, key: TraceKey, turn: Turn) -> None:
         self.watcher.turn(key, turn)

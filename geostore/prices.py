@@ -151,13 +151,6 @@ def load_prices(path: str | os.PathLike[str], model: str) -> Prices:
     return _prices(value, f"{where}, {name!r}")
 
 
-def format_cost(cost: float) -> str:
-    """A cost with at least three digits that say something, and two decimals."""
-    if cost == 0 or abs(cost) >= 1:
-        return f"{cost:,.2f}"
-    return f"{cost:.{2 - math.floor(math.log10(abs(cost)))}f}"
-
-
 def _usage(
     prompt: int | None, completion: int | None, cached: int | None, total: int | None
 ) -> Usage:

@@ -1,4 +1,4 @@
-"""Shows a person how a generate run goes: a bar on a terminal, plain lines elsewhere.
+"""Shows a person how a generate run goes: a live view on a terminal, plain lines elsewhere.
 
 Everything here goes to stderr, but for the block per sample of ``--verbose``,
 which is a result and goes to stdout.
@@ -7,58 +7,58 @@ which is a result and goes to stdout.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
+from geostore.figures import RunFigures
 from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
 from geostore.show import sample_block
-from geostore.watching import TraceEnd
+from geostore.watching import Gauges, TraceEnd, Watcher
 
 PLAIN_INTERVAL = 30.0
 """Seconds between lines where there is no terminal."""
 
 
-class ProgressWatcher:
-    """A `generate.Watcher` for people. Use as a context manager.
+class ProgressWatcher(Watcher):
+    """A watcher for people. Use as a context manager.
 
     verbose: write the block of each sample when its trace closes.
     saved_to: what the block names as the place of the trace.
     quiet: show nothing on the way.
+    interval: seconds between plain lines.
     """
 
-    def __init__(self, *, verbose: bool, saved_to: str, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        verbose: bool,
+        saved_to: str,
+        quiet: bool = False,
+        interval: float = PLAIN_INTERVAL,
+    ) -> None:
+        self.figures = RunFigures()
         self._verbose = verbose
         self._quiet = quiet
         self._saved_to = saved_to
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._interval = interval
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self._out = Console(highlight=False, soft_wrap=True, markup=False)
-        self._planned = 0
-        self._found_done = 0
-        self._ended = 0
-        self._tokens = 0
-        self._distances = 0.0
-        self._measured = 0
-        self._failures: Counter[str] = Counter()
-        self._started = time.monotonic()
-        self._last_line = self._started
-        self._bar: Progress | None = None
+        self._last_line = time.monotonic()
+        self._live: Live | None = None
         if self._err.is_terminal and not quiet:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[state]}"),
-                TimeRemainingColumn(),
-                console=self._err,
+            # Drawn when the run ticks: a thread of its own would draw while rows are counted.
+            self._live = Live(
+                get_renderable=self._view, console=self._err, auto_refresh=False, transient=True
             )
-            self._task = self._bar.add_task("traces", total=None, state="")
 
     def __enter__(self) -> ProgressWatcher:
-        if self._bar is not None:
-            self._bar.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
@@ -67,83 +67,75 @@ class ProgressWatcher:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
     @property
     def wants_traces(self) -> bool:
         """Whether each closed trace is shown whole."""
         return self._verbose
 
+    def started(self, gauges: Gauges) -> None:
+        """There is something to show."""
+        self.figures.started(gauges)
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw the view anew, or write a line where it is time for one."""
+        if self._live is not None:
+            self._live.refresh()
+        elif not self._quiet and time.monotonic() - self._last_line >= self._interval:
+            self._last_line = time.monotonic()
+            figures = self.figures
+            self.notice(f"{figures.progress_text()}; {figures.requests_text()}; {figures.line()}")
+
     def notice(self, message: str) -> None:
         """A line of its own."""
-        if self._quiet:
-            return
-        self._err.print(message, markup=False)
+        if not self._quiet:
+            self._err.print(message)
 
     def planned(self, traces: int) -> None:
-        """The bar's length."""
-        self._planned = traces
-        if self._bar is not None:
-            self._bar.update(self._task, total=traces)
+        """Counted."""
+        self.figures.planned(traces)
 
     def found_done(self, traces: int) -> None:
-        """Counted as done, but not in the rate."""
-        self._found_done += traces
-        # A bar whose done part was not done now would promise a false time left.
-        if self._bar is not None:
-            self._bar.update(self._task, total=self._planned - self._found_done)
+        """Counted."""
+        self.figures.found_done(traces)
 
     def turn(self, key: TraceKey, turn: Turn) -> None:
-        """Counts the tokens."""
-        self._tokens += (turn.prompt_tokens or 0) + (turn.completion_tokens or 0)
-        self._show()
+        """Counted."""
+        self.figures.turn(key, turn)
 
     def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
         """Counted by class; the first of each class is said."""
-        self._failures[attempt.error_class] += 1
-        if self._failures[attempt.error_class] == 1:
+        self.figures.failure(key, attempt)
+        if self.figures.failures[attempt.error_class] == 1:
             self.notice(f"failed request ({attempt.error_class}): {attempt.message}")
-        self._show()
 
     def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        """Counts it, and shows its block where asked to."""
-        self._ended += 1
-        if end.reward is not None and end.reward.distance_km is not None:
-            self._distances += end.reward.distance_km
-            self._measured += 1
+        """Counted, and shown whole where asked to."""
+        self.figures.trace_ended(end, stored)
         if stored is not None:
-            block = sample_block(
-                self._ended, self._planned - self._found_done, stored, self._saved_to
-            )
-            console = self._bar.console if self._bar is not None and self._out.is_terminal else None
-            (console or self._out).print(block, markup=False)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._ended)
-        self._show()
+            block = sample_block(self.figures.ended, self.figures.to_do, stored, self._saved_to)
+            # On a terminal that shows the view as well, it goes above the view.
+            above = self._live is not None and self._out.is_terminal
+            (self._err if above else self._out).print(block)
 
-    def state(self) -> str:
-        """Rate, tokens, mean distance of what this run has closed, in one line."""
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        parts = [f"{60 * self._ended / seconds:.1f}/min", f"{self._tokens:,} tokens"]
-        if self._measured:
-            parts.append(f"mean {self._distances / self._measured:,.0f} km")
-        if failed := self._failures.total():
-            parts.append(f"{failed} failed requests")
-        return ", ".join(parts)
-
-    def _show(self) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, state=self.state())
-            return
-        now = time.monotonic()
-        if now - self._last_line >= PLAIN_INTERVAL:
-            self._last_line = now
-            total = self._planned - self._found_done
-            self.notice(f"{self._ended}/{total} traces, {self.state()}{self._time_left(total)}")
-
-    def _time_left(self, total: int) -> str:
-        if not self._ended:
-            return ""
-        seconds = (total - self._ended) * (time.monotonic() - self._started) / self._ended
-        return f", about {seconds / 60:.0f} min left"
+    def _view(self) -> Group:
+        figures = self.figures
+        bar = Table.grid(expand=True)
+        bar.add_row(ProgressBar(total=max(figures.to_do, 1), completed=figures.ended))
+        grid = Table.grid(padding=(0, 2))
+        rows = {
+            "traces": figures.progress_text(),
+            "requests": f"{figures.turns:,} answered, {figures.requests_text()}",
+            "tokens": figures.tokens_text(),
+            "quality": figures.quality_text(),
+            "failures": figures.failures_text(),
+            "cost": figures.cost_text(),
+            "paused": figures.paused or "",
+        }
+        for label, text in rows.items():
+            if text:
+                grid.add_row(label, Text(text))
+        return Group(bar, grid)

@@ -308,6 +308,10 @@ class Answer:
     flags: tuple[str, ...]
 
 
+ACCEPTED_SCORE = 0.3
+"""A trace with at least this score counts as accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reward:
     """A trace's reward under one spec; distance and score None without an answer.

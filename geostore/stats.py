@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from geostore.analytics import ask, open_reader
-from geostore.prices import format_cost
+from geostore.phrases import format_cost
 from geostore.results import QueryResult, format_turned
 
 _NAMES = ("recipe", "model", "with_tools")

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from geostore.analytics import ask, open_reader
-from geostore.prices import format_cost
+from geostore.phrases import budget_use, failures_by_class, format_cost, quality, span
 from geostore.processes import host_name, is_alive
 from geostore.results import QueryResult
 
@@ -88,9 +88,7 @@ def _run(row: dict[str, Any], state: str, spending: list[dict[str, Any]]) -> dic
         "tokens_per_s": _rate(row["tokens"], elapsed),
         "turns_last_min": row["recent_turns"],
         "tokens_per_s_last_min": _rate(row["recent_tokens"], min(elapsed, _RECENT_SECONDS)),
-        "failures": dict(
-            sorted((row["failures"] or {}).items(), key=lambda item: (-item[1], item[0]))
-        ),
+        "failures": row["failures"] or {},
         "budget": None,
     }
     if limits := _limits(row):
@@ -141,7 +139,7 @@ def _objects(result: QueryResult) -> list[dict[str, Any]]:
 
 def _block(run: dict[str, Any]) -> str:
     where = f"process {run['pid']} on {run['host']}"
-    lines = [f"run {run['run_id']}: {run['state']}, {_duration(run['elapsed_s'])}, {where}"]
+    lines = [f"run {run['run_id']}: {run['state']}, {span(run['elapsed_s'])}, {where}"]
     if run["model"] is not None:
         lines.append(f"  model     {run['model']}, recipe {run['recipe']}")
     lines.append(f"  traces    {_traces(run)}")
@@ -151,14 +149,15 @@ def _block(run: dict[str, Any]) -> str:
         f"{run['tokens_per_s_last_min']:,.0f}/s in the last minute"
     )
     if run["closed"]:
-        lines.append(f"  quality   {_quality(run)}")
+        lines.append(f"  quality   {quality(run['mean_km'], run['accept_rate'])}")
     if run["failures"]:
-        classes = ", ".join(f"{name} {count:,}" for name, count in run["failures"].items())
-        lines.append(f"  failures  {classes}")
+        lines.append(f"  failures  {failures_by_class(run['failures'])}")
     if run["cost"] is not None:
         lines.append(f"  cost      {_cost(run)}")
     if run["budget"] is not None:
-        lines.append(f"  budget    {_budget(run['budget'])}")
+        lines.append(
+            f"  budget    {budget_use(**run['budget'])} spent on this model, over all runs"
+        )
     return "\n".join(map(_wrapped, lines))
 
 
@@ -176,15 +175,8 @@ def _traces(run: dict[str, Any]) -> str:
     parts.append(f"{run['in_flight']:,} in flight")
     parts.append(f"{run['closed_per_min']:,.1f}/min")
     if run["left_s"] is not None:
-        parts.append(f"about {_duration(run['left_s'])} left")
+        parts.append(f"about {span(run['left_s'])} left")
     return ", ".join(parts)
-
-
-def _quality(run: dict[str, Any]) -> str:
-    mean = "no distance yet" if run["mean_km"] is None else f"mean {run['mean_km']:,.0f} km"
-    if run["accept_rate"] is None:
-        return mean
-    return f"{mean}, {100 * run['accept_rate']:.1f} % accepted"
 
 
 def _cost(run: dict[str, Any]) -> str:
@@ -194,23 +186,3 @@ def _cost(run: dict[str, Any]) -> str:
     if run["unpriced_turns"]:
         text += f"; without {run['unpriced_turns']:,} turns whose tokens the server did not count"
     return text
-
-
-def _budget(budget: dict[str, Any]) -> str:
-    parts = []
-    if budget["max_cost"] is not None:
-        spent = format_cost(budget["spent_cost"] or 0)
-        parts.append(f"a cost of {spent} of {format_cost(budget['max_cost'])}")
-    if budget["max_total_tokens"] is not None:
-        parts.append(f"{budget['spent_tokens']:,} of {budget['max_total_tokens']:,} tokens")
-    return f"{', '.join(parts)} spent on this model, over all runs"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours / 24:.1f} days"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from geostore.budget import Budget
+from geostore.pace import Pace
+from geostore.prices import Prices
 from geostore.records import Closing, FailedAttempt, Reward, Sample, StoredTrace, TraceKey, Turn
 
 
@@ -18,8 +21,36 @@ class TraceEnd:
     reward: Reward | None
 
 
-class Watcher(Protocol):
-    """Who is told how a run goes; called in the event loop, after the store has it."""
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What can be read off a run at any moment.
+
+    ceiling: the most requests at a time that were asked for. prices: of the
+    model, None where unknown. budget: None without a limit.
+    """
+
+    pace: Pace
+    ceiling: int
+    prices: Prices | None
+    budget: Budget | None
+
+
+class Watcher:
+    """Who is told how a run goes; called in the event loop, after the store has it.
+
+    This one heeds nothing; others override what they want to hear of.
+    """
+
+    @property
+    def wants_traces(self) -> bool:
+        """Whether `trace_ended` should be given the whole trace."""
+        return False
+
+    def started(self, gauges: Gauges) -> None:
+        """The run has its pace and its budget, and is about to ask."""
+
+    def tick(self) -> None:
+        """Half a second or so has passed, whatever happened in it."""
 
     def notice(self, message: str) -> None:
         """Something a person should read."""
@@ -39,12 +70,8 @@ class Watcher(Protocol):
     def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
         """A trace closed; `stored` where `wants_traces`."""
 
-    @property
-    def wants_traces(self) -> bool:
-        """Whether `trace_ended` should be given the whole trace."""
 
-
-class Watchers:
+class Watchers(Watcher):
     """Several watchers as one, told in their order."""
 
     def __init__(self, *watchers: Watcher) -> None:
@@ -55,32 +82,38 @@ class Watchers:
         """Whether any of them does."""
         return any(watcher.wants_traces for watcher in self._watchers)
 
+    def started(self, gauges: Gauges) -> None:
+        """Tell all."""
+        self._tell(lambda watcher: watcher.started(gauges))
+
+    def tick(self) -> None:
+        """Tell all."""
+        self._tell(lambda watcher: watcher.tick())
+
     def notice(self, message: str) -> None:
         """Tell all."""
-        for watcher in self._watchers:
-            watcher.notice(message)
+        self._tell(lambda watcher: watcher.notice(message))
 
     def planned(self, traces: int) -> None:
         """Tell all."""
-        for watcher in self._watchers:
-            watcher.planned(traces)
+        self._tell(lambda watcher: watcher.planned(traces))
 
     def found_done(self, traces: int) -> None:
         """Tell all."""
-        for watcher in self._watchers:
-            watcher.found_done(traces)
+        self._tell(lambda watcher: watcher.found_done(traces))
 
     def turn(self, key: TraceKey, turn: Turn) -> None:
         """Tell all."""
-        for watcher in self._watchers:
-            watcher.turn(key, turn)
+        self._tell(lambda watcher: watcher.turn(key, turn))
 
     def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
         """Tell all."""
-        for watcher in self._watchers:
-            watcher.failure(key, attempt)
+        self._tell(lambda watcher: watcher.failure(key, attempt))
 
     def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
         """Tell all."""
+        self._tell(lambda watcher: watcher.trace_ended(end, stored))
+
+    def _tell(self, what: Callable[[Watcher], None]) -> None:
         for watcher in self._watchers:
-            watcher.trace_ended(end, stored)
+            what(watcher)

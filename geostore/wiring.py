@@ -13,7 +13,8 @@ from typing import Any, Literal
 from geostore.budget import open_budget
 from geostore.dataset import PhotoDataset
 from geostore.errors import RecipeError
-from geostore.generate import Plan, Tally, generate
+from geostore.generate import generate
+from geostore.plan import Plan, Tally
 from geostore.prices import choose_prices
 from geostore.recipe import FrameChoice, ProtocolChoice, make_recipe
 from geostore.store import Durability, Store
@@ -88,7 +89,7 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
         max_pixels=request.max_pixels,
         extra_body=request.extra_body,
     )
-    prices = choose_prices(
+    named = choose_prices(
         address.model,
         per_million_in=request.price_in,
         per_million_out=request.price_out,
@@ -107,18 +108,20 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
                 teacher=teacher,
                 arguments=_arguments(request),
                 watcher=watcher,
+                prices=prices,
                 budget=budget,
             )
 
     with Store.open(request.store, create=True, durability=request.durability) as store:
-        if prices is not None:
-            put_prices(store, address.model, prices)
+        if named is not None:
+            put_prices(store, address.model, named)
+        prices = named or find_prices(store, address.model)
         budget = open_budget(
             store,
             model=address.model,
             max_total_tokens=request.max_total_tokens,
             max_cost=request.max_cost,
-            prices=prices or find_prices(store, address.model),
+            prices=prices,
         )
         return asyncio.run(play())
 

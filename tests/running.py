@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from geostore.dataset import PhotoDataset
-from geostore.generate import Plan, Tally, generate
+from geostore.generate import generate
+from geostore.plan import Plan, Tally
+from geostore.prices import Prices
 from geostore.recipe import make_recipe
 from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
 from geostore.rollout import Patience
 from geostore.store import Store
 from geostore.teacher import Teacher
-from geostore.watching import TraceEnd
+from geostore.watching import Gauges, TraceEnd, Watcher
 
 AT_ONCE = Patience(max_attempts=3, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01)
 
 
 @dataclass
-class Notes:
+class Notes(Watcher):
     """A watcher that writes everything down."""
 
     notices: list[str] = field(default_factory=list)
@@ -32,7 +34,14 @@ class Notes:
     ends: list[TraceEnd] = field(default_factory=list)
     total: int = 0
     done: int = 0
-    wants_traces: bool = False
+    gauges: list[Gauges] = field(default_factory=list)
+    ticks: int = 0
+
+    def started(self, gauges: Gauges) -> None:
+        self.gauges.append(gauges)
+
+    def tick(self) -> None:
+        self.ticks += 1
 
     def notice(self, message: str) -> None:
         self.notices.append(message)
@@ -58,9 +67,10 @@ def run(
     dataset_path: Path,
     store_path: Path,
     *,
-    notes: Notes | None = None,
+    notes: Watcher | None = None,
     request_timeout: float = 10.0,
     recipe: dict[str, Any] | None = None,
+    prices: Prices | None = None,
     **plan: Any,
 ) -> Tally:
     """One generate run in this process, with waits that a test can bear."""
@@ -79,6 +89,7 @@ def run(
                 teacher=teacher,
                 arguments={},
                 watcher=notes or Notes(),
+                prices=prices,
             )
 
     with Store.open(store_path, create=True, durability="normal") as store:

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "geostore"
 # Rooms from the ground up: a room may import only rooms that stand before it.
 ORDER = (
     "errors",
+    "phrases",
     "records",
     "identity",
     "sqlfiles",
@@ -51,8 +52,11 @@ ORDER = (
     "runs",
     "signals",
     "watching",
+    "plan",
+    "missing",
     "generate",
     "wiring",
+    "figures",
     "progress",
     "eventlog",
     "api",

@@ -23,8 +23,9 @@ import pytest
 
 import geostore.wiring
 from geostore.dataset import PhotoDataset
-from geostore.generate import Plan, generate
+from geostore.generate import generate
 from geostore.journal import Journal
+from geostore.plan import Plan
 from geostore.recipe import make_recipe
 from geostore.store import Durability, Store
 from geostore.teacher import Teacher

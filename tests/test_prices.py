@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.analytics import ask, open_reader
+from geostore.phrases import format_cost
 from geostore.prices import (
     PriceError,
     Prices,
     Usage,
     choose_prices,
-    format_cost,
     load_prices,
     usage_of_json,
     usage_of_turn,

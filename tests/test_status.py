@@ -191,7 +191,7 @@ def test_cost_counts_billed_failures_and_a_budget_all_runs(path: Path) -> None:
         "spent_cost": pytest.approx((200 + 1000 + 200) / 1e6),
     }
     text = format_text(status(path))
-    assert "a cost of 0.00140 of 5.00, 1,220 of 2,000 tokens spent on this model" in text
+    assert "budget    0.00140 of 5.00, 1,220 of 2,000 tokens spent on this model" in text
 
 
 def test_a_trace_that_two_runs_played_was_closed_by_the_last(path: Path) -> None:

@@ -18,7 +18,7 @@ from geostore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from geostore.generate import Tally
+    from geostore.plan import Tally
 
 
 class RetryKind(StrEnum):
@@ -226,7 +226,7 @@ def generate(
     from contextlib import ExitStack
 
     from geostore.eventlog import EventLog
-    from geostore.generate import Plan
+    from geostore.plan import Plan
     from geostore.progress import ProgressWatcher
     from geostore.rollout import Patience
     from geostore.sampling import Draw
@@ -286,7 +286,7 @@ def generate(
             ProgressWatcher(verbose=verbose, saved_to=str(store), quiet=quiet)
         )
         tally = run_generate(request, Watchers(shown, log) if log else shown)
-    say(_summary(tally, shown.state()))
+    say(_summary(tally, shown.figures.line()))
     if tally.stopped:
         say(tally.paused or "run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)

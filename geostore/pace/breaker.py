@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from geostore.pace.limits import PaceLimits
+from geostore.phrases import span
 
 _LONGEST_PROBE_SECONDS = 120.0
 
@@ -82,13 +83,3 @@ class Breaker:
             f"gave up after a pause of {span(now - self.opened_at)}: {self.why()}; "
             "run the command again when the teacher answers"
         )
-
-
-def span(seconds: float) -> str:
-    """A length of time as people say it, such as ``45 s``, ``4 min 10 s``, ``2 h 5 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    large, small = ("h", "min") if whole >= 3600 else ("min", "s")
-    count, rest = divmod(whole // 60 if whole >= 3600 else whole, 60)
-    return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"

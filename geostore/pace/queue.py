@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from geostore.errors import GeostoreError
-from geostore.pace.breaker import Breaker, span
+from geostore.pace.breaker import Breaker
 from geostore.pace.bucket import Bucket
 from geostore.pace.level import Level
 from geostore.pace.limits import PaceLimits
+from geostore.phrases import span
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
 """Error classes by which a server says that it has too much to do.

@@ -1,0 +1,53 @@
+"""How the numbers of a run are said: alike while it runs, from another terminal, and after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it: ``45 s``, ``4 min 10 s``, ``2 h 5 min``, ``3.4 days``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole >= 48 * 3600:
+        return f"{whole / 86400:.1f} days"
+    large, small, count = ("h", "min", round(whole / 60)) if whole >= 3600 else ("min", "s", whole)
+    count, rest = divmod(count, 60)
+    return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"
+
+
+def failures_by_class(failures: Mapping[str, int]) -> str:
+    """Such as ``rate_limit 12, timeout 3``, the most first."""
+    ordered = sorted(failures.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count:,}" for name, count in ordered)
+
+
+def quality(mean_km: float | None, accept_rate: float | None) -> str:
+    """Such as ``mean 824 km, 53.2 % accepted``; None: not known yet."""
+    mean = "no distance yet" if mean_km is None else f"mean {mean_km:,.0f} km"
+    return mean if accept_rate is None else f"{mean}, {100 * accept_rate:.1f} % accepted"
+
+
+def format_cost(cost: float) -> str:
+    """A cost with at least three digits that say something, and two decimals."""
+    if cost == 0 or abs(cost) >= 1:
+        return f"{cost:,.2f}"
+    return f"{cost:.{2 - math.floor(math.log10(abs(cost)))}f}"
+
+
+def budget_use(
+    *,
+    max_cost: float | None,
+    spent_cost: float | None,
+    max_total_tokens: int | None,
+    spent_tokens: int,
+) -> str:
+    """How far a budget is used, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
+    parts = []
+    if max_cost is not None:
+        parts.append(f"{format_cost(spent_cost or 0.0)} of {format_cost(max_cost)}")
+    if max_total_tokens is not None:
+        parts.append(f"{spent_tokens:,} of {max_total_tokens:,} tokens")
+    return ", ".join(parts)
