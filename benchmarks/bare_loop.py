@@ -114,9 +114,14 @@ async def play(
 
 
 def open_photo(data: bytes, limits: ImageLimits) -> Shown:
+    """The photo; where it needs no other size, it is sent as it is stored."""
     image: Image.Image = Image.open(io.BytesIO(data))
     image.load()
-    return _shown(image if image.mode == "RGB" else image.convert("RGB"), limits, limits.min_side)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if fit_size(*image.size, limits, enlarge_short_side=limits.min_side) == image.size:
+        return Shown(image, image.size, _url(data))
+    return _shown(image, limits, limits.min_side)
 
 
 def zoom(shown: Shown, box: list[float], limits: ImageLimits) -> Shown:
@@ -137,5 +142,8 @@ def _shown(pixels: Image.Image, limits: ImageLimits, short_side: int) -> Shown:
     sent = pixels if size == pixels.size else pixels.resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     sent.save(buffer, "JPEG", quality=limits.quality)
-    url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Shown(pixels, size, url)
+    return Shown(pixels, size, _url(buffer.getvalue()))
+
+
+def _url(data: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()

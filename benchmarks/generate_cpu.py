@@ -52,7 +52,7 @@ from geostore.store import Store
 from geostore.teacher import Teacher
 
 PHOTOS = 48
-LATENCY = 0.02
+LATENCY = 0.2
 MAX_PIXELS = 1_003_520
 GOAL = 1.3
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import datasets
 from PIL import Image
 
-SIZE = (2048, 1536)
-_QUALITY = 82
+SIZE = (1024, 768)
+_QUALITY = 88
 
 
 def save_photos(path: Path, photos: Sequence[bytes]) -> None:
@@ -45,7 +45,7 @@ def photo(number: int, size: tuple[int, int] = SIZE) -> bytes:
     chance = random.Random(number)
     image = _noise(chance, 6, size)
     # Each finer layer is fainter: few edges are sharp, and none of the photo is flat.
-    for cells, strength in ((48, 0.3), (192, 0.1), (768, 0.03)):
+    for cells, strength in ((48, 0.3), (192, 0.15), (768, 0.06)):
         image = Image.blend(image, _noise(chance, cells, size), strength)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY)

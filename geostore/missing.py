@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from geostore.journal import Journal
 from geostore.plan import Plan, Tally
-from geostore.records import TraceKey
+from geostore.records import Sample, TraceKey
 from geostore.sampling import candidates, describe_skipped
 from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Store
 from geostore.survey import FINISHED, UNFINISHED, Survey
@@ -32,6 +33,9 @@ CLAIM_SECONDS = 120.0
 
 _CHUNK = 512
 """Candidate rows that are looked up in the store at a time."""
+
+_DRAWN_TOGETHER = 8
+"""New rows that are read and recorded at a time; each costs some milliseconds before the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class MissingTraces:
                 usable += finished
                 self._found_done(finished * plan.rollouts)
                 continue
-            missing = chunk[states == UNFINISHED].tolist()
+            missing = [int(row) for row in chunk[states == UNFINISHED]]
             known = await self.journal.commit(
                 partial(Store.known_samples, dataset_id=dataset_id, indices=missing)
             )
@@ -95,7 +99,11 @@ class MissingTraces:
                     usable += 1
                     self._found_done(plan.rollouts)
                     continue
-                sample = known.get(index) or await self._draw(dataset_id, index)
+                if index not in known:
+                    new = (row for row in missing[missing.index(index) :] if row not in known)
+                    together = min(wanted - usable, _DRAWN_TOGETHER)
+                    known |= await self._draw(dataset_id, list(islice(new, together)))
+                sample = known[index]
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
                     self.tally.excluded[sample.exclusion] += 1
@@ -117,10 +125,16 @@ class MissingTraces:
             self.tally.done += traces
         self.watcher.found_done(traces)
 
-    async def _draw(self, dataset_id: int, index: int) -> KnownSample:
-        loop = asyncio.get_running_loop()
-        sample = await loop.run_in_executor(self.executor, self.dataset.read_sample, index)
-        return await self.journal.commit(lambda s: s.put_sample(dataset_id, sample))
+    async def _draw(self, dataset_id: int, rows: list[int]) -> dict[int, KnownSample]:
+        """Look at rows' photos and record them, all in one commit; by row number."""
+
+        def read() -> list[Sample]:
+            return [self.dataset.read_sample(row) for row in rows]
+
+        samples = await asyncio.get_running_loop().run_in_executor(self.executor, read)
+        return await self.journal.commit(
+            lambda s: {one.sample_index: s.put_sample(dataset_id, one) for one in samples}
+        )
 
     async def _claim(
         self, sample_id: int, recipe_id: int, rollout: int

@@ -200,9 +200,11 @@ class _Rollout:
     async def play(self, load_photo: Callable[[], bytes]) -> Outcome:
         setting = self._setting
         decoded = setting.bench.decoded
-        photo = await self._work(load_photo)
+        photo = b""
 
         def prepare() -> ImageFacts:
+            nonlocal photo
+            photo = load_photo()
             images = conversation_images(
                 photo, setting.recipe, self._calls, sent=self._sent, decoded=decoded
             )
@@ -210,7 +212,8 @@ class _Rollout:
             return images[0].facts
 
         try:
-            return await self._steps(photo, await self._work(prepare))
+            sent = await self._work(prepare)
+            return await self._steps(photo, sent)
         finally:
             decoded.forget(photo)
 

@@ -25,7 +25,7 @@ import httpx2
 
 from geostore.records import Reply
 
-_SAMPLE_BYTES = 4096
+_SAMPLE_BYTES = 256
 """Of a request: enough to tell two photos apart, and nothing beside hashing megabytes of them."""
 
 SENT_TWICE = "the server sent a response twice, and what it sent next may be another request's"
