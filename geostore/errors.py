@@ -39,7 +39,8 @@ class DatasetError(GeostoreError):
 class ImageError(GeostoreError):
     """One photo cannot be used; `kind` is a stable word for the store.
 
-    kind: one of ``undecodable``, ``too_large``, ``too_small``, ``missing``.
+    kind: one of ``undecodable``, ``too_large``, ``too_small``, ``too_thin``, ``missing``,
+    ``changed``.
     """
 
     def __init__(self, message: str, *, kind: str) -> None:

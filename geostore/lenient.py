@@ -1,8 +1,9 @@
 """Reads JSON that a model wrote, repairing it only where there is one reading.
 
 Repaired: a Markdown code fence around it, a comma before a closing bracket,
-single quotes where the text holds no double quote, and Python's None, True and
-False. Anything else that is not JSON is not guessed at.
+strings in single quotes, line breaks inside strings, and Python's None, True and
+False. Anything else that is not JSON is not guessed at; nor is an object that
+gives one name two values, of which parsers silently take the last.
 """
 
 from __future__ import annotations
@@ -11,37 +12,63 @@ import json
 import re
 from typing import Any
 
-_FENCE = re.compile(r"\A```[a-zA-Z]*[ \t]*\n(.*?)\n?```\Z", re.DOTALL)
-_STRING = r'"(?:[^"\\]|\\.)*+"'
-# Strings are matched first and left alone, so that nothing inside them is repaired.
-_TRAILING_COMMA = re.compile(_STRING + r"|,(?=\s*+[\]}])", re.DOTALL)
-_PYTHON_WORD = re.compile(_STRING + r"|\b(?:None|True|False)\b", re.DOTALL)
+_FENCE = re.compile(r"\A```[a-zA-Z]*\s*(.*?)\s*```\Z", re.DOTALL)
+# Strings are matched first and whole, so that nothing inside them is taken for a comma or a word.
+# An escape outside a string is no JSON either way; matched as a pair, it begins no string.
+_TOKEN = re.compile(
+    r"""
+    (?P<plain> "(?:[^"\\]|\\.)*+" | \\. )
+    | '(?P<single> (?:[^'\\]|\\.)*+ )'
+    | (?P<comma> ,(?=\s*+[\]}]) )
+    | (?P<word> \b(?:None|True|False)\b )
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_IN_SINGLE = re.compile(r'\\.|"', re.DOTALL)
 _WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 def load_lenient(text: str) -> tuple[Any, bool]:
     """The value, and whether it had to be repaired; (None, False) where there is none."""
-    value, ok = _loads(text)
+    value, ok = _loads(text, strict=True)
     if ok:
         return value, False
-    value, ok = _loads(_repair(text))
+    value, ok = _loads(_repair(text), strict=False)
     return (value, True) if ok else (None, False)
 
 
-def _loads(text: str) -> tuple[Any, bool]:
+def _loads(text: str, *, strict: bool) -> tuple[Any, bool]:
+    """strict: refuse control characters in strings, as JSON does."""
     try:
-        return json.loads(text), True
+        return json.loads(text, strict=strict, object_pairs_hook=_unambiguous), True
     # RecursionError: nesting past Python's limit. ValueError also covers integers of more
     # digits than Python converts.
     except (ValueError, RecursionError):
         return None, False
 
 
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs) and any(members[name] != value for name, value in pairs):
+        raise ValueError("one name, two values")
+    return members
+
+
 def _repair(text: str) -> str:
     text = text.strip()
     if fenced := _FENCE.match(text):
-        text = fenced.group(1).strip()
-    if '"' not in text and "'" in text:
-        text = text.replace("'", '"')
-    text = _TRAILING_COMMA.sub(lambda m: m.group() if m.group() != "," else "", text)
-    return _PYTHON_WORD.sub(lambda m: _WORDS.get(m.group(), m.group()), text)
+        text = fenced.group(1)
+    return _TOKEN.sub(_mended, text)
+
+
+def _mended(token: re.Match[str]) -> str:
+    if token["single"] is not None:
+        return f'"{_IN_SINGLE.sub(_in_double_quotes, token["single"])}"'
+    if token["comma"] is not None:
+        return ""
+    return _WORDS.get(token.group(), token.group())
+
+
+def _in_double_quotes(part: re.Match[str]) -> str:
+    """A quote or an escape of a string in single quotes, as it stands in double quotes."""
+    return {'"': '\\"', "\\'": "'"}.get(part.group(), part.group())

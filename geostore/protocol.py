@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from geostore.answers.text import visible_text
 from geostore.identity import canonical_json, sha256_hex
 from geostore.lenient import load_lenient
 from geostore.recipe import PHOTO_SIZE
@@ -64,7 +65,8 @@ class WrittenCall:
     """A tool call as the teacher wrote it; name "" where none could be read.
 
     raw_arguments: the JSON text of the arguments, or the whole text inside the
-    tags where it is not a call. repaired: it was almost JSON with one reading.
+    tags where it is not a call. repaired: it was not written as it should be, and
+    has one reading.
     """
 
     name: str
@@ -134,7 +136,7 @@ def lead_in(
     if before is None:
         return opening_messages(recipe, photo, last_turn=last_turn)
     if calls:
-        return observation_messages(recipe, before, calls, last_turn=last_turn)
+        return observation_messages(before, calls, last_turn=last_turn)
     return nudge_messages(recipe, before, last_turn=last_turn)
 
 
@@ -150,7 +152,11 @@ def opening_messages(recipe: Recipe, photo: ImageFacts, *, last_turn: bool) -> l
 
 
 def assistant_message(turn: Turn) -> Message:
-    """The teacher's own turn as it is sent back: content, reasoning and calls as they came."""
+    """The teacher's own turn as it is sent back: content, reasoning and calls as they came.
+
+    But for calls that the token limit cut: they were not run, and servers refuse
+    a call without a result, or with half a JSON text in it.
+    """
     content: str | None = turn.response
     message: dict[str, Any] = {"role": "assistant"}
     reasoning = turn.reasoning or ""
@@ -163,7 +169,7 @@ def assistant_message(turn: Turn) -> Message:
     elif turn.reasoning_source is not None:
         # Servers differ in which of the two they read.
         message["reasoning"] = message["reasoning_content"] = reasoning
-    if turn.native_calls is not None:
+    if turn.native_calls is not None and turn.finish_reason != "length":
         message["tool_calls"] = orjson.loads(turn.native_calls)
         content = content or None
     message["content"] = content
@@ -171,17 +177,18 @@ def assistant_message(turn: Turn) -> Message:
 
 
 def observation_messages(
-    recipe: Recipe, turn: Turn, calls: Sequence[ToolCall], *, last_turn: bool
+    turn: Turn, calls: Sequence[ToolCall], *, last_turn: bool
 ) -> list[Message]:
     """What the teacher gets back for all calls of a turn, in order of `calls`.
 
-    Text protocol: one user message, its tags at its very start and end, because
-    a chat template may drop the reasoning before a user turn that is not so
-    wrapped. Native: a `tool` message per call, then one user message with the
-    images, which every server takes (a `tool` message may be text only).
+    Calls written in the text: one user message, its tags at its very start and
+    end, because a chat template may drop the reasoning before a user turn that is
+    not so wrapped. Native calls: a `tool` message per call, then one user message
+    with the images, which every server takes (a `tool` message may be text only).
+    The turn decides, not the recipe (`written_calls`).
     """
     closing = f"\n{LAST_TURN}" if last_turn else ""
-    if recipe.protocol == "text":
+    if turn.native_calls is None:
         parts: list[dict[str, Any]] = []
         for call in calls:
             tail = closing if call is calls[-1] else ""
@@ -222,7 +229,6 @@ def nudge_messages(recipe: Recipe, turn: Turn, *, last_turn: bool) -> list[Messa
 # --- responses ----------------------------------------------------------------------------------
 
 _CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 
 def split_reasoning(content: str) -> tuple[str, str | None, ReasoningSource | None]:
@@ -245,16 +251,18 @@ def split_reasoning(content: str) -> tuple[str, str | None, ReasoningSource | No
 def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
     """The calls in a response, in order; none where the recipe has no tools.
 
+    Read from where they are: `tool_calls` where the message has them, else the
+    text outside <think></think>, in either protocol. Some servers read calls out
+    of the text unasked, and some leave to the text what was asked for natively.
     A call that the token limit cut is none: half a call must not run. One whose
     closing tag the server swallowed as a stop string is whole.
     """
     if not recipe.tools:
         return ()
-    if recipe.protocol == "native":
-        calls = orjson.loads(turn.native_calls) if turn.native_calls else []
-        return tuple(_native_call(call) for call in calls)
+    if turn.native_calls is not None:
+        return tuple(_native_call(call) for call in orjson.loads(turn.native_calls))
     found = []
-    for match in _CALL.finditer(_THOUGHT.sub("", turn.response)):
+    for match in _CALL.finditer(visible_text(turn.response)):
         closed = match.group(2) == "</tool_call>"
         if not closed and turn.finish_reason == "length" and match.end() == len(match.string):
             break
@@ -263,20 +271,25 @@ def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
 
 
 def _native_call(call: Mapping[str, Any]) -> WrittenCall:
-    function = call.get("function") or {}
-    arguments = function.get("arguments")
+    function = call.get("function")
+    if not isinstance(function, dict):
+        return WrittenCall("", canonical_json(call).decode())
+    name, arguments = function.get("name"), function.get("arguments")
     # Some servers send the arguments as an object instead of its JSON text.
     text = arguments if isinstance(arguments, str) else canonical_json(arguments or {}).decode()
-    return WrittenCall(str(function.get("name") or ""), text)
+    return WrittenCall(name if isinstance(name, str) else "", text)
 
 
 def _text_call(body: str) -> WrittenCall:
     value, repaired = load_lenient(body)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return WrittenCall("", body)
-    arguments = value.get("arguments", value.get("parameters", {}))
-    text = arguments if isinstance(arguments, str) else _json_text(arguments)
-    return WrittenCall(value["name"], text, repaired)
+    written_as = "arguments" if "arguments" in value else "parameters"
+    arguments = value.get(written_as, {})
+    if isinstance(arguments, str):  # the object's JSON text: encoded once too often
+        return WrittenCall(value["name"], arguments, repaired=True)
+    repaired |= written_as in value and written_as != "arguments"
+    return WrittenCall(value["name"], _json_text(arguments), repaired)
 
 
 def _json_text(value: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from geostore.errors import RecipeError
@@ -84,35 +84,56 @@ class Family:
     """What the models of a family have in common.
 
     frame: of their boxes. factor: the multiple of pixels that their server
-    resizes to. protocol: how they take tool calls. max_pixels: the area up to
-    which their server leaves an image as it is.
+    resizes to. protocol: how they take tool calls. min_pixels, max_pixels,
+    max_side: the areas and the long side within which their server leaves an
+    image as it is; None where that does not matter.
     """
 
     frame: BboxFrame
     factor: int
     protocol: Protocol
-    max_pixels: int
+    max_pixels: int = 1280 * 28 * 28
+    min_pixels: int = 56 * 56
+    max_side: int | None = None
 
 
-# Sources: the Qwen2.5-VL and Qwen3-VL model cards (28 and 32 pixels a patch pair; absolute and
-# 0..1000 boxes), Gemini's guide to bounding boxes (0..1000, y first), OpenAI's and Anthropic's
-# guides to images (short side reduced to 768; long side to 1568).
+# Looked for anywhere in a name, in this order, for models are served under names such as
+# `Qwen/Qwen2.5-VL-7B-Instruct`, `qwen2p5-vl-32b`, `us.anthropic.claude-sonnet-4` or a path; a
+# model distilled from another has its own family's name first here. OpenAI's names are short,
+# and are looked for only where a name can begin.
+# Sources: the Qwen2-VL report (boxes in 0..1000), the Qwen2.5-VL and Qwen3-VL model cards and
+# preprocessor_config.json (28 and 32 pixels a patch pair, least areas 56 x 56 and 256 x 256;
+# absolute and 0..1000 boxes), Gemini's guide to bounding boxes (0..1000, y first), OpenAI's guide
+# to images (reduced to 2048 x 2048, then to a short side of 768), Anthropic's (long side of 1568).
 _FAMILIES: tuple[tuple[str, Family], ...] = (
-    (r"qwen[-_ ]?2(\.5)?[-_ ]?vl|qwen2\.5", Family("pixel", 28, "text", 1280 * 28 * 28)),
-    (r"qwen[-_ ]?3", Family("norm1000", 32, "text", 1280 * 28 * 28)),
-    (r"gemini", Family("norm1000_yx", 1, "native", 1280 * 28 * 28)),
-    (r"claude", Family("pixel", 1, "native", 768 * 768)),
-    (r"(^|/)(gpt|o[1-9]|chatgpt)", Family("pixel", 1, "native", 768 * 768)),
+    (r"qwen[-_ ]?2[._p-]?5", Family("pixel", 28, "text")),
+    (r"qwen[-_ ]?2[-_ ]?vl|qvq", Family("norm1000", 28, "text")),
+    (r"qwen[-_ ]?3", Family("norm1000", 32, "text", min_pixels=256 * 256)),
+    (r"gemini", Family("norm1000_yx", 1, "native")),
+    (r"claude", Family("pixel", 1, "native", 768 * 768, max_side=1568)),
+    (
+        r"(^|[/:.@])(chatgpt|gpt|o[1-9](?![0-9a-z]))",
+        Family("pixel", 1, "native", 768 * 768, max_side=2048),
+    ),
 )
-_UNKNOWN_FAMILY = Family("norm1000", 1, "text", 1280 * 28 * 28)
+_UNKNOWN_FAMILY = Family("norm1000", 1, "text")
 
 
 def family_of(model: str) -> Family:
     """The family of a model by its name; what most servers take where the name tells nothing."""
+    return _known_family(model) or _UNKNOWN_FAMILY
+
+
+def is_known(model: str) -> bool:
+    """Whether a model's name tells its family."""
+    return _known_family(model) is not None
+
+
+def _known_family(model: str) -> Family | None:
     for pattern, family in _FAMILIES:
         if re.search(pattern, model, re.IGNORECASE):
             return family
-    return _UNKNOWN_FAMILY
+    return None
 
 
 def make_recipe(
@@ -120,17 +141,25 @@ def make_recipe(
     model: str,
     tools: bool = True,
     tool_names: Sequence[str] = DEFAULT_TOOLS,
+    extra_tools: Sequence[str] = (),
     protocol: ProtocolChoice = "auto",
     bbox_frame: FrameChoice = "auto",
     temperature: float = 0.7,
     max_tokens: int = 2048,
     seed: int | None = None,
     max_pixels: int | None = None,
+    image_multiple: int | None = None,
+    zoom_side: int | None = None,
     extra_body: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """The recipe for a model, with what is left to ``auto`` decided by its name.
 
+    tool_names: the tools that are offered, in order; extra_tools: more of them,
+        whose order makes no difference.
     max_pixels: greatest area of an image as sent, in pixels; None: the family's.
+    image_multiple: each side of an image as sent is a multiple of this many
+        pixels; None: the family's where boxes are in pixels, else 1.
+    zoom_side: a zoom is enlarged to this short side, in pixels; None: 448.
     Without tools, protocol and frame decide nothing and are set to fixed values,
     so that they do not make two recipes of one.
     Raises RecipeError where a value is out of range or `extra_body` names a
@@ -148,8 +177,11 @@ def make_recipe(
     how: Protocol = family.protocol if protocol == "auto" else protocol
     if not tools:
         frame, how = "norm1000", "text"
-    limits = _limits(frame, family.factor, family.max_pixels if max_pixels is None else max_pixels)
-    schemas = tool_schemas(frame, tuple(tool_names)) if tools else ()
+    if extra_tools and not tools:
+        raise RecipeError("tools are switched off; enable none, or leave them on")
+    more = sorted(set(extra_tools) - set(tool_names))
+    schemas = tool_schemas(frame, (*tool_names, *more)) if tools else ()
+    limits = _limits(frame, family, image_multiple, max_pixels, zoom_side)
     return Recipe(
         model=model,
         system_prompt=_system_prompt(schemas if how == "text" else ()),
@@ -167,7 +199,29 @@ def make_recipe(
 
 def recipe_hash(recipe: Recipe) -> str:
     """Sha256 in hex of the canonical JSON of all the recipe's fields."""
-    return content_hash(asdict(recipe))
+    return content_hash(recipe_values(recipe))
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """All the recipe's fields as plain values, as they are hashed and stored.
+
+    A limit that came in later and is not set is left out, so that recipes from
+    before have the hash that they had.
+    """
+    values = asdict(recipe)
+    if recipe.limits.max_side is None:
+        del values["limits"]["max_side"]
+    return values
+
+
+def earlier_form(recipe: Recipe) -> Recipe:
+    """The recipe as it was before images in pixel frames had a longest side and a least area.
+
+    A store that was begun with that goes on with it; the same recipe where
+    there is no difference.
+    """
+    limits = replace(recipe.limits, max_side=None, min_pixels=ImageLimits().min_pixels)
+    return replace(recipe, limits=limits)
 
 
 def tool_names(recipe: Recipe) -> tuple[str, ...]:
@@ -175,18 +229,32 @@ def tool_names(recipe: Recipe) -> tuple[str, ...]:
     return tuple(str(schema["function"]["name"]) for schema in recipe.tools)
 
 
-def _limits(frame: BboxFrame, factor: int, max_pixels: int) -> ImageLimits:
+def _limits(
+    frame: BboxFrame,
+    family: Family,
+    multiple: int | None,
+    max_pixels: int | None,
+    zoom_side: int | None,
+) -> ImageLimits:
+    usual = ImageLimits()
     # Only where boxes are in pixels must the size sent be the size the server sees.
-    used = factor if frame == "pixel" else 1
-    least = ImageLimits(factor=used)
-    if max_pixels < least.min_pixels:
-        raise RecipeError(
-            f"max pixels {max_pixels} is too small; at least {least.min_pixels} (56 x 56)"
-        )
+    in_pixels = frame == "pixel"
+    factor = (family.factor if in_pixels else 1) if multiple is None else multiple
+    side = usual.zoom_side if zoom_side is None else zoom_side
+    most = family.max_pixels if max_pixels is None else max_pixels
+    if most < usual.min_pixels:
+        raise RecipeError(f"max pixels {most} is too small; at least {usual.min_pixels} (56 x 56)")
+    if not 1 <= factor <= 56:
+        raise RecipeError(f"image multiple {factor} is out of range; it goes from 1 to 56 pixels")
+    if not 1 <= side <= 4096:
+        raise RecipeError(f"zoom side {side} is out of range; it goes from 1 to 4096 pixels")
     return ImageLimits(
-        factor=used,
-        max_pixels=max_pixels,
-        min_side=28 if factor == 28 else 32,
+        factor=factor,
+        min_pixels=min(family.min_pixels, most) if in_pixels else usual.min_pixels,
+        max_pixels=most,
+        min_side=28 if 28 in (family.factor, factor) else 32,
+        zoom_side=side,
+        max_side=family.max_side if in_pixels else None,
     )
 
 

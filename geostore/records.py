@@ -31,8 +31,10 @@ class ImageLimits:
     min_pixels, max_pixels: bounds of the area.
     min_side: least short side of a tool's image; smaller ones are enlarged.
     zoom_side: a zoom is enlarged until its short side has this many pixels,
-        as far as `max_pixels` lets it.
+        as far as `max_pixels` and `max_side` let it.
     quality: JPEG quality of every image that is encoded here.
+    max_side: greatest long side, None for no bound but the area. Teachers that
+        name boxes in pixels of the image as sent reduce one with a longer side.
     """
 
     factor: int = 1
@@ -41,6 +43,7 @@ class ImageLimits:
     min_side: int = 32
     zoom_side: int = 448
     quality: int = 90
+    max_side: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from geostore.export.messages import sent_messages
 from geostore.protocol import Message
 from geostore.recipe import tool_names
 from geostore.records import Answer, FailedAttempt, Reward, StoredTrace, ToolCall, Turn
+from geostore.tools import further_effect
 
 if TYPE_CHECKING:
     from geostore.restore import PhotoSource
@@ -194,6 +195,7 @@ def _call(call: ToolCall) -> list[str]:
         words.append(f"box {list(call.box)}")
     if call.angle is not None:
         words.append(f"angle {call.angle:g}")
+    words += [f"{name} {value:g}" for name, value in further_effect(call).items()]
     if call.flags:
         words.append(f"({', '.join(call.flags)})")
     if not call.success:

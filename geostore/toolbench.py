@@ -29,12 +29,14 @@ class ToolBench:
         """
         if step.refused:
             most = recipe.max_calls_per_turn
-            sentence = f"Not run: at most {most} tool calls are run in one turn. Call again."
+            sentence = f"Not run: at most {most} tool calls are run in one turn, so call again."
             return _bad(step, BadCall("too_many_calls", sentence, None)), None
         if not step.written.name:
             sentence = (
                 "The text inside <tool_call></tool_call> is not a JSON object with "
-                '"name" and "arguments". Write the call again.'
+                '"name" and "arguments": write the call again.'
+                if recipe.protocol == "text"
+                else "That call names no tool: call one by its name, with arguments."
             )
             return _bad(step, BadCall("malformed_call", sentence, None)), None
         understood = understand(
@@ -53,7 +55,7 @@ class ToolBench:
             source = derive(full, step.earlier, understood.source_index)
             image = present(apply(understood, source), understood.name, recipe.limits)
         except (MemoryError, OSError, ValueError, ArithmeticError) as error:
-            sentence = f"The tool failed on this call ({type(error).__name__}). Try another."
+            sentence = f"The tool failed on this call ({type(error).__name__}): try another."
             return _bad(step, BadCall("tool_crash", sentence, understood.source_index)), None
         return _good(step, recipe, understood, image), image
 
@@ -94,7 +96,7 @@ def _bad(step: Run, bad: BadCall) -> ToolCall:
         angle=None,
         success=False,
         error_kind=bad.error_kind,
-        flags=(),
+        flags=("repaired",) if bad.repaired or step.written.repaired else (),
         observation=bad.sentence,
         image=None,
         image_index=None,

@@ -16,7 +16,8 @@ from geostore.errors import RecipeError
 from geostore.generate import generate
 from geostore.plan import Plan, Tally
 from geostore.prices import choose_prices
-from geostore.recipe import FrameChoice, ProtocolChoice, make_recipe
+from geostore.recipe import FrameChoice, ProtocolChoice, earlier_form, is_known, make_recipe
+from geostore.records import Recipe
 from geostore.store import Durability, Store
 from geostore.store.costs import find_prices, put_prices
 from geostore.teacher import Teacher, without_credentials
@@ -49,11 +50,14 @@ class GenerateRequest:
     teacher: Literal["offline"] | None = None
     reader: str = "template"
     tools: bool = True
+    extra_tools: tuple[str, ...] = ()
     protocol: ProtocolChoice = "auto"
     bbox_frame: FrameChoice = "auto"
     temperature: float = 0.7
     max_tokens: int = 2048
     max_pixels: int | None = None
+    image_multiple: int | None = None
+    zoom_side: int | None = None
     seed: int | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     request_timeout: float = 600.0
@@ -81,12 +85,15 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
     recipe = make_recipe(
         model=address.model,
         tools=request.tools,
+        extra_tools=request.extra_tools,
         protocol=request.protocol,
         bbox_frame=request.bbox_frame,
         temperature=request.temperature,
         max_tokens=request.max_tokens,
         seed=request.seed,
         max_pixels=request.max_pixels,
+        image_multiple=request.image_multiple,
+        zoom_side=request.zoom_side,
         extra_body=request.extra_body,
     )
     named = choose_prices(
@@ -98,12 +105,19 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
     )
     dataset = PhotoDataset.open(request.dataset_path, columns=dict(request.columns))
 
+    guessed = request.bbox_frame == "auto" and not is_known(address.model)
+
     async def play() -> Tally:
+        if guessed and recipe.tools and request.teacher is None:
+            watcher.notice(
+                f"the name {address.model} does not tell in which frame the model names boxes; "
+                f"taken for {recipe.bbox_frame} (see --bbox-frame)"
+            )
         async with _teacher(request, address) as teacher:
             return await generate(
                 dataset=dataset,
                 store=store,
-                recipe=recipe,
+                recipe=_as_begun(store, recipe),
                 plan=request.plan,
                 teacher=teacher,
                 arguments=_arguments(request),
@@ -124,6 +138,17 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
             prices=prices,
         )
         return asyncio.run(play())
+
+
+def _as_begun(store: Store, recipe: Recipe) -> Recipe:
+    """The recipe, in its earlier form where that is what the store's traces were made with.
+
+    What was paid for under that form must not be asked again.
+    """
+    earlier = earlier_form(recipe)
+    if store.knows_recipe(earlier) and not store.knows_recipe(recipe):
+        return earlier
+    return recipe
 
 
 def _address(request: GenerateRequest) -> _Address:

@@ -204,24 +204,71 @@ def last_text(player: Player, turn: int) -> str:
     return content if isinstance(content, str) else content[-1]["text"]
 
 
-def test_a_call_together_with_an_answer_runs_and_the_answer_is_not_final() -> None:
-    player = Player(recipe_of(), lambda turn: 5)
-    both = text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]}) + answer(1, 2)
-    end = player.play([saying(both), saying(answer(3, 4))], [])
+PROTOCOLS = pytest.mark.parametrize("protocol", ["text", "native"])
+BOX = (ZOOM, {"bbox_2d": [0, 0, 500, 500]})
+
+
+def calling(
+    protocol: str, *calls: tuple[str, object], beside: str = "", **fields: object
+) -> Callable[[Ask], Turn]:
+    """A turn that makes these calls in a protocol, with text beside them."""
+    if protocol == "native":
+        return lambda ask: replace(native(*calls, content=beside)(ask), **fields)  # type: ignore[arg-type]
+    return saying("".join(text_call(*call) for call in calls) + beside, **fields)
+
+
+@PROTOCOLS
+def test_a_call_together_with_an_answer_runs_and_the_answer_is_not_final(protocol: str) -> None:
+    player = Player(recipe_of(protocol=protocol), lambda turn: 5)
+    both = calling(protocol, BOX, beside=answer(1, 2))
+    end = player.play([both, saying(answer(3, 4))], [])
     assert end == Closing("answered", "answer")
     assert len(player.requests) == 2
 
 
-def test_on_the_last_turn_an_answer_beside_a_call_counts() -> None:
-    player = Player(recipe_of(), lambda turn: 1)
-    both = text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]}) + answer(1, 2)
-    assert player.play([saying(both)], []) == Closing("answered", "answer")
+@PROTOCOLS
+def test_an_answer_beside_a_call_is_final_where_the_recipe_says_so(protocol: str) -> None:
+    recipe = replace(recipe_of(protocol=protocol), answer_with_calls="final")
+    player = Player(recipe, lambda turn: 5)
+    both = calling(protocol, BOX, beside=answer(1, 2))
+    assert player.play([both], []) == Closing("answered", "answer")
+    assert len(player.rows) == 1, "the call is not run: nobody would see what it gave"
 
 
-def test_calls_past_the_limit_of_a_turn_are_refused_in_words() -> None:
-    player = Player(recipe_of(), lambda turn: 5)
-    many = text_call(ROTATE, {"angle": 90}) * 5
-    player.play([saying(many), saying(answer(1, 2))], [])
+@PROTOCOLS
+def test_on_the_last_turn_an_answer_beside_a_call_counts(protocol: str) -> None:
+    player = Player(recipe_of(protocol=protocol), lambda turn: 1)
+    both = calling(protocol, BOX, beside=answer(1, 2))
+    assert player.play([both], []) == Closing("answered", "answer")
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_turn_that_was_cut_runs_no_call_and_can_be_asked_again(
+    protocol: str, whole: bool
+) -> None:
+    """What is asked then shows no call without a result, which servers refuse."""
+    player = Player(recipe_of(protocol=protocol), lambda turn: 5)
+    cut = calling(protocol, BOX, finish_reason="length")
+    if not whole and protocol == "text":
+        half = text_call(*BOX).removesuffix("]}}\n</tool_call>")
+        cut = saying(half, finish_reason="length")
+    end = player.play([cut], [])
+    assert end == Closing("exhausted", "truncated")
+    assert len(player.rows) == 1
+    again = player.conversation(player.rows).next(5, go_on=True)
+    assert isinstance(again, Ask)
+    messages = [json.loads(message.canonical) for message in again.messages]
+    assert [message["role"] for message in messages[2:]] == ["assistant", "user"]
+    assert "tool_calls" not in messages[2]
+    assert "cut off" in messages[3]["content"][0]["text"]
+
+
+@PROTOCOLS
+def test_calls_past_the_limit_of_a_turn_are_refused_in_words(protocol: str) -> None:
+    player = Player(recipe_of(protocol=protocol), lambda turn: 5)
+    many = calling(protocol, *[(ROTATE, {"angle": 90})] * 5)
+    player.play([many, saying(answer(1, 2))], [])
     calls = [row for row in player.rows if isinstance(row, ToolCall)]
     assert [call.error_kind for call in calls] == [None, None, None] + ["too_many_calls"] * 2
 

@@ -335,7 +335,7 @@ def test_a_second_interrupt_stops_without_waiting(photo_dataset: Path, store_pat
         process.send_signal(signal.SIGINT)
         wait_until(lambda: process.poll() is not None or len(server.requests) >= 4)
         assert process.stderr is not None
-        assert "stopping" in process.stderr.readline()
+        assert any("stopping" in line for line in iter(process.stderr.readline, ""))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 3, errors

@@ -9,6 +9,7 @@ import struct
 import threading
 import warnings
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,16 @@ class TestRefusals:
             probe(data[: int(len(data) * part)])
         assert caught.value.kind == "undecodable"
 
+    @pytest.mark.parametrize("at", [20, 60, 100])
+    def test_a_png_whose_pixels_are_damaged_is_undecodable_and_not_black(self, at: int) -> None:
+        """Pillow loads a PNG to read its EXIF; after a load that failed, the next says nothing."""
+        data = bytearray(saved(quarters((160, 120)), "PNG"))
+        data[data.index(b"IDAT") + at] ^= 0x55
+        for read in (probe, decode, lambda data: prepare_photo(data, ANY_SIZE)):
+            with pytest.raises(ImageError) as caught:
+                read(bytes(data))
+            assert caught.value.kind == "undecodable"
+
     def test_a_progressive_jpeg_without_its_last_scans_is_undecodable(self) -> None:
         data = saved(quarters((256, 256)), "JPEG", progressive=True)
         cut = data.rindex(b"\xff\xda")
@@ -177,6 +188,15 @@ class TestRefusals:
         with pytest.raises(ImageError) as caught:
             probe(saved(Image.new("RGB", size), format))
         assert caught.value.kind == "too_small"
+
+    def test_a_photo_thinner_than_servers_take_is_refused_when_it_is_drawn(self) -> None:
+        """And still decoded where it was sent before, so that what was sent can be derived."""
+        thin = saved(Image.new("RGB", (2001, 10)), "PNG")
+        with pytest.raises(ImageError) as caught:
+            probe(thin)
+        assert caught.value.kind == "too_thin"
+        assert decode(thin).size == (2001, 10)
+        assert probe(saved(Image.new("RGB", (2000, 10)), "PNG")).width == 2000
 
     def test_a_bomb_is_too_large_and_is_not_decoded(self) -> None:
         """20,000 x 20,000 pixels in a few bytes: refused by its header."""
@@ -342,6 +362,27 @@ class TestFitSize:
         assert width * height <= 1_000_000
         assert width * height > 950_000
         assert fit_size(900, 800, limits, enlarge_short_side=448) == (900, 800)
+
+    @given(
+        st.integers(4, 20_000),
+        st.integers(4, 20_000),
+        st.integers(200, 2048),
+        st.integers(0, 600),
+        st.sampled_from([1, 28]),
+    )
+    def test_no_side_is_longer_than_the_longest_that_is_allowed(
+        self, width: int, height: int, longest: int, enlarge: int, factor: int
+    ) -> None:
+        """Else the server would reduce it, and boxes in its pixels would mean others here."""
+        limits = ImageLimits(factor=factor, max_side=longest, min_pixels=1)
+        fitted = fit_size(width, height, limits, enlarge_short_side=enlarge)
+        assert max(fitted) <= longest
+        assert all(side >= factor and side % factor == 0 for side in fitted)
+        if factor == 1 and min(fitted) > 8:  # the shape stays, as far as whole pixels let it
+            assert abs(math.log(fitted[0] / fitted[1] / (width / height))) < 0.13
+        within = replace(limits, max_side=None)
+        if max(fit_size(width, height, within, enlarge_short_side=enlarge)) <= longest // 2:
+            assert fitted == fit_size(width, height, within, enlarge_short_side=enlarge)
 
     def test_the_thinnest_images_fit_what_a_jpeg_can_hold(self) -> None:
         width, height = fit_size(1_000_000, 4, ImageLimits())

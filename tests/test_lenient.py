@@ -39,6 +39,14 @@ def test_no_text_makes_it_raise(text: str) -> None:
         ("{'name': 'zoom', 'arguments': {'bbox_2d': [1, 2, 3, 4]}}", {"name": "zoom"}),
         ('{"name": "zoom", "label": None}', {"name": "zoom", "label": None}),
         ('{"name": "zoom", "deep": True,}', {"name": "zoom", "deep": True}),
+        ("{'name': \"zoom\", 'label': \"driver's side\"}", {"label": "driver's side"}),
+        (
+            "{'label': 'it\\'s \"here\"', 'at': '\\u00e9\\n'}",
+            {"label": 'it\'s "here"', "at": "é\n"},
+        ),
+        ('{"label": "one\ntwo"}', {"label": "one\ntwo"}),
+        ('```{"a": 1}```', {"a": 1}),
+        ('```json {"a": 1} ```', {"a": 1}),
     ],
 )
 def test_what_python_would_have_written_is_repaired(text: str, value: dict[str, object]) -> None:
@@ -49,7 +57,23 @@ def test_what_python_would_have_written_is_repaired(text: str, value: dict[str, 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "name: zoom", '{"a": "it\'s",, }', "{'a': \"b\"}", "[" * 5000, '{"a" "b"}'],
+    [
+        "",
+        "{",
+        "name: zoom",
+        '{"a": "it\'s",, }',
+        "{'label': 'Joe's bar'}",
+        "{'label': 'a', 'label': 'b'}",
+        '{"a": 1, "a": 2}',
+        '{"a": {"b": [1, 2], "b": [1, 3]}}',
+        "{a: 1}",
+        '{"a": 1} {"b": 2}',
+        '{"a": 1',
+        '```json\n{"a": 1}',
+        "{'a': 'b\\'}",
+        "[" * 5000,
+        '{"a" "b"}',
+    ],
 )
 def test_what_has_more_than_one_reading_or_none_is_not_guessed_at(text: str) -> None:
     assert load_lenient(text) == (None, False)
@@ -57,3 +81,34 @@ def test_what_has_more_than_one_reading_or_none_is_not_guessed_at(text: str) -> 
 
 def test_words_inside_strings_are_left_alone() -> None:
     assert load_lenient('{"label": "None, True,]",}') == ({"label": "None, True,]"}, True)
+
+
+def test_a_name_that_is_given_the_same_value_twice_has_one_reading() -> None:
+    assert load_lenient('{"a": [1], "a": [1]}') == ({"a": [1]}, False)
+
+
+PYTHON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.sampled_from("ab'\"\n{},: é")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.sampled_from("ab'\"")), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "label", "a b"]), PYTHON, min_size=1))
+def test_what_python_prints_is_read_as_what_was_printed(value: dict[str, object]) -> None:
+    """Whichever quotes Python chose, and whatever quotes stand inside."""
+    assert load_lenient(repr(value)) == (value, load_lenient(repr(value))[1])
+
+
+@pytest.mark.parametrize("unit", ["'", '"', "\\'", "\\", ", ]", "'\"", "```", "None"])
+@pytest.mark.parametrize("head", ["{", "{'", '{"'])
+def test_hostile_text_is_read_once_and_not_over_and_over(head: str, unit: str) -> None:
+    """Ten times what a response can hold; a reader that went back over it would not return."""
+    assert load_lenient(head + unit * 100_000) == (None, False)

@@ -107,6 +107,14 @@ def test_a_native_call_without_an_id_gets_one_so_that_it_can_be_answered() -> No
     assert [c["id"] for c in json.loads(found.native_calls or "")] == ["call_0", "mine"]
 
 
+def test_native_calls_under_one_id_are_told_apart() -> None:
+    """Two results could not both be given to one call."""
+    call = {"id": "same", "type": "function", "function": {"name": "z", "arguments": "{}"}}
+    answered = said(Reply(None, tool_calls=[call, call, {**call, "id": 7}]))
+    calls = json.loads(answered.native_calls or "")
+    assert [each["id"] for each in calls] == ["same", "call_1", "call_2"]
+
+
 def test_characters_that_no_text_column_takes_are_replaced_and_the_rest_is_kept() -> None:
     body = b'{"choices": [{"message": {"content": "a\\ud800b\\u0000c"}, "finish_reason": "stop"}]}'
     fault = Fault(200, body)

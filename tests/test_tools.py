@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from geostore import tools
 from geostore.errors import ImageError, RecipeError
 from geostore.identity import canonical_text
 from geostore.imaging import MIN_SIDE, encode, fit_size, resize
+from geostore.recipe import make_recipe, tool_names
 from geostore.records import BboxFrame, ImageFacts, ImageLimits, ToolCall
 from geostore.tools import (
     DEFAULT_TOOLS,
@@ -33,7 +38,6 @@ from geostore.tools import (
     tool_schemas,
     understand,
 )
-from geostore.tools.tool import Meaning, Tool
 
 FRAMES: tuple[BboxFrame, ...] = ("pixel", "norm1000", "norm1000_yx")
 # Sent at half its size, so that the pixel frame is not the source's own.
@@ -134,29 +138,46 @@ class TestSchemas:
             assert set(tool.required) <= set(tool.properties("pixel"))
 
 
-def test_a_further_tool_is_one_more_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Schema, understanding, pixels, words and derivation all come from the entry."""
-    flip = Tool(
-        name="image_flip_tool",
-        description="Mirror an image.",
-        properties=lambda _frame: {"label": {"type": "string"}},
-        required=(),
-        understand=lambda arguments, _frame: Meaning(arguments={"label": arguments.label() or ""}),
-        apply=lambda _call, image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        told=lambda _operation, arguments, frame: f"image {frame.index}, {arguments['label']}.",
-        short_side=lambda limits: limits.min_side,
-        moves_table=True,
-    )
-    monkeypatch.setattr(registry, "TOOLS", {**TOOLS, flip.name: flip})
-    assert tool_schemas("pixel", (flip.name,))[0]["function"]["name"] == flip.name
-    operation = good(flip.name, {"label": "mirrored"}, enabled=(flip.name,))
+MIRROR = """
+from PIL import Image
+
+from geostore.tools.tool import Meaning, Tool
+
+TOOL = Tool(
+    name="image_mirror_tool",
+    description="Mirror an image.",
+    properties=lambda _frame: {"label": {"type": "string"}},
+    required=(),
+    understand=lambda arguments, _frame: Meaning(arguments={"label": arguments.label() or ""}),
+    apply=lambda _call, image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    effect=lambda _call: {},
+    told=lambda _operation, arguments, frame: f"image {frame.index}, {arguments['label']}.",
+    short_side=lambda limits: limits.min_side,
+    moves_table=True,
+)
+"""
+
+
+def test_a_further_tool_is_one_more_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schema, understanding, pixels, words and derivation all come from the file alone."""
+    (tmp_path / "mirror.py").write_text(MIRROR)
+    monkeypatch.setattr(tools, "__path__", [*tools.__path__, str(tmp_path)])
+    monkeypatch.setattr(registry, "TOOLS", registry.find_tools())
+    monkeypatch.delitem(sys.modules, "geostore.tools.mirror")
+    name = "image_mirror_tool"
+    assert set(registry.TOOLS) == {*TOOLS, name}
+    assert tool_schemas("pixel", (name,))[0]["function"]["name"] == name
+    operation = good(name, {"label": "mirrored"}, enabled=(name,))
     photo = noise((60, 40))
     made = row(operation, apply(operation, photo), 1)
     assert derive(photo, [made], 1).getpixel((0, 0)) == photo.getpixel((59, 0))
     assert table_after([made]) == 1
     text = observation(operation, PHOTO, image_index=1, images=(PHOTO,), frame="pixel")
     assert text == "Image 1 (500 x 400 pixels): image 0, mirrored."
-    assert bad(flip.name, {"angle": 1}, enabled=(flip.name,)).error_kind == "extra_argument"
+    assert bad(name, {"angle": 1}, enabled=(name,)).error_kind == "extra_argument"
+    recipe = make_recipe(model="test", extra_tools=(name,))
+    assert tool_names(recipe) == (*DEFAULT_TOOLS, name)
+    assert good(name, {}, enabled=tool_names(recipe), earlier=[made]).flags == ("noop",)
 
 
 class TestZoom:
@@ -295,6 +316,15 @@ class TestRotate:
         assert (sent.full_width, sent.full_height) == (1000, 300)
 
 
+def assert_one_sentence(text: str) -> None:
+    """It starts as one, ends as one, and no other begins in between."""
+    assert text[0].isupper() or text.startswith(("bbox_2d", "angle", "img_idx", "label"))
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert not re.search(r"[.!?]\s", re.sub(r'"[^"]*"', "", text)), text
+    text.encode()
+
+
 class TestBadCalls:
     @pytest.mark.parametrize(
         ("name", "arguments", "kind", "said"),
@@ -331,6 +361,9 @@ class TestBadCalls:
             (ZOOM, {"bbox_2d": [0, 9, 300, 3]}, "bbox_empty", "y1 less than y2"),
             (ZOOM, {"bbox_2d": [1000, 0, 1200, 500]}, "bbox_outside", "outside the image"),
             (ZOOM, {"bbox_2d": [-9e300, 0, -1e300, 500]}, "bbox_outside", "outside the image"),
+            (ZOOM, {"bbox_2d": [1000.4, 0, 1001, 500]}, "bbox_outside", "outside the image"),
+            (ZOOM, {"bbox_2d": [0, 0, 0.4, 500]}, "bbox_too_small", "too small"),
+            (ZOOM, {"bbox_2d": [999.6, 0, 1200, 500]}, "bbox_too_small", "too small"),
             (ZOOM, {"bbox_2d": [0, 0, 3, 500]}, "bbox_too_small", "at least 4 across and 5 down"),
             (ZOOM, {"bbox_2d": [-50, 0, 3, 500]}, "bbox_too_small", "too small"),
             (ZOOM, {"bbox_2d": [0, 0, 1000, 11]}, "bbox_too_thin", "100 times"),
@@ -340,8 +373,8 @@ class TestBadCalls:
             (ROTATE, {"angle": [90]}, "angle_invalid", "finite number of degrees"),
             (ROTATE, '{"angle": NaN}', "angle_invalid", "finite number of degrees"),
             (ROTATE, '{"angle": -Infinity}', "angle_invalid", "finite number of degrees"),
-            (ROTATE, {"angle": 90, "img_idx": 1}, "img_idx_unknown", "There is only image 0"),
-            (ROTATE, {"angle": 90, "img_idx": -1}, "img_idx_unknown", "There is only image 0"),
+            (ROTATE, {"angle": 90, "img_idx": 1}, "img_idx_unknown", "there is only image 0"),
+            (ROTATE, {"angle": 90, "img_idx": -1}, "img_idx_unknown", "there is only image 0"),
             (ROTATE, {"angle": 90, "img_idx": 0.5}, "img_idx_invalid", "whole number"),
             (ROTATE, {"angle": 90, "img_idx": "photo"}, "img_idx_invalid", "whole number"),
             (ROTATE, {"angle": 90, "img_idx": False}, "img_idx_invalid", "whole number"),
@@ -353,8 +386,7 @@ class TestBadCalls:
         """The kind is stable, for analysis; the sentence says what is wrong and what goes."""
         refused = bad(name, arguments)
         assert (refused.error_kind, said in refused.sentence) == (kind, True), refused
-        assert "\n" not in refused.sentence
-        refused.sentence.encode()
+        assert_one_sentence(refused.sentence)
         without_source = kind in ("unknown_tool", "malformed_json", "arguments_not_object")
         expected = None if without_source or kind.startswith("img_idx") else 0
         assert refused.source_index == expected
@@ -375,7 +407,7 @@ class TestBadCalls:
     def test_a_tool_that_is_not_enabled_is_unknown(self) -> None:
         refused = bad(ROTATE, {"angle": 90}, enabled=(ZOOM,))
         assert refused.error_kind == "unknown_tool"
-        assert f"You can call {ZOOM}." in refused.sentence
+        assert f"you can call {ZOOM}." in refused.sentence
         assert "no tools" in bad(ROTATE, {"angle": 90}, enabled=()).sentence
 
     def test_what_the_teacher_wrote_is_quoted_short_and_on_one_line(self) -> None:
@@ -386,7 +418,7 @@ class TestBadCalls:
 
     def test_several_images_are_named_by_their_range(self) -> None:
         refused = bad(ROTATE, {"angle": 9, "img_idx": 5}, images=(PHOTO, PHOTO, PHOTO))
-        assert "There are images 0 to 2." in refused.sentence
+        assert "there are images 0 to 2." in refused.sentence
 
 
 class TestRepairs:

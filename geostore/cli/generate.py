@@ -88,6 +88,13 @@ def generate(
     tools: Annotated[
         bool, typer.Option("--tools/--no-tools", help="Let the teacher zoom and rotate.")
     ] = True,
+    enable_tool: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--enable-tool",
+            help="Offer one more tool, such as image_enhance_tool; may be repeated.",
+        ),
+    ] = None,
     protocol: Annotated[
         Literal["auto", "text", "native"],
         typer.Option(help="How calls are written: in the text, by the API, or by the model."),
@@ -102,6 +109,25 @@ def generate(
             "--max-pixels",
             min=3136,
             help="Greatest area of an image as sent, in pixels; zooms are cut from full size.",
+        ),
+    ] = None,
+    image_multiple: Annotated[
+        int | None,
+        typer.Option(
+            "--image-multiple",
+            min=1,
+            max=56,
+            help="Sides of images as sent are multiples of it; else by the model, where its boxes "
+            "are in pixels (28 for Qwen2.5-VL).",
+        ),
+    ] = None,
+    zoom_side: Annotated[
+        int | None,
+        typer.Option(
+            "--zoom-side",
+            min=1,
+            max=4096,
+            help="Enlarge a zoom to this short side, in pixels; else 448.",
         ),
     ] = None,
     concurrency: Annotated[
@@ -263,11 +289,14 @@ def generate(
         teacher=teacher,
         reader=reader,
         tools=tools,
+        extra_tools=tuple(enable_tool or ()),
         protocol=protocol,
         bbox_frame=bbox_frame,
         temperature=temperature,
         max_tokens=max_tokens,
         max_pixels=max_pixels,
+        image_multiple=image_multiple,
+        zoom_side=zoom_side,
         seed=seed,
         extra_body=json_object(extra_body, "--extra-body"),
         request_timeout=request_timeout,

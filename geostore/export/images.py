@@ -16,6 +16,7 @@ from geostore.errors import DatasetError, ExportError, ImageError
 from geostore.export.messages import ImageUrl
 from geostore.protocol import data_url
 from geostore.records import ImageFacts, SentImage, StoredTrace, ToolCall
+from geostore.tools import further_effect
 
 if TYPE_CHECKING:
     from geostore.restore import PhotoSource
@@ -33,7 +34,7 @@ def reference_urls(trace: StoredTrace) -> ImageUrl:
     gives the dataset's name and row, the image's number in the conversation, its
     size as sent in pixels, and the operation that made it (null for the photo),
     its box in pixels of the full-resolution source, its angle in degrees
-    counter-clockwise.
+    counter-clockwise, and, where its tool has them, other parameters by name.
     """
     made: list[tuple[ImageFacts | None, dict[str, Any] | None]] = [(trace.photo, None)]
     made += [(call.image, _operation(call)) for call in trace.calls if call.image is not None]
@@ -111,4 +112,5 @@ def _operation(call: ToolCall) -> dict[str, Any]:
         "source_index": call.source_index,
         "box": None if call.box is None else list(call.box),
         "angle": call.angle,
+        **further_effect(call),
     }

@@ -31,7 +31,11 @@ MAX_PIXELS = 178_956_970
 MIN_SIDE = 4
 """Below this many pixels a side there is no photo to be placed."""
 
-_MAX_SENT_SIDE = 65_500  # what libjpeg can write
+MAX_ASPECT = 200
+"""Above this ratio of its sides a photo is refused, because servers refuse it (Qwen's do, by
+`MAX_RATIO` in qwen-vl-utils) and would stop a whole run."""
+
+_MAX_SENT_SIDE = 65_500
 # Pillow reads more, but some by starting another program, and none that photos come in.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 _MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -75,12 +79,16 @@ def probe(data: bytes) -> PhotoFacts:
     A JPEG is walked from end to end, as is a PNG with its checksums, and not
     decoded; any other format is, because nothing less tells that it is whole.
     Raises ImageError: ``undecodable`` (no image, cut off, damaged),
-    ``too_large`` (over `MAX_PIXELS`), ``too_small`` (a side under 4 pixels).
+    ``too_large`` (over `MAX_PIXELS`), ``too_small`` (a side under 4 pixels),
+    ``too_thin`` (one side over `MAX_ASPECT` times the other; only here, so that
+    what was sent before can be derived again).
     """
     opened = _open(data)
     if opened.stripped is None or opened.stripped.format == "WEBP":
         _load(opened)
     width, height = opened.size
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(f"the photo has {width} x {height} pixels", kind="too_thin")
     return PhotoFacts(
         sha256=sha256_hex(data),
         width=width,
@@ -147,14 +155,15 @@ def fit_size(
     Each side is rounded to the factor; if the area is then out of bounds, both
     are scaled, rounding down to get under `max_pixels` and up to reach
     `min_pixels`. enlarge_short_side: first enlarge until the short side has this
-    many pixels, as far as `max_pixels` lets it. No side is ever less than the
-    factor, whatever the aspect ratio.
+    many pixels, as far as `max_pixels` and `max_side` let it. No side is ever less
+    than the factor, whatever the aspect ratio.
     Source: smart_resize of Qwen's image processor (qwen-vl-utils).
     """
     room = math.sqrt(limits.max_pixels / (width * height))
-    enlarge = min(enlarge_short_side / min(width, height), room)
-    if enlarge > 1:
-        width, height = round(width * enlarge), round(height * enlarge)
+    longest = math.inf if limits.max_side is None else limits.max_side / max(width, height)
+    scale = min(max(1.0, min(enlarge_short_side / min(width, height), room)), longest)
+    if scale != 1:
+        width, height = (max(1, round(side * scale)) for side in (width, height))
     factor = limits.factor
     fitted = [max(factor, round(side / factor) * factor) for side in (width, height)]
     area = fitted[0] * fitted[1]
@@ -169,9 +178,10 @@ def fit_size(
     if fitted[0] * fitted[1] > limits.max_pixels:
         # A very thin image, whose short side is held up at the factor, or bounds so close that
         # rounding up left them: the long side gives way.
-        longest = max(factor, limits.max_pixels // min(fitted) // factor * factor)
-        fitted = [min(side, longest) for side in fitted]
-    largest = _MAX_SENT_SIDE // factor * factor
+        most = max(factor, limits.max_pixels // min(fitted) // factor * factor)
+        fitted = [min(side, most) for side in fitted]
+    # The first is what libjpeg can write.
+    largest = max(factor, min(_MAX_SENT_SIDE, limits.max_side or _MAX_SENT_SIDE) // factor * factor)
     return min(fitted[0], largest), min(fitted[1], largest)
 
 
@@ -248,9 +258,17 @@ def _open(data: bytes) -> _Opened:
 
 
 def _foreign_orientation(image: Image.Image) -> int:
-    """Orientation by Pillow's reading, where the metadata was not taken out before."""
+    """Orientation by Pillow's reading, where the metadata was not taken out before.
+
+    Raises ImageError where the pixels have to be read for it and cannot be.
+    """
     if image.format == "TIFF":
         return 1  # Pillow turns it while loading
+    if image.format == "PNG":
+        # Pillow loads a PNG to read its EXIF. A picture that fails must fail here: loading it
+        # again would fail no more and give black pixels.
+        with _decoder_errors():
+            image.load()
     try:
         with _quiet():
             value = image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import orjson
 
 from geostore.identity import canonical_text
+from geostore.recipe import recipe_values
 from geostore.records import (
     Answer,
     DatasetFacts,
@@ -94,7 +95,7 @@ def sample_record(row: Row) -> Sample:
 
 def recipe_row(recipe: Recipe) -> dict[str, Any]:
     """Parameters of put_recipe, but for the hash."""
-    row = asdict(recipe)
+    row = recipe_values(recipe)
     return {**row, **{name: canonical_text(row[name]) for name in _RECIPE_JSON}}
 
 

@@ -220,6 +220,10 @@ class Store:
         self._put("put_recipe", rows.recipe_row(recipe), sha256=sha256)
         return self._only("find_recipe", sha256=sha256)
 
+    def knows_recipe(self, recipe: Recipe) -> bool:
+        """Whether a recipe was ever used in this store."""
+        return self._run("find_recipe", sha256=recipe_hash(recipe)).fetchone() is not None
+
     def get_recipe(self, recipe_id: int) -> Recipe:
         """A recipe by id."""
         return rows.recipe_record(self._run("get_recipe", recipe_id=recipe_id).fetchone())

@@ -81,11 +81,17 @@ def _parted(
 
 
 def _native_calls(calls: list[dict[str, Any]]) -> str:
-    """Canonical JSON of the calls; one that a server sent without an id gets one.
+    """Canonical JSON of the calls; one that a server sent without an id of its own gets one.
 
     The id ties a result to its call, so without it the call cannot be answered.
     """
-    named = [{**call, "id": call.get("id") or f"call_{i}"} for i, call in enumerate(calls)]
+    taken: set[str] = set()
+    named = []
+    for number, call in enumerate(calls):
+        given = call.get("id")
+        known = given if isinstance(given, str) and given not in taken else ""
+        taken.add(known)
+        named.append({**call, "id": known or f"call_{number}"})
     return canonical_text(named)
 
 

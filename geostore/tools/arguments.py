@@ -46,7 +46,7 @@ class Arguments:
         if value is None and raw.strip() != "null":
             raise RefusedCall(
                 "malformed_json",
-                "The arguments are not valid JSON. Write them as one JSON object.",
+                "The arguments are not valid JSON, or name one twice: write one JSON object.",
             )
         raise RefusedCall(
             "arguments_not_object",
@@ -61,10 +61,10 @@ class Arguments:
         takes += f"; {listed(required)} must be given." if required else "."
         for name in required:
             if name not in self._members:
-                raise RefusedCall("missing_argument", f"The argument {name} is missing. {takes}")
+                raise RefusedCall("missing_argument", f"The argument {name} is missing: {takes}")
         for name in self._members:
             if name not in allowed:
-                raise RefusedCall("extra_argument", f"There is no argument {quoted(name)}. {takes}")
+                raise RefusedCall("extra_argument", f"There is no argument {quoted(name)}: {takes}")
 
     def image_index(self, count: int) -> int | None:
         """``img_idx``, None where it is not given. Kinds: ``img_idx_invalid``, ``img_idx_unknown``.
@@ -75,12 +75,12 @@ class Arguments:
         if value is None:
             self.repaired |= "img_idx" in self._members
             return None
-        have = "There is only image 0" if count == 1 else f"There are images 0 to {count - 1}"
+        have = "there is only image 0" if count == 1 else f"there are images 0 to {count - 1}"
         number = self._number(value)
         if number is None or number != math.floor(number):
-            raise RefusedCall("img_idx_invalid", f"img_idx must be a whole number. {have}.")
+            raise RefusedCall("img_idx_invalid", f"img_idx must be a whole number: {have}.")
         if not 0 <= number < count:
-            raise RefusedCall("img_idx_unknown", f"That img_idx does not exist. {have}.")
+            raise RefusedCall("img_idx_unknown", f"That img_idx does not exist: {have}.")
         self.repaired |= not isinstance(value, int)
         return int(number)
 
@@ -97,7 +97,7 @@ class Arguments:
                 return a, b, c, d
         raise RefusedCall(
             "bbox_invalid",
-            f"bbox_2d must be a list of four finite numbers. Give {frame.allowed}.",
+            f"bbox_2d must be a list of four finite numbers; give {frame.allowed}.",
         )
 
     def label(self) -> str | None:
@@ -107,7 +107,7 @@ class Arguments:
             self.repaired |= "label" in self._members
             return None
         if not isinstance(value, str):
-            raise RefusedCall("label_invalid", "label must be a text.")
+            raise RefusedCall("label_invalid", "label must be a text, or be left out.")
         # JSON can escape half of a surrogate pair, which no UTF-8 holds.
         sound = value.encode(errors="replace").decode()
         self.repaired |= sound != value
@@ -122,6 +122,15 @@ class Arguments:
                 "angle must be a finite number of degrees; positive turns counter-clockwise.",
             )
         return number
+
+    def number(self, name: str, *, default: float) -> float:
+        """A number that may be left out; NaN where what was given is no finite number."""
+        value = self._members.get(name)
+        if value is None:
+            self.repaired |= name in self._members
+            return default
+        number = self._number(value)
+        return math.nan if number is None else number
 
     def _number(self, value: Any) -> float | None:
         """A finite number, also from its decimal text; None otherwise."""

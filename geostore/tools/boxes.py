@@ -33,7 +33,8 @@ FRAME_ORDER: dict[BboxFrame, str] = {
 class RefusedCall(Exception):
     """Why a call cannot run; raised while it is read and caught where reading began.
 
-    kind: a stable word for the store. sentence: for the teacher.
+    kind: a stable word for the store. sentence: one, for the teacher, that says
+    what was wrong and what is allowed.
     """
 
     def __init__(self, kind: str, sentence: str) -> None:
@@ -100,17 +101,18 @@ class Frame:
         if x1 >= x2 or y1 >= y2:
             raise RefusedCall(
                 "bbox_empty",
-                f"The box {box_text(numbers)} is empty: x1 must be less than x2, and y1 less than "
-                f"y2. Give {self.allowed}.",
+                f"The box {box_text(numbers)} is empty: x1 must be less than x2 and y1 less than "
+                f"y2; give {self.allowed}.",
+            )
+        # Before rounding: a sliver along an edge is inside, and too small.
+        if x2 <= 0 or y2 <= 0 or x1 >= self.width or y1 >= self.height:
+            raise RefusedCall(
+                "bbox_outside",
+                f"The box {box_text(numbers)} lies outside the image; give {self.allowed}.",
             )
         full_width, full_height = self.image.full_width, self.image.full_height
         left, right = (_edge(x, self.width, full_width) for x in (x1, x2))
         top, bottom = (_edge(y, self.height, full_height) for y in (y1, y2))
-        if right <= 0 or bottom <= 0 or left >= full_width or top >= full_height:
-            raise RefusedCall(
-                "bbox_outside",
-                f"The box {box_text(numbers)} lies outside the image. Give {self.allowed}.",
-            )
         box = (max(left, 0), max(top, 0), min(right, full_width), min(bottom, full_height))
         self._check_shape(numbers, box)
         return box, box != (left, top, right, bottom)
@@ -123,13 +125,13 @@ class Frame:
             raise RefusedCall(
                 "bbox_too_small",
                 f"The box {box_text(numbers)} is too small: its sides must be at least "
-                f"{_up(least_x)} across and {_up(least_y)} down. Give {self.allowed}.",
+                f"{_up(least_x)} across and {_up(least_y)} down; give {self.allowed}.",
             )
         if max(width, height) > MAX_ASPECT * min(width, height):
             raise RefusedCall(
                 "bbox_too_thin",
                 f"The box {box_text(numbers)} is too thin: its longer side may be at most "
-                f"{MAX_ASPECT} times the shorter one. Give {self.allowed}.",
+                f"{MAX_ASPECT} times the shorter one; give {self.allowed}.",
             )
 
     def _x_first(self, numbers: Sequence[float]) -> tuple[float, float, float, float]:

@@ -1,17 +1,21 @@
-"""The teacher's visual tools, zoom and rotate, as pure functions on images.
+"""The teacher's visual tools as pure functions on images.
 
 A call is first understood (no pixels needed), then applied at full resolution,
 then made ready to be sent. Every image of a conversation follows from the photo
 and the rows of its calls, so no pixels have to be kept. A bad call is a value
 with a sentence for the teacher, never an exception.
 
-A further tool is one more module like `zoom`, entered in `TOOLS`.
+A further tool is one more module like `zoom` in this folder: whatever names a
+`TOOL` is found. It is offered only where a recipe asks for it by name.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
@@ -24,14 +28,26 @@ from geostore.imaging import encode, fit_size, resize
 from geostore.records import BboxFrame, ImageFacts, ImageLimits, SentImage, ToolCall
 from geostore.tools.arguments import Arguments, listed, quoted
 from geostore.tools.boxes import Frame, RefusedCall
-from geostore.tools.rotate import ROTATE_TOOL, within_turn
 from geostore.tools.tool import BadCall, Operation, Tool
-from geostore.tools.zoom import ZOOM_TOOL
 
-TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in (ZOOM_TOOL, ROTATE_TOOL)})
-ZOOM = ZOOM_TOOL.name
-ROTATE = ROTATE_TOOL.name
+ZOOM, ROTATE = "image_zoom_in_tool", "image_rotate_tool"
 DEFAULT_TOOLS = (ZOOM, ROTATE)
+
+
+def find_tools() -> Mapping[str, Tool]:
+    """The tool of every module in this folder that names a `TOOL`, by the tool's name, sorted."""
+    package = __name__.rpartition(".")[0]
+    found: dict[str, Tool] = {}
+    for module in iter_modules(sys.modules[package].__path__, f"{package}."):
+        if module.name != __name__:  # which is being imported, and is no tool
+            tool = getattr(import_module(module.name), "TOOL", None)
+            if tool is not None:
+                found[tool.name] = tool
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+TOOLS = find_tools()
+"""Every tool there is, by name; `DEFAULT_TOOLS` are those of a recipe that names none."""
 
 
 def tool_schemas(
@@ -65,6 +81,7 @@ def understand(
     earlier: the calls of this conversation before this one.
     """
     source: int | None = None
+    arguments: Arguments | None = None
     try:
         tool = _enabled_tool(name, enabled)
         arguments = Arguments.read(raw_arguments)
@@ -77,7 +94,8 @@ def understand(
         )
         meaning = tool.understand(arguments, Frame(frame, images[source], source))
     except RefusedCall as refused:
-        return BadCall(refused.kind, refused.sentence, source)
+        repaired = arguments is not None and arguments.repaired
+        return BadCall(refused.kind, refused.sentence, source, repaired)
     canonical = dict(meaning.arguments)
     if given_index is not None:
         canonical["img_idx"] = given_index
@@ -101,6 +119,15 @@ def understand(
         flags=tuple(flag for flag, holds in flags.items() if holds),
         repeat_of=repeat_of,
     )
+
+
+def further_effect(call: ToolCall) -> dict[str, Any]:
+    """What a call that ran did to its source, beside the box and angle that are in its record.
+
+    Plain values by name, such as the factors of an enhancement; {} for most calls.
+    """
+    effect = TOOLS[call.name].effect(call) if call.success and call.name in TOOLS else {}
+    return {name: value for name, value in effect.items() if name not in ("box", "angle")}
 
 
 def apply(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
@@ -197,11 +224,11 @@ def _enabled_tool(name: str, enabled: Sequence[str]) -> Tool:
     if not name:
         raise RefusedCall(
             "malformed_json",
-            "That tool call could not be read. Write one JSON object with a name and arguments.",
+            "That tool call could not be read: write one JSON object with a name and arguments.",
         )
     if name not in enabled or name not in TOOLS:
-        have = f"You can call {listed(enabled)}." if enabled else "There are no tools to call."
-        raise RefusedCall("unknown_tool", f"There is no tool {quoted(name)}. {have}")
+        have = f"you can call {listed(enabled)}" if enabled else "there are no tools to call"
+        raise RefusedCall("unknown_tool", f"There is no tool {quoted(name)}: {have}.")
     return TOOLS[name]
 
 
@@ -218,13 +245,8 @@ def _same(call: ToolCall, operation: Operation) -> bool:
         call.success
         and call.name == operation.name
         and call.source_index == operation.source_index
-        and call.box == operation.box
-        and _turn(call.angle) == _turn(operation.angle)
+        and TOOLS[call.name].effect(call) == TOOLS[operation.name].effect(operation)
     )
-
-
-def _turn(angle: float | None) -> float | None:
-    return None if angle is None else within_turn(angle)
 
 
 def _moved_table(call: ToolCall) -> bool:

@@ -65,6 +65,10 @@ def within_turn(angle: float) -> float:
     return 0.0 if within == 360.0 else within
 
 
+def _effect(call: Operation | ToolCall) -> dict[str, Any]:
+    return {"angle": None if call.angle is None else within_turn(call.angle)}
+
+
 def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
     angle = float(arguments["angle"])
     sense = "clockwise" if angle < 0 else "counter-clockwise"
@@ -76,7 +80,7 @@ def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> s
     return told
 
 
-ROTATE_TOOL = Tool(
+TOOL = Tool(
     name="image_rotate_tool",
     description=(
         "Turn an image and get it back as a new image. Use it where the photo lies on its side or "
@@ -86,6 +90,7 @@ ROTATE_TOOL = Tool(
     required=("angle",),
     understand=_understand,
     apply=_rotate,
+    effect=_effect,
     told=_told,
     short_side=lambda limits: limits.min_side,
     moves_table=True,

@@ -1,7 +1,7 @@
 """What a visual tool is, and what a call of one means once it is understood.
 
-Each tool is a module of its own that fills in one `Tool`; `tools` holds them
-all and is what the rest of the package calls.
+Each tool is a module of its own that fills in one `Tool` and names it `TOOL`;
+the registry finds them there, and is what the rest of the package calls.
 """
 
 from __future__ import annotations
@@ -49,14 +49,16 @@ class BadCall:
         ``arguments_not_object``, ``missing_argument``, ``extra_argument``,
         ``img_idx_invalid``, ``img_idx_unknown``, ``label_invalid``,
         ``bbox_invalid``, ``bbox_empty``, ``bbox_outside``, ``bbox_too_small``,
-        ``bbox_too_thin``, ``angle_invalid``.
-    sentence: what was wrong and what is allowed, for the teacher.
+        ``bbox_too_thin``, ``angle_invalid``, ``factor_invalid``.
+    sentence: one, for the teacher: what was wrong and what is allowed.
     source_index: the image it was meant for, None where that cannot be said.
+    repaired: the arguments were not as they should be written, beside what is wrong.
     """
 
     error_kind: str
     sentence: str
     source_index: int | None
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,11 @@ class Tool:
     properties: the JSON schema of its arguments, for boxes in a frame.
     required: names that must be given.
     understand: reads the arguments for an image; raises RefusedCall.
-    apply: full-resolution pixels of the result from those of the source.
+    apply: full-resolution pixels of the result from those of the source. What it
+        needs is in the call's box, angle and canonical arguments, which are
+        stored; the same call on the same pixels must give the same pixels.
+    effect: what a call does to its source, as plain values by name; calls with the
+        same effect on the same image are repeats of each other.
     told: what was done, from the call, its canonical arguments, and the frame of
         its source; one or more sentences that go on after a colon.
     short_side: to how many pixels the result's short side is enlarged.
@@ -93,6 +99,7 @@ class Tool:
     required: tuple[str, ...]
     understand: Callable[[Arguments, Frame], Meaning]
     apply: Callable[[Operation | ToolCall, Image.Image], Image.Image]
+    effect: Callable[[Operation | ToolCall], dict[str, Any]]
     told: Callable[[Operation, Mapping[str, Any], Frame], str]
     short_side: Callable[[ImageLimits], int]
     moves_table: bool

@@ -60,6 +60,10 @@ def _zoom(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
     return crop(image, call.box)
 
 
+def _effect(call: Operation | ToolCall) -> dict[str, Any]:
+    return {"box": None if call.box is None else list(call.box)}
+
+
 def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
     used = box_text(frame.clamp(arguments["bbox_2d"]))
     told = f"zoom into image {frame.index}, box {used}"
@@ -70,7 +74,7 @@ def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> s
     return told + "."
 
 
-ZOOM_TOOL = Tool(
+TOOL = Tool(
     name="image_zoom_in_tool",
     description=(
         "Zoom in on a region of an image: it is cut from the full-resolution image and given back "
@@ -80,6 +84,7 @@ ZOOM_TOOL = Tool(
     required=("bbox_2d",),
     understand=_understand,
     apply=_zoom,
+    effect=_effect,
     told=_told,
     short_side=lambda limits: max(limits.zoom_side, limits.min_side),
     moves_table=False,
