@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 
 import answers
+import audit
 import generate_cpu
 import image_path
 import startup
@@ -66,6 +67,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "image_path": ("what the image path adds to Pillow alone", image_path.figures),
     "store_size": ("how large a store is", store_size.figures),
     "answers": ("how fast answers are read", answer_figures),
+    "audit": ("how fast a store is audited", audit.figures),
 }
 
 

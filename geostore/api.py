@@ -12,7 +12,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ from geostore.store import Store
 if TYPE_CHECKING:
     from PIL import Image
 
+    from geostore.audit import AuditResult
     from geostore.restore import PhotoSource
     from geostore.rewards import RescoreResult
 
@@ -118,6 +119,12 @@ class GeoStore:
         written = {key: _as_written(value) for key, value in params.items()}
         return rescore(self._store.connection, make_spec(name, written))
 
+    def audit(self) -> AuditResult:
+        """Check the closed traces that were not checked yet; what is flagged in the store."""
+        from geostore.audit import audit
+
+        return audit(self._store)
+
     def export(
         self,
         out: str | os.PathLike[str],
@@ -126,6 +133,7 @@ class GeoStore:
         min_score: float | None = None,
         max_distance_km: float | None = None,
         recipe: str | None = None,
+        exclude_flags: Sequence[str] = (),
         messages: MessagesMode = "delta",
         images: ImagesMode = "reference",
         dataset_path: str | None = None,
@@ -135,7 +143,12 @@ class GeoStore:
             self._store,
             out,
             format=format,
-            filters=Filter(min_score=min_score, max_distance_km=max_distance_km, recipe=recipe),
+            filters=Filter(
+                min_score=min_score,
+                max_distance_km=max_distance_km,
+                recipe=recipe,
+                exclude_flags=tuple(exclude_flags),
+            ),
             messages=messages,
             images=images,
             dataset_path=dataset_path,

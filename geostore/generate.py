@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from geostore.budget import Budget
 from geostore.errors import ClaimLost, StoreError, TeacherUnusable
+from geostore.frames import FrameAlarm
 from geostore.journal import Journal, TraceJournal
 from geostore.missing import CLAIM_SECONDS, MissingTraces
 from geostore.pace import GaveUp, Pace, PaceLimits
@@ -144,6 +145,7 @@ class _Run:
             patience=plan.patience,
             stopping=self.stopping,
             on_turn=lambda turn: None,
+            on_call=FrameAlarm(recipe.bbox_frame, notice=watcher.notice).add,
             on_failure=lambda attempt: None,
         )
 

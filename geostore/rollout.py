@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -119,8 +119,8 @@ class Setting:
     executor: where pixels and files are worked on, away from the event loop.
     go_on: ask once more where a trace would end without an answer (`Conversation.next`).
     stopping: when set, a rollout ends after the step it is at.
-    on_turn, on_failure: told of each response and each failed request, after
-        it is on disk.
+    on_turn, on_call, on_failure: told of each response, each tool call with the
+        images before it, and each failed request, after it is on disk.
     """
 
     recipe: Recipe
@@ -135,6 +135,7 @@ class Setting:
     patience: Patience
     stopping: asyncio.Event
     on_turn: Callable[[Turn], None]
+    on_call: Callable[[ToolCall, Sequence[ImageFacts]], None]
     on_failure: Callable[[FailedAttempt], None]
 
 
@@ -334,6 +335,7 @@ class _Rollout:
 
         call = await self._work(run)
         await self._journal.record_call(call)
+        self._setting.on_call(call, step.images)
         return call
 
     async def _work(self, work: Callable[[], T]) -> T:

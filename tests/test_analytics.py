@@ -513,6 +513,10 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
         "unpriced_turns": 13,
         "answer_failures": {"one_number": 1},
         "request_failures": {"timeout": 2, "rate_limit": 1},
+        "flags": {},
+        "not_audited": 10,
+        "odd_boxes": 0,
+        "frame_alarms": {},
     }
     assert [part["recipe"] for part in found["recipes"]] == ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
     first = found["recipes"][0]
@@ -638,7 +642,7 @@ def test_what_only_reads_is_answered(reader: Reader, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("nothing", r"no query 'nothing'; there are: accuracy, costs, failures, "),
+        ("nothing", r"no query 'nothing'; there are: accuracy, audited, costs, "),
         ("views", r"no query 'views'"),
         ("", r"one statement, and this is none"),
         ("-- only a comment", r"one statement, and this is none"),

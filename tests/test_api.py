@@ -189,6 +189,16 @@ def test_export_is_the_command_lines(store: geostore.GeoStore, tmp_path: Path) -
 # --- images -------------------------------------------------------------------------------------
 
 
+def test_an_audit_marks_what_an_export_can_leave_out(
+    store: geostore.GeoStore, tmp_path: Path
+) -> None:
+    every = store.export(tmp_path / "all").count
+    result = store.audit()
+    assert result.flags["placeholder"].traces == 1
+    without = store.export(tmp_path / "without", exclude_flags=["placeholder"])
+    assert without.count == every - 1
+
+
 def test_image_0_is_the_photo_of_the_dataset(store: geostore.GeoStore) -> None:
     """Full resolution, pixel by pixel."""
     restored = store.restore_image(next(store.traces()))

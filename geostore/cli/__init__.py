@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from geostore.cli.audit import audit
 from geostore.cli.demo import demo
 from geostore.cli.generate import generate
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
@@ -55,7 +56,7 @@ def geostore(
 
 
 # In the order of their use.
-for command in (generate, rescore, query, stats, status, show, export, demo):
+for command in (generate, rescore, query, stats, status, show, audit, export, demo):
     app.command()(command)
 
 

@@ -51,6 +51,13 @@ def export(
     max_distance: Annotated[
         float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
     ] = None,
+    exclude_flag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude-flag",
+            help="Leave out traces that this check of geostore audit flagged; may be repeated.",
+        ),
+    ] = None,
     messages: Annotated[
         Literal["delta", "last", "full"],
         typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
@@ -70,7 +77,12 @@ def export(
             opened,
             out,
             format=format,
-            filters=Filter(min_score=min_score, max_distance_km=max_distance, recipe=recipe),
+            filters=Filter(
+                min_score=min_score,
+                max_distance_km=max_distance,
+                recipe=recipe,
+                exclude_flags=tuple(exclude_flag or ()),
+            ),
             messages=messages,
             images=images,
             dataset_path=str(dataset_path) if dataset_path else None,

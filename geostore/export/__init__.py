@@ -19,11 +19,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from geostore.audit import VERSIONS
 from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder, check_target, partial_folder, publish
 from geostore.export.images import ImagesMode
@@ -33,7 +34,7 @@ from geostore.export.record import SCHEMA_VERSION, trace_record
 from geostore.export.stream import RecordStream
 from geostore.export.trace import write_trace_files
 from geostore.records import Recipe
-from geostore.store import ENDED, Filter, Store, open_snapshot
+from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
 
 __all__ = [
     "ENDED",
@@ -87,8 +88,8 @@ def export(
     images: ``embed`` and ``files`` read the photos again, from where the store
     saw the dataset last or from `dataset_path`.
 
-    Raises ExportError (the target, a trace that cannot be written, the disk),
-    StoreError.
+    Raises ExportError (the target, a trace that cannot be written, the disk, a flag
+    that no check has, traces that were not audited for a flag), StoreError.
     """
     for name, value, known in (
         ("format", format, FORMATS),
@@ -98,10 +99,15 @@ def export(
         if value not in known:
             raise ExportError(f"there is no {name} {value!r}; choose one of {', '.join(known)}")
     kept = filters or Filter()
+    kept = replace(kept, exclude_flags=tuple(sorted(set(kept.exclude_flags))))
+    for flag in kept.exclude_flags:
+        if flag not in VERSIONS:
+            raise ExportError(f"there is no check {flag!r}; there are {', '.join(VERSIONS)}")
     options = {"filter": asdict(kept), "messages": messages, "images": images}
     try:
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
+            _check_audited(snapshot, kept)
             records = RecordStream(
                 snapshot, kept, messages=messages, images=images, dataset_path=dataset_path
             )
@@ -131,6 +137,18 @@ def export(
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error}") from error
     return ExportResult(count, sha256, target)
+
+
+def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
+    """Raise ExportError where a trace could pass for one without flags because nobody looked."""
+    if not filters.exclude_flags:
+        return
+    checks = {flag: VERSIONS[flag] for flag in filters.exclude_flags}
+    if missing := snapshot.unaudited(filters, checks):
+        raise ExportError(
+            f"{missing:,} of the traces were not audited for {', '.join(checks)} as they are now; "
+            "run geostore audit first"
+        )
 
 
 def _recipe(sha256: str, recipe: Recipe) -> dict[str, Any]:

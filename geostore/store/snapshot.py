@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ ENDED: tuple[Status, ...] = ("answered", "exhausted")
 """The statuses of traces that came to an end with a response."""
 
 _BATCH = 100
+_LARGE_BATCH = 5_000  # of rows whose texts are not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,15 @@ class Filter:
 
     min_score: scores from there on. max_distance_km: distances below. Either
     leaves out traces whose final response could not be parsed. recipe: the start
-    of the recipe's hash. statuses: what became of the trace.
+    of the recipe's hash. statuses: what became of the trace. exclude_flags: checks
+    of an audit; traces that one of them flagged are left out.
     """
 
     min_score: float | None = None
     max_distance_km: float | None = None
     recipe: str | None = None
     statuses: tuple[Status, ...] | None = ENDED
+    exclude_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,23 @@ class Snapshot:
             while batch := found.fetchmany(_BATCH):
                 yield from self._batch(batch, facts)
 
+    def unaudited(self, filters: Filter, checks: Mapping[str, int]) -> int:
+        """How many of the traces with a turn were not audited by these checks as they are now.
+
+        filters: without its flags. checks: name to version.
+        """
+        missing = 0
+        every = replace(filters, exclude_flags=())
+        for dataset_id in self._datasets:
+            found = self._rows(dataset_id, every, with_turns=True)
+            while batch := found.fetchmany(_LARGE_BATCH):
+                ids = canonical_text([row["id"] for row in batch])
+                counted = self._run(
+                    "snapshot_unaudited", trace_ids=ids, checks=canonical_text(dict(checks))
+                )
+                missing += int(counted.fetchone()[0])
+        return missing
+
     def default_reward_spec(self) -> dict[str, str] | None:
         """Name and sha256 of the spec whose rewards the traces carry."""
         row = self._run("snapshot_reward_spec").fetchone()
@@ -110,6 +130,7 @@ class Snapshot:
             recipe=filters.recipe,
             min_score=filters.min_score,
             max_distance_km=filters.max_distance_km,
+            exclude_flags=canonical_text(flags) if (flags := list(filters.exclude_flags)) else None,
         )
 
     def _batch(self, batch: list[sqlite3.Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:

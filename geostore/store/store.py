@@ -285,7 +285,7 @@ class Store:
         ``closed`` where it needs nothing more, ``claimed`` where another run
         holds it. A trace that ran out of turns under a lower limit, and one of a
         kind that `retry` names, is opened again, and the readings of its last
-        response are removed. To be called inside `transaction`.
+        response and what an audit found are removed. To be called inside `transaction`.
         """
         key = {"sample_id": sample_id, "recipe_id": recipe_id, "rollout": rollout}
         self._put("put_trace", key)
@@ -295,6 +295,7 @@ class Store:
         if reopened is not None:
             self._run("drop_derived_rewards", trace_id=reopened["id"])
             self._run("drop_derived_answers", trace_id=reopened["id"])
+            self._run("drop_audit", trace_id=reopened["id"])
         expires_at = _in_seconds(seconds)
         row = self._put("claim_trace", key, run_id=run_id, expires_at=expires_at).fetchone()
         if row is None:

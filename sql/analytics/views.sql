@@ -1,8 +1,8 @@
 -- The views that every question may use; made anew for each connection, never stored.
 -- Grain: trace_results, one row per trace, with its sample, its recipe, what it cost and what came
 -- of it; billed_failures, one row per failed request that was billed; readings, one row per
--- trace with an answer, its newest reading and reward. Dialect: DuckDB, with the store attached and
--- in use.
+-- trace with an answer, its newest reading and reward; boxes, one row per tool call that names a box
+-- of an image that there is. Dialect: DuckDB, with the store attached and in use.
 --   lat, lon             the truth in degrees
 --   trace                its public name; the dataset's name before it where the store holds several
 --   recipe               first 8 hex of the recipe's hash
@@ -178,3 +178,110 @@ left join spoken as k on k.trace_id = t.id
 left join billed as b on b.trace_id = t.id
 left join prices as p on p.model = r.model
 left join called as c on c.trace_id = t.id;
+
+-- Whether a box fits the frame of its recipe, and which other frames would explain one that does
+-- not: thousandths of the image, pixels of it as sent, pixels of it at full resolution, pixels as
+-- sent with y first, fractions from 0 to 1. The rules of geostore/frames.py, and 2 % past an edge
+-- still fit. Where a call was refused, its arguments are read only if they are plain JSON.
+--   a, b, c, d         the four numbers as the teacher wrote them; width, height: the image's, as sent
+--   odd                whether one of the as_* holds, which are null-free
+create temp view boxes as
+with
+images as (
+  select
+    t.id as trace_id,
+    0 as image_index,
+    t.sent_width as width,
+    t.sent_height as height,
+    s.width as full_width,
+    s.height as full_height
+  from traces as t
+  join samples as s on s.id = t.sample_id
+  where t.sent_width is not null
+  union all
+  select trace_id, image_index, image_width, image_height, full_width, full_height
+  from tool_calls
+  where image_index is not null
+),
+written as (
+  select
+    trace_id,
+    turn,
+    call_index,
+    source_index,
+    success,
+    json_extract(try_cast(coalesce(arguments, raw_arguments) as json), '$.bbox_2d') as box
+  from tool_calls
+  where source_index is not null
+    and contains(coalesce(arguments, raw_arguments), '"bbox_2d"')
+),
+numbered as (
+  select
+    *,
+    try_cast(box ->> '$[0]' as double) as a,
+    try_cast(box ->> '$[1]' as double) as b,
+    try_cast(box ->> '$[2]' as double) as c,
+    try_cast(box ->> '$[3]' as double) as d
+  from written
+  where json_type(box) = 'ARRAY'
+    and json_array_length(box) = 4
+    and json_type(box, '$[0]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+    and json_type(box, '$[1]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+    and json_type(box, '$[2]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+    and json_type(box, '$[3]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+),
+fitted as (
+  select
+    n.*,
+    r.id as recipe_id,
+    r.bbox_frame,
+    i.width,
+    i.height,
+    least(n.a, n.b, n.c, n.d) < 0 as negative,
+    greatest(n.a, n.b, n.c, n.d) <= 0 as nothing,
+    greatest(n.a, n.b, n.c, n.d) <= 1 as tiny,
+    greatest(n.a, n.b, n.c, n.d) <= 1000 as in_thousandths,
+    if(
+      r.bbox_frame = 'pixel',
+      greatest(n.a, n.c) <= i.width * 1.02 and greatest(n.b, n.d) <= i.height * 1.02,
+      greatest(n.a, n.b, n.c, n.d) <= 1020
+    ) as fits,
+    greatest(n.a, n.c) <= i.width and greatest(n.b, n.d) <= i.height as in_pixels,
+    greatest(n.b, n.d) <= i.width and greatest(n.a, n.c) <= i.height as in_pixels_yx,
+    greatest(n.a, n.c) <= i.full_width and greatest(n.b, n.d) <= i.full_height as in_full_pixels
+  from numbered as n
+  join images as i on i.trace_id = n.trace_id and i.image_index = n.source_index
+  join traces as t on t.id = n.trace_id
+  join recipes as r on r.id = t.recipe_id
+),
+explained as (
+  select
+    *,
+    not negative and not tiny and not fits as strange,
+    strange and in_pixels as as_pixel,
+    strange and in_thousandths as as_norm1000,
+    tiny and not negative and not nothing as as_relative,
+    strange and in_pixels_yx as as_pixel_yx,
+    strange and in_full_pixels and not in_pixels as as_full_pixel
+  from fitted
+)
+select
+  trace_id,
+  turn,
+  call_index,
+  recipe_id,
+  bbox_frame,
+  success = 1 as success,
+  a,
+  b,
+  c,
+  d,
+  width,
+  height,
+  as_pixel or as_norm1000 or as_relative or as_pixel_yx or as_full_pixel as odd,
+  as_pixel,
+  as_norm1000,
+  as_relative,
+  as_pixel_yx,
+  as_full_pixel
+from explained;

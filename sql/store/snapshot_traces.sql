@@ -2,7 +2,8 @@
 -- Grain: one row per trace, by row number, recipe and rollout. Each parameter may be null: no such
 -- condition. :statuses is a JSON array; :min_score keeps scores from there on, :max_distance_km
 -- smaller distances (km), and either leaves out what could not be parsed; :recipe is the start of a
--- recipe's hash; :with_turns 1 leaves out traces without a response. Dialect: SQLite.
+-- recipe's hash; :exclude_flags is a JSON array of checks whose traces are left out; :with_turns 1
+-- leaves out traces without a response. Dialect: SQLite.
 select
   t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256, t.rollout, t.status, t.stop_reason,
   t.turn_limit, t.sent_sha256, t.sent_width, t.sent_height,
@@ -25,4 +26,9 @@ where s.dataset_id = :dataset_id
   and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
   and (:min_score is null or (w.score >= :min_score and a.failure is null))
   and (:max_distance_km is null or (w.distance_km < :max_distance_km and a.failure is null))
+  and (:exclude_flags is null or not exists (
+    select 1
+    from trace_flags
+    where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
+  ))
 order by s.sample_index, r.sha256, t.rollout

@@ -1,0 +1,125 @@
+"""The checks of an audit, each with its name, its version, and what its flag means.
+
+A check is decided either by a statement of ``sql/audit/`` of its name, or by a
+function that is given the trace's text, or over all traces together. Its version
+is raised with every change of what it finds, so that the next audit runs it
+again, and only it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from geostore.audit.contradiction import contradicts_prose
+from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
+from geostore.audit.subject import Subject
+from geostore.audit.wording import claimed_tool, repeated_text
+from geostore.frames import call_looks_like
+from geostore.sqlfiles import describe_sql, sql_names
+
+SAME_RESPONSE = "same_response"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    meaning: what a flagged trace has, in a sentence. find: from a trace's text to
+    the flag's detail, None where it passes; None in place of the function for
+    checks that SQL decides.
+    """
+
+    name: str
+    version: int
+    meaning: str
+    find: Callable[[Subject], str | None] | None = None
+
+
+def odd_frame(subject: Subject) -> str | None:
+    """A box that does not fit the recipe's frame and fits another."""
+    trace = subject.trace
+    images = [] if trace.photo is None else [trace.photo]
+    for call in subject.calls:
+        found = call_looks_like(trace.recipe.bbox_frame, call, images)
+        if found:
+            return f"turn {call.turn}: could be {', '.join(sorted(found))}"
+        if call.image is not None:
+            images.append(call.image)
+    return None
+
+
+_TEXT_CHECKS = (
+    Check(
+        "leaked_coordinates",
+        1,
+        "The true coordinates, to one decimal or more, were in what the teacher was sent.",
+        leaked_coordinates,
+    ),
+    Check(
+        "leaked_place",
+        1,
+        "The photo's country, city or another name of its place was in what the teacher was sent.",
+        leaked_place,
+    ),
+    Check(
+        "leaked_file_name",
+        1,
+        "The photo's file name or the dataset's path was in what the teacher was sent.",
+        leaked_file_name,
+    ),
+    Check(
+        "claimed_tool",
+        1,
+        "The teacher tells of a tool's result before it called any, or wrote the result itself.",
+        claimed_tool,
+    ),
+    Check(
+        "repeated_text",
+        1,
+        "A response or its reasoning runs in a loop, or a turn says an earlier one again.",
+        repeated_text,
+    ),
+    Check(
+        "contradicts_prose",
+        1,
+        "The answer lies far from what the same response says in words.",
+        contradicts_prose,
+    ),
+    Check(
+        "odd_frame",
+        1,
+        "A box does not fit the recipe's frame and fits another; one such box proves little.",
+        odd_frame,
+    ),
+)
+_SQL_VERSIONS = {
+    "answer_after_failed_call": 1,
+    "no_op_call": 1,
+    "null_island": 1,
+    "placeholder": 1,
+    "repeated_call": 1,
+    "truncated": 1,
+}
+_SAME = Check(
+    SAME_RESPONSE,
+    1,
+    "The teacher's words are, to the letter, those of another recipe's trace.",
+)
+
+
+def _all_checks() -> dict[str, Check]:
+    # The first line of a statement's file says what it finds, here as in `query --list`.
+    by_sql = [
+        Check(name, _SQL_VERSIONS[name], describe_sql("audit", name)) for name in sql_names("audit")
+    ]
+    checks = [*_TEXT_CHECKS, *by_sql, _SAME]
+    return {check.name: check for check in sorted(checks, key=lambda check: check.name)}
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType(_all_checks())
+"""All checks by name, in the order of their names."""
+
+VERSIONS: Mapping[str, int] = MappingProxyType({c.name: c.version for c in CHECKS.values()})
+"""From a check's name to its version."""

@@ -1,0 +1,97 @@
+"""Finds answers that what the same response says in words cannot mean.
+
+Only what is written as a statement is compared: pairs of coordinates, and lines
+labelled ``Country:`` or ``Hemisphere:``. A place that is merely mentioned may
+have been considered and dropped, so free prose is not judged. The reasoning is
+left out for the same reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from geostore.answers.forms import find_labelled, iter_hemisphere
+from geostore.answers.text import normalise, tail, visible_text
+from geostore.audit.countries import known_country, nearest_km
+from geostore.audit.subject import Subject
+from geostore.rewards import haversine_km
+
+FAR_KM = 500.0
+"""Coordinates in the prose that are all farther from the answer than this contradict it."""
+
+FAR_COUNTRY_KM = 2000.0
+"""So far an answer may be from every town of the country it names: some are empty for as long."""
+
+_SLOTS = re.compile(r"\\boxed\s{0,3}\{[^{}]{0,200}\}|<answer>.{0,500}?</answer>", re.DOTALL)
+_DECIMAL = r"([+-]?[0-9]{1,3}\.[0-9]{1,30})"
+_PARENTHESES = re.compile(rf"\( ?{_DECIMAL} ?°? ?[,;] ?{_DECIMAL} ?°? ?\)")
+_BARE = re.compile(r"(?<![\d.])[0-9]{1,3}\.[0-9]{1,30}(?![\d])")
+_BARE_GAP = 24
+_DIGIT = re.compile(r"\d")
+_LABEL = re.compile(
+    r"^[\s>#*_|-]{0,12}(country|hemisphere)[\s*_]{0,6}[:|：][\s*_|]{0,6}([^\n|]{2,60})",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def contradicts_prose(subject: Subject) -> str | None:
+    """What in the final response's prose the answer does not agree with."""
+    answer = subject.trace.answer
+    if answer is None or answer.lat is None or answer.lon is None or not subject.turns:
+        return None
+    if "inconsistent" in answer.flags:
+        return "coordinates in the prose are on another side of the equator or of Greenwich"
+    return contradiction(subject.turns[-1].response, answer.lat, answer.lon)
+
+
+def contradiction(response: str, lat: float, lon: float) -> str | None:
+    """What a response's prose says that its answer, in degrees, cannot be."""
+    visible = tail(visible_text(response))
+    prose = _SLOTS.sub("\n", visible)
+    if _DIGIT.search(prose):
+        nearest = _nearest_stated(normalise(prose), lat, lon)
+        if nearest is not None and nearest > FAR_KM:
+            return f"the nearest coordinates in the prose are {nearest:,.0f} km off"
+    labels = {match[1].lower(): match[2] for match in _LABEL.finditer(visible)}
+    side = re.match(r"(?:the )?(northern|southern)\b", labels.get("hemisphere", ""), re.IGNORECASE)
+    if side and (lat < 0) != (side[1].lower() == "southern") and lat != 0:
+        return f"hemisphere: {side[1].lower()}"
+    country = known_country(labels.get("country", ""))
+    if country is not None:
+        km = nearest_km(country, lat, lon)
+        if km > FAR_COUNTRY_KM:
+            return f"country: {country}, {km:,.0f} km off"
+    return None
+
+
+def _nearest_stated(prose: str, lat: float, lon: float) -> float | None:
+    """Distance in km to the nearest pair in a prose; None where there is none, or one is near."""
+    if _named_nearby(prose, lat, lon):
+        return None
+    return min((haversine_km(lat, lon, *pair) for pair in _stated(prose)), default=None)
+
+
+def _stated(prose: str) -> Iterator[tuple[float, float]]:
+    """Pairs that are written as coordinates, in degrees."""
+    for reading in (*iter_hemisphere(prose), find_labelled(prose)):
+        if reading is not None and reading.lat is not None and reading.lon is not None:
+            yield reading.lat, reading.lon
+    for match in _PARENTHESES.finditer(prose):
+        lat, lon = float(match[1]), float(match[2])
+        if abs(lat) <= 90 and abs(lon) <= 180:
+            yield lat, lon
+
+
+def _named_nearby(prose: str, lat: float, lon: float) -> bool:
+    """Whether any two numbers side by side could be coordinates near the answer, whatever signs."""
+    before: re.Match[str] | None = None
+    for number in _BARE.finditer(prose):
+        if before is not None and number.start() - before.end() <= _BARE_GAP:
+            pair = float(before.group()), float(number.group())
+            if pair[0] <= 90 and pair[1] <= 180:
+                km = haversine_km(abs(lat), abs(lon), *pair)
+                if km <= FAR_KM:
+                    return True
+        before = number
+    return False

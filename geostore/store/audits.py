@@ -1,0 +1,243 @@
+"""What audits of a store found: which traces were looked at, by which checks, and their flags.
+
+Traces are read and flagged a batch at a time. What a batch reads is of one
+moment; what it writes is one short transaction, which leaves out traces that a
+generate beside it has opened again meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from geostore.identity import canonical_text
+from geostore.records import Answer, ImageFacts, Recipe, Sample, ToolCall, Turn
+from geostore.sqlfiles import load_sql
+from geostore.store import rows
+from geostore.store.errors import store_error
+from geostore.store.store import Store, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTrace:
+    """A closed trace that is to be audited, without its text.
+
+    closed_at: tells whether it is still the same when the result is written.
+    photo: as sent, None where nothing was. prompts_read: whether its recipe was
+    asked of this photo only, so that its prompts may tell about the photo.
+    """
+
+    trace_id: int
+    closed_at: str
+    recipe: Recipe
+    prompts_read: bool
+    sample: Sample
+    photo: ImageFacts | None
+    dataset_path: str
+    answer: Answer | None
+    parser_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit has to record of one trace: its row, and its flags as (flag, version, detail).
+
+    response_key: the same for traces with the same words; None where they are few.
+    """
+
+    trace: PendingTrace
+    response_key: str | None
+    flags: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagCount:
+    """traces: that a check flagged. examples: the names of at most three of them."""
+
+    traces: int
+    examples: tuple[str, ...]
+
+
+def put_suite(store: Store, checks: Mapping[str, int]) -> int:
+    """Record a set of checks, name to version; its id."""
+    text = canonical_text(dict(checks))
+    _run(store, "put_audit_suite", checks=text, now=utc_now())
+    return int(_run(store, "find_audit_suite", checks=text).fetchone()[0])
+
+
+def other_suites(store: Store, suite_id: int) -> dict[int, dict[str, int]]:
+    """The sets of checks of traces that were last audited with another set, by id."""
+    found = _run(store, "other_audit_suites", suite_id=suite_id)
+    return {row["id"]: orjson.loads(row["checks"]) for row in found}
+
+
+class Reading:
+    """The traces of a store that are to be audited, as they were at one moment."""
+
+    def __init__(self, store: Store, recipes: dict[int, Recipe]) -> None:
+        self._store = store
+        self._recipes = recipes
+
+    def pending(self, *, after: int, batch: int, older_suite: int | None) -> list[PendingTrace]:
+        """The next traces by id, above `after`.
+
+        older_suite: None for those that are new or have changed, else those last
+        audited with that set of checks.
+        """
+        found = self._run("audit_pending", after=after, batch=batch, older_suite=older_suite)
+        return [self._pending(row) for row in found.fetchall()]
+
+    def texts(
+        self, trace_ids: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[Turn, ...], tuple[ToolCall, ...]]]:
+        """Turns and calls of each of these traces, which ascend; one trace in memory at a time."""
+        ids = canonical_text(list(trace_ids))
+        turns = _grouped(self._run("snapshot_turns", trace_ids=ids))
+        calls = _grouped(self._run("snapshot_tool_calls", trace_ids=ids))
+        next_turns, next_calls = next(turns, None), next(calls, None)
+        for trace_id in trace_ids:
+            mine, theirs = [], []
+            if next_turns is not None and next_turns[0] == trace_id:
+                mine, next_turns = next_turns[1], next(turns, None)
+            if next_calls is not None and next_calls[0] == trace_id:
+                theirs, next_calls = next_calls[1], next(calls, None)
+            yield (
+                trace_id,
+                tuple(rows.turn_record(row) for row in mine),
+                tuple(rows.tool_call_record(row) for row in theirs),
+            )
+
+    def check(self, name: str, trace_ids: Sequence[int]) -> dict[int, str]:
+        """What the statement of ``sql/audit/`` with this name finds: trace to detail."""
+        statement = load_sql("audit", name)
+        found = self._store.connection.execute(
+            statement, {"trace_ids": canonical_text(list(trace_ids))}
+        )
+        return {row["trace_id"]: row["detail"] for row in found}
+
+    def _pending(self, row: sqlite3.Row) -> PendingTrace:
+        return PendingTrace(
+            trace_id=row["id"],
+            closed_at=row["closed_at"],
+            recipe=self._recipe(row["recipe_id"]),
+            prompts_read=bool(row["prompts_read"]),
+            sample=rows.sample_record(row),
+            photo=rows.sent_photo(row, row["width"], row["height"]),
+            dataset_path=row["dataset_path"],
+            answer=rows.answer_record(row),
+            parser_version=row["parser_version"],
+        )
+
+    def _recipe(self, recipe_id: int) -> Recipe:
+        if recipe_id not in self._recipes:
+            if len(self._recipes) >= _MOST_RECIPES:
+                self._recipes.clear()
+            self._recipes[recipe_id] = self._store.get_recipe(recipe_id)
+        return self._recipes[recipe_id]
+
+    def _run(self, statement: str, **values: Any) -> sqlite3.Cursor:
+        return self._store.connection.execute(load_sql("store", statement), values)
+
+
+_MOST_RECIPES = 1_000  # kept between batches; a store may have one for each of its traces
+
+
+@contextmanager
+def reading(store: Store, recipes: dict[int, Recipe]) -> Iterator[Reading]:
+    """Read at one moment of the store. recipes: kept from one reading to the next.
+
+    Raises StoreError where SQLite refuses.
+    """
+    try:
+        store.connection.execute("begin")
+        try:
+            yield Reading(store, recipes)
+        finally:
+            store.connection.execute("commit")
+    except sqlite3.Error as error:
+        raise store_error(error, store.path) from error
+
+
+def put_audits(
+    store: Store,
+    suite_id: int,
+    audited: Sequence[Audited],
+    *,
+    kept: Collection[str],
+    with_keys: bool,
+) -> int:
+    """Record what a batch found, in a transaction; how many traces that were.
+
+    A trace's flags become those that were found; flags of the checks `kept`,
+    which were not run, stay. with_keys: whether the keys were computed; else those
+    that are known stay. Doing it twice changes nothing.
+    """
+    found = [
+        [
+            a.trace.trace_id,
+            a.trace.closed_at,
+            a.trace.parser_version,
+            int(a.trace.prompts_read),
+            a.response_key,
+        ]
+        for a in audited
+    ]
+    flags = [[a.trace.trace_id, *flag] for a in audited for flag in a.flags]
+    now = utc_now()
+    with store.transaction():
+        recorded = _execute(
+            store,
+            "put_audits",
+            suite_id=suite_id,
+            audits=canonical_text(found),
+            with_keys=int(with_keys),
+            now=now,
+        ).fetchall()
+        ids = canonical_text([row["trace_id"] for row in recorded])
+        _execute(store, "drop_flags", trace_ids=ids, kept=canonical_text(sorted(kept)))
+        _execute(store, "put_flags", flags=canonical_text(flags), trace_ids=ids, now=now)
+    return len(recorded)
+
+
+def flag_same_responses(store: Store, flag: str, version: int) -> None:
+    """Bring the flag for words that two recipes' traces share up to date, over all audits."""
+    with store.transaction():
+        _execute(store, "drop_same_response_flags", flag=flag)
+        _execute(store, "put_same_response_flags", flag=flag, version=version, now=utc_now())
+
+
+def flag_counts(store: Store) -> tuple[int, dict[str, FlagCount]]:
+    """How many traces were audited, and what each check that flagged any has flagged."""
+    first, *others = _run(store, "flag_counts").fetchall()
+    counts = {
+        row["flag"]: FlagCount(row["traces"], tuple(orjson.loads(row["examples"])))
+        for row in others
+    }
+    return first["traces"], counts
+
+
+def _run(store: Store, statement: str, **values: Any) -> sqlite3.Cursor:
+    try:
+        return _execute(store, statement, **values)
+    except sqlite3.Error as error:
+        raise store_error(error, store.path) from error
+
+
+def _execute(store: Store, statement: str, **values: Any) -> sqlite3.Cursor:
+    return store.connection.execute(load_sql("store", statement), values)
+
+
+def _grouped(found: sqlite3.Cursor) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Rows of one trace after another, without their trace."""
+    for trace_id, group in groupby(found, key=itemgetter("trace_id")):
+        values = [dict(row) for row in group]
+        for row in values:
+            del row["trace_id"]
+        yield trace_id, values

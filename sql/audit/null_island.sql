@@ -1,0 +1,9 @@
+-- An answer of exactly 0, 0, which is open sea and what a program puts for nothing.
+-- Grain: one row per trace. :trace_ids is a JSON array. As the newest parser flagged it.
+-- Dialect: SQLite.
+select a.trace_id, 'answer 0, 0' as detail
+from answers as a
+where a.trace_id in (select value from json_each(:trace_ids))
+  and a.parser_version = (select max(parser_version) from answers where trace_id = a.trace_id)
+  and instr(a.flags, '"null_island"') > 0
+order by a.trace_id
