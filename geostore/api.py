@@ -13,6 +13,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from geostore.audit import AuditResult
     from geostore.restore import PhotoSource
     from geostore.rewards import RescoreResult
+    from geostore.verify import Report
 
 T = TypeVar("T")
 
@@ -105,6 +107,17 @@ class GeoStore:
         from geostore.stats import stats
 
         return _apart(stats, os.fspath(self._store.path))
+
+    def verify(self, *, sample: int | None = None, dataset_path: str | None = None) -> Report:
+        """Derive every image and every request again, and compare; see `geostore.verify.verify`.
+
+        sample: check only so many traces, the same ones every time. What failed is
+        in the report and raises nothing. Runs in a process of its own, as `query` does.
+        """
+        from geostore.verify import verify
+
+        check = partial(verify, sample=sample, dataset_path=dataset_path)
+        return _apart(check, os.fspath(self._store.path))
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -195,6 +208,18 @@ class GeoStore:
             return []
         photo = self._source(dataset_path).photo_bytes(found)
         return conversation_images(photo, found.recipe, found.calls, sent=found.photo)
+
+    def overlay(
+        self,
+        trace: StoredTrace | str,
+        *,
+        turn: int | None = None,
+        dataset_path: str | None = None,
+    ) -> Image.Image:
+        """The photo with the boxes of a trace's calls; see `geostore.pictures.overlay`."""
+        from geostore.pictures import overlay
+
+        return overlay(self._found(trace), self._source(dataset_path), turn=turn)
 
     def _found(self, trace: StoredTrace | str) -> StoredTrace:
         return self.trace(trace) if isinstance(trace, str) else trace

@@ -105,6 +105,8 @@ class SentImage:
 
     width, height: as sent. full_width, full_height: before it was resized to be
     sent, the frame in which boxes are applied and from which a zoom is cut.
+    pixels_xxh128: of the pixels that were encoded (`imaging.hash_pixels`), None
+        where that was not asked for, or where the stored file was sent as it is.
     """
 
     data: bytes = field(repr=False)
@@ -114,6 +116,7 @@ class SentImage:
     height: int
     full_width: int
     full_height: int
+    pixels_xxh128: str | None = None
 
     @property
     def facts(self) -> ImageFacts:
@@ -124,6 +127,7 @@ class SentImage:
             height=self.height,
             full_width=self.full_width,
             full_height=self.full_height,
+            pixels_xxh128=self.pixels_xxh128,
         )
 
 
@@ -136,6 +140,7 @@ class ImageFacts:
     height: int
     full_width: int
     full_height: int
+    pixels_xxh128: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ with the hashes in the rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,11 @@ from geostore.records import (
     StoredTrace,
     ToolCall,
 )
-from geostore.tools import derive, present
+from geostore.tools import apply, present
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from geostore.dataset import PhotoDataset
 
 
@@ -44,11 +47,12 @@ class PhotoSource:
         Raises DatasetError where the dataset is gone or another, ImageError
         where the row's photo is not the one that was drawn.
         """
-        dataset = self._dataset(trace.dataset)
+        dataset = self.dataset(trace.dataset)
         assert trace.sample.photo is not None  # a trace's sample is never excluded
         return checked_photo(dataset, trace.sample.sample_index, trace.sample.photo)
 
-    def _dataset(self, facts: DatasetFacts) -> PhotoDataset:
+    def dataset(self, facts: DatasetFacts) -> PhotoDataset:
+        """The dataset that the store knows by these facts. Raises DatasetError where it is not."""
         from geostore.dataset import PhotoDataset
 
         if facts.fingerprint not in self._open:
@@ -81,24 +85,50 @@ def conversation_images(
 ) -> list[SentImage]:
     """All images the teacher saw, in order of their numbers; the photo as sent is the first.
 
-    sent: what the store knows of the photo as sent, None where nothing was sent yet.
+    sent: what the store knows of the photo as sent, None where nothing was sent yet;
+    then the hash of its pixels comes with it.
     decoded: where the photo's pixels are looked for, and kept if they come up.
     Raises ImageError where an image comes out in other bytes than the rows say,
     as another version of Pillow or its JPEG library may make them.
     """
     decoded = decoded or DecodedPhotos()
-    prepared = prepare_photo(photo, recipe.limits, keep=partial(decoded.keep, photo))
+    keep = partial(decoded.keep, photo)
+    prepared = prepare_photo(photo, recipe.limits, keep=keep, with_pixels=sent is None)
     images = [_checked(prepared, sent, "the photo as sent")]
     made = [call for call in calls if call.image is not None]
     if not made:
         return images
-    full = decoded.get(photo)
-    for call in made:
-        assert call.image_index is not None
-        derived = derive(full, calls, call.image_index)
-        image = present(derived, call.name, recipe.limits)
+    for call, image in tool_images(decoded.get(photo), recipe, made):
         images.append(_checked(image, call.image, f"image {call.image_index}"))
     return images
+
+
+def tool_images(
+    photo: Image.Image, recipe: Recipe, calls: Sequence[ToolCall], *, with_pixels: bool = False
+) -> Iterator[tuple[ToolCall, SentImage]]:
+    """Each of a trace's calls that gave an image, in order, and that image as it was sent.
+
+    photo: its pixels as `imaging.decode` gives them. with_pixels: with the hash of
+    their pixels. What a later call is applied to is kept until the last such call,
+    so nothing is derived twice. Nothing is compared with the rows.
+    Raises ImageError where the rows do not fit together.
+    """
+    made = [call for call in calls if call.image_index is not None]
+    last_use = {call.source_index: number for number, call in enumerate(made)}
+    full: dict[int | None, Image.Image] = {0: photo}
+    for number, call in enumerate(made):
+        if call.source_index not in full:
+            raise ImageError(
+                f"image {call.image_index} is made of image {call.source_index}, "
+                "which no call before it gave",
+                kind="missing",
+            )
+        image = apply(call, full[call.source_index])
+        if last_use.get(call.image_index, -1) > number:
+            full[call.image_index] = image
+        if last_use[call.source_index] == number:
+            del full[call.source_index]
+        yield call, present(image, call.name, recipe.limits, with_pixels=with_pixels)
 
 
 def _checked(image: SentImage, known: ImageFacts | None, what: str) -> SentImage:
@@ -108,4 +138,5 @@ def _checked(image: SentImage, known: ImageFacts | None, what: str) -> SentImage
             "JPEG library made it (the runs table tells which)",
             kind="changed",
         )
-    return image
+    # The same bytes hold the same pixels, so their hash need not be computed again.
+    return image if known is None else replace(image, pixels_xxh128=known.pixels_xxh128)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from geostore.errors import ExportError
 from geostore.export.images import SUFFIXES
 from geostore.export.messages import sent_messages
+from geostore.pictures import write_files
 from geostore.protocol import Message
 from geostore.recipe import tool_names
 from geostore.records import Answer, FailedAttempt, Reward, StoredTrace, ToolCall, Turn
@@ -65,16 +65,12 @@ def write_images(trace: StoredTrace, directory: Path, source: PhotoSource) -> li
         return []
     photo = source.photo_bytes(trace)
     images = conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
-    paths = []
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for number, image in enumerate(images):
-            path = directory / f"image_{number}{SUFFIXES[image.mime]}"
-            path.write_bytes(image.data)
-            paths.append(path)
-    except OSError as error:
-        raise ExportError(f"images cannot be written into {directory}: {error}") from error
-    return paths
+    return write_files(
+        [
+            (directory / f"image_{number}{SUFFIXES[image.mime]}", image.data)
+            for number, image in enumerate(images)
+        ]
+    )
 
 
 def sample_block(n: int, total: int, trace: StoredTrace, saved_to: str) -> str:

@@ -53,7 +53,8 @@ class ToolBench:
         full = self.decoded.get(photo)
         try:
             source = derive(full, step.earlier, understood.source_index)
-            image = present(apply(understood, source), understood.name, recipe.limits)
+            result = apply(understood, source)
+            image = present(result, understood.name, recipe.limits, with_pixels=True)
         except (MemoryError, OSError, ValueError, ArithmeticError) as error:
             sentence = f"The tool failed on this call ({type(error).__name__}): try another."
             return _bad(step, BadCall("tool_crash", sentence, understood.source_index)), None

@@ -95,7 +95,7 @@ class StoreBuilder:
         key = TraceKey(sample_index, recipe_hash(recipe), rollout)
         claimed = self._claim(sample_index, recipe, rollout, turn_limit)
         photo = self.dataset.photo_bytes(sample_index)
-        sent = prepare_photo(photo, recipe.limits)
+        sent = prepare_photo(photo, recipe.limits, with_pixels=True)
         conversation = Conversation.resume(
             recipe, RequestWriter(recipe), sent.facts, turns=claimed.turns, calls=claimed.calls
         )

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import xxhash
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageStat
@@ -25,6 +26,7 @@ from geostore.imaging import (
     decode,
     encode,
     fit_size,
+    hash_pixels,
     photos,
     prepare_photo,
     probe,
@@ -444,6 +446,25 @@ class TestPreparing:
         image = quarters()
         image.info = {"comment": b"52.516275N", "exif": b"Exif\0\x0052.516275N", "xmp": b"52.5"}
         assert b"52.5" not in encode(image, ANY_SIZE, full_size=image.size).data
+
+    def test_the_hash_of_the_pixels_is_theirs_whatever_the_encoder_makes_of_them(self) -> None:
+        """By its definition: a line with mode and size, then the bytes of each pixel in turn."""
+        image = quarters((40, 20))
+        found = [
+            encode(image, replace(ANY_SIZE, quality=q), full_size=image.size, with_pixels=True)
+            for q in (50, 90)
+        ]
+        assert found[0].sha256 != found[1].sha256
+        pixels = b"".join(bytes(image.getpixel((x, y))) for y in range(20) for x in range(40))
+        expected = xxhash.xxh3_128(b"RGB 40x20\n" + pixels).hexdigest()
+        assert {sent.pixels_xxh128 for sent in found} == {expected}
+        assert hash_pixels(image.transpose(Image.Transpose.ROTATE_90)) != expected
+
+    def test_a_file_that_goes_as_it_is_has_no_pixels_to_be_encoded(self) -> None:
+        data = saved(quarters((200, 100)), "JPEG")
+        assert prepare_photo(data, ANY_SIZE, with_pixels=True).pixels_xxh128 is None
+        reduced = ImageLimits(max_pixels=4000)
+        assert prepare_photo(data, reduced, with_pixels=True).pixels_xxh128 is not None
 
     def test_no_metadata_of_another_format_is_sent(self) -> None:
         exif = Image.Exif()

@@ -45,7 +45,7 @@ SAMPLE = Sample(
     photo=PhotoFacts("ab" * 32, 2048, 1536, "JPEG"),
 )
 RECIPE = make_recipe(model="test")
-SENT = ImageFacts("cd" * 32, 640, 480, 2048, 1536)
+SENT = ImageFacts("cd" * 32, 640, 480, 2048, 1536, pixels_xxh128="ef" * 16)
 TURN = Turn(
     turn=1,
     response="Ein Schild: „Weßling“ 🛑",
@@ -70,7 +70,7 @@ CALL = ToolCall(
     error_kind=None,
     flags=("clamped",),
     observation="Image 1 (64 x 48 pixels): ...",
-    image=ImageFacts("12" * 32, 64, 48, 20, 15),
+    image=ImageFacts("12" * 32, 64, 48, 20, 15, pixels_xxh128="34" * 16),
     image_index=1,
 )
 BAD_CALL = replace(

@@ -17,6 +17,7 @@ from geostore.cli.audit import audit
 from geostore.cli.demo import demo
 from geostore.cli.generate import generate
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
+from geostore.cli.proofs import image, verify
 from geostore.cli.questions import query, stats, status
 from geostore.cli.rewards import rescore
 from geostore.cli.traces import export, show
@@ -56,7 +57,11 @@ def geostore(
 
 
 # In the order of their use.
-for command in (generate, rescore, query, stats, status, show, audit, export, demo):
+COMMANDS = (
+    *(generate, rescore, query, stats, status, show, image),
+    *(audit, verify, export, demo),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

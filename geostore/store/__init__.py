@@ -1,5 +1,13 @@
 """The SQLite file of a store: the only rooms that know SQLite's errors, rows and statements."""
 
+from geostore.store.checking import (
+    FileCheck,
+    FileState,
+    TraceIds,
+    find_photo,
+    iter_trace_ids,
+    turn_versions,
+)
 from geostore.store.opening import Durability
 from geostore.store.snapshot import ENDED, Filter, Scope, Snapshot, open_snapshot
 from geostore.store.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store, utc_now
@@ -8,6 +16,8 @@ __all__ = [
     "ENDED",
     "ClaimedTrace",
     "Durability",
+    "FileCheck",
+    "FileState",
     "Filter",
     "KnownSample",
     "NotClaimed",
@@ -15,6 +25,10 @@ __all__ = [
     "Scope",
     "Snapshot",
     "Store",
+    "TraceIds",
+    "find_photo",
+    "iter_trace_ids",
     "open_snapshot",
+    "turn_versions",
     "utc_now",
 ]

@@ -144,6 +144,7 @@ def tool_call_row(call: ToolCall) -> dict[str, Any]:
         "image_height": image.height if image else None,
         "full_width": image.full_width if image else None,
         "full_height": image.full_height if image else None,
+        "image_pixels_xxh128": image.pixels_xxh128 if image else None,
     }
 
 
@@ -158,6 +159,7 @@ def tool_call_record(row: Row) -> ToolCall:
             height=row["image_height"],
             full_width=row["full_width"],
             full_height=row["full_height"],
+            pixels_xxh128=row["image_pixels_xxh128"],
         )
     return ToolCall(
         turn=row["turn"],
@@ -274,4 +276,5 @@ def sent_photo(row: Row, full_width: int, full_height: int) -> ImageFacts | None
         height=row["sent_height"],
         full_width=full_width,
         full_height=full_height,
+        pixels_xxh128=row["sent_pixels_xxh128"],
     )

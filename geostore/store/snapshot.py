@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,6 +116,18 @@ class Snapshot:
                 missing += int(counted.fetchone()[0])
         return missing
 
+    def traces_of(self, trace_ids: Sequence[int]) -> list[tuple[int, StoredTrace]]:
+        """Traces with their ids, in this order; those that are not there are left out.
+
+        Meant for a few: each is looked up by itself.
+        """
+        looked_up = (self._run("get_trace", trace_id=trace_id).fetchone() for trace_id in trace_ids)
+        found = [row for row in looked_up if row is not None]
+        traces: list[StoredTrace] = []
+        for dataset_id, group in groupby(found, key=lambda row: int(row["dataset_id"])):
+            traces += self._batch(list(group), self._datasets[dataset_id])
+        return list(zip((int(row["id"]) for row in found), traces, strict=True))
+
     def default_reward_spec(self) -> dict[str, str] | None:
         """Name and sha256 of the spec whose rewards the traces carry."""
         row = self._run("snapshot_reward_spec").fetchone()
@@ -170,6 +183,18 @@ class Snapshot:
         return self._connection.execute(load_sql("store", statement), values)
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; another thread than the caller's may use it."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
 @contextmanager
 def open_snapshot(path: Path) -> Iterator[Snapshot]:
     """The store at `path`, which must be open (and so migrated) already, for reading.
@@ -177,14 +202,8 @@ def open_snapshot(path: Path) -> Iterator[Snapshot]:
     Raises StoreError, also for what SQLite refuses while it is read.
     """
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        connection = connect_to_read(path)
         try:
-            connection.row_factory = sqlite3.Row
             connection.execute("begin")
             yield Snapshot(connection)
         finally:

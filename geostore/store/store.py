@@ -330,6 +330,7 @@ class Store:
                 "put_sent_photo",
                 trace_id=trace_id,
                 sha256=photo.sha256,
+                pixels_xxh128=photo.pixels_xxh128,
                 width=photo.width,
                 height=photo.height,
             )

@@ -1,5 +1,6 @@
 """The visual tools: what a call means (`understand`) and does (`apply`); one module a tool."""
 
+from geostore.tools.outlines import outline_on_photo
 from geostore.tools.registry import (
     DEFAULT_TOOLS,
     ROTATE,
@@ -27,6 +28,7 @@ __all__ = [
     "derive",
     "further_effect",
     "observation",
+    "outline_on_photo",
     "present",
     "table_after",
     "tool_schemas",

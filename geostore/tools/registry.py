@@ -138,12 +138,18 @@ def apply(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
     return _tool_of(call).apply(call, image)
 
 
-def present(image: Image.Image, name: str, limits: ImageLimits) -> SentImage:
-    """The result of tool `name` as it is sent: enlarged or reduced to the limits, a JPEG."""
+def present(
+    image: Image.Image, name: str, limits: ImageLimits, *, with_pixels: bool = False
+) -> SentImage:
+    """The result of tool `name` as it is sent: enlarged or reduced to the limits, a JPEG.
+
+    with_pixels: with the hash of its pixels.
+    """
     size = fit_size(
         image.width, image.height, limits, enlarge_short_side=TOOLS[name].short_side(limits)
     )
-    return encode(resize(image, size), limits, full_size=image.size)
+    sent = resize(image, size)
+    return encode(sent, limits, full_size=image.size, with_pixels=with_pixels)
 
 
 def observation(

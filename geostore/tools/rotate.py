@@ -10,10 +10,10 @@ from PIL import Image
 
 from geostore.errors import ImageError
 from geostore.imaging import resize
-from geostore.records import BboxFrame, ToolCall
+from geostore.records import BboxFrame, ImageFacts, ToolCall
 from geostore.tools.arguments import Arguments
 from geostore.tools.boxes import Frame, number_text
-from geostore.tools.tool import Meaning, Operation, Tool
+from geostore.tools.tool import Meaning, Operation, Point, Tool
 
 MAX_ROTATED_PIXELS = 32_000_000
 """An image whose canvas would grow past this area is reduced first: a turn can double
@@ -49,13 +49,33 @@ def _rotate(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
 
 def _reduced_for_turn(image: Image.Image, angle: float) -> Image.Image:
     """The image, reduced where its canvas would grow past the bound when it is turned."""
+    return resize(image, _turned_at(image.width, image.height, angle))
+
+
+def _turned_at(width: int, height: int, angle: float) -> tuple[int, int]:
+    """The size at which an image is turned: its own, or less where its canvas grew too large."""
     cos, sin = (abs(f(math.radians(angle))) for f in (math.cos, math.sin))
-    width, height = image.size
     grown = (width * cos + height * sin) * (width * sin + height * cos)
     if grown <= MAX_ROTATED_PIXELS:
-        return image
+        return width, height
     scale = math.sqrt(MAX_ROTATED_PIXELS / grown)
-    return resize(image, (max(1, int(width * scale)), max(1, int(height * scale))))
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def _to_source(call: ToolCall, source: ImageFacts, result: ImageFacts, point: Point) -> Point:
+    """The turn the other way round the middle, which is the middle of both images."""
+    if call.angle is None:
+        raise ImageError("a rotation without an angle lies nowhere", kind="missing")
+    angle = within_turn(call.angle)
+    width, height = source.full_width, source.full_height
+    turned_width, turned_height = (
+        _turned_at(width, height, angle) if angle % 90 else (width, height)
+    )
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    x, y = point[0] - result.full_width / 2, point[1] - result.full_height / 2
+    # y points down, so a turn counter-clockwise is taken back by this matrix.
+    turned = (cos * x - sin * y + turned_width / 2, sin * x + cos * y + turned_height / 2)
+    return turned[0] * width / turned_width, turned[1] * height / turned_height
 
 
 def within_turn(angle: float) -> float:
@@ -94,4 +114,5 @@ TOOL = Tool(
     told=_told,
     short_side=lambda limits: limits.min_side,
     moves_table=True,
+    to_source=_to_source,
 )

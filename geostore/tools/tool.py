@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from geostore.records import BboxFrame, Box, ImageLimits, ToolCall
+from geostore.records import BboxFrame, Box, ImageFacts, ImageLimits, ToolCall
 from geostore.tools.arguments import Arguments
 from geostore.tools.boxes import Frame
 
@@ -75,6 +75,15 @@ class Meaning:
     noop: bool = False
 
 
+Point = tuple[float, float]
+"""x and y in full-resolution pixels of an image; the first pixel reaches from 0 to 1."""
+
+
+def same_place(_call: ToolCall, _source: ImageFacts, _result: ImageFacts, point: Point) -> Point:
+    """Where a point of a result lies in its source, for a tool that moves nothing."""
+    return point
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One visual tool. `img_idx` is every tool's and is not described here.
@@ -91,6 +100,7 @@ class Tool:
         its source; one or more sentences that go on after a colon.
     short_side: to how many pixels the result's short side is enlarged.
     moves_table: without `img_idx`, the result becomes the photo on the table.
+    to_source: where a point of the result lies in its source, from the facts of both.
     """
 
     name: str
@@ -103,3 +113,4 @@ class Tool:
     told: Callable[[Operation, Mapping[str, Any], Frame], str]
     short_side: Callable[[ImageLimits], int]
     moves_table: bool
+    to_source: Callable[[ToolCall, ImageFacts, ImageFacts, Point], Point] = same_place

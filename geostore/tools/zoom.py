@@ -9,10 +9,10 @@ from PIL import Image
 
 from geostore.errors import ImageError
 from geostore.imaging import crop
-from geostore.records import BboxFrame, ToolCall
+from geostore.records import BboxFrame, ImageFacts, ToolCall
 from geostore.tools.arguments import Arguments
 from geostore.tools.boxes import FRAME_ORDER, Frame, box_text, covers_nearly_all
-from geostore.tools.tool import Meaning, Operation, Tool
+from geostore.tools.tool import Meaning, Operation, Point, Tool
 
 
 def _properties(frame: BboxFrame) -> dict[str, Any]:
@@ -64,6 +64,12 @@ def _effect(call: Operation | ToolCall) -> dict[str, Any]:
     return {"box": None if call.box is None else list(call.box)}
 
 
+def _to_source(call: ToolCall, _source: ImageFacts, _result: ImageFacts, point: Point) -> Point:
+    if call.box is None:
+        raise ImageError("a zoom without a box lies nowhere", kind="missing")
+    return point[0] + call.box[0], point[1] + call.box[1]
+
+
 def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
     used = box_text(frame.clamp(arguments["bbox_2d"]))
     told = f"zoom into image {frame.index}, box {used}"
@@ -88,4 +94,5 @@ TOOL = Tool(
     told=_told,
     short_side=lambda limits: max(limits.zoom_side, limits.min_side),
     moves_table=False,
+    to_source=_to_source,
 )

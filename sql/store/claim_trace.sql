@@ -7,4 +7,4 @@ where sample_id = :sample_id
   and rollout = :rollout
   and status = 'open'
   and (claimed_by is null or claim_expires_at <= :now)
-returning id, sent_sha256, sent_width, sent_height
+returning id, sent_sha256, sent_pixels_xxh128, sent_width, sent_height

@@ -6,7 +6,7 @@
 -- leaves out traces without a response. Dialect: SQLite.
 select
   t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256, t.rollout, t.status, t.stop_reason,
-  t.turn_limit, t.sent_sha256, t.sent_width, t.sent_height,
+  t.turn_limit, t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height,
   s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256, s.image_format,
   s.width, s.height, s.exclusion,
   a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags,

@@ -1,0 +1,114 @@
+"""Says what a fault means: whether it is one, where it comes from, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from geostore.store import FileState, find_photo, turn_versions
+from geostore.verify.findings import Check, Finding
+from geostore.verify.proof import Fault
+
+_CODECS = ("pillow", "libjpeg")
+_CHECKS: Mapping[str, Check] = {"bytes": "image", "size": "image"}
+
+_ROW_CHANGED = (
+    "a row of the trace was changed after it was sent; restore the store from a copy, "
+    "or leave the trace out"
+)
+_TODO: Mapping[str, str] = {
+    "photo": (
+        "the dataset was changed in place, or the sample's row in the store; put back the one "
+        "that was used"
+    ),
+    "recipe": "the recipe's row was changed; restore the store from a copy",
+    "image": "the photo or the row of a call was changed; restore them from a copy",
+}
+
+
+def finding(fault: Fault, path: Path, now: Mapping[str, str]) -> Finding:
+    """A fault of a store at `path` as a finding. now: the versions it was derived with."""
+    if fault.kind == "bytes":
+        return _other_bytes(fault, turn_versions(path, fault.trace_id, fault.turn or 1), now)
+    expected, found = fault.expected, fault.found
+    if fault.kind in ("photo", "request", "recipe"):
+        expected, found = _short(expected), _short(found)
+    if fault.kind == "photo":
+        row = find_photo(path, fault.trace_id, fault.found)
+        found += "" if row is None else f", the photo of row {row}"
+    check = _CHECKS.get(fault.kind, fault.kind)
+    todo = _TODO.get(fault.kind, _ROW_CHANGED)
+    return Finding(check, "failure", fault.trace, fault.what, expected, found, todo)  # type: ignore[arg-type]
+
+
+def file_findings(state: FileState) -> list[Finding]:
+    """What SQLite found, as findings."""
+    damaged = "the file is damaged; restore it from a copy"
+    lost = (
+        "rows were deleted by hand, or the file was damaged; restore it from a copy, or delete "
+        "these rows too"
+    )
+    return [
+        *(
+            Finding("file", "failure", None, "integrity", "ok", what, damaged)
+            for what in state.damage
+        ),
+        *(
+            Finding(
+                "reference",
+                "failure",
+                None,
+                f"{where.table} row {'?' if where.rowid is None else where.rowid}",
+                f"a row of {where.parent}",
+                "none",
+                lost,
+            )
+            for where in state.lost
+        ),
+    ]
+
+
+def _other_bytes(fault: Fault, then: Mapping[str, str], now: Mapping[str, str]) -> Finding:
+    """An image in other bytes: by the encoder (a warning), by other pixels, or who knows."""
+    made, here = _codecs(then), _codecs(now)
+    other_codecs = bool(then) and made != here
+    severity: Literal["failure", "warning"] = "failure"
+    found = _short(fault.found)
+    if fault.pixels == "same":
+        found += ", same pixels"
+        # The row's own hash is believed where a request names it, or another encoder is known.
+        if fault.attested or other_codecs:
+            severity = "warning"
+            todo = (
+                f"the same pixels, which another JPEG encoder made other bytes of: {made} then, "
+                f"{here} now; to export these bytes or go on with the trace, install what made them"
+            )
+        else:
+            todo = f"the same pixels and {here} then and now; the hash in the row was changed"
+    elif fault.pixels == "other":
+        found += ", other pixels"
+        todo = (
+            f"{made} then, {here} now, which may decode or resize otherwise; verify again with "
+            "what made them"
+            if other_codecs
+            else f"other pixels, though {here} made both; the photo, or the row of a call (its "
+            "source, box or angle), was changed"
+        )
+    else:
+        found += ", pixels not recorded"
+        todo = (
+            f"no hash of the pixels was kept, so it may be another encoder or other pixels: {made} "
+            f"then, {here} now; verify again with what made them"
+        )
+    return Finding("image", severity, fault.trace, fault.what, _short(fault.expected), found, todo)
+
+
+def _codecs(versions: Mapping[str, str]) -> str:
+    if not versions:
+        return "unknown versions"
+    return " and ".join(f"{name} {versions.get(name, 'unknown')}" for name in _CODECS)
+
+
+def _short(sha256: str) -> str:
+    return sha256[:12]

@@ -1,0 +1,262 @@
+"""Checks the traces of photos by deriving again all that their teacher was sent; pure but for CPU.
+
+What goes in can be pickled, and what comes out: it runs in worker processes that
+know neither the store nor a dataset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from geostore.errors import GeostoreError
+from geostore.export.messages import sent_messages
+from geostore.identity import sha256_hex
+from geostore.imaging import DecodedPhotos, prepare_photo
+from geostore.protocol import RequestWriter
+from geostore.recipe import recipe_hash
+from geostore.records import ImageFacts, ImageLimits, SentImage, StoredTrace
+from geostore.restore import tool_images
+
+Kind = Literal["photo", "bytes", "size", "image", "request", "recipe", "trace"]
+"""What a fault is about: the stored bytes of a photo; an image in other bytes, or with another
+size in the rows; one that cannot be derived; a request; a recipe's hash; rows that do not fit."""
+
+Pixels = Literal["same", "other", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoTask:
+    """Traces about one photo, by their ids in the store.
+
+    photo: the bytes that the dataset's row holds now, None where they cannot be
+    had; then only what needs no pixels is checked.
+    """
+
+    photo: bytes | None
+    traces: tuple[tuple[int, StoredTrace], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something of a trace that is not as its rows say.
+
+    turn: that it is about, None where about none. expected, found: hashes, sizes
+    or words. pixels: of an image in other bytes, whether its pixels are the
+    same. attested: the row's hash is the one that was sent, because a request
+    that names it, and whose own hash is right, says so.
+    """
+
+    kind: Kind
+    trace_id: int
+    trace: str
+    turn: int | None
+    what: str
+    expected: str
+    found: str
+    pixels: Pixels = "unknown"
+    attested: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of tasks; counts as in `Report`."""
+
+    traces: int = 0
+    turns: int = 0
+    photos: int = 0
+    images: int = 0
+    unverified_traces: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        """Take the counts and faults of another."""
+        self.traces += other.traces
+        self.turns += other.turns
+        self.photos += other.photos
+        self.images += other.images
+        self.unverified_traces += other.unverified_traces
+        self.faults += other.faults
+
+
+def check_photos(tasks: tuple[PhotoTask, ...]) -> Outcome:
+    """Check all traces of some photos. Never raises for what rows or photos hold."""
+    outcome = Outcome()
+    for task in tasks:
+        _PhotoCheck(task, outcome).run()
+    return outcome
+
+
+class _PhotoCheck:
+    """The check of one task; each photo is decoded once, and prepared once for each limits."""
+
+    def __init__(self, task: PhotoTask, outcome: Outcome) -> None:
+        self._task = task
+        self._outcome = outcome
+        self._photo = task.photo
+        self._photo_sha256 = None if task.photo is None else sha256_hex(task.photo)
+        self._decoded = DecodedPhotos()
+        self._prepared: dict[ImageLimits, SentImage] = {}
+        self._writers: dict[str, RequestWriter] = {}
+
+    def run(self) -> None:
+        derived = False
+        for trace_id, trace in self._task.traces:
+            check = _TraceCheck(trace_id, trace, self._outcome)
+            self._outcome.traces += 1
+            # Whatever a damaged row brings about must not end the check of the others.
+            try:
+                attested = check.requests(self._writer(check))
+            except Exception as error:
+                check.fault("trace", "rows that make requests", "rows that fit together", error)
+                attested = set()
+            if self._photo is None or not self._is_the_photo(check):
+                self._outcome.unverified_traces += 1
+                continue
+            derived = True
+            try:
+                self._images(self._photo, check, attested)
+            except Exception as error:
+                check.fault("image", "the images", "images that can be derived", error)
+        self._outcome.photos += derived
+
+    def _is_the_photo(self, check: _TraceCheck) -> bool:
+        known = check.trace.sample.photo
+        if known is not None and known.sha256 == self._photo_sha256:
+            return True
+        row = check.trace.sample.sample_index
+        check.fault(
+            "photo",
+            f"stored photo of row {row}",
+            "no photo" if known is None else known.sha256,
+            str(self._photo_sha256),
+        )
+        return False
+
+    def _writer(self, check: _TraceCheck) -> RequestWriter:
+        """A recipe's writer; where it is the first of its recipe here, that is checked too."""
+        expected = check.trace.key.recipe_sha256
+        if expected not in self._writers:
+            found = recipe_hash(check.trace.recipe)
+            if found != expected:
+                check.fault("recipe", f"recipe {expected[:8]}", expected, found)
+            self._writers[expected] = RequestWriter(check.trace.recipe)
+        return self._writers[expected]
+
+    def _images(self, photo: bytes, check: _TraceCheck, attested: set[str]) -> None:
+        trace = check.trace
+        limits = trace.recipe.limits
+        keep = partial(self._decoded.keep, photo)
+        if limits not in self._prepared:
+            self._prepared[limits] = prepare_photo(photo, limits, keep=keep)
+        self._outcome.images += 1
+        sent = self._prepared[limits]
+        if check.differs("the photo as sent", 1, trace.photo, sent):
+            again = prepare_photo(photo, limits, keep=keep, with_pixels=True)
+            check.image("the photo as sent", 1, trace.photo, again, attested)
+        made = [call for call in trace.calls if call.image is not None]
+        if not made:
+            return
+        full = self._decoded.get(photo)
+        others = False
+        for call, image in tool_images(full, trace.recipe, made):
+            self._outcome.images += 1
+            others = (
+                check.differs(f"image {call.image_index}", call.turn, call.image, image) or others
+            )
+        if others:
+            # Hashing pixels takes time, and is of use only where bytes differ.
+            for call, image in tool_images(full, trace.recipe, made, with_pixels=True):
+                check.image(f"image {call.image_index}", call.turn, call.image, image, attested)
+
+
+class _TraceCheck:
+    """One trace, and where its faults are put down."""
+
+    def __init__(self, trace_id: int, trace: StoredTrace, outcome: Outcome) -> None:
+        self.trace = trace
+        self._trace_id = trace_id
+        self._outcome = outcome
+
+    def fault(
+        self,
+        kind: Kind,
+        what: str,
+        expected: str,
+        found: str | Exception,
+        *,
+        turn: int | None = None,
+        pixels: Pixels = "unknown",
+        attested: bool = False,
+    ) -> None:
+        if isinstance(found, GeostoreError):
+            found = str(found)
+        elif isinstance(found, Exception):
+            found = f"{type(found).__name__}: {found}"
+        self._outcome.faults.append(
+            Fault(
+                kind, self._trace_id, self.trace.name, turn, what, expected, found, pixels, attested
+            )
+        )
+
+    def requests(self, writer: RequestWriter) -> set[str]:
+        """Rebuild every request; the hashes of images that a right one names."""
+        attested: set[str] = set()
+        wrong = []
+        messages = []
+        for turn, fresh in zip(self.trace.turns, sent_messages(self.trace), strict=True):
+            messages += fresh
+            found = writer.hash(messages)
+            if found == turn.request_sha256:
+                attested.update(sha256 for message in messages for sha256 in message.images)
+            else:
+                wrong.append((turn, found))
+        self._outcome.turns += len(self.trace.turns)
+        if wrong:
+            first, found = wrong[0]
+            what = f"request of turn {first.turn}"
+            if len(wrong) > 1:
+                what = "requests of turns " + ", ".join(str(turn.turn) for turn, _ in wrong)
+            self.fault("request", what, first.request_sha256, found, turn=first.turn)
+        return attested
+
+    def differs(self, what: str, turn: int, known: ImageFacts | None, image: SentImage) -> bool:
+        """Whether an image is in other bytes; where it is not, its size in the rows is checked."""
+        if known is None or known.sha256 != image.sha256:
+            return True
+        if _size(known) != _size(image):
+            self.fault("size", f"size of {what}", _size(known), _size(image), turn=turn)
+        return False
+
+    def image(
+        self,
+        what: str,
+        turn: int,
+        known: ImageFacts | None,
+        image: SentImage,
+        attested: set[str],
+    ) -> None:
+        """Put down an image that is in other bytes. image: with the hash of its pixels."""
+        if known is None:
+            self.fault("trace", what, "its hash", "no hash in the rows", turn=turn)
+            return
+        if known.sha256 == image.sha256:
+            return
+        pixels: Pixels = "unknown"
+        if known.pixels_xxh128 is not None and image.pixels_xxh128 is not None:
+            pixels = "same" if known.pixels_xxh128 == image.pixels_xxh128 else "other"
+        self.fault(
+            "bytes",
+            what,
+            known.sha256,
+            image.sha256,
+            turn=turn,
+            pixels=pixels,
+            attested=known.sha256 in attested,
+        )
+
+
+def _size(image: ImageFacts | SentImage) -> str:
+    sent = f"{image.width} x {image.height}"
+    return f"{sent} of {image.full_width} x {image.full_height}"

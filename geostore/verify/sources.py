@@ -1,0 +1,82 @@
+"""Finds the photos of traces in their datasets, and puts down what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from geostore.errors import DatasetError
+from geostore.records import DatasetFacts, StoredTrace
+from geostore.restore import PhotoSource
+from geostore.verify.findings import Finding
+
+if TYPE_CHECKING:
+    from geostore.dataset import PhotoDataset
+
+_WHERE = "say where the dataset is now with --dataset-path, or put it back as it was"
+
+
+class Photos:
+    """The stored bytes of photos; each dataset is opened once, and its fingerprint compared.
+
+    dataset_path: where the dataset is now, None for where the store saw it last.
+    several: whether the store holds others, which are then looked for where they
+    were. found: is given what is not as it should be.
+    """
+
+    def __init__(
+        self, dataset_path: str | None, *, several: bool, found: Callable[[Finding], None]
+    ) -> None:
+        self._dataset_path = dataset_path
+        self._named = PhotoSource(dataset_path)
+        self._known = PhotoSource()
+        self._several = several
+        self._found = found
+        self._open: dict[str, PhotoDataset | None] = {}
+        self._used = dataset_path is None
+
+    def of(self, trace: StoredTrace) -> bytes | None:
+        """The bytes of a trace's photo as its row holds them now; None where they cannot be had.
+
+        They are not compared with anything.
+        """
+        facts = trace.dataset
+        if facts.fingerprint not in self._open:
+            self._open[facts.fingerprint] = self._opened(facts)
+        dataset = self._open[facts.fingerprint]
+        if dataset is None:
+            return None
+        row = trace.sample.sample_index
+        try:
+            return dataset.photo_bytes(row)
+        except Exception as error:  # a damaged Arrow file fails in many ways
+            what = f"stored photo of row {row}"
+            todo = f"{error}; put back the dataset that was used"
+            finding = Finding("photo", "failure", trace.name, what, "its bytes", "none", todo)
+            self._found(finding)
+            return None
+
+    def finish(self) -> None:
+        """Say where the path that was named turned out to be of no use."""
+        if not self._used and any(self._open.values()):
+            what = f"--dataset-path {self._dataset_path}"
+            todo = f"the datasets were found where the store saw them last; {_WHERE}"
+            self._put(what, "a dataset of the store", "another, or none", todo)
+
+    def _opened(self, facts: DatasetFacts) -> PhotoDataset | None:
+        try:
+            dataset = self._named.dataset(facts)
+            self._used = True
+            return dataset
+        except DatasetError as error:
+            why = str(error)
+        if self._several and self._dataset_path is not None:
+            with suppress(DatasetError):
+                return self._known.dataset(facts)
+        expected = f"{facts.num_rows:,} rows, {facts.fingerprint[:12]}"
+        self._put(f"dataset {facts.name}", expected, "not there, or another", f"{why}; {_WHERE}")
+        return None
+
+    def _put(self, what: str, expected: str, found: str, todo: str) -> None:
+        self._found(Finding("dataset", "failure", None, what, expected, found, todo))
