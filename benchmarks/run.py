@@ -19,6 +19,7 @@ import answers
 import audit
 import generate_cpu
 import image_path
+import rescore
 import startup
 import store_size
 import verify_rate
@@ -70,6 +71,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "verify_rate": ("how fast a store is proven", verify_rate.figures),
     "answers": ("how fast answers are read", answer_figures),
     "audit": ("how fast a store is audited", audit.figures),
+    "rescore": ("how fast a reward is computed for 100,000 traces", rescore.figures),
 }
 
 

@@ -40,14 +40,17 @@ def list_queries() -> list[tuple[str, str]]:
     return [(name, describe_sql("analytics", name)) for name in _query_names()]
 
 
-def run_query(store: str | os.PathLike[str], statement_or_name: str) -> QueryResult:
+def run_query(
+    store: str | os.PathLike[str], statement_or_name: str, reward: str | None = None
+) -> QueryResult:
     """Answer one question: a named query, or one statement in DuckDB's SQL.
 
-    A word alone is meant as a name. Raises QueryError (unknown name, not one
-    statement, not reading, DuckDB's own complaint), StoreError (no such store).
+    A word alone is meant as a name. reward: see `open_reader`. Raises QueryError
+    (unknown name, not one statement, not reading, DuckDB's own complaint),
+    StoreError (no such store).
     """
     statement = _statement(statement_or_name)  # before the work of opening
-    with open_reader(store) as reader:
+    with open_reader(store, reward=reward) as reader:
         return _run(reader, statement)
 
 
@@ -69,9 +72,13 @@ def _run(reader: duckdb.DuckDBPyConnection, statement: str) -> QueryResult:
 
 
 @contextmanager
-def open_reader(store: str | os.PathLike[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_reader(
+    store: str | os.PathLike[str], *, reward: str | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection in which the store's tables and `trace_results` have plain names.
 
+    reward: the sha256 of the reward spec that the views take scores from; None
+    for the store's default.
     Not for a process that has the same store open in Python's SQLite. Raises
     StoreError where the file is missing, no store, or cannot be read.
     """
@@ -92,6 +99,7 @@ def open_reader(store: str | os.PathLike[str]) -> Iterator[duckdb.DuckDBPyConnec
         try:
             connection.execute(f"attach {_quoted(path)} as store (type sqlite, read_only)")
             connection.execute("use store")
+            connection.execute("set variable reward_spec = $sha256", {"sha256": reward})
             connection.execute(load_sql("analytics", _VIEWS))
         except duckdb.Error as error:
             raise _unreadable(path, error) from error

@@ -7,7 +7,6 @@ teacher; `geostore generate` does.
 from __future__ import annotations
 
 import io
-import json
 import os
 import pickle
 import subprocess
@@ -22,6 +21,7 @@ from geostore.export import ExportResult, Filter, Format, ImagesMode, MessagesMo
 from geostore.export import export as export_store
 from geostore.records import SentImage, Status, StoredTrace
 from geostore.store import Store
+from geostore.store.specs import get_spec
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -69,17 +69,20 @@ class GeoStore:
         min_score: float | None = None,
         max_distance_km: float | None = None,
         recipe: str | None = None,
+        reward: str | None = None,
     ) -> Iterator[StoredTrace]:
         """Traces by dataset name, row number, recipe and rollout, as they were when this began.
 
         Memory stays flat. min_score keeps scores from there on, max_distance_km
         smaller distances; either leaves out what has no parsed answer. recipe:
-        the start of its hash.
+        the start of its hash. reward: the name or the start of the hash of the
+        reward they carry; None: the store's default.
         """
         filters = Filter(
             min_score=min_score,
             max_distance_km=max_distance_km,
             recipe=recipe,
+            reward=reward,
             statuses=None if status is None else (status,),
         )
         with open_snapshot(self._store.path) as snapshot:
@@ -89,24 +92,30 @@ class GeoStore:
         """The trace with a name. Raises NotFoundError."""
         return self._store.get_trace(self._store.find_trace(name))
 
-    def query(self, statement: str) -> list[dict[str, Any]]:
+    def query(self, statement: str, *, reward: str | None = None) -> list[dict[str, Any]]:
         """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
 
-        Takes about a second: it runs in a process of its own. Raises QueryError.
+        Takes about a second: it runs in a process of its own. reward: as in
+        `traces`. Raises QueryError.
         """
         from geostore.analytics import run_query
 
-        result = _apart(run_query, os.fspath(self._store.path), statement)
+        result = _apart(
+            run_query, os.fspath(self._store.path), statement, self._reward_hash(reward)
+        )
         return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, *, reward: str | None = None) -> dict[str, Any]:
         """The numbers of `geostore stats --json`: of the store, and of each recipe.
 
-        Runs in a process of its own, as `query` does.
+        Runs in a process of its own, as `query` does. reward: as in `traces`.
         """
         from geostore.stats import stats
 
-        return _apart(stats, os.fspath(self._store.path))
+        return _apart(stats, os.fspath(self._store.path), self._reward_hash(reward))
+
+    def _reward_hash(self, reward: str | None) -> str | None:
+        return None if reward is None else get_spec(self._store.connection, reward).sha256
 
     def verify(self, *, sample: int | None = None, dataset_path: str | None = None) -> Report:
         """Derive every image and every request again, and compare; see `geostore.verify.verify`.
@@ -127,9 +136,9 @@ class GeoStore:
         name: a built-in reward. params: its parameters, such as ``scale=2000``
         (km) or ``table=[[1, 1], [200, 0]]``. Raises RewardError.
         """
-        from geostore.rewards import make_spec, rescore
+        from geostore.rewards import as_written, make_spec, rescore
 
-        written = {key: _as_written(value) for key, value in params.items()}
+        written = {key: as_written(value) for key, value in params.items()}
         return rescore(self._store.connection, make_spec(name, written))
 
     def audit(self) -> AuditResult:
@@ -147,6 +156,7 @@ class GeoStore:
         max_distance_km: float | None = None,
         recipe: str | None = None,
         exclude_flags: Sequence[str] = (),
+        reward: str | None = None,
         messages: MessagesMode = "delta",
         images: ImagesMode = "reference",
         dataset_path: str | None = None,
@@ -161,6 +171,7 @@ class GeoStore:
                 max_distance_km=max_distance_km,
                 recipe=recipe,
                 exclude_flags=tuple(exclude_flags),
+                reward=reward,
             ),
             messages=messages,
             images=images,
@@ -245,7 +256,7 @@ pickle.dump(outcome, sys.stdout.buffer)
 """
 
 
-def _apart(function: Callable[..., T], *arguments: str) -> T:
+def _apart(function: Callable[..., T], *arguments: str | None) -> T:
     """Call a function that reads a store with DuckDB, in a process of its own.
 
     DuckDB's SQLite and Python's do not know of each other's locks: in one
@@ -264,10 +275,3 @@ def _apart(function: Callable[..., T], *arguments: str) -> T:
     if isinstance(outcome, GeostoreError):
         raise outcome
     return outcome  # type: ignore[no-any-return]
-
-
-def _as_written(value: Any) -> str:
-    """A parameter as a command line would give it."""
-    if value is None:
-        return "none"
-    return value if isinstance(value, str) else json.dumps(value)

@@ -25,7 +25,7 @@ _BELOW = frozenset({*_CLASSES, "flags", "frame_alarms"})
 """What is said in lines of their own below the numbers."""
 
 
-def stats(store: str | os.PathLike[str]) -> dict[str, Any]:
+def stats(store: str | os.PathLike[str], reward: str | None = None) -> dict[str, Any]:
     """``{"store": numbers, "recipes": [numbers, ...]}``, of one moment of the store.
 
     Numbers are the columns of ``sql/analytics/stats.sql`` (km, tokens, shares of
@@ -34,10 +34,11 @@ def stats(store: str | os.PathLike[str]) -> dict[str, Any]:
     name; `answer_failures` and `request_failures` count by class, `flags` traces by
     check of an audit. not_audited: closed traces that no audit has seen. odd_boxes:
     boxes that look like another frame; frame_alarms: recipes in which they are many
-    (`sql/analytics/frame_alarm.sql`), with that frame. Raises StoreError where
+    (`sql/analytics/frame_alarm.sql`), with that frame. reward: the sha256 of the
+    spec whose scores count, None for the store's default. Raises StoreError where
     there is no such store.
     """
-    with open_reader(store) as reader:
+    with open_reader(store, reward=reward) as reader:
         # One transaction, so that a generate beside this cannot make the two disagree.
         reader.execute("begin")
         numbers = _objects(ask(reader, "stats"))

@@ -73,7 +73,10 @@ def commands_page() -> str:
     command = typer.main.get_command(app)
     assert isinstance(command, typer.core.TyperGroup)
     pages = [_help(command, "geostore")]
-    pages += [_help(sub, f"geostore {name}") for name, sub in sorted(command.commands.items())]
+    for name, sub in sorted(command.commands.items()):
+        pages.append(_help(sub, f"geostore {name}"))
+        if isinstance(sub, typer.core.TyperGroup):
+            pages += [_help(s, f"geostore {name} {n}") for n, s in sorted(sub.commands.items())]
     intro = (
         "# The commands\n\n"
         "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped by a "

@@ -7,11 +7,14 @@ import io
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.hand_made import Traces, make_frame
 
 # Image folders are converted once and cached; not into the tester's own cache.
 _CACHE = tempfile.mkdtemp(prefix="geostore-tests-")
@@ -61,3 +64,17 @@ def _no_teacher_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tester's own key and server must not take part."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a dataset and a recipe; to be copied, which is quicker than migrating."""
+    return make_frame(tmp_path_factory.mktemp("template") / "geostore.db")
+
+
+@pytest.fixture
+def traces(tmp_path: Path, template: Path) -> Iterator[Traces]:
+    """A store for traces that are made by hand."""
+    made = Traces(shutil.copy(template, tmp_path / "geostore.db"))
+    yield made
+    made.connection.close()

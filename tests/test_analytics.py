@@ -327,6 +327,8 @@ def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> Non
         "answer_failure": None,
         "flags": "[]",
         "parse_success": True,
+        "format_valid": False,  # the row was made by hand, without a form
+        "tool_validity": 0.5,
         "distance_km": 100.0,
         "score": 0.9,
         "geoguessr_points": 4500,
@@ -642,7 +644,7 @@ def test_what_only_reads_is_answered(reader: Reader, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("nothing", r"no query 'nothing'; there are: accuracy, audited, costs, "),
+        ("nothing", r"no query 'nothing'; there are: accuracy, answer_changes, audited, costs, "),
         ("views", r"no query 'views'"),
         ("", r"one statement, and this is none"),
         ("-- only a comment", r"one statement, and this is none"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,21 @@ from hypothesis import strategies as st
 from geostore.errors import RewardError, StoreError, StoreLockedError
 from geostore.records import Reward
 from geostore.rewards import (
-    KINDS,
     RescoreResult,
     RewardSpec,
+    Selection,
     ensure_default_spec,
-    ensure_math_functions,
     ensure_spec,
-    geoguessr_points,
     has_math_functions,
-    haversine_km,
     make_spec,
     rescore,
     score_trace,
 )
-from geostore.store import Store
+from geostore.rewards.formulas import DISTANCE_KINDS
+from geostore.rewards.numeric import geoguessr_points, haversine_km
+from tests.hand_made import Point, Traces
 
 KM_PER_DEGREE = math.radians(1) * 6371.0
-Point = tuple[float, float]
 
 # Truth, guess, km, points.
 PLACES = [
@@ -64,116 +63,6 @@ POINTS = {
     13748: 1,
     13749: 0,
 }
-
-
-def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
-    names = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
-    cursor = connection.execute(f"insert into {table} ({names}) values ({marks})", values)
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
-
-
-class Traces:
-    """Traces made by hand: a truth, and what versions of the parser read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.connection = Store.open(path, durability="normal").connection
-        self.count = 0
-
-    def trace(self, truth: Point, *, status: str = "answered") -> int:
-        self.count += 1
-        sample_id = insert(
-            self.connection,
-            "samples",
-            dataset_id=1,
-            sample_index=self.count,
-            lat=truth[0],
-            lon=truth[1],
-            columns="{}",
-            created_at="now",
-            image_sha256="0" * 64,
-            width=10,
-            height=10,
-        )
-        return insert(
-            self.connection,
-            "traces",
-            sample_id=sample_id,
-            recipe_id=1,
-            rollout=1,
-            status=status,
-            closed_at=None if status == "open" else "now",
-            created_at="now",
-        )
-
-    def answer(self, trace_id: int, guess: Point | None, *, version: int = 1) -> None:
-        lat, lon = guess or (None, None)
-        insert(
-            self.connection,
-            "answers",
-            trace_id=trace_id,
-            parser_version=version,
-            lat=lat,
-            lon=lon,
-            failure=None if guess else "one_number",
-            created_at="now",
-        )
-
-    def answered(self, guess: Point | None, *, truth: Point = (0.0, 0.0)) -> int:
-        trace_id = self.trace(truth)
-        self.answer(trace_id, guess)
-        return trace_id
-
-    def rows(self, columns: str = "*") -> list[tuple[Any, ...]]:
-        found = self.connection.execute(f"select {columns} from rewards order by trace_id, spec_id")
-        return [tuple(row) for row in found]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a dataset and a recipe; to be copied, which is quicker than migrating."""
-    path = tmp_path_factory.mktemp("template") / "geostore.db"
-    with Store.open(path, create=True) as store:
-        insert(
-            store.connection,
-            "datasets",
-            fingerprint="f",
-            path="/photos",
-            name="photos",
-            num_rows=1000,
-            columns="[]",
-            column_map="{}",
-            created_at="now",
-        )
-        insert(
-            store.connection,
-            "recipes",
-            sha256="a" * 64,
-            model="m",
-            system_prompt="",
-            user_prompt="",
-            tools="[]",
-            protocol="text",
-            bbox_frame="pixel",
-            limits="{}",
-            temperature=0.7,
-            max_tokens=100,
-            extra_body="{}",
-            created_at="now",
-            max_calls_per_turn=3,
-            max_nudges=2,
-            answer_with_calls="run_calls",
-        )
-    return path
-
-
-@pytest.fixture
-def traces(tmp_path: Path, template: Path) -> Iterator[Traces]:
-    made = Traces(shutil.copy(template, tmp_path / "geostore.db"))
-    yield made
-    made.connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +195,7 @@ def test_tables_mean_what_numpy_means_by_interpolation_and_search(
 # --- what a rescore touches ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DISTANCE_KINDS)
 def test_without_coordinates_a_reward_is_null_and_not_zero(traces: Traces, kind: str) -> None:
     """And it is there, so that it is not computed again and again."""
     traces.answered(None)
@@ -366,10 +255,16 @@ def test_a_trace_without_a_final_response_has_no_reward(traces: Traces, status: 
 
 def test_one_trace_can_be_rescored_alone(traces: Traces) -> None:
     ids = [traces.answered((0.0, float(degrees))) for degrees in range(3)]
-    assert rescore(traces.connection, make_spec(), trace_id=ids[1]) == RescoreResult(1, 0)
+    assert rescore(
+        traces.connection, make_spec(), selection=Selection(trace_id=ids[1])
+    ) == RescoreResult(1, 0)
     assert traces.rows("trace_id") == [(ids[1],)]
-    assert rescore(traces.connection, make_spec(), trace_id=ids[1]) == RescoreResult(0, 1)
-    assert rescore(traces.connection, make_spec(), trace_id=999) == RescoreResult(0, 0)
+    assert rescore(
+        traces.connection, make_spec(), selection=Selection(trace_id=ids[1])
+    ) == RescoreResult(0, 1)
+    assert rescore(
+        traces.connection, make_spec(), selection=Selection(trace_id=999)
+    ) == RescoreResult(0, 0)
 
 
 def test_between_batches_another_process_can_write(traces: Traces) -> None:
@@ -525,11 +420,11 @@ def test_a_spec_carries_what_was_changed_in_its_name() -> None:
         ("golf", {}, r"'golf'; there are: geoguessr, exponential, linear"),
         ("linear", {"scale": "1"}, r"no parameter 'scale'; it has: max, radius, rounding"),
         ("geoguessr", {"scale": "far"}, r"scale must be a number, not 'far'"),
-        ("geoguessr", {"scale": "0"}, r"above 0 km"),
-        ("geoguessr", {"scale": "-1"}, r"above 0 km"),
+        ("geoguessr", {"scale": "0"}, r"above 0"),
+        ("geoguessr", {"scale": "-1"}, r"above 0"),
         ("geoguessr", {"scale": "nan"}, r"finite"),
         ("geoguessr", {"scale": "inf"}, r"finite"),
-        ("geoguessr", {"radius": "0"}, r"above 0 km"),
+        ("geoguessr", {"radius": "0"}, r"above 0"),
         ("threshold", {"km": "-1"}, r"not be below 0"),
         ("linear", {"rounding": "-1"}, r"decimals"),
         ("linear", {"rounding": "1.5"}, r"decimals"),
@@ -560,35 +455,63 @@ class WithoutMath(sqlite3.Connection):
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         for name in ("asin", "sin", "cos", "exp", "radians", "sqrt"):
-            sql = sql.replace(f" {name}(", f" my_{name}(").replace(f"({name}(", f"(my_{name}(")
+            sql = re.sub(rf"\b{name}\(", f"missing_{name}(", sql)
         return super().execute(sql, *parameters)
 
-    def create_function(
-        self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
-    ) -> None:
-        super().create_function(f"my_{name}", narg, func, deterministic=deterministic)
+
+WEIGHTED = {
+    "geoguessr": "0.5",
+    "linear:near": "0.2",
+    "linear:near.max": "500",
+    "steps": "0.1",
+    "piecewise": "0.1",
+    "threshold": "0.05",
+    "parsed": "0.1",
+    "format": "0.1",
+    "tools": "0.2",
+    "tool_use": "0.2",
+    "turns": "-0.1",
+    "tokens": "-0.1",
+}
 
 
-def test_a_sqlite_without_math_functions_gets_them_from_python(traces: Traces) -> None:
-    """Slower, with the same numbers."""
-    for truth, guess, _, _ in PLACES:
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        *((kind, {}) for kind in DISTANCE_KINDS),
+        ("linear", {"rounding": "3", "radius": "6378"}),
+        ("weighted", WEIGHTED),
+        ("weighted", {**WEIGHTED, "unparsed": "0.25"}),
+    ],
+)
+def test_without_math_functions_numpy_gives_the_same_numbers(
+    traces: Traces, kind: str, params: dict[str, str]
+) -> None:
+    """To 1e-9, on every kind of reward, for whole stores and for single traces."""
+    random = np.random.default_rng(5)
+    for truth, guess, _, _ in PLACES[:-2]:  # the last two are at and beside an antipode
         traces.answered(guess, truth=truth)
-    traces.answered(None)
-    rescore(traces.connection, make_spec())
+    for lat, lon, north, east in random.uniform((-80, -170, -1, -1), (80, 170, 1, 1), (40, 4)):
+        trace_id = traces.answered((lat + north, lon + east), truth=(lat, lon))
+        traces.play(trace_id, calls=[1, 0, 1] if lat > 0 else [], tokens=int(lon) + 200)
+    traces.play(traces.answered(None), calls=[0], tokens=None)
+    spec = make_spec(kind, params)
+    assert rescore(traces.connection, spec).computed == 47
     expected = traces.rows("distance_km, score, geoguessr_points")
     traces.connection.execute("delete from rewards")
     bare = sqlite3.connect(traces.path, isolation_level=None, factory=WithoutMath)
     assert not has_math_functions(bare)
-    assert rescore(bare, make_spec()) == RescoreResult(9, 0)
-    assert has_math_functions(bare)
+    assert score_trace(bare, 1, ensure_spec(bare, spec)).distance_km == pytest.approx(
+        5570.222, rel=0.01
+    )
+    assert rescore(bare, spec, batch=10) == RescoreResult(46, 1)
+    assert rescore(bare, spec) == RescoreResult(0, 47)
     bare.close()
     found = traces.rows("distance_km, score, geoguessr_points")
-    assert found[-1] == expected[-1] == (None, None, None)
-    for ours, theirs in zip(found[:-1], expected[:-1], strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-9)
+    for ours, theirs in zip(found, expected, strict=True):
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine is other is None or mine == pytest.approx(other, rel=1e-9, abs=1e-12)
 
 
-def test_a_sqlite_with_math_functions_keeps_its_own(traces: Traces) -> None:
+def test_this_sqlite_has_its_math_functions(traces: Traces) -> None:
     assert has_math_functions(traces.connection)
-    ensure_math_functions(traces.connection)
-    assert traces.connection.execute("select exp(0)").fetchone()[0] == 1.0

@@ -15,10 +15,12 @@ from geostore.answers.forms import find_labelled, iter_hemisphere
 from geostore.answers.text import normalise, tail, visible_text
 from geostore.audit.countries import known_country, nearest_km
 from geostore.audit.subject import Subject
-from geostore.rewards import haversine_km
+from geostore.rewards.numeric import haversine_km
 
 FAR_KM = 500.0
 """Coordinates in the prose that are all farther from the answer than this contradict it."""
+
+_KM_PER_DEGREE = 111.19  # of latitude, on the sphere of 6371 km
 
 FAR_COUNTRY_KM = 2000.0
 """So far an answer may be from every town of the country it names: some are empty for as long."""
@@ -69,7 +71,7 @@ def _nearest_stated(prose: str, lat: float, lon: float) -> float | None:
     """Distance in km to the nearest pair in a prose; None where there is none, or one is near."""
     if _named_nearby(prose, lat, lon):
         return None
-    return min((haversine_km(lat, lon, *pair) for pair in _stated(prose)), default=None)
+    return min((float(haversine_km(lat, lon, *pair)) for pair in _stated(prose)), default=None)
 
 
 def _stated(prose: str) -> Iterator[tuple[float, float]]:
@@ -89,9 +91,10 @@ def _named_nearby(prose: str, lat: float, lon: float) -> bool:
     for number in _BARE.finditer(prose):
         if before is not None and number.start() - before.end() <= _BARE_GAP:
             pair = float(before.group()), float(number.group())
-            if pair[0] <= 90 and pair[1] <= 180:
-                km = haversine_km(abs(lat), abs(lon), *pair)
-                if km <= FAR_KM:
-                    return True
+            # No two places are nearer than their latitudes, which is soon computed.
+            near = abs(abs(lat) - pair[0]) * _KM_PER_DEGREE <= FAR_KM
+            possible = near and pair[0] <= 90 and pair[1] <= 180
+            if possible and haversine_km(abs(lat), abs(lon), *pair) <= FAR_KM:
+                return True
         before = number
     return False

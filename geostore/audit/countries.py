@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from geostore.rewards import haversine_km
+import numpy as np
+from numpy.typing import NDArray
 
-Point = tuple[float, float]
+from geostore.rewards.numeric import haversine_km
+
 _AROUND = re.compile(r"\([^()]{0,60}\)|[^\w\s.'&-]+")
 
 
@@ -30,18 +32,19 @@ def nearest_km(country: str, lat: float, lon: float) -> float:
 
     Raises KeyError for a name that `known_country` does not give.
     """
-    return min(haversine_km(lat, lon, *town) for town in _towns()[country])
+    return float(haversine_km(lat, lon, *_towns()[country]).min())
 
 
 @cache
-def _table() -> Mapping[tuple[str, ...], tuple[Point, ...]]:
+def _table() -> Mapping[tuple[str, ...], NDArray[np.float64]]:
+    """Names of a country, and its towns: two rows, latitudes and longitudes in degrees."""
     text = (files("geostore.audit") / "data" / "countries.tsv").read_text(encoding="utf-8")
     table = {}
     for line in text.splitlines():
         if not line.startswith("#"):
             names, towns = line.split("\t")
-            pairs = (town.split(",") for town in towns.split(" "))
-            table[tuple(names.split("|"))] = tuple((float(lat), float(lon)) for lat, lon in pairs)
+            pairs = [town.split(",") for town in towns.split(" ")]
+            table[tuple(names.split("|"))] = np.array(pairs, dtype=np.float64).T
     return table
 
 
@@ -56,5 +59,5 @@ def _names() -> Mapping[str, str]:
 
 
 @cache
-def _towns() -> Mapping[str, tuple[Point, ...]]:
+def _towns() -> Mapping[str, NDArray[np.float64]]:
     return {names[0]: towns for names, towns in _table().items()}

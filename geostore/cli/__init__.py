@@ -19,7 +19,7 @@ from geostore.cli.generate import generate
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
 from geostore.cli.proofs import image, verify
 from geostore.cli.questions import query, stats, status
-from geostore.cli.rewards import rescore
+from geostore.cli.rewards import rescore, rewards
 from geostore.cli.traces import export, show
 from geostore.errors import GeostoreError
 
@@ -63,6 +63,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(rewards)
 
 
 def main() -> NoReturn:

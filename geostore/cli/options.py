@@ -19,6 +19,28 @@ DatasetPathOption = Annotated[
     typer.Option("--dataset-path", "--dataset_path", help="Where the dataset is now."),
 ]
 
+RewardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reward", help="The reward whose scores count, by name or hash; none: the default."
+    ),
+]
+
+
+def reward_hash(store: Path, reward: str | None) -> str | None:
+    """The hash of the reward of a store's that an option names; None without one.
+
+    The store is closed again: DuckDB must not read it while it is open here.
+    Raises RewardError.
+    """
+    if reward is None:
+        return None
+    from geostore.store import Store
+    from geostore.store.specs import get_spec
+
+    with Store.open(store) as opened:
+        return get_spec(opened.connection, reward).sha256
+
 
 def say(message: str) -> None:
     """A line for a person, on stderr."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, StoreOption
+from geostore.cli.options import DEFAULT_STORE, RewardOption, StoreOption, reward_hash
 
 
 def query(
@@ -17,6 +17,7 @@ def query(
     format: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How rows are printed.")
     ] = "table",
+    reward: RewardOption = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the queries that have names.")
     ] = False,
@@ -31,18 +32,19 @@ def query(
         return
     if statement is None:
         raise typer.BadParameter("name a query or write SQL; --list shows the names")
-    result = analytics.run_query(store, statement)
+    result = analytics.run_query(store, statement, reward_hash(store, reward))
     typer.echo(FORMATS[format](result))
 
 
 def stats(
     store: StoreOption = DEFAULT_STORE,
+    reward: RewardOption = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
     from geostore import stats as batch
 
-    found = batch.stats(store)
+    found = batch.stats(store, reward_hash(store, reward))
     typer.echo(batch.format_json(found) if json else batch.format_text(found))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, DatasetPathOption, StoreOption, say
+from geostore.cli.options import DEFAULT_STORE, DatasetPathOption, RewardOption, StoreOption, say
 
 
 def show(
@@ -58,6 +58,7 @@ def export(
             help="Leave out traces that this check of geostore audit flagged; may be repeated.",
         ),
     ] = None,
+    reward: RewardOption = None,
     messages: Annotated[
         Literal["delta", "last", "full"],
         typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
@@ -82,6 +83,7 @@ def export(
                 max_distance_km=max_distance,
                 recipe=recipe,
                 exclude_flags=tuple(exclude_flag or ()),
+                reward=reward,
             ),
             messages=messages,
             images=images,

@@ -35,6 +35,7 @@ from geostore.export.stream import RecordStream
 from geostore.export.trace import write_trace_files
 from geostore.records import Recipe
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
+from geostore.store.specs import StoredSpec
 
 __all__ = [
     "ENDED",
@@ -89,7 +90,8 @@ def export(
     saw the dataset last or from `dataset_path`.
 
     Raises ExportError (the target, a trace that cannot be written, the disk, a flag
-    that no check has, traces that were not audited for a flag), StoreError.
+    that no check has, traces that were not audited for a flag), RewardError (the
+    filter names a reward that the store does not have), StoreError.
     """
     for name, value, known in (
         ("format", format, FORMATS),
@@ -112,13 +114,14 @@ def export(
                 snapshot, kept, messages=messages, images=images, dataset_path=dataset_path
             )
             count = FORMATS[format](records, folder)
+            spec = snapshot.reward_spec(kept)
             sha256 = folder.seal(
                 {
                     "schema_version": SCHEMA_VERSION,
                     "format": format,
                     "count": count,
                     **options,
-                    "reward_spec": snapshot.default_reward_spec(),
+                    "reward_spec": None if spec is None else _reward_spec(spec),
                     "recipes": [_recipe(*item) for item in records.scope.recipes.items()],
                 }
             )
@@ -149,6 +152,11 @@ def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
             f"{missing:,} of the traces were not audited for {', '.join(checks)} as they are now; "
             "run geostore audit first"
         )
+
+
+def _reward_spec(spec: StoredSpec) -> dict[str, str]:
+    """Which reward the scores of an export are."""
+    return {"name": spec.name, "sha256": spec.sha256}
 
 
 def _recipe(sha256: str, recipe: Recipe) -> dict[str, Any]:

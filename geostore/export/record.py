@@ -29,7 +29,7 @@ def trace_record(
 
     messages: how much of the conversation each turn repeats. image_url: what
     stands for each image. Raises ExportError where the trace has no photo as
-    sent, or no reward under the store's default spec.
+    sent, or no reward under the spec that the export carries.
     """
     reward = _reward(trace)
     parsed = reward is not None
@@ -75,8 +75,9 @@ def _reward(trace: StoredTrace) -> Reward | None:
         return None
     if trace.answer is None or trace.reward is None or trace.reward.distance_km is None:
         raise ExportError(
-            f"{trace.name} has no reward under the store's default spec yet; "
+            f"{trace.name} has no reward under {trace.reward_spec or 'any spec'} yet; "
             "compute it with: geostore rescore"
+            + (f" --reward {trace.reward_spec!r}" if trace.reward_spec else "")
         )
     return trace.reward
 

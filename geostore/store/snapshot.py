@@ -29,6 +29,7 @@ from geostore.records import (
 from geostore.sqlfiles import load_sql
 from geostore.store import rows
 from geostore.store.errors import store_error
+from geostore.store.specs import StoredSpec, default_spec, get_spec
 
 T = TypeVar("T")
 
@@ -45,13 +46,16 @@ class Filter:
 
     min_score: scores from there on. max_distance_km: distances below. Either
     leaves out traces whose final response could not be parsed. recipe: the start
-    of the recipe's hash. statuses: what became of the trace. exclude_flags: checks
-    of an audit; traces that one of them flagged are left out.
+    of the recipe's hash. reward: the name or the start of the hash of the reward
+    spec whose scores count and are carried; None: the store's default. statuses:
+    what became of the trace. exclude_flags: checks of an audit; traces that one of
+    them flagged are left out.
     """
 
     min_score: float | None = None
     max_distance_km: float | None = None
     recipe: str | None = None
+    reward: str | None = None
     statuses: tuple[Status, ...] | None = ENDED
     exclude_flags: tuple[str, ...] = ()
 
@@ -128,16 +132,22 @@ class Snapshot:
             traces += self._batch(list(group), self._datasets[dataset_id])
         return list(zip((int(row["id"]) for row in found), traces, strict=True))
 
-    def default_reward_spec(self) -> dict[str, str] | None:
-        """Name and sha256 of the spec whose rewards the traces carry."""
-        row = self._run("snapshot_reward_spec").fetchone()
-        return None if row is None else dict(row)
+    def reward_spec(self, filters: Filter) -> StoredSpec | None:
+        """The spec whose rewards the traces carry; None where nothing was scored yet.
+
+        Raises RewardError where the filter names one that the store does not have.
+        """
+        if filters.reward is None:
+            return default_spec(self._connection)
+        return get_spec(self._connection, filters.reward)
 
     def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> sqlite3.Cursor:
         statuses = None if filters.statuses is None else canonical_text(list(filters.statuses))
+        spec = self.reward_spec(filters)
         return self._run(
             "snapshot_traces",
             dataset_id=dataset_id,
+            spec_id=None if spec is None else spec.id,
             statuses=statuses,
             with_turns=int(with_turns),
             recipe=filters.recipe,

@@ -15,9 +15,14 @@
 --   unpriced_turns       turns whose cost is not known: no price, or a count not said
 --   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
 --   parse_success        whether coordinates were read; null without a reading
+--   format_valid         whether they were read from a box or an answer tag, as was asked for;
+--                        null without a reading
+--   tool_validity        the share of tool calls that gave a result, 0..1; null without a call
 --   distance_km, score, geoguessr_points
---                        of the store's default reward; null without coordinates, and where the
---                        reward is missing or of an older reading (geostore rescore computes it)
+--                        of the store's default reward, or the one that --reward names; null where
+--                        that is missing or of an older reading (geostore rescore computes it).
+--                        Without coordinates distance and points are null, and the score too unless
+--                        the reward says what it is then
 --   failure              whether a closed trace (answered, exhausted or failed) has no coordinates;
 --                        null while it is open
 --   distance_km_or_20000, score_or_0
@@ -63,11 +68,12 @@ select
   coalesce(total_tokens, prompt_tokens + completion_tokens) as total_tokens
 from said;
 
--- The newest reading of each final response, and its reward under the store's default spec.
+-- The newest reading of each final response, and its reward under the store's default spec, or under
+-- the one whose sha256 the variable reward_spec holds.
 create temp view readings as
 with
 answered as (
-  select trace_id, parser_version, lat, lon, failure, flags
+  select trace_id, parser_version, lat, lon, form, failure, flags
   from answers
   where (trace_id, parser_version) in (
     select (trace_id, max(parser_version)) from answers group by trace_id
@@ -77,9 +83,10 @@ scored as (
   select w.trace_id, w.parser_version, w.distance_km, w.score, w.geoguessr_points
   from rewards as w
   join reward_specs as p on p.id = w.spec_id
-  where p.is_default = 1
+  where if(getvariable('reward_spec') is null, p.is_default = 1, p.sha256 = getvariable('reward_spec'))
 )
-select a.trace_id, a.lat, a.lon, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points
+select
+  a.trace_id, a.lat, a.lon, a.form, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points
 from answered as a
 left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser_version;
 
@@ -154,6 +161,12 @@ select
   a.failure as answer_failure,
   a.flags,
   if(a.trace_id is null, null, a.failure is null) as parse_success,
+  if(
+    a.trace_id is null,
+    null,
+    coalesce(a.failure is null and a.form in ('boxed', 'answer'), false)
+  ) as format_valid,
+  1 - c.failed_tool_calls / c.tool_calls as tool_validity,
   a.distance_km,
   a.score,
   a.geoguessr_points,

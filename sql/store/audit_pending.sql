@@ -10,7 +10,7 @@ select
   ) as prompts_read,
   s.sample_index, s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256,
   s.image_format, s.width, s.height, s.exclusion,
-  t.sent_sha256, t.sent_width, t.sent_height,
+  t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height,
   d.path as dataset_path,
   w.parser_version, w.lat as answer_lat, w.lon as answer_lon, w.form, w.failure, w.flags
 from traces as t

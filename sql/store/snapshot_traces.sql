@@ -1,9 +1,9 @@
--- The traces of a dataset that a filter keeps, each with its sample, newest answer and default reward.
+-- The traces of a dataset that a filter keeps, each with its sample, newest answer and a reward.
 -- Grain: one row per trace, by row number, recipe and rollout. Each parameter may be null: no such
 -- condition. :statuses is a JSON array; :min_score keeps scores from there on, :max_distance_km
 -- smaller distances (km), and either leaves out what could not be parsed; :recipe is the start of a
--- recipe's hash; :exclude_flags is a JSON array of checks whose traces are left out; :with_turns 1
--- leaves out traces without a response. Dialect: SQLite.
+-- recipe's hash; :spec_id is the reward's spec; :exclude_flags is a JSON array of checks whose traces
+-- are left out; :with_turns 1 leaves out traces without a response. Dialect: SQLite.
 select
   t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256, t.rollout, t.status, t.stop_reason,
   t.turn_limit, t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height,
@@ -18,7 +18,7 @@ join recipes as r on r.id = t.recipe_id
 left join answers as a
   on a.trace_id = t.id
   and a.parser_version = (select max(parser_version) from answers where trace_id = t.id)
-left join reward_specs as p on p.is_default = 1
+left join reward_specs as p on p.id = :spec_id
 left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
 where s.dataset_id = :dataset_id
   and (:statuses is null or t.status in (select value from json_each(:statuses)))

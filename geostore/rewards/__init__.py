@@ -1,0 +1,42 @@
+"""Reward specs and their rewards: data with a version, computed where they are missing."""
+
+from geostore.rewards.formulas import KINDS
+from geostore.rewards.readings import Parser
+from geostore.rewards.rescoring import (
+    RescoreResult,
+    count_missing,
+    has_math_functions,
+    rescore,
+    score_trace,
+)
+from geostore.rewards.selection import Selection, moment
+from geostore.rewards.specs import (
+    RewardSpec,
+    as_written,
+    ensure_default_spec,
+    ensure_spec,
+    make_spec,
+    read_spec,
+    resolve_spec,
+    set_default,
+)
+
+__all__ = [
+    "KINDS",
+    "Parser",
+    "RescoreResult",
+    "RewardSpec",
+    "Selection",
+    "as_written",
+    "count_missing",
+    "ensure_default_spec",
+    "ensure_spec",
+    "has_math_functions",
+    "make_spec",
+    "moment",
+    "read_spec",
+    "rescore",
+    "resolve_spec",
+    "score_trace",
+    "set_default",
+]

@@ -1,0 +1,204 @@
+"""The kinds of reward that need no code: their parameters and what they mean.
+
+The formulas themselves stand in ``sql/store/rescore_traces.sql`` and once more, over arrays, in
+``geostore.rewards.numeric``; here is what both take from a spec.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from geostore.errors import RewardError
+
+EARTH_RADIUS_KM = 6371.0
+GEOGUESSR_SCALE_KM = 1492.7
+DEFAULT_KIND = "geoguessr"
+WEIGHTED = "weighted"
+
+_TABLE = ((1.0, 1.0), (25.0, 0.8), (200.0, 0.6), (750.0, 0.4), (2500.0, 0.2))
+
+DISTANCE_KINDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "geoguessr": {"scale": GEOGUESSR_SCALE_KM},
+        "exponential": {"scale": 1000.0},
+        "linear": {"max": 20000.0},
+        "threshold": {"km": 1000.0},
+        "steps": {"table": _TABLE},
+        "piecewise": {"table": _TABLE},
+    }
+)
+"""Kinds that are a function of the distance, with their parameters and the defaults of these."""
+
+EXTRA_TERMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "parsed": {},
+        "format": {},
+        "tools": {},
+        "tool_use": {},
+        "turns": {"max": 10.0},
+        "tokens": {"max": 4096.0},
+    }
+)
+"""Terms of a weighted reward that need no distance, likewise."""
+
+COMMON: Mapping[str, Any] = MappingProxyType({"radius": EARTH_RADIUS_KM, "rounding": None})
+"""Parameters of every kind."""
+
+KINDS = (*DISTANCE_KINDS, WEIGHTED)
+TERMS = (*DISTANCE_KINDS, *EXTRA_TERMS)
+
+FORMULAS: Mapping[str, str] = MappingProxyType(
+    {
+        "geoguessr": "exp(-d / scale)",
+        "exponential": "exp(-d / scale)",
+        "linear": "max(0, 1 - d / max)",
+        "threshold": "1 where d <= km, else 0",
+        "steps": "the value of the first [km, value] with d <= km, 0 past the last",
+        "piecewise": "straight lines through the [km, value], the nearest value outside of them",
+        "weighted": "the sum of weight * term over the terms",
+        "parsed": "1 where coordinates were read, else 0",
+        "format": "1 where they were read from a box or an answer tag, else 0",
+        "tools": "the share of tool calls that gave a result; 1 without a call",
+        "tool_use": "1 where a tool call gave a result, else 0",
+        "turns": "turns / max, at most 1",
+        "tokens": "completion tokens of all turns / max, at most 1; unknown where not said",
+        "custom": "a function of the user's; its source is hashed into the spec",
+        "imported": "as the imported files gave it",
+    }
+)
+"""What each kind and each term computes, d being the distance in km."""
+
+
+def spec_parameters(kind: str, params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """All parameters of a kind, and those that differ from its defaults as ``name=value``.
+
+    params: as a command line gives them. Raises RewardError, which names what is allowed.
+    """
+    if kind == WEIGHTED:
+        return _weighted_parameters(params)
+    parameters = {**DISTANCE_KINDS[kind], **COMMON}
+    changed = []
+    for key, text in params.items():
+        if key not in parameters:
+            raise RewardError(
+                f"{kind} has no parameter {key!r}; it has: {', '.join(sorted(parameters))}"
+            )
+        value = _PARSERS[key](f"{kind}'s {key}", text)
+        if value != parameters[key]:
+            parameters[key] = value
+            changed.append(f"{key}={text.strip()}")
+    return parameters, changed
+
+
+def _weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """``geoguessr=0.8`` is a term and its weight, ``geoguessr.scale=2000`` a parameter of it.
+
+    A term may come more than once with names of the user's: ``threshold:near=0.1``. The names
+    decide no number, so the terms are kept without them, in an order that follows from them.
+    """
+    parameters: dict[str, Any] = {**COMMON, "unparsed": None}
+    terms: dict[str, dict[str, Any]] = {}
+    inner: list[tuple[str, str, str]] = []
+    for key, text in params.items():
+        if key in parameters:
+            parameters[key] = _PARSERS[key](f"weighted's {key}", text)
+            continue
+        named, dot, parameter = key.partition(".")
+        kind = named.partition(":")[0]
+        if kind not in TERMS:
+            known = ", ".join([*TERMS, *sorted(parameters)])
+            raise RewardError(f"weighted has no term or parameter {key!r}; it has: {known}")
+        if dot:
+            inner.append((named, parameter, text))
+            continue
+        defaults = DISTANCE_KINDS.get(kind, EXTRA_TERMS.get(kind, {}))
+        terms[named] = {"term": kind, "weight": _number(f"the weight of {named}", text), **defaults}
+    for named, parameter, text in inner:
+        if named not in terms:
+            raise RewardError(f"{named}.{parameter} is given, but no weight for it: {named}=0.5")
+        if parameter not in terms[named] or parameter in ("term", "weight"):
+            known = ", ".join(sorted(terms[named].keys() - {"term", "weight"})) or "none"
+            raise RewardError(f"{named} has no parameter {parameter!r}; it has: {known}")
+        terms[named][parameter] = _PARSERS[parameter](f"{named}'s {parameter}", text)
+    if not terms:
+        raise RewardError(
+            "weighted needs at least one term and its weight, such as geoguessr=0.9 format=0.1; "
+            f"the terms are: {', '.join(TERMS)}"
+        )
+    parameters["terms"] = sorted(terms.values(), key=lambda term: json.dumps(term, sort_keys=True))
+    return parameters, [f"{key}={text.strip()}" for key, text in params.items()]
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+def _number(what: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise RewardError(f"{what} must be a number, not {text!r}") from error
+    if not math.isfinite(value):
+        raise RewardError(f"{what} must be a finite number, not {text!r}")
+    return value
+
+
+def _positive(what: str, text: str) -> float:
+    value = _number(what, text)
+    if value <= 0:
+        raise RewardError(f"{what} must be above 0, not {text!r}")
+    return value
+
+
+def _not_negative(what: str, text: str) -> float:
+    value = _number(what, text)
+    if value < 0:
+        raise RewardError(f"{what} must not be below 0, not {text!r}")
+    return value
+
+
+def _decimals(what: str, text: str) -> int | None:
+    if text.strip() == "none":
+        return None
+    if not (text.strip().isascii() and text.strip().isdigit() and int(text) <= 15):
+        raise RewardError(f"{what} must be a number of decimals (0 to 15) or none, not {text!r}")
+    return int(text)
+
+
+def _number_or_none(what: str, text: str) -> float | None:
+    return None if text.strip() == "none" else _number(what, text)
+
+
+def _table(what: str, text: str) -> tuple[tuple[float, float], ...]:
+    wanted = f"{what} must be JSON pairs of km and value, such as [[1, 1], [25, 0.8], [200, 0]]"
+    try:
+        pairs = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RewardError(f"{wanted}; not {text!r}") from error
+    if not isinstance(pairs, list) or not pairs:
+        raise RewardError(f"{wanted}; not {text!r}")
+    table: list[tuple[float, float]] = []
+    for pair in pairs:
+        if not isinstance(pair, list) or [type(v) in (int, float) for v in pair] != [True, True]:
+            raise RewardError(f"{wanted}; not {pair!r}")
+        km, value = _not_negative(what, str(pair[0])), _number(what, str(pair[1]))
+        if table and km <= table[-1][0]:
+            raise RewardError(f"{what} must have ascending km, but {km:g} follows {table[-1][0]:g}")
+        table.append((km, value))
+    return tuple(table)
+
+
+_PARSERS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
+    {
+        "scale": _positive,
+        "max": _positive,
+        "km": _not_negative,
+        "table": _table,
+        "radius": _positive,
+        "rounding": _decimals,
+        "unparsed": _number_or_none,
+    }
+)

@@ -1,0 +1,90 @@
+"""Reads final responses again where the parser is newer than what is there; only those.
+
+Readings of all versions stand side by side, keyed (trace, parser version), and
+the newest counts. A response that a later parser has read already is left
+alone, so that an older geostore beside a newer one undoes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from geostore.answers import PARSER_VERSION, parse_answer
+from geostore.identity import canonical_text
+from geostore.records import Answer
+from geostore.rewards.progress import last_log_id, mark_settled, settled_log_id
+from geostore.rewards.transactions import short_transaction
+from geostore.sqlfiles import load_sql
+from geostore.store import utc_now
+from geostore.store.rows import answer_row
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """A reader of responses: what it gives is stored beside its version."""
+
+    version: int = PARSER_VERSION
+    read: Callable[[str], Answer] = parse_answer
+
+
+def count_unread(connection: sqlite3.Connection, parser: Parser, *, chosen: bool) -> int:
+    """How many responses `read_again` would read."""
+    return len(_unread(connection, parser, chosen=chosen))
+
+
+def read_again(
+    connection: sqlite3.Connection,
+    parser: Parser,
+    *,
+    chosen: bool,
+    batch: int = 500,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Read every final response that this version of the parser has not read; how many.
+
+    chosen: only the traces in temp.candidates. Each batch of at most so many
+    responses is parsed, then written in a transaction of its own; a response
+    that was superseded meanwhile is not written. progress: told how many of how
+    many. Raises sqlite3.Error.
+    """
+    log_id = last_log_id(connection)
+    unread = _unread(connection, parser, chosen=chosen)
+    for start in range(0, len(unread), batch):
+        ids = unread[start : start + batch]
+        responses = connection.execute(
+            load_sql("store", "final_responses"), {"trace_ids": canonical_text(ids)}
+        ).fetchall()
+        now = utc_now()
+        found = [
+            {
+                **answer_row(parser.read(response)),
+                "trace_id": trace_id,
+                "turn": turn,
+                "parser_version": parser.version,
+                "now": now,
+            }
+            for trace_id, turn, response in responses
+        ]
+        with short_transaction(connection):
+            connection.executemany(load_sql("store", "put_reading"), found)
+        if progress is not None:
+            progress(start + len(ids), len(unread))
+    if not chosen:
+        mark_settled(connection, "answers", parser.version, log_id)
+    return len(unread)
+
+
+def _unread(connection: sqlite3.Connection, parser: Parser, *, chosen: bool) -> list[int]:
+    version = {"version": parser.version}
+    if not chosen:
+        settled = settled_log_id(connection, "answers", parser.version)
+        if settled is None:
+            return [
+                row[0] for row in connection.execute(load_sql("store", "unread_of_all"), version)
+            ]
+        connection.execute(load_sql("store", "clear_candidates"))
+        connection.execute(load_sql("store", "candidates_logged"), {"log_id": settled})
+    found = connection.execute(load_sql("store", "unread_of_candidates"), version)
+    return [row[0] for row in found]

@@ -1,0 +1,191 @@
+"""Which traces a rescore looks at, and which of those lack their reward: two temporary tables.
+
+``temp.candidates`` holds the traces that were chosen, ``temp.pending`` those to
+be computed. Both are filled without the write lock, so that a generate beside a
+rescore waits for nothing but the batches themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from geostore.errors import RewardError
+from geostore.rewards.progress import settled_log_id
+from geostore.sqlfiles import load_sql
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_MARK = "/*condition*/"
+_MAY = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+)
+_REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which traces; with nothing set, every one whose reward is missing or stale.
+
+    trace_id: only this one. since: only those closed at or after this ISO-8601
+    UTC time. where: only those for which this SQL condition holds, over the
+    columns of the view in ``sql/store/temp_trace_facts.sql``. again: also those
+    whose reward is there. retry: also those whose custom function failed.
+    """
+
+    trace_id: int | None = None
+    since: str | None = None
+    where: str | None = None
+    again: bool = False
+    retry: bool = False
+
+    @property
+    def narrows(self) -> bool:
+        """Whether some traces are left out on purpose."""
+        return self.trace_id is not None or self.since is not None or self.where is not None
+
+
+def moment(text: str, *, now: datetime | None = None) -> str:
+    """A time as ISO-8601 UTC text, which sorts: ``2026-10-01``, with a time, or ``90m`` ago.
+
+    Units of a time ago: s, m, h, d, w. A time without an offset is UTC. Raises RewardError.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        seconds = float(ago[1]) * _SECONDS[ago[2]]
+        found = (now or datetime.now(UTC)) - timedelta(seconds=seconds)
+    else:
+        try:
+            found = datetime.fromisoformat(text.strip())
+        except ValueError as error:
+            raise RewardError(
+                f"{text!r} is no time; write 2026-10-01, 2026-10-01T12:00, or 90m, 12h, 3d ago"
+            ) from error
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def make_temporary(connection: sqlite3.Connection) -> None:
+    """Make the temporary tables and views, unless they are there. Idempotent."""
+    for name in ("temp_pending", "temp_candidates", "temp_trace_extras"):
+        connection.execute(load_sql("store", name))
+
+
+def choose(connection: sqlite3.Connection, selection: Selection) -> None:
+    """Fill temp.candidates with what a selection narrows the traces to.
+
+    Raises RewardError where the condition is no SQL expression or would do more
+    than read.
+    """
+    connection.execute(load_sql("store", "clear_candidates"))
+    put = load_sql("store", "put_candidate")
+    if selection.since is None and selection.where is None:
+        connection.execute(put, {"trace_id": selection.trace_id})
+        return
+    with _reader(connection) as reader:
+        found = _run_condition(reader, selection)
+        chosen = ({"trace_id": row[0]} for row in found)
+        try:
+            connection.executemany(
+                put,
+                (row for row in chosen if selection.trace_id in (None, row["trace_id"])),
+            )
+        except sqlite3.OperationalError as error:
+            # A condition can also fail on a row, as json_extract does on what is no JSON.
+            raise _condition_error(selection, reader, error) from error
+
+
+def find_pending(connection: sqlite3.Connection, spec_id: int, selection: Selection) -> int:
+    """Fill temp.pending with the traces whose reward is to be computed; how many.
+
+    temp.candidates must hold what `choose` chose where the selection narrows.
+    spec_id: 0 for a spec that the store does not have.
+    """
+    connection.execute(load_sql("store", "clear_pending"))
+    settled = settled_log_id(connection, "rewards", spec_id)
+    everything = not (selection.narrows or selection.again or selection.retry)
+    if everything and settled is None:
+        connection.execute(load_sql("store", "pending_of_all"), {"spec_id": spec_id})
+    else:
+        if not selection.narrows:
+            connection.execute(load_sql("store", "clear_candidates"))
+            if everything:
+                connection.execute(load_sql("store", "candidates_logged"), {"log_id": settled})
+            else:
+                connection.execute(load_sql("store", "candidates_answered"))
+        connection.execute(
+            load_sql("store", "pending_of_candidates"),
+            {"spec_id": spec_id, "again": selection.again, "retry": selection.retry},
+        )
+    return _number(connection, "count_pending")
+
+
+def count_done(
+    connection: sqlite3.Connection, spec_id: int, selection: Selection, *, pending: int
+) -> int:
+    """How many of the traces that `find_pending` looked at need nothing."""
+    if selection.narrows:
+        return _number(connection, "count_candidates") - pending
+    there = _number(connection, "count_rewards", spec_id=spec_id)
+    # A new spec has none, and need not be asked for a million traces.
+    replaced = _number(connection, "count_replaced", spec_id=spec_id) if there else 0
+    return there - replaced
+
+
+def _number(connection: sqlite3.Connection, statement: str, **values: int) -> int:
+    return int(connection.execute(load_sql("store", statement), values).fetchone()[0])
+
+
+# --- conditions ------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reader(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A connection of its own to the same file, which can only read it and open no other."""
+    path = Path(connection.execute("pragma database_list").fetchone()[2])
+    reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        make_temporary(reader)
+        reader.execute(load_sql("store", "temp_trace_facts"))
+        yield reader
+    finally:
+        reader.close()
+
+
+def _run_condition(reader: sqlite3.Connection, selection: Selection) -> sqlite3.Cursor:
+    condition = "true" if selection.where is None else selection.where
+    reader.set_authorizer(_allow_reading)
+    try:
+        # As a value and as a condition: what fits both places is one expression.
+        reader.execute(load_sql("store", "check_condition").replace(_MARK, condition))
+        return reader.execute(
+            load_sql("store", "choose_traces").replace(_MARK, condition),
+            {"since": selection.since},
+        )
+    except (sqlite3.Error, ValueError) as error:
+        raise _condition_error(selection, reader, error) from error
+
+
+def _allow_reading(
+    action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
+) -> int:
+    if action not in _MAY:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _REFUSED_FUNCTIONS:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+def _condition_error(
+    selection: Selection, reader: sqlite3.Connection, error: Exception
+) -> RewardError:
+    reader.set_authorizer(None)
+    columns = [row[0] for row in reader.execute(load_sql("store", "facts_columns"))]
+    return RewardError(
+        f"the condition {selection.where!r} cannot be used: {error}; "
+        f"the columns are: {', '.join(columns)}"
+    )

@@ -1,0 +1,237 @@
+"""Reward specs: kind and parameters, named by their hash, and the rows they are in a store.
+
+A spec is data. A new one adds rewards and leaves the others; what it is called
+decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geostore.errors import RewardError
+from geostore.identity import canonical_text, content_hash
+from geostore.rewards.formulas import (
+    DEFAULT_KIND,
+    KINDS,
+    spec_parameters,
+)
+from geostore.sqlfiles import load_sql
+from geostore.store import utc_now
+from geostore.store.specs import SHORT, StoredSpec, default_spec, find_spec, get_spec
+
+CODE_VERSION = 1
+"""Of the formulas in SQL: raised when one changes, so that its rewards are new rows."""
+
+CUSTOM = "custom"
+IMPORTED = "imported"
+_NOT_BY_FORMULA = (CUSTOM, IMPORTED)
+"""Kinds of rewards that are known and that no formula computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSpec:
+    """A reward's definition; `make_spec` checks what goes into one.
+
+    kind: the formula. With d the distance in km:
+        ``geoguessr`` and ``exponential`` exp(-d / scale);
+        ``linear`` max(0, 1 - d / max);
+        ``threshold`` 1 where d <= km, else 0;
+        ``steps`` the value of the first pair with d <= km, 0 past the last;
+        ``piecewise`` straight lines through the pairs, and outside of them the
+        nearest pair's value;
+        ``weighted`` the sum of weight times value over `terms`, each one of the
+        kinds above or one of `formulas.EXTRA_TERMS`;
+        ``custom`` a function of the user's (`geostore.rewards.custom`).
+    parameters: those of the kind (km; `table` is ascending pairs of km and
+        value), and of every kind `radius` (of the earth, km) and `rounding`
+        (decimals of the score, None: as computed). Of ``weighted`` also
+        `unparsed`: what a term that needs a distance counts as without
+        coordinates, None: the score is then not known either.
+    code_version: of the formulas.
+    name: for people; the hash does not cover it.
+    """
+
+    name: str
+    kind: str
+    parameters: dict[str, Any] = field(hash=False)
+    code_version: int = CODE_VERSION
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that decides the numbers."""
+        return content_hash(
+            {
+                "kind": self.kind,
+                "parameters": self.parameters,
+                "code_version": self.code_version,
+            }
+        )
+
+    @property
+    def label(self) -> str:
+        """Name and the start of the hash, which tell it from any other of its name."""
+        return f"{self.name} ({self.sha256[:SHORT]})"
+
+
+def make_spec(
+    kind: str = DEFAULT_KIND, params: Mapping[str, str] | None = None, *, name: str | None = None
+) -> RewardSpec:
+    """The spec of a built-in kind; `params` as a command line gives them, such as scale=2000.
+
+    A table is a JSON array of [km, value] pairs. A spec without a `name` of its
+    own has that of its kind, and with it the parameters that are not the kind's
+    own. Raises RewardError, which names what is allowed.
+    """
+    if kind not in KINDS:
+        raise RewardError(f"no reward {kind!r}; there are: {', '.join(KINDS)}")
+    parameters, changed = spec_parameters(kind, params or {})
+    suffix = f"({', '.join(sorted(changed))})" if changed else ""
+    return RewardSpec(name=name or f"{kind}{suffix}", kind=kind, parameters=parameters)
+
+
+def read_spec(path: Path) -> RewardSpec:
+    """The spec in a JSON file: ``{"reward": kind, "name": ..., "parameters": {...}}``.
+
+    Parameters are named as on the command line; `name` may be left out. Raises RewardError.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RewardError(f"{path} is no JSON file that can be read: {error}") from error
+    known = {"reward", "name", "parameters"}
+    if not isinstance(found, dict) or found.keys() - known or "reward" not in found:
+        raise RewardError(f"{path} must be a JSON object with reward, and parameters and name")
+    parameters = found.get("parameters", {})
+    name = found.get("name")
+    if not isinstance(parameters, dict) or not isinstance(name, str | None):
+        raise RewardError(f"{path}: parameters must be a JSON object, and name a string")
+    written = {key: as_written(value) for key, value in parameters.items()}
+    return make_spec(str(found["reward"]), written, name=name)
+
+
+def as_written(value: Any) -> str:
+    """A parameter's value as a command line would give it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def stored_spec(stored: StoredSpec) -> RewardSpec:
+    """The spec of a store's row, with which its missing rewards can be computed.
+
+    Raises RewardError where no formula of this geostore gives its numbers.
+    """
+    if stored.kind == CUSTOM:
+        function = stored.parameters.get("function", "module:function")
+        raise RewardError(
+            f"the reward {stored.label} is a function; compute it with: "
+            f"geostore rescore --custom {function}"
+        )
+    if stored.kind == IMPORTED:
+        raise RewardError(
+            f"the reward {stored.label} was imported and cannot be computed; name another"
+        )
+    _require_known(stored)
+    return RewardSpec(stored.name, stored.kind, stored.parameters, stored.code_version)
+
+
+def resolve_spec(
+    connection: sqlite3.Connection, name: str, params: Mapping[str, str] | None = None
+) -> RewardSpec:
+    """The spec that a name means: a built-in kind, or one of the store's by name or hash.
+
+    Raises RewardError, which names both, where it is neither.
+    """
+    if name in KINDS:
+        return make_spec(name, params)
+    found = find_spec(connection, name)
+    if found is None:
+        known = ", ".join(KINDS)
+        raise RewardError(
+            f"no reward {name!r}; there are: {known}; "
+            "and those that geostore rewards list shows, by name or hash"
+        )
+    if params:
+        raise RewardError(
+            f"{found.label} has its parameters already; name a built-in reward to give others"
+        )
+    return stored_spec(found)
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+
+def ensure_spec(connection: sqlite3.Connection, spec: RewardSpec, *, rename: bool = False) -> int:
+    """Record a spec by its hash; its id. Begins no transaction of its own.
+
+    rename: give a spec that is there the name that this one has.
+    """
+    stored = find_spec(connection, spec.sha256)
+    if stored is None:  # asked first, so that a spec that is there needs no write lock
+        connection.execute(
+            load_sql("store", "put_reward_spec"),
+            {
+                "sha256": spec.sha256,
+                "name": spec.name,
+                "kind": spec.kind,
+                "parameters": canonical_text(spec.parameters),
+                "code_version": spec.code_version,
+                "now": utc_now(),
+            },
+        )
+        stored = get_spec(connection, spec.sha256)
+    if rename and stored.name != spec.name:
+        connection.execute(
+            load_sql("store", "rename_reward_spec"), {"spec_id": stored.id, "name": spec.name}
+        )
+    return stored.id
+
+
+def ensure_default_spec(connection: sqlite3.Connection) -> int:
+    """The id of the spec under which a trace that closes is scored.
+
+    That is the store's default; a store without one gets geoguessr. Where the
+    default is no formula but a custom function or an import, it is geoguessr
+    too, and the default's own rewards are left to a rescore. Raises RewardError
+    where the default is of a kind that is not known here.
+    """
+    stored = default_spec(connection)
+    if stored is None:
+        spec_id = ensure_spec(connection, make_spec())
+        connection.execute(load_sql("store", "make_reward_spec_default"), {"spec_id": spec_id})
+        # Read again: another process may have been first.
+        stored = default_spec(connection)
+        assert stored is not None
+    if stored.kind in _NOT_BY_FORMULA:
+        return ensure_spec(connection, make_spec())
+    _require_known(stored)
+    return stored.id
+
+
+def set_default(connection: sqlite3.Connection, name: str) -> StoredSpec:
+    """Make a spec the store's default: one it has, by name or hash, or a built-in kind.
+
+    Raises RewardError. To be called inside a transaction.
+    """
+    stored = find_spec(connection, name)
+    if stored is None:
+        ensure_spec(connection, resolve_spec(connection, name))
+        stored = get_spec(connection, name)
+    if stored.kind not in _NOT_BY_FORMULA:
+        _require_known(stored)
+    connection.execute(load_sql("store", "clear_default_reward_spec"))
+    connection.execute(load_sql("store", "set_default_reward_spec"), {"spec_id": stored.id})
+    return stored
+
+
+def _require_known(stored: StoredSpec) -> None:
+    if stored.kind not in KINDS:
+        raise RewardError(
+            f"the store's reward {stored.label} is of the kind {stored.kind!r}, which this "
+            "geostore does not know; upgrade geostore"
+        )

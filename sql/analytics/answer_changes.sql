@@ -1,0 +1,71 @@
+-- Traces whose final response two versions of the parser read differently, with the text around.
+-- Grain: one row per trace whose newest reading is not the one before it, the largest move first.
+-- Degrees and km. A trace that only one version has read is not here.
+--   before, after      the coordinates, or why there are none, by the older and the newest version
+--   moved_km           between the two, where both are coordinates
+--   flags_*            as the parser raised them
+--   text               of the final response: from just before its last box or answer tag, or
+--                      its last 240 characters
+-- Dialect: DuckDB, over the views of views.sql.
+with
+versions as (
+  select
+    trace_id,
+    max(parser_version) as newer,
+    max(parser_version) filter (
+      parser_version < (select max(parser_version) from answers as b where b.trace_id = a.trace_id)
+    ) as older
+  from answers as a
+  group by trace_id
+  having count(*) > 1
+),
+changed as (
+  select
+    v.trace_id, v.older, v.newer,
+    o.lat as old_lat, o.lon as old_lon, o.failure as old_failure, o.form as old_form,
+    o.flags as old_flags,
+    n.lat, n.lon, n.failure, n.form, n.flags
+  from versions as v
+  join answers as o on o.trace_id = v.trace_id and o.parser_version = v.older
+  join answers as n on n.trace_id = v.trace_id and n.parser_version = v.newer
+  where (o.lat, o.lon, o.failure, o.form, o.flags)
+    is distinct from (n.lat, n.lon, n.failure, n.form, n.flags)
+),
+responses as (
+  select trace_id, arg_max(response, turn) as response
+  from turns
+  where trace_id in (select trace_id from changed)
+  group by trace_id
+),
+placed as (
+  select
+    trace_id,
+    response,
+    -- From its end: the last of several counts.
+    case
+      when contains(response, '\boxed') then length(response) - strpos(reverse(response), 'dexob\') - 5
+      when contains(response, '<answer>')
+        then length(response) - strpos(reverse(response), '>rewsna<') - 7
+      else length(response) - 200
+    end as place
+  from responses
+)
+select
+  t.trace,
+  c.older as parser_before,
+  c.newer as parser_after,
+  coalesce(c.old_failure, format('{:.6f}, {:.6f}', c.old_lat, c.old_lon)) as before,
+  coalesce(c.failure, format('{:.6f}, {:.6f}', c.lat, c.lon)) as after,
+  c.old_form as form_before,
+  c.form as form_after,
+  c.old_flags as flags_before,
+  c.flags as flags_after,
+  2 * 6371.0 * asin(least(1.0, sqrt(
+    sin(radians(c.lat - c.old_lat) / 2) ** 2
+    + cos(radians(c.lat)) * cos(radians(c.old_lat)) * sin(radians(c.lon - c.old_lon) / 2) ** 2
+  ))) as moved_km,
+  substring(p.response, greatest(1, p.place - 40), 240) as text
+from changed as c
+join trace_results as t on t.trace_id = c.trace_id
+join placed as p on p.trace_id = c.trace_id
+order by moved_km desc nulls last, t.sample_index, t.trace

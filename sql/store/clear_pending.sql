@@ -1,0 +1,3 @@
+-- Empties the table of pending traces.
+-- Grain: the table. Dialect: SQLite.
+delete from temp.pending

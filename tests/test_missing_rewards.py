@@ -1,0 +1,432 @@
+"""What a rescore finds missing: by the log or by a look at all traces, chosen or not."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geostore.answers import parse_answer
+from geostore.errors import RewardError
+from geostore.records import Answer
+from geostore.rewards import (
+    Parser,
+    RescoreResult,
+    Selection,
+    count_missing,
+    make_spec,
+    moment,
+    rescore,
+)
+from geostore.store import Store
+from tests.hand_made import Traces, insert, make_frame
+from tests.minds import zoom_then_answer
+from tests.running import geostore, run, start_geostore
+from tests.teacher_server import teacher_server
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Traces]:
+    """A store for the property test, which takes back what it does."""
+    made = Traces(shutil.copy(template, tmp_path_factory.mktemp("shared") / "geostore.db"))
+    yield made
+    made.connection.close()
+
+
+# --- the log ---------------------------------------------------------------------------------
+
+
+def truly_missing(connection: sqlite3.Connection, spec_sha256: str) -> set[int]:
+    """The traces whose newest reading has no reward, found the plain and slow way."""
+    found = connection.execute(
+        """
+        select trace_id, max(parser_version) as newest from answers as a group by trace_id
+        having not exists (
+          select 1 from rewards where trace_id = a.trace_id and parser_version >= newest
+          and spec_id = (select id from reward_specs where sha256 = ?)
+        )
+        """,
+        (spec_sha256,),
+    )
+    return {row[0] for row in found}
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["answer", "read", "forget", "reopen", "rescore", "rescore some"]),
+        st.integers(0, 4),
+    ),
+    max_size=25,
+)
+
+
+@given(steps=STEPS)
+def test_the_log_never_hides_a_trace_that_lacks_its_reward(
+    shared: Traces, steps: list[tuple[str, int]]
+) -> None:
+    """Whatever is written in between, and by whatever statement, a rescore leaves none out."""
+    connection = shared.connection
+    connection.execute("savepoint all_of_it")
+    committing = sqlite3.Connection.execute
+    try:
+        spec = make_spec("linear")
+        ids = [shared.answered((0.0, 1.0)) for _ in range(5)]
+        versions = dict.fromkeys(ids, 1)
+        plain = _WithoutTransactions(connection)
+        for what, which in steps:
+            trace_id = ids[which]
+            if what == "answer":
+                ids[which] = shared.answered((0.0, 2.0))
+                versions[ids[which]] = 1
+            elif what == "read" and versions[trace_id]:
+                versions[trace_id] += 1
+                shared.answer(trace_id, (0.0, 3.0), version=versions[trace_id])
+            elif what == "forget":
+                committing(connection, "delete from rewards where trace_id = ?", (trace_id,))
+            elif what == "reopen":
+                for table in ("rewards", "answers"):
+                    committing(connection, f"delete from {table} where trace_id = ?", (trace_id,))
+                versions[trace_id] = 0
+            elif what == "rescore some":
+                rescore(plain, spec, selection=Selection(trace_id=trace_id))
+            else:
+                missing = truly_missing(connection, spec.sha256)
+                assert rescore(plain, spec, batch=2).computed == len(missing)
+                assert not truly_missing(connection, spec.sha256)
+    finally:
+        connection.execute("rollback to all_of_it")
+        connection.execute("release all_of_it")
+
+
+class _WithoutTransactions:
+    """A connection inside a savepoint of its owner's, whose own transactions are no more."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.in_transaction = False
+
+    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+        if sql in ("begin immediate", "commit"):
+            sql = "select 1"
+        return self._connection.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+def test_a_rescore_with_nothing_missing_writes_nothing(traces: Traces) -> None:
+    traces.answered((0.0, 1.0))
+    rescore(traces.connection, make_spec())
+    before = traces.connection.total_changes
+    assert rescore(traces.connection, make_spec()) == RescoreResult(0, 1)
+    written = traces.connection.total_changes - before
+    # Only what is in temporary tables: the trace that the log named since its last look.
+    assert written <= 2
+    other = sqlite3.connect(traces.path)
+    assert other.execute("select count(*) from rewards").fetchone() == (1,)
+    other.close()
+
+
+def test_a_store_of_before_the_log_keeps_its_rewards_and_finds_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table of rewards is made anew by the migration; no row is lost or changed."""
+    import geostore.store.migrations as migrations
+
+    path = tmp_path / "old.db"
+    released = tuple(name for name in migrations.sql_names("migrations") if name < "0003")
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "sql_names", lambda folder: released)
+        old = Traces(make_frame(path))
+        for lon in range(3):
+            old.answered((0.0, float(lon)))
+        insert(
+            old.connection,
+            "reward_specs",
+            sha256=make_spec().sha256,
+            name="geoguessr",
+            kind="geoguessr",
+            parameters="{}",
+            code_version=1,
+            created_at="then",
+        )
+        old.connection.execute(
+            "insert into rewards values (2, 1, 1, 5.0, 0.5, 4000, '{\"a\":1}', 'then')"
+        )
+        old.connection.close()
+    with Store.open(path) as store:
+        (row,) = store.connection.execute("select * from rewards").fetchall()
+    assert dict(row) == {
+        "spec_id": 1,
+        "trace_id": 2,
+        "parser_version": 1,
+        "distance_km": 5.0,
+        "score": 0.5,
+        "geoguessr_points": 4000,
+        "extra": '{"a":1}',
+        "created_at": "then",
+    }
+    with Store.open(path) as store:
+        assert rescore(store.connection, make_spec()) == RescoreResult(2, 1)
+
+
+# --- a newer parser --------------------------------------------------------------------------
+
+
+def shifted(response: str) -> Answer:
+    """A parser that reads what the ordinary one does, one degree further east."""
+    found = parse_answer(response)
+    lon = None if found.lon is None else found.lon + 1
+    return Answer(found.lat, lon, found.form, found.failure, found.flags)
+
+
+def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: Traces) -> None:
+    """Both readings stay, the newest counts, and the rewards follow it."""
+    ids = [traces.answered((0.0, float(lon))) for lon in range(5)]
+    for lon, trace_id in enumerate(ids):
+        traces.play(trace_id, response=f"\\boxed{{0.0, {lon}.0}}")
+    rescore(traces.connection, make_spec())
+    read: list[str] = []
+
+    def reading(response: str) -> Answer:
+        read.append(response)
+        return shifted(response)
+
+    told: list[tuple[int, int]] = []
+    newer = Parser(version=2, read=reading)
+    found = rescore(traces.connection, make_spec(), parser=newer, reading=lambda *n: told.append(n))
+    assert (found.read, found.computed, found.found_done) == (5, 5, 0)
+    assert told == [(5, 5)]
+    assert traces.rows("parser_version, round(distance_km)") == [
+        (2, round(111.195 * (lon + 1))) for lon in range(5)
+    ]
+    count = traces.connection.execute("select count(*), count(distinct trace_id) from answers")
+    assert tuple(count.fetchone()) == (10, 5)
+    late = traces.answered((0.0, 7.0))
+    traces.play(late, response="\\boxed{0.0, 7.0}")
+    read.clear()
+    assert rescore(traces.connection, make_spec(), parser=newer).read == 1
+    assert read == ["\\boxed{0.0, 7.0}"]
+    assert rescore(traces.connection, make_spec(), parser=newer) == RescoreResult(0, 6)
+    assert rescore(traces.connection, make_spec(), parser=Parser(1)) == RescoreResult(0, 6)
+
+
+def test_a_rereading_that_is_stopped_goes_on_and_can_be_narrowed(traces: Traces) -> None:
+    ids = [traces.answered((0.0, 1.0)) for _ in range(3)]
+    for trace_id in ids:
+        traces.play(trace_id, response="\\boxed{0.0, 1.0}")
+    newer = Parser(version=2, read=shifted)
+    one = Selection(trace_id=ids[1])
+    assert count_missing(traces.connection, make_spec(), parser=newer).read == 3
+    found = rescore(traces.connection, make_spec(), parser=newer, selection=one)
+    assert found == RescoreResult(1, 0, read=1)
+    assert rescore(traces.connection, make_spec(), parser=newer) == RescoreResult(2, 1, read=2)
+
+
+def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
+    traces: Traces,
+) -> None:
+    """Between reading and writing, another process may have opened the trace again."""
+    trace_id = traces.answered((0.0, 1.0))
+    traces.play(trace_id, response="\\boxed{0.0, 1.0}")
+
+    def reading(response: str) -> Answer:
+        with sqlite3.connect(traces.path) as other:
+            other.execute(
+                "insert into turns select trace_id, 3, finish_reason, turn_limit, request_sha256,"
+                " null, null, null, null, null, null, null, null, null, created_at, null, null,"
+                " null, 'more' from turns where turn = 2"
+            )
+        other.close()
+        return parse_answer(response)
+
+    rescore(traces.connection, make_spec(), parser=Parser(2, reading))
+    found = traces.connection.execute("select parser_version from answers").fetchall()
+    assert [row[0] for row in found] == [1]
+
+
+def test_changes_between_two_parsers_are_shown_with_the_text_around(traces: Traces) -> None:
+    texts = ["It is \\boxed{0.0, 1.0} surely.", "\\boxed{unknown}", "no box: (3.5, 4.5)"]
+    for text in texts:
+        trace_id = traces.trace((0.0, 0.0))
+        traces.play(trace_id, response=text)
+        found = parse_answer(text)
+        place = None if found.lat is None or found.lon is None else (found.lat, found.lon)
+        traces.answer(trace_id, place)
+    traces.connection.execute("update answers set flags = '[]'")
+    rescore(traces.connection, make_spec(), parser=Parser(2, shifted))
+    traces.connection.close()
+    found = geostore("query", "answer_changes", "--store", traces.path, "--format", "csv")
+    assert found.returncode == 0, found.stderr
+    header, *lines = found.stdout.splitlines()
+    assert header.startswith("trace,parser_before,parser_after,before,after")
+    moved = [line for line in lines if "0.000000, 1.000000" in line]
+    assert len(moved) == 1
+    assert "0.000000, 2.000000" in moved[0]
+    assert "It is \\boxed{0.0, 1.0} surely." in moved[0]
+    assert any("3.500000, 5.500000" in line and "no box" in line for line in lines)
+
+
+# --- chosen traces ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(traces: Traces) -> Traces:
+    """Of three countries, closed on three days."""
+    for day, country in enumerate(("japan", "kenya", "peru"), 1):
+        trace_id = traces.answered((0.0, float(day)))
+        traces.play(trace_id, calls=[1] * day)
+        traces.connection.execute(
+            "update samples set country = ? where id = (select sample_id from traces where id = ?)",
+            (country, trace_id),
+        )
+        closed = f"2026-10-0{day}T12:00:00.000Z"
+        traces.connection.execute(
+            "update traces set closed_at = ? where id = ?", (closed, trace_id)
+        )
+    return traces
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        ("country = 'japan'", [1]),
+        ('country = "japan"', [1]),
+        ("country in ('japan', 'peru') and tool_calls > 1", [3]),
+        ("tool_calls >= 2 or score > 0.5", [2, 3]),
+        ("turns = 2 -- a comment", [1, 2, 3]),
+        ("lat = 0 and tool_validity = 1.0", [1, 2, 3]),
+        ("false", []),
+        ("country like 'k%' /* and */", [2]),
+    ],
+)
+def test_only_the_traces_for_which_a_condition_holds_are_computed(
+    three: Traces, condition: str, ids: list[int]
+) -> None:
+    selection = Selection(where=condition)
+    assert count_missing(three.connection, make_spec(), selection=selection).computed == len(ids)
+    assert three.rows() == []
+    assert rescore(three.connection, make_spec(), selection=selection).computed == len(ids)
+    assert three.rows("trace_id") == [(i,) for i in ids]
+    assert rescore(three.connection, make_spec()) == RescoreResult(3 - len(ids), len(ids))
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("county = 'japan'", "no such column: county"),
+        ("country = ", "cannot be used"),
+        ("", "cannot be used"),
+        ("true); delete from rewards; --", "cannot be used"),
+        ("true) union select id from traces where (true", "cannot be used"),
+        ("load_extension('x') is null", "cannot be used"),
+        ("exists (select 1 from pragma_database_list('x'))", "cannot be used"),
+        ("json_extract(country, '$.a') = 1", "cannot be used"),
+    ],
+)
+def test_a_condition_that_is_wrong_or_does_more_than_read_is_refused_with_the_columns(
+    three: Traces, condition: str, words: str
+) -> None:
+    before = three.connection.total_changes
+    with pytest.raises(RewardError, match=words) as refused:
+        rescore(three.connection, make_spec(), selection=Selection(where=condition))
+    assert "columns are: " in str(refused.value)
+    assert "country" in str(refused.value)
+    assert three.rows() == []
+    assert three.connection.execute("select count(*) from reward_specs").fetchone()[0] == 0
+    assert three.connection.total_changes - before <= 1
+
+
+def test_only_the_traces_closed_since_are_computed(three: Traces) -> None:
+    since = Selection(since=moment("2026-10-02"))
+    assert rescore(three.connection, make_spec(), selection=since) == RescoreResult(2, 0)
+    assert rescore(three.connection, make_spec(), selection=since) == RescoreResult(0, 2)
+    both = Selection(since=moment("2026-10-02"), where="country = 'peru'", again=True)
+    assert rescore(three.connection, make_spec(), selection=both) == RescoreResult(1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2026-10-01", "2026-10-01T00:00:00.000Z"),
+        ("2026-10-01T12:30", "2026-10-01T12:30:00.000Z"),
+        ("2026-10-01T12:30:00+02:00", "2026-10-01T10:30:00.000Z"),
+        ("2026-10-01T12:30:00Z", "2026-10-01T12:30:00.000Z"),
+        ("90m", "2026-01-01T22:30:00.000Z"),
+        ("1.5h", "2026-01-01T22:30:00.000Z"),
+        ("2 d", "2025-12-31T00:00:00.000Z"),
+    ],
+)
+def test_a_time_is_a_date_or_how_long_ago(text: str, found: str) -> None:
+    assert moment(text, now=datetime(2026, 1, 2, tzinfo=UTC)) == found
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "3 fortnights", "2026-13-01", "-3h"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(RewardError, match="is no time; write 2026"):
+        moment(text)
+
+
+def test_all_computes_again_what_is_there(three: Traces) -> None:
+    rescore(three.connection, make_spec())
+    three.connection.execute("update rewards set score = 9, created_at = 'then'")
+    found = rescore(three.connection, make_spec(), selection=Selection(again=True), batch=2)
+    assert found == RescoreResult(3, 0)
+    assert all(score < 1 for (score,) in three.rows("score"))
+
+
+# --- beside a generate -----------------------------------------------------------------------
+
+
+def test_a_rescore_beside_a_running_generate_loses_nothing_of_either(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Every trace that generate closes has both rewards in the end, and it closes them all."""
+    path = tmp_path / "geostore.db"
+    beside = 0
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, path, num_samples=2)
+        running = start_geostore(
+            *("generate", "--dataset-path", photo_dataset, "--store", path, "--num-samples", "8"),
+            *("--base-url", server.url, "--model", "m"),
+        )
+        try:
+            with Store.open(path, durability="normal") as store:
+                while running.poll() is None:
+                    found = rescore(store.connection, make_spec("linear"), batch=2)
+                    beside += found.computed
+                    with suppress(subprocess.TimeoutExpired):
+                        running.wait(timeout=0.02)
+            _, said = running.communicate(timeout=60)
+            assert running.returncode == 0, said
+        finally:
+            if running.poll() is None:
+                running.kill()
+                running.wait()
+    with Store.open(path) as store:
+        found = rescore(store.connection, make_spec("linear"))
+        assert beside + found.computed == found.computed + found.found_done == 10
+        counts = store.connection.execute(
+            "select (select count(*) from traces where status = 'answered'),"
+            " (select count(*) from rewards where spec_id = 1),"
+            " (select count(*) from rewards where spec_id = 2)"
+        ).fetchone()
+        assert tuple(counts) == (10, 10, 10)
+        assert store.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
+
+
+def test_a_run_of_the_command_says_what_it_would_do(three: Traces) -> None:
+    three.connection.close()
+    options = ("rescore", "--store", three.path, "--where", "country = 'peru'")
+    dry = geostore(*options, "--dry-run")
+    assert "would compute 1, found done 0" in dry.stdout
+    wet: subprocess.CompletedProcess[str] = geostore(*options)
+    assert "computed 1, found done 0" in wet.stdout
