@@ -19,6 +19,7 @@ import answers
 import audit
 import generate_cpu
 import image_path
+import import_files
 import rescore
 import startup
 import store_size
@@ -69,6 +70,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "image_path": ("what the image path adds to Pillow alone", image_path.figures),
     "store_size": ("how large a store is", store_size.figures),
     "verify_rate": ("how fast a store is proven", verify_rate.figures),
+    "import_files": ("how fast trace files are imported", import_files.figures),
     "answers": ("how fast answers are read", answer_figures),
     "audit": ("how fast a store is audited", audit.figures),
     "rescore": ("how fast a reward is computed for 100,000 traces", rescore.figures),

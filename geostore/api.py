@@ -11,7 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from geostore.audit import AuditResult
+    from geostore.importing import ImportResult, Match
     from geostore.restore import PhotoSource
     from geostore.rewards import RescoreResult
     from geostore.verify import Report
@@ -146,6 +147,34 @@ class GeoStore:
         from geostore.audit import audit
 
         return audit(self._store)
+
+    def import_traces(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        dataset_path: str | os.PathLike[str] | None = None,
+        columns: Mapping[str, str] | None = None,
+        match: Match = "index",
+        model: str | None = None,
+        label: str | None = None,
+    ) -> ImportResult:
+        """Import the trace files in a folder; what is in already is left alone.
+
+        dataset_path: the dataset they were made from, against which every row
+        number is checked. columns: role to column name. match: what to do where
+        that does not fit; model, label: see `geostore.importing.ReadOptions`.
+        Raises TraceImportError, DatasetError, StoreError.
+        """
+        from geostore.importing import ReadOptions, import_traces
+
+        options = ReadOptions(
+            dataset_path=None if dataset_path is None else os.fspath(dataset_path),
+            columns=dict(columns or {}),
+            model=model,
+            label=label,
+            match=match,
+        )
+        return import_traces(self._store, directory, options=options)
 
     def export(
         self,

@@ -103,6 +103,9 @@ class Conversation:
         """
         if turn.turn != len(self.turns) + 1:
             raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
+        assert (
+            turn.turn_limit is not None
+        )  # only an imported turn has none, and it is never resumed
         messages = self._lead_in(turn.turn_limit)
         if self.turns and not self._turn_calls:
             self._nudges += 1

@@ -17,6 +17,7 @@
     ├── QueryError          a statement that is unknown, wrong, or not read-only
     ├── NotFoundError       a trace that the store does not hold
     ├── ExportError         an export that cannot be written
+    ├── TraceImportError    trace files that cannot be imported at all (geostore.importing)
     ├── GaveUp, Stopped     nothing more is sent (geostore.pace)
     └── DemoError           the offline teacher or the demo photos
 
@@ -40,7 +41,7 @@ class ImageError(GeostoreError):
     """One photo cannot be used; `kind` is a stable word for the store.
 
     kind: one of ``undecodable``, ``too_large``, ``too_small``, ``too_thin``, ``missing``,
-    ``changed``.
+    ``changed``, ``unknown``.
     """
 
     def __init__(self, message: str, *, kind: str) -> None:
@@ -112,6 +113,10 @@ class NotFoundError(GeostoreError):
 
 class ExportError(GeostoreError):
     """An export cannot be written."""
+
+
+class TraceImportError(GeostoreError):
+    """A folder of trace files cannot be imported, as a whole."""
 
 
 class DemoError(GeostoreError):

@@ -67,7 +67,7 @@ class MissingTraces:
         survey = await self.journal.commit(
             partial(
                 Survey.of,
-                num_rows=self.dataset.facts.num_rows,
+                num_rows=len(self.dataset),
                 dataset_id=dataset_id,
                 recipe_id=recipe_id,
                 rollouts=plan.rollouts,

@@ -203,7 +203,7 @@ def observation_messages(
     messages = []
     for call in calls:
         tail = closing if call is calls[-1] else ""
-        content = call.observation + tail
+        content = f"{call.observation}{tail}"
         messages.append(
             _message({"role": "tool", "tool_call_id": ids[call.call_index], "content": content})
         )

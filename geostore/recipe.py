@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from geostore.errors import RecipeError
 from geostore.identity import content_hash
-from geostore.records import BboxFrame, ImageLimits, Protocol, Recipe
+from geostore.records import BboxFrame, ImageLimits, ImportedRecipe, Protocol, Recipe
 from geostore.tools import DEFAULT_TOOLS, tool_schemas
 
 ProtocolChoice = Literal["auto", "text", "native"]
@@ -197,8 +197,14 @@ def make_recipe(
     )
 
 
-def recipe_hash(recipe: Recipe) -> str:
-    """Sha256 in hex of the canonical JSON of all the recipe's fields."""
+def recipe_hash(recipe: Recipe | ImportedRecipe) -> str:
+    """Sha256 in hex of the canonical JSON of all the recipe's fields.
+
+    Those of an imported one stand under a member of their own, so that it never
+    has the hash of a recipe that was really asked.
+    """
+    if isinstance(recipe, ImportedRecipe):
+        return content_hash({"imported": asdict(recipe)})
     return content_hash(recipe_values(recipe))
 
 

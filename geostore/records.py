@@ -67,8 +67,9 @@ class Sample:
 
     lat, lon: degrees. locatability_score: 0 (hard) to 1 (easy), None if unknown.
     columns: every other scalar column of the row.
-    photo: None exactly where `exclusion` says why the row cannot be used
-        (``duplicate``, or an `ImageError` kind).
+    photo: None only where `exclusion` says why the row cannot be used
+        (``duplicate``, an `ImageError` kind, or ``not_seen``: a trace file names
+        the row, and its dataset was not there).
     """
 
     sample_index: int
@@ -86,15 +87,17 @@ class DatasetFacts:
     """A dataset as it was found on disk.
 
     fingerprint: of the saved dataset; with `num_rows` it says whether row
-        numbers still mean what they meant.
+        numbers still mean what they meant. Both are None for a dataset that was
+        never opened and only named by trace files; then nothing is known of its
+        columns, and `columns` and `column_map` are empty.
     column_map: role (image, lat, lon, ...) to column name.
     """
 
     path: str
     name: str
-    fingerprint: str
+    fingerprint: str | None
     split: str | None
-    num_rows: int
+    num_rows: int | None
     columns: tuple[str, ...]
     column_map: dict[str, str] = field(hash=False)
 
@@ -174,6 +177,22 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedRecipe:
+    """What trace files say of what was asked, where nobody can prove it; its hash is its own.
+
+    Everything is None where the files do not say. label: what keeps traces of
+    one folder apart from those of another. tools: as the files give them.
+    settings: whatever else they say, such as ``tools_mode``.
+    """
+
+    model: str | None
+    label: str | None
+    system_prompt: str | None
+    tools: tuple[dict[str, Any], ...] | None = field(hash=False)
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TraceKey:
     """The natural key of a trace inside one dataset, and its public name.
 
@@ -227,7 +246,11 @@ class Turn:
         turn is the limit says so to the teacher.
     Token counts are None where the server did not say. latency_ms: whole
         milliseconds from sending to the last byte.
-    request_sha256: of the canonical request (`protocol.request_hash`).
+    request_sha256: of the canonical request (`protocol.RequestWriter.hash`).
+    messages: of an imported trace, what was sent, as `export.messages` reads it;
+        None where it follows from rows, and where nobody knows it.
+    In a trace of an `ImportedRecipe`, `turn_limit` and `request_sha256` are None:
+    there is nothing to prove.
     """
 
     turn: int
@@ -236,8 +259,8 @@ class Turn:
     reasoning_source: ReasoningSource | None
     native_calls: str | None
     finish_reason: str | None
-    turn_limit: int
-    request_sha256: str
+    turn_limit: int | None
+    request_sha256: str | None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
@@ -246,6 +269,7 @@ class Turn:
     latency_ms: int | None = None
     served_model: str | None = None
     request_id: str | None = None
+    messages: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +281,8 @@ class ToolCall:
     source_index: the image it was applied to. box: what was cut, in that image's
         full-resolution pixels. angle: degrees, counter-clockwise.
     success, error_kind: a bad call is a row too. flags: ``noop``, ``clamped``,
-        ``repaired``. observation: the sentence the teacher reads.
+        ``repaired``. observation: the sentence the teacher reads, None where a
+        trace file does not say it.
     image: the facts of the image it gave, None where it gave none; new_index:
         that image's number in the conversation.
     """
@@ -273,7 +298,7 @@ class ToolCall:
     success: bool
     error_kind: str | None
     flags: tuple[str, ...]
-    observation: str
+    observation: str | None
     image: ImageFacts | None
     image_index: int | None
 
@@ -337,15 +362,16 @@ class StoredTrace:
     """Everything the store holds of one trace.
 
     name: public, unique in its store. photo: the photo as sent, None before the
-    first response. answer, reward: of the newest parser version and the store's
-    default spec (`reward_spec`), None while the trace is open or failed.
+    first response and in a trace of an `ImportedRecipe`. answer, reward: of the
+    newest parser version and the store's default spec (`reward_spec`), None
+    while the trace is open or failed.
     """
 
     name: str
     key: TraceKey
     dataset: DatasetFacts
     sample: Sample
-    recipe: Recipe
+    recipe: Recipe | ImportedRecipe
     status: Status
     stop_reason: str | None
     turn_limit: int | None

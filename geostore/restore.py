@@ -11,12 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from geostore.errors import ImageError
+from geostore.errors import DatasetError, ImageError
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos, prepare_photo
 from geostore.records import (
     DatasetFacts,
     ImageFacts,
+    ImportedRecipe,
     PhotoFacts,
     Recipe,
     SentImage,
@@ -44,17 +45,22 @@ class PhotoSource:
     def photo_bytes(self, trace: StoredTrace) -> bytes:
         """The photo's bytes as the dataset stores them.
 
-        Raises DatasetError where the dataset is gone or another, ImageError
-        where the row's photo is not the one that was drawn.
+        Raises DatasetError where the dataset is gone, another, or was never seen,
+        ImageError where the row's photo is not the one that was drawn.
         """
+        if trace.sample.photo is None:
+            raise DatasetError(
+                f"{trace.name} was imported without its dataset, so which photo is its own cannot "
+                "be told; import its file into a new store with --dataset-path"
+            )
         dataset = self.dataset(trace.dataset)
-        assert trace.sample.photo is not None  # a trace's sample is never excluded
         return checked_photo(dataset, trace.sample.sample_index, trace.sample.photo)
 
     def dataset(self, facts: DatasetFacts) -> PhotoDataset:
         """The dataset that the store knows by these facts. Raises DatasetError where it is not."""
         from geostore.dataset import PhotoDataset
 
+        assert facts.fingerprint is not None  # photos are known of datasets that were opened
         if facts.fingerprint not in self._open:
             path = self._dataset_path or facts.path
             dataset = PhotoDataset.open(path, columns=facts.column_map)
@@ -77,7 +83,7 @@ def checked_photo(dataset: PhotoDataset, sample_index: int, photo: PhotoFacts) -
 
 def conversation_images(
     photo: bytes,
-    recipe: Recipe,
+    recipe: Recipe | ImportedRecipe,
     calls: Sequence[ToolCall],
     *,
     sent: ImageFacts | None = None,
@@ -89,8 +95,15 @@ def conversation_images(
     then the hash of its pixels comes with it.
     decoded: where the photo's pixels are looked for, and kept if they come up.
     Raises ImageError where an image comes out in other bytes than the rows say,
-    as another version of Pillow or its JPEG library may make them.
+    as another version of Pillow or its JPEG library may make them, and for an
+    imported recipe, which does not say how images were made.
     """
+    if isinstance(recipe, ImportedRecipe):
+        raise ImageError(
+            "its images cannot be derived: it was imported, and its file does not say how they "
+            "were made",
+            kind="unknown",
+        )
     decoded = decoded or DecodedPhotos()
     keep = partial(decoded.keep, photo)
     prepared = prepare_photo(photo, recipe.limits, keep=keep, with_pixels=sent is None)

@@ -19,7 +19,15 @@ from geostore.export.messages import sent_messages
 from geostore.pictures import write_files
 from geostore.protocol import Message
 from geostore.recipe import tool_names
-from geostore.records import Answer, FailedAttempt, Reward, StoredTrace, ToolCall, Turn
+from geostore.records import (
+    Answer,
+    FailedAttempt,
+    ImportedRecipe,
+    Reward,
+    StoredTrace,
+    ToolCall,
+    Turn,
+)
 from geostore.tools import further_effect
 
 if TYPE_CHECKING:
@@ -39,7 +47,8 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False) -> str:
     and the messages that were sent for each turn.
     """
     blocks = [_heading(trace), _sample(trace, verbose=verbose), _recipe(trace)]
-    sent = sent_messages(trace) if verbose and trace.photo is not None else []
+    known = trace.photo is not None or isinstance(trace.recipe, ImportedRecipe)
+    sent = sent_messages(trace) if verbose and known else []
     images = _image_names(trace)  # messages name the images in the order of their numbers
     for turn in trace.turns:
         messages = sent[turn.turn - 1] if sent else []
@@ -138,6 +147,8 @@ def _sample(trace: StoredTrace, *, verbose: bool) -> list[str]:
 
 def _recipe(trace: StoredTrace) -> list[str]:
     recipe = trace.recipe
+    if isinstance(recipe, ImportedRecipe):
+        return _imported_recipe(trace.key.recipe_sha256, recipe)
     tools = ", ".join(tool_names(recipe)) or "none"
     if recipe.tools:
         tools += f" ({recipe.protocol} protocol, boxes {recipe.bbox_frame})"
@@ -150,6 +161,18 @@ def _recipe(trace: StoredTrace) -> list[str]:
         *_fact("tools", tools),
         *_fact("sampling", sampling),
     ]
+
+
+def _imported_recipe(sha256: str, recipe: ImportedRecipe) -> list[str]:
+    lines = [
+        f"Recipe {sha256[:8]} (imported: as its files say, not proven)",
+        *_fact("model", recipe.model or "unknown"),
+    ]
+    if recipe.label is not None:
+        lines += _fact("label", recipe.label)
+    for name, value in recipe.settings.items():
+        lines += _fact(name, value if isinstance(value, str) else orjson.dumps(value).decode())
+    return lines
 
 
 def _turn(
@@ -201,7 +224,8 @@ def _call(call: ToolCall) -> list[str]:
     lines = _wrapped(" ".join(words), indent=2)
     if not call.success and call.raw_arguments:
         lines += _wrapped(f"as written: {_visible(call.raw_arguments)}", indent=4, most=3)
-    return lines + _wrapped(_visible(call.observation), indent=4)
+    observation = "(observation unknown)" if call.observation is None else call.observation
+    return lines + _wrapped(_visible(observation), indent=4)
 
 
 def _failures(failures: tuple[FailedAttempt, ...]) -> list[str]:
@@ -270,10 +294,12 @@ def _message(message: Message, images: Iterator[str]) -> list[str]:
     content = value["content"]
     parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
     for part in parts:
-        if part["type"] == "image_url":
-            lines += _wrapped(next(images), indent=4)
-        else:
-            lines += _text(part["text"], most=None)
+        if part.get("type") == "text":
+            lines += _text(str(part.get("text")), most=None)
+            continue
+        # An imported message names images by hash alone, and may hold parts of other kinds.
+        image = next(images, None) if part.get("type") == "image_url" else None
+        lines += _wrapped(image or _visible(f"[{orjson.dumps(part).decode()}]"), indent=4)
     for call in value.get("tool_calls") or ():
         function = call.get("function") or {}
         written = f"{function.get('name')} {function.get('arguments')}"

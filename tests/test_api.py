@@ -24,6 +24,7 @@ from geostore.errors import (
 from geostore.store import Store
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.conftest import photo_bytes
+from tests.trace_files import history, write
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +178,16 @@ def test_stats_count_the_store(store: geostore.GeoStore) -> None:
     assert found["traces"] == 7
     assert (found["answered"], found["failed"], found["open"]) == (5, 1, 1)
     assert found["answer_failures"] == {"placeholder": 1}
+
+
+def test_trace_files_are_imported(store: geostore.GeoStore, tmp_path: Path) -> None:
+    """What an export wrote is known; a file of another script is a new trace."""
+    store.export(tmp_path / "in")
+    write(tmp_path / "in" / "older", history(50))
+    result = store.import_traces(tmp_path / "in", model="m")
+    assert (result.imported, result.files - result.known) == (1, 1)
+    (trace,) = (t for t in store.traces() if t.key.sample_index == 50)
+    assert trace.recipe.model == "m"
 
 
 def test_export_is_the_command_lines(store: geostore.GeoStore, tmp_path: Path) -> None:

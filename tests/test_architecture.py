@@ -50,6 +50,7 @@ ORDER = (
     "status",
     "export",
     "pictures",
+    "importing",
     "show",
     "demo",
     "survey",

@@ -173,6 +173,7 @@ def test_a_trace_file_has_the_members_of_the_format_in_their_order(
         "reward_score",
         "tool_calls",
         "metadata",
+        "geostore",
     ]
     assert record["dataset_path"] == str(dataset)
     assert record["sample_data"] == {

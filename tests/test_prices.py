@@ -242,6 +242,11 @@ def path(tmp_path: Path) -> Path:
                 usage=usage,
                 created_at="now",
             )
+        # What no run asked for was imported, and nobody paid for it here.
+        run_id = store.start_run(
+            arguments={}, versions={}, host="test", pid=1, process_started=None
+        )
+        store.connection.execute("update turns set run_id = ?", (run_id,))
     return where
 
 

@@ -17,6 +17,7 @@ from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_pl
 from geostore.audit.subject import Subject
 from geostore.audit.wording import claimed_tool, repeated_text
 from geostore.frames import call_looks_like
+from geostore.records import ImportedRecipe
 from geostore.sqlfiles import describe_sql, sql_names
 
 SAME_RESPONSE = "same_response"
@@ -40,6 +41,8 @@ class Check:
 def odd_frame(subject: Subject) -> str | None:
     """A box that does not fit the recipe's frame and fits another."""
     trace = subject.trace
+    if isinstance(trace.recipe, ImportedRecipe):
+        return None  # its frame is not known
     images = [] if trace.photo is None else [trace.photo]
     for call in subject.calls:
         found = call_looks_like(trace.recipe.bbox_frame, call, images)

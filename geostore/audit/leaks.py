@@ -13,9 +13,11 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 
+import orjson
+
 from geostore.audit.subject import Subject
 from geostore.identity import canonical_text
-from geostore.records import Recipe, Sample
+from geostore.records import ImportedRecipe, Recipe, Sample, Turn
 
 Finder = Callable[[str], str | None]
 """From a text to what it gives away, in the words in which it does; None for nothing."""
@@ -114,10 +116,38 @@ def _first_leak(subject: Subject, finders: Sequence[Finder]) -> str | None:
 
 def _sent(subject: Subject) -> Iterator[tuple[int, str, str]]:
     """Turn after which it was sent (0: before the first), where it stands, and the text."""
-    if subject.trace.prompts_read:
-        yield 0, "prompt", _prompts(subject.trace.recipe)
+    recipe, prompts_read = subject.trace.recipe, subject.trace.prompts_read
+    if isinstance(recipe, ImportedRecipe):
+        if prompts_read and recipe.system_prompt is not None:
+            yield 0, "prompt", recipe.system_prompt
+        for turn in subject.turns:
+            for text in _sent_texts(turn, prompt=prompts_read):
+                yield turn.turn - 1, f"request of turn {turn.turn}", text
+        return
+    if prompts_read:
+        yield 0, "prompt", _prompts(recipe)
     for call in subject.calls:
-        yield call.turn, f"observation of turn {call.turn}", call.observation
+        if call.observation is not None:
+            yield call.turn, f"observation of turn {call.turn}", call.observation
+
+
+def _sent_texts(turn: Turn, *, prompt: bool) -> Iterator[str]:
+    """The texts of an imported turn's request that are not the teacher's own.
+
+    prompt: with those before its first response, which are the same for every photo.
+    """
+    begun = prompt
+    for message in orjson.loads(turn.messages or "[]"):
+        # A word stands for a message that other rows hold.
+        role = message.get("role") if isinstance(message, dict) else message
+        begun |= role == "assistant"
+        if not begun or not isinstance(message, dict) or role not in ("user", "tool"):
+            continue
+        content = message.get("content")
+        for part in content if isinstance(content, list) else [content]:
+            text = part.get("text") if isinstance(part, dict) else part
+            if isinstance(text, str):
+                yield text
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from geostore.audit.checks import CHECKS, SAME_RESPONSE, Check
 from geostore.audit.subject import Subject
 from geostore.audit.wording import response_key
-from geostore.records import Recipe
+from geostore.records import ImportedRecipe, Recipe
 from geostore.store import Store
 from geostore.store.audits import (
     Audited,
@@ -57,7 +57,7 @@ def audit(store: Store, *, batch: int = _BATCH) -> AuditResult:
 def run_checks(store: Store, checks: Mapping[str, Check], *, batch: int = _BATCH) -> AuditResult:
     """`audit` with these checks, by name; flags of others go."""
     suite_id = put_suite(store, {check.name: check.version for check in checks.values()})
-    recipes: dict[int, Recipe] = {}
+    recipes: dict[int, Recipe | ImportedRecipe] = {}
     looked_at = _pass(store, suite_id, None, list(checks.values()), recipes, batch=batch)
     for older, known in other_suites(store, suite_id).items():
         stale = [check for check in checks.values() if known.get(check.name) != check.version]
@@ -80,7 +80,7 @@ def _pass(
     suite_id: int,
     older: int | None,
     checks: Sequence[Check],
-    recipes: dict[int, Recipe],
+    recipes: dict[int, Recipe | ImportedRecipe],
     *,
     batch: int,
     kept: Collection[str] = (),

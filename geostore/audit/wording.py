@@ -103,7 +103,7 @@ def claimed_tool(subject: Subject) -> str | None:
         aloud = visible_text(turn.response)
         if _TOOL_RESPONSE in aloud:
             return f'turn {turn.turn}: "{_TOOL_RESPONSE}"'
-        if not subject.trace.recipe.tools and "<tool_call>" in aloud:
+        if subject.trace.recipe.tools == () and "<tool_call>" in aloud:
             return f"turn {turn.turn}: a call, and the recipe has no tools"
         if first_call is None or turn.turn < first_call:
             lower = aloud.lower()

@@ -16,6 +16,7 @@ import typer
 from geostore.cli.audit import audit
 from geostore.cli.demo import demo
 from geostore.cli.generate import generate
+from geostore.cli.importing import import_
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
 from geostore.cli.proofs import image, verify
 from geostore.cli.questions import query, stats, status
@@ -58,11 +59,12 @@ def geostore(
 
 # In the order of their use.
 COMMANDS = (
-    *(generate, rescore, query, stats, status, show, image),
+    *(generate, import_, rescore, query, stats, status, show, image),
     *(audit, verify, export, demo),
 )
 for command in COMMANDS:
-    app.command()(command)
+    # A word of Python's own cannot be a function's name.
+    app.command(command.__name__.removesuffix("_"))(command)
 app.add_typer(rewards)
 
 

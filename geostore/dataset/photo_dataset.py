@@ -118,6 +118,7 @@ class PhotoDataset:
         return self._facts
 
     def __len__(self) -> int:
+        assert self._facts.num_rows is not None  # only that of a dataset never opened is unknown
         return self._facts.num_rows
 
     def coordinates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

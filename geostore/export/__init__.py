@@ -6,8 +6,8 @@ holding besides its data
 
 - ``SHA256SUMS``: the hash of every data file, in the order of the export
   (dataset name, row number, recipe hash, rollout); ``sha256sum --check`` reads it;
-- ``manifest.json``: count, format, options, what each recipe asked for, and
-  ``sha256``, which is the hash of ``SHA256SUMS`` and so of the whole export.
+- ``manifest.json``: count, format, options, the reward, datasets and recipes in full,
+  and ``sha256``, which is the hash of ``SHA256SUMS`` and so of the whole export.
 
 Which traces: those that came to an end with a response (status ``answered`` or
 ``exhausted``) and that the filter keeps. How their files are named is told in
@@ -30,10 +30,10 @@ from geostore.export.folder import ExportFolder, check_target, partial_folder, p
 from geostore.export.images import ImagesMode
 from geostore.export.jsonl import write_jsonl
 from geostore.export.messages import MessagesMode
+from geostore.export.own import dataset_entry, recipe_entry
 from geostore.export.record import SCHEMA_VERSION, trace_record
 from geostore.export.stream import RecordStream
 from geostore.export.trace import write_trace_files
-from geostore.records import Recipe
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
 from geostore.store.specs import StoredSpec
 
@@ -122,7 +122,8 @@ def export(
                     "count": count,
                     **options,
                     "reward_spec": None if spec is None else _reward_spec(spec),
-                    "recipes": [_recipe(*item) for item in records.scope.recipes.items()],
+                    "datasets": [dataset_entry(facts) for facts in records.scope.datasets],
+                    "recipes": [recipe_entry(*item) for item in records.scope.recipes.items()],
                 }
             )
             with store.transaction():
@@ -154,24 +155,12 @@ def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
         )
 
 
-def _reward_spec(spec: StoredSpec) -> dict[str, str]:
-    """Which reward the scores of an export are."""
-    return {"name": spec.name, "sha256": spec.sha256}
-
-
-def _recipe(sha256: str, recipe: Recipe) -> dict[str, Any]:
-    """What a reader of the traces needs to know beside the messages.
-
-    Members that a user adds to request bodies are left out: no one can say what
-    is in them.
-    """
+def _reward_spec(spec: StoredSpec) -> dict[str, Any]:
+    """Which reward the scores of an export are, and what its sha256 is the hash of."""
     return {
-        "sha256": sha256,
-        "model": recipe.model,
-        "protocol": recipe.protocol,
-        "bbox_frame": recipe.bbox_frame,
-        "temperature": recipe.temperature,
-        "max_tokens": recipe.max_tokens,
-        "seed": recipe.seed,
-        "tools": list(recipe.tools),
+        "name": spec.name,
+        "sha256": spec.sha256,
+        "kind": spec.kind,
+        "parameters": spec.parameters,
+        "code_version": spec.code_version,
     }

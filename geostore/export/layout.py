@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from geostore.export.images import SUFFIXES
-from geostore.records import SentImage, StoredTrace
+from geostore.identity import content_hash
+from geostore.records import DatasetFacts, SentImage, StoredTrace
 from geostore.store import Scope
 
 
@@ -23,20 +24,20 @@ class Layout:
 
     def __init__(self, scope: Scope) -> None:
         self._several_recipes = len(scope.recipes) > 1
-        names = {facts.fingerprint: _file_name(facts.name) for facts in scope.datasets}
+        names = {_identity(facts): _file_name(facts.name) for facts in scope.datasets}
         times = Counter(name.lower() for name in names.values())
         self._folders = {
-            fingerprint: ""
+            identity: ""
             if len(names) == 1
             else f"{name}/"
             if times[name.lower()] == 1
-            else f"{name}-{_file_name(fingerprint)[:16]}/"
-            for fingerprint, name in names.items()
+            else f"{name}-{_file_name(identity)[:16]}/"
+            for identity, name in names.items()
         }
 
     def folder(self, trace: StoredTrace) -> str:
         """The folder of a trace's files: empty, or with ``/`` at its end."""
-        return self._folders[trace.dataset.fingerprint]
+        return self._folders[_identity(trace.dataset)]
 
     def stem(self, trace: StoredTrace) -> str:
         """The name of a trace's file without suffix and folder."""
@@ -54,6 +55,11 @@ class Layout:
             f"images/{stem}_image_{number}{SUFFIXES[image.mime]}"
             for number, image in enumerate(images)
         ]
+
+
+def _identity(facts: DatasetFacts) -> str:
+    """What tells a dataset from others: its fingerprint, or its path where it was never opened."""
+    return facts.fingerprint or content_hash(facts.path)
 
 
 def _file_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """Turns a stored trace into the trace record, the value that every format writes.
 
 Its members and their order are older than this project, and scripts read them;
-what is added stands at the end of ``metadata``.
+what is added stands at the end of ``metadata`` and in the last member, ``geostore``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import orjson
 
 from geostore.errors import ExportError
 from geostore.export.messages import ImageUrl, MessagesMode, turn_messages
+from geostore.export.own import own_members
 from geostore.records import Reward, StoredTrace, ToolCall
 
 SCHEMA_VERSION = 1
@@ -23,13 +24,14 @@ UNPARSED_KM = 20000.0
 
 
 def trace_record(
-    trace: StoredTrace, *, messages: MessagesMode, image_url: ImageUrl
+    trace: StoredTrace, *, messages: MessagesMode, image_url: ImageUrl | None
 ) -> dict[str, Any]:
     """The record of a trace that came to an end, its members in their order.
 
     messages: how much of the conversation each turn repeats. image_url: what
-    stands for each image. Raises ExportError where the trace has no photo as
-    sent, or no reward under the spec that the export carries.
+    stands for each image, None where it stays as it is in the rows. Raises
+    ExportError where the trace has no photo as sent, or no reward under the spec
+    that the export carries.
     """
     reward = _reward(trace)
     parsed = reward is not None
@@ -62,6 +64,7 @@ def trace_record(
             "stop_reason": trace.stop_reason,
             "model": trace.recipe.model,
         },
+        "geostore": own_members(trace),
     }
 
 
@@ -100,7 +103,9 @@ def _sample_data(trace: StoredTrace) -> dict[str, Any]:
     return {**named, **others}
 
 
-def _history(trace: StoredTrace, mode: MessagesMode, image_url: ImageUrl) -> list[dict[str, Any]]:
+def _history(
+    trace: StoredTrace, mode: MessagesMode, image_url: ImageUrl | None
+) -> list[dict[str, Any]]:
     sent = turn_messages(trace, mode=mode, image_url=image_url)
     history = []
     for turn, messages in zip(trace.turns, sent, strict=True):

@@ -10,7 +10,7 @@ from geostore.export.images import ImagesMode, embedded_urls, file_urls, referen
 from geostore.export.layout import Layout
 from geostore.export.messages import ImageUrl, MessagesMode
 from geostore.export.record import trace_record
-from geostore.records import StoredTrace
+from geostore.records import ImportedRecipe, StoredTrace
 from geostore.store import Filter, Snapshot
 
 
@@ -50,11 +50,12 @@ class RecordStream:
 
     def _urls(
         self, folder: ExportFolder, *, relative_to_trace: bool
-    ) -> Iterator[tuple[StoredTrace, ImageUrl]]:
+    ) -> Iterator[tuple[StoredTrace, ImageUrl | None]]:
         traces = self._snapshot.traces(self._filters, with_turns=True)
         if self._images == "reference":
             for trace in traces:
-                yield trace, reference_urls(trace)
+                imported = isinstance(trace.recipe, ImportedRecipe)
+                yield trace, None if imported else reference_urls(trace)
             return
         # Imported here: it brings Pillow and the dataset library with it.
         from geostore.restore import PhotoSource

@@ -213,6 +213,21 @@ def ensure_default_spec(connection: sqlite3.Connection) -> int:
     return stored.id
 
 
+def find_default_spec(connection: sqlite3.Connection) -> RewardSpec | None:
+    """The store's default, None where it has none yet."""
+    stored = default_spec(connection)
+    return None if stored is None else stored_spec(stored)
+
+
+def adopt_default_spec(connection: sqlite3.Connection, spec: RewardSpec) -> bool:
+    """Make a spec the default of a store that has none, if it can be computed; whether it is."""
+    if spec.kind not in KINDS or spec.code_version != CODE_VERSION:
+        return False
+    spec_id = ensure_spec(connection, spec)
+    found = connection.execute(load_sql("store", "make_reward_spec_default"), {"spec_id": spec_id})
+    return found.rowcount > 0
+
+
 def set_default(connection: sqlite3.Connection, name: str) -> StoredSpec:
     """Make a spec the store's default: one it has, by name or hash, or a built-in kind.
 

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from geostore.identity import canonical_text
-from geostore.records import Answer, ImageFacts, Recipe, Sample, ToolCall, Turn
+from geostore.records import Answer, ImageFacts, ImportedRecipe, Recipe, Sample, ToolCall, Turn
 from geostore.sqlfiles import load_sql
 from geostore.store import rows
 from geostore.store.errors import store_error
@@ -36,7 +36,7 @@ class PendingTrace:
 
     trace_id: int
     closed_at: str
-    recipe: Recipe
+    recipe: Recipe | ImportedRecipe
     prompts_read: bool
     sample: Sample
     photo: ImageFacts | None
@@ -81,7 +81,7 @@ def other_suites(store: Store, suite_id: int) -> dict[int, dict[str, int]]:
 class Reading:
     """The traces of a store that are to be audited, as they were at one moment."""
 
-    def __init__(self, store: Store, recipes: dict[int, Recipe]) -> None:
+    def __init__(self, store: Store, recipes: dict[int, Recipe | ImportedRecipe]) -> None:
         self._store = store
         self._recipes = recipes
 
@@ -135,7 +135,7 @@ class Reading:
             parser_version=row["parser_version"],
         )
 
-    def _recipe(self, recipe_id: int) -> Recipe:
+    def _recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         if recipe_id not in self._recipes:
             if len(self._recipes) >= _MOST_RECIPES:
                 self._recipes.clear()
@@ -150,7 +150,7 @@ _MOST_RECIPES = 1_000  # kept between batches; a store may have one for each of 
 
 
 @contextmanager
-def reading(store: Store, recipes: dict[int, Recipe]) -> Iterator[Reading]:
+def reading(store: Store, recipes: dict[int, Recipe | ImportedRecipe]) -> Iterator[Reading]:
     """Read at one moment of the store. recipes: kept from one reading to the next.
 
     Raises StoreError where SQLite refuses.

@@ -76,6 +76,11 @@ def _apply(connection: sqlite3.Connection) -> None:
                 db.conn.execute(statement)
 
         steps(name=name)(step)
+    # Some builds of SQLite refuse by default to edit the schema's text, as a migration does;
+    # Python can ask for it from 3.12 on.
+    setconfig = getattr(connection, "setconfig", None)
+    if setconfig is not None:
+        setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)  # type: ignore[attr-defined,unused-ignore]
     # One transaction around all: of two processes that start at once, the second waits here,
     # and then finds nothing left to do.
     connection.execute("begin immediate")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from geostore.records import (
     FailedAttempt,
     ImageFacts,
     ImageLimits,
+    ImportedRecipe,
     PhotoFacts,
     Recipe,
     Reward,
@@ -29,19 +30,21 @@ from geostore.records import (
 
 Row = Mapping[str, Any] | sqlite3.Row
 _RECIPE_JSON = ("tools", "limits", "extra_body")
+_RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
 _TURN_FIELDS = tuple(field.name for field in fields(Turn))
 
 
 def dataset_row(facts: DatasetFacts) -> dict[str, Any]:
-    """Parameters of put_dataset."""
+    """Parameters of put_dataset and put_unseen_dataset."""
+    unseen = facts.fingerprint is None
     return {
         "fingerprint": facts.fingerprint,
         "path": facts.path,
         "name": facts.name,
         "split": facts.split,
         "num_rows": facts.num_rows,
-        "columns": canonical_text(list(facts.columns)),
-        "column_map": canonical_text(facts.column_map),
+        "columns": None if unseen else canonical_text(list(facts.columns)),
+        "column_map": None if unseen else canonical_text(facts.column_map),
     }
 
 
@@ -53,8 +56,8 @@ def dataset_record(row: Row) -> DatasetFacts:
         fingerprint=row["fingerprint"],
         split=row["split"],
         num_rows=row["num_rows"],
-        columns=tuple(orjson.loads(row["columns"])),
-        column_map=orjson.loads(row["column_map"]),
+        columns=tuple(orjson.loads(row["columns"] or "[]")),
+        column_map=orjson.loads(row["column_map"] or "{}"),
     )
 
 
@@ -93,15 +96,28 @@ def sample_record(row: Row) -> Sample:
     )
 
 
-def recipe_row(recipe: Recipe) -> dict[str, Any]:
+def recipe_row(recipe: Recipe | ImportedRecipe) -> dict[str, Any]:
     """Parameters of put_recipe, but for the hash."""
+    if isinstance(recipe, ImportedRecipe):
+        tools = None if recipe.tools is None else canonical_text(list(recipe.tools))
+        return {
+            **dict.fromkeys(_RECIPE_FIELDS),
+            "model": recipe.model,
+            "system_prompt": recipe.system_prompt,
+            "tools": tools,
+            "imported": canonical_text(asdict(recipe)),
+        }
     row = recipe_values(recipe)
-    return {**row, **{name: canonical_text(row[name]) for name in _RECIPE_JSON}}
+    return {**row, **{name: canonical_text(row[name]) for name in _RECIPE_JSON}, "imported": None}
 
 
-def recipe_record(row: Row) -> Recipe:
+def recipe_record(row: Row) -> Recipe | ImportedRecipe:
     """From get_recipe."""
-    values = {name: row[name] for name in row.keys() if name != "sha256"}  # noqa: SIM118 - a Row
+    if row["imported"] is not None:
+        found = orjson.loads(row["imported"])
+        tools = None if found["tools"] is None else tuple(found["tools"])
+        return ImportedRecipe(**{**found, "tools": tools})
+    values = {name: row[name] for name in _RECIPE_FIELDS}
     values |= {name: orjson.loads(row[name]) for name in _RECIPE_JSON}
     values["tools"] = tuple(values["tools"])
     values["limits"] = ImageLimits(**values["limits"])
@@ -237,7 +253,7 @@ def stored_trace_record(
     *,
     dataset: DatasetFacts,
     several_datasets: bool,
-    recipe: Recipe,
+    recipe: Recipe | ImportedRecipe,
     turns: Sequence[Turn],
     calls: Sequence[ToolCall],
     failures: Sequence[FailedAttempt],

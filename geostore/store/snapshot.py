@@ -20,6 +20,7 @@ from geostore.identity import canonical_text
 from geostore.records import (
     DatasetFacts,
     FailedAttempt,
+    ImportedRecipe,
     Recipe,
     Status,
     StoredTrace,
@@ -65,7 +66,7 @@ class Scope:
     """What a filter keeps: of which datasets, in order, and recipes by hash, in its order."""
 
     datasets: tuple[DatasetFacts, ...]
-    recipes: dict[str, Recipe]
+    recipes: dict[str, Recipe | ImportedRecipe]
 
 
 class Snapshot:
@@ -76,7 +77,7 @@ class Snapshot:
         self._datasets = {
             int(row["id"]): rows.dataset_record(row) for row in self._run("snapshot_datasets")
         }
-        self._recipes: dict[int, Recipe] = {}
+        self._recipes: dict[int, Recipe | ImportedRecipe] = {}
 
     def scope(self, filters: Filter) -> Scope:
         """What a filter keeps of the traces with at least one turn."""
@@ -183,7 +184,7 @@ class Snapshot:
             failures=failures,
         )
 
-    def _recipe(self, recipe_id: int) -> Recipe:
+    def _recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         if recipe_id not in self._recipes:
             row = self._run("get_recipe", recipe_id=recipe_id).fetchone()
             self._recipes[recipe_id] = rows.recipe_record(row)

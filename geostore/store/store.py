@@ -27,6 +27,7 @@ from geostore.records import (
     DatasetFacts,
     FailedAttempt,
     ImageFacts,
+    ImportedRecipe,
     Recipe,
     Sample,
     StoredTrace,
@@ -214,7 +215,7 @@ class Store:
             found.setdefault(reason, []).append(index)
         return found
 
-    def put_recipe(self, recipe: Recipe) -> int:
+    def put_recipe(self, recipe: Recipe | ImportedRecipe) -> int:
         """Record a recipe by its hash; its id."""
         sha256 = recipe_hash(recipe)
         self._put("put_recipe", rows.recipe_row(recipe), sha256=sha256)
@@ -224,7 +225,7 @@ class Store:
         """Whether a recipe was ever used in this store."""
         return self._run("find_recipe", sha256=recipe_hash(recipe)).fetchone() is not None
 
-    def get_recipe(self, recipe_id: int) -> Recipe:
+    def get_recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         """A recipe by id."""
         return rows.recipe_record(self._run("get_recipe", recipe_id=recipe_id).fetchone())
 
@@ -322,9 +323,12 @@ class Store:
     # --- what happens in a trace -----------------------------------------------------------
 
     def put_turn(
-        self, trace_id: int, turn: Turn, *, run_id: int, photo: ImageFacts | None = None
+        self, trace_id: int, turn: Turn, *, run_id: int | None, photo: ImageFacts | None = None
     ) -> None:
-        """Record a response, and with the first one the photo as it was sent."""
+        """Record a response, and with the first one the photo as it was sent.
+
+        run_id: None for a response that no run of this store asked for.
+        """
         if photo is not None:
             self._run(
                 "put_sent_photo",

@@ -44,6 +44,8 @@ class Report:
     traces, turns, photos, images: checked; each image is counted once for each
     trace that shows it. unverified_traces: of `traces`, those with images that
     could not be derived, because the dataset is not there or its photo is another.
+    imported_traces: of `traces`, those whose files say no hashes; only their photo
+    is compared, where its dataset is known.
     versions: with which the images were derived now. failures, warnings: by check;
     `findings` lists at most `MOST_LISTED` of each.
     """
@@ -55,6 +57,7 @@ class Report:
     photos: int = 0
     images: int = 0
     unverified_traces: int = 0
+    imported_traces: int = 0
     seconds: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -83,6 +86,11 @@ def format_text(report: Report) -> str:
         lines.append(
             f"not verified: the images of {_counted(report.unverified_traces, 'trace')}, "
             "whose photos could not be had"
+        )
+    if report.imported_traces:
+        lines.append(
+            f"nothing to prove: {_counted(report.imported_traces, 'trace')} that were imported "
+            "without hashes of requests and images"
         )
     for severity, heading, counts in (
         ("failure", "failed", report.failures),

@@ -16,7 +16,14 @@ from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos, prepare_photo
 from geostore.protocol import RequestWriter
 from geostore.recipe import recipe_hash
-from geostore.records import ImageFacts, ImageLimits, SentImage, StoredTrace
+from geostore.records import (
+    ImageFacts,
+    ImageLimits,
+    ImportedRecipe,
+    Recipe,
+    SentImage,
+    StoredTrace,
+)
 from geostore.restore import tool_images
 
 Kind = Literal["photo", "bytes", "size", "image", "request", "recipe", "trace"]
@@ -68,6 +75,7 @@ class Outcome:
     photos: int = 0
     images: int = 0
     unverified_traces: int = 0
+    imported_traces: int = 0
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, other: Outcome) -> None:
@@ -77,6 +85,7 @@ class Outcome:
         self.photos += other.photos
         self.images += other.images
         self.unverified_traces += other.unverified_traces
+        self.imported_traces += other.imported_traces
         self.faults += other.faults
 
 
@@ -105,9 +114,14 @@ class _PhotoCheck:
         for trace_id, trace in self._task.traces:
             check = _TraceCheck(trace_id, trace, self._outcome)
             self._outcome.traces += 1
+            if isinstance(trace.recipe, ImportedRecipe):
+                self._outcome.imported_traces += 1
+                if self._photo is not None and trace.sample.photo is not None:
+                    derived |= self._is_the_photo(check)
+                continue
             # Whatever a damaged row brings about must not end the check of the others.
             try:
-                attested = check.requests(self._writer(check))
+                attested = check.requests(self._writer(check, trace.recipe))
             except Exception as error:
                 check.fault("trace", "rows that make requests", "rows that fit together", error)
                 attested = set()
@@ -116,7 +130,7 @@ class _PhotoCheck:
                 continue
             derived = True
             try:
-                self._images(self._photo, check, attested)
+                self._images(self._photo, check, trace.recipe, attested)
             except Exception as error:
                 check.fault("image", "the images", "images that can be derived", error)
         self._outcome.photos += derived
@@ -134,19 +148,19 @@ class _PhotoCheck:
         )
         return False
 
-    def _writer(self, check: _TraceCheck) -> RequestWriter:
+    def _writer(self, check: _TraceCheck, recipe: Recipe) -> RequestWriter:
         """A recipe's writer; where it is the first of its recipe here, that is checked too."""
         expected = check.trace.key.recipe_sha256
         if expected not in self._writers:
-            found = recipe_hash(check.trace.recipe)
+            found = recipe_hash(recipe)
             if found != expected:
                 check.fault("recipe", f"recipe {expected[:8]}", expected, found)
-            self._writers[expected] = RequestWriter(check.trace.recipe)
+            self._writers[expected] = RequestWriter(recipe)
         return self._writers[expected]
 
-    def _images(self, photo: bytes, check: _TraceCheck, attested: set[str]) -> None:
+    def _images(self, photo: bytes, check: _TraceCheck, recipe: Recipe, attested: set[str]) -> None:
         trace = check.trace
-        limits = trace.recipe.limits
+        limits = recipe.limits
         keep = partial(self._decoded.keep, photo)
         if limits not in self._prepared:
             self._prepared[limits] = prepare_photo(photo, limits, keep=keep)
@@ -160,14 +174,14 @@ class _PhotoCheck:
             return
         full = self._decoded.get(photo)
         others = False
-        for call, image in tool_images(full, trace.recipe, made):
+        for call, image in tool_images(full, recipe, made):
             self._outcome.images += 1
             others = (
                 check.differs(f"image {call.image_index}", call.turn, call.image, image) or others
             )
         if others:
             # Hashing pixels takes time, and is of use only where bytes differ.
-            for call, image in tool_images(full, trace.recipe, made, with_pixels=True):
+            for call, image in tool_images(full, recipe, made, with_pixels=True):
                 check.image(f"image {call.image_index}", call.turn, call.image, image, attested)
 
 
@@ -218,7 +232,7 @@ class _TraceCheck:
             what = f"request of turn {first.turn}"
             if len(wrong) > 1:
                 what = "requests of turns " + ", ".join(str(turn.turn) for turn, _ in wrong)
-            self.fault("request", what, first.request_sha256, found, turn=first.turn)
+            self.fault("request", what, str(first.request_sha256), found, turn=first.turn)
         return attested
 
     def differs(self, what: str, turn: int, known: ImageFacts | None, image: SentImage) -> bool:

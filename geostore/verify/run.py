@@ -146,6 +146,7 @@ def _count(report: Report, outcome: Outcome) -> None:
     report.photos += outcome.photos
     report.images += outcome.images
     report.unverified_traces += outcome.unverified_traces
+    report.imported_traces += outcome.imported_traces
     for fault in outcome.faults:
         report.add(finding(fault, Path(report.path), report.versions))
 

@@ -42,8 +42,10 @@ class Photos:
         They are not compared with anything.
         """
         facts = trace.dataset
+        if facts.fingerprint is None or trace.sample.photo is None:
+            return None  # imported without the dataset, which nobody knows
         if facts.fingerprint not in self._open:
-            self._open[facts.fingerprint] = self._opened(facts)
+            self._open[facts.fingerprint] = self._opened(facts, facts.fingerprint)
         dataset = self._open[facts.fingerprint]
         if dataset is None:
             return None
@@ -64,7 +66,7 @@ class Photos:
             todo = f"the datasets were found where the store saw them last; {_WHERE}"
             self._put(what, "a dataset of the store", "another, or none", todo)
 
-    def _opened(self, facts: DatasetFacts) -> PhotoDataset | None:
+    def _opened(self, facts: DatasetFacts, fingerprint: str) -> PhotoDataset | None:
         try:
             dataset = self._named.dataset(facts)
             self._used = True
@@ -74,7 +76,7 @@ class Photos:
         if self._several and self._dataset_path is not None:
             with suppress(DatasetError):
                 return self._known.dataset(facts)
-        expected = f"{facts.num_rows:,} rows, {facts.fingerprint[:12]}"
+        expected = f"{facts.num_rows:,} rows, {fingerprint[:12]}"
         self._put(f"dataset {facts.name}", expected, "not there, or another", f"{why}; {_WHERE}")
         return None
 

@@ -1,4 +1,5 @@
 -- What each model has used and cost in this store, as a budget counts it: billed failures included.
+-- What was imported is left out: no run of this store paid for it.
 -- Grain: one row per model with a trace. A count the server did not say is 0; cost is null where
 -- the model has no price. Dialect: DuckDB, over the views of views.sql.
 with
@@ -22,6 +23,7 @@ used as (
     from turns as k
     cross join traces as t on t.id = k.trace_id
     cross join recipes as r on r.id = t.recipe_id
+    where k.run_id is not null
     group by r.model
   $$)
   union all

@@ -6,7 +6,8 @@
 --   lat, lon             the truth in degrees
 --   trace                its public name; the dataset's name before it where the store holds several
 --   recipe               first 8 hex of the recipe's hash
---   with_tools           whether the recipe offers any tool
+--   model, with_tools    of the recipe, and whether it offers any tool; null where the trace was
+--                        imported and its file does not say
 --   tool_calls           all calls; failed_tool_calls: those without a result
 --   *_tokens             sums over the turns; null where the server never said
 --   cached_tokens        the part of prompt_tokens that the server had cached

@@ -2,4 +2,4 @@
 -- Grain: one row per dataset. Dialect: SQLite.
 select id, path, name, fingerprint, split, num_rows, columns, column_map
 from datasets
-order by name, fingerprint
+order by name, fingerprint, path

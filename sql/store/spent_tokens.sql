@@ -1,4 +1,5 @@
--- What all responses of a model's traces used, failed requests that were billed included.
+-- What all responses to runs of a model used, failed requests that were billed included. What was
+-- imported is left out: no run of this store paid for it.
 -- Grain: one row. A count the server did not say is 0; uncounted is how many responses lack that of
 -- their prompt or completion. Reads the index turns_by_run, not the turns. Dialect: SQLite.
 with of_model as (
@@ -9,7 +10,7 @@ used as (
   -- A cross join keeps this order of loops: through the index, then to the trace.
   from turns as k
   cross join traces as t on t.id = k.trace_id
-  where t.recipe_id in (select id from of_model)
+  where k.run_id is not null and t.recipe_id in (select id from of_model)
   union all
   select
     iif(

@@ -1,0 +1,125 @@
+"""What an export says beyond the older format, so that `geostore import` can make rows of it again.
+
+A trace's member ``geostore`` holds what its row and those of its turns and calls
+have and the older members do not; `importing.exported` reads it. What recipes
+and datasets are stands once in the manifest, and is found by their hashes. Not
+exported are times, request ids, failed requests, and members added to request
+bodies in which a secret could stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from geostore.records import (
+    DatasetFacts,
+    ImageFacts,
+    ImportedRecipe,
+    Recipe,
+    StoredTrace,
+    ToolCall,
+    Turn,
+)
+
+TURN_FIELDS = (
+    "finish_reason",
+    "turn_limit",
+    "request_sha256",
+    "reasoning_source",
+    "native_calls",
+    "cached_tokens",
+    "reasoning_tokens",
+    "served_model",
+)
+CALL_FIELDS = (
+    "call_index",
+    "raw_arguments",
+    "arguments",
+    "source_index",
+    "angle",
+    "error_kind",
+    "observation",
+    "image_index",
+)
+
+
+def own_members(trace: StoredTrace) -> dict[str, Any]:
+    """The member ``geostore`` of a trace's record; ``dataset`` is the dataset's fingerprint."""
+    photo = trace.sample.photo
+    return {
+        "rollout": trace.key.rollout,
+        "status": trace.status,
+        "turn_limit": trace.turn_limit,
+        "dataset": trace.dataset.fingerprint,
+        "exclusion": trace.sample.exclusion if photo is None else None,
+        "photo": None if photo is None else asdict(photo),
+        "sent": _image(trace.photo),
+        "turns": [_turn(turn) for turn in trace.turns],
+        "calls": [_call(call) for call in trace.calls],
+    }
+
+
+def recipe_entry(sha256: str, recipe: Recipe | ImportedRecipe) -> dict[str, Any]:
+    """A recipe in the manifest: all that was asked, so that its hash can be proven.
+
+    ``withheld`` names the members that are left out of it: those of request
+    bodies that a user added, unless they are only numbers and switches; no one
+    can say what else is in them. An imported recipe has its members under
+    ``imported``.
+    """
+    if isinstance(recipe, ImportedRecipe):
+        return {"sha256": sha256, "model": recipe.model, "imported": asdict(recipe)}
+    shown = all(_is_harmless(value) for value in recipe.extra_body.values())
+    return {
+        "sha256": sha256,
+        "model": recipe.model,
+        "protocol": recipe.protocol,
+        "bbox_frame": recipe.bbox_frame,
+        "temperature": recipe.temperature,
+        "max_tokens": recipe.max_tokens,
+        "seed": recipe.seed,
+        "max_calls_per_turn": recipe.max_calls_per_turn,
+        "max_nudges": recipe.max_nudges,
+        "answer_with_calls": recipe.answer_with_calls,
+        "limits": asdict(recipe.limits),
+        "extra_body": recipe.extra_body if shown else None,
+        "withheld": [] if shown else ["extra_body"],
+        "system_prompt": recipe.system_prompt,
+        "user_prompt": recipe.user_prompt,
+        "tools": list(recipe.tools),
+    }
+
+
+def dataset_entry(facts: DatasetFacts) -> dict[str, Any]:
+    """A dataset in the manifest; where it lay stands in each trace."""
+    return {
+        "name": facts.name,
+        "fingerprint": facts.fingerprint,
+        "split": facts.split,
+        "num_rows": facts.num_rows,
+        "columns": list(facts.columns),
+        "column_map": facts.column_map,
+    }
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    return {name: getattr(turn, name) for name in TURN_FIELDS}
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {
+        **{name: getattr(call, name) for name in CALL_FIELDS},
+        "box": None if call.box is None else list(call.box),
+        "flags": list(call.flags),
+        "image": _image(call.image),
+    }
+
+
+def _image(image: ImageFacts | None) -> dict[str, Any] | None:
+    return None if image is None else asdict(image)
+
+
+def _is_harmless(value: Any) -> bool:
+    """Whether nothing but numbers and switches is in a value."""
+    return value is None or isinstance(value, bool | int | float)

@@ -1,0 +1,92 @@
+"""Messages of a trace file without their pixels: every embedded image becomes its hash.
+
+Pixels are decoded only to be hashed, one at a time, and are never kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from geostore.identity import sha256_hex
+from geostore.importing.documents import BadFile
+
+_DATA_URL = "data:"
+_LONG = 4096
+"""A text that long in a place where an image stands is one, without the head of a data URL."""
+_IMAGE_MEMBERS = frozenset({"url", "image", "image_url", "data", "bytes", "source"})
+
+
+def message_lists(turns: Sequence[Any], where: str) -> list[list[dict[str, Any]]]:
+    """Each turn's messages, checked to be messages, with images named ``sha256:<hex>``.
+
+    Raises BadFile for what is no list of messages, and for an image that does
+    not decode, which cannot be named and must not be kept.
+    """
+    hashes: dict[str, str] = {}  # the same images are repeated in every turn
+
+    def named(text: str) -> str:
+        if text not in hashes:
+            hashes[text] = f"sha256:{sha256_hex(_decoded(text))}"
+        return hashes[text]
+
+    lists = []
+    for number, messages in enumerate(turns):
+        place = f"{where}[{number}].messages"
+        if not isinstance(messages, list):
+            raise BadFile("malformed", f"{place} is no list")
+        lists.append([_message(message, named, place) for message in messages])
+    return lists
+
+
+def _message(message: Any, named: Callable[[str], str], place: str) -> dict[str, Any]:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise BadFile("malformed", f"{place} holds something that is no message with a role")
+    found = _without_pixels(message, named, key="")
+    assert isinstance(found, dict)
+    return found
+
+
+def _without_pixels(value: Any, named: Callable[[str], str], *, key: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_pixels(v, named, key=name) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_without_pixels(v, named, key=key) for v in value]
+    # A name of a file or an address stays: it is short.
+    if isinstance(value, str) and key in _IMAGE_MEMBERS:
+        return named(value) if value.startswith(_DATA_URL) or len(value) > _LONG else value
+    return value
+
+
+def _decoded(text: str) -> bytes:
+    coded = text.partition(",")[2] if text.startswith(_DATA_URL) else text
+    try:
+        return base64.b64decode(coded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadFile("malformed", f"an embedded image is no base64: {error}") from error
+
+
+def own_part(
+    lists: Sequence[list[dict[str, Any]]],
+) -> list[list[dict[str, Any]]]:
+    """Per turn what its messages add to those of the turn before, where they go on from them.
+
+    The older scripts repeat the whole history in every turn. Where a turn's
+    messages are those of the turn before and then begin with the teacher's own,
+    only the rest is given; any other list stays as it is.
+    """
+    parts: list[list[dict[str, Any]]] = []
+    history: list[dict[str, Any]] = []
+    for messages in lists:
+        rest = messages[len(history) :]
+        repeats = bool(history) and messages[: len(history)] == history
+        if repeats and rest and rest[0].get("role") == "assistant":
+            parts.append(rest)
+            history = messages
+            continue
+        parts.append(messages)
+        goes_on = bool(messages) and messages[0].get("role") == "assistant"
+        history = history + messages if goes_on else messages
+    return parts

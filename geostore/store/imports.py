@@ -1,0 +1,260 @@
+"""Writes traces that came out of files, and tells which files are in already.
+
+A trace that is there is never written over: a file that says something else of
+it is a conflict, and the caller is told so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from geostore.answers import PARSER_VERSION
+from geostore.identity import canonical_text
+from geostore.records import (
+    Answer,
+    DatasetFacts,
+    ImageFacts,
+    ImportedRecipe,
+    Recipe,
+    Reward,
+    Sample,
+    Status,
+    ToolCall,
+    Turn,
+)
+from geostore.sqlfiles import load_sql
+from geostore.store import rows
+from geostore.store.errors import store_error
+from geostore.store.store import Store, utc_now
+
+Variant = Literal["geostore", "history", "log"]
+"""The form of a file: an export of ours that proved itself, or one of the older scripts'."""
+
+SAME_PLACE_DEGREES = 1e-4
+"""Coordinates that differ by less are the same: files may hold rounded ones. About 11 m."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTrace:
+    """All rows of a trace that a file makes.
+
+    dataset_seen: whether the dataset was opened, and so is where `dataset` says.
+    photo: as sent. reward: that the file carries, None without; reward_extra:
+    further numbers of it. stated_index: the file's own `sample_index`.
+    """
+
+    variant: Variant
+    stated_index: int
+    dataset: DatasetFacts
+    dataset_seen: bool
+    sample: Sample
+    recipe: Recipe | ImportedRecipe
+    recipe_sha256: str
+    rollout: int
+    status: Status
+    stop_reason: str | None
+    turn_limit: int | None
+    photo: ImageFacts | None
+    turns: tuple[Turn, ...]
+    calls: tuple[ToolCall, ...]
+    answer: Answer
+    reward: Reward | None = None
+    reward_extra: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that was read: where it lies, the hash of its bytes, its stamp before it was read."""
+
+    path: str
+    sha256: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a file was not written: the store says something else."""
+
+    why: str
+
+
+def known_stamps(store: Store, paths: Iterable[str]) -> dict[str, str]:
+    """Of some absolute paths, those that were imported, with the stamps they had then."""
+    found = _run(store, "find_imports", paths=canonical_text(list(paths)))
+    return {row["path"]: row["stamp"] for row in found}
+
+
+class ImportWriter:
+    """Writes imported traces; remembers ids, so its transactions have to be committed.
+
+    spec_id: the reward spec under which the files' own rewards are kept.
+    """
+
+    def __init__(self, store: Store, *, spec_id: int) -> None:
+        self._store = store
+        self._spec_id = spec_id
+        self._datasets: dict[tuple[str | None, str], int] = {}
+        self._recipes: dict[str, int] = {}
+
+    def put(
+        self, file: ImportedFile, trace: ImportedTrace
+    ) -> Literal["imported"] | Conflict | None:
+        """Write a file's trace, all or nothing; None where the store has it already.
+
+        To be called inside `Store.transaction`. Raises ValueError where the file's
+        values are none that the tables take; then nothing of it is written.
+        """
+        connection = self._store.connection
+        connection.execute("savepoint file")
+        try:
+            return self._put(file, trace)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, OverflowError) as error:
+            connection.execute("rollback to file")
+            # What was remembered may have been taken back with it.
+            self._datasets.clear()
+            self._recipes.clear()
+            raise ValueError(str(error)) from error
+        finally:
+            connection.execute("release file")
+
+    def _put(
+        self, file: ImportedFile, trace: ImportedTrace
+    ) -> Literal["imported"] | Conflict | None:
+        known = self._run("find_import", path=file.path, sha256=file.sha256).fetchone()
+        if known["path_sha256"] not in (None, file.sha256):
+            return Conflict("the file was changed after it was imported; the store keeps its trace")
+        if known["trace_id"] is not None:
+            self._put_import(file, known["variant"], trace.stated_index, known["trace_id"])
+            return None
+        sample_id = self._sample(self._dataset(trace), trace)
+        if isinstance(sample_id, Conflict):
+            return sample_id
+        key = {
+            "sample_id": sample_id,
+            "recipe_id": self._recipe(trace),
+            "rollout": trace.rollout,
+        }
+        there = self._run("find_trace_id", **key).fetchone()
+        if there is not None:
+            if not self._is_same(there["id"], there["status"], trace):
+                return Conflict(
+                    f"the store has another trace of row {trace.sample.sample_index}, rollout "
+                    f"{trace.rollout}, of the same recipe; --label NAME keeps two batches apart"
+                )
+            self._put_import(file, trace.variant, trace.stated_index, there["id"])
+            return None
+        trace_id = self._put_trace(key, trace)
+        self._put_import(file, trace.variant, trace.stated_index, trace_id)
+        return "imported"
+
+    def _put_trace(self, key: dict[str, int], trace: ImportedTrace) -> int:
+        photo = trace.photo
+        trace_id = int(
+            self._run(
+                "put_imported_trace",
+                **key,
+                status=trace.status,
+                stop_reason=trace.stop_reason,
+                turn_limit=trace.turn_limit,
+                sent_sha256=photo.sha256 if photo else None,
+                sent_pixels_xxh128=photo.pixels_xxh128 if photo else None,
+                sent_width=photo.width if photo else None,
+                sent_height=photo.height if photo else None,
+                now=utc_now(),
+            ).fetchone()[0]
+        )
+        for turn in trace.turns:
+            self._store.put_turn(trace_id, turn, run_id=None)
+        for call in trace.calls:
+            self._store.put_call(trace_id, call)
+        self._store.put_answer(trace_id, PARSER_VERSION, trace.answer)
+        if trace.reward is not None:
+            self._run(
+                "put_imported_reward",
+                trace_id=trace_id,
+                spec_id=self._spec_id,
+                distance_km=trace.reward.distance_km,
+                score=trace.reward.score,
+                geoguessr_points=trace.reward.geoguessr_points,
+                extra=canonical_text(trace.reward_extra) if trace.reward_extra else None,
+                now=utc_now(),
+            )
+        return trace_id
+
+    def _dataset(self, trace: ImportedTrace) -> int:
+        facts = trace.dataset
+        identity = (facts.fingerprint, "" if facts.fingerprint else facts.path)
+        if identity not in self._datasets:
+            if trace.dataset_seen:
+                dataset_id = self._store.put_dataset(facts)
+            else:
+                self._run("put_unseen_dataset", **rows.dataset_row(facts), now=utc_now())
+                found = (
+                    self._run("find_unseen_dataset", path=facts.path)
+                    if facts.fingerprint is None
+                    else self._run("find_dataset", fingerprint=facts.fingerprint)
+                )
+                dataset_id = int(found.fetchone()[0])
+            self._datasets[identity] = dataset_id
+        return self._datasets[identity]
+
+    def _sample(self, dataset_id: int, trace: ImportedTrace) -> int | Conflict:
+        sample = trace.sample
+        found = self._place(dataset_id, sample.sample_index)
+        if found is None:
+            return self._store.put_sample(dataset_id, sample).sample_id
+        apart = max(abs(found["lat"] - sample.lat), abs(found["lon"] - sample.lon))
+        if apart > SAME_PLACE_DEGREES:
+            return Conflict(
+                f"the store knows row {sample.sample_index} at {found['lat']}, {found['lon']}, "
+                f"and the file has it at {sample.lat}, {sample.lon}"
+            )
+        return int(found["id"])
+
+    def _place(self, dataset_id: int, sample_index: int) -> sqlite3.Row | None:
+        found = self._run("find_sample_place", dataset_id=dataset_id, sample_index=sample_index)
+        row: sqlite3.Row | None = found.fetchone()
+        return row
+
+    def _recipe(self, trace: ImportedTrace) -> int:
+        if trace.recipe_sha256 not in self._recipes:
+            self._recipes[trace.recipe_sha256] = self._store.put_recipe(trace.recipe)
+        return self._recipes[trace.recipe_sha256]
+
+    def _is_same(self, trace_id: int, status: str, trace: ImportedTrace) -> bool:
+        """Whether a file says of a trace what the store says, in another layout perhaps."""
+        return status == trace.status and _said(
+            self._store.trace_turns(trace_id), self._store.trace_calls(trace_id)
+        ) == _said(trace.turns, trace.calls)
+
+    def _put_import(self, file: ImportedFile, variant: str, stated_index: int, id: int) -> None:
+        self._run(
+            "put_import",
+            path=file.path,
+            sha256=file.sha256,
+            stamp=file.stamp,
+            variant=variant,
+            stated_index=stated_index,
+            trace_id=id,
+            now=utc_now(),
+        )
+
+    def _run(self, statement: str, **values: Any) -> sqlite3.Cursor:
+        return self._store.connection.execute(load_sql("store", statement), values)
+
+
+def _said(turns: Sequence[Turn], calls: Sequence[ToolCall]) -> tuple[Any, ...]:
+    return (
+        [(turn.response, turn.reasoning) for turn in turns],
+        [(call.turn, call.name, call.raw_arguments, call.success) for call in calls],
+    )
+
+
+def _run(store: Store, statement: str, **values: Any) -> sqlite3.Cursor:
+    try:
+        return store.connection.execute(load_sql("store", statement), values)
+    except sqlite3.Error as error:
+        raise store_error(error, store.path) from error
