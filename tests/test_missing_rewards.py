@@ -243,7 +243,7 @@ def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
             other.execute(
                 "insert into turns select trace_id, 3, finish_reason, turn_limit, request_sha256,"
                 " null, null, null, null, null, null, null, null, null, created_at, null, null,"
-                " null, 'more' from turns where turn = 2"
+                " null, 'more', null from turns where turn = 2"
             )
         other.close()
         return parse_answer(response)

@@ -49,6 +49,9 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
             )
         # Full syncs the log at every commit, normal only when it is folded into the file.
         connection.execute(f"pragma synchronous = {durability}")
+        # A schema that was edited or moved to the log is read with the next statement, which fails
+        # ("database table is locked") if that is a checkpoint.
+        connection.execute("select 1 from sqlite_schema").fetchall()
     except BaseException as error:
         if connection is not None:
             connection.close()
