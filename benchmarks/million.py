@@ -58,7 +58,7 @@ insert into traces (
   sent_height, created_at, closed_at
 )
 select
-  i, (i - 1) / {ROLLOUTS} + 1, 1, (i - 1) % {ROLLOUTS} + 1, 'answered', 'answer', 10,
+  i, (i - 1) / :rollouts + 1, 1, (i - 1) % :rollouts + 1, 'answered', 'answer', 10,
   printf('%064x', i), 1120, 840, :now, :now
 from n
 """
@@ -98,25 +98,27 @@ from n
 """
 
 
-def make_store(path: Path, *, traces: int) -> None:
+def make_store(path: Path, *, traces: int, rollouts: int = ROLLOUTS) -> None:
     """Make a store at `path` with so many answered traces (a multiple of four) and no reward."""
     with Store.open(path, create=True, durability="normal") as store:
         _put_frame(store.connection)
-        add_traces(store, first=1, last=traces)
+        add_traces(store, first=1, last=traces, rollouts=rollouts)
 
 
-def add_traces(store: Store, *, first: int, last: int, batch: int = 100_000) -> None:
+def add_traces(
+    store: Store, *, first: int, last: int, rollouts: int = ROLLOUTS, batch: int = 100_000
+) -> None:
     """Add the traces with ids from `first` to `last`; the former begins with a new sample."""
     from geostore.answers import PARSER_VERSION
 
     connection = store.connection
     for begin in range(first, last + 1, batch):
         end = min(begin + batch - 1, last)
-        samples = {"first": (begin - 1) // ROLLOUTS + 1, "last": (end - 1) // ROLLOUTS + 1}
+        samples = {"first": (begin - 1) // rollouts + 1, "last": (end - 1) // rollouts + 1}
         rows = {"first": begin, "last": end}
         with store.transaction():
             connection.execute(_SAMPLES, {**samples, "now": NOW})
-            connection.execute(_TRACES, {**rows, "now": NOW})
+            connection.execute(_TRACES, {**rows, "rollouts": rollouts, "now": NOW})
             connection.execute(_TURNS, {**rows, "now": NOW, "prose": _PROSE})
             connection.execute(_ANSWERS, {**rows, "now": NOW, "version": PARSER_VERSION})
 

@@ -82,6 +82,11 @@ class RunFigures(Watcher):
             self._recent.popleft()
 
     @property
+    def has_asked(self) -> bool:
+        """Whether any request came to anything."""
+        return self.turns > 0 or bool(self.failures)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the start; above 0."""
         return max(self._clock() - self._began, 1e-9)

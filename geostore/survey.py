@@ -43,14 +43,14 @@ class Survey:
     ) -> Survey:
         """Read it. duplicates: rows that repeat a photo are not excluded for it."""
         states = np.zeros(num_rows, dtype=np.uint8)
-        finished = store.iter_finished_samples(
+        finished = store.finished_samples(
             dataset_id=dataset_id,
             recipe_id=recipe_id,
             rollouts=rollouts,
             turn_limit=turn_limit,
             retry=retry,
         )
-        states[np.fromiter(finished, dtype=np.int64)] = FINISHED
+        states[finished] = FINISHED
         reasons = {}
         for state, (reason, rows) in enumerate(
             sorted(store.excluded_samples(dataset_id).items()), _FIRST_REASON

@@ -223,7 +223,7 @@ def test_only_what_a_new_run_can_change_is_opened_again(
     store.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
     store.close_trace(first.trace_id, closing, turn_limit=10)
     store.put_answer(first.trace_id, 1, Answer(1.0, 1.0, "boxed", None, ()))
-    finished = store.iter_finished_samples(
+    finished = store.finished_samples(
         dataset_id=1, recipe_id=1, rollouts=1, **{"turn_limit": 10, **options}
     )
     assert list(finished) == ([] if opens else [3])

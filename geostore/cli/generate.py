@@ -315,7 +315,7 @@ def generate(
             ProgressWatcher(verbose=verbose, saved_to=str(store), quiet=quiet)
         )
         tally = run_generate(request, Watchers(shown, log) if log else shown)
-    say(_summary(tally, shown.figures.line()))
+    say(_summary(tally, shown.figures.line() if shown.figures.has_asked else ""))
     if tally.stopped:
         say(tally.paused or "run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)
@@ -332,4 +332,4 @@ def _summary(tally: Tally, state: str) -> str:
         parts.append(f"{tally.elsewhere} held by another process")
     for reason, rows in sorted(tally.excluded.items()):
         parts.append(f"{rows} rows skipped ({reason})")
-    return f"{', '.join(parts)}; {state}"
+    return "; ".join(filter(None, (", ".join(parts), state)))

@@ -51,7 +51,7 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
         connection.execute(f"pragma synchronous = {durability}")
         # A schema that was edited or moved to the log is read with the next statement, which fails
         # ("database table is locked") if that is a checkpoint.
-        connection.execute("select 1 from sqlite_schema").fetchall()
+        connection.execute("pragma table_info(traces)").fetchall()
     except BaseException as error:
         if connection is not None:
             connection.close()

@@ -1,23 +1,28 @@
 """Talks to the teacher: one request, one reply or one named failure.
 
-The client's own retries are off,
-because a retry it makes silently can be paid for twice and is nowhere recorded;
-whether to try again is decided where attempts are rows.
+The client's own retries are off, because a retry it makes silently can be paid
+for twice and is nowhere recorded; whether to try again is decided where attempts
+are rows. The client is made, and imported, for the first request: that takes half
+a second, which a run that finds nothing to do need not spend.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx2
-import openai
 
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
 from geostore.teacher.reading import read_reply
+
+if TYPE_CHECKING:
+    import openai
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection; a server that is there answers at once."""
@@ -53,27 +58,16 @@ class Teacher:
         self._request_timeout = request_timeout
         self._answered = 0
         self._refused = 0
-        limits = httpx2.Limits(
-            max_connections=max_connections, max_keepalive_connections=max_connections
-        )
-        # The pool's own wait is bounded by the request's deadline.
-        timeout = httpx2.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key or "none",
-            max_retries=0,
-            timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(
-                limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}
-            ),
-        )
+        self._make_client = partial(_client, base_url, api_key, request_timeout, max_connections)
+        self._client: openai.AsyncOpenAI | None = None
         self._last_replies = LastReplies()
 
     async def __aenter__(self) -> Teacher:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
     async def ask(self, body: bytes) -> Reply:
         """Send a serialised chat-completions request and read the reply.
@@ -81,6 +75,10 @@ class Teacher:
         Raises TeacherError for a failure of this request, TeacherUnusable where
         no other request can fare better.
         """
+        import openai
+
+        if self._client is None:
+            self._client = self._make_client()
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._request_timeout):
@@ -121,6 +119,8 @@ class Teacher:
         )
 
     def _failure(self, error: openai.APIError) -> TeacherError:
+        import openai
+
         if isinstance(error, openai.APITimeoutError):
             if self._answered == 0 and isinstance(error.__cause__, httpx2.ConnectTimeout):
                 return self._unreachable(error)
@@ -182,6 +182,27 @@ class Teacher:
         for secret in self._secrets:
             message = message.replace(secret, "[key]")
         return " ".join(message.split())[:_MESSAGE_LENGTH]
+
+
+def _client(
+    base_url: str, api_key: str | None, request_timeout: float, max_connections: int
+) -> openai.AsyncOpenAI:
+    import openai
+
+    limits = httpx2.Limits(
+        max_connections=max_connections, max_keepalive_connections=max_connections
+    )
+    # The pool's own wait is bounded by the request's deadline.
+    timeout = httpx2.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
+    return openai.AsyncOpenAI(
+        base_url=base_url,
+        api_key=api_key or "none",
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(
+            limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}
+        ),
+    )
 
 
 def without_credentials(url: str) -> str:
