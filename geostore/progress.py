@@ -1,4 +1,4 @@
-"""Shows a person how a long command goes: a live view on a terminal, plain lines elsewhere.
+"""Shows a person how a generate run goes: a live view on a terminal, plain lines elsewhere.
 
 Everything here goes to stderr, but for the block per sample of ``--verbose``,
 which is a result and goes to stdout.
@@ -11,18 +11,15 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from geostore.counting import PLAIN_INTERVAL
 from geostore.figures import RunFigures
 from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
 from geostore.show import sample_block
 from geostore.watching import Gauges, TraceEnd, Watcher
-
-PLAIN_INTERVAL = 30.0
-"""Seconds between lines where there is no terminal."""
 
 
 class ProgressWatcher(Watcher):
@@ -140,57 +137,3 @@ class ProgressWatcher(Watcher):
             if text:
                 grid.add_row(label, Text(text))
         return Group(bar, grid)
-
-
-class CheckProgress:
-    """A `verify.Watcher` for people. Use as a context manager."""
-
-    def __init__(self) -> None:
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._planned = 0
-        self._started = self._last_line = time.monotonic()
-        self._bar: Progress | None = None
-        if self._err.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[state]}"),
-                TimeRemainingColumn(),
-                console=self._err,
-                transient=True,
-            )
-            self._task = self._bar.add_task("traces", total=None, state="")
-
-    def __enter__(self) -> CheckProgress:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def planned(self, traces: int) -> None:
-        """The bar's length."""
-        self._planned = traces
-        if self._bar is not None:
-            self._bar.update(self._task, total=traces)
-
-    def checked(self, *, traces: int, images: int, failures: int) -> None:
-        """How far it is, the rate, and what was found on the way."""
-        now = time.monotonic()
-        state = f"{images / max(now - self._started, 1e-9):.0f} images/s"
-        if failures:
-            state += f", {failures:,} failed"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=traces, state=state)
-        elif now - self._last_line >= PLAIN_INTERVAL:
-            self._last_line = now
-            line = f"{traces:,}/{self._planned:,} traces, {state}"
-            self._err.print(line, markup=False)

@@ -62,6 +62,7 @@ ORDER = (
     "missing",
     "generate",
     "wiring",
+    "counting",
     "figures",
     "progress",
     "eventlog",
@@ -77,7 +78,7 @@ ONLY = {
     "sqlite_utils": {"store"},
     "sqlite3": {"store", "rewards", "runs"},  # runs: its version
     "typer": {"cli"},
-    "rich": {"progress", "results"},
+    "rich": {"counting", "progress", "results"},
     "PIL": {
         "imaging",
         "tools",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
 import sqlite3
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from geostore.budget import Budget
+from geostore.counting import CountProgress
 from geostore.figures import RunFigures
 from geostore.pace import Pace, PaceLimits
 from geostore.phrases import failures_by_class, quality, span
@@ -199,6 +203,43 @@ def test_a_terminal_shows_how_the_run_goes(photo_dataset: Path, tmp_path: Path) 
     ):
         assert re.search(words, plain), (words, plain)
     assert "5 traces closed (5 answered)" in plain
+
+
+def test_counted_work_is_told_in_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with CountProgress("files", interval=0.0) as progress:
+        progress.show(0, 8)
+        progress.show(4, 8, "2 failed")
+    with CountProgress("files", interval=0.0, quiet=True) as progress:
+        progress.show(4, 8)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "0 of 8 files"
+    assert re.fullmatch(r"4 of 8 files, 2 failed, about 0 s left", second)
+
+
+def test_counted_work_has_a_bar_on_a_terminal_that_is_gone_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    console = partial(Console, file=terminal, force_terminal=True, width=100)
+    monkeypatch.setattr(
+        "geostore.counting.Console", lambda **options: console(**{**options, "stderr": False})
+    )
+    with CountProgress("soon done") as progress:
+        progress.show(1, 2)
+    assert terminal.getvalue() == ""
+    monkeypatch.setattr("geostore.counting._WORTH_A_BAR", 0.0)
+    with CountProgress("files") as progress:
+        progress.show(1, 2, "3 images/s")
+        progress._bar.refresh()
+        shown = terminal.getvalue()
+        progress.show(2, 2)
+        length = len(terminal.getvalue())
+        progress.show(2, 2)
+        assert len(terminal.getvalue()) == length, "it does not come again"
+    assert "files" in shown
+    assert "3 images/s" in shown
 
 
 @pytest.mark.parametrize("quiet", [True, False])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,9 +12,6 @@ from geostore.cli.options import DEFAULT_STORE, EXIT_ERROR, EXIT_STOPPED, StoreO
 
 if TYPE_CHECKING:
     from geostore.importing import ImportResult
-
-_PLAIN_SECONDS = 30.0
-_TERMINAL_SECONDS = 0.5
 
 
 def import_(
@@ -64,6 +59,7 @@ def import_(
     Files that are no traces, broken, or about another row are told and skipped. Rewards in the
     files are kept beside those that are computed anew.
     """
+    from geostore.counting import CountProgress
     from geostore.importing import ReadOptions, import_traces
     from geostore.store import Store
 
@@ -77,6 +73,7 @@ def import_(
     try:
         with ExitStack() as stack:
             told = stack.enter_context(_Report(report)) if report is not None else None
+            shown = stack.enter_context(CountProgress("files", quiet=quiet))
             opened = stack.enter_context(Store.open(store, create=True, durability="normal"))
             result = import_traces(
                 opened,
@@ -84,7 +81,7 @@ def import_(
                 options=options,
                 processes=processes,
                 on_problem=told.write if told is not None else None,
-                on_progress=None if quiet else _Progress().show,
+                on_progress=shown.show,
             )
     except KeyboardInterrupt:
         say("stopped; what was committed is in the store: run the same command again to go on")
@@ -151,29 +148,3 @@ class _Report:
         from dataclasses import asdict
 
         self._file.write(json.dumps(asdict(problem), ensure_ascii=False) + "\n")  # type: ignore[call-overload]
-
-
-class _Progress:
-    """Says now and then how far it is: one line that is written over, or lines where there is no
-    terminal."""
-
-    def __init__(self) -> None:
-        self._began = self._last = time.monotonic()
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, seen: int, total: int) -> None:
-        """So many files of so many were seen."""
-        now = time.monotonic()
-        pause = _TERMINAL_SECONDS if self._terminal else _PLAIN_SECONDS
-        done = seen >= total
-        if now - self._last < pause and not (done and self._terminal):
-            return
-        self._last = now
-        rate = seen / max(now - self._began, 1e-9)
-        line = (
-            f"{seen:,} of {total:,} files, {rate:,.0f}/s, about {(total - seen) / rate:,.0f} s left"
-        )
-        if self._terminal:
-            typer.echo(f"\r{line:<78}" + ("\n" if done else ""), err=True, nl=False)
-        else:
-            say(line)

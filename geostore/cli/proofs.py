@@ -32,7 +32,7 @@ def verify(
     Exit code 1 where anything failed or could not be verified.
     """
     from geostore import verify as proof
-    from geostore.progress import CheckProgress
+    from geostore.counting import CheckProgress
 
     try:
         with CheckProgress() as progress:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json as jsons
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -209,6 +207,7 @@ def _rescore(
 ) -> RescoreResult:
     import os
 
+    from geostore.counting import CountProgress
     from geostore.rewards import has_math_functions
     from geostore.rewards import rescore as rescore_store
 
@@ -231,22 +230,9 @@ def _rescore(
             selection=selection,
             scorer=scorer,
             rename=rename,
-            progress=_progress("computed", "rewards"),
-            reading=_progress("read", "responses again with a newer parser"),
+            progress=stack.enter_context(CountProgress("rewards")).show,
+            reading=stack.enter_context(CountProgress("responses read again")).show,
         )
-
-
-def _progress(verb: str, things: str) -> Callable[[int, int], None]:
-    """A line on stderr, at most one a second, of work that takes longer."""
-    last = time.monotonic()
-
-    def told(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= 1.0:
-            last = time.monotonic()
-            say(f"{verb} {done:,} of {total:,} {things}")
-
-    return told
 
 
 def _compare(

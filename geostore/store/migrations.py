@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,19 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
     if missing:
         _apply(connection)
     return missing
+
+
+def is_outdated(path: Path) -> bool:
+    """Whether a file is a store that an older geostore made and nothing has written to since.
+
+    False for what is no store. Reads only.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+            applied = applied_migrations(reader, path)
+    except (sqlite3.Error, StoreError):
+        return False
+    return bool(applied) and not set(sql_names("migrations")) <= set(applied)
 
 
 def applied_migrations(connection: sqlite3.Connection, path: Path) -> list[str]:
