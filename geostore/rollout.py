@@ -39,7 +39,7 @@ from geostore.records import (
     Turn,
 )
 from geostore.restore import conversation_images
-from geostore.toolbench import ToolBench
+from geostore.toolbench import TOOL_CRASH, ToolBench
 
 T = TypeVar("T")
 _MESSAGE_LENGTH = 500
@@ -334,6 +334,11 @@ class _Rollout:
             return call
 
         call = await self._work(run)
+        if call.error_kind == TOOL_CRASH:
+            # The teacher is told and goes on; who runs this should see it among the failures.
+            await self.record_failure(
+                TOOL_CRASH, f"{call.name}: {call.observation}", turn=step.turn
+            )
         await self._journal.record_call(call)
         self._setting.on_call(call, step.images)
         return call

@@ -12,6 +12,9 @@ from geostore.recipe import tool_names
 from geostore.records import Recipe, SentImage, ToolCall
 from geostore.tools import BadCall, Operation, apply, derive, observation, present, understand
 
+TOOL_CRASH = "tool_crash"
+"""The error kind of a call that was right and failed all the same."""
+
 
 class ToolBench:
     """Runs calls. May be used by several threads at once.
@@ -57,7 +60,7 @@ class ToolBench:
             image = present(result, understood.name, recipe.limits, with_pixels=True)
         except (MemoryError, OSError, ValueError, ArithmeticError) as error:
             sentence = f"The tool failed on this call ({type(error).__name__}): try another."
-            return _bad(step, BadCall("tool_crash", sentence, understood.source_index)), None
+            return _bad(step, BadCall(TOOL_CRASH, sentence, understood.source_index)), None
         return _good(step, recipe, understood, image), image
 
 

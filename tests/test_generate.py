@@ -28,6 +28,7 @@ from geostore.pace import GaveUp, PaceLimits
 from geostore.records import StoredTrace
 from geostore.store import Store
 from geostore.toolbench import ToolBench
+from geostore.tools import apply
 from geostore.watching import TraceEnd
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ZOOM, text_call, turns_so_far, wanderer, zoom_then_answer
@@ -176,6 +177,27 @@ def test_a_teacher_that_answers_garbage_ends_as_failed_traces_with_their_reason(
         run(server.url, photo_dataset, store_path, num_samples=2)
     found = rows(store_path, "select status, stop_reason from traces")
     assert found == [("failed", "bad_response")] * 2
+
+
+def test_a_tool_that_crashes_is_a_failure_in_the_rows_and_the_trace_goes_on(
+    photo_dataset: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes = iter([MemoryError(), ValueError("a decoder's own words")])
+
+    def crashing(*arguments: Any) -> Any:
+        if (error := next(crashes, None)) is not None:
+            raise error
+        return apply(*arguments)
+
+    monkeypatch.setattr("geostore.toolbench.apply", crashing)
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store_path, num_samples=3, concurrency=1)
+    assert set(statuses(store_path)) == {"answered"}
+    found = rows(store_path, "select turn, error_class, message from attempts order by trace_id")
+    assert [row[:2] for row in found] == [(1, "tool_crash")] * 2
+    assert "MemoryError" in found[0][2]
+    kinds = rows(store_path, "select error_kind from tool_calls order by trace_id")
+    assert kinds == [("tool_crash",), ("tool_crash",), (None,)]
 
 
 def test_a_teacher_that_never_answers_is_given_up(photo_dataset: Path, store_path: Path) -> None:
