@@ -70,9 +70,9 @@ class LastReplies:
         body: of the request. A reply without an id is not looked at: a server that
         gives none may say the same of two photos.
         """
-        if reply.request_id is None:
+        stream = response.extensions.get("network_stream")
+        if reply.request_id is None or stream is None:
             return False
-        stream = response.extensions["network_stream"]
         asked, answered = _sample(body), sha256(response.content).digest()
         before = self._last.get(stream)
         self._last[stream] = (asked, reply.request_id, answered)
