@@ -35,8 +35,14 @@ class Job:
 
 
 def floor_worker(jobs, ready, go, results) -> None:  # type: ignore[no-untyped-def]
-    derive(jobs[0])
-    ready.release()
+    """Derive the images of some photos; CPU seconds and how many, or what went wrong."""
+    try:
+        derive(jobs[0])
+    except RuntimeError as error:
+        results.put(error)
+        return
+    finally:
+        ready.release()
     go.wait()
     began = time.process_time()
     images = sum(derive(job) for job in jobs)
