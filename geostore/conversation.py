@@ -75,7 +75,7 @@ class Conversation:
         self._written: tuple[WrittenCall, ...] = ()
         self._turn_calls: list[ToolCall] = []
         self._nudges = 0
-        self._answered = False
+        self._answered: bool | None = None  # not read yet
 
     @classmethod
     def resume(
@@ -103,9 +103,8 @@ class Conversation:
         """
         if turn.turn != len(self.turns) + 1:
             raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
-        assert (
-            turn.turn_limit is not None
-        )  # only an imported turn has none, and it is never resumed
+        # Only an imported turn has none, and it is never resumed.
+        assert turn.turn_limit is not None
         messages = self._lead_in(turn.turn_limit)
         if self.turns and not self._turn_calls:
             self._nudges += 1
@@ -113,7 +112,7 @@ class Conversation:
         self.turns.append(turn)
         self._written = written_calls(self.recipe, turn)
         self._turn_calls = []
-        self._answered = has_answer(turn.response)
+        self._answered = None
 
     def add_call(self, call: ToolCall) -> None:
         """Take the result of the call that `next` asked to run.
@@ -137,7 +136,6 @@ class Conversation:
             return self._ask(turn_limit)
         last = self.turns[-1]
         at_limit = len(self.turns) >= turn_limit
-        answered = self._answered
         if last.finish_reason == "length":
             whole = not self._written and parse_answer(last.response).failure is None
             if whole or not go_on or at_limit:
@@ -145,22 +143,28 @@ class Conversation:
             return self._ask(turn_limit)
         if last.finish_reason == "content_filter":
             return Closing("exhausted", "content_filter")
-        calls_matter = not answered or self.recipe.answer_with_calls == "run_calls"
+        calls_matter = self.recipe.answer_with_calls == "run_calls" or not self._is_answered()
         if self._written and calls_matter:
             if at_limit:
                 # No request can follow, so the observations would be seen by no one. With a
                 # higher limit the calls are still to be run.
-                return _at_limit(answered)
+                return _at_limit(self._is_answered())
             if len(self._turn_calls) < len(self._written):
                 return self._run()
             return self._ask(turn_limit)
-        if answered:
+        if self._is_answered():
             return Closing("answered", "answer")
         if at_limit:
-            return _at_limit(answered)
+            return _at_limit(answered=False)
         if self._nudges >= self.recipe.max_nudges and not go_on:
             return Closing("exhausted", "no_answer")
         return self._ask(turn_limit)
+
+    def _is_answered(self) -> bool:
+        """Whether the last response answers; read when it matters, which takes its time."""
+        if self._answered is None:
+            self._answered = has_answer(self.turns[-1].response)
+        return self._answered
 
     def _ask(self, turn_limit: int) -> Ask:
         messages = (*self._messages, *self._lead_in(turn_limit))
