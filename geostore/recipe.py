@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from geostore.errors import RecipeError
@@ -205,29 +205,7 @@ def recipe_hash(recipe: Recipe | ImportedRecipe) -> str:
     """
     if isinstance(recipe, ImportedRecipe):
         return content_hash({"imported": asdict(recipe)})
-    return content_hash(recipe_values(recipe))
-
-
-def recipe_values(recipe: Recipe) -> dict[str, Any]:
-    """All the recipe's fields as plain values, as they are hashed and stored.
-
-    A limit that came in later and is not set is left out, so that recipes from
-    before have the hash that they had.
-    """
-    values = asdict(recipe)
-    if recipe.limits.max_side is None:
-        del values["limits"]["max_side"]
-    return values
-
-
-def earlier_form(recipe: Recipe) -> Recipe:
-    """The recipe as it was before images in pixel frames had a longest side and a least area.
-
-    A store that was begun with that goes on with it; the same recipe where
-    there is no difference.
-    """
-    limits = replace(recipe.limits, max_side=None, min_pixels=ImageLimits().min_pixels)
-    return replace(recipe, limits=limits)
+    return content_hash(asdict(recipe))
 
 
 def tool_names(recipe: Recipe) -> tuple[str, ...]:

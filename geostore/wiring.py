@@ -16,8 +16,7 @@ from geostore.errors import RecipeError
 from geostore.generate import generate
 from geostore.plan import Plan, Tally
 from geostore.prices import choose_prices
-from geostore.recipe import FrameChoice, ProtocolChoice, earlier_form, is_known, make_recipe
-from geostore.records import Recipe
+from geostore.recipe import FrameChoice, ProtocolChoice, is_known, make_recipe
 from geostore.store import Durability, Store
 from geostore.store.costs import find_prices, put_prices
 from geostore.teacher import Teacher, without_credentials
@@ -117,7 +116,7 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
             return await generate(
                 dataset=dataset,
                 store=store,
-                recipe=_as_begun(store, recipe),
+                recipe=recipe,
                 plan=request.plan,
                 teacher=teacher,
                 arguments=_arguments(request),
@@ -138,17 +137,6 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
             prices=prices,
         )
         return asyncio.run(play())
-
-
-def _as_begun(store: Store, recipe: Recipe) -> Recipe:
-    """The recipe, in its earlier form where that is what the store's traces were made with.
-
-    What was paid for under that form must not be asked again.
-    """
-    earlier = earlier_form(recipe)
-    if store.knows_recipe(earlier) and not store.knows_recipe(recipe):
-        return earlier
-    return recipe
 
 
 def _address(request: GenerateRequest) -> _Address:

@@ -24,6 +24,7 @@ from geostore.results import FORMATS, QueryResult, format_csv, format_json, form
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
 from geostore.stats import format_text, stats
 from geostore.store import Store
+from tests.hand_made import insert
 from tests.running import geostore
 
 if TYPE_CHECKING:
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 NAMES = [name for name, _ in list_queries()]
 TOOLS, PLAIN, OTHER = 1, 2, 3
 """Recipes by id: of model m with tools and without, and of model n with tools."""
-
-
-def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
-    names = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
-    cursor = connection.execute(f"insert into {table} ({names}) values ({marks})", values)
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
 
 
 class Batch:

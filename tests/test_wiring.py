@@ -9,11 +9,8 @@ import pytest
 
 from geostore.errors import RecipeError
 from geostore.plan import Plan
-from geostore.recipe import earlier_form, make_recipe, recipe_hash
-from geostore.store import Store
 from geostore.wiring import GenerateRequest, run_generate
-from tests.builders import StoreBuilder
-from tests.minds import answer, zoom_then_answer
+from tests.minds import zoom_then_answer
 from tests.running import AT_ONCE, Notes
 from tests.teacher_server import TeacherServer, teacher_server
 
@@ -23,31 +20,6 @@ def request_of(server: TeacherServer, dataset: Path, store: Path) -> GenerateReq
     return GenerateRequest(
         dataset_path=dataset, store=store, plan=plan, model="gpt-4o", base_url=server.url
     )
-
-
-def recipes_in(store_path: Path) -> dict[str, int]:
-    """Traces by the recipe they were asked with."""
-    query = (
-        "select sha256, count(*) from traces join recipes on recipes.id = recipe_id group by sha256"
-    )
-    with Store.open(store_path) as store:
-        return dict(tuple(row) for row in store.connection.execute(query))
-
-
-def test_a_store_begun_before_images_had_a_longest_side_goes_on_and_pays_nothing_twice(
-    photo_dataset: Path, tmp_path: Path
-) -> None:
-    recipe = make_recipe(model="gpt-4o")
-    earlier = earlier_form(recipe)
-    begun, fresh = tmp_path / "begun.db", tmp_path / "fresh.db"
-    with Store.open(begun, create=True) as store:
-        StoreBuilder(store, photo_dataset).play(0, [answer(1, 2)], recipe=earlier)
-    with teacher_server(zoom_then_answer) as server:
-        request = request_of(server, photo_dataset, begun)
-        assert run_generate(request, Notes()).done == 1
-        assert recipes_in(begun) == {recipe_hash(earlier): 2}
-        run_generate(replace(request, store=fresh), Notes())
-        assert recipes_in(fresh) == {recipe_hash(recipe): 2}
 
 
 @pytest.mark.parametrize(

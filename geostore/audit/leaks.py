@@ -164,9 +164,7 @@ def _prompts(recipe: Recipe) -> str:
 def coordinates_in(text: str, lat: float, lon: float) -> str | None:
     """The pair of numbers in a text that are these degrees, as they are written there."""
     if "[" in text:
-        text = _BRACKETS.sub(
-            lambda m: "" if _FOUR_NUMBERS.fullmatch(m.group()) else m.group(), text
-        )
+        text = _BRACKETS.sub(_without_box, text)
     sure: dict[str, str] = {}
     before: re.Match[str] | None = None
     for number in _NUMBER.finditer(text):
@@ -186,6 +184,7 @@ def coordinates_in(text: str, lat: float, lon: float) -> str | None:
 
 
 def _without_box(brackets: re.Match[str]) -> str:
+    """What stands in brackets, or nothing where that is a box."""
     return "" if _FOUR_NUMBERS.fullmatch(brackets.group()) else brackets.group()
 
 

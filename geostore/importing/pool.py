@@ -14,7 +14,6 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import IO, Any, TypeVar
 
 from geostore.errors import GeostoreError, TraceImportError
@@ -57,12 +56,7 @@ class ReaderProcesses:
     def __enter__(self) -> ReaderProcesses:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._end()
 
     def read(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Results]]:

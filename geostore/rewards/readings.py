@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.identity import canonical_text
 from geostore.records import Answer
-from geostore.rewards.progress import last_log_id, mark_settled, settled_log_id
+from geostore.rewards.settled import last_log_id, mark_settled, settled_log_id
 from geostore.rewards.transactions import short_transaction
 from geostore.sqlfiles import load_sql
 from geostore.store import utc_now

@@ -17,7 +17,6 @@ from typing import Protocol
 
 from geostore.errors import RewardError
 from geostore.records import Reward
-from geostore.rewards.progress import last_log_id, mark_settled
 from geostore.rewards.readings import Parser, count_unread, read_again
 from geostore.rewards.selection import (
     Selection,
@@ -26,6 +25,7 @@ from geostore.rewards.selection import (
     find_pending,
     make_temporary,
 )
+from geostore.rewards.settled import last_log_id, mark_settled
 from geostore.rewards.specs import RewardSpec, ensure_spec, stored_spec
 from geostore.rewards.transactions import short_transaction
 from geostore.sqlfiles import load_sql

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geostore.errors import RewardError
-from geostore.rewards.progress import settled_log_id
+from geostore.rewards.settled import settled_log_id
 from geostore.sqlfiles import load_sql
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from geostore.identity import canonical_text
-from geostore.recipe import recipe_values
 from geostore.records import (
     Answer,
     DatasetFacts,
@@ -107,7 +106,7 @@ def recipe_row(recipe: Recipe | ImportedRecipe) -> dict[str, Any]:
             "tools": tools,
             "imported": canonical_text(asdict(recipe)),
         }
-    row = recipe_values(recipe)
+    row = asdict(recipe)
     return {**row, **{name: canonical_text(row[name]) for name in _RECIPE_JSON}, "imported": None}
 
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from geostore.errors import ClaimLost, NotFoundError
@@ -113,12 +112,7 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -225,10 +219,6 @@ class Store:
         sha256 = recipe_hash(recipe)
         self._put("put_recipe", rows.recipe_row(recipe), sha256=sha256)
         return self._only("find_recipe", sha256=sha256)
-
-    def knows_recipe(self, recipe: Recipe) -> bool:
-        """Whether a recipe was ever used in this store."""
-        return self._run("find_recipe", sha256=recipe_hash(recipe)).fetchone() is not None
 
     def get_recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         """A recipe by id."""
