@@ -23,7 +23,7 @@ from figures import HEADER, Figure
 
 from geostore.audit import CHECKS
 from geostore.audit.run import run_checks
-from geostore.recipe import make_recipe
+from geostore.conversation.recipe import make_recipe
 from geostore.records import DatasetFacts, PhotoFacts, Sample
 from geostore.store import Store, utc_now
 

@@ -42,11 +42,11 @@ from figures import HEADER, Figure, median_ratio, spread, turn_about
 from loopback import MODEL, Received, loopback_server, take_received
 from photos import photo, save_photos
 
+from geostore.conversation.recipe import make_recipe
 from geostore.dataset import PhotoDataset
-from geostore.generate import generate
-from geostore.plan import Plan
-from geostore.progress import ProgressWatcher
-from geostore.recipe import make_recipe
+from geostore.generate.live_view import ProgressWatcher
+from geostore.generate.plan import Plan
+from geostore.generate.run import generate
 from geostore.records import Recipe
 from geostore.store import Store
 from geostore.teacher import Teacher

@@ -25,13 +25,13 @@ from figures import HEADER, Figure, median_ratio, spread, turn_about
 from photos import photo
 from PIL import Image
 
-from geostore.conversation import Run
+from geostore.conversation.images import conversation_images
+from geostore.conversation.machine import Run
+from geostore.conversation.messages import WrittenCall
+from geostore.conversation.recipe import make_recipe
+from geostore.conversation.toolbench import ToolBench
 from geostore.imaging import prepare_photo, probe
-from geostore.protocol import WrittenCall
-from geostore.recipe import make_recipe
 from geostore.records import ImageFacts, ToolCall
-from geostore.restore import conversation_images
-from geostore.toolbench import ToolBench
 
 GOAL = 1.1
 SIZES = {

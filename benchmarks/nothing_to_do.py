@@ -24,8 +24,8 @@ import million
 import numpy as np
 from figures import HEADER, Figure, spread
 
+from geostore.conversation.recipe import make_recipe, recipe_hash
 from geostore.dataset import PhotoDataset
-from geostore.recipe import make_recipe, recipe_hash
 from geostore.store import Store
 
 TRACES = 100_000

@@ -20,14 +20,14 @@ from geostore.export import ExportResult, Filter, Format, ImagesMode, MessagesMo
 from geostore.export import export as export_store
 from geostore.records import SentImage, Status, StoredTrace
 from geostore.store import Store
-from geostore.store.specs import get_spec
+from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from geostore.audit import AuditResult
+    from geostore.conversation.images import PhotoSource
     from geostore.importing import ImportResult, Match
-    from geostore.restore import PhotoSource
     from geostore.rewards import RescoreResult
     from geostore.verify import Report
 
@@ -93,7 +93,7 @@ class GeoStore:
         Takes about a second: it runs in a process of its own. reward: as in
         `traces`. Raises QueryError.
         """
-        from geostore.analytics import run_query
+        from geostore.query.reader import run_query
 
         result = _apart(
             run_query, os.fspath(self._store.path), statement, self._reward_hash(reward)
@@ -105,7 +105,7 @@ class GeoStore:
 
         Runs in a process of its own, as `query` does. reward: as in `traces`.
         """
-        from geostore.stats import stats
+        from geostore.query.stats import stats
 
         return _apart(stats, os.fspath(self._store.path), self._reward_hash(reward))
 
@@ -235,7 +235,7 @@ class GeoStore:
 
         None where nothing was sent yet. Raises DatasetError, ImageError.
         """
-        from geostore.restore import conversation_images
+        from geostore.conversation.images import conversation_images
 
         found = self._found(trace)
         if found.photo is None:
@@ -250,8 +250,8 @@ class GeoStore:
         turn: int | None = None,
         dataset_path: str | None = None,
     ) -> Image.Image:
-        """The photo with the boxes of a trace's calls; see `geostore.pictures.overlay`."""
-        from geostore.pictures import overlay
+        """The photo with the boxes of a trace's calls; see `geostore.show.pictures.overlay`."""
+        from geostore.show.pictures import overlay
 
         return overlay(self._found(trace), self._source(dataset_path), turn=turn)
 
@@ -259,7 +259,7 @@ class GeoStore:
         return self.trace(trace) if isinstance(trace, str) else trace
 
     def _source(self, dataset_path: str | None) -> PhotoSource:
-        from geostore.restore import PhotoSource
+        from geostore.conversation.images import PhotoSource
 
         if dataset_path not in self._sources:
             self._sources[dataset_path] = PhotoSource(dataset_path)

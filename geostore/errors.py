@@ -12,7 +12,7 @@
     ├── RecipeError         what is to be asked does not make sense
     ├── TeacherError        one request failed (recorded, perhaps tried again)
     │   └── TeacherUnusable     the run cannot go on: key, model, address, server
-    ├── PriceError          prices that are missing or make no sense (geostore.prices)
+    ├── PriceError          prices that are missing or make no sense (geostore.costs.prices)
     ├── RewardError         a reward spec that is unknown or has bad parameters
     ├── QueryError          a statement that is unknown, wrong, or not read-only
     ├── NotFoundError       a trace that the store does not hold

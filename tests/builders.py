@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from geostore.answers import PARSER_VERSION, parse_answer
-from geostore.conversation import Ask, Conversation, Run
+from geostore.conversation.machine import Ask, Conversation, Run
+from geostore.conversation.messages import RequestWriter, split_reasoning
+from geostore.conversation.recipe import make_recipe, recipe_hash
+from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
 from geostore.imaging import prepare_photo
-from geostore.protocol import RequestWriter, split_reasoning
-from geostore.recipe import make_recipe, recipe_hash
 from geostore.records import Closing, FailedAttempt, Recipe, TraceKey, Turn
 from geostore.rewards import ensure_default_spec, score_trace
 from geostore.store import ClaimedTrace, Store
-from geostore.toolbench import ToolBench
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ROTATE, ZOOM, answer, text_call
 

@@ -228,7 +228,7 @@ def _end_with(work: Callable[[], None]) -> None:
 
 
 def _play(job: dict[str, Any], writing: int) -> None:
-    from geostore.rollout import Patience
+    from geostore.generate.rollout import Patience
     from geostore.store import Store
     from tests.running import run
 
@@ -279,10 +279,10 @@ def _race(store: str, count: int) -> list[int]:
 
 def _watch(reach: Reach, *, statements: bool) -> None:
     """Put points around the package's functions; for a fork, which never takes them off."""
-    from geostore import journal
+    from geostore.conversation.toolbench import ToolBench
+    from geostore.generate import journal
     from geostore.store import Store
     from geostore.teacher import Teacher
-    from geostore.toolbench import ToolBench
 
     transaction, tell = Store.transaction, journal._tell
     ask, run_tool, close = Teacher.ask, ToolBench.run, journal.TraceJournal.close

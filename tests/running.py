@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from geostore.conversation.recipe import make_recipe
+from geostore.costs.prices import Prices
 from geostore.dataset import PhotoDataset
-from geostore.generate import generate
-from geostore.plan import Plan, Tally
-from geostore.prices import Prices
-from geostore.recipe import make_recipe
+from geostore.generate.events import Gauges, TraceEnd, Watcher
+from geostore.generate.plan import Plan, Tally
+from geostore.generate.rollout import Patience
+from geostore.generate.run import generate
 from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
-from geostore.rollout import Patience
 from geostore.store import Store
 from geostore.teacher import Teacher
-from geostore.watching import Gauges, TraceEnd, Watcher
 
 AT_ONCE = Patience(max_attempts=3, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01)
 

@@ -17,55 +17,29 @@ PACKAGE = ROOT / "geostore"
 # Rooms from the ground up: a room may import only rooms that stand before it.
 ORDER = (
     "errors",
-    "phrases",
     "records",
     "identity",
     "sqlfiles",
-    "lenient",
-    "processes",
-    "answers",
+    "text",
     "imaging",
+    "answers",
     "tools",
-    "recipe",
-    "protocol",
-    "conversation",
-    "toolbench",
     "dataset",
-    "sampling",
-    "restore",
-    "overlay",
-    "pace",
-    "frames",
-    "rollout",
+    "costs",
+    "conversation",
     "teacher",
-    "prices",
-    "results",
+    "pace",
     "store",
-    "budget",
     "rewards",
-    "journal",
     "audit",
-    "analytics",
-    "stats",
-    "status",
+    "sampling",
     "export",
-    "pictures",
+    "query",
+    "verify",
     "importing",
     "show",
     "demo",
-    "survey",
-    "runs",
-    "verify",
-    "signals",
-    "watching",
-    "plan",
-    "missing",
     "generate",
-    "wiring",
-    "counting",
-    "figures",
-    "progress",
-    "eventlog",
     "api",
     "cli",
     "__main__",
@@ -74,22 +48,12 @@ ORDER = (
 ONLY = {
     "openai": {"teacher"},
     "httpx2": {"teacher"},
-    "duckdb": {"analytics"},
+    "duckdb": {"query"},
     "sqlite_utils": {"store"},
-    "sqlite3": {"store", "rewards", "runs"},  # runs: its version
+    "sqlite3": {"store", "rewards"},
     "typer": {"cli"},
-    "rich": {"counting", "progress", "results"},
-    "PIL": {
-        "imaging",
-        "tools",
-        "toolbench",
-        "restore",
-        "overlay",
-        "pictures",
-        "runs",
-        "demo",
-        "api",
-    },
+    "rich": {"text", "generate"},
+    "PIL": {"imaging", "tools", "conversation", "show", "store", "demo", "api"},
     "datasets": {"dataset", "demo"},
 }
 
@@ -144,9 +108,14 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 def test_a_rollout_knows_no_database_and_no_teachers_client() -> None:
-    for name in ("rollout", "conversation", "protocol"):
+    for name in ("generate/rollout", "conversation/machine", "conversation/messages"):
         found = set(imports(PACKAGE / f"{name}.py"))
-        assert not found & {"geostore.store", "geostore.teacher", "geostore.journal", "sqlite3"}
+        assert not found & {
+            "geostore.store",
+            "geostore.teacher",
+            "geostore.generate.journal",
+            "sqlite3",
+        }
 
 
 def test_the_demo_knows_nothing_of_what_it_shows() -> None:

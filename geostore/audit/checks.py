@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from geostore.audit.audited_text import Subject
 from geostore.audit.contradiction import contradicts_prose
 from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
-from geostore.audit.subject import Subject
 from geostore.audit.wording import claimed_tool, repeated_text
-from geostore.frames import call_looks_like
 from geostore.records import ImportedRecipe
 from geostore.sqlfiles import describe_sql, sql_names
+from geostore.tools.frames import call_looks_like
 
 SAME_RESPONSE = "same_response"
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from geostore.answers.forms import find_labelled, iter_hemisphere
 from geostore.answers.text import normalise, tail, visible_text
+from geostore.audit.audited_text import Subject
 from geostore.audit.countries import known_country, nearest_km
-from geostore.audit.subject import Subject
 from geostore.rewards.numeric import haversine_km
 
 FAR_KM = 500.0

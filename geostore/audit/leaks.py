@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 
 import orjson
 
-from geostore.audit.subject import Subject
+from geostore.audit.audited_text import Subject
 from geostore.identity import canonical_text
 from geostore.records import ImportedRecipe, Recipe, Sample, Turn
 

@@ -7,7 +7,7 @@ import textwrap
 
 from geostore.audit.checks import CHECKS
 from geostore.audit.run import AuditResult
-from geostore.results import QueryResult, format_table
+from geostore.text.tables import QueryResult, format_table
 
 _WIDTH = 100
 

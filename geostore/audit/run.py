@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from geostore.audit.audited_text import Subject
 from geostore.audit.checks import CHECKS, SAME_RESPONSE, Check
-from geostore.audit.subject import Subject
 from geostore.audit.wording import response_key
 from geostore.records import ImportedRecipe, Recipe
 from geostore.store import Store

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from geostore.answers.text import visible_text
-from geostore.audit.subject import Subject
+from geostore.audit.audited_text import Subject
 from geostore.identity import sha256_hex
 from geostore.records import Turn
 

@@ -16,7 +16,7 @@ import typer
 from geostore.cli.audit import audit
 from geostore.cli.demo import demo
 from geostore.cli.generate import generate
-from geostore.cli.importing import import_
+from geostore.cli.import_ import import_
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
 from geostore.cli.proofs import image, verify
 from geostore.cli.questions import query, stats, status

@@ -18,7 +18,7 @@ from geostore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from geostore.plan import Tally
+    from geostore.generate.plan import Tally
 
 
 class RetryKind(StrEnum):
@@ -251,13 +251,13 @@ def generate(
     """
     from contextlib import ExitStack
 
-    from geostore.eventlog import EventLog
-    from geostore.plan import Plan
-    from geostore.progress import ProgressWatcher
-    from geostore.rollout import Patience
-    from geostore.sampling import Draw
-    from geostore.watching import Watchers
-    from geostore.wiring import GenerateRequest, run_generate
+    from geostore.generate.event_log import EventLog
+    from geostore.generate.events import Watchers
+    from geostore.generate.live_view import ProgressWatcher
+    from geostore.generate.plan import Plan
+    from geostore.generate.request import GenerateRequest, run_generate
+    from geostore.generate.rollout import Patience
+    from geostore.sampling.orders import Draw
 
     plan = Plan(
         num_samples=num_samples or None,

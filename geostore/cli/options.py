@@ -36,7 +36,7 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
     if reward is None:
         return None
     from geostore.store import Store
-    from geostore.store.specs import get_spec
+    from geostore.store.rewards import get_spec
 
     with Store.open(store) as opened:
         return get_spec(opened.connection, reward).sha256

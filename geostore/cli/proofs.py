@@ -32,7 +32,7 @@ def verify(
     Exit code 1 where anything failed or could not be verified.
     """
     from geostore import verify as proof
-    from geostore.counting import CheckProgress
+    from geostore.text.progress_bar import CheckProgress
 
     try:
         with CheckProgress() as progress:
@@ -69,8 +69,8 @@ def image(
 
     Prints the path of each file.
     """
-    from geostore.pictures import write_overlay, write_seen
-    from geostore.restore import PhotoSource
+    from geostore.conversation.images import PhotoSource
+    from geostore.show.pictures import write_overlay, write_seen
     from geostore.store import Store
 
     with Store.open(store) as opened:

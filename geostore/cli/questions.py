@@ -23,8 +23,8 @@ def query(
     ] = False,
 ) -> None:
     """Ask the store a question in SQL; it only reads, also while generate writes."""
-    from geostore import analytics
-    from geostore.results import FORMATS
+    from geostore.query import reader as analytics
+    from geostore.text.tables import FORMATS
 
     if list_:
         for name, answers in analytics.list_queries():
@@ -42,7 +42,7 @@ def stats(
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
-    from geostore import stats as batch
+    from geostore.query import stats as batch
 
     found = batch.stats(store, reward_hash(store, reward))
     typer.echo(batch.format_json(found) if json else batch.format_text(found))
@@ -53,7 +53,7 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
-    from geostore import status as running
+    from geostore.query import status as running
 
     found = running.status(store)
     typer.echo(running.format_json(found) if json else running.format_text(found))

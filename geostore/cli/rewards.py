@@ -179,7 +179,7 @@ def _spec(
 
     from geostore.rewards import make_spec, read_spec, resolve_spec
     from geostore.rewards.specs import stored_spec
-    from geostore.store.specs import default_spec
+    from geostore.store.rewards import default_spec
 
     if custom is not None:
         from geostore.rewards.custom import custom_spec
@@ -207,9 +207,9 @@ def _rescore(
 ) -> RescoreResult:
     import os
 
-    from geostore.counting import CountProgress
     from geostore.rewards import has_math_functions
     from geostore.rewards import rescore as rescore_store
+    from geostore.text.progress_bar import CountProgress
 
     with ExitStack() as stack:
         scorer = None
@@ -243,7 +243,7 @@ def _compare(
     from geostore.rewards import rescore as rescore_store
     from geostore.rewards import resolve_spec
     from geostore.rewards.compare import compare
-    from geostore.store.specs import find_spec, get_spec
+    from geostore.store.rewards import find_spec, get_spec
 
     stored = find_spec(store.connection, name)
     by_formula = stored is None or stored.kind not in ("custom", "imported")

@@ -22,8 +22,8 @@ def show(
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Show one trace: its sample, turns, tool calls, answer and reward."""
-    from geostore.restore import PhotoSource
-    from geostore.show import render_trace, write_images
+    from geostore.conversation.images import PhotoSource
+    from geostore.show.trace_text import render_trace, write_images
     from geostore.store import Store
 
     with Store.open(store) as opened:

@@ -27,15 +27,15 @@ from typing import Any, Literal
 from geostore.audit import VERSIONS
 from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder, check_target, partial_folder, publish
+from geostore.export.formats.jsonl import write_jsonl
+from geostore.export.formats.trace import write_trace_files
 from geostore.export.images import ImagesMode
-from geostore.export.jsonl import write_jsonl
 from geostore.export.messages import MessagesMode
-from geostore.export.own import dataset_entry, recipe_entry
 from geostore.export.record import SCHEMA_VERSION, trace_record
+from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import RecordStream
-from geostore.export.trace import write_trace_files
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
-from geostore.store.specs import StoredSpec
+from geostore.store.rewards import StoredSpec
 
 __all__ = [
     "ENDED",

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
+from geostore.conversation.messages import data_url
 from geostore.errors import DatasetError, ExportError, ImageError
 from geostore.export.messages import ImageUrl
-from geostore.protocol import data_url
 from geostore.records import ImageFacts, SentImage, StoredTrace, ToolCall
 from geostore.tools import further_effect
 
 if TYPE_CHECKING:
-    from geostore.restore import PhotoSource
+    from geostore.conversation.images import PhotoSource
 
 ImagesMode = Literal["reference", "embed", "files"]
 
@@ -98,7 +98,7 @@ def _photo(trace: StoredTrace, source: PhotoSource) -> bytes:
 
 
 def _derive(trace: StoredTrace, photo: bytes) -> list[SentImage]:
-    from geostore.restore import conversation_images
+    from geostore.conversation.images import conversation_images
 
     try:
         return conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)

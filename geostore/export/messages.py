@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import orjson
 
+from geostore.conversation.messages import Message, assistant_message, lead_in
 from geostore.errors import ExportError
 from geostore.identity import canonical_json, canonical_text
-from geostore.protocol import Message, assistant_message, lead_in
 from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
 
 MessagesMode = Literal["delta", "last", "full"]

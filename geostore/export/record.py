@@ -12,7 +12,7 @@ import orjson
 
 from geostore.errors import ExportError
 from geostore.export.messages import ImageUrl, MessagesMode, turn_messages
-from geostore.export.own import own_members
+from geostore.export.round_trip import own_members
 from geostore.records import Reward, StoredTrace, ToolCall
 
 SCHEMA_VERSION = 1

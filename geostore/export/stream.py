@@ -58,7 +58,7 @@ class RecordStream:
                 yield trace, None if imported else reference_urls(trace)
             return
         # Imported here: it brings Pillow and the dataset library with it.
-        from geostore.restore import PhotoSource
+        from geostore.conversation.images import PhotoSource
 
         for trace, images in with_images(traces, PhotoSource(self._dataset_path)):
             if self._images == "embed":

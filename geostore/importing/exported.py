@@ -15,9 +15,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from geostore.answers import parse_answer
+from geostore.conversation.messages import Message, RequestWriter
 from geostore.errors import GeostoreError
 from geostore.export.messages import sent_messages, stored_messages
-from geostore.export.own import CALL_FIELDS, TURN_FIELDS
+from geostore.export.round_trip import CALL_FIELDS, TURN_FIELDS
 from geostore.importing.documents import BadFile, member, optional, whole_number
 from geostore.importing.manifest import Manifest
 from geostore.importing.older import (
@@ -27,7 +28,6 @@ from geostore.importing.older import (
     unseen_dataset,
 )
 from geostore.importing.pixels import message_lists, own_part
-from geostore.protocol import Message, RequestWriter
 from geostore.records import (
     DatasetFacts,
     ImageFacts,

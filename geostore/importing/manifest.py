@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from geostore.conversation.recipe import recipe_hash
 from geostore.errors import GeostoreError
 from geostore.export.folder import MAKER, MANIFEST
 from geostore.importing.documents import load_document
-from geostore.recipe import recipe_hash
 from geostore.records import DatasetFacts, ImageLimits, ImportedRecipe, Recipe
 from geostore.rewards import RewardSpec
 

@@ -18,6 +18,8 @@ from typing import Any
 import orjson
 
 from geostore.answers import has_answer, parse_answer
+from geostore.conversation.messages import split_reasoning
+from geostore.conversation.recipe import recipe_hash
 from geostore.export.messages import stored_messages
 from geostore.importing.documents import (
     BadFile,
@@ -29,8 +31,6 @@ from geostore.importing.documents import (
     whole_number,
 )
 from geostore.importing.pixels import message_lists, own_part
-from geostore.protocol import split_reasoning
-from geostore.recipe import recipe_hash
 from geostore.records import DatasetFacts, ImportedRecipe, Reward, Sample, ToolCall, Turn
 from geostore.store.imports import ImportedTrace, Variant
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from geostore.pace.limits import PaceLimits
-from geostore.phrases import span
+from geostore.text.phrases import span
 
 _LONGEST_PROBE_SECONDS = 120.0
 

@@ -15,7 +15,7 @@ from geostore.pace.breaker import Breaker
 from geostore.pace.bucket import Bucket
 from geostore.pace.level import Level
 from geostore.pace.limits import PaceLimits
-from geostore.phrases import span
+from geostore.text.phrases import span
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
 """Error classes by which a server says that it has too much to do.

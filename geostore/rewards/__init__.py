@@ -1,7 +1,7 @@
 """Reward specs and their rewards: data with a version, computed where they are missing."""
 
 from geostore.rewards.formulas import KINDS
-from geostore.rewards.readings import Parser
+from geostore.rewards.reparse import Parser
 from geostore.rewards.rescoring import (
     RescoreResult,
     count_missing,

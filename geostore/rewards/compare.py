@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geostore.identity import canonical_text
-from geostore.results import QueryResult, format_table
 from geostore.rewards.rescoring import store_path
 from geostore.sqlfiles import load_sql
 from geostore.store.errors import store_error
-from geostore.store.specs import StoredSpec
+from geostore.store.rewards import StoredSpec
+from geostore.text.tables import QueryResult, format_table
 
 _FETCHED_AT_ONCE = 50_000
 MOVERS = 10

@@ -7,7 +7,6 @@ import sqlite3
 from typing import Any
 
 from geostore.errors import RewardError
-from geostore.results import QueryResult, format_table
 from geostore.rewards.formulas import (
     COMMON,
     DISTANCE_KINDS,
@@ -19,7 +18,8 @@ from geostore.rewards.formulas import (
 from geostore.rewards.rescoring import count_missing
 from geostore.rewards.specs import RewardSpec, make_spec
 from geostore.sqlfiles import load_sql
-from geostore.store.specs import SHORT, StoredSpec, find_spec, list_specs
+from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
+from geostore.text.tables import QueryResult, format_table
 
 
 def listed(connection: sqlite3.Connection) -> dict[str, Any]:

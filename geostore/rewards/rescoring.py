@@ -17,7 +17,7 @@ from typing import Protocol
 
 from geostore.errors import RewardError
 from geostore.records import Reward
-from geostore.rewards.readings import Parser, count_unread, read_again
+from geostore.rewards.reparse import Parser, count_unread, read_again
 from geostore.rewards.selection import (
     Selection,
     choose,
@@ -31,7 +31,7 @@ from geostore.rewards.transactions import short_transaction
 from geostore.sqlfiles import load_sql
 from geostore.store import utc_now
 from geostore.store.errors import store_error
-from geostore.store.specs import find_spec, list_specs
+from geostore.store.rewards import find_spec, list_specs
 
 Progress = Callable[[int, int], None]
 BATCH = 50_000

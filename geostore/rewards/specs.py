@@ -22,7 +22,7 @@ from geostore.rewards.formulas import (
 )
 from geostore.sqlfiles import load_sql
 from geostore.store import utc_now
-from geostore.store.specs import SHORT, StoredSpec, default_spec, find_spec, get_spec
+from geostore.store.rewards import SHORT, StoredSpec, default_spec, find_spec, get_spec
 
 CODE_VERSION = 1
 """Of the formulas in SQL: raised when one changes, so that its rewards are new rows."""

@@ -30,7 +30,7 @@ from geostore.records import (
 from geostore.sqlfiles import load_sql
 from geostore.store import rows
 from geostore.store.errors import store_error
-from geostore.store.specs import StoredSpec, default_spec, get_spec
+from geostore.store.rewards import StoredSpec, default_spec, get_spec
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from geostore.conversation.recipe import recipe_hash
 from geostore.errors import ClaimLost, NotFoundError
 from geostore.identity import canonical_text
-from geostore.recipe import recipe_hash
 from geostore.records import (
     Answer,
     Closing,

@@ -19,7 +19,7 @@ import httpx2
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
-from geostore.teacher.reading import read_reply
+from geostore.teacher.replies import read_reply
 
 if TYPE_CHECKING:
     import openai

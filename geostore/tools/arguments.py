@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from geostore.lenient import load_lenient
+from geostore.text.lenient_json import load_lenient
 from geostore.tools.boxes import Frame, RefusedCall
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"

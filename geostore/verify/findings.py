@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from geostore.results import QueryResult, format_table
+from geostore.text.tables import QueryResult, format_table
 
 Check = Literal["file", "reference", "dataset", "photo", "image", "request", "recipe", "trace"]
 """What was compared: SQLite's file, its foreign keys, a dataset's fingerprint, the stored bytes of

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+from geostore.conversation.images import tool_images
+from geostore.conversation.messages import RequestWriter
+from geostore.conversation.recipe import recipe_hash
 from geostore.errors import GeostoreError
 from geostore.export.messages import sent_messages
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos, prepare_photo
-from geostore.protocol import RequestWriter
-from geostore.recipe import recipe_hash
 from geostore.records import (
     ImageFacts,
     ImageLimits,
@@ -24,7 +25,6 @@ from geostore.records import (
     SentImage,
     StoredTrace,
 )
-from geostore.restore import tool_images
 
 Kind = Literal["photo", "bytes", "size", "image", "request", "recipe", "trace"]
 """What a fault is about: the stored bytes of a photo; an image in other bytes, or with another

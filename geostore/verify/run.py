@@ -19,10 +19,10 @@ from typing import Protocol
 
 from geostore.errors import StoreError
 from geostore.records import StoredTrace
-from geostore.runs import versions
 from geostore.store import FileCheck, Store, TraceIds, iter_trace_ids, open_snapshot
+from geostore.store.runs import versions
+from geostore.verify.explain import file_findings, finding
 from geostore.verify.findings import Finding, Report
-from geostore.verify.meaning import file_findings, finding
 from geostore.verify.proof import Outcome, PhotoTask, check_photos
 from geostore.verify.sources import Photos
 from geostore.verify.workers import cores, spread

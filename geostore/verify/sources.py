@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from geostore.conversation.images import PhotoSource
 from geostore.errors import DatasetError
 from geostore.records import DatasetFacts, StoredTrace
-from geostore.restore import PhotoSource
 from geostore.verify.findings import Finding
 
 if TYPE_CHECKING:

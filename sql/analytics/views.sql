@@ -195,7 +195,7 @@ left join called as c on c.trace_id = t.id;
 
 -- Whether a box fits the frame of its recipe, and which other frames would explain one that does
 -- not: thousandths of the image, pixels of it as sent, pixels of it at full resolution, pixels as
--- sent with y first, fractions from 0 to 1. The rules of geostore/frames.py, and 2 % past an edge
+-- sent with y first, fractions from 0 to 1. The rules of geostore/tools/frames.py, and 2 % past an edge
 -- still fit. Where a call was refused, its arguments are read only if they are plain JSON.
 --   a, b, c, d         the four numbers as the teacher wrote them; width, height: the image's, as sent
 --   odd                whether one of the as_* holds, which are null-free

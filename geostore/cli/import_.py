@@ -1,0 +1,150 @@
+"""``geostore import``: takes in trace files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, EXIT_ERROR, EXIT_STOPPED, StoreOption, pairs, say
+
+if TYPE_CHECKING:
+    from geostore.importing import ImportResult
+
+
+def import_(
+    directory: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="The folder with the trace files.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    dataset_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--dataset-path",
+            "--dataset_path",
+            help="The dataset the traces were made from; every row number is checked against it.",
+        ),
+    ] = None,
+    match: Annotated[
+        Literal["index", "coordinates"],
+        typer.Option(
+            help="Where a row number is not at the file's coordinates: leave the file out, or take "
+            "the one row that is there."
+        ),
+    ] = "index",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The teacher of files that do not name theirs.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Keeps these traces apart from others; else the folder's name below."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write every skipped file into this one, a JSON object a line."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read files; else one a core.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only how it ended.")] = False,
+) -> None:
+    """Import trace files of older scripts, or an export; what is in already is left alone.
+
+    Files that are no traces, broken, or about another row are told and skipped. Rewards in the
+    files are kept beside those that are computed anew.
+    """
+    from geostore.importing import ReadOptions, import_traces
+    from geostore.store import Store
+    from geostore.text.progress_bar import CountProgress
+
+    options = ReadOptions(
+        dataset_path=None if dataset_path is None else str(dataset_path),
+        columns=pairs(column or [], "--column"),
+        model=model,
+        label=label,
+        match=match,
+    )
+    try:
+        with ExitStack() as stack:
+            told = stack.enter_context(_Report(report)) if report is not None else None
+            shown = stack.enter_context(CountProgress("files", quiet=quiet))
+            opened = stack.enter_context(Store.open(store, create=True, durability="normal"))
+            result = import_traces(
+                opened,
+                directory,
+                options=options,
+                processes=processes,
+                on_problem=told.write if told is not None else None,
+                on_progress=shown.show,
+            )
+    except KeyboardInterrupt:
+        say("stopped; what was committed is in the store: run the same command again to go on")
+        raise typer.Exit(EXIT_STOPPED) from None
+    _tell(result, report)
+    if result.skipped and not (result.imported or result.known):
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _tell(result: ImportResult, report: Path | None) -> None:
+    for problem in result.problems:
+        say(_printable(f"skipped ({problem.kind}) {problem.path}: {problem.why}"))
+    total = result.skipped.total()
+    if total > len(result.problems):
+        rest = f"{total - len(result.problems):,} more skipped"
+        say(rest if report is not None else f"{rest}; --report FILE lists them all")
+    if report is not None:
+        say(f"{report}: {total:,} skipped files")
+    if result.unproven:
+        say(
+            f"{result.unproven:,} files of geostore were imported as other scripts' files are: "
+            f"{result.unproven_why}"
+        )
+    if mismatched := result.skipped["row_mismatch"] + result.moved:
+        say(
+            f"{mismatched:,} row numbers do not belong to their coordinates: {result.moved:,} "
+            f"found by them, {result.skipped['row_mismatch']:,} skipped"
+            + ("" if result.moved else "; --match coordinates looks for their rows")
+        )
+    parts = [f"imported {result.imported:,} traces of {result.files:,} files"]
+    if result.known:
+        parts.append(f"{result.known:,} known before")
+    parts += [f"{count:,} skipped ({kind})" for kind, count in result.skipped.most_common()]
+    parts.append(f"{result.rewards:,} rewards computed")
+    typer.echo(", ".join(parts))
+
+
+def _printable(text: str) -> str:
+    """The text of a stranger's file, without what could steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+class _Report:
+    """A file with a JSON object a line. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Report:
+        from geostore.errors import TraceImportError
+
+        try:
+            self._file = self._path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise TraceImportError(f"{self._path} cannot be written: {error}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, problem: object) -> None:
+        """Append what is wrong with a file."""
+        import json
+        from dataclasses import asdict
+
+        self._file.write(json.dumps(asdict(problem), ensure_ascii=False) + "\n")  # type: ignore[call-overload]

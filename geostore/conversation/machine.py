@@ -1,0 +1,202 @@
+"""A trace as a state machine over its rows: given what is there, what comes next.
+
+`Conversation` is fed turns and tool calls, in order, from a running trace or
+from the store alike, and says which step is missing. It knows no clock, no
+network, no pixels and no database, so a conversation that was cut anywhere goes
+on exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from geostore.answers import has_answer, parse_answer
+from geostore.conversation.messages import (
+    Message,
+    RequestWriter,
+    WrittenCall,
+    assistant_message,
+    lead_in,
+    written_calls,
+)
+from geostore.records import Closing, ImageFacts, Recipe, ToolCall, Turn
+from geostore.tools import table_after
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send a request; its response becomes turn number `turn`.
+
+    messages: the whole conversation so far. request_sha256: of the request.
+    """
+
+    turn: int
+    turn_limit: int
+    messages: tuple[Message, ...]
+    request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a tool call of the last turn and feed its row.
+
+    refused: it is past the recipe's limit of calls in one response.
+    images: facts of every image so far, by number; table: the photo on the table.
+    earlier: all calls of the trace so far.
+    """
+
+    turn: int
+    call_index: int
+    written: WrittenCall
+    refused: bool
+    images: tuple[ImageFacts, ...]
+    table: int
+    earlier: tuple[ToolCall, ...]
+
+
+Step = Ask | Run | Closing
+
+
+class Conversation:
+    """One trace's rows so far. Feed rows in order; `next` says what is missing.
+
+    `writer` must be of the same recipe; it is shared between traces.
+    """
+
+    def __init__(self, recipe: Recipe, writer: RequestWriter, photo: ImageFacts) -> None:
+        self.recipe = recipe
+        self.turns: list[Turn] = []
+        self.calls: list[ToolCall] = []
+        self.images: list[ImageFacts] = [photo]
+        self._writer = writer
+        self._photo = photo
+        self._messages: list[Message] = []
+        self._written: tuple[WrittenCall, ...] = ()
+        self._turn_calls: list[ToolCall] = []
+        self._nudges = 0
+        self._answered: bool | None = None  # not read yet
+
+    @classmethod
+    def resume(
+        cls,
+        recipe: Recipe,
+        writer: RequestWriter,
+        photo: ImageFacts,
+        *,
+        turns: Iterable[Turn],
+        calls: Sequence[ToolCall],
+    ) -> Conversation:
+        """The conversation that these rows leave, turns and calls each in order."""
+        conversation = cls(recipe, writer, photo)
+        waiting = list(reversed(calls))
+        for turn in turns:
+            conversation.add_turn(turn)
+            while waiting and waiting[-1].turn == turn.turn:
+                conversation.add_call(waiting.pop())
+        return conversation
+
+    def add_turn(self, turn: Turn) -> None:
+        """Take the response to the request that `next` asked for.
+
+        Raises ValueError where it is not the next turn.
+        """
+        if turn.turn != len(self.turns) + 1:
+            raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
+        # Only an imported turn has none, and it is never resumed.
+        assert turn.turn_limit is not None
+        messages = self._lead_in(turn.turn_limit)
+        if self.turns and not self._turn_calls:
+            self._nudges += 1
+        self._messages += [*messages, assistant_message(turn)]
+        self.turns.append(turn)
+        self._written = written_calls(self.recipe, turn)
+        self._turn_calls = []
+        self._answered = None
+
+    def add_call(self, call: ToolCall) -> None:
+        """Take the result of the call that `next` asked to run.
+
+        Raises ValueError where it is not the next call.
+        """
+        if call.turn != len(self.turns) or call.call_index != len(self._turn_calls):
+            raise ValueError(f"call {call.call_index} of turn {call.turn} is out of order")
+        self.calls.append(call)
+        self._turn_calls.append(call)
+        if call.image is not None:
+            self.images.append(call.image)
+
+    def next(self, turn_limit: int, *, go_on: bool = False) -> Step:
+        """The next step under a limit on turns; pure, and the same until a row is fed.
+
+        go_on: once more ask for an answer after a response that would end the
+        trace without one: cut by the token limit, or after the last nudge.
+        """
+        if not self.turns:
+            return self._ask(turn_limit)
+        last = self.turns[-1]
+        at_limit = len(self.turns) >= turn_limit
+        if last.finish_reason == "length":
+            whole = not self._written and parse_answer(last.response).failure is None
+            if whole or not go_on or at_limit:
+                return Closing("answered" if whole else "exhausted", "truncated")
+            return self._ask(turn_limit)
+        if last.finish_reason == "content_filter":
+            return Closing("exhausted", "content_filter")
+        calls_matter = self.recipe.answer_with_calls == "run_calls" or not self._is_answered()
+        if self._written and calls_matter:
+            if at_limit:
+                # No request can follow, so the observations would be seen by no one. With a
+                # higher limit the calls are still to be run.
+                return _at_limit(self._is_answered())
+            if len(self._turn_calls) < len(self._written):
+                return self._run()
+            return self._ask(turn_limit)
+        if self._is_answered():
+            return Closing("answered", "answer")
+        if at_limit:
+            return _at_limit(answered=False)
+        if self._nudges >= self.recipe.max_nudges and not go_on:
+            return Closing("exhausted", "no_answer")
+        return self._ask(turn_limit)
+
+    def _is_answered(self) -> bool:
+        """Whether the last response answers; read when it matters, which takes its time."""
+        if self._answered is None:
+            self._answered = has_answer(self.turns[-1].response)
+        return self._answered
+
+    def _ask(self, turn_limit: int) -> Ask:
+        messages = (*self._messages, *self._lead_in(turn_limit))
+        return Ask(
+            turn=len(self.turns) + 1,
+            turn_limit=turn_limit,
+            messages=messages,
+            request_sha256=self._writer.hash(messages),
+        )
+
+    def _run(self) -> Run:
+        index = len(self._turn_calls)
+        return Run(
+            turn=len(self.turns),
+            call_index=index,
+            written=self._written[index],
+            refused=index >= self.recipe.max_calls_per_turn,
+            images=tuple(self.images),
+            table=table_after(self.calls),
+            earlier=tuple(self.calls),
+        )
+
+    def _lead_in(self, turn_limit: int) -> list[Message]:
+        """The messages between the last response and the next, under that turn's limit."""
+        return lead_in(
+            self.recipe,
+            self._photo,
+            self.turns[-1] if self.turns else None,
+            self._turn_calls,
+            last_turn=len(self.turns) + 1 >= turn_limit,
+        )
+
+
+def _at_limit(answered: bool) -> Closing:
+    return Closing("answered", "answer") if answered else Closing("exhausted", "turn_limit")

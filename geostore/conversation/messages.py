@@ -1,0 +1,336 @@
+"""Turns rows into the messages of a request, and a response's text into calls.
+
+Every function here is pure. A message is kept as its canonical JSON in which
+image data is named by its hash (``"url":"sha256:<hex>"``); the bytes that go
+over the wire are the same with each name replaced by the image's data URL. So
+a message is serialised once, however many turns repeat it, and what was sent
+can be rebuilt from rows and proven by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from geostore.answers.text import visible_text
+from geostore.conversation.recipe import PHOTO_SIZE
+from geostore.identity import canonical_json, sha256_hex
+from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn
+from geostore.text.lenient_json import load_lenient
+
+NUDGE_TRUNCATED = (
+    "Your reply was cut off at the limit of its length. Be brief, and answer with "
+    "<answer>\\boxed{latitude, longitude}</answer>."
+)
+LAST_TURN = "This is your last turn: give your answer now, without another tool call."
+NUDGE_WITH_TOOLS = (
+    "Your reply held neither a tool call nor an answer. Call a tool, or answer with "
+    "<answer>\\boxed{latitude, longitude}</answer>."
+)
+NUDGE_WITHOUT_TOOLS = (
+    "Your reply held no answer. Answer with <answer>\\boxed{latitude, longitude}</answer>."
+)
+
+_NAMES_COMPLETION_TOKENS = re.compile(r"^(openai/)?(gpt-[5-9]|o[1-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: canonical JSON bytes and the hashes of its images, in order."""
+
+    canonical: bytes
+    images: tuple[str, ...] = ()
+
+    def wire(self, urls: Mapping[str, bytes]) -> bytes:
+        """The bytes to send: each image's name replaced by its data URL.
+
+        A name can only stand where this module put it: inside any text of the
+        teacher's, JSON escapes the quotes that are part of what is replaced.
+        Raises KeyError where an image is not in `urls`.
+        """
+        out = self.canonical
+        for sha256 in self.images:
+            out = out.replace(_url_member(sha256.encode()), b'"url":"' + urls[sha256] + b'"', 1)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCall:
+    """A tool call as the teacher wrote it; name "" where none could be read.
+
+    raw_arguments: the JSON text of the arguments, or the whole text inside the
+    tags where it is not a call. repaired: it was not written as it should be, and
+    has one reading.
+    """
+
+    name: str
+    raw_arguments: str
+    repaired: bool = False
+
+
+def data_url(image: SentImage) -> bytes:
+    """The image as a data URL, in bytes."""
+    return b"data:" + image.mime.encode() + b";base64," + base64.b64encode(image.data)
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+def request_members(recipe: Recipe) -> dict[str, Any]:
+    """Every member of the request body but the messages."""
+    members: dict[str, Any] = {
+        **recipe.extra_body,
+        "model": recipe.model,
+        "temperature": recipe.temperature,
+    }
+    # OpenAI's reasoning models refuse the older name; other servers know only that one.
+    newer = _NAMES_COMPLETION_TOKENS.search(recipe.model)
+    members["max_completion_tokens" if newer else "max_tokens"] = recipe.max_tokens
+    if recipe.seed is not None:
+        members["seed"] = recipe.seed
+    if recipe.tools and recipe.protocol == "native":
+        members["tools"] = list(recipe.tools)
+    return members
+
+
+class RequestWriter:
+    """Writes request bodies of one recipe; what does not change is serialised once."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        members = request_members(recipe)
+        before = {k: v for k, v in members.items() if k < "messages"}
+        after = {k: v for k, v in members.items() if k > "messages"}
+        self._head, self._tail = _around(before, after, canonical_json)
+        # Schemas go out in their written order (name, description, parameters), which models
+        # were trained on; the hash is over canonical JSON either way.
+        self._wire_head, self._wire_tail = _around(before, after, orjson.dumps)
+
+    def body(self, messages: Sequence[bytes]) -> bytes:
+        """The request body of messages in wire form (`Message.wire`)."""
+        return self._wire_head + b",".join(messages) + self._wire_tail
+
+    def hash(self, messages: Sequence[Message]) -> str:
+        """Sha256 of the canonical request: sorted keys, images by their hashes."""
+        return sha256_hex(self._head + b",".join(m.canonical for m in messages) + self._tail)
+
+
+def lead_in(
+    recipe: Recipe,
+    photo: ImageFacts,
+    before: Turn | None,
+    calls: Sequence[ToolCall],
+    *,
+    last_turn: bool,
+) -> list[Message]:
+    """The messages of a request that come after the teacher's last turn.
+
+    before: that turn, None for the first request. calls: that were run in it.
+    last_turn: whether this request is the last that is allowed.
+    """
+    if before is None:
+        return opening_messages(recipe, photo, last_turn=last_turn)
+    if calls:
+        return observation_messages(before, calls, last_turn=last_turn)
+    return nudge_messages(recipe, before, last_turn=last_turn)
+
+
+def opening_messages(recipe: Recipe, photo: ImageFacts, *, last_turn: bool) -> list[Message]:
+    """System and user message of the first request."""
+    text = recipe.user_prompt.replace(PHOTO_SIZE, f"{photo.width} x {photo.height}")
+    if last_turn and recipe.tools:
+        text += "\n\n" + LAST_TURN
+    return [
+        _message({"role": "system", "content": recipe.system_prompt}),
+        _message({"role": "user", "content": [_image(photo.sha256), _text(text)]}),
+    ]
+
+
+def assistant_message(turn: Turn) -> Message:
+    """The teacher's own turn as it is sent back: content, reasoning and calls as they came.
+
+    But for calls that the token limit cut: they were not run, and servers refuse
+    a call without a result, or with half a JSON text in it.
+    """
+    content: str | None = turn.response
+    message: dict[str, Any] = {"role": "assistant"}
+    reasoning = turn.reasoning or ""
+    if turn.reasoning_source == "think":
+        content = f"<think>{reasoning}</think>{turn.response}"
+    elif turn.reasoning_source == "think_unopened":
+        content = f"{reasoning}</think>{turn.response}"
+    elif turn.reasoning_source == "think_unclosed":
+        content = f"<think>{reasoning}"
+    elif turn.reasoning_source is not None:
+        # Servers differ in which of the two they read.
+        message["reasoning"] = message["reasoning_content"] = reasoning
+    if turn.native_calls is not None and turn.finish_reason != "length":
+        message["tool_calls"] = orjson.loads(turn.native_calls)
+        content = content or None
+    message["content"] = content
+    return _message(message)
+
+
+def observation_messages(
+    turn: Turn, calls: Sequence[ToolCall], *, last_turn: bool
+) -> list[Message]:
+    """What the teacher gets back for all calls of a turn, in order of `calls`.
+
+    Calls written in the text: one user message, its tags at its very start and
+    end, because a chat template may drop the reasoning before a user turn that is
+    not so wrapped. Native calls: a `tool` message per call, then one user message
+    with the images, which every server takes (a `tool` message may be text only).
+    The turn decides, not the recipe (`written_calls`).
+    """
+    closing = f"\n{LAST_TURN}" if last_turn else ""
+    if turn.native_calls is None:
+        parts: list[dict[str, Any]] = []
+        for call in calls:
+            tail = closing if call is calls[-1] else ""
+            if call.image is None:
+                parts.append(_text(f"<tool_response>\n{call.observation}{tail}\n</tool_response>"))
+                continue
+            parts.append(_text("<tool_response>\n"))
+            parts.append(_image(call.image.sha256))
+            parts.append(_text(f"\n{call.observation}{tail}\n</tool_response>"))
+        return [_message({"role": "user", "content": parts})]
+    ids = [str(c["id"]) for c in orjson.loads(turn.native_calls or "[]")]
+    messages = []
+    for call in calls:
+        tail = closing if call is calls[-1] else ""
+        content = f"{call.observation}{tail}"
+        messages.append(
+            _message({"role": "tool", "tool_call_id": ids[call.call_index], "content": content})
+        )
+    images: list[dict[str, Any]] = []
+    for call in calls:
+        if call.image is not None:
+            images += [_text(f"Image {call.image_index}:"), _image(call.image.sha256)]
+    if images:
+        messages.append(_message({"role": "user", "content": images}))
+    return messages
+
+
+def nudge_messages(recipe: Recipe, turn: Turn, *, last_turn: bool) -> list[Message]:
+    """What follows a response with neither a call nor an answer, or one that was cut off."""
+    text = NUDGE_WITH_TOOLS if recipe.tools and not last_turn else NUDGE_WITHOUT_TOOLS
+    if turn.finish_reason == "length":
+        text = NUDGE_TRUNCATED
+    if last_turn and recipe.tools:
+        text += " " + LAST_TURN
+    return [_message({"role": "user", "content": [_text(text)]})]
+
+
+# --- responses ----------------------------------------------------------------------------------
+
+_CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
+
+
+def split_reasoning(content: str) -> tuple[str, str | None, ReasoningSource | None]:
+    """Part <think>...</think> at the start of a content from the rest.
+
+    Returns response, reasoning, and the `ReasoningSource` that rebuilds the
+    content exactly; (content, None, None) where it does not begin with thought.
+    """
+    end = content.find("</think>")
+    if content.startswith("<think>"):
+        if end < 0:
+            return "", content.removeprefix("<think>"), "think_unclosed"
+        return content[end + len("</think>") :], content[len("<think>") : end], "think"
+    # Some chat templates write the opening tag into the prompt.
+    if end >= 0 and "<think>" not in content[:end]:
+        return content[end + len("</think>") :], content[:end], "think_unopened"
+    return content, None, None
+
+
+def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
+    """The calls in a response, in order; none where the recipe has no tools.
+
+    Read from where they are: `tool_calls` where the message has them, else the
+    text outside <think></think>, in either protocol. Some servers read calls out
+    of the text unasked, and some leave to the text what was asked for natively.
+    A call that the token limit cut is none: half a call must not run. One whose
+    closing tag the server swallowed as a stop string is whole.
+    """
+    if not recipe.tools:
+        return ()
+    if turn.native_calls is not None:
+        return tuple(_native_call(call) for call in orjson.loads(turn.native_calls))
+    found = []
+    for match in _CALL.finditer(visible_text(turn.response)):
+        closed = match.group(2) == "</tool_call>"
+        if not closed and turn.finish_reason == "length" and match.end() == len(match.string):
+            break
+        found.append(_text_call(match.group(1).strip()))
+    return tuple(found)
+
+
+def _native_call(call: Mapping[str, Any]) -> WrittenCall:
+    function = call.get("function")
+    if not isinstance(function, dict):
+        return WrittenCall("", canonical_json(call).decode())
+    name, arguments = function.get("name"), function.get("arguments")
+    # Some servers send the arguments as an object instead of its JSON text.
+    text = arguments if isinstance(arguments, str) else canonical_json(arguments or {}).decode()
+    return WrittenCall(name if isinstance(name, str) else "", text)
+
+
+def _text_call(body: str) -> WrittenCall:
+    value, repaired = load_lenient(body)
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return WrittenCall("", body)
+    written_as = "arguments" if "arguments" in value else "parameters"
+    arguments = value.get(written_as, {})
+    if isinstance(arguments, str):  # the object's JSON text: encoded once too often
+        return WrittenCall(value["name"], arguments, repaired=True)
+    repaired |= written_as in value and written_as != "arguments"
+    return WrittenCall(value["name"], _json_text(arguments), repaired)
+
+
+def _json_text(value: Any) -> str:
+    # The standard library writes NaN and large integers, which have to reach the check of
+    # arguments as they are instead of becoming null here.
+    return json.dumps(value, ensure_ascii=False)
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+def _message(value: dict[str, Any]) -> Message:
+    content = value.get("content")
+    images: tuple[str, ...] = ()
+    if isinstance(content, list):
+        images = tuple(
+            part["image_url"]["url"].removeprefix("sha256:")
+            for part in content
+            if part["type"] == "image_url"
+        )
+    return Message(canonical_json(value), images)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _image(sha256: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"sha256:{sha256}"}}
+
+
+def _url_member(sha256: bytes) -> bytes:
+    return b'"url":"sha256:' + sha256 + b'"'
+
+
+def _around(before: dict[str, Any], after: dict[str, Any], dumps: Any) -> tuple[bytes, bytes]:
+    """The body's bytes before and after its messages, members in sorted order."""
+
+    def members(values: dict[str, Any]) -> list[bytes]:
+        return [orjson.dumps(key) + b":" + dumps(values[key]) for key in sorted(values)]
+
+    head = b"{" + b"".join(member + b"," for member in members(before)) + b'"messages":['
+    tail = b"]" + b"".join(b"," + member for member in members(after)) + b"}"
+    return head, tail

@@ -1,0 +1,107 @@
+"""Runs the tool calls of a conversation on pixels and writes down what came of them.
+
+A call that cannot be run, for whatever reason, is a row with a sentence for the
+teacher; it never ends a trace.
+"""
+
+from __future__ import annotations
+
+from geostore.conversation.machine import Run
+from geostore.conversation.recipe import tool_names
+from geostore.imaging import DecodedPhotos
+from geostore.records import Recipe, SentImage, ToolCall
+from geostore.tools import BadCall, Operation, apply, derive, observation, present, understand
+
+TOOL_CRASH = "tool_crash"
+"""The error kind of a call that was right and failed all the same."""
+
+
+class ToolBench:
+    """Runs calls. May be used by several threads at once.
+
+    decoded: where the photos' pixels are kept between the calls of a trace.
+    """
+
+    def __init__(self, decoded: DecodedPhotos | None = None) -> None:
+        self.decoded = decoded or DecodedPhotos()
+
+    def run(self, step: Run, recipe: Recipe, photo: bytes) -> tuple[ToolCall, SentImage | None]:
+        """The row of a call and the image it gave, if it gave one.
+
+        photo: stored bytes. Raises ImageError where the photo does not decode.
+        """
+        if step.refused:
+            most = recipe.max_calls_per_turn
+            sentence = f"Not run: at most {most} tool calls are run in one turn, so call again."
+            return _bad(step, BadCall("too_many_calls", sentence, None)), None
+        if not step.written.name:
+            sentence = (
+                "The text inside <tool_call></tool_call> is not a JSON object with "
+                '"name" and "arguments": write the call again.'
+                if recipe.protocol == "text"
+                else "That call names no tool: call one by its name, with arguments."
+            )
+            return _bad(step, BadCall("malformed_call", sentence, None)), None
+        understood = understand(
+            step.written.name,
+            step.written.raw_arguments,
+            enabled=tool_names(recipe),
+            images=step.images,
+            table=step.table,
+            frame=recipe.bbox_frame,
+            earlier=step.earlier,
+        )
+        if isinstance(understood, BadCall):
+            return _bad(step, understood), None
+        full = self.decoded.get(photo)
+        try:
+            source = derive(full, step.earlier, understood.source_index)
+            result = apply(understood, source)
+            image = present(result, understood.name, recipe.limits, with_pixels=True)
+        except (MemoryError, OSError, ValueError, ArithmeticError) as error:
+            sentence = f"The tool failed on this call ({type(error).__name__}): try another."
+            return _bad(step, BadCall(TOOL_CRASH, sentence, understood.source_index)), None
+        return _good(step, recipe, understood, image), image
+
+
+def _good(step: Run, recipe: Recipe, operation: Operation, image: SentImage) -> ToolCall:
+    index = len(step.images)
+    sentence = observation(
+        operation, image, image_index=index, images=step.images, frame=recipe.bbox_frame
+    )
+    repaired = {"repaired"} if step.written.repaired else set()
+    return ToolCall(
+        turn=step.turn,
+        call_index=step.call_index,
+        name=operation.name,
+        raw_arguments=step.written.raw_arguments,
+        arguments=operation.arguments,
+        source_index=operation.source_index,
+        box=operation.box,
+        angle=operation.angle,
+        success=True,
+        error_kind=None,
+        flags=tuple(sorted(repaired | set(operation.flags))),
+        observation=sentence,
+        image=image.facts,
+        image_index=index,
+    )
+
+
+def _bad(step: Run, bad: BadCall) -> ToolCall:
+    return ToolCall(
+        turn=step.turn,
+        call_index=step.call_index,
+        name=step.written.name,
+        raw_arguments=step.written.raw_arguments,
+        arguments=None,
+        source_index=bad.source_index,
+        box=None,
+        angle=None,
+        success=False,
+        error_kind=bad.error_kind,
+        flags=("repaired",) if bad.repaired or step.written.repaired else (),
+        observation=bad.sentence,
+        image=None,
+        image_index=None,
+    )

@@ -1,0 +1,1 @@
+"""Which rows of a dataset are asked about, and in which order."""

@@ -1,0 +1,135 @@
+"""Writes images of a trace as files: those the teacher saw, and the photo with its boxes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geostore.errors import ExportError, NotFoundError
+from geostore.export.images import SUFFIXES
+from geostore.records import StoredTrace
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from geostore.conversation.images import PhotoSource
+
+_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+_QUALITY = 92  # of the photo with boxes, which is for people
+
+
+def write_seen(
+    trace: StoredTrace, out: Path | None, source: PhotoSource, *, turn: int | None = None
+) -> list[Path]:
+    """Write images as the teacher saw them, byte for byte; their paths.
+
+    turn: those that this turn's calls gave; None: the photo as it was sent.
+    out: a file for one image; a folder, which is made where its name has no
+    suffix; None: the current folder. In a folder files are named by the trace and
+    the image's number. Raises NotFoundError where there is no such image,
+    DatasetError, ImageError (another photo, other bytes than were sent), ExportError.
+    """
+    from geostore.conversation.images import conversation_images
+
+    numbers = _numbers(trace, turn)
+    images = conversation_images(
+        source.photo_bytes(trace), trace.recipe, trace.calls, sent=trace.photo
+    )
+    files = [
+        (f"{_stem(trace)}_image_{number}{SUFFIXES[images[number].mime]}", images[number].data)
+        for number in numbers
+    ]
+    return write_files(_placed(out, files))
+
+
+def write_overlay(
+    trace: StoredTrace, out: Path | None, source: PhotoSource, *, turn: int | None = None
+) -> Path:
+    """Write the photo at full resolution with the boxes of its calls; the path.
+
+    turn: only those of this turn. out: as for `write_seen`; a file's suffix says
+    whether it is a JPEG or a PNG. Raises as `write_seen` and `overlay` do.
+    """
+    name = f"{_stem(trace)}{'' if turn is None else f'_turn_{turn}'}_overlay.jpg"
+    path = _placed(out, [(name, b"")])[0][0]
+    format = _FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise ExportError(
+            f"{path}: the photo with boxes is a JPEG or a PNG; end it in .jpg or .png"
+        )
+    data = io.BytesIO()
+    try:
+        overlay(trace, source, turn=turn).save(data, format, quality=_QUALITY)
+    except OSError as error:
+        raise ExportError(f"{trace.name}: the photo cannot be encoded: {error}") from error
+    return write_files([(path, data.getvalue())])[0]
+
+
+def overlay(trace: StoredTrace, source: PhotoSource, *, turn: int | None = None) -> Image.Image:
+    """The photo, upright and at full resolution, with the boxes of a trace's calls drawn on it.
+
+    turn: only those of this turn. Raises NotFoundError where there is no box,
+    DatasetError, ImageError where it is not the photo that was used.
+    """
+    from geostore.imaging import decode
+    from geostore.show.overlay import draw_boxes
+
+    turns = sorted({c.turn for c in trace.calls if c.success and c.box is not None})
+    if not turns or turn not in (None, *turns):
+        which = "no call" if turn is None else f"no call of turn {turn}"
+        raise NotFoundError(f"{trace.name}: {which} cut a box; {_those_that_did(turns)}")
+    return draw_boxes(decode(source.photo_bytes(trace)), trace.calls, turn=turn)
+
+
+def write_files(files: Sequence[tuple[Path, bytes]]) -> list[Path]:
+    """Write files, in folders that are made where there are none; their paths.
+
+    Files that are there are written over. Raises ExportError.
+    """
+    for path, data in files:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            raise ExportError(f"images cannot be written into {path.parent}: {error}") from error
+    return [path for path, _ in files]
+
+
+def _numbers(trace: StoredTrace, turn: int | None) -> list[int]:
+    if trace.photo is None:
+        raise NotFoundError(f"{trace.name}: nothing was sent yet, so its teacher saw no image")
+    if turn is None:
+        return [0]
+    made = [(c.turn, c.image_index) for c in trace.calls if c.image_index is not None]
+    numbers = [number for of, number in made if of == turn]
+    if not numbers:
+        turns = sorted({of for of, _ in made})
+        raise NotFoundError(
+            f"{trace.name}: no call of turn {turn} gave an image; {_those_that_did(turns)}"
+        )
+    return numbers
+
+
+def _those_that_did(turns: Sequence[int]) -> str:
+    if not turns:
+        return "none of the trace did"
+    return f"those of {'turn' if len(turns) == 1 else 'turns'} {', '.join(map(str, turns))} did"
+
+
+def _stem(trace: StoredTrace) -> str:
+    return trace.name.replace(":", "_")  # which stands behind a dataset's name
+
+
+def _placed(out: Path | None, files: Sequence[tuple[str, bytes]]) -> list[tuple[Path, bytes]]:
+    """Files by name, each with its path: `out` itself, or in it where it is a folder."""
+    if out is None or out.is_dir() or not out.suffix:
+        return [((out or Path()) / name, data) for name, data in files]
+    if len(files) > 1:
+        raise ExportError(f"there are {len(files)} images; name a folder instead of {out}")
+    name, data = files[0]
+    wanted = Path(name).suffix
+    if data and out.suffix.lower() not in (wanted, wanted.replace(".jpg", ".jpeg")):
+        raise ExportError(f"{out}: this image was sent in another format; end the name in {wanted}")
+    return [(out, data)]

@@ -1,0 +1,139 @@
+"""Reads a chat completion: what the message says, however a server puts it, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+import httpx2
+import orjson
+
+from geostore.conversation.messages import split_reasoning
+from geostore.errors import TeacherError
+from geostore.identity import canonical_text
+from geostore.records import ReasoningSource, Reply
+
+
+def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[str], str]) -> Reply:
+    """The reply in a response of status 200.
+
+    shown: makes a message that quotes the server fit to be stored.
+    Raises TeacherError (``bad_response``) where there is none, with the usage that was billed.
+    """
+
+    def bad(message: str, usage: dict[str, Any] | None = None) -> TeacherError:
+        return TeacherError(
+            shown(message),
+            error_class="bad_response",
+            status=response.status_code,
+            usage_json=canonical_text(usage) if usage else None,
+        )
+
+    try:
+        body = _loads(response.content)
+    except ValueError as error:
+        kind = response.headers.get("content-type", "")
+        start = shown(response.text)[:80]
+        raise bad(f"the response is not JSON ({kind}): {start!r}") from error
+    if not isinstance(body, dict):
+        raise bad("the response is not a JSON object")
+    usage = _dict(body.get("usage"))
+    choices = body.get("choices")
+    choice = choices[0] if _is_list_of_dicts(choices) else {}
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        said = f": {body['error']}" if body.get("error") else ""
+        raise bad(f"the response holds no message{said}", usage)
+    content, calls = message.get("content"), message.get("tool_calls")
+    if not isinstance(content, str | None) or not (not calls or _is_list_of_dicts(calls)):
+        raise bad("the message's content or calls have an unknown form", usage)
+    text, reasoning, source = _parted(message, _clean(content or ""))
+    finish_reason = choice.get("finish_reason")
+    if not text and not calls and reasoning is None and finish_reason != "content_filter":
+        raise bad("the message is empty", usage)
+    return Reply(
+        response=text,
+        reasoning=reasoning,
+        reasoning_source=source,
+        native_calls=_native_calls(calls) if calls else None,
+        finish_reason=str(finish_reason) if finish_reason is not None else None,
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
+        total_tokens=_count(usage, "total_tokens"),
+        cached_tokens=_count(_dict(usage.get("prompt_tokens_details")), "cached_tokens"),
+        reasoning_tokens=_count(_dict(usage.get("completion_tokens_details")), "reasoning_tokens"),
+        latency_ms=latency_ms,
+        served_model=_optional_text(body.get("model")),
+        request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")),
+    )
+
+
+def _parted(
+    message: dict[str, Any], content: str
+) -> tuple[str, str | None, ReasoningSource | None]:
+    """Response, reasoning and where it stood: a field by either name, or <think> tags."""
+    fields: tuple[ReasoningSource, ...] = ("reasoning", "reasoning_content")
+    for name in fields:
+        if isinstance(message.get(name), str) and message[name]:
+            return content, _clean(message[name]), name
+    return split_reasoning(content)
+
+
+def _native_calls(calls: list[dict[str, Any]]) -> str:
+    """Canonical JSON of the calls; one that a server sent without an id of its own gets one.
+
+    The id ties a result to its call, so without it the call cannot be answered.
+    """
+    taken: set[str] = set()
+    named = []
+    for number, call in enumerate(calls):
+        given = call.get("id")
+        known = given if isinstance(given, str) and given not in taken else ""
+        taken.add(known)
+        named.append({**call, "id": known or f"call_{number}"})
+    return canonical_text(named)
+
+
+def _loads(content: bytes) -> Any:
+    """The JSON value; half of a surrogate pair, which some servers send, is replaced.
+
+    Raises ValueError where it is no JSON.
+    """
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        # The strict parser refuses lone surrogates, but the response is paid for.
+        return _whole_characters(json.loads(content))
+
+
+def _whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole_characters(k): _whole_characters(v) for k, v in value.items()}
+    return value
+
+
+def _clean(text: str) -> str:
+    """Without NUL, at which other readers of the file would end the text."""
+    return text.replace("\x00", "�")
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_list_of_dicts(value: Any) -> TypeGuard[list[dict[str, Any]]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _count(usage: dict[str, Any], name: str) -> int | None:
+    value = usage.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _optional_text(value: Any) -> str | None:
+    return _clean(value) if isinstance(value, str) else None

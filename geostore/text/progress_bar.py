@@ -1,0 +1,103 @@
+"""Shows how far a command is that works through things it can count.
+
+On a terminal a bar that goes when the work is done, elsewhere a line now and
+then; nothing for work that is soon done. Everything goes to stderr.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from geostore.text.phrases import span
+
+PLAIN_INTERVAL = 30.0
+"""Seconds between lines where there is no terminal."""
+
+_WORTH_A_BAR = 1.0  # seconds of work
+
+
+class CountProgress:
+    """Use as a context manager. things: what is counted, in the plural; quiet: show nothing.
+
+    interval: seconds between plain lines.
+    """
+
+    def __init__(
+        self, things: str, *, quiet: bool = False, interval: float = PLAIN_INTERVAL
+    ) -> None:
+        self._things = things
+        self._quiet = quiet
+        self._interval = interval
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self._began = self._last_line = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=self._err,
+            transient=True,
+        )
+        self._task = self._bar.add_task(things, total=None, state="")
+        self._drawn = False
+
+    def __enter__(self) -> CountProgress:
+        self._began = self._last_line = time.monotonic()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Take the bar away: another may want its place."""
+        if self._drawn:
+            self._bar.stop()
+            self._drawn = False
+
+    def show(self, done: int, total: int, state: str = "") -> None:
+        """So many of so many are done. state: what else is to be said."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if self._err.is_terminal:
+            self._bar.update(self._task, completed=done, total=total, state=state)
+            if done >= total:
+                self._end()
+            elif not self._drawn and now - self._began >= _WORTH_A_BAR:
+                self._bar.start()
+                self._drawn = True
+        elif now - self._last_line >= self._interval:
+            self._last_line = now
+            parts = [f"{done:,} of {total:,} {self._things}", state]
+            if done:
+                parts.append(
+                    f"about {span(max(total - done, 0) * (now - self._began) / done)} left"
+                )
+            self._err.print(", ".join(filter(None, parts)))
+
+
+class CheckProgress(CountProgress):
+    """A `verify.Watcher` for people."""
+
+    def __init__(self) -> None:
+        super().__init__("traces")
+        self._planned = 0
+
+    def __enter__(self) -> CheckProgress:
+        super().__enter__()
+        return self
+
+    def planned(self, traces: int) -> None:
+        """How many traces will be checked."""
+        self._planned = traces
+
+    def checked(self, *, traces: int, images: int, failures: int) -> None:
+        """How far it is, the rate, and what was found on the way."""
+        state = f"{images / max(time.monotonic() - self._began, 1e-9):.0f} images/s"
+        if failures:
+            state += f", {failures:,} failed"
+        self.show(traces, self._planned, state)

@@ -1,0 +1,363 @@
+"""Rewards side by side: listed, shown, chosen, weighted, compared, and used by what reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from geostore.cli import app
+from geostore.errors import RewardError
+from geostore.export import Filter, export
+from geostore.rewards import Selection, ensure_spec, make_spec, read_spec, rescore, resolve_spec
+from geostore.rewards.compare import compare, mean_ranks
+from geostore.store import Store
+from geostore.store.rewards import default_spec, get_spec
+from tests.builders import StoreBuilder, fill, make_dataset
+from tests.hand_made import Traces
+
+
+def said(*arguments: str | Path) -> str:
+    """What a command prints; it must succeed."""
+    found = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert found.exit_code == 0, (found.output, found.exception)
+    return found.output
+
+
+def refused(*arguments: str | Path) -> str:
+    """The sentence of the error that a command ends with."""
+    found = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert found.exit_code != 0
+    return f"{found.output} {found.exception}"
+
+
+# --- weighted --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def played(traces: Traces) -> Traces:
+    """Near and well made; far, with a bad call and many tokens; no coordinates."""
+    for guess, form, calls, tokens in (
+        ((0.0, 1.0), "boxed", [1, 1], 100),
+        ((0.0, 90.0), "hemisphere", [1, 0, 0, 1], 5000),
+        (None, None, [], None),
+    ):
+        trace_id = traces.answered(guess)
+        traces.play(trace_id, calls=calls, tokens=tokens)
+        traces.connection.execute(
+            "update answers set form = ? where trace_id = ?", (form, trace_id)
+        )
+    return traces
+
+
+@pytest.mark.parametrize(
+    ("params", "scores"),
+    [
+        ({"parsed": "1"}, [1, 1, 0]),
+        ({"format": "1"}, [1, 0, 0]),
+        ({"tools": "1"}, [1, 0.5, 1]),
+        ({"tool_use": "1"}, [1, 1, 0]),
+        ({"turns": "1"}, [0.2, 0.2, 0.2]),
+        ({"turns": "-1", "turns.max": "2"}, [-1, -1, -1]),
+        ({"tokens": "1"}, [100 / 4096, 1, None]),
+        ({"tokens": "1", "tokens.max": "200"}, [0.5, 1, None]),
+        ({"threshold": "0.8", "format": "0.2"}, [1.0, 0.0, None]),
+        ({"threshold": "0.8", "format": "0.2", "unparsed": "0"}, [1.0, 0.0, 0.0]),
+        ({"threshold": "1", "unparsed": "-0.5"}, [1, 0, -0.5]),
+        (
+            {"threshold:near": "0.5", "threshold:near.km": "50", "threshold:far": "0.25"},
+            [0.25, 0.0, None],
+        ),
+        ({"linear": "0.333", "rounding": "1"}, [0.3, 0.2, None]),
+    ],
+)
+def test_a_weighted_reward_is_the_sum_of_its_terms(
+    played: Traces, params: dict[str, str], scores: list[float | None]
+) -> None:
+    """And what one term does not know, the sum does not know."""
+    rescore(played.connection, make_spec("weighted", params))
+    found = [score for (score,) in played.rows("score")]
+    assert found == [None if s is None else pytest.approx(s) for s in scores]
+    assert [km is None for (km,) in played.rows("distance_km")] == [False, False, True]
+
+
+terms = st.dictionaries(
+    st.sampled_from(["geoguessr", "linear", "format", "tools", "turns", "threshold:a"]),
+    st.integers(-9, 9).map(lambda n: str(n / 10)),
+    min_size=1,
+)
+
+
+@given(given_terms=terms, data=st.data())
+def test_the_order_and_the_names_of_terms_decide_nothing(
+    given_terms: dict[str, str], data: st.DataObject
+) -> None:
+    params = {**given_terms, "rounding": "4"}
+    if "geoguessr" in params:
+        params["geoguessr.scale"] = "2000"
+    shuffled = dict(data.draw(st.permutations(list(params.items()))))
+    renamed = {key.replace("threshold:a", "threshold:z"): v for key, v in shuffled.items()}
+    spec = make_spec("weighted", params)
+    assert make_spec("weighted", shuffled).sha256 == spec.sha256
+    assert make_spec("weighted", renamed).sha256 == spec.sha256
+    assert make_spec("weighted", {**params, "rounding": "5"}).sha256 != spec.sha256
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({}, "needs at least one term"),
+        ({"golf": "1"}, "no term or parameter 'golf'; it has: geoguessr, .*tokens, .*unparsed"),
+        ({"linear": "much"}, "the weight of linear must be a number"),
+        ({"linear": "nan"}, "finite"),
+        ({"linear.max": "5"}, "no weight for it: linear=0.5"),
+        ({"linear": "1", "linear.scale": "5"}, "linear has no parameter 'scale'; it has: max"),
+        ({"format": "1", "format.weight": "5"}, "format has no parameter 'weight'; it has: none"),
+        ({"turns": "1", "turns.max": "0"}, "above 0"),
+        ({"parsed": "1", "unparsed": "far"}, "unparsed must be a number"),
+    ],
+)
+def test_a_weighted_reward_that_makes_no_sense_is_refused(
+    params: dict[str, str], words: str
+) -> None:
+    with pytest.raises(RewardError, match=words):
+        make_spec("weighted", params)
+
+
+def test_a_reward_in_a_file_is_the_one_on_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(
+        json.dumps(
+            {
+                "reward": "weighted",
+                "name": "mine",
+                "parameters": {
+                    "steps": 0.5,
+                    "steps.table": [[1, 1], [100, 0.5]],
+                    "format": 0.5,
+                    "unparsed": None,
+                },
+            }
+        )
+    )
+    written = {"format": "0.5", "steps.table": "[[1, 1.0], [100.0, 0.5]]", "steps": "0.5"}
+    assert read_spec(path).sha256 == make_spec("weighted", written).sha256
+    assert read_spec(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"reward": "linear", "params": {}}', '{"reward": "golf"}']
+)
+def test_a_file_that_is_no_reward_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(RewardError, match=r"mine\.json|no reward 'golf'"):
+        read_spec(path)
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def test_a_reward_is_found_by_name_or_by_its_hash(traces: Traces) -> None:
+    connection = traces.connection
+    mine = make_spec("linear", {"max": "5000"}, name="mine")
+    ensure_spec(connection, mine)
+    assert get_spec(connection, "mine").sha256 == mine.sha256
+    assert get_spec(connection, mine.sha256[:4]).sha256 == mine.sha256
+    assert resolve_spec(connection, "mine").sha256 == mine.sha256
+    assert resolve_spec(connection, "linear") == make_spec("linear")
+    with pytest.raises(RewardError, match=rf"no reward 'yours'; it has: mine \({mine.sha256[:8]}"):
+        get_spec(connection, "yours")
+    with pytest.raises(RewardError, match="has its parameters already"):
+        resolve_spec(connection, "mine", {"max": "3"})
+    ensure_spec(connection, make_spec("linear", {"max": "6000"}, name="mine"))
+    with pytest.raises(RewardError, match=r"may be mine .* or mine .*; give the hash"):
+        get_spec(connection, "mine")
+
+
+def test_the_commands_list_show_and_choose(played: Traces) -> None:
+    """As a person goes about it: compute, look, choose, and be told what is missing."""
+    path = played.path
+    rescore(played.connection, make_spec())
+    played.connection.execute("update reward_specs set is_default = 1")
+    played.connection.close()
+    store = ("--store", path)
+    one = said("rescore", *store, "--reward", "linear", "--name", "mine", "--where", "lon = 0")
+    assert "mine (" in one
+    assert "computed 3, found done 0" in one
+    mixed = ("--reward", "weighted", "--param", "geoguessr=0.9", "--param", "format=0.1")
+    assert "computed 1, found" in said("rescore", *store, *mixed, "--where", "answer_lon > 50")
+    listed = said("rewards", "list", *store)
+    for words in ("geoguessr", "mine", "default", "max(0, 1 - d / max)", "exp(-d / scale)"):
+        assert words in listed
+    assert "missing: 2" in said("rewards", "show", "weighted(format=0.1, geoguessr=0.9)", *store)
+    kind = said("rewards", "show", "weighted", *store)
+    assert "share of tool calls" in kind
+    chosen = said("rewards", "default", "weighted(format=0.1, geoguessr=0.9)", *store)
+    assert "the default reward is weighted(" in chosen
+    assert "2 traces lack it; compute it with: geostore rescore --reward " in chosen
+    hash_ = chosen.rpartition("--reward ")[2].strip()
+    assert "computed 2, found done 1" in said("rescore", *store, "--reward", hash_)
+    assert "computed 0, found done 3" in said("rescore", *store)
+    assert "lack" not in said("rewards", "default", "mine", *store)
+    with Store.open(path) as opened:
+        default = default_spec(opened.connection)
+        assert default is not None
+        assert default.name == "mine"
+    assert "no reward 'golf'" in refused("rewards", "default", "golf", *store)
+    assert "3 traces lack it" in said("rewards", "default", "steps", *store)
+
+
+def test_what_contradicts_itself_is_a_usage_error(played: Traces) -> None:
+    store = ("--store", played.path)
+    assert "two rewards" in refused("rescore", *store, "--reward", "linear", "--custom", "a:b")
+    assert "no --param" in refused("rescore", *store, "--custom", "a:b", "--param", "x=1")
+
+
+# --- what reads ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def store_of_six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six real traces with the rewards of two specs; only for reading."""
+    folder = tmp_path_factory.mktemp("six")
+    with Store.open(folder / "geostore.db", create=True, durability="normal") as store:
+        fill(StoreBuilder(store, make_dataset(folder / "photos")))
+        rescore(store.connection, make_spec("threshold", {"km": "100"}, name="near"))
+    return folder / "geostore.db"
+
+
+def test_an_export_takes_the_scores_of_the_reward_it_is_told(
+    store_of_six: Path, tmp_path: Path
+) -> None:
+    with Store.open(store_of_six) as store:
+        near = export(store, tmp_path / "near", filters=Filter(reward="near", min_score=1.0))
+        ordinary = export(store, tmp_path / "ordinary", filters=Filter(min_score=0.9))
+        with pytest.raises(RewardError, match=r"no reward 'far'; it has: geoguessr \("):
+            export(store, tmp_path / "far", filters=Filter(reward="far"))
+    assert near.count == 2
+    manifest = json.loads((tmp_path / "near" / "manifest.json").read_text())
+    assert manifest["reward_spec"]["name"] == "near"
+    scores = {
+        json.loads(path.read_text())["reward_score"]["score"]
+        for path in (tmp_path / "near").rglob("*.json")
+        if path.name != "manifest.json"
+    }
+    assert scores == {1.0}
+    assert ordinary.count == 3
+    assert not (tmp_path / "far").exists()
+
+
+def test_stats_and_queries_take_the_reward_they_are_told(store_of_six: Path) -> None:
+    store = ("--store", store_of_six)
+    ordinary: dict[str, Any] = json.loads(said("stats", *store, "--json"))["store"]
+    near: dict[str, Any] = json.loads(said("stats", *store, "--json", "--reward", "near"))["store"]
+    assert ordinary["mean_km"] == near["mean_km"]
+    assert near["mean_score"] == pytest.approx(0.5)
+    assert ordinary["mean_score"] != near["mean_score"]
+    question = "select distinct score from trace_results where score is not null order by 1"
+    rows = json.loads(said("query", question, *store, "--format", "json", "--reward", "near"))
+    assert [row["score"] for row in rows] == [0.0, 1.0]
+    assert "no reward 'far'" in refused("stats", *store, "--reward", "far")
+
+
+def test_from_python_too_the_reward_can_be_named(store_of_six: Path, tmp_path: Path) -> None:
+    import geostore
+
+    with geostore.open(store_of_six) as store:
+        assert store.stats(reward="near")["store"]["mean_score"] == pytest.approx(0.5)
+        found = list(store.traces(reward="near", min_score=1.0))
+        assert {trace.reward_spec for trace in found} == {"near"}
+        assert store.export(tmp_path / "out", reward="near", min_score=1.0).count == len(found) == 2
+        question = "select max(score) as best, min(score) as worst from trace_results"
+        assert store.query(question, reward="near") == [{"best": 1.0, "worst": 0.0}]
+
+
+# --- compared --------------------------------------------------------------------------------
+
+
+def plain_ranks(values: list[float]) -> list[float]:
+    """Ranks by counting, as the definition has them."""
+    return [
+        sum(other < value for other in values) + (sum(other == value for other in values) + 1) / 2
+        for value in values
+    ]
+
+
+@given(st.lists(st.integers(0, 5).map(float), min_size=1, max_size=30))
+def test_equal_values_share_the_mean_of_their_ranks(values: list[float]) -> None:
+    assert mean_ranks(np.array(values)).tolist() == plain_ranks(values)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=12),
+)
+def test_the_correlation_is_that_of_the_ranks(pairs: list[tuple[int, int]]) -> None:
+    from geostore.rewards.compare import _correlation
+
+    first, second = (plain_ranks([float(v) for v in values]) for values in zip(*pairs, strict=True))
+    found = _correlation(np.array(first), np.array(second))
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        assert found is None
+    else:
+        assert found == pytest.approx(np.corrcoef(first, second)[0, 1])
+
+
+def test_a_comparison_counts_ranks_accepted_traces_and_movers(traces: Traces) -> None:
+    """By hand: linear and threshold agree on order, and differ on what is accepted."""
+    for degrees in (1.0, 5.0, 10.0, 60.0, 120.0):
+        traces.answered((0.0, degrees))
+    traces.answered(None)
+    connection = traces.connection
+    linear, near = make_spec("linear"), make_spec("threshold", {"km": "600"})
+    for spec in (linear, near):
+        rescore(connection, spec)
+    one, other = (get_spec(connection, spec.sha256) for spec in (linear, near))
+    found = compare(connection, one, other, min_score=0.5)
+    assert (found.compared, found.only, found.other_only, found.neither) == (5, 0, 0, 1)
+    assert (found.accepted_both, found.accepted_only, found.accepted_other) == (2, 2, 0)
+    ranks, others = [1, 2, 3, 4, 5], [1.5, 1.5, 4, 4, 4]
+    assert found.rho == pytest.approx(np.corrcoef(ranks, others)[0, 1])
+    assert [(m.trace, m.rank, m.other_rank) for m in found.movers] == [
+        ("3-aaaaaaaa-1", 3.0, 4.0),
+        ("5-aaaaaaaa-1", 5.0, 4.0),
+        ("1-aaaaaaaa-1", 1.0, 1.5),
+        ("2-aaaaaaaa-1", 2.0, 1.5),
+    ]
+    assert found.movers[0].distance_km == pytest.approx(1111.95, abs=0.01)
+    same = compare(connection, one, one, min_score=0.5)
+    assert (same.rho, same.movers) == (pytest.approx(1.0), ())
+
+
+def test_a_comparison_of_nothing_is_not_defined(traces: Traces) -> None:
+    spec = make_spec()
+    rescore(traces.connection, spec)
+    one = get_spec(traces.connection, spec.sha256)
+    found = compare(traces.connection, one, one, min_score=0.5)
+    assert (found.compared, found.rho, found.movers) == (0, None, ())
+
+
+def test_the_command_compares_and_computes_what_it_needs(played: Traces) -> None:
+    played.connection.close()
+    options = ("rescore", "--store", played.path, "--reward", "linear", "--compare", "steps")
+    assert "leave out --dry-run" in refused(*options, "--dry-run")
+    text = said(*options)
+    for words in ("computed 3", "Spearman's rho: ", "accepted (score >= 0.3)", "linear ("):
+        assert words in text
+    found = json.loads(said(*options, "--json", "--min-score", "0.9"))
+    assert found["computed"] == 0
+    assert found["comparison"]["compared"] == 2
+    assert found["comparison"]["accepted_only"] == 1
+
+
+def test_one_trace_is_enough_for_a_selection_of_one(played: Traces) -> None:
+    """A selection narrows what is looked at, so that nothing else counts as done."""
+    rescore(played.connection, make_spec())
+    found = rescore(played.connection, make_spec(), selection=Selection(trace_id=2))
+    assert (found.computed, found.found_done) == (0, 1)

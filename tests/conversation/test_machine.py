@@ -1,0 +1,357 @@
+"""The state machine of a trace: what comes next, and that a cut changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geostore.conversation.machine import Ask, Conversation, Run
+from geostore.conversation.messages import LAST_TURN, RequestWriter, data_url
+from geostore.conversation.recipe import make_recipe
+from geostore.conversation.toolbench import ToolBench
+from geostore.imaging import prepare_photo
+from geostore.records import Closing, Recipe, ToolCall, Turn
+from tests.conftest import photo_bytes
+from tests.minds import ROTATE, ZOOM, answer, text_call
+
+PHOTO = photo_bytes(1)
+BENCH = ToolBench()
+
+
+def recipe_of(**options: object) -> Recipe:
+    return make_recipe(model="test", **options)  # type: ignore[arg-type]
+
+
+def turn_of(ask: Ask, response: str, **fields: object) -> Turn:
+    turn = Turn(
+        turn=ask.turn,
+        response=response,
+        reasoning=None,
+        reasoning_source=None,
+        native_calls=None,
+        finish_reason="stop",
+        turn_limit=ask.turn_limit,
+        request_sha256=ask.request_sha256,
+    )
+    return replace(turn, **fields)  # type: ignore[arg-type]
+
+
+class Player:
+    """Plays a conversation with a list of responses, writing down each request and row."""
+
+    def __init__(self, recipe: Recipe, limits: Callable[[int], int]) -> None:
+        self.recipe = recipe
+        self.limits = limits
+        self.sent = prepare_photo(PHOTO, recipe.limits)
+        self.rows: list[Turn | ToolCall] = []
+        self.requests: dict[int, bytes] = {}
+        self.urls = {self.sent.sha256: data_url(self.sent)}
+        self.writer = RequestWriter(recipe)
+
+    def conversation(self, rows: list[Turn | ToolCall]) -> Conversation:
+        return Conversation.resume(
+            self.recipe,
+            self.writer,
+            self.sent.facts,
+            turns=[row for row in rows if isinstance(row, Turn)],
+            calls=[row for row in rows if isinstance(row, ToolCall)],
+        )
+
+    def play(self, responses: list[Callable[[Ask], Turn]], rows: list[Turn | ToolCall]) -> Closing:
+        """Play on from rows; `responses[k]` is said in turn k + 1."""
+        conversation = self.conversation(rows)
+        self.rows = list(rows)
+        self.requests = {}
+        while True:
+            step = conversation.next(self.limits(len(conversation.turns) + 1))
+            if isinstance(step, Closing):
+                return step
+            if isinstance(step, Ask):
+                wire = [message.wire(self.urls) for message in step.messages]
+                self.requests[step.turn] = self.writer.body(wire)
+                turn = responses[step.turn - 1](step)
+                conversation.add_turn(turn)
+                self.rows.append(turn)
+            else:
+                call, image = BENCH.run(step, self.recipe, PHOTO)
+                if image is not None:
+                    self.urls[image.sha256] = data_url(image)
+                conversation.add_call(call)
+                self.rows.append(call)
+
+
+def saying(response: str, **fields: object) -> Callable[[Ask], Turn]:
+    return lambda ask: turn_of(ask, response, **fields)
+
+
+def native(*calls: tuple[str, object], content: str = "") -> Callable[[Ask], Turn]:
+    def say(ask: Ask) -> Turn:
+        written = [
+            {
+                "id": f"c{ask.turn}_{i}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
+            for i, (name, arguments) in enumerate(calls)
+        ]
+        return turn_of(ask, content, native_calls=json.dumps(written), finish_reason="tool_calls")
+
+    return say
+
+
+TEXTS = st.sampled_from(
+    [
+        answer(48.1, 11.5),
+        "Let me think about it.",
+        text_call(ZOOM, {"bbox_2d": [100, 100, 500, 500]}),
+        text_call(ZOOM, {"bbox_2d": [0, 0, 300, 300]}) + text_call(ROTATE, {"angle": 30}),
+        text_call(ROTATE, {"angle": 180}) + answer(1, 2),
+        text_call(ZOOM, {"bbox_2d": [5, 5, 5, 5]}),
+        text_call("no_such_tool", {}),
+        "<tool_call>{broken</tool_call>",
+        text_call(ROTATE, {"angle": 90, "img_idx": 0}) * 5,
+        'He said "url":"sha256:' + "0" * 64 + '" and smiled.',
+        text_call(ZOOM, {"bbox_2d": [0, 0, 900, 900]}).removesuffix("</tool_call>"),
+    ]
+)
+FIELDS = st.sampled_from(
+    [
+        {},
+        {"finish_reason": "length"},
+        {"reasoning": "hm", "reasoning_source": "reasoning"},
+        {"reasoning": "hm", "reasoning_source": "think"},
+        {"finish_reason": "content_filter"},
+    ]
+)
+NATIVE = st.lists(
+    st.sampled_from(
+        [
+            (ZOOM, {"bbox_2d": [100, 100, 500, 500]}),
+            (ROTATE, {"angle": 45}),
+            (ROTATE, {"angle": "much"}),
+            ("", {}),
+        ]
+    ),
+    max_size=4,
+)
+
+
+@st.composite
+def played(draw: st.DrawFn) -> tuple[Player, list[Callable[[Ask], Turn]], Closing]:
+    protocol = draw(st.sampled_from(["text", "native"]))
+    frame = draw(st.sampled_from(["pixel", "norm1000", "norm1000_yx"]))
+    recipe = recipe_of(protocol=protocol, bbox_frame=frame, tools=draw(st.booleans()))
+    limit = draw(st.integers(1, 5))
+    if protocol == "native" and recipe.tools:
+        said = [native(*draw(NATIVE)) for _ in range(3)] + [saying(answer(1, 2)), saying("what?")]
+        responses = draw(st.permutations(said))
+    else:
+        responses = [saying(draw(TEXTS), **draw(FIELDS)) for _ in range(5)]
+    player = Player(recipe, lambda turn: limit)
+    return player, responses, player.play(responses, [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(played())
+def test_resuming_from_any_prefix_of_the_rows_reaches_the_same_end_with_the_same_bytes(
+    game: tuple[Player, list[Callable[[Ask], Turn]], Closing],
+) -> None:
+    """Promise 1 and 4: after a kill at any row, exactly the missing requests are sent."""
+    player, responses, end = game
+    rows, requests = player.rows, player.requests
+    for cut in range(len(rows) + 1):
+        kept = rows[:cut]
+        assert player.play(responses, kept) == end
+        assert player.rows == rows
+        paid = sum(isinstance(row, Turn) for row in kept)
+        assert player.requests == {t: body for t, body in requests.items() if t > paid}
+
+
+@settings(max_examples=60, deadline=None)
+@given(played())
+def test_the_request_hash_of_every_turn_follows_from_the_rows_before_it(
+    game: tuple[Player, list[Callable[[Ask], Turn]], Closing],
+) -> None:
+    player, _, _ = game
+    for at, row in enumerate(player.rows):
+        if isinstance(row, Turn):
+            step = player.conversation(player.rows[:at]).next(row.turn_limit)
+            assert isinstance(step, Ask)
+            assert step.request_sha256 == row.request_sha256
+
+
+@settings(max_examples=60, deadline=None)
+@given(played())
+def test_a_body_is_json_and_each_image_in_it_is_a_data_url(
+    game: tuple[Player, list[Callable[[Ask], Turn]], Closing],
+) -> None:
+    player, _, _ = game
+    for body in player.requests.values():
+        for message in json.loads(body)["messages"]:
+            parts = message["content"] if isinstance(message["content"], list) else []
+            for part in parts:
+                if part["type"] == "image_url":
+                    assert part["image_url"]["url"].startswith("data:image/")
+
+
+def last_text(player: Player, turn: int) -> str:
+    content = json.loads(player.requests[turn])["messages"][-1]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
+
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["text", "native"])
+BOX = (ZOOM, {"bbox_2d": [0, 0, 500, 500]})
+
+
+def calling(
+    protocol: str, *calls: tuple[str, object], beside: str = "", **fields: object
+) -> Callable[[Ask], Turn]:
+    """A turn that makes these calls in a protocol, with text beside them."""
+    if protocol == "native":
+        return lambda ask: replace(native(*calls, content=beside)(ask), **fields)  # type: ignore[arg-type]
+    return saying("".join(text_call(*call) for call in calls) + beside, **fields)
+
+
+@PROTOCOLS
+def test_a_call_together_with_an_answer_runs_and_the_answer_is_not_final(protocol: str) -> None:
+    player = Player(recipe_of(protocol=protocol), lambda turn: 5)
+    both = calling(protocol, BOX, beside=answer(1, 2))
+    end = player.play([both, saying(answer(3, 4))], [])
+    assert end == Closing("answered", "answer")
+    assert len(player.requests) == 2
+
+
+@PROTOCOLS
+def test_an_answer_beside_a_call_is_final_where_the_recipe_says_so(protocol: str) -> None:
+    recipe = replace(recipe_of(protocol=protocol), answer_with_calls="final")
+    player = Player(recipe, lambda turn: 5)
+    both = calling(protocol, BOX, beside=answer(1, 2))
+    assert player.play([both], []) == Closing("answered", "answer")
+    assert len(player.rows) == 1, "the call is not run: nobody would see what it gave"
+
+
+@PROTOCOLS
+def test_on_the_last_turn_an_answer_beside_a_call_counts(protocol: str) -> None:
+    player = Player(recipe_of(protocol=protocol), lambda turn: 1)
+    both = calling(protocol, BOX, beside=answer(1, 2))
+    assert player.play([both], []) == Closing("answered", "answer")
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_turn_that_was_cut_runs_no_call_and_can_be_asked_again(
+    protocol: str, whole: bool
+) -> None:
+    """What is asked then shows no call without a result, which servers refuse."""
+    player = Player(recipe_of(protocol=protocol), lambda turn: 5)
+    cut = calling(protocol, BOX, finish_reason="length")
+    if not whole and protocol == "text":
+        half = text_call(*BOX).removesuffix("]}}\n</tool_call>")
+        cut = saying(half, finish_reason="length")
+    end = player.play([cut], [])
+    assert end == Closing("exhausted", "truncated")
+    assert len(player.rows) == 1
+    again = player.conversation(player.rows).next(5, go_on=True)
+    assert isinstance(again, Ask)
+    messages = [json.loads(message.canonical) for message in again.messages]
+    assert [message["role"] for message in messages[2:]] == ["assistant", "user"]
+    assert "tool_calls" not in messages[2]
+    assert "cut off" in messages[3]["content"][0]["text"]
+
+
+@PROTOCOLS
+def test_calls_past_the_limit_of_a_turn_are_refused_in_words(protocol: str) -> None:
+    player = Player(recipe_of(protocol=protocol), lambda turn: 5)
+    many = calling(protocol, *[(ROTATE, {"angle": 90})] * 5)
+    player.play([many, saying(answer(1, 2))], [])
+    calls = [row for row in player.rows if isinstance(row, ToolCall)]
+    assert [call.error_kind for call in calls] == [None, None, None] + ["too_many_calls"] * 2
+
+
+def test_tags_inside_thought_are_neither_calls_nor_answers() -> None:
+    player = Player(recipe_of(), lambda turn: 5)
+    thought = f"<think>{text_call(ZOOM, {'bbox_2d': [0, 0, 9, 9]})}{answer(1, 2)}</think>Well."
+    end = player.play([saying(thought), saying(answer(3, 4))], [])
+    assert end == Closing("answered", "answer")
+    assert not [row for row in player.rows if isinstance(row, ToolCall)]
+    assert "neither a tool call nor an answer" in last_text(player, 2)
+
+
+def test_a_response_with_neither_is_asked_again_twice_and_then_ends() -> None:
+    player = Player(recipe_of(), lambda turn: 9)
+    assert player.play([saying("hm")] * 3, []) == Closing("exhausted", "no_answer")
+    assert len(player.requests) == 3
+
+
+def test_the_last_allowed_turn_says_so_inside_the_observation() -> None:
+    player = Player(recipe_of(protocol="text"), lambda turn: 2)
+    zoom = saying(text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]}))
+    end = player.play([zoom, zoom], [])
+    assert end == Closing("exhausted", "turn_limit")
+    assert LAST_TURN in last_text(player, 2)
+    assert last_text(player, 2).endswith("</tool_response>")
+
+
+def test_a_higher_turn_limit_goes_on_with_the_calls_that_were_left() -> None:
+    zoom = saying(text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]}))
+    player = Player(recipe_of(), lambda turn: 2)
+    player.play([zoom, zoom], [])
+    rows = player.rows
+    player.limits = lambda turn: 4
+    assert player.play([zoom, zoom, saying(answer(1, 2))], rows) == Closing("answered", "answer")
+    assert list(player.requests) == [3]
+
+
+def test_half_a_call_at_the_token_limit_is_not_run() -> None:
+    player = Player(recipe_of(), lambda turn: 5)
+    half = text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]}).removesuffix("]}}\n</tool_call>")
+    end = player.play([saying(half, finish_reason="length")], [])
+    assert end == Closing("exhausted", "truncated")
+    assert len(player.rows) == 1
+
+
+def test_a_whole_answer_before_the_token_limit_counts_and_is_marked() -> None:
+    player = Player(recipe_of(), lambda turn: 5)
+    end = player.play([saying(answer(1, 2) + " And now", finish_reason="length")], [])
+    assert end == Closing("answered", "truncated")
+
+
+def test_rows_out_of_order_are_refused() -> None:
+    player = Player(recipe_of(), lambda turn: 5)
+    player.play([saying(text_call(ROTATE, {"angle": 90})), saying(answer(1, 2))], [])
+    turn, call = player.rows[0], player.rows[1]
+    conversation = player.conversation([])
+    with pytest.raises(ValueError, match="out of order"):
+        conversation.add_call(call)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cannot follow"):
+        conversation.add_turn(replace(turn, turn=2))  # type: ignore[type-var]
+
+
+def test_rotating_moves_the_table_and_zooming_does_not() -> None:
+    player = Player(recipe_of(), lambda turn: 9)
+    turns = [
+        saying(text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]})),
+        saying(text_call(ROTATE, {"angle": 90})),
+        saying(text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]})),
+        saying(text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500], "img_idx": 1})),
+        saying(answer(1, 2)),
+    ]
+    player.play(turns, [])
+    calls = [row for row in player.rows if isinstance(row, ToolCall)]
+    assert [call.source_index for call in calls] == [0, 0, 2, 1]
+
+
+def test_the_next_step_is_the_same_until_a_row_is_fed() -> None:
+    player = Player(recipe_of(), lambda turn: 5)
+    conversation = player.conversation([])
+    assert conversation.next(5) == conversation.next(5)
+    step = conversation.next(5)
+    assert isinstance(step, Ask)
+    conversation.add_turn(turn_of(step, text_call(ROTATE, {"angle": 90})))
+    assert isinstance(conversation.next(5), Run)
+    assert conversation.next(5) == conversation.next(5)

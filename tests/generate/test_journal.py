@@ -1,0 +1,102 @@
+"""The writer thread: many changes in few commits, each told when it is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from geostore.errors import StoreError
+from geostore.generate.journal import Journal
+from geostore.store import Store
+from tests.store.test_store import DATASET, TURN
+
+
+def names(path: Path) -> set[str]:
+    with sqlite3.connect(path) as connection:
+        found = {row[0] for row in connection.execute("select name from datasets")}
+    connection.close()
+    return found
+
+
+def put(number: int):  # type: ignore[no-untyped-def]
+    return lambda store: store.put_dataset(
+        replace(DATASET, fingerprint=str(number), name=str(number))
+    )
+
+
+def test_what_was_acknowledged_is_seen_by_another_connection(tmp_path: Path) -> None:
+    path = tmp_path / "geostore.db"
+
+    async def run() -> None:
+        with Store.open(path, create=True) as store, Journal(store) as journal:
+            for number in range(5):
+                await journal.commit(put(number))
+                assert str(number) in names(path)
+
+    asyncio.run(run())
+
+
+def test_changes_that_wait_together_share_a_commit(tmp_path: Path) -> None:
+    async def run() -> int:
+        with Store.open(tmp_path / "geostore.db", create=True) as store, Journal(store) as journal:
+            commits: list[str] = []
+            store.connection.set_trace_callback(
+                lambda statement: commits.append(statement) if statement == "commit" else None
+            )
+            await asyncio.gather(*(journal.commit(put(number)) for number in range(100)))
+            return len(commits)
+
+    assert asyncio.run(run()) < 50
+
+
+def test_a_change_that_fails_fails_alone(tmp_path: Path) -> None:
+    path = tmp_path / "geostore.db"
+
+    async def run() -> list[object]:
+        with Store.open(path, create=True) as store, Journal(store) as journal:
+            changes = [put(1), lambda s: s.put_turn(99, TURN, run_id=1), put(2)]
+            return await asyncio.gather(
+                *(journal.commit(change) for change in changes), return_exceptions=True
+            )
+
+    first, second, third = asyncio.run(run())
+    assert isinstance(second, StoreError)
+    assert isinstance(first, int)
+    assert isinstance(third, int)
+    assert names(path) == {"1", "2"}
+
+
+def test_what_was_handed_over_is_kept_though_its_caller_is_cancelled(tmp_path: Path) -> None:
+    """A response is paid for whether or not somebody still waits for its commit."""
+    path = tmp_path / "geostore.db"
+
+    async def run() -> None:
+        with Store.open(path, create=True) as store, Journal(store) as journal:
+            with store.transaction():
+                pass
+            task = asyncio.create_task(journal.commit(put(1)))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await journal.commit(put(2))
+
+    asyncio.run(run())
+    assert names(path) == {"1", "2"}
+
+
+def test_leaving_the_block_commits_what_waits(tmp_path: Path) -> None:
+    path = tmp_path / "geostore.db"
+
+    async def run() -> None:
+        with Store.open(path, create=True) as store, Journal(store) as journal:
+            task = asyncio.create_task(journal.commit(put(1)))
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(run())
+    assert names(path) == {"1"}

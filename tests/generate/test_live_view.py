@@ -1,0 +1,254 @@
+"""What a person sees of a run: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import sqlite3
+import subprocess
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from geostore.costs.budget import Budget
+from geostore.costs.prices import Prices
+from geostore.generate.events import Gauges
+from geostore.generate.figures import RunFigures
+from geostore.generate.live_view import ProgressWatcher
+from geostore.pace import Pace, PaceLimits
+from geostore.records import TraceKey
+from geostore.text.phrases import failures_by_class, quality, span
+from geostore.text.progress_bar import CountProgress
+from tests.minds import zoom_then_answer
+from tests.running import Notes, command, environment, geostore, run
+from tests.store.test_store import TURN
+from tests.teacher_server import Body, Fault, teacher_server
+
+PRICES = Prices(10.0, 100.0)
+KEY = TraceKey(0, "ab" * 32, 1)
+
+
+def fault_at_first(number: int, body: Body) -> Fault | None:
+    return Fault(503) if number < 2 else None
+
+
+# --- figures -----------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_the_store(photo_dataset: Path, tmp_path: Path) -> None:
+    """Counted on the way, and the same as what the rows say afterwards."""
+    figures, store = RunFigures(), tmp_path / "geostore.db"
+    with teacher_server(zoom_then_answer, script=fault_at_first) as server:
+        run(server.url, photo_dataset, store, notes=figures, prices=PRICES)
+        run(server.url, photo_dataset, store, notes=(again := RunFigures()), num_samples=7)
+    connection = sqlite3.connect(store)
+    found = connection.execute(
+        "select avg(distance_km), avg(coalesce(score, 0) >= 0.3) from (select * from rewards "
+        "order by trace_id limit 6)"
+    ).fetchone()
+    connection.close()
+    assert (figures.mean_km, figures.accept_rate) == pytest.approx(found)
+    assert (figures.ended, figures.to_do, figures.done_before) == (6, 6, 0)
+    assert (figures.turns, figures.usage.total_tokens) == (12, 12 * 120)
+    assert dict(figures.failures) == {"server": 2}
+    # 12 responses of 100 tokens in and 20 out, at 10 and 100 per million.
+    assert figures.cost == pytest.approx(12 * (100 * 10 + 20 * 100) / 1e6)
+    assert (again.ended, again.to_do, again.done_before) == (1, 1, 6)
+
+
+def test_rates_are_of_this_run_and_tokens_a_second_of_the_last_minute() -> None:
+    now = 1_000.0
+    figures = RunFigures(clock=lambda: now)
+    figures.planned(100)
+    figures.found_done(60)
+    assert figures.left_seconds is None
+    assert figures.tokens_per_second == 0
+    figures.ended = 10
+    figures.turn(KEY, replace(TURN, prompt_tokens=500, completion_tokens=100, total_tokens=600))
+    now += 30
+    assert figures.per_minute == pytest.approx(20)
+    assert figures.left_seconds == pytest.approx(90)
+    assert figures.tokens_per_second == pytest.approx(20)
+    now += 29.5
+    assert figures.tokens_per_second == pytest.approx(600 / 59.5)
+    now += 30
+    assert figures.tokens_per_second == 0
+    assert figures.progress_text() == "10/40 traces, 60 done before, 6.7/min, about 4 min 28 s left"
+
+
+def test_what_cannot_be_known_yet_is_not_made_up() -> None:
+    figures = RunFigures()
+    assert (figures.mean_km, figures.accept_rate, figures.cost) == (None, None, None)
+    assert figures.quality_text() == "no distance yet"
+    assert figures.cost_text() == ""
+    assert figures.requests_text() == "none yet"
+
+
+def test_the_level_and_the_budget_are_read_off_the_run() -> None:
+    figures = RunFigures()
+    pace = Pace(PaceLimits(ceiling=64))
+    budget = Budget(model="m", max_cost=10.0, max_total_tokens=5000, prices=PRICES)
+    figures.started(Gauges(pace, 64, PRICES, budget))
+    assert figures.requests_text() == "0 in flight, 16 at a time of 64"
+    assert figures.cost_text() == "0.00; budget: 0.00 of 10.00, 0 of 5,000 tokens"
+
+
+# --- words -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (250, "4 min 10 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (47 * 3600 + 1800, "47 h 30 min"),
+        (60 * 3600, "2.5 days"),
+    ],
+)
+def test_lengths_of_time_are_said_as_people_do(seconds: float, said: str) -> None:
+    assert span(seconds) == said
+
+
+def test_failures_are_said_by_class_the_most_first() -> None:
+    assert failures_by_class({"timeout": 3, "server": 3, "rate_limit": 1200}) == (
+        "rate_limit 1,200, server 3, timeout 3"
+    )
+
+
+def test_distance_and_acceptance_are_said_together() -> None:
+    assert quality(823.6, 0.5317) == "mean 824 km, 53.2 % accepted"
+
+
+# --- on a terminal and elsewhere ---------------------------------------------------------------
+
+
+def test_without_a_terminal_lines_come_while_nothing_happens(
+    photo_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that is silent for minutes must not look like a run that is dead."""
+    late = lambda number, body: Fault(503, silent_seconds=1.6) if number == 0 else None  # noqa: E731
+    with (
+        teacher_server(zoom_then_answer, script=late) as server,
+        ProgressWatcher(verbose=False, saved_to="x", interval=0.4) as watcher,
+    ):
+        run(server.url, photo_dataset, tmp_path / "s.db", notes=watcher, num_samples=1)
+    lines = [line for line in capsys.readouterr().err.splitlines() if " in flight" in line]
+    expected = "0/1 traces, 0.0/min; 1 in flight, 4 at a time; 0 tokens, 0/s; no distance yet"
+    assert lines.count(expected) >= 2, lines
+
+
+def test_a_run_is_told_that_time_passes(photo_dataset: Path, tmp_path: Path) -> None:
+    notes = Notes()
+    late = lambda number, body: Fault(503, silent_seconds=1.2) if number == 0 else None  # noqa: E731
+    with teacher_server(zoom_then_answer, script=late) as server:
+        run(server.url, photo_dataset, tmp_path / "s.db", notes=notes, num_samples=1)
+    assert notes.ticks >= 1
+    assert [gauges.ceiling for gauges in notes.gauges] == [4]
+
+
+def seen_on_a_terminal(*arguments: str | Path) -> str:
+    """All that a command writes to a terminal of its own, 100 columns wide."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        stdin=theirs,
+        env=environment(TERM="xterm", COLUMNS="100", LINES="40"),
+    )
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # how Linux says that nobody holds the other end any more
+            break
+        if not part:
+            break
+        said += part
+    os.close(ours)
+    assert process.wait() == 0, said
+    return said.decode()
+
+
+def generate(url: str, dataset: Path, store: Path, *more: str) -> list[str | Path]:
+    options = ["--base-url", url, "--model", "m", "--concurrency", "2", *more]
+    return ["generate", "--dataset-path", dataset, "--store", store, *options]
+
+
+def test_a_terminal_shows_how_the_run_goes(photo_dataset: Path, tmp_path: Path) -> None:
+    prices = ("--price-in", "10", "--price-out", "100", "--max-total-tokens", "100000")
+    with teacher_server(zoom_then_answer, script=fault_at_first, latency=0.3) as server:
+        said = seen_on_a_terminal(
+            *generate(server.url, photo_dataset, tmp_path / "s.db", "--num-samples", "5", *prices)
+        )
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+    for words in (
+        r"━━━━━",
+        r"traces +\d/5 traces, [\d.]+/min, about \d+ s left",
+        r"requests +\d+ answered, [12] in flight, [12] at a time",
+        r"tokens +[\d,]+ tokens, [\d,]+/s",
+        r"quality +mean [\d,]+ km, [\d.]+ % accepted",
+        r"failures +server [12]",
+        r"cost +0\.0\d+, 0\.0\d+ per trace; budget: [\d,]+ of 100,000 tokens",
+    ):
+        assert re.search(words, plain), (words, plain)
+    assert "5 traces closed (5 answered)" in plain
+
+
+def test_counted_work_is_told_in_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with CountProgress("files", interval=0.0) as progress:
+        progress.show(0, 8)
+        progress.show(4, 8, "2 failed")
+    with CountProgress("files", interval=0.0, quiet=True) as progress:
+        progress.show(4, 8)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "0 of 8 files"
+    assert re.fullmatch(r"4 of 8 files, 2 failed, about 0 s left", second)
+
+
+def test_counted_work_has_a_bar_on_a_terminal_that_is_gone_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    console = partial(Console, file=terminal, force_terminal=True, width=100)
+    monkeypatch.setattr(
+        "geostore.text.progress_bar.Console",
+        lambda **options: console(**{**options, "stderr": False}),
+    )
+    with CountProgress("soon done") as progress:
+        progress.show(1, 2)
+    assert terminal.getvalue() == ""
+    monkeypatch.setattr("geostore.text.progress_bar._WORTH_A_BAR", 0.0)
+    with CountProgress("files") as progress:
+        progress.show(1, 2, "3 images/s")
+        progress._bar.refresh()
+        shown = terminal.getvalue()
+        progress.show(2, 2)
+        length = len(terminal.getvalue())
+        progress.show(2, 2)
+        assert len(terminal.getvalue()) == length, "it does not come again"
+    assert "files" in shown
+    assert "3 images/s" in shown
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_shows_only_how_it_ended(quiet: bool, photo_dataset: Path, tmp_path: Path) -> None:
+    more = ("--quiet",) if quiet else ()
+    with teacher_server(zoom_then_answer, script=fault_at_first) as server:
+        done = geostore(*generate(server.url, photo_dataset, tmp_path / "s.db", *more))
+    assert done.returncode == 0
+    assert ("failed request (server)" in done.stderr) is not quiet
+    assert "10 traces closed (10 answered)" in done.stderr.splitlines()[-1]
+    assert (len(done.stderr.splitlines()) == 1) is quiet

@@ -1,0 +1,922 @@
+"""Questions to a store: known numbers from known traces, and nothing but reading."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from geostore.errors import QueryError, StoreError
+from geostore.query.reader import ask, list_queries, open_reader, run_query
+from geostore.query.stats import format_text, stats
+from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
+from geostore.store import Store
+from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
+from tests.hand_made import insert
+from tests.running import geostore
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Reader
+
+NAMES = [name for name, _ in list_queries()]
+TOOLS, PLAIN, OTHER = 1, 2, 3
+"""Recipes by id: of model m with tools and without, and of model n with tools."""
+
+
+class Batch:
+    """Puts rows into a store by hand, with distances and scores as wanted.
+
+    Turn n of a trace has 100 n prompt tokens, 10 completion tokens, took n seconds,
+    and in the second 50 prompt tokens were cached.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.spec_id = ensure_default_spec(connection)
+
+    def dataset(self, name: str) -> int:
+        return insert(
+            self.connection,
+            "datasets",
+            fingerprint=name,
+            path=f"/{name}",
+            name=name,
+            num_rows=100,
+            columns="[]",
+            column_map="{}",
+            created_at="now",
+        )
+
+    def recipe(self, sha256: str, model: str, *, tools: str) -> int:
+        return insert(
+            self.connection,
+            "recipes",
+            sha256=sha256 * 8,
+            model=model,
+            system_prompt="",
+            user_prompt="",
+            tools=tools,
+            protocol="text",
+            bbox_frame="pixel",
+            limits="{}",
+            temperature=0.7,
+            max_tokens=100,
+            extra_body="{}",
+            max_calls_per_turn=3,
+            max_nudges=2,
+            answer_with_calls="run_calls",
+            created_at="now",
+        )
+
+    def sample(self, index: int, locatability: float | None, *, dataset_id: int = 1) -> int:
+        return insert(
+            self.connection,
+            "samples",
+            dataset_id=dataset_id,
+            sample_index=index,
+            lat=10.0 + index,
+            lon=20.0,
+            locatability_score=locatability,
+            country="france",
+            columns="{}",
+            image_sha256="0" * 64,
+            width=10,
+            height=10,
+            created_at="now",
+        )
+
+    def trace(
+        self,
+        sample_id: int,
+        recipe_id: int,
+        *,
+        rollout: int = 1,
+        status: str = "answered",
+        turns: int = 1,
+        calls: str = "",
+    ) -> int:
+        """calls: one letter each, y for one that went well and n for one that did not."""
+        trace_id = insert(
+            self.connection,
+            "traces",
+            sample_id=sample_id,
+            recipe_id=recipe_id,
+            rollout=rollout,
+            status=status,
+            stop_reason=None if status == "open" else "because",
+            closed_at=None if status == "open" else "now",
+            created_at="now",
+        )
+        for turn in range(1, turns + 1):
+            insert(
+                self.connection,
+                "turns",
+                trace_id=trace_id,
+                turn=turn,
+                response=f"response {turn}",
+                turn_limit=5,
+                request_sha256="0" * 64,
+                prompt_tokens=100 * turn,
+                completion_tokens=10,
+                total_tokens=100 * turn + 10,
+                cached_tokens=50 if turn == 2 else None,
+                latency_ms=1000 * turn,
+                created_at="now",
+            )
+        for index, call in enumerate(calls):
+            insert(
+                self.connection,
+                "tool_calls",
+                trace_id=trace_id,
+                turn=1,
+                call_index=index,
+                name="zoom",
+                raw_arguments="{}",
+                success=int(call == "y"),
+                error_kind=None if call == "y" else "bad_box",
+                observation="",
+                created_at="now",
+            )
+        return trace_id
+
+    def answer(self, trace_id: int, failure: str | None = None, *, version: int = 1) -> None:
+        insert(
+            self.connection,
+            "answers",
+            trace_id=trace_id,
+            parser_version=version,
+            lat=None if failure else 1.5,
+            lon=None if failure else 2.5,
+            failure=failure,
+            created_at="now",
+        )
+
+    def reward(
+        self,
+        trace_id: int,
+        km: float | None,
+        score: float | None,
+        *,
+        version: int = 1,
+        spec_id: int | None = None,
+    ) -> None:
+        insert(
+            self.connection,
+            "rewards",
+            trace_id=trace_id,
+            spec_id=spec_id or self.spec_id,
+            parser_version=version,
+            distance_km=km,
+            score=score,
+            geoguessr_points=None if score is None else round(5000 * score),
+            created_at="now",
+        )
+
+    def placed(self, sample_id: int, recipe_id: int, km: float, score: float, **how: Any) -> int:
+        trace_id = self.trace(sample_id, recipe_id, **how)
+        self.answer(trace_id)
+        self.reward(trace_id, km, score)
+        return trace_id
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which nothing is."""
+    path = tmp_path_factory.mktemp("empty") / "geostore.db"
+    Store.open(path, create=True).close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
+    """Four samples, three recipes, eleven traces; only to be read.
+
+    =========  ===========  =====================  =====================  ===============
+    sample     locatability  with tools (m)        without (m)            with tools (n)
+    =========  ===========  =====================  =====================  ===============
+    0          0.1          100 km 0.9; 300 km 0.7  1000 km 0.5           2500 km 0.2
+    1          0.2          no coordinates          4000 km 0.1
+    2          0.6          0.5 km 1.0              25 km 0.98
+    3          unknown      open                    failed                (1 km 0.99)
+    =========  ===========  =====================  =====================  ===============
+    """
+    path = tmp_path_factory.mktemp("small") / "geostore.db"
+    shutil.copy(empty, path)
+    with Store.open(path) as store, store.transaction():
+        batch = Batch(store.connection)
+        batch.dataset("photos")
+        batch.recipe("aaaaaaaa", "m", tools='[{"name":"zoom"}]')
+        batch.recipe("bbbbbbbb", "m", tools="[]")
+        batch.recipe("cccccccc", "n", tools='[{"name":"zoom"}]')
+        samples = [batch.sample(i, score) for i, score in enumerate((0.1, 0.2, 0.6, None))]
+
+        first = batch.placed(samples[0], TOOLS, 100, 0.9, turns=2, calls="yn")
+        batch.placed(samples[0], TOOLS, 300, 0.7, rollout=2)
+        lost = batch.trace(samples[1], TOOLS, status="exhausted", turns=3, calls="y")
+        batch.answer(lost, "one_number")
+        batch.reward(lost, None, None)
+        batch.placed(samples[2], TOOLS, 0.5, 1.0)
+        batch.trace(samples[3], TOOLS, status="open")
+
+        batch.placed(samples[0], PLAIN, 1000, 0.5)
+        batch.placed(samples[1], PLAIN, 4000, 0.1)
+        batch.placed(samples[2], PLAIN, 25, 0.98)
+        failed = batch.trace(samples[3], PLAIN, status="failed", turns=0)
+        for attempt, kind in enumerate(("timeout", "rate_limit", "timeout"), start=1):
+            insert(
+                store.connection,
+                "attempts",
+                trace_id=failed,
+                attempt=attempt,
+                turn=1,
+                error_class=kind,
+                message="",
+                created_at="now",
+            )
+
+        batch.placed(samples[0], OTHER, 2500, 0.2)
+        batch.placed(samples[3], OTHER, 1, 0.99, calls="y")
+        # Another spec's rewards are not the default's.
+        batch.reward(first, 100, 0.0, spec_id=ensure_spec(store.connection, make_spec("linear")))
+    return path
+
+
+@pytest.fixture(scope="module")
+def reader(small: Path) -> Iterator[Reader]:
+    """The small store, opened once: most of a query's time goes into loading the extension."""
+    with open_reader(small) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def empty_reader(empty: Path) -> Iterator[Reader]:
+    with open_reader(empty) as opened:
+        yield opened
+
+
+@pytest.fixture
+def copy(small: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(small, tmp_path / "geostore.db"))
+
+
+def change(path: Path, work: Callable[[Batch], None]) -> None:
+    with Store.open(path) as store, store.transaction():
+        work(Batch(store.connection))
+
+
+def objects(asked: Path | Reader, statement: str) -> list[dict[str, Any]]:
+    result = run_query(asked, statement) if isinstance(asked, Path) else ask(asked, statement)
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def about(value: float) -> Any:
+    return pytest.approx(value, rel=1e-9)
+
+
+# --- the numbers -----------------------------------------------------------------------------
+
+
+def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> None:
+    rows = objects(reader, "select * from trace_results order by trace_id")
+    assert len(rows) == 11
+    assert rows[0] == {
+        "trace": "0-aaaaaaaa-1",
+        "trace_id": 1,
+        "dataset": "photos",
+        "sample_id": 1,
+        "sample_index": 0,
+        "lat": 10.0,
+        "lon": 20.0,
+        "locatability_score": 0.1,
+        "country": "france",
+        "recipe": "aaaaaaaa",
+        "model": "m",
+        "with_tools": True,
+        "rollout": 1,
+        "status": "answered",
+        "stop_reason": "because",
+        "turns": 2,
+        "tool_calls": 2,
+        "failed_tool_calls": 1,
+        "prompt_tokens": 300,
+        "completion_tokens": 20,
+        "total_tokens": 320,
+        "cached_tokens": 50,
+        "cost": None,
+        "unpriced_turns": 2,
+        "answer_lat": 1.5,
+        "answer_lon": 2.5,
+        "answer_failure": None,
+        "flags": "[]",
+        "parse_success": True,
+        "format_valid": False,  # the row was made by hand, without a form
+        "tool_validity": 0.5,
+        "distance_km": 100.0,
+        "score": 0.9,
+        "geoguessr_points": 4500,
+        "failure": False,
+        "distance_km_or_20000": 100.0,
+        "score_or_0": 0.9,
+        "final_response": "response 2",
+    }
+
+
+def test_a_failure_is_null_and_beside_it_as_if_on_the_other_side_of_the_world(
+    reader: Reader,
+) -> None:
+    (row,) = objects(reader, "select * from trace_results where answer_failure is not null")
+    assert (row["parse_success"], row["failure"]) == (False, True)
+    assert (row["distance_km"], row["score"], row["geoguessr_points"]) == (None, None, None)
+    assert (row["distance_km_or_20000"], row["score_or_0"]) == (20000.0, 0.0)
+    assert row["final_response"] == "response 3"
+
+
+def test_an_open_trace_is_no_failure_and_has_no_final_response(reader: Reader) -> None:
+    """Its last response is not its final one."""
+    (row,) = objects(reader, "select * from trace_results where status = 'open'")
+    nothing = ("parse_success", "failure", "distance_km_or_20000", "score_or_0", "final_response")
+    assert {row[name] for name in nothing} == {None}
+    assert row["turns"] == 1
+
+
+def test_a_failed_trace_is_a_failure_without_cost(reader: Reader) -> None:
+    (row,) = objects(reader, "select * from trace_results where status = 'failed'")
+    assert (row["parse_success"], row["failure"]) == (None, True)
+    assert (row["turns"], row["tool_calls"], row["total_tokens"]) == (0, 0, None)
+    assert row["final_response"] is None
+
+
+def test_summary(reader: Reader) -> None:
+    tools, plain, other = objects(reader, "summary")
+    assert tools == {
+        "recipe": "aaaaaaaa",
+        "model": "m",
+        "with_tools": True,
+        "traces": 4,
+        "answered": 3,
+        "accept_rate": 0.75,
+        "mean_km": about((100 + 300 + 0.5) / 3),
+        "median_km": 100,
+        "mean_km_failures_20000": about((100 + 300 + 0.5 + 20000) / 4),
+        "median_km_failures_20000": 200,
+        "failures": 1,
+        "failed_traces": 0,
+        "unscored": 0,
+        "mean_score": about(2.6 / 3),
+        "mean_score_failures_0": about(0.65),
+        "mean_tokens": about((320 + 110 + 630 + 110) / 4),
+    }
+    assert (plain["recipe"], plain["traces"], plain["answered"]) == ("bbbbbbbb", 4, 3)
+    assert (plain["failures"], plain["failed_traces"]) == (1, 1)
+    assert plain["accept_rate"] == 0.5
+    assert (plain["median_km"], plain["median_km_failures_20000"]) == (1000, 2500)
+    assert plain["mean_tokens"] == 110  # a failed trace without a response cost nothing known
+    assert (other["model"], other["accept_rate"]) == ("n", 0.5)
+
+
+def test_accuracy_counts_failures_as_misses_and_the_border_as_a_hit(reader: Reader) -> None:
+    shares = [
+        tuple(row[f"acc_{km}_km"] for km in (1, 25, 200, 750, 2500))
+        for row in objects(reader, "accuracy")
+    ]
+    assert shares == [
+        (0.25, 0.25, 0.5, 0.75, 0.75),
+        (0.0, 0.25, 0.25, 0.25, 0.5),
+        (0.5, 0.5, 0.5, 0.5, 1.0),
+    ]
+
+
+def test_tool_lift_pairs_samples_and_averages_rollouts_first(reader: Reader) -> None:
+    """Two rollouts of a sample are one side of one pair; an open trace makes no pair."""
+    one, whole = objects(reader, "tool_lift")
+    assert one == {
+        "model": "m",
+        "pairs": 3,
+        "mean_km_with_tools": about((200 + 20000 + 0.5) / 3),
+        "mean_km_without": about((1000 + 4000 + 25) / 3),
+        "median_km_with_tools": 200,
+        "median_km_without": 1000,
+        "mean_score_with_tools": about((0.8 + 0 + 1) / 3),
+        "mean_score_without": about((0.5 + 0.1 + 0.98) / 3),
+        "share_tools_better": about(2 / 3),
+        "answered_pairs": 2,
+        "answered_mean_km_with_tools": about(100.25),
+        "answered_mean_km_without": about(512.5),
+        "answered_median_km_with_tools": about(100.25),
+        "answered_median_km_without": about(512.5),
+    }
+    assert whole == {**one, "model": "(all)"}
+
+
+def test_tool_lift_pairs_no_two_models(copy: Path) -> None:
+    """Model n gains a side without tools; sample 3 of model m still has only one."""
+
+    def work(batch: Batch) -> None:
+        batch.recipe("dddddddd", "n", tools="[]")
+        batch.placed(1, 4, 3000, 0.1)
+
+    change(copy, work)
+    rows = objects(copy, "tool_lift")
+    assert [(r["model"], r["pairs"]) for r in rows] == [("m", 3), ("n", 1), ("(all)", 4)]
+    assert rows[1]["share_tools_better"] == 1.0
+    assert rows[2]["mean_km_without"] == about((1000 + 4000 + 25 + 3000) / 4)
+
+
+def test_tool_use_by_difficulty_goes_from_hard_to_easy(reader: Reader) -> None:
+    rows = objects(reader, "tool_use_by_difficulty")
+    found = [tuple(row.values()) for row in rows]
+    assert list(rows[0]) == [
+        *("locatability", "with_tools", "traces", "share_using_tools", "mean_calls"),
+        *("mean_km", "mean_km_failures_20000", "failures"),
+    ]
+    assert found == [
+        ("<0.2", True, 3, about(1 / 3), about(2 / 3), about(2900 / 3), about(2900 / 3), 0),
+        ("<0.2", False, 1, 0.0, 0.0, 1000, 1000, 0),
+        ("0.2-0.4", True, 1, 1.0, 1.0, None, 20000, 1),
+        ("0.2-0.4", False, 1, 0.0, 0.0, 4000, 4000, 0),
+        (">=0.6", True, 1, 0.0, 0.0, 0.5, 0.5, 0),
+        (">=0.6", False, 1, 0.0, 0.0, 25, 25, 0),
+        ("unknown", True, 1, 1.0, 1.0, 1, 1, 0),
+        ("unknown", False, 1, 0.0, 0.0, None, 20000, 1),
+    ]
+
+
+def test_tokens_per_turn(reader: Reader) -> None:
+    rows = ask(reader, "tokens_per_turn").rows
+    assert rows == [
+        (1, 10, 100, 10, None, 1000),
+        (2, 2, 200, 10, 50, 2000),
+        (3, 1, 300, 10, None, 3000),
+    ]
+
+
+def test_failures_are_counted_by_class(reader: Reader) -> None:
+    assert ask(reader, "failures").rows == [
+        ("aaaaaaaa", "m", "answer", "one_number", 1),
+        ("bbbbbbbb", "m", "request", "timeout", 2),
+        ("bbbbbbbb", "m", "request", "rate_limit", 1),
+    ]
+
+
+def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
+    found = stats(small)
+    known = [100, 300, 0.5, 1000, 4000, 25, 2500, 1]
+    assert found["store"] == {
+        "traces": 11,
+        "open": 1,
+        "answered": 8,
+        "exhausted": 1,
+        "failed": 1,
+        "parse_success_rate": 0.8,
+        "failures": 2,
+        "unscored": 0,
+        "mean_km": about(sum(known) / 8),
+        "median_km": 200,
+        "mean_km_failures_20000": about((sum(known) + 40000) / 10),
+        "median_km_failures_20000": 650,
+        "mean_score": about(5.37 / 8),
+        "mean_score_failures_0": about(0.537),
+        "mean_geoguessr_points": about(5000 * 5.37 / 8),
+        "acc_1_km": 0.2,
+        "acc_25_km": about(0.3),
+        "acc_200_km": 0.4,
+        "acc_750_km": 0.5,
+        "acc_2500_km": about(0.7),
+        "turns": 13,
+        "mean_turns": about(13 / 11),
+        "max_turns": 3,
+        "tool_calls": 4,
+        "tool_success_rate": 0.75,
+        "prompt_tokens": 1700,
+        "completion_tokens": 130,
+        "total_tokens": 1830,
+        "mean_tokens": 183,
+        "cost": None,
+        "cost_per_trace": None,
+        "cost_per_accepted_trace": None,
+        "unpriced_turns": 13,
+        "answer_failures": {"one_number": 1},
+        "request_failures": {"timeout": 2, "rate_limit": 1},
+        "flags": {},
+        "not_audited": 10,
+        "odd_boxes": 0,
+        "frame_alarms": {},
+    }
+    assert [part["recipe"] for part in found["recipes"]] == ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
+    first = found["recipes"][0]
+    assert (first["model"], first["with_tools"], first["traces"], first["open"]) == (
+        *("m", True, 5, 1),
+    )
+    assert (first["answer_failures"], first["request_failures"]) == ({"one_number": 1}, {})
+    assert found["recipes"][1]["tool_success_rate"] is None
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_stats_as_text_have_a_column_for_each_recipe(small: Path) -> None:
+    lines = format_text(stats(small)).splitlines()
+    assert lines[0].split() == ["recipe", "all", "aaaaaaaa", "bbbbbbbb", "cccccccc"]
+    assert lines[3].split() == ["traces", "11", "5", "4", "2"]
+    assert "request failures, all: timeout 2, rate_limit 1" in lines
+
+
+def test_a_reward_of_an_older_reading_does_not_count(copy: Path) -> None:
+    """Until it is computed again, the trace is neither near nor far, and no failure."""
+    change(copy, lambda batch: batch.answer(1, version=2))
+    (row,) = objects(copy, "select * from trace_results where trace_id = 1")
+    assert (row["parse_success"], row["failure"]) == (True, False)
+    assert (row["distance_km"], row["score"], row["distance_km_or_20000"]) == (None, None, None)
+    assert objects(copy, "summary")[0]["unscored"] == 1
+    assert stats(copy)["store"]["unscored"] == 1
+
+
+def test_the_newest_reading_counts_and_makes_no_second_row(copy: Path) -> None:
+    def work(batch: Batch) -> None:
+        batch.answer(3, version=2)
+        batch.connection.execute(
+            "update rewards set parser_version = 2, distance_km = 7 where trace_id = 3"
+        )
+
+    change(copy, work)
+    assert run_query(copy, "select count(*) from trace_results").rows == [(11,)]
+    (row,) = objects(copy, "select * from trace_results where trace_id = 3")
+    assert (row["parse_success"], row["answer_failure"], row["distance_km"]) == (True, None, 7.0)
+    assert objects(copy, "failures")[0]["kind"] == "request"
+
+
+def test_with_several_datasets_names_begin_with_theirs(copy: Path) -> None:
+    def work(batch: Batch) -> None:
+        sample_id = batch.sample(0, 0.5, dataset_id=batch.dataset("streets"))
+        batch.trace(sample_id, PLAIN)
+
+    change(copy, work)
+    names = run_query(copy, "select trace from trace_results where sample_index = 0").rows
+    assert ("streets:0-bbbbbbbb-1",) in names
+    assert ("photos:0-bbbbbbbb-1",) in names
+    with Store.open(copy) as store:  # the same names as those by which traces are found
+        assert [store.get_trace(store.find_trace(name)).name for (name,) in names] == [
+            name for (name,) in names
+        ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_named_query_answers_an_empty_store(empty_reader: Reader, name: str) -> None:
+    """No division by nothing, in any format."""
+    result = ask(empty_reader, name)
+    assert result.columns
+    assert len(result.rows) == (1 if name in ("stats", "tool_lift") else 0)
+    for form in FORMATS.values():
+        assert form(result)
+
+
+def test_stats_of_an_empty_store_are_zeros_and_nothing(empty: Path) -> None:
+    found = stats(empty)
+    assert found["recipes"] == []
+    assert (found["store"]["traces"], found["store"]["turns"]) == (0, 0)
+    assert found["store"]["mean_km"] is None
+    assert "traces" in format_text(found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_named_query_gives_the_same_rows_each_time(reader: Reader, name: str) -> None:
+    """As they are printed: threads add fractions in any order, which moves the last bit."""
+    assert format_table(ask(reader, name)) == format_table(ask(reader, name))
+
+
+def test_responses_are_read_only_where_they_are_asked_for(reader: Reader) -> None:
+    """They are most of a store; a summary must not read them."""
+    plan = "explain select recipe, avg(total_tokens), avg(score) from trace_results group by 1"
+    assert "response" not in ask(reader, plan).rows[0][1]
+    plan = "explain select max(final_response) from trace_results"
+    assert "response" in ask(reader, plan).rows[0][1]
+
+
+# --- names and statements --------------------------------------------------------------------
+
+
+def test_every_named_query_is_listed_with_what_it_answers() -> None:
+    assert {"summary", "tool_lift", "tool_use_by_difficulty", "tokens_per_turn", "accuracy"} <= {
+        *NAMES
+    }
+    assert "views" not in NAMES
+    assert all(answers.endswith((".", "?")) for _, answers in list_queries())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select 1",
+        "  (select 1);  ",
+        "-- why\nwith x as (select 1) select * from x",
+        "from turns select turn",
+        "values (1)",
+        "describe trace_results",
+        "show tables",
+        "summarize turns",
+        "explain select 1",
+        "explain analyze select count(*) from turns",
+        "explain (format json) select 1",
+        "select 'sqlite_scan(' as a, 'été 東京' as \"query\"",
+        "tool-lift",
+    ],
+)
+def test_what_only_reads_is_answered(reader: Reader, statement: str) -> None:
+    assert ask(reader, statement).rows
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("nothing", r"no query 'nothing'; there are: accuracy, answer_changes, audited, costs, "),
+        ("views", r"no query 'views'"),
+        ("", r"one statement, and this is none"),
+        ("-- only a comment", r"one statement, and this is none"),
+        ("select 1; select 2", r"one statement, and this is 2"),
+        ("selec 1", r"^Parser Error: syntax error at or near \"selec\"$"),
+        ("select x from turns", r"^Binder Error: .*\"x\""),
+        ("select * from nowhere", r"nowhere does not exist"),
+        ("select 'a'::integer", r"^Conversion Error"),
+        ("insert into turns (turn) values (1)", r"only reads, and INSERT"),
+        ("-- why\nDelete from turns", r"only reads, and DELETE"),
+        ("update turns set turn = 2", r"only reads, and UPDATE"),
+        ("drop table turns", r"only reads, and DROP"),
+        ("create temp table t as select 1", r"only reads, and CREATE"),
+        ("attach 'other.db' as o (type sqlite)", r"only reads, and ATTACH"),
+        ("detach store", r"only reads, and DETACH"),
+        ("copy turns to 'out.csv'", r"only reads, and COPY"),
+        ("export database 'out'", r"only reads, and EXPORT"),
+        ("set enable_external_access = true", r"only reads, and SET"),
+        ("pragma version", r"only reads, and PRAGMA"),
+        ("call pragma_version()", r"only reads, and CALL"),
+        ("install httpfs", r"only reads, and INSTALL"),
+        ("load httpfs", r"only reads, and LOAD"),
+        ("explain analyze create temp table t (a integer)", r"only reads, and CREATE"),
+        ("explain analyze delete from turns", r"only reads, and DELETE"),
+        ("select * from read_csv('/etc/passwd')", r"^Permission Error"),
+        ("select * from read_text('/etc/passwd')", r"^Permission Error"),
+        ("select * from '/tmp/other.parquet'", r"^Permission Error"),
+        ("select * from glob('/*')", r"^Permission Error"),
+        ("select * from sqlite_scan('/o.db', 't')", r"sqlite_scan\(\) may open other files"),
+        ("select * from \"SQLite_Attach\" ('/o.db')", r"may open other files"),
+        ("select * from sqlite_query('store', 'pragma x')", r"may open other files"),
+        ("select * from query('select 1')", r"may open other files"),
+        ("select * from small", r"small does not exist"),  # a variable of the caller's
+    ],
+)
+def test_what_is_wrong_or_does_more_than_read_is_refused_in_one_line(
+    small: Path, reader: Reader, statement: str, words: str
+) -> None:
+    before = small.read_bytes()
+    with pytest.raises(QueryError, match=words) as refused:
+        ask(reader, statement)
+    assert "\n" not in str(refused.value)
+    assert small.read_bytes() == before
+
+
+def test_a_reader_cannot_be_opened_up_again(small: Path) -> None:
+    """Even past the check of statements, files and settings stay closed."""
+    import duckdb
+
+    with open_reader(small) as reader:
+        for statement in (
+            "set enable_external_access = true",
+            "set lock_configuration = false",
+            "copy (select 1) to '/tmp/geostore-never.csv'",
+            "create table store.main.t (a integer)",
+            "delete from turns",
+        ):
+            with pytest.raises(duckdb.Error):
+                reader.execute(statement)
+
+
+# --- stores ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["it's.db", 'a "store".db', "50%?#é 東京.db", "sqlite:x.db"])
+def test_a_store_may_have_any_file_name(
+    small: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(small, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / name, name):
+        assert run_query(path, "select count(*) from traces").rows == [(11,)]
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no store at .*none\.db; geostore generate makes one"):
+        run_query(tmp_path / "none.db", "summary")
+    assert list(tmp_path.iterdir()) == []  # and none was made
+    with pytest.raises(StoreError, match="is a folder"):
+        run_query(tmp_path, "summary")
+    (tmp_path / "notes.txt").write_text("not a store")
+    (tmp_path / "empty.db").touch()
+    for name in ("notes.txt", "empty.db"):
+        with pytest.raises(StoreError, match="is not a SQLite file"):
+            run_query(tmp_path / name, "summary")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("create table people (name)")
+    other.close()
+    with pytest.raises(StoreError, match="no store of geostore's"):
+        run_query(tmp_path / "other.db", "summary")
+
+
+def test_a_store_of_an_older_geostore_says_how_to_bring_it_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query only reads, so it cannot do that itself."""
+    store = tmp_path / "geostore.db"
+    with monkeypatch.context() as older:
+        older.setattr("geostore.store.migrations.sql_names", lambda folder: ["0001_initial"])
+        Store.open(store, create=True).close()
+    with pytest.raises(StoreError, match=r"older geostore.*geostore rescore --store"):
+        run_query(store, "summary")
+    assert geostore("rescore", "--store", store).returncode == 0
+    run_query(store, "summary")
+
+
+READ_ONLY = """
+import os, sys
+from geostore.query.reader import run_query
+from geostore.errors import StoreError
+run_query(sys.argv[2], "select 1")  # what is imported late is imported before rights are given up
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    run_query(sys.argv[1], "summary")
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_store_in_a_read_only_folder_says_what_to_do(small: Path) -> None:
+    """SQLite makes a file beside a store even to read it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = Path(shutil.copy(small, folder / "geostore.db"))
+        store.chmod(0o644)
+        folder.chmod(0o555)
+        try:
+            command = [sys.executable, "-c", READ_ONLY, str(store), str(small)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        finally:
+            folder.chmod(0o755)
+    assert "which is read-only" in done.stdout
+    assert "copy the store" in done.stdout
+
+
+WRITER = """
+import sqlite3, sys
+from pathlib import Path
+path, said, stop = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+store = sqlite3.connect(path, isolation_level=None, timeout=30)
+store.execute("pragma synchronous = off")
+rollout = 100
+while not stop.exists():
+    rollout += 1
+    store.execute("begin immediate")
+    trace = store.execute(
+        "insert into traces (sample_id, recipe_id, rollout, status, created_at, closed_at)"
+        " values (1, 1, ?, 'answered', 'now', 'now')", (rollout,)
+    ).lastrowid
+    store.execute(
+        "insert into answers (trace_id, parser_version, lat, lon, created_at)"
+        " values (?, 1, 0, 0, 'now')", (trace,)
+    )
+    store.execute(
+        "insert into rewards (trace_id, spec_id, parser_version, distance_km, created_at)"
+        " values (?, 1, 1, 5, 'now')", (trace,)
+    )
+    store.execute("commit")
+    said.write_text(str(rollout - 100))
+"""
+
+
+def test_a_store_is_read_while_another_process_writes_it(copy: Path, tmp_path: Path) -> None:
+    """All that was committed before, and each transaction as a whole."""
+    said, stop = tmp_path / "said", tmp_path / "stop"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(copy), str(said), str(stop)])
+    question = (
+        "select count(*), count(parse_success), count(distance_km) "
+        "from trace_results where rollout > 100"
+    )
+    try:
+        while not said.exists() or not said.read_text():
+            assert writer.poll() is None
+        seen = 0
+        for _ in range(5):
+            acknowledged = int(said.read_text() or 0)
+            ((traces, answers, rewards),) = run_query(copy, question).rows
+            assert traces == answers == rewards
+            assert traces >= max(acknowledged, seen)
+            seen = traces
+    finally:
+        stop.touch()
+        assert writer.wait() == 0
+    assert run_query(copy, question).rows[0][0] == int(said.read_text())
+    assert seen > 0
+
+
+# --- what is printed -------------------------------------------------------------------------
+
+MIXED = QueryResult(
+    ("name", "lat", "mean_km", "share", "n", "ok", "at"),
+    [
+        ("a\tb\n\x1b[31mc", 48.856614, 5570.2222, 0.12345, 7, True, datetime(2026, 1, 2, 3, 4)),
+        ("東京", None, Decimal("1.5"), float("nan"), -12, False, None),
+    ],
+)
+
+
+def test_a_table_is_plain_text_with_sensible_digits() -> None:
+    assert format_table(MIXED).splitlines() == [
+        "name             lat  mean_km  share    n  ok   at",
+        "----------  --------  -------  -----  ---  ---  -------------------",
+        "a b  [31mc  48.85661   5570.2  0.123    7  yes  2026-01-02T03:04:00",
+        "東京                      1.5    nan  -12  no",
+        "(2 rows)",
+    ]
+
+
+def test_a_wide_table_of_few_rows_is_turned_over() -> None:
+    columns = tuple(f"a_long_column_{i}" for i in range(12))
+    rows: list[tuple[Any, ...]] = [tuple(range(12))]
+    lines = format_table(QueryResult(columns, rows)).splitlines()
+    assert lines[3] == "a_long_column_3    3"
+    assert len(lines) == 12
+    many = format_table(QueryResult(columns, rows * 10)).splitlines()
+    assert len(many) == 13
+
+
+def test_long_text_is_cut_in_a_table_and_whole_elsewhere() -> None:
+    result = QueryResult(("text",), [("x" * 500,)])
+    assert max(map(len, format_table(result).splitlines())) == 80
+    assert "x" * 500 in format_csv(result)
+    assert "x" * 500 in format_json(result)
+
+
+def test_csv_is_read_back_as_it_was() -> None:
+    header, first, second = csv.reader(io.StringIO(format_csv(MIXED)))
+    assert tuple(header) == MIXED.columns
+    assert first == [
+        *("a\tb\n\x1b[31mc", "48.856614", "5570.2222", "0.12345"),
+        *("7", "true", "2026-01-02T03:04:00"),
+    ]
+    assert second == ["東京", "", "1.5", "", "-12", "false", ""]
+
+
+def test_json_has_null_for_what_is_no_number() -> None:
+    first, second = json.loads(format_json(MIXED))
+    assert first["at"] == "2026-01-02T03:04:00"
+    assert (first["lat"], first["ok"]) == (48.856614, True)
+    assert second == {
+        "name": "東京",
+        "lat": None,
+        "mean_km": 1.5,
+        "share": None,
+        "n": -12,
+        "ok": False,
+        "at": None,
+    }
+    assert json.loads(format_json(QueryResult(("a",), []))) == []
+
+
+def test_all_that_duckdb_may_answer_can_be_printed(reader: Reader) -> None:
+    """Numbers past 64 bits, nested values, intervals, bytes, infinities."""
+    statement = (
+        "select 170141183460469231731687303715884105727 as huge, [1.5, null] as list, "
+        "{'a': date '2026-01-02'} as struct, map {1: 'x'} as map, interval 1 day as day, "
+        "'\\xAA'::blob as bytes, 1/0 as inf, null as nothing, uuid() as id, time '01:02:03' as t"
+    )
+    result = ask(reader, statement)
+    (row,) = json.loads(format_json(result))
+    assert row["huge"] == 2**127 - 1
+    assert (row["list"], row["struct"], row["map"]) == (
+        [1.5, None],
+        {"a": "2026-01-02"},
+        {"1": "x"},
+    )
+    assert (row["bytes"], row["inf"], row["nothing"], row["t"]) == ("aa", None, None, "01:02:03")
+    assert format_table(result)
+    assert format_csv(result)
+
+
+def test_columns_of_the_same_name_are_told_apart(reader: Reader) -> None:
+    result = ask(reader, "select 1 as a, 2 as a, 3 as b")
+    assert result.columns == ("a", "a_1", "b")
+    assert json.loads(format_json(result)) == [{"a": 1, "a_1": 2, "b": 3}]
+
+
+def test_a_plan_is_printed_as_drawn(reader: Reader) -> None:
+    assert "│\n" in format_table(ask(reader, "explain select 1"))

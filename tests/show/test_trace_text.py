@@ -1,0 +1,273 @@
+"""One trace for a person: everything is there, it fits a terminal, and cannot steer it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from geostore.conversation.images import PhotoSource
+from geostore.errors import DatasetError, ExportError
+from geostore.records import FailedAttempt, StoredTrace
+from geostore.show.trace_text import WIDTH, render_trace, sample_block, write_images
+from geostore.store import Store
+from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
+from tests.minds import answer
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("data") / "photos", road=["A 1", "B 2", None, ""])
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> dict[str, StoredTrace]:
+    """What `fill` puts into a store, and an open trace, under short names."""
+    path = tmp_path_factory.mktemp("store") / "geostore.db"
+    with Store.open(path, create=True, durability="normal") as store:
+        builder = StoreBuilder(store, dataset)
+        names = fill(builder)
+        names.append(builder.play(1, [ZOOM_IN], rollout=2))
+        found = [store.get_trace(store.find_trace(name)) for name in names]
+    words = ("thought", "nudged", "far", "unreadable", "native", "failed", "open")
+    return dict(zip(words, found, strict=True))
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "own.db", create=True, durability="normal") as opened:
+        yield opened
+
+
+def test_a_trace_is_shown_from_sample_to_score(
+    traces: dict[str, StoredTrace], dataset: Path
+) -> None:
+    """The whole page for a trace with two calls; a path is as long as it is."""
+    trace = replace(
+        traces["thought"], dataset=replace(traces["thought"].dataset, path="/data/photos")
+    )
+    recipe = trace.key.recipe_sha256[:8]
+    assert render_trace(trace).split("\n") == [
+        f"Trace 0-{recipe}-1: answered (answer)",
+        "",
+        "Sample",
+        "  dataset         photos, row 0",
+        "  path            /data/photos",
+        "  truth           10.0, 20.0",
+        "  country         france",
+        "  locatability    0.0500",
+        "  photo           480 x 360 JPEG, sent as 480 x 360",
+        "",
+        f"Recipe {recipe}",
+        "  model           test-text",
+        "  tools           image_zoom_in_tool, image_rotate_tool (text protocol, boxes norm1000)",
+        "  sampling        temperature 0.7, at most 2048 tokens",
+        "",
+        "Turn 1: stop, 1,001 tokens in, 101 out, 1.5 s",
+        "    <tool_call>",
+        '    {"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [100, 100, 600, 700]}}',
+        "    </tool_call>",
+        "  call 1: image_zoom_in_tool on image 0 box [48, 36, 288, 252] gave image 1",
+        *indented(trace.calls[0].observation),
+        "",
+        "Turn 2: stop, 1,002 tokens in, 102 out, 1.5 s",
+        "    <tool_call>",
+        '    {"name": "image_rotate_tool", "arguments": {"angle": 90}}',
+        "    </tool_call>",
+        "  call 1: image_rotate_tool on image 0 angle 90 gave image 2",
+        *indented(trace.calls[1].observation),
+        "",
+        "Turn 3: stop, 1,003 tokens in, 103 out, 1.5 s",
+        "    I am sure enough. <answer>\\boxed{10.0, 20.001}</answer>",
+        "",
+        "Outcome",
+        "  status          answered (answer), 3 of 10 turns",
+        "  final response  that of turn 3",
+        "  answer          10.0, 20.001 (boxed)",
+        "  distance        0.110 km",
+        "  score           0.9999 (geoguessr)",
+        "  points          5,000 of 5,000",
+    ]
+
+
+def indented(sentence: str) -> list[str]:
+    import textwrap
+
+    margin = " " * 4
+    return textwrap.wrap(sentence, WIDTH, initial_indent=margin, subsequent_indent=margin)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_every_trace_fits_its_width(traces: dict[str, StoredTrace], verbose: bool) -> None:
+    """No line is broken by the terminal, whatever became of the trace."""
+    for trace in traces.values():
+        lines = render_trace(trace, verbose=verbose).split("\n")
+        assert max(map(len, lines)) <= WIDTH
+        assert not any(line != line.rstrip() for line in lines)
+
+
+def test_verbose_shows_what_was_sent_and_thought(traces: dict[str, StoredTrace]) -> None:
+    """Prompts, observations, images by number and hash, reasoning, and the other columns."""
+    trace = traces["thought"]
+    short, whole = (render_trace(trace, verbose=verbose) for verbose in (False, True))
+    assert trace.photo is not None
+    for words in (
+        "sent, system\n    You are an expert",
+        f"sent, user\n    [image 0, 480 x 360, sha256 {trace.photo.sha256[:12]}]",
+        "    Where was this photo taken?",
+        "reasoning\n    A sign.",
+        "sent, assistant\n    <think>A sign.</think><tool_call>",
+        "[image 2, 360 x 480, sha256 ",
+        "road            A 1",
+    ):
+        assert words in whole
+        assert words not in short
+    assert 'tool call call_1: image_rotate_tool {"angle": 180}' in render_trace(
+        traces["native"], verbose=True
+    )
+
+
+def test_a_failed_call_says_why_and_what_was_written(traces: dict[str, StoredTrace]) -> None:
+    """A bad call is shown with its kind, the arguments, and the sentence the teacher read."""
+    shown = render_trace(traces["unreadable"])
+    assert "call 2: image_zoom_in_tool on image 0 failed: bbox_empty" in shown
+    assert 'as written: {"bbox_2d": [5, 5, 2, 2]}' in shown
+    assert "The box [5, 5, 2, 2] is empty" in shown
+
+
+def test_an_unreadable_answer_is_no_distance(traces: dict[str, StoredTrace]) -> None:
+    """There is a reason, and neither 0 km nor 20,000 km."""
+    lines = render_trace(traces["unreadable"]).split("\n")
+    assert any(line.startswith("  answer          none: placeholder") for line in lines)
+    assert "  distance        none" in lines
+    assert "  score           none" in lines
+
+
+def test_failed_and_open_traces_say_what_happened(traces: dict[str, StoredTrace]) -> None:
+    """A trace without an end has no answer, and its failed requests are listed."""
+    failed, unfinished = render_trace(traces["failed"]), render_trace(traces["open"])
+    assert "turn 1: rate_limit (HTTP 429): too many requests" in failed
+    assert "status          failed (rate_limit), 0 of 10 turns" in failed
+    assert "status          open\n" in unfinished + "\n"
+    assert "gave image 1" in unfinished
+    for shown in (failed, unfinished):
+        assert "answer  " not in shown
+        assert "final response" not in shown
+
+
+def test_long_responses_are_cut_unless_all_is_asked_for(own_store: Store, dataset: Path) -> None:
+    """A page stays a page; the note says how much is missing."""
+    words = "\n".join(f"clue {number}" for number in range(20))
+    name = StoreBuilder(own_store, dataset).play(0, [f"{words}\n{answer(1.0, 2.0)}"])
+    trace = own_store.get_trace(own_store.find_trace(name))
+    short, whole = (render_trace(trace, verbose=verbose) for verbose in (False, True))
+    assert "clue 5" in short
+    assert "clue 6" not in short
+    assert "... 15 more lines (--verbose shows all)" in short
+    assert "clue 19" in whole
+
+
+def test_a_teacher_cannot_steer_the_terminal(own_store: Store, dataset: Path) -> None:
+    """Escape sequences and reversed text, wherever they come from, are shown and not obeyed."""
+    nasty = "\x1b[2J\u202e\x07gone"
+    builder = StoreBuilder(own_store, dataset)
+    bad_call = f'<tool_call>{{"name": "{nasty}", "arguments": {{}}}}</tool_call>'
+    name = builder.play(0, [f"<think>{nasty}</think>{nasty}{bad_call}", answer(1.0, 2.0)])
+    trace = own_store.get_trace(own_store.find_trace(name))
+    trace = replace(
+        trace,
+        sample=replace(trace.sample, country=nasty, columns={nasty: nasty}),
+        failures=(FailedAttempt(turn=1, error_class="server", message=nasty),),
+    )
+    shown = render_trace(trace, verbose=True) + sample_block(1, 1, trace, "geostore.db")
+    failed = sample_block(1, 1, replace(trace, status="failed"), "geostore.db")
+    for text in (shown, failed):
+        assert all(c.isprintable() or c == "\n" for c in text)
+    assert "\\x1b[2J\\u202e\\x07gone" in shown
+    assert "[FAILED] server: \\x1b[2J" in failed
+
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def test_images_are_written_as_they_were_sent(
+    traces: dict[str, StoredTrace], tmp_path: Path
+) -> None:
+    """One file per image, by number, with the bytes whose hashes are in the rows."""
+    trace = traces["thought"]
+    paths = write_images(trace, tmp_path / "new" / "folder", PhotoSource())
+    assert [path.name for path in paths] == ["image_0.jpg", "image_1.jpg", "image_2.jpg"]
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    assert trace.photo is not None
+    images = [trace.photo, *(call.image for call in trace.calls)]
+    assert hashes == [image.sha256 for image in images if image is not None]
+
+
+def test_nothing_sent_is_no_image(traces: dict[str, StoredTrace], tmp_path: Path) -> None:
+    """A trace that failed before its first response has nothing to show."""
+    assert write_images(traces["failed"], tmp_path / "out", PhotoSource()) == []
+
+
+def test_images_are_refused_where_they_cannot_be_right(
+    traces: dict[str, StoredTrace], tmp_path: Path
+) -> None:
+    """Another dataset, or a folder that is none, is an error in a sentence."""
+    other = make_dataset(tmp_path / "other", seed=9)
+    with pytest.raises(DatasetError, match="has changed since"):
+        write_images(traces["far"], tmp_path / "out", PhotoSource(str(other)))
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(ExportError, match="images cannot be written into"):
+        write_images(traces["far"], tmp_path / "file", PhotoSource())
+
+
+# --- the block of a run's log -------------------------------------------------------------------
+
+
+def test_the_block_of_a_sample_is_the_one_people_know(traces: dict[str, StoredTrace]) -> None:
+    """The older viewer's lines, letter by letter, and the trace's name."""
+    trace = traces["nudged"]
+    assert sample_block(1, 2, trace, "geostore.db").split("\n") == [
+        "[Sample 1/2]",
+        "  Locatability score: 0.0500",
+        "  Ground truth: lat=10.0000, lon=20.0000",
+        "  Country: france",
+        "  [SUCCESS] Generated trace",
+        "    Turns: 3",
+        "    Tool calls: 1",
+        "    Parse success: True",
+        "    Distance: 111.19 km",
+        "    Score: 0.9282",
+        f"    Saved to: geostore.db ({trace.name})",
+    ]
+
+
+def test_the_block_of_an_unreadable_answer_has_no_distance(
+    traces: dict[str, StoredTrace],
+) -> None:
+    """The trace was generated; what it is worth is not known to be anything."""
+    lines = sample_block(2, 2, traces["unreadable"], "geostore.db").split("\n")
+    assert "  [SUCCESS] Generated trace" in lines
+    assert "    Parse success: False" in lines
+    assert "    Distance: none" in lines
+    assert "    Score: none" in lines
+
+
+def test_the_block_of_a_failed_or_open_trace_says_so(traces: dict[str, StoredTrace]) -> None:
+    """The last line is the reason."""
+    failed = sample_block(1, 1, traces["failed"], "geostore.db").split("\n")
+    assert failed[-1] == "  [FAILED] rate_limit: too many requests"
+    unfinished = sample_block(1, 1, traces["open"], "geostore.db").split("\n")
+    assert unfinished[-1] == "  [OPEN] Interrupted after 1 turn"
+
+
+def test_unknown_facts_are_called_so(traces: dict[str, StoredTrace]) -> None:
+    """A dataset without scores and countries is shown without inventing any."""
+    trace = traces["far"]
+    bare = replace(trace, sample=replace(trace.sample, locatability_score=None, country=None))
+    block = sample_block(1, 1, bare, "geostore.db")
+    assert "Locatability score: unknown" in block
+    assert "Country: unknown" in block
+    assert "locatability    unknown" in render_trace(bare)

@@ -1,0 +1,479 @@
+"""The SQLite file: opened safely, migrated whole, and the same after writing twice."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from geostore.conversation.recipe import make_recipe
+from geostore.errors import (
+    NotFoundError,
+    StoreError,
+    StoreLockedError,
+    StoreVersionError,
+)
+from geostore.records import (
+    Answer,
+    Closing,
+    DatasetFacts,
+    FailedAttempt,
+    ImageFacts,
+    PhotoFacts,
+    Sample,
+    ToolCall,
+    Turn,
+)
+from geostore.sqlfiles import sql_names
+from geostore.store import ClaimedTrace, Store, migrations
+
+DATASET = DatasetFacts("/data/photos", "photos", "f00d", None, 9, ("image", "lat"), {"lat": "lat"})
+SAMPLE = Sample(
+    sample_index=3,
+    lat=48.0,
+    lon=11.0,
+    locatability_score=0.25,
+    country="germany",
+    columns={"city": "München", "year": 2019},
+    photo=PhotoFacts("ab" * 32, 2048, 1536, "JPEG"),
+)
+RECIPE = make_recipe(model="test")
+SENT = ImageFacts("cd" * 32, 640, 480, 2048, 1536, pixels_xxh128="ef" * 16)
+TURN = Turn(
+    turn=1,
+    response="Ein Schild: „Weßling“ 🛑",
+    reasoning="hm",
+    reasoning_source="think",
+    native_calls=None,
+    finish_reason="stop",
+    turn_limit=10,
+    request_sha256="ef" * 32,
+    prompt_tokens=10,
+)
+CALL = ToolCall(
+    turn=1,
+    call_index=0,
+    name="image_zoom_in_tool",
+    raw_arguments='{"bbox_2d": [0, 0, 10, 10]}',
+    arguments='{"bbox_2d":[0,0,10,10]}',
+    source_index=0,
+    box=(0, 0, 20, 15),
+    angle=None,
+    success=True,
+    error_kind=None,
+    flags=("clamped",),
+    observation="Image 1 (64 x 48 pixels): ...",
+    image=ImageFacts("12" * 32, 64, 48, 20, 15, pixels_xxh128="34" * 16),
+    image_index=1,
+)
+BAD_CALL = replace(
+    CALL,
+    call_index=1,
+    arguments=None,
+    box=None,
+    success=False,
+    error_kind="box_empty",
+    flags=(),
+    image=None,
+    image_index=None,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path):  # type: ignore[no-untyped-def]
+    with Store.open(tmp_path / "geostore.db", create=True) as opened:
+        yield opened
+
+
+def start_run(store: Store) -> int:
+    return store.start_run(arguments={}, versions={}, host="h", pid=1, process_started=None)
+
+
+def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options):  # type: ignore[no-untyped-def]
+    sample_id = store.put_sample(store.put_dataset(DATASET), sample).sample_id
+    values = {"rollout": 1, "turn_limit": 10, "seconds": 60.0, **options}
+    return store.claim(
+        sample_id=sample_id,
+        recipe_id=store.put_recipe(RECIPE),
+        run_id=start_run(store) if run_id is None else run_id,
+        **values,
+    )
+
+
+def dump(store: Store) -> list[str]:
+    """The whole file as SQL, but for when its rows were made."""
+    lines = store.connection.iterdump()
+    return [line for line in lines if "created_at" in line or "insert" in line.lower()]
+
+
+def played_trace(store: Store) -> int:
+    run_id = start_run(store)
+    claimed = claim(store, run_id=run_id)
+    assert isinstance(claimed, ClaimedTrace)
+    store.put_turn(claimed.trace_id, TURN, run_id=run_id, photo=SENT)
+    store.put_call(claimed.trace_id, CALL)
+    store.put_call(claimed.trace_id, BAD_CALL)
+    store.put_attempt(claimed.trace_id, FailedAttempt(2, "server", "busy", 503), run_id=run_id)
+    store.close_trace(claimed.trace_id, Closing("answered", "answer"), turn_limit=10)
+    store.put_answer(claimed.trace_id, 1, Answer(1.5, 2.5, "boxed", None, ("swapped",)))
+    return claimed.trace_id
+
+
+def test_what_was_put_comes_back_as_it_was(store: Store) -> None:
+    found = store.get_trace(played_trace(store))
+    assert found.sample == SAMPLE
+    assert found.dataset == DATASET
+    assert found.recipe == RECIPE
+    assert found.turns == (TURN,)
+    assert found.calls == (CALL, BAD_CALL)
+    assert found.photo == SENT
+    assert found.failures == (FailedAttempt(2, "server", "busy", 503),)
+    assert found.answer == Answer(1.5, 2.5, "boxed", None, ("swapped",))
+    assert (found.status, found.stop_reason) == ("answered", "answer")
+    assert found.final_response == TURN.response
+
+
+def test_writing_twice_changes_nothing(store: Store) -> None:
+    """Promise 2, for every row that has a natural key; the first write stays."""
+    trace_id = played_trace(store)
+    before = dump(store)
+    store.put_dataset(DATASET)
+    store.put_sample(1, replace(SAMPLE, lat=1.0))
+    store.put_recipe(RECIPE)
+    store.put_turn(trace_id, replace(TURN, response="other"), run_id=1, photo=SENT)
+    store.put_call(trace_id, replace(CALL, observation="other"))
+    store.close_trace(trace_id, Closing("failed", "server"), turn_limit=3)
+    store.put_answer(trace_id, 1, Answer(None, None, None, "no_coordinates", ()))
+    assert dump(store) == before
+
+
+def test_a_dataset_that_moved_is_the_same_dataset(store: Store) -> None:
+    first = store.put_dataset(DATASET)
+    assert store.put_dataset(replace(DATASET, path="/elsewhere/photos")) == first
+    assert store.get_dataset(first).path == "/elsewhere/photos"
+
+
+def test_a_photo_that_stands_in_two_rows_is_marked_in_the_second(store: Store) -> None:
+    dataset_id = store.put_dataset(DATASET)
+    first = store.put_sample(dataset_id, SAMPLE)
+    second = store.put_sample(dataset_id, replace(SAMPLE, sample_index=4))
+    again = store.put_sample(dataset_id, SAMPLE)
+    assert [first.exclusion, second.exclusion, again.exclusion] == [None, "duplicate", None]
+
+
+def test_a_claim_keeps_others_away_until_it_is_released_or_expires(store: Store) -> None:
+    mine = start_run(store)
+    assert isinstance(claim(store, run_id=mine), ClaimedTrace)
+    assert claim(store) == "claimed"
+    store.release_claims(mine)
+    assert isinstance(claim(store, seconds=-1.0), ClaimedTrace)
+    assert isinstance(claim(store), ClaimedTrace)
+
+
+def test_the_end_of_a_run_gives_back_its_claims_and_the_first_outcome_stays(store: Store) -> None:
+    mine = start_run(store)
+    claim(store, run_id=mine)
+    store.end_run(mine, "interrupted")
+    store.end_run(mine, "killed")
+    assert store.claiming_runs() == []
+    row = store.connection.execute("select outcome from runs where id = ?", (mine,)).fetchone()
+    assert row["outcome"] == "interrupted"
+
+
+def test_a_claimed_trace_comes_with_all_its_rows(store: Store) -> None:
+    run_id = start_run(store)
+    first = claim(store, run_id=run_id)
+    store.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
+    store.put_call(first.trace_id, CALL)
+    store.release_claims(run_id)
+    again = claim(store)
+    assert (again.photo, again.turns, again.calls) == (SENT, (TURN,), (CALL,))
+
+
+def test_a_closed_trace_is_not_claimed_again(store: Store) -> None:
+    played_trace(store)
+    assert claim(store) == "closed"
+
+
+@pytest.mark.parametrize(
+    ("closing", "options", "opens"),
+    [
+        (Closing("exhausted", "turn_limit"), {"turn_limit": 11}, True),
+        (Closing("exhausted", "turn_limit"), {"turn_limit": 10}, False),
+        (Closing("exhausted", "no_answer"), {"turn_limit": 11}, False),
+        (Closing("exhausted", "no_answer"), {"retry": ["exhausted"]}, True),
+        (Closing("exhausted", "truncated"), {"retry": ["exhausted", "failed"]}, False),
+        (Closing("exhausted", "truncated"), {"retry": ["truncated"]}, True),
+        (Closing("failed", "server"), {}, False),
+        (Closing("failed", "server"), {"retry": ["failed"]}, True),
+    ],
+)
+def test_only_what_a_new_run_can_change_is_opened_again(
+    store: Store, closing: Closing, options: dict[str, object], opens: bool
+) -> None:
+    run_id = start_run(store)
+    first = claim(store, run_id=run_id)
+    store.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
+    store.close_trace(first.trace_id, closing, turn_limit=10)
+    store.put_answer(first.trace_id, 1, Answer(1.0, 1.0, "boxed", None, ()))
+    finished = store.finished_samples(
+        dataset_id=1, recipe_id=1, rollouts=1, **{"turn_limit": 10, **options}
+    )
+    assert list(finished) == ([] if opens else [3])
+    again = claim(store, **options)
+    assert isinstance(again, ClaimedTrace) == opens
+    if opens:
+        # What was read in a response that is no longer the last must not stay.
+        assert store.get_trace(first.trace_id).answer is None
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    with pytest.raises(StoreError), store.transaction():
+        store.put_dataset(DATASET)
+        store.put_turn(99, TURN, run_id=1)
+    assert store.connection.execute("select count(*) from datasets").fetchone()[0] == 0
+
+
+def test_foreign_keys_are_held(store: Store) -> None:
+    with pytest.raises(StoreError, match="FOREIGN KEY"), store.transaction():
+        store.put_turn(99, TURN, run_id=1)
+
+
+def test_a_trace_is_found_by_its_name_with_or_without_the_dataset(store: Store) -> None:
+    trace_id = played_trace(store)
+    name = store.get_trace(trace_id).name
+    assert store.find_trace(name) == trace_id
+    assert store.find_trace(f"photos:{name}") == trace_id
+    store.put_dataset(replace(DATASET, fingerprint="beef", name="others"))
+    assert store.get_trace(trace_id).name == f"photos:{name}"
+
+
+@pytest.mark.parametrize("name", ["", "3", "3-", "x-abcdef12-1", "3-abcdef12-1", "4-00000000-1"])
+def test_a_name_that_means_no_trace_says_how_names_look_or_how_to_list_them(
+    store: Store, name: str
+) -> None:
+    played_trace(store)
+    with pytest.raises(NotFoundError, match=r"look like|list them"):
+        store.find_trace(name)
+
+
+# --- opening --------------------------------------------------------------------------------
+
+
+def not_sqlite(path: Path) -> None:
+    path.write_bytes(b"this is no database, and longer than a page header " * 20)
+
+
+def foreign_program(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table notes (text)")
+    connection.close()
+
+
+def newer_geostore(path: Path) -> None:
+    Store.open(path, create=True).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "insert into _sqlite_migrations (migration_set, name, applied_at)"
+            " values ('geostore', '9999_later', '2030')"
+        )
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (not_sqlite, "not a SQLite file"),
+        (foreign_program, "another program"),
+        (newer_geostore, "newer geostore"),
+        (Path.mkdir, "is a folder"),
+    ],
+)
+def test_a_file_that_is_no_store_of_ours_is_refused_and_left_alone(
+    tmp_path: Path, make: Callable[[Path], None], words: str
+) -> None:
+    path = tmp_path / "file.db"
+    make(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(StoreError, match=words):
+        Store.open(path, create=True)
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_a_newer_store_is_an_error_of_its_own(tmp_path: Path) -> None:
+    newer_geostore(tmp_path / "file.db")
+    with pytest.raises(StoreVersionError, match="upgrade"):
+        Store.open(tmp_path / "file.db")
+
+
+def test_reading_never_makes_a_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="geostore generate makes one"):
+        Store.open(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no folder"):
+        Store.open(tmp_path / "none" / "geostore.db", create=True)
+
+
+def test_a_locked_store_is_waited_for_and_then_named(tmp_path: Path) -> None:
+    path = tmp_path / "geostore.db"
+    with (
+        Store.open(path, create=True) as holder,
+        holder.transaction(),
+        Store.open(path, busy_timeout=0.05) as other,
+        pytest.raises(StoreLockedError, match="locked by another process"),
+        other.transaction(),
+    ):
+        pass
+
+
+WRITE_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from geostore.errors import StoreError
+from geostore.store import Store
+from tests.store.test_store import DATASET
+if os.geteuid() == 0:
+    os.seteuid(65534)  # root may write to a read-only file
+try:
+    with Store.open(Path(sys.argv[1])) as store, store.transaction():
+        store.put_dataset(DATASET)
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o444, 0o755), (0o444, 0o555)])
+def test_a_read_only_store_is_named(file_mode: int, folder_mode: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "geostore.db"
+        Store.open(path, create=True).close()
+        path.chmod(file_mode)
+        folder.chmod(folder_mode)
+        found = subprocess.run(
+            [sys.executable, "-c", WRITE_AS_NOBODY, str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        folder.chmod(0o755)
+    assert "read-only" in found.stdout
+
+
+def test_a_store_on_a_read_only_connection_says_so(tmp_path: Path) -> None:
+    """The same sentence for every user, root included."""
+    path = tmp_path / "geostore.db"
+    Store.open(path, create=True).close()
+    with Store.open(path) as opened:
+        opened.connection.execute("pragma query_only = on")
+        with pytest.raises(StoreError, match="read-only"), opened.transaction():
+            opened.put_dataset(DATASET)
+
+
+FILL = """
+import resource, signal, sys
+from dataclasses import replace
+from geostore.errors import StoreError
+from geostore.store import Store
+from tests.store.test_store import DATASET
+store = Store.open(sys.argv[1], create=True)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+put = 0
+try:
+    while put < 10_000:
+        with store.transaction():
+            store.put_dataset(replace(DATASET, fingerprint=str(put), name="x" * 2000))
+        put += 1
+except StoreError as error:
+    print(put, error)
+"""
+
+
+def test_a_full_disk_is_named_and_what_was_committed_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "geostore.db"
+    found = subprocess.run(
+        [sys.executable, "-c", FILL, str(path)], capture_output=True, text=True, check=True
+    )
+    put, _, message = found.stdout.partition(" ")
+    assert "what was committed is safe" in message
+    with Store.open(path) as opened:
+        assert opened.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
+        count = opened.connection.execute("select count(*) from datasets").fetchone()[0]
+        assert count == int(put) > 0
+
+
+def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> None:
+    """Each would make the tables; one does, and the others wait for it."""
+    script = (
+        "import sys, time\n"
+        "from geostore.store import Store\n"
+        "import sqlite_utils\n"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "for number in range(10):\n"
+        "    Store.open(f'{sys.argv[1]}/{number}.db', create=True).close()\n"
+    )
+    start = str(time.time() + 2.5)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), start], stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+
+
+# --- migrations -------------------------------------------------------------------------------
+
+
+KNOWN = sql_names("migrations")
+
+
+def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "geostore.db"
+    Store.open(path, create=True).close()
+    texts = {"9999_half": "create table half (id integer) strict;\nselect no_such_function();\n"}
+    real = migrations.load_sql
+    monkeypatch.setattr(migrations, "sql_names", lambda folder: (*KNOWN, "9999_half"))
+    monkeypatch.setattr(
+        migrations, "load_sql", lambda folder, name: texts.get(name) or real(folder, name)
+    )
+    with pytest.raises(StoreError, match="no_such_function"):
+        Store.open(path)
+    monkeypatch.undo()
+    with Store.open(path) as opened:
+        tables = opened.connection.execute("select name from sqlite_master").fetchall()
+        assert "half" not in {row["name"] for row in tables}
+
+
+def test_an_older_store_is_migrated_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "geostore.db"
+    with Store.open(path, create=True) as opened:
+        trace_id = played_trace(opened)
+    real = migrations.load_sql
+    step = "-- adds a column\nalter table traces add column note text;\n"
+    monkeypatch.setattr(migrations, "sql_names", lambda folder: (*KNOWN, "9999_note"))
+    monkeypatch.setattr(
+        migrations,
+        "load_sql",
+        lambda folder, name: step if name == "9999_note" else real(folder, name),
+    )
+    with Store.open(path) as opened:
+        assert opened.get_trace(trace_id).turns == (TURN,)
+        assert opened.connection.execute("select note from traces").fetchone()[0] is None
