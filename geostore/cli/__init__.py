@@ -15,13 +15,18 @@ import typer
 
 from geostore.cli.audit import audit
 from geostore.cli.demo import demo
+from geostore.cli.export import export
 from geostore.cli.generate import generate
+from geostore.cli.image import image
 from geostore.cli.import_ import import_
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
-from geostore.cli.proofs import image, verify
-from geostore.cli.questions import query, stats, status
-from geostore.cli.rewards import rescore, rewards
-from geostore.cli.traces import export, show
+from geostore.cli.query import query
+from geostore.cli.rescore import rescore
+from geostore.cli.rewards import rewards
+from geostore.cli.show import show
+from geostore.cli.stats import stats
+from geostore.cli.status import status
+from geostore.cli.verify import verify
 from geostore.errors import GeostoreError
 
 app = typer.Typer(

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, StoreOption, say
+from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say
 
 
 def audit(
     store: StoreOption = DEFAULT_STORE,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: JsonOption = False,
     list_: Annotated[
         bool, typer.Option("--list", help="List the checks and what they mean.")
     ] = False,

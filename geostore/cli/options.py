@@ -26,6 +26,8 @@ RewardOption = Annotated[
     ),
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
 
 def reward_hash(store: Path, reward: str | None) -> str | None:
     """The hash of the reward of a store's that an option names; None without one.

@@ -1,4 +1,4 @@
-"""The commands that answer questions about a store and only read it."""
+"""``geostore query``: answers a question in SQL, or one that has a name."""
 
 from __future__ import annotations
 
@@ -34,26 +34,3 @@ def query(
         raise typer.BadParameter("name a query or write SQL; --list shows the names")
     result = analytics.run_query(store, statement, reward_hash(store, reward))
     typer.echo(FORMATS[format](result))
-
-
-def stats(
-    store: StoreOption = DEFAULT_STORE,
-    reward: RewardOption = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-) -> None:
-    """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
-    from geostore.query import stats as batch
-
-    found = batch.stats(store, reward_hash(store, reward))
-    typer.echo(batch.format_json(found) if json else batch.format_text(found))
-
-
-def status(
-    store: StoreOption = DEFAULT_STORE,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-) -> None:
-    """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
-    from geostore.query import status as running
-
-    found = running.status(store)
-    typer.echo(running.format_json(found) if json else running.format_text(found))

@@ -1,0 +1,43 @@
+"""``geostore image``: writes the images that the teacher saw as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, DatasetPathOption, StoreOption
+
+
+def image(
+    trace: Annotated[str, typer.Argument(help="The trace's name, such as 17-3fa1c2d4-1.")],
+    store: StoreOption = DEFAULT_STORE,
+    turn: Annotated[
+        int | None,
+        typer.Option(min=1, help="The images, or boxes, of this turn's calls."),
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="The photo with the boxes of all calls drawn on it.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A file, or a folder for them; else the current folder.")
+    ] = None,
+    dataset_path: DatasetPathOption = None,
+) -> None:
+    """Write what the teacher saw: the photo as sent, or the images that a turn's calls gave.
+
+    Prints the path of each file.
+    """
+    from geostore.conversation.images import PhotoSource
+    from geostore.show.pictures import write_overlay, write_seen
+    from geostore.store import Store
+
+    with Store.open(store) as opened:
+        stored = opened.get_trace(opened.find_trace(trace))
+    source = PhotoSource(str(dataset_path) if dataset_path else None)
+    if overlay:
+        typer.echo(write_overlay(stored, out, source, turn=turn))
+        return
+    for path in write_seen(stored, out, source, turn=turn):
+        typer.echo(path)

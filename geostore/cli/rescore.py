@@ -1,0 +1,240 @@
+"""``geostore rescore``: computes a reward for the traces that lack it."""
+
+from __future__ import annotations
+
+import json as jsons
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, pairs, say
+
+if TYPE_CHECKING:
+    from geostore.rewards import RescoreResult, RewardSpec, Selection
+    from geostore.rewards.compare import Comparison
+    from geostore.store import Store
+
+
+def rescore(
+    store: StoreOption = DEFAULT_STORE,
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            help="Which reward: a built-in one (geoguessr, exponential, linear, threshold, steps, "
+            "piecewise, weighted), or one of the store's by name or hash; none: the default."
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A parameter of a built-in one, such as scale=2000; may be repeated."),
+    ] = None,
+    spec_file: Annotated[
+        Path | None,
+        typer.Option("--spec", help="A JSON file with reward, parameters and name, instead."),
+    ] = None,
+    custom: Annotated[
+        str | None,
+        typer.Option(
+            help="A function instead: package.module:function or path/to/file.py:function."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the reward is to be called.")] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", min=0.01, help="Seconds a custom function has per trace."),
+    ] = 10.0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes for a custom function; 0: one per core.")
+    ] = 0,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Compute again where the reward is there.")
+    ] = False,
+    retry_errors: Annotated[
+        bool,
+        typer.Option("--retry-errors", help="Compute again where the custom function failed."),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only traces closed since: 2026-10-01, 2026-10-01T12:00, or 12h (ago)."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Only traces for which this SQL holds, such as \"country = 'japan'\"."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many would be computed; write nothing.")
+    ] = False,
+    compare: Annotated[
+        str | None,
+        typer.Option(help="Then compare with this reward: ranks, accepted traces, movers."),
+    ] = None,
+    min_score: Annotated[
+        float, typer.Option("--min-score", help="The score from which --compare accepts a trace.")
+    ] = 0.3,
+    json: JsonOption = False,
+) -> None:
+    """Compute a reward for every trace that does not have it yet."""
+    from geostore.rewards import Selection, count_missing, moment
+    from geostore.store import Store
+
+    given = [o for o, v in (("--reward", reward), ("--spec", spec_file), ("--custom", custom)) if v]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} name two rewards; give one")
+    if param and (spec_file or custom):
+        raise typer.BadParameter("a file and a function have no --param", param_hint="--param")
+    params = pairs(param or [], "--param")
+    selection = Selection(
+        since=None if since is None else moment(since), where=where, again=all_, retry=retry_errors
+    )
+    with Store.open(store) as opened:
+        spec = _spec(opened, reward, params, spec_file=spec_file, custom=custom, name=name)
+        if dry_run:
+            found = count_missing(opened.connection, spec, selection=selection)
+        else:
+            found = _rescore(
+                opened, spec, selection, custom, workers, time_limit, rename=name is not None
+            )
+        comparison = None
+        if compare is not None:
+            comparison = _compare(opened, spec, compare, min_score, compute=not dry_run)
+    if json:
+        typer.echo(jsons.dumps(_as_json(spec, found, comparison, dry_run), indent=2))
+    else:
+        _tell(spec, found, comparison, dry_run)
+
+
+def _spec(
+    store: Store,
+    reward: str | None,
+    params: dict[str, str],
+    *,
+    spec_file: Path | None,
+    custom: str | None,
+    name: str | None,
+) -> RewardSpec:
+    """The reward that the options name. Raises RewardError."""
+    from dataclasses import replace
+
+    from geostore.rewards import make_spec, read_spec, resolve_spec
+    from geostore.rewards.specs import stored_spec
+    from geostore.store.rewards import default_spec
+
+    if custom is not None:
+        from geostore.rewards.custom import custom_spec
+
+        return custom_spec(custom, name=name)
+    if spec_file is not None:
+        spec = read_spec(spec_file)
+    elif reward is not None:
+        spec = resolve_spec(store.connection, reward, params)
+    else:
+        default = None if params else default_spec(store.connection)
+        spec = make_spec(params=params) if default is None else stored_spec(default)
+    return spec if name is None else replace(spec, name=name)
+
+
+def _rescore(
+    store: Store,
+    spec: RewardSpec,
+    selection: Selection,
+    custom: str | None,
+    workers: int,
+    time_limit: float,
+    *,
+    rename: bool,
+) -> RescoreResult:
+    import os
+
+    from geostore.rewards import has_math_functions
+    from geostore.rewards import rescore as rescore_store
+    from geostore.text.progress_bar import CountProgress
+
+    with ExitStack() as stack:
+        scorer = None
+        if custom is not None:
+            from geostore.rewards.custom import CustomScorer
+            from geostore.rewards.pool import Pool
+
+            pool = Pool(custom, workers=workers or os.cpu_count() or 1, time_limit=time_limit)
+            scorer = CustomScorer(stack.enter_context(pool))
+        elif not has_math_functions(store.connection):
+            say(
+                "this Python's SQLite was built without its math functions "
+                "(SQLITE_ENABLE_MATH_FUNCTIONS); numpy computes the same numbers, some times slower"
+            )
+        return rescore_store(
+            store.connection,
+            spec,
+            selection=selection,
+            scorer=scorer,
+            rename=rename,
+            progress=stack.enter_context(CountProgress("rewards")).show,
+            reading=stack.enter_context(CountProgress("responses read again")).show,
+        )
+
+
+def _compare(
+    store: Store, spec: RewardSpec, name: str, min_score: float, *, compute: bool
+) -> Comparison:
+    """Compare with another reward, whose missing ones are computed where a formula can."""
+    from geostore.errors import RewardError
+    from geostore.rewards import rescore as rescore_store
+    from geostore.rewards import resolve_spec
+    from geostore.rewards.compare import compare
+    from geostore.store.rewards import find_spec, get_spec
+
+    stored = find_spec(store.connection, name)
+    by_formula = stored is None or stored.kind not in ("custom", "imported")
+    if by_formula:
+        other = resolve_spec(store.connection, name)
+        if compute:
+            rescore_store(store.connection, other)
+        stored = find_spec(store.connection, other.sha256)
+    mine = find_spec(store.connection, spec.sha256)
+    if stored is None or mine is None:
+        lacking = name if stored is None else spec.name
+        raise RewardError(f"the store has no rewards of {lacking!r} yet; leave out --dry-run")
+    return compare(
+        store.connection,
+        get_spec(store.connection, mine.sha256),
+        get_spec(store.connection, stored.sha256),
+        min_score=min_score,
+    )
+
+
+def _as_json(
+    spec: RewardSpec, found: RescoreResult, comparison: Comparison | None, dry_run: bool
+) -> dict[str, Any]:
+    from geostore.rewards.compare import comparison_json
+
+    return {
+        "spec": {"name": spec.name, "sha256": spec.sha256, "kind": spec.kind},
+        "dry_run": dry_run,
+        "read": found.read,
+        "computed": found.computed,
+        "found_done": found.found_done,
+        "failures": found.failures,
+        "comparison": None if comparison is None else comparison_json(comparison),
+    }
+
+
+def _tell(
+    spec: RewardSpec, found: RescoreResult, comparison: Comparison | None, dry_run: bool
+) -> None:
+    from geostore.rewards.compare import comparison_text
+
+    if found.read:
+        would = "would read" if dry_run else "read"
+        say(f"{would} {found.read:,} responses again with a newer parser")
+    verb = "would compute" if dry_run else "computed"
+    typer.echo(f"{spec.label}: {verb} {found.computed:,}, found done {found.found_done:,}")
+    if found.failures:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(found.failures.items()))
+        typer.echo(
+            f"failed: {sum(found.failures.values()):,} of {found.computed:,} ({reasons}); "
+            "they have no score; compute them again with --retry-errors"
+        )
+    if comparison is not None:
+        typer.echo(comparison_text(comparison))

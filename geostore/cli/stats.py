@@ -1,0 +1,19 @@
+"""``geostore stats``: shows what the traces of a store hold, in sums."""
+
+from __future__ import annotations
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, JsonOption, RewardOption, StoreOption, reward_hash
+
+
+def stats(
+    store: StoreOption = DEFAULT_STORE,
+    reward: RewardOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
+    from geostore.query import stats as batch
+
+    found = batch.stats(store, reward_hash(store, reward))
+    typer.echo(batch.format_json(found) if json else batch.format_text(found))

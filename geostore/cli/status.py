@@ -1,0 +1,18 @@
+"""``geostore status``: shows how runs go."""
+
+from __future__ import annotations
+
+import typer
+
+from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+
+
+def status(
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
+    from geostore.query import status as running
+
+    found = running.status(store)
+    typer.echo(running.format_json(found) if json else running.format_text(found))
