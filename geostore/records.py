@@ -247,7 +247,7 @@ class Turn:
     Token counts are None where the server did not say. latency_ms: whole
         milliseconds from sending to the last byte.
     request_sha256: of the canonical request (`protocol.RequestWriter.hash`).
-    messages: of an imported trace, what was sent, as `export.messages` reads it;
+    messages: of an imported trace, what was sent, as `conversation.sent` reads it;
         None where it follows from rows, and where nobody knows it.
     In a trace of an `ImportedRecipe`, `turn_limit` and `request_sha256` are None:
     there is nothing to prove.

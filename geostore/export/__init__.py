@@ -18,22 +18,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from geostore.audit import VERSIONS
 from geostore.errors import ExportError
-from geostore.export.folder import ExportFolder, check_target, partial_folder, publish
-from geostore.export.formats.jsonl import write_jsonl
-from geostore.export.formats.trace import write_trace_files
+from geostore.export.folder import check_target, partial_folder, publish
+from geostore.export.formats import FORMATS, Format
 from geostore.export.images import ImagesMode
 from geostore.export.messages import MessagesMode
-from geostore.export.record import SCHEMA_VERSION, trace_record
+from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
-from geostore.export.stream import RecordStream
+from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
 
@@ -42,33 +39,27 @@ __all__ = [
     "FORMATS",
     "SCHEMA_VERSION",
     "ExportResult",
+    "ExportStream",
+    "ExportedTrace",
     "Filter",
     "Format",
     "ImagesMode",
     "MessagesMode",
     "export",
     "open_snapshot",
-    "trace_record",
 ]
-
-Format = Literal["trace", "jsonl"]
-
-FORMATS: Mapping[str, Callable[[RecordStream, ExportFolder], int]] = MappingProxyType(
-    {"trace": write_trace_files, "jsonl": write_jsonl}
-)
-"""From a format's name to what writes it into a folder and says how many traces that were."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written.
-
-    count: traces. sha256: of the export, as in its manifest. path: its folder.
-    """
+    """What was written."""
 
     count: int
+    """Traces."""
     sha256: str
+    """The hash of the export, as in its manifest, in hex."""
     path: Path
+    """Its folder, links followed."""
 
 
 def export(
@@ -110,10 +101,15 @@ def export(
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             _check_audited(snapshot, kept)
-            records = RecordStream(
-                snapshot, kept, messages=messages, images=images, dataset_path=dataset_path
+            traces = ExportStream(
+                snapshot,
+                kept,
+                folder,
+                messages=messages,
+                images=images,
+                dataset_path=dataset_path,
             )
-            count = FORMATS[format](records, folder)
+            count = FORMATS[format](traces, folder)
             spec = snapshot.reward_spec(kept)
             sha256 = folder.seal(
                 {
@@ -122,8 +118,8 @@ def export(
                     "count": count,
                     **options,
                     "reward_spec": None if spec is None else _reward_spec(spec),
-                    "datasets": [dataset_entry(facts) for facts in records.scope.datasets],
-                    "recipes": [recipe_entry(*item) for item in records.scope.recipes.items()],
+                    "datasets": [dataset_entry(facts) for facts in traces.scope.datasets],
+                    "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
                 }
             )
             with store.transaction():

@@ -1,20 +1,21 @@
-"""The three ways in which an export carries images: named, embedded, or as files.
+"""The images of a trace in the three ways in which an export carries them.
 
-Only the two that carry pixels need the dataset; then every image is derived
-again and compared with the hash of what was sent.
+``reference`` names each image, ``embed`` holds its bytes, ``files`` writes it as
+a file. Only the last two need the dataset: they derive every image again and
+compare it with the hash of what was sent.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from geostore.conversation.messages import data_url
 from geostore.errors import DatasetError, ExportError, ImageError
-from geostore.export.messages import ImageUrl
 from geostore.records import ImageFacts, SentImage, StoredTrace, ToolCall
 from geostore.tools import further_effect
 
@@ -27,8 +28,35 @@ SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 """File name suffix by media type, for everything that is sent."""
 
 
-def reference_urls(trace: StoredTrace) -> ImageUrl:
-    """Names each image by the hash of its bytes, and says how it is derived.
+@dataclass(frozen=True, slots=True)
+class ExportedImage:
+    """One image that a trace's teacher saw."""
+
+    number: int
+    """Its number in the conversation, from 0, the photo; messages hold the images in this order."""
+    facts: ImageFacts
+    """Hash and sizes in pixels, as it was sent."""
+    call: ToolCall | None
+    """The call that made it; None for the photo."""
+    sent: SentImage | None
+    """The bytes that the teacher got; None in the mode ``reference``."""
+    path: str | None
+    """Its file, with ``/``, from the export's folder; None unless the mode is ``files``."""
+
+
+def sent_facts(trace: StoredTrace) -> list[tuple[ImageFacts, ToolCall | None]]:
+    """What the rows hold of each image that was sent, by number, with the call that made it.
+
+    Empty where the photo as sent is not known, as in an imported trace.
+    """
+    if trace.photo is None:
+        return []
+    made = [(call.image, call) for call in trace.calls if call.image is not None]
+    return [(trace.photo, None), *made]
+
+
+def image_reference(image: ExportedImage, trace: StoredTrace) -> dict[str, Any]:
+    """An ``image_url`` object that names an image by its hash and says how it is derived.
 
     ``url`` is what the canonical request has in place of the image; ``reference``
     gives the dataset's name and row, the image's number in the conversation, its
@@ -36,35 +64,31 @@ def reference_urls(trace: StoredTrace) -> ImageUrl:
     its box in pixels of the full-resolution source, its angle in degrees
     counter-clockwise, and, where its tool has them, other parameters by name.
     """
-    made: list[tuple[ImageFacts | None, dict[str, Any] | None]] = [(trace.photo, None)]
-    made += [(call.image, _operation(call)) for call in trace.calls if call.image is not None]
-
-    def url(number: int) -> dict[str, Any]:
-        facts, operation = made[number]
-        assert facts is not None  # messages are rebuilt only where the photo as sent is known
-        return {
-            "url": f"sha256:{facts.sha256}",
-            "reference": {
-                "dataset": trace.dataset.name,
-                "sample_index": trace.sample.sample_index,
-                "image_index": number,
-                "width": facts.width,
-                "height": facts.height,
-                "operation": operation,
-            },
-        }
-
-    return url
+    return {
+        "url": f"sha256:{image.facts.sha256}",
+        "reference": {
+            "dataset": trace.dataset.name,
+            "sample_index": trace.sample.sample_index,
+            "image_index": image.number,
+            "width": image.facts.width,
+            "height": image.facts.height,
+            "operation": None if image.call is None else _operation(image.call),
+        },
+    }
 
 
-def embedded_urls(images: Sequence[SentImage]) -> ImageUrl:
-    """Data URLs with the bytes that the teacher got."""
-    return lambda number: {"url": data_url(images[number]).decode()}
+def image_url(image: ExportedImage, trace: StoredTrace, *, relative_to: str = "") -> dict[str, Any]:
+    """The ``image_url`` object for an image, in the mode in which the export carries it.
 
-
-def file_urls(paths: Sequence[str]) -> ImageUrl:
-    """Paths of files, one per image of the conversation."""
-    return lambda number: {"url": paths[number]}
+    A file gives its path, bytes give a data URL, anything else a reference.
+    relative_to: a folder of the export, "" or with ``/`` at its end, from which
+    the path starts.
+    """
+    if image.path is not None:
+        return {"url": image.path.removeprefix(relative_to)}
+    if image.sent is not None:
+        return {"url": data_url(image.sent).decode()}
+    return image_reference(image, trace)
 
 
 def with_images(

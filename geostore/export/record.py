@@ -1,4 +1,4 @@
-"""Turns a stored trace into the trace record, the value that every format writes.
+"""Builds the trace record, the JSON that the formats ``trace`` and ``jsonl`` write.
 
 Its members and their order are older than this project, and scripts read them;
 what is added stands at the end of ``metadata`` and in the last member, ``geostore``.
@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
-from geostore.export.messages import ImageUrl, MessagesMode, turn_messages
+from geostore.export.images import image_url
+from geostore.export.messages import MessagesMode, turn_messages
 from geostore.export.round_trip import own_members
+from geostore.export.stream import ExportedTrace
 from geostore.records import Reward, StoredTrace, ToolCall
 
 SCHEMA_VERSION = 1
@@ -24,15 +26,16 @@ UNPARSED_KM = 20000.0
 
 
 def trace_record(
-    trace: StoredTrace, *, messages: MessagesMode, image_url: ImageUrl | None
+    exported: ExportedTrace, *, messages: MessagesMode, relative_to: str = ""
 ) -> dict[str, Any]:
     """The record of a trace that came to an end, its members in their order.
 
-    messages: how much of the conversation each turn repeats. image_url: what
-    stands for each image, None where it stays as it is in the rows. Raises
-    ExportError where the trace has no photo as sent, or no reward under the spec
+    messages: how much of the conversation each turn repeats. relative_to: the
+    folder of the export, "" or with ``/`` at its end, from which paths of image
+    files start. Raises ExportError where the trace has no reward under the spec
     that the export carries.
     """
+    trace = exported.trace
     reward = _reward(trace)
     parsed = reward is not None
     distance = reward.distance_km if reward is not None else UNPARSED_KM
@@ -41,7 +44,7 @@ def trace_record(
         "dataset_path": trace.dataset.path,
         "sample_index": trace.sample.sample_index,
         "sample_data": _sample_data(trace),
-        "conversation_history": _history(trace, messages, image_url),
+        "conversation_history": _history(exported, messages, relative_to),
         "final_response": trace.final_response,
         "reward_score": {
             "score": score,
@@ -103,12 +106,16 @@ def _sample_data(trace: StoredTrace) -> dict[str, Any]:
     return {**named, **others}
 
 
-def _history(
-    trace: StoredTrace, mode: MessagesMode, image_url: ImageUrl | None
-) -> list[dict[str, Any]]:
-    sent = turn_messages(trace, mode=mode, image_url=image_url)
+def _history(exported: ExportedTrace, mode: MessagesMode, relative_to: str) -> list[dict[str, Any]]:
+    def url(number: int) -> dict[str, Any]:
+        return image_url(exported.images[number], exported.trace, relative_to=relative_to)
+
+    # In an imported trace without images of ours, messages name images as its file did.
+    per_turn = turn_messages(
+        exported.messages, mode=mode, image_url=url if exported.images else None
+    )
     history = []
-    for turn, messages in zip(trace.turns, sent, strict=True):
+    for turn, messages in zip(exported.trace.turns, per_turn, strict=True):
         entry: dict[str, Any] = {
             "turn": turn.turn,
             "messages": messages,

@@ -1,72 +1,104 @@
-"""The one stream of trace records that all formats write, in the order of the export."""
+"""The one stream that every format writes: traces in the order of the export, with their images.
+
+A format decides how a trace looks in a file. What the trace is, what was sent in
+it and which images belong to it is decided here, alike for all formats.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
+from geostore.conversation.messages import Message
+from geostore.conversation.sent import sent_messages
+from geostore.errors import ExportError, ImageError
 from geostore.export.folder import ExportFolder
-from geostore.export.images import ImagesMode, embedded_urls, file_urls, reference_urls, with_images
+from geostore.export.images import ExportedImage, ImagesMode, sent_facts, with_images
 from geostore.export.layout import Layout
-from geostore.export.messages import ImageUrl, MessagesMode
-from geostore.export.record import trace_record
-from geostore.records import ImportedRecipe, StoredTrace
+from geostore.export.messages import MessagesMode
+from geostore.records import SentImage, StoredTrace
 from geostore.store import Filter, Snapshot
 
 
-class RecordStream:
-    """The records of the traces that a filter keeps, read from one snapshot.
+@dataclass(frozen=True, slots=True)
+class ExportedTrace:
+    """A trace as the formats get it."""
 
-    dataset_path: where the dataset is now, for the modes of images that need it.
+    trace: StoredTrace
+    """Its rows: sample, recipe, turns, calls, answer and reward."""
+    messages: tuple[tuple[Message, ...], ...]
+    """Per turn, what its request added, as `conversation.sent.sent_messages` rebuilds it."""
+    images: tuple[ExportedImage, ...]
+    """Every image that was sent, by number; the messages hold them in this order. Empty for an
+    imported trace, whose messages name images as its file did."""
+    folder: str
+    """Where its files stand in the export: "" or a path with ``/`` at its end."""
+    stem: str
+    """The name of its files without suffix; no other trace in the folder has it."""
+
+
+class ExportStream:
+    """The traces that a filter keeps, read from one snapshot. Iterate over it once.
+
+    Files of images are written into the folder on the way. Raises ExportError,
+    naming the trace, where one cannot be exported.
     """
 
     def __init__(
         self,
         snapshot: Snapshot,
         filters: Filter,
+        folder: ExportFolder,
         *,
         messages: MessagesMode,
         images: ImagesMode,
         dataset_path: str | None,
     ) -> None:
         self.scope = snapshot.scope(filters)
-        self.layout = Layout(self.scope)
+        """The datasets and recipes of the traces."""
+        self.messages_mode = messages
+        """How much of the conversation each turn repeats, in formats that keep turns apart."""
+        self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
-        self._messages = messages
+        self._folder = folder
         self._images = images
         self._dataset_path = dataset_path
 
-    def read(
-        self, folder: ExportFolder, *, relative_to_trace: bool
-    ) -> Iterator[tuple[StoredTrace, dict[str, Any]]]:
-        """Each trace and its record; image files are written into the folder on the way.
-
-        relative_to_trace: whether the paths of image files start at the trace's
-        own folder or at the export's. Raises ExportError.
-        """
-        for trace, url in self._urls(folder, relative_to_trace=relative_to_trace):
-            yield trace, trace_record(trace, messages=self._messages, image_url=url)
-
-    def _urls(
-        self, folder: ExportFolder, *, relative_to_trace: bool
-    ) -> Iterator[tuple[StoredTrace, ImageUrl | None]]:
+    def __iter__(self) -> Iterator[ExportedTrace]:
         traces = self._snapshot.traces(self._filters, with_turns=True)
         if self._images == "reference":
             for trace in traces:
-                imported = isinstance(trace.recipe, ImportedRecipe)
-                yield trace, None if imported else reference_urls(trace)
+                yield self._exported(trace, None)
             return
         # Imported here: it brings Pillow and the dataset library with it.
         from geostore.conversation.images import PhotoSource
 
         for trace, images in with_images(traces, PhotoSource(self._dataset_path)):
-            if self._images == "embed":
-                yield trace, embedded_urls(images)
-                continue
-            place = self.layout.folder(trace)
-            names = self.layout.image_names(trace, images)
-            for name, image in zip(names, images, strict=True):
-                folder.add(f"{place}{name}", image.data)
-            paths = names if relative_to_trace else [f"{place}{name}" for name in names]
-            yield trace, file_urls(paths)
+            yield self._exported(trace, images)
+
+    def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
+        """sent: the bytes of the trace's images by number, None where they are not derived."""
+        try:
+            messages = tuple(tuple(added) for added in sent_messages(trace))
+        except ImageError as error:
+            raise ExportError(str(error)) from error
+        folder = self._layout.folder(trace)
+        paths = self._write_files(trace, folder, sent) if sent and self._images == "files" else None
+        images = tuple(
+            ExportedImage(
+                number=number,
+                facts=facts,
+                call=call,
+                sent=None if sent is None else sent[number],
+                path=None if paths is None else paths[number],
+            )
+            for number, (facts, call) in enumerate(sent_facts(trace))
+        )
+        return ExportedTrace(trace, messages, images, folder, self._layout.stem(trace))
+
+    def _write_files(self, trace: StoredTrace, folder: str, images: list[SentImage]) -> list[str]:
+        paths = [f"{folder}{name}" for name in self._layout.image_names(trace, images)]
+        for path, image in zip(paths, images, strict=True):
+            self._folder.add(path, image.data)
+        return paths

@@ -16,8 +16,8 @@ from typing import Any
 
 from geostore.answers import parse_answer
 from geostore.conversation.messages import Message, RequestWriter
+from geostore.conversation.sent import sent_messages, stored_messages
 from geostore.errors import GeostoreError
-from geostore.export.messages import sent_messages, stored_messages
 from geostore.export.round_trip import CALL_FIELDS, TURN_FIELDS
 from geostore.importing.documents import BadFile, member, optional, whole_number
 from geostore.importing.manifest import Manifest

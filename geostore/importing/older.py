@@ -20,7 +20,7 @@ import orjson
 from geostore.answers import has_answer, parse_answer
 from geostore.conversation.messages import split_reasoning
 from geostore.conversation.recipe import recipe_hash
-from geostore.export.messages import stored_messages
+from geostore.conversation.sent import stored_messages
 from geostore.importing.documents import (
     BadFile,
     degrees,

@@ -16,8 +16,8 @@ import orjson
 
 from geostore.conversation.messages import Message
 from geostore.conversation.recipe import tool_names
+from geostore.conversation.sent import sent_messages
 from geostore.export.images import SUFFIXES
-from geostore.export.messages import sent_messages
 from geostore.records import (
     Answer,
     FailedAttempt,

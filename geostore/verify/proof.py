@@ -13,8 +13,8 @@ from typing import Literal
 from geostore.conversation.images import tool_images
 from geostore.conversation.messages import RequestWriter
 from geostore.conversation.recipe import recipe_hash
+from geostore.conversation.sent import sent_messages
 from geostore.errors import GeostoreError
-from geostore.export.messages import sent_messages
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos, prepare_photo
 from geostore.records import (

@@ -23,9 +23,9 @@ from geostore.conversation.images import PhotoSource, conversation_images
 from geostore.conversation.machine import Ask, Conversation, Run
 from geostore.conversation.messages import RequestWriter, data_url, split_reasoning
 from geostore.conversation.recipe import make_recipe, recipe_hash
+from geostore.conversation.sent import sent_messages
 from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
-from geostore.export.messages import sent_messages
 from geostore.identity import canonical_json, sha256_hex
 from geostore.imaging import prepare_photo
 from geostore.records import Closing, Recipe, StoredTrace, ToolCall, TraceKey, Turn

@@ -5,16 +5,21 @@ from __future__ import annotations
 import orjson
 
 from geostore.export.folder import ExportFolder
-from geostore.export.stream import RecordStream
+from geostore.export.record import trace_record
+from geostore.export.stream import ExportStream
 
 FILE_NAME = "traces.jsonl"
 
 
-def write_jsonl(records: RecordStream, folder: ExportFolder) -> int:
-    """Write a line per trace; how many. Paths of image files are relative to the file's folder."""
+def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
+    """Write a line per trace and return how many. Paths of image files start at the file's folder.
+
+    Raises ExportError, as `trace_record` does.
+    """
     count = 0
     with folder.stream(FILE_NAME) as file:
-        for _, record in records.read(folder, relative_to_trace=False):
+        for exported in traces:
+            record = trace_record(exported, messages=traces.messages_mode)
             file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
             count += 1
     return count

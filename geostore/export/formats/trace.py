@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from geostore.export.folder import ExportFolder, pretty_json
-from geostore.export.stream import RecordStream
+from geostore.export.record import trace_record
+from geostore.export.stream import ExportStream
 
 
-def write_trace_files(records: RecordStream, folder: ExportFolder) -> int:
-    """Write a file per trace; how many. Paths of image files are relative to the trace's file."""
+def write_trace_files(traces: ExportStream, folder: ExportFolder) -> int:
+    """Write a file per trace and return how many. Paths of image files start at the trace's file.
+
+    Raises ExportError, as `trace_record` does.
+    """
     count = 0
-    for trace, record in records.read(folder, relative_to_trace=True):
-        layout = records.layout
-        folder.add(f"{layout.folder(trace)}{layout.stem(trace)}.json", pretty_json(record))
+    for exported in traces:
+        record = trace_record(exported, messages=traces.messages_mode, relative_to=exported.folder)
+        folder.add(f"{exported.folder}{exported.stem}.json", pretty_json(record))
         count += 1
     return count

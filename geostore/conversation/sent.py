@@ -1,0 +1,110 @@
+"""Rebuilds the messages that each request of a trace held, from its rows.
+
+A trace of ours keeps no messages: they follow from its recipe, its photo as sent,
+its turns and its calls. An imported trace keeps, in the row of each turn, the
+messages that its file gave for it; `stored_messages` writes them and
+`sent_messages` reads them. A turn's list holds what its request had and the
+request before it had not, so it begins with the teacher's turn before. In an
+imported trace a list that begins otherwise is the whole request, and an empty
+list is a request that the file did not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from geostore.conversation.messages import Message, assistant_message, lead_in
+from geostore.errors import ImageError
+from geostore.identity import canonical_json, canonical_text
+from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
+
+_SYSTEM = "system"  # in a row, in place of the message with the recipe's system prompt
+_ASSISTANT = "assistant"  # in a row, in place of the turn before, as it is sent back
+
+
+def sent_messages(trace: StoredTrace) -> list[list[Message]]:
+    """Per turn, the messages that its request held and the request before it did not.
+
+    All lists up to a turn's, joined, are that turn's request. Only rows decide: a
+    later parser may read an answer where the first one read none, and the messages
+    stay the same. In a trace of an imported recipe a list may also be a whole
+    request, or empty where the request is not known.
+    Raises ImageError (kind ``unknown``) where the trace has turns and no photo as sent.
+    """
+    if isinstance(trace.recipe, ImportedRecipe):
+        return [
+            _imported(trace.recipe, trace.turns[number - 1] if number else None, turn)
+            for number, turn in enumerate(trace.turns)
+        ]
+    return _rebuilt(trace, trace.recipe)
+
+
+def continues(messages: Sequence[dict[str, Any]]) -> bool:
+    """Whether a turn's messages go on from the request before, instead of being a whole one."""
+    return bool(messages) and messages[0].get("role") == "assistant"
+
+
+def stored_messages(
+    messages: Sequence[dict[str, Any]], recipe: ImportedRecipe, before: Turn | None
+) -> str | None:
+    """What the row of an imported turn keeps of its messages; None where there are none.
+
+    The system prompt and the turn before stand in other rows, so a word stands for
+    each of them. messages: their images named by hash. before: the turn before.
+    """
+    if not messages:
+        return None
+    entries: list[dict[str, Any] | str] = list(messages)
+    system = None if recipe.system_prompt is None else _system_message(recipe.system_prompt)
+    if entries[0] == system:
+        entries[0] = _SYSTEM
+    elif before is not None and canonical_json(entries[0]) == assistant_message(before).canonical:
+        entries[0] = _ASSISTANT
+    return canonical_text(entries)
+
+
+def _rebuilt(trace: StoredTrace, recipe: Recipe) -> list[list[Message]]:
+    if not trace.turns:
+        return []
+    if trace.photo is None:
+        raise ImageError(
+            f"{trace.name}: the store does not know which photo was sent", kind="unknown"
+        )
+    sent = []
+    for number, turn in enumerate(trace.turns):
+        assert turn.turn_limit is not None  # only imported turns have none
+        before = trace.turns[number - 1] if number else None
+        messages = lead_in(
+            recipe,
+            trace.photo,
+            before,
+            _calls_of(trace, before.turn) if before else (),
+            last_turn=turn.turn >= turn.turn_limit,
+        )
+        sent.append(messages if before is None else [assistant_message(before), *messages])
+    return sent
+
+
+def _imported(recipe: ImportedRecipe, before: Turn | None, turn: Turn) -> list[Message]:
+    messages = []
+    for entry in orjson.loads(turn.messages or "[]"):
+        if entry == _SYSTEM:
+            assert recipe.system_prompt is not None
+            messages.append(Message(canonical_json(_system_message(recipe.system_prompt))))
+        elif entry == _ASSISTANT:
+            assert before is not None
+            messages.append(assistant_message(before))
+        else:
+            messages.append(Message(canonical_json(entry)))
+    return messages
+
+
+def _system_message(prompt: str) -> dict[str, Any]:
+    return {"role": "system", "content": prompt}
+
+
+def _calls_of(trace: StoredTrace, turn: int) -> list[ToolCall]:
+    return [call for call in trace.calls if call.turn == turn]
