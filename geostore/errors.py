@@ -6,7 +6,7 @@
     ├── DatasetError        the dataset: not there, no dataset, columns, changed since
     ├── ImageError          one photo: does not decode, too large, no image at all
     ├── StoreError          the SQLite file: not a store, read-only, full, wrong place
-    │   ├── StoreVersionError   written by a newer geostore
+    │   ├── StoreVersionError   of a newer or unknown schema
     │   ├── StoreLockedError    another process holds it for too long
     │   └── ClaimLost           a trace is another run's by now
     ├── RecipeError         what is to be asked does not make sense
@@ -54,7 +54,7 @@ class StoreError(GeostoreError):
 
 
 class StoreVersionError(StoreError):
-    """The store has migrations that this geostore does not know."""
+    """The store has a schema that this geostore does not know: a newer one, or no geostore's."""
 
 
 class StoreLockedError(StoreError):

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-Folder = Literal["migrations", "store", "audit", "analytics"]
+Folder = Literal["schema", "store", "audit", "analytics"]
 
 
 @cache

@@ -24,7 +24,7 @@ HELP_WIDTH = 96
 
 
 def schema_page() -> str:
-    """docs/schema.md: every table of a store that was just migrated, with its own comments."""
+    """docs/schema.md: every table of a new store, with its own comments."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Store.open(Path(folder) / "geostore.db", create=True) as store,
@@ -60,12 +60,12 @@ def _table(connection: sqlite3.Connection, name: str) -> str:
 
 
 def _comment_before(table: str) -> str:
-    """The comment that stands before a table in its migration."""
-    for migration in sql_names("migrations"):
-        script = load_sql("migrations", migration)
+    """The comment that stands before a table in the schema."""
+    for migration in sql_names("schema"):
+        script = load_sql("schema", migration)
         if found := re.search(rf"((?:^--.*\n)+)create table {table} ", script, re.MULTILINE):
             return " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
-    raise ValueError(f"table {table} has no comment before it in sql/migrations")
+    raise ValueError(f"table {table} has no comment before it in sql/schema")
 
 
 def commands_page() -> str:

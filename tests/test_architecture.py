@@ -156,7 +156,7 @@ def test_every_statement_says_what_it_answers_its_grain_and_its_dialect(path: Pa
     text = "\n".join(header)
     assert header, f"{path} begins with what it answers"
     assert "Dialect:" in text
-    if path.parent.name != "migrations":
+    if path.parent.name != "schema":
         assert "Grain:" in text
 
 

@@ -76,6 +76,11 @@ app.add_typer(rewards)
 def main() -> NoReturn:
     """The entry point of the command line."""
     try:
+        if sys.platform == "win32":
+            # Here too, since not every command opens a store.
+            from geostore.store.requirements import require_platform
+
+            require_platform()
         app(standalone_mode=True)
     except GeostoreError as error:
         if sys.argv[1:2] == ["--debug"]:

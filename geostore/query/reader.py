@@ -26,7 +26,6 @@ import duckdb
 
 from geostore.errors import QueryError, StoreError
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
-from geostore.store.migrations import is_outdated
 from geostore.text.tables import QueryResult
 
 _VIEWS = "views"
@@ -150,11 +149,6 @@ def _existing_store(path: Path) -> Path:
 
 
 def _unreadable(path: Path, error: duckdb.Error) -> StoreError:
-    if is_outdated(path):
-        return StoreError(
-            f"{path} was made by an older geostore, and reading does not change it; bring it up "
-            f"to date with any command that writes, such as: geostore rescore --store {path}"
-        )
     if isinstance(error, duckdb.CatalogException):
         return StoreError(f"{path} is a SQLite file, but no store of geostore's; name another")
     if not os.access(path.parent, os.W_OK):

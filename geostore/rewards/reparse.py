@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.identity import canonical_text
 from geostore.records import Answer
-from geostore.rewards.settled import last_log_id, mark_settled, settled_log_id
 from geostore.rewards.transactions import short_transaction
 from geostore.sqlfiles import load_sql
 from geostore.store import utc_now
@@ -49,7 +48,6 @@ def read_again(
     that was superseded meanwhile is not written. progress: told how many of how
     many. Raises sqlite3.Error.
     """
-    log_id = last_log_id(connection)
     unread = _unread(connection, parser, chosen=chosen)
     for start in range(0, len(unread), batch):
         ids = unread[start : start + batch]
@@ -71,20 +69,10 @@ def read_again(
             connection.executemany(load_sql("store", "put_reading"), found)
         if progress is not None:
             progress(start + len(ids), len(unread))
-    if not chosen:
-        mark_settled(connection, "answers", parser.version, log_id)
     return len(unread)
 
 
 def _unread(connection: sqlite3.Connection, parser: Parser, *, chosen: bool) -> list[int]:
-    version = {"version": parser.version}
-    if not chosen:
-        settled = settled_log_id(connection, "answers", parser.version)
-        if settled is None:
-            return [
-                row[0] for row in connection.execute(load_sql("store", "unread_of_all"), version)
-            ]
-        connection.execute(load_sql("store", "clear_candidates"))
-        connection.execute(load_sql("store", "candidates_logged"), {"log_id": settled})
-    found = connection.execute(load_sql("store", "unread_of_candidates"), version)
+    statement = "unread_of_candidates" if chosen else "unread_of_all"
+    found = connection.execute(load_sql("store", statement), {"version": parser.version})
     return [row[0] for row in found]

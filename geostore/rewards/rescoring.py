@@ -25,7 +25,6 @@ from geostore.rewards.selection import (
     find_pending,
     make_temporary,
 )
-from geostore.rewards.settled import last_log_id, mark_settled
 from geostore.rewards.specs import RewardSpec, ensure_spec, stored_spec
 from geostore.rewards.transactions import short_transaction
 from geostore.sqlfiles import load_sql
@@ -100,7 +99,6 @@ def rescore(
         found: Counter[str] = Counter()
         done: int | None = None
         while True:
-            log_id = last_log_id(connection)
             pending = find_pending(connection, spec_id, chosen)
             total = found["computed"] + pending
             first = done is None
@@ -116,10 +114,7 @@ def rescore(
                 )
                 if progress is not None:
                     progress(found["computed"], total)
-            if chosen.narrows or chosen.retry or chosen.again:
-                break
-            mark_settled(connection, "rewards", spec_id, log_id)
-            if pending == 0 or not first:
+            if chosen.narrows or chosen.retry or chosen.again or pending == 0 or not first:
                 break
     except sqlite3.Error as error:
         raise store_error(error, store_path(connection)) from error

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geostore.errors import RewardError
-from geostore.rewards.settled import settled_log_id
 from geostore.sqlfiles import load_sql
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -106,17 +105,12 @@ def find_pending(connection: sqlite3.Connection, spec_id: int, selection: Select
     spec_id: 0 for a spec that the store does not have.
     """
     connection.execute(load_sql("store", "clear_pending"))
-    settled = settled_log_id(connection, "rewards", spec_id)
-    everything = not (selection.narrows or selection.again or selection.retry)
-    if everything and settled is None:
+    if not (selection.narrows or selection.again or selection.retry):
         connection.execute(load_sql("store", "pending_of_all"), {"spec_id": spec_id})
     else:
         if not selection.narrows:
             connection.execute(load_sql("store", "clear_candidates"))
-            if everything:
-                connection.execute(load_sql("store", "candidates_logged"), {"log_id": settled})
-            else:
-                connection.execute(load_sql("store", "candidates_answered"))
+            connection.execute(load_sql("store", "candidates_answered"))
         connection.execute(
             load_sql("store", "pending_of_candidates"),
             {"spec_id": spec_id, "again": selection.again, "retry": selection.retry},

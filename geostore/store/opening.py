@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 from geostore.errors import StoreError
 from geostore.store.errors import store_error
 from geostore.store.migrations import migrate
+from geostore.store.requirements import native_functions, require_platform, require_sqlite
 
 Durability = Literal["full", "normal"]
 BUSY_TIMEOUT = 30.0
@@ -20,9 +22,10 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
     """A connection to a store that is up to date, in autocommit mode.
 
     create: make the store where there is none. wait: seconds for a lock of
-    another process. Raises StoreError (not there, not a store, read-only, full),
-    StoreVersionError (made by a newer geostore), StoreLockedError.
+    another process. Raises StoreError (not there, not a store, read-only, full,
+    SQLite too old), StoreVersionError (a newer or unknown schema), StoreLockedError.
     """
+    require_platform()
     if not path.exists():
         if not create:
             raise StoreError(f"no store at {path}; geostore generate makes one")
@@ -37,6 +40,7 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
             path, timeout=wait, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
+        require_sqlite(native_functions(connection))
         # Off by default in SQLite, and per connection.
         connection.execute("pragma foreign_keys = on")
         migrate(connection, path)
@@ -49,7 +53,11 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
             )
         # Full syncs the log at every commit, normal only when it is folded into the file.
         connection.execute(f"pragma synchronous = {durability}")
-        # A schema that was edited or moved to the log is read with the next statement, which fails
+        if sys.platform == "darwin":
+            # On macOS fsync gives the data to the drive, which may still lose it in a power cut.
+            connection.execute("pragma fullfsync = on")
+            connection.execute("pragma checkpoint_fullfsync = on")
+        # A schema that was just moved to the log is read with the next statement, which fails
         # ("database table is locked") if that is a checkpoint.
         connection.execute("pragma table_info(traces)").fetchall()
     except BaseException as error:

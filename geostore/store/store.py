@@ -100,11 +100,11 @@ class Store:
         durability: Durability = "full",
         busy_timeout: float = BUSY_TIMEOUT,
     ) -> Store:
-        """Open a store for reading and writing, and migrate it if it is older.
+        """Open a store for reading and writing, and bring its schema up to date.
 
         create: make it where there is none. busy_timeout: in seconds.
         Raises StoreError (not there, not a store, read-only, full),
-        StoreVersionError (made by a newer geostore), StoreLockedError.
+        StoreVersionError (a newer or unknown schema), StoreLockedError.
         """
         where = Path(path)
         return cls(where, connect(where, create=create, durability=durability, wait=busy_timeout))

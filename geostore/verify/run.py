@@ -65,8 +65,8 @@ def verify(
     Raises StoreError where the file is no store.
     """
     began = time.monotonic()
-    # Held open all the while: it migrates an older store, and keeps the files beside it that a
-    # connection which only reads could not make.
+    # Held open all the while: this keeps the files beside it that a connection which only reads
+    # could not make.
     with Store.open(path) as store:
         report = Report(str(store.path), versions())
         with FileCheck(store.path) as file_check:

@@ -1030,36 +1030,22 @@ def test_a_file_of_ours_from_another_dataset_is_told(
     assert traces_in(store)[0].dataset.path == str(moved)
 
 
-# --- older stores -------------------------------------------------------------------------------
+# --- what may be unknown ------------------------------------------------------------------------
 
 
-def test_a_store_from_before_imports_takes_them(
-    dataset: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_imports_leave_columns_open_that_a_run_must_fill(
+    store: Store, dataset: Path, folder: Path
 ) -> None:
-    """Its traces stay as they are, and what a run writes must still be whole."""
-    from geostore.store import migrations
-
-    where = tmp_path / "old.db"
-    names = migrations.sql_names("migrations")
-    old = tuple(name for name in names if name < next(n for n in names if "imports" in n))
-    monkeypatch.setattr(migrations, "sql_names", lambda folder: old)
-    with new_store(where) as store:
-        store.connection.execute(
-            "insert into datasets values (1, 'f', '/p', 'photos', null, 9, '[]', '{}', 'now')"
-        )
-    monkeypatch.undo()
-    with Store.open(where) as store:
-        assert count(store, "datasets") == 1
-        fill(StoreBuilder(store, dataset))
-        import_traces(store, folder)
-        assert store.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
-        assert store.connection.execute("pragma foreign_key_check").fetchall() == []
-        for statement in (
-            "update turns set request_sha256 = null where run_id is not null",
-            "update turns set turn_limit = null where run_id is not null",
-            "update recipes set model = null where imported is null",
-            "update datasets set num_rows = null where fingerprint is not null",
-            "update datasets set columns = null where fingerprint is not null",
-        ):
-            with pytest.raises(sqlite3.IntegrityError):
-                store.connection.execute(statement)
+    fill(StoreBuilder(store, dataset))
+    import_traces(store, folder)
+    assert store.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
+    assert store.connection.execute("pragma foreign_key_check").fetchall() == []
+    for statement in (
+        "update turns set request_sha256 = null where run_id is not null",
+        "update turns set turn_limit = null where run_id is not null",
+        "update recipes set model = null where imported is null",
+        "update datasets set num_rows = null where fingerprint is not null",
+        "update datasets set columns = null where fingerprint is not null",
+    ):
+        with pytest.raises(sqlite3.IntegrityError):
+            store.connection.execute(statement)

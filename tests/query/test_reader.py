@@ -25,7 +25,6 @@ from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
 from geostore.store import Store
 from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
 from tests.hand_made import insert
-from tests.running import geostore
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Reader
@@ -729,20 +728,6 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     other.close()
     with pytest.raises(StoreError, match="no store of geostore's"):
         run_query(tmp_path / "other.db", "summary")
-
-
-def test_a_store_of_an_older_geostore_says_how_to_bring_it_up_to_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A query only reads, so it cannot do that itself."""
-    store = tmp_path / "geostore.db"
-    with monkeypatch.context() as older:
-        older.setattr("geostore.store.migrations.sql_names", lambda folder: ["0001_initial"])
-        Store.open(store, create=True).close()
-    with pytest.raises(StoreError, match=r"older geostore.*geostore rescore --store"):
-        run_query(store, "summary")
-    assert geostore("rescore", "--store", store).returncode == 0
-    run_query(store, "summary")
 
 
 READ_ONLY = """

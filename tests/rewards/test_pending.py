@@ -1,4 +1,4 @@
-"""What a rescore finds missing: by the log or by a look at all traces, chosen or not."""
+"""What a rescore finds missing, of all traces or of chosen ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from geostore.rewards import (
     rescore,
 )
 from geostore.store import Store
-from tests.hand_made import Traces, insert, make_frame
+from tests.hand_made import Traces
 from tests.minds import zoom_then_answer
 from tests.running import geostore, run, start_geostore
 from tests.teacher_server import teacher_server
@@ -41,7 +41,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator
     made.connection.close()
 
 
-# --- the log ---------------------------------------------------------------------------------
+# --- all of them ---------------------------------------------------------------------------------
 
 
 def truly_missing(connection: sqlite3.Connection, spec_sha256: str) -> set[int]:
@@ -69,7 +69,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-def test_the_log_never_hides_a_trace_that_lacks_its_reward(
+def test_no_trace_that_lacks_its_reward_is_left_out(
     shared: Traces, steps: list[tuple[str, int]]
 ) -> None:
     """Whatever is written in between, and by whatever statement, a rescore leaves none out."""
@@ -127,55 +127,10 @@ def test_a_rescore_with_nothing_missing_writes_nothing(traces: Traces) -> None:
     rescore(traces.connection, make_spec())
     before = traces.connection.total_changes
     assert rescore(traces.connection, make_spec()) == RescoreResult(0, 1)
-    written = traces.connection.total_changes - before
-    # Only what is in temporary tables: the trace that the log named since its last look.
-    assert written <= 2
+    assert traces.connection.total_changes == before
     other = sqlite3.connect(traces.path)
     assert other.execute("select count(*) from rewards").fetchone() == (1,)
     other.close()
-
-
-def test_a_store_of_before_the_log_keeps_its_rewards_and_finds_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The table of rewards is made anew by the migration; no row is lost or changed."""
-    import geostore.store.migrations as migrations
-
-    path = tmp_path / "old.db"
-    released = tuple(name for name in migrations.sql_names("migrations") if name < "0003")
-    with monkeypatch.context() as before:
-        before.setattr(migrations, "sql_names", lambda folder: released)
-        old = Traces(make_frame(path))
-        for lon in range(3):
-            old.answered((0.0, float(lon)))
-        insert(
-            old.connection,
-            "reward_specs",
-            sha256=make_spec().sha256,
-            name="geoguessr",
-            kind="geoguessr",
-            parameters="{}",
-            code_version=1,
-            created_at="then",
-        )
-        old.connection.execute(
-            "insert into rewards values (2, 1, 1, 5.0, 0.5, 4000, '{\"a\":1}', 'then')"
-        )
-        old.connection.close()
-    with Store.open(path) as store:
-        (row,) = store.connection.execute("select * from rewards").fetchall()
-    assert dict(row) == {
-        "spec_id": 1,
-        "trace_id": 2,
-        "parser_version": 1,
-        "distance_km": 5.0,
-        "score": 0.5,
-        "geoguessr_points": 4000,
-        "extra": '{"a":1}',
-        "created_at": "then",
-    }
-    with Store.open(path) as store:
-        assert rescore(store.connection, make_spec()) == RescoreResult(2, 1)
 
 
 # --- a newer parser --------------------------------------------------------------------------
@@ -241,9 +196,8 @@ def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
     def reading(response: str) -> Answer:
         with sqlite3.connect(traces.path) as other:
             other.execute(
-                "insert into turns select trace_id, 3, finish_reason, turn_limit, request_sha256,"
-                " null, null, null, null, null, null, null, null, null, created_at, null, null,"
-                " null, 'more', null from turns where turn = 2"
+                "insert into turns (trace_id, turn, response, created_at)"
+                " select trace_id, 3, 'more', created_at from turns where turn = 2"
             )
         other.close()
         return parse_answer(response)

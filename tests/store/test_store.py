@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from geostore.cli import main
 from geostore.conversation.recipe import make_recipe
 from geostore.errors import (
     NotFoundError,
@@ -33,7 +34,9 @@ from geostore.records import (
 )
 from geostore.sqlfiles import sql_names
 from geostore.store import ClaimedTrace, Store, migrations
+from geostore.store.requirements import native_functions, require_sqlite
 
+KNOWN = sql_names("schema")
 DATASET = DatasetFacts("/data/photos", "photos", "f00d", None, 9, ("image", "lat"), {"lat": "lat"})
 SAMPLE = Sample(
     sample_index=3,
@@ -292,7 +295,7 @@ def newer_geostore(path: Path) -> None:
     [
         (not_sqlite, "not a SQLite file"),
         (foreign_program, "another program"),
-        (newer_geostore, "newer geostore"),
+        (newer_geostore, "newer than this geostore"),
         (Path.mkdir, "is a folder"),
     ],
 )
@@ -311,6 +314,54 @@ def test_a_newer_store_is_an_error_of_its_own(tmp_path: Path) -> None:
     newer_geostore(tmp_path / "file.db")
     with pytest.raises(StoreVersionError, match="upgrade"):
         Store.open(tmp_path / "file.db")
+
+
+def test_a_store_whose_steps_are_not_the_first_ones_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.db"
+    Store.open(path, create=True).close()
+    before = path.read_bytes()
+    monkeypatch.setattr(migrations, "sql_names", lambda folder: ("0000_before", *KNOWN))
+    with pytest.raises(StoreVersionError, match=r"of no geostore.*name another store"):
+        Store.open(path)
+    assert path.read_bytes() == before
+
+
+def test_windows_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a store is opened, and at the start of every command."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(StoreError, match=r"Windows.*Linux or macOS"):
+        Store.open(tmp_path / "geostore.db", create=True)
+    monkeypatch.setattr(sys, "argv", ["geostore", "--version"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "Windows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", [(3, 34, 1), (3, 37, 2)])
+def test_a_sqlite_that_is_too_old_is_named_with_what_to_do(version: tuple[int, ...]) -> None:
+    with pytest.raises(StoreError, match=r"SQLite 3\.3\d\.\d, .* needs 3\.38 .*Python that comes"):
+        require_sqlite(frozenset({"json_valid"}), version)
+
+
+def test_a_sqlite_without_json_is_named_with_what_to_do(store: Store) -> None:
+    functions = native_functions(store.connection)
+    require_sqlite(functions)
+    with pytest.raises(StoreError, match=r"without JSON functions.*Python that comes"):
+        require_sqlite(functions - {"json_valid"})
+
+
+@pytest.mark.parametrize(("platform", "synced"), [("darwin", 1), ("linux", 0)])
+def test_macos_is_asked_to_sync_through_to_the_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, synced: int
+) -> None:
+    monkeypatch.setattr("geostore.store.opening.sys.platform", platform)
+    with Store.open(tmp_path / "geostore.db", create=True) as opened:
+        for pragma in ("fullfsync", "checkpoint_fullfsync"):
+            assert opened.connection.execute(f"pragma {pragma}").fetchone()[0] == synced
 
 
 def test_reading_never_makes_a_store(tmp_path: Path) -> None:
@@ -438,9 +489,6 @@ def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> N
 # --- migrations -------------------------------------------------------------------------------
 
 
-KNOWN = sql_names("migrations")
-
-
 def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -460,7 +508,7 @@ def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
         assert "half" not in {row["name"] for row in tables}
 
 
-def test_an_older_store_is_migrated_when_it_is_opened(
+def test_a_step_that_is_missing_is_taken_when_a_store_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "geostore.db"
