@@ -1,8 +1,10 @@
 -- The views that every question may use; made anew for each connection, never stored.
--- Grain: trace_results, one row per trace, with its sample, its recipe, what it cost and what came
--- of it; billed_failures, one row per failed request that was billed; readings, one row per
--- trace with an answer, its newest reading and reward; boxes, one row per tool call that names a box
--- of an image that there is. Dialect: DuckDB, with the store attached and in use.
+-- Grain: trace_results, one row per trace, with its sample, its recipe, its cost and its result;
+-- turn_results, one row per turn; tool_results, one row per tool call; boxes, one row per tool call
+-- that names a box of an image that there is. Under them: trace_names, one row per trace;
+-- billed_failures, one row per failed request that was billed; readings, one row per trace with an
+-- answer, its newest reading and reward. Dialect: DuckDB, with the store attached and in use.
+-- The columns of trace_results:
 --   lat, lon             the truth in degrees
 --   trace                its public name; the dataset's name before it where the store holds several
 --   recipe               first 8 hex of the recipe's hash
@@ -91,12 +93,32 @@ select
 from answered as a
 left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser_version;
 
+-- What names a trace and what it was asked: the columns that the public views have in common.
+create temp view trace_names as
+select
+  t.id as trace_id,
+  case when (select count(*) from datasets) > 1 then d.name || ':' else '' end
+    || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout as trace,
+  d.name as dataset,
+  s.id as sample_id,
+  s.sample_index,
+  s.lat,
+  s.lon,
+  s.locatability_score,
+  s.country,
+  substr(r.sha256, 1, 8) as recipe,
+  r.model,
+  r.tools <> '[]' as with_tools,
+  t.rollout,
+  t.status,
+  t.stop_reason
+from traces as t
+join samples as s on s.id = t.sample_id
+join datasets as d on d.id = s.dataset_id
+join recipes as r on r.id = t.recipe_id;
+
 create temp view trace_results as
 with
-names as (
-  select id, name, if((select count(*) from datasets) > 1, name || ':', '') as prefix
-  from datasets
-),
 spoken as (
   select
     trace_id,
@@ -126,21 +148,7 @@ called as (
   group by trace_id
 )
 select
-  n.prefix || s.sample_index || '-' || left(r.sha256, 8) || '-' || t.rollout as trace,
-  t.id as trace_id,
-  n.name as dataset,
-  s.id as sample_id,
-  s.sample_index,
-  s.lat,
-  s.lon,
-  s.locatability_score,
-  s.country,
-  left(r.sha256, 8) as recipe,
-  r.model,
-  r.tools <> '[]' as with_tools,
-  t.rollout,
-  t.status,
-  t.stop_reason,
+  t.*,
   coalesce(k.turns, 0) as turns,
   coalesce(c.tool_calls, 0) as tool_calls,
   coalesce(c.failed_tool_calls, 0) as failed_tool_calls,
@@ -183,15 +191,115 @@ select
     else a.score
   end as score_or_0,
   if(t.status = 'open', null, k.last_response) as final_response
-from traces as t
-join samples as s on s.id = t.sample_id
-join names as n on n.id = s.dataset_id
-join recipes as r on r.id = t.recipe_id
-left join readings as a on a.trace_id = t.id
-left join spoken as k on k.trace_id = t.id
-left join billed as b on b.trace_id = t.id
-left join prices as p on p.model = r.model
-left join called as c on c.trace_id = t.id;
+from trace_names as t
+left join readings as a on a.trace_id = t.trace_id
+left join spoken as k on k.trace_id = t.trace_id
+left join billed as b on b.trace_id = t.trace_id
+left join prices as p on p.model = t.model
+left join called as c on c.trace_id = t.trace_id;
+
+-- One row per teacher response (turn), also those of traces that are still open.
+--   trace, recipe, model   as in trace_results
+--   turn                   from 1
+--   turn_limit             how many turns the trace was allowed when this one was asked for
+--   *_tokens               as the server said; null where it did not. cached_tokens are part of
+--                          prompt_tokens, reasoning_tokens of completion_tokens
+--   cost                   in the currency of the table prices; null where that has no row for the
+--                          model. A count that the server did not say is 0 here
+--   unpriced               whether the cost is not known in full: no price, or a count not said.
+--                          trace_results.unpriced_turns counts these
+--   latency_ms             from the request to the whole response, in milliseconds; null: not known
+--   tool_calls             calls that this turn made; failed_tool_calls: those without a result
+--   run_id                 the run that asked for it; null where it was imported
+--   created_at             when it was committed, UTC
+--   response, reasoning    the words of the teacher; most of a store, so select them only at need
+create temp view turn_results as
+with called as (
+  select
+    trace_id,
+    turn,
+    count(*) as tool_calls,
+    count(*) filter (where success = 0) as failed_tool_calls
+  from tool_calls
+  group by trace_id, turn
+)
+select
+  t.trace,
+  k.trace_id,
+  t.recipe,
+  t.model,
+  k.turn,
+  k.turn_limit,
+  k.finish_reason,
+  k.prompt_tokens,
+  k.cached_tokens,
+  k.completion_tokens,
+  k.reasoning_tokens,
+  k.total_tokens,
+  cost_of(
+    coalesce(k.prompt_tokens, 0),
+    least(coalesce(k.cached_tokens, 0), coalesce(k.prompt_tokens, 0)),
+    coalesce(k.completion_tokens, 0),
+    p.per_million_in,
+    p.per_million_cached,
+    p.per_million_out
+  ) as cost,
+  p.model is null or k.prompt_tokens is null or k.completion_tokens is null as unpriced,
+  k.latency_ms,
+  coalesce(c.tool_calls, 0) as tool_calls,
+  coalesce(c.failed_tool_calls, 0) as failed_tool_calls,
+  k.served_model,
+  k.run_id,
+  k.created_at,
+  k.response,
+  k.reasoning
+from turns as k
+join trace_names as t on t.trace_id = k.trace_id
+left join prices as p on p.model = t.model
+left join called as c on c.trace_id = k.trace_id and c.turn = k.turn;
+
+-- One row per tool call.
+--   trace, recipe, model   as in trace_results
+--   turn, call_index       the turn that made the call, from 1; the call's place in it, from 0
+--   tool                   the name as the teacher wrote it
+--   success                whether it gave a result; error_kind says why not, else null
+--   flags                  JSON array of what is odd about the call: noop, clamped, repaired
+--   raw_arguments          as the teacher wrote them; arguments: JSON as the tool read them, null
+--                          where it could not
+--   source_index           the image it was used on: 0 is the photo; null where it names none
+--   box_*                  the part that was cut out, in pixels of that image; null without one
+--   angle                  degrees, counter-clockwise; null where nothing was rotated
+--   image_index            number of the image it gave; null without one, and image_* too
+--   image_width, _height   of that image as sent, in pixels
+--   observation            the sentence that the teacher read; null where an import does not say
+--   created_at             when it was committed, UTC
+create temp view tool_results as
+select
+  t.trace,
+  c.trace_id,
+  t.recipe,
+  t.model,
+  c.turn,
+  c.call_index,
+  c.name as tool,
+  c.success = 1 as success,
+  c.error_kind,
+  c.flags,
+  c.raw_arguments,
+  c.arguments,
+  c.source_index,
+  c.box_left,
+  c.box_top,
+  c.box_right,
+  c.box_bottom,
+  c.angle,
+  c.image_index,
+  c.image_width,
+  c.image_height,
+  c.observation,
+  c.created_at
+from tool_calls as c
+join trace_names as t on t.trace_id = c.trace_id;
 
 -- Whether a box fits the frame of its recipe, and which other frames would explain one that does
 -- not: thousandths of the image, pixels of it as sent, pixels of it at full resolution, pixels as

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from geostore.costs.prices import Prices
 from geostore.errors import QueryError, StoreError
 from geostore.query.reader import ask, list_queries, open_reader, run_query
 from geostore.query.stats import format_text, stats
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
 from geostore.store import Store
+from geostore.store.spending import put_prices
 from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
 from tests.hand_made import insert
 
@@ -332,6 +334,111 @@ def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> Non
     }
 
 
+def test_a_turn_has_one_row_with_its_tokens_and_calls(copy: Path) -> None:
+    with Store.open(copy) as store:
+        put_prices(store, "m", Prices(1.0, 10.0, 0.5))
+    rows = objects(copy, "select * from turn_results where trace_id = 1 order by turn")
+    assert [row["turn"] for row in rows] == [1, 2]
+    assert rows[1] == {
+        "trace": "0-aaaaaaaa-1",
+        "trace_id": 1,
+        "recipe": "aaaaaaaa",
+        "model": "m",
+        "turn": 2,
+        "turn_limit": 5,
+        "finish_reason": None,
+        "prompt_tokens": 200,
+        "cached_tokens": 50,
+        "completion_tokens": 10,
+        "reasoning_tokens": None,
+        "total_tokens": 210,
+        "cost": about((150 * 1.0 + 50 * 0.5 + 10 * 10.0) / 1e6),
+        "unpriced": False,
+        "latency_ms": 2000,
+        "tool_calls": 0,
+        "failed_tool_calls": 0,
+        "served_model": None,
+        "run_id": None,
+        "created_at": "now",
+        "response": "response 2",
+        "reasoning": None,
+    }
+    assert (rows[0]["tool_calls"], rows[0]["failed_tool_calls"]) == (2, 1)
+    (other,) = objects(copy, "select * from turn_results where model = 'n' and tool_calls = 1")
+    assert (other["cost"], other["unpriced"]) == (None, True)
+
+
+def test_a_tool_call_has_one_row(reader: Reader) -> None:
+    rows = objects(reader, "select * from tool_results order by trace_id, turn, call_index")
+    assert len(rows) == 4
+    assert rows[1] == {
+        "trace": "0-aaaaaaaa-1",
+        "trace_id": 1,
+        "recipe": "aaaaaaaa",
+        "model": "m",
+        "turn": 1,
+        "call_index": 1,
+        "tool": "zoom",
+        "success": False,
+        "error_kind": "bad_box",
+        "flags": "[]",
+        "raw_arguments": "{}",
+        "arguments": None,
+        "source_index": None,
+        "box_left": None,
+        "box_top": None,
+        "box_right": None,
+        "box_bottom": None,
+        "angle": None,
+        "image_index": None,
+        "image_width": None,
+        "image_height": None,
+        "observation": "",
+        "created_at": "now",
+    }
+
+
+def test_turns_and_calls_add_up_to_their_traces(copy: Path) -> None:
+    """One number is counted one way in all views."""
+    with Store.open(copy) as store:
+        put_prices(store, "m", Prices(1.0, 10.0, 0.5))
+    differing = run_query(
+        copy,
+        """
+        with summed as (
+          select
+            trace_id,
+            count(*) as turns,
+            sum(tool_calls) as tool_calls,
+            sum(failed_tool_calls) as failed_tool_calls,
+            sum(total_tokens) as total_tokens,
+            sum(cost) as cost,
+            count(*) filter (unpriced) as unpriced_turns
+          from turn_results
+          group by trace_id
+        ),
+        called as (
+          select trace_id, count(*) as tool_calls, count(*) filter (not success) as failed
+          from tool_results
+          group by trace_id
+        )
+        select t.trace, t.turns, s.turns
+        from trace_results as t
+        left join summed as s on s.trace_id = t.trace_id
+        left join called as c on c.trace_id = t.trace_id
+        where t.turns <> coalesce(s.turns, 0)
+          or t.tool_calls <> coalesce(s.tool_calls, 0)
+          or t.failed_tool_calls <> coalesce(s.failed_tool_calls, 0)
+          or t.tool_calls <> coalesce(c.tool_calls, 0)
+          or t.failed_tool_calls <> coalesce(c.failed, 0)
+          or t.total_tokens is distinct from s.total_tokens
+          or abs(coalesce(t.cost, 0) - coalesce(s.cost, 0)) > 1e-12
+          or t.unpriced_turns <> coalesce(s.unpriced_turns, 0)
+        """,
+    )
+    assert differing.rows == []
+
+
 def test_a_failure_is_null_and_beside_it_as_if_on_the_other_side_of_the_world(
     reader: Reader,
 ) -> None:
@@ -596,6 +703,8 @@ def test_every_named_query_gives_the_same_rows_each_time(reader: Reader, name: s
 def test_responses_are_read_only_where_they_are_asked_for(reader: Reader) -> None:
     """They are most of a store; a summary must not read them."""
     plan = "explain select recipe, avg(total_tokens), avg(score) from trace_results group by 1"
+    assert "response" not in ask(reader, plan).rows[0][1]
+    plan = "explain select model, avg(latency_ms), sum(tool_calls) from turn_results group by 1"
     assert "response" not in ask(reader, plan).rows[0][1]
     plan = "explain select max(final_response) from trace_results"
     assert "response" in ask(reader, plan).rows[0][1]
