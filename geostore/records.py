@@ -280,9 +280,11 @@ class ToolCall:
     arguments: canonical JSON of the arguments as understood, None if not.
     source_index: the image it was applied to. box: what was cut, in that image's
         full-resolution pixels. angle: degrees, counter-clockwise.
-    success, error_kind: a bad call is a row too. flags: ``noop``, ``clamped``,
-        ``repaired``. observation: the sentence the teacher reads, None where a
-        trace file does not say it.
+    success, error_kind: a bad call is a row too. flags: sorted, of ``clamped``,
+        ``noop``, ``repaired``, and one ``looks_like:FRAME`` for each other frame
+        that would explain a box which does not fit the recipe's
+        (`geostore.tools.frames`). observation: the sentence the teacher reads,
+        None where a trace file does not say it.
     image: the facts of the image it gave, None where it gave none; new_index:
         that image's number in the conversation.
     """

@@ -16,9 +16,8 @@ from geostore.audit.audited_text import Subject
 from geostore.audit.contradiction import contradicts_prose
 from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
 from geostore.audit.wording import claimed_tool, repeated_text
-from geostore.records import ImportedRecipe
 from geostore.sqlfiles import describe_sql, sql_names
-from geostore.tools.frames import call_looks_like
+from geostore.tools.frames import flagged_frames
 
 SAME_RESPONSE = "same_response"
 
@@ -39,17 +38,10 @@ class Check:
 
 
 def odd_frame(subject: Subject) -> str | None:
-    """A box that does not fit the recipe's frame and fits another."""
-    trace = subject.trace
-    if isinstance(trace.recipe, ImportedRecipe):
-        return None  # its frame is not known
-    images = [] if trace.photo is None else [trace.photo]
+    """A box that does not fit the recipe's frame and fits another, as its call was flagged."""
     for call in subject.calls:
-        found = call_looks_like(trace.recipe.bbox_frame, call, images)
-        if found:
-            return f"turn {call.turn}: could be {', '.join(sorted(found))}"
-        if call.image is not None:
-            images.append(call.image)
+        if frames := flagged_frames(call):
+            return f"turn {call.turn}: could be {', '.join(frames)}"
     return None
 
 

@@ -1,7 +1,7 @@
-"""Runs the tool calls of a conversation on pixels and writes down what came of them.
+"""Runs the tool calls of a conversation on pixels and writes down their results.
 
-A call that cannot be run, for whatever reason, is a row with a sentence for the
-teacher; it never ends a trace.
+A call that cannot be run, for whatever reason, becomes a row with a sentence for
+the teacher; it never ends a trace.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from geostore.conversation.recipe import tool_names
 from geostore.imaging import DecodedPhotos
 from geostore.records import Recipe, SentImage, ToolCall
 from geostore.tools import BadCall, Operation, apply, derive, observation, present, understand
+from geostore.tools.frames import with_frame_flags
 
 TOOL_CRASH = "tool_crash"
-"""The error kind of a call that was right and failed all the same."""
+"""The error kind of a call that was understood and failed while its pixels were computed."""
 
 
 class ToolBench:
@@ -26,10 +27,15 @@ class ToolBench:
         self.decoded = decoded or DecodedPhotos()
 
     def run(self, step: Run, recipe: Recipe, photo: bytes) -> tuple[ToolCall, SentImage | None]:
-        """The row of a call and the image it gave, if it gave one.
+        """The row of a call, and the image it gave; None where it gave none.
 
         photo: stored bytes. Raises ImageError where the photo does not decode.
         """
+        call, image = self._run(step, recipe, photo)
+        # The frame, the images and the box as it was written are all at hand only here.
+        return with_frame_flags(call, recipe.bbox_frame, step.images), image
+
+    def _run(self, step: Run, recipe: Recipe, photo: bytes) -> tuple[ToolCall, SentImage | None]:
         if step.refused:
             most = recipe.max_calls_per_turn
             sentence = f"Not run: at most {most} tool calls are run in one turn, so call again."

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -119,8 +119,8 @@ class Setting:
     executor: where pixels and files are worked on, away from the event loop.
     go_on: ask once more where a trace would end without an answer (`Conversation.next`).
     stopping: when set, a rollout ends after the step it is at.
-    on_turn, on_call, on_failure: told of each response, each tool call with the
-        images before it, and each failed request, after it is on disk.
+    on_turn, on_call, on_failure: called with each response, each tool call that was
+        run, and each failed request, once it is committed.
     """
 
     recipe: Recipe
@@ -135,7 +135,7 @@ class Setting:
     patience: Patience
     stopping: asyncio.Event
     on_turn: Callable[[Turn], None]
-    on_call: Callable[[ToolCall, Sequence[ImageFacts]], None]
+    on_call: Callable[[ToolCall], None]
     on_failure: Callable[[FailedAttempt], None]
 
 
@@ -340,7 +340,7 @@ class _Rollout:
                 TOOL_CRASH, f"{call.name}: {call.observation}", turn=step.turn
             )
         await self._journal.record_call(call)
-        self._setting.on_call(call, step.images)
+        self._setting.on_call(call)
         return call
 
     async def _work(self, work: Callable[[], T]) -> T:

@@ -1,31 +1,37 @@
-"""Tells when a teacher's boxes look as if they were in another frame than the recipe's.
+"""Flags boxes that look as if they were in another frame than the recipe's, and warns of many.
 
 Numbers up to 1000 mean something in every frame, so one box proves little, and
-nothing here changes how a box is read. What a box can show is that it does not
-fit the frame it should be in and fits another; where many of a recipe's boxes do,
-somebody has to look. `sql/analytics/views.sql` has the same rules for stores.
+nothing here changes how a box is read. A box can only show that it does not fit
+the frame it should be in and fits another. Whether it does is decided once, when
+its call runs, and kept as flags of the call: one ``looks_like:FRAME`` for each
+frame that would explain the box. Queries, the audit and the alarm of a run count
+these flags.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import orjson
 
 from geostore.records import BboxFrame, ImageFacts, ToolCall
 
-LooksLike = Literal["norm1000", "pixel", "full_pixel", "pixel_yx", "relative"]
-"""What a box may be in: thousandths; pixels of the image as sent, at full resolution, or as sent
-with y first; fractions of the image from 0 to 1."""
+LooksLike = Literal["full_pixel", "norm1000", "pixel", "pixel_yx", "relative"]
+"""What a box may be in: pixels of the image at full resolution; thousandths; pixels of the image
+as sent, and the same with y first; fractions of the image from 0 to 1."""
+
+_FLAG = "looks_like:"
 
 OVERSHOOT = 1.02
-"""A side may reach so far past the edge, as a careless teacher's does, and still fit."""
+"""A side may reach so far past the edge and still fit: teachers are careless at edges."""
 
 LEAST_BOXES = 5
 LEAST_SHARE = 0.05
-"""From so many boxes on, and so large a share of all, the alarm is raised."""
+"""The alarm is raised from this many odd boxes on, and this share of all boxes.
+`sql/analytics/frame_alarm.sql` has the same two numbers."""
 
 ADVICE: dict[LooksLike, str] = {
     "norm1000": "give --bbox-frame norm1000 if that is what this model means",
@@ -40,8 +46,8 @@ ADVICE: dict[LooksLike, str] = {
     ),
     "relative": "no frame goes from 0 to 1; give --bbox-frame norm1000 if the model can use it",
 }
-# In this order of preference where they explain as many boxes.
-_SAID: dict[LooksLike, str] = {
+# Where several explain as many boxes, the first of them is named.
+_DESCRIPTIONS: dict[LooksLike, str] = {
     "pixel": "pixels of the image as sent",
     "norm1000": "a scale from 0 to 1000",
     "relative": "fractions from 0 to 1",
@@ -57,7 +63,6 @@ def looks_like(frame: BboxFrame, box: Sequence[float], image: ImageFacts) -> fro
     """
     a, b, c, d = box
     least, most = min(box), max(box)
-    found: set[LooksLike] = set()
     if least < 0:
         return frozenset()
     if most <= 1:
@@ -70,41 +75,46 @@ def looks_like(frame: BboxFrame, box: Sequence[float], image: ImageFacts) -> fro
     )
     if fits:
         return frozenset()
+    explained_by: set[LooksLike] = set()
     if most <= 1000:
-        found.add("norm1000")
+        explained_by.add("norm1000")
     if max(a, c) <= image.width and max(b, d) <= image.height:
-        found.add("pixel")
+        explained_by.add("pixel")
     elif max(a, c) <= image.full_width and max(b, d) <= image.full_height:
-        found.add("full_pixel")
+        explained_by.add("full_pixel")
     if max(b, d) <= image.width and max(a, c) <= image.height:
-        found.add("pixel_yx")
-    return frozenset(found)
+        explained_by.add("pixel_yx")
+    return frozenset(explained_by)
 
 
-def written_box(call: ToolCall) -> tuple[float, float, float, float] | None:
-    """The four numbers of a call's box as the teacher wrote them; None where it has no such box.
+def names_box(call: ToolCall) -> bool:
+    """Whether a call names a box, as four numbers, of an image that exists.
 
-    Of a call that was refused only what is plain JSON.
+    Of a refused call only arguments in plain JSON count.
     """
-    return _box(call.arguments or call.raw_arguments)
+    return call.source_index is not None and _written_box(call) is not None
 
 
-def call_looks_like(
-    frame: BboxFrame, call: ToolCall, images: Sequence[ImageFacts]
-) -> frozenset[LooksLike] | None:
-    """`looks_like` of a call; None where it names no box of an image that there is.
+def with_frame_flags(call: ToolCall, frame: BboxFrame, images: Sequence[ImageFacts]) -> ToolCall:
+    """The call with a flag for each frame that would explain a box which does not fit `frame`.
 
-    images: the facts of the images so far, by number.
+    Refused calls are flagged too: a box in another frame often lies outside.
+    images: facts of the images before the call, by number.
     """
-    box = written_box(call)
-    source = call.source_index
+    box, source = _written_box(call), call.source_index
     if box is None or source is None or not 0 <= source < len(images):
-        return None
-    return looks_like(frame, box, images[source])
+        return call
+    flags = {f"{_FLAG}{name}" for name in looks_like(frame, box, images[source])}
+    return replace(call, flags=tuple(sorted({*call.flags, *flags})))
+
+
+def flagged_frames(call: ToolCall) -> tuple[LooksLike, ...]:
+    """The frames that a call's flags name, sorted; () where its box fits or it has none."""
+    return tuple(flag.removeprefix(_FLAG) for flag in call.flags if flag.startswith(_FLAG))  # type: ignore[misc]
 
 
 class FrameAlarm:
-    """Watches the calls of a run of one recipe, and says once where its frame looks wrong."""
+    """Counts the calls of a run of one recipe, and warns once where its frame looks wrong."""
 
     def __init__(self, frame: BboxFrame, *, notice: Callable[[str], None]) -> None:
         self.frame = frame
@@ -114,14 +124,14 @@ class FrameAlarm:
         self._explained: Counter[LooksLike] = Counter()
         self._raised = False
 
-    def add(self, call: ToolCall, images: Sequence[ImageFacts]) -> None:
-        """Take a call and the images that were there before it."""
-        explained = call_looks_like(self.frame, call, images)
-        if explained is None:
+    def add(self, call: ToolCall) -> None:
+        """Count a call that was run."""
+        if not names_box(call):
             return
+        frames = flagged_frames(call)
         self.boxes += 1
-        self.odd += bool(explained)
-        self._explained.update(explained)
+        self.odd += bool(frames)
+        self._explained.update(frames)
         enough = self.odd >= LEAST_BOXES and self.odd >= LEAST_SHARE * self.boxes
         if enough and not self._raised:
             self._raised = True
@@ -129,10 +139,11 @@ class FrameAlarm:
 
     def sentence(self) -> str:
         """What is wrong and what to do; at least one box was odd."""
-        likely = max(_SAID, key=lambda name: self._explained[name])  # the first of equals
+        # max() gives the first of equals.
+        likely = max(_DESCRIPTIONS, key=lambda name: self._explained[name])
         return (
             f"the boxes look like another frame than {self.frame}: {self.odd} of {self.boxes} do "
-            f"not fit it, and {self._explained[likely]} of them fit {_SAID[likely]}; "
+            f"not fit it, and {self._explained[likely]} of them fit {_DESCRIPTIONS[likely]}; "
             f"{ADVICE[likely]}"
         )
 
@@ -141,7 +152,9 @@ def _within(first: float, second: float, side: int) -> bool:
     return max(first, second) <= side * OVERSHOOT
 
 
-def _box(text: str) -> tuple[float, float, float, float] | None:
+def _written_box(call: ToolCall) -> tuple[float, float, float, float] | None:
+    """The four numbers of a call's box as the teacher wrote them; None where it has no such box."""
+    text = call.arguments or call.raw_arguments
     if '"bbox_2d"' not in text:
         return None
     try:

@@ -1,6 +1,7 @@
 -- Whether a teacher's boxes look like another frame than its recipe's (--bbox-frame).
 -- Grain: one row per recipe with a call that names a box. A box is odd where it does not fit the
--- frame and fits another; one proves little, so the alarm is raised from 5 on that are 5 % of all.
+-- frame and fits another, as its call was flagged when it ran. One proves little, so the alarm is
+-- raised from 5 on that are 5 % of all.
 --   looks_like    the frame that explains most of the odd boxes; null without any
 --   as_*          odd boxes that each of them explains: pixels as sent, 0 to 1000, 0 to 1, pixels
 --                 with y first, pixels at full resolution. One box may fit several

@@ -302,108 +302,49 @@ from tool_calls as c
 join trace_names as t on t.trace_id = c.trace_id;
 
 -- Whether a box fits the frame of its recipe, and which other frames would explain one that does
--- not: thousandths of the image, pixels of it as sent, pixels of it at full resolution, pixels as
--- sent with y first, fractions from 0 to 1. The rules of geostore/tools/frames.py, and 2 % past an edge
--- still fit. Where a call was refused, its arguments are read only if they are plain JSON.
+-- not, as its call was flagged when it ran (looks_like:FRAME, by geostore/tools/frames.py): pixels
+-- of the image as sent, thousandths of it, fractions from 0 to 1, pixels as sent with y first,
+-- pixels at full resolution. Where a call was refused, its arguments are read only if they are
+-- plain JSON.
 --   a, b, c, d         the four numbers as the teacher wrote them; width, height: the image's, as sent
 --   odd                whether one of the as_* holds, which are null-free
 create temp view boxes as
 with
-images as (
-  select
-    t.id as trace_id,
-    0 as image_index,
-    t.sent_width as width,
-    t.sent_height as height,
-    s.width as full_width,
-    s.height as full_height
-  from traces as t
-  join samples as s on s.id = t.sample_id
-  where t.sent_width is not null
-  union all
-  select trace_id, image_index, image_width, image_height, full_width, full_height
-  from tool_calls
-  where image_index is not null
-),
 written as (
   select
-    trace_id,
-    turn,
-    call_index,
-    source_index,
-    success,
+    *,
     json_extract(try_cast(coalesce(arguments, raw_arguments) as json), '$.bbox_2d') as box
   from tool_calls
   where source_index is not null
     and contains(coalesce(arguments, raw_arguments), '"bbox_2d"')
-),
-numbered as (
-  select
-    *,
-    try_cast(box ->> '$[0]' as double) as a,
-    try_cast(box ->> '$[1]' as double) as b,
-    try_cast(box ->> '$[2]' as double) as c,
-    try_cast(box ->> '$[3]' as double) as d
-  from written
-  where json_type(box) = 'ARRAY'
-    and json_array_length(box) = 4
-    and json_type(box, '$[0]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
-    and json_type(box, '$[1]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
-    and json_type(box, '$[2]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
-    and json_type(box, '$[3]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
-),
-fitted as (
-  select
-    n.*,
-    r.id as recipe_id,
-    r.bbox_frame,
-    i.width,
-    i.height,
-    least(n.a, n.b, n.c, n.d) < 0 as negative,
-    greatest(n.a, n.b, n.c, n.d) <= 0 as nothing,
-    greatest(n.a, n.b, n.c, n.d) <= 1 as tiny,
-    greatest(n.a, n.b, n.c, n.d) <= 1000 as in_thousandths,
-    if(
-      r.bbox_frame = 'pixel',
-      greatest(n.a, n.c) <= i.width * 1.02 and greatest(n.b, n.d) <= i.height * 1.02,
-      greatest(n.a, n.b, n.c, n.d) <= 1020
-    ) as fits,
-    greatest(n.a, n.c) <= i.width and greatest(n.b, n.d) <= i.height as in_pixels,
-    greatest(n.b, n.d) <= i.width and greatest(n.a, n.c) <= i.height as in_pixels_yx,
-    greatest(n.a, n.c) <= i.full_width and greatest(n.b, n.d) <= i.full_height as in_full_pixels
-  from numbered as n
-  join images as i on i.trace_id = n.trace_id and i.image_index = n.source_index
-  join traces as t on t.id = n.trace_id
-  join recipes as r on r.id = t.recipe_id
-),
-explained as (
-  select
-    *,
-    not negative and not tiny and not fits as strange,
-    strange and in_pixels as as_pixel,
-    strange and in_thousandths as as_norm1000,
-    tiny and not negative and not nothing as as_relative,
-    strange and in_pixels_yx as as_pixel_yx,
-    strange and in_full_pixels and not in_pixels as as_full_pixel
-  from fitted
 )
 select
-  trace_id,
-  turn,
-  call_index,
-  recipe_id,
-  bbox_frame,
-  success = 1 as success,
-  a,
-  b,
-  c,
-  d,
-  width,
-  height,
-  as_pixel or as_norm1000 or as_relative or as_pixel_yx or as_full_pixel as odd,
-  as_pixel,
-  as_norm1000,
-  as_relative,
-  as_pixel_yx,
-  as_full_pixel
-from explained;
+  w.trace_id,
+  w.turn,
+  w.call_index,
+  r.id as recipe_id,
+  r.bbox_frame,
+  w.success = 1 as success,
+  cast(w.box ->> '$[0]' as double) as a,
+  cast(w.box ->> '$[1]' as double) as b,
+  cast(w.box ->> '$[2]' as double) as c,
+  cast(w.box ->> '$[3]' as double) as d,
+  coalesce(i.image_width, t.sent_width) as width,
+  coalesce(i.image_height, t.sent_height) as height,
+  contains(w.flags, '"looks_like:') as odd,
+  contains(w.flags, '"looks_like:pixel"') as as_pixel,
+  contains(w.flags, '"looks_like:norm1000"') as as_norm1000,
+  contains(w.flags, '"looks_like:relative"') as as_relative,
+  contains(w.flags, '"looks_like:pixel_yx"') as as_pixel_yx,
+  contains(w.flags, '"looks_like:full_pixel"') as as_full_pixel
+from written as w
+join traces as t on t.id = w.trace_id
+join recipes as r on r.id = t.recipe_id
+-- Image 0 is the photo, and no call gave it.
+left join tool_calls as i on i.trace_id = w.trace_id and i.image_index = w.source_index
+where json_type(w.box) = 'ARRAY'
+  and json_array_length(w.box) = 4
+  and json_type(w.box, '$[0]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+  and json_type(w.box, '$[1]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+  and json_type(w.box, '$[2]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
+  and json_type(w.box, '$[3]') in ('BIGINT', 'UBIGINT', 'DOUBLE');

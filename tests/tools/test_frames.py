@@ -1,9 +1,10 @@
-"""Boxes that look like another frame: told apart, counted the same everywhere, and said aloud."""
+"""Boxes that look like another frame: flagged when their call runs, counted, and warned of."""
 
 from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,14 @@ from geostore.query.reader import run_query
 from geostore.query.stats import format_text, stats
 from geostore.records import BboxFrame, ImageFacts, ToolCall
 from geostore.store import Store
-from geostore.tools.frames import LEAST_BOXES, FrameAlarm, call_looks_like, looks_like
+from geostore.tools.frames import (
+    LEAST_BOXES,
+    FrameAlarm,
+    flagged_frames,
+    looks_like,
+    names_box,
+    with_frame_flags,
+)
 from tests.builders import StoreBuilder
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ZOOM, answer, text_call, turns_so_far
@@ -56,7 +64,7 @@ def test_a_box_is_odd_where_it_does_not_fit_its_frame_and_fits_another(
     assert looks_like(frame, box, image) == found
 
 
-def test_the_query_and_the_program_find_the_same_boxes(tmp_path: Path) -> None:
+def test_every_call_keeps_which_frames_would_explain_its_box(tmp_path: Path) -> None:
     """Two hundred boxes of all sizes, on a wide and a tall photo, in every frame."""
     photos = [photo_bytes(1, size=(1500, 450)), photo_bytes(2, size=(1100, 1650))]
     path, rng = tmp_path / "geostore.db", random.Random(4)
@@ -72,9 +80,14 @@ def test_the_query_and_the_program_find_the_same_boxes(tmp_path: Path) -> None:
             stored = store.get_trace(trace_id)
             images = [stored.photo] if stored.photo else []
             for call in stored.calls:
-                found = call_looks_like(stored.recipe.bbox_frame, call, images)
-                if found is not None:
-                    expected[trace_id, call.turn, call.call_index] = found
+                if names_box(call):
+                    box = json.loads(call.arguments or call.raw_arguments)["bbox_2d"]
+                    source = images[call.source_index]
+                    frames = looks_like(stored.recipe.bbox_frame, box, source)
+                    expected[trace_id, call.turn, call.call_index] = frames
+                    assert set(flagged_frames(call)) == frames
+                else:
+                    assert flagged_frames(call) == ()
                 if call.image is not None:
                     images.append(call.image)
     columns = ("pixel", "norm1000", "relative", "pixel_yx", "full_pixel")
@@ -89,9 +102,11 @@ def test_the_query_and_the_program_find_the_same_boxes(tmp_path: Path) -> None:
     }
     assert counted == expected
     assert all(row[3] == any(row[4:]) for row in rows)
-    kinds = {name for found in expected.values() for name in found}
+    kinds = {name for frames in expected.values() for name in frames}
     assert kinds == set(columns), "the boxes show every kind"
     assert frozenset() in expected.values()
+    refused = run_query(path, "select count(*) from boxes where odd and not success").rows
+    assert refused[0][0] > 0, "a refused call is flagged too"
 
 
 def _any_call(rng: random.Random) -> str:
@@ -172,7 +187,7 @@ def test_a_few_odd_boxes_among_many_raise_no_alarm() -> None:
     alarm = FrameAlarm("norm1000", notice=said.append)
     odd, ordinary = [1040, 100, 1150, 700], [10, 10, 500, 500]
     for number in range(400):
-        alarm.add(_call(odd if number % 40 == 39 else ordinary), [WIDE])
+        alarm.add(_call(odd if number % 40 == 39 else ordinary, "norm1000"))
     assert (alarm.boxes, alarm.odd) == (400, 10)
     assert said == []
 
@@ -181,19 +196,32 @@ def test_the_alarm_waits_for_more_than_a_few_boxes() -> None:
     said: list[str] = []
     alarm = FrameAlarm("pixel", notice=said.append)
     for number in range(LEAST_BOXES + 3):
-        alarm.add(_call([0.1, 0.1, 0.5, 0.5]), [WIDE])
+        alarm.add(_call([0.1, 0.1, 0.5, 0.5], "pixel"))
         assert len(said) == (number + 1 >= LEAST_BOXES)
     assert "fractions from 0 to 1" in said[0]
 
 
-def _call(box: list[float]) -> ToolCall:
-    return ToolCall(
+def test_the_flags_of_a_call_stay_sorted_and_are_put_down_once() -> None:
+    call = replace(_call([1040, 100, 1150, 700], "pixel"), flags=("clamped", "repaired"))
+    flagged = with_frame_flags(call, "norm1000", [WIDE])
+    assert flagged.flags == ("clamped", "looks_like:pixel", "repaired")
+    assert with_frame_flags(flagged, "norm1000", [WIDE]) == flagged
+
+
+def test_a_call_without_a_box_of_a_known_image_gets_no_flag() -> None:
+    call = _call([0.1, 0.1, 0.5, 0.5], "pixel", source_index=3)
+    assert call.flags == ()
+
+
+def _call(box: list[float], frame: BboxFrame, *, source_index: int = 0) -> ToolCall:
+    """A refused call of `box` on a wide photo, flagged as the toolbench flags it."""
+    call = ToolCall(
         turn=1,
         call_index=0,
         name=ZOOM,
         raw_arguments=json.dumps({"bbox_2d": box}),
         arguments=None,
-        source_index=0,
+        source_index=source_index,
         box=None,
         angle=None,
         success=False,
@@ -203,3 +231,4 @@ def _call(box: list[float]) -> ToolCall:
         image=None,
         image_index=None,
     )
+    return with_frame_flags(call, frame, [WIDE])
