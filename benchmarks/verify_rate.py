@@ -41,7 +41,7 @@ from geostore.dataset import PhotoDataset
 from geostore.store import open_snapshot
 from geostore.store.snapshot import Filter
 from geostore.verify import verify
-from geostore.verify.workers import cores
+from geostore.verify.run import cores
 
 PHOTOS = 96
 SIZE = (2048, 1536)  # larger than what is sent, so that every image has to be encoded

@@ -18,6 +18,8 @@
     ├── NotFoundError       a trace that the store does not hold
     ├── ExportError         an export that cannot be written
     ├── TraceImportError    trace files that cannot be imported at all (geostore.importing)
+    ├── ChildError          a child process failed: a bug, or it could not start
+    │   └── ChildEnded          it died, or was killed because it took too long
     ├── GaveUp, Stopped     nothing more is sent (geostore.pace)
     └── DemoError           the offline teacher or the demo photos
 
@@ -28,9 +30,24 @@ a row in the store and not an exception that ends a run.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class GeostoreError(Exception):
     """Base of all errors that geostore raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What a class keeps beside its message is no argument of Exception's, so without this a
+        # child's error could not be rebuilt in its parent.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(
+    kind: type[GeostoreError], arguments: tuple[Any, ...], fields: dict[str, Any]
+) -> GeostoreError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(fields)
+    return error
 
 
 class DatasetError(GeostoreError):
@@ -117,6 +134,24 @@ class ExportError(GeostoreError):
 
 class TraceImportError(GeostoreError):
     """A folder of trace files cannot be imported, as a whole."""
+
+
+class ChildError(GeostoreError):
+    """A child process could not do its work."""
+
+
+class ChildEnded(ChildError):
+    """A child process died, or was killed because it took too long, before it replied."""
+
+    def __init__(self, exit_code: int, *, was_late: bool, was_ready: bool) -> None:
+        how = "took too long and was killed" if was_late else "died"
+        super().__init__(f"a process that geostore started {how} (exit code {exit_code})")
+        self.exit_code = exit_code
+        """As of `subprocess.Popen.returncode`: a signal's number is negative."""
+        self.was_late = was_late
+        """Whether it was killed because it took longer than its limit."""
+        self.was_ready = was_ready
+        """Whether it had made its work; if not, another child would fail in the same way."""
 
 
 class DemoError(GeostoreError):

@@ -21,6 +21,7 @@ ORDER = (
     "identity",
     "sqlfiles",
     "text",
+    "children",
     "imaging",
     "answers",
     "tools",
@@ -122,7 +123,7 @@ def test_the_demo_knows_nothing_of_what_it_shows() -> None:
     """The offline teacher gets requests alone: it can import no truth."""
     for path in (PACKAGE / "demo").glob("*.py"):
         for module in imports(path):
-            own = module.startswith(("geostore.demo", "geostore.errors"))
+            own = module.startswith(("geostore.demo", "geostore.errors", "geostore.children"))
             assert own or not module.startswith("geostore")
 
 

@@ -1,39 +1,33 @@
 """Serve the offline teacher on loopback as an OpenAI-compatible chat-completions API.
 
-``python -m geostore.demo.server`` prints its base URL when it is ready, and ends
-when its standard input does (so it never outlives the process that started it)
-or on SIGTERM. The same request always gets the same response.
+It runs in a child process, which never outlives the process that started it. The
+same request always gets the same response.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
-import queue
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TextIO
+from typing import Any
 
+from geostore.children import Child
 from geostore.demo.conversation import parse_conversation
 from geostore.demo.gazetteer import load_gazetteer
 from geostore.demo.reader import make_reader
 from geostore.demo.sight import Sight
 from geostore.demo.teacher import Reply, Teacher
-from geostore.errors import DemoError
+from geostore.errors import ChildEnded, DemoError
 
 MODEL = "offline-teacher"
 
 _MOST_BYTES = 200_000_000  # of a request: some dozens of full-size photos
-_START_SECONDS = 90.0
 _LETTERS_PER_TOKEN, _PIXELS_PER_TOKEN = 4, 784
 
 
@@ -207,74 +201,24 @@ def offline_teacher(*, reader: str = "template", latency_ms: int = 0) -> Iterato
 
     Raises DemoError if it does not start.
     """
-    command = [sys.executable, "-m", "geostore.demo.server", "--port", "0"]
-    command += ["--reader", reader, "--latency-ms", str(latency_ms)]
+    start = partial(_start, reader, latency_ms)
     # Pictures are looked at by two threads: more threads inside numpy only get in their way.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    # Its complaints go to a file: nobody would empty a pipe while it runs.
-    with (
-        tempfile.TemporaryFile("w+") as complaints,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            env=environment,
-        ) as child,
-    ):
+    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    child: Child[None, str] = Child(start, environment=environment)
+    try:
         try:
-            yield _first_line(child, complaints)
-        finally:
-            child.terminate()
-            try:
-                child.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                child.kill()
+            url = child.ask(None)
+        except ChildEnded as error:
+            raise DemoError(f"the offline teacher did not start: {error}") from error
+        yield url
+    finally:
+        child.kill()  # it holds nothing that could be lost
 
 
-def _first_line(child: subprocess.Popen[str], complaints: TextIO) -> str:
-    """The base URL that the child prints once it listens."""
-    lines: queue.Queue[str] = queue.Queue()
-    output = child.stdout
-    assert output is not None  # asked for with PIPE
-    threading.Thread(target=lambda: lines.put(output.readline()), daemon=True).start()
-    try:
-        url = lines.get(timeout=_START_SECONDS).strip()
-    except queue.Empty as error:
-        raise DemoError(f"the offline teacher did not start in {_START_SECONDS:.0f} s") from error
-    if not url.startswith("http://"):
-        child.kill()
-        child.wait()
-        complaints.seek(0)
-        said = complaints.read().strip().splitlines()
-        raise DemoError(said[-1] if said else "the offline teacher ended before it was ready")
-    return url
-
-
-def main() -> None:
-    """Serve until standard input ends or SIGTERM comes."""
-    parser = argparse.ArgumentParser(description="Serve the offline teacher on loopback.")
-    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
-    parser.add_argument("--reader", choices=("template", "rapidocr"), default="template")
-    parser.add_argument("--latency-ms", type=int, default=0, help="waiting before each response")
-    options = parser.parse_args()
-    try:
-        server = make_server(
-            port=options.port, reader=options.reader, latency_ms=options.latency_ms
-        )
-    except DemoError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(1) from error
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    if not sys.stdin.isatty():  # Ctrl-C is meant for the parent, which still needs us
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start(reader: str, latency_ms: int) -> Callable[[None], str]:
+    """Serve in a thread; what tells the base URL."""
+    server = make_server(reader=reader, latency_ms=latency_ms)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.base_url, flush=True)
-    with suppress(KeyboardInterrupt):
-        sys.stdin.read()
-    server.shutdown()
-
-
-if __name__ == "__main__":
-    main()
+    # Libraries that read pictures complain there, in the middle of the run's progress line.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    return lambda _: server.base_url

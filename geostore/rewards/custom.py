@@ -27,6 +27,7 @@ from geostore.rewards.numeric import geoguessr_points, haversine_km
 from geostore.rewards.pool import Pool
 from geostore.rewards.specs import CUSTOM, RewardSpec
 from geostore.rewards.transactions import short_transaction
+from geostore.rewards.worker import Failed, Scored
 from geostore.sqlfiles import load_sql
 from geostore.store import utc_now
 
@@ -108,7 +109,7 @@ class CustomScorer:
             results = self._pool.run([arguments(row) for row in part])
             self._write(connection, spec_id, part, results, again=again)
             found["computed"] += len(part)
-            found.update(result["error"] for result in results if "error" in result)
+            found.update(result.reason for result in results if isinstance(result, Failed))
         return found
 
     def _write(
@@ -116,7 +117,7 @@ class CustomScorer:
         connection: sqlite3.Connection,
         spec_id: int,
         rows: list[sqlite3.Row],
-        results: list[dict[str, Any]],
+        results: list[Scored | Failed],
         *,
         again: bool,
     ) -> None:
@@ -132,7 +133,7 @@ class CustomScorer:
                 "turn": row["turn"],
                 "distance_km": None if math.isnan(km[i]) else float(km[i]),
                 "geoguessr_points": None if math.isnan(points[i]) else int(points[i]),
-                "score": result.get("score"),
+                "score": result.score if isinstance(result, Scored) else None,
                 "extra": _extra(result),
                 "again": again,
                 "now": now,
@@ -175,7 +176,7 @@ def arguments(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _extra(result: dict[str, Any]) -> str | None:
-    if "error" in result:
-        return canonical_text({"error": result["error"], "message": result["message"]})
-    return canonical_text(result["extra"]) if result["extra"] else None
+def _extra(result: Scored | Failed) -> str | None:
+    if isinstance(result, Failed):
+        return canonical_text({"error": result.reason, "message": result.message})
+    return canonical_text(result.extra) if result.extra else None

@@ -1,9 +1,6 @@
-"""The process in which a custom reward function runs: rows in on stdin, results out on stdout.
+"""A custom reward function: loading it, calling it with a row, and reading its result.
 
-Lines of JSON both ways. The first line names the function; the answer is
-``{"ready": true}`` or why it cannot be used. Then each line is a list of rows,
-and each row is answered by a line of its own, at once, so that the other side
-can tell which one hangs. What the function prints goes to stderr.
+It runs in child processes. Whatever it does wrong is a `Failed` with a reason.
 """
 
 from __future__ import annotations
@@ -14,37 +11,51 @@ import importlib.util
 import inspect
 import math
 import os
-import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
-BAD_TARGET = "bad_target"
+from geostore.errors import RewardError
+
 EXCEPTION = "exception"
 BAD_RESULT = "bad_result"
 _LONGEST_MESSAGE = 500
 
+Row = dict[str, Any]
 
-def serve() -> None:
-    """Answer lines until stdin ends."""
-    # A Ctrl-C is for the parent, which ends this process when it is done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    source = sys.stdin.buffer
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a function returned for a row."""
+
+    score: float
+    """Finite."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What else it returned, as JSON has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a row has no score."""
+
+    reason: str
+    """``exception`` or ``bad_result``, or a reason of `geostore.rewards.pool`."""
+    message: str
+    """One line for people."""
+
+
+def make_scorer(target: str) -> Callable[[tuple[int, Row]], Scored | Failed]:
+    """Load a function; what scores a numbered row with it. Raises RewardError."""
+    sys.path.append(os.getcwd())  # the folder in which the command was given, as for `python -m`
     try:
-        function = load_function(orjson.loads(source.readline())["target"])
-    except BaseException as error:
-        _say(out, {"error": BAD_TARGET, "message": describe(error)})
-        return
-    _say(out, {"ready": True})
-    for line in source:
-        for row in orjson.loads(line):
-            _say(out, score_row(function, row))
+        function = load_function(target)
+    except BaseException as error:  # a module may do anything when it is imported, such as exit
+        raise RewardError(f"{target} cannot be used: {describe(error)}") from error
+    return lambda numbered: score_row(function, numbered[1])
 
 
 def load_function(target: str) -> Callable[..., Any]:
@@ -70,39 +81,41 @@ def load_function(target: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def score_row(function: Callable[..., Any], row: dict[str, Any]) -> dict[str, Any]:
-    """``{"score": number, "extra": {...}}``, or ``{"error": reason, "message": text}``."""
+def score_row(function: Callable[..., Any], row: Row) -> Scored | Failed:
+    """Call a function with a row's values by name. Never raises for what the function does."""
     try:
-        found = function(**row)
-        if inspect.isawaitable(found):
-            found = asyncio.run(_awaited(found))
-    except Exception as error:
-        return {"error": EXCEPTION, "message": describe(error)}
-    except SystemExit as error:
-        return {"error": EXCEPTION, "message": describe(error)}
-    return _result(found)
+        returned = function(**row)
+        if inspect.isawaitable(returned):
+            returned = asyncio.run(_awaited(returned))
+    except (Exception, SystemExit) as error:
+        return Failed(EXCEPTION, describe(error))
+    return _result(returned)
 
 
-async def _awaited(found: Any) -> Any:
-    return await found
+async def _awaited(returned: Any) -> Any:
+    return await returned
 
 
-def _result(found: Any) -> dict[str, Any]:
+def _result(returned: Any) -> Scored | Failed:
     extra: dict[str, Any] = {}
-    value = found
-    if isinstance(found, dict):
-        if "score" not in found:
-            keys = ", ".join(map(str, found)) or "nothing"
-            return {"error": BAD_RESULT, "message": f"no score in the dict, but {keys}"}
-        extra = {str(key): _plain(value) for key, value in found.items() if key != "score"}
-        value = found["score"]
+    value = returned
+    if isinstance(returned, dict):
+        if "score" not in returned:
+            keys = ", ".join(map(str, returned)) or "nothing"
+            return Failed(BAD_RESULT, f"no score in the dict, but {keys}")
+        extra = {str(key): _plain(value) for key, value in returned.items() if key != "score"}
+        value = returned["score"]
     try:
         score = float(value)
     except (TypeError, ValueError):
-        return {"error": BAD_RESULT, "message": f"the score is {type(value).__name__}, no number"}
+        return Failed(BAD_RESULT, f"the score is {type(value).__name__}, no number")
     if not math.isfinite(score):
-        return {"error": BAD_RESULT, "message": f"the score is {score}"}
-    return {"score": score, "extra": extra}
+        return Failed(BAD_RESULT, f"the score is {score}")
+    try:
+        orjson.dumps(extra)
+    except TypeError as error:  # half of a surrogate pair in a string
+        return Failed(BAD_RESULT, describe(error))
+    return Scored(score, extra)
 
 
 def _plain(value: Any) -> Any:
@@ -125,13 +138,5 @@ def _plain(value: Any) -> Any:
 def describe(error: BaseException) -> str:
     """An error's class and sentence, on one line of a readable length."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = text.encode(errors="replace").decode()  # no store takes half of a surrogate pair
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 1]}…"
-
-
-def _say(out: BinaryIO, answer: dict[str, Any]) -> None:
-    try:
-        line = orjson.dumps(answer)
-    except TypeError as error:  # a lone surrogate in a string of the function's
-        line = orjson.dumps({"error": BAD_RESULT, "message": describe(error)})
-    out.write(line + b"\n")
-    out.flush()

@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from hashlib import sha256
 from heapq import nsmallest
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-from geostore.errors import StoreError
+from geostore.children import Crew
+from geostore.errors import ChildEnded, StoreError
 from geostore.records import StoredTrace
 from geostore.store import FileCheck, Store, TraceIds, iter_trace_ids, open_snapshot
 from geostore.store.runs import versions
@@ -25,7 +27,6 @@ from geostore.verify.explain import file_findings, finding
 from geostore.verify.findings import Finding, Report
 from geostore.verify.proof import Outcome, PhotoTask, check_photos
 from geostore.verify.sources import Photos
-from geostore.verify.workers import cores, spread
 
 _PHOTOS_AT_ONCE = 4
 _WORTH_A_WORKER = 24  # traces; to start a process takes about as long as to check so many
@@ -99,13 +100,32 @@ def _check_traces(
     if workers is None:
         workers = min(cores(), 1 + count // _WORTH_A_WORKER)
     tasks = _tasks(path, ids, photos, report)
-    for task, outcome in spread(check_photos, tasks, workers=workers):
-        _count(report, _died(report, task) if outcome is None else outcome)
-        if watcher is not None:
-            watcher.checked(
-                traces=report.traces, images=report.images, failures=report.failures.total()
-            )
+    with ExitStack() as stack:
+        if workers > 1:
+            crew = stack.enter_context(Crew(_make_check, workers))
+            crew.start()
+            outcomes = crew.run(tasks)
+        else:
+            outcomes = ((task, check_photos(task)) for task in tasks)
+        for task, outcome in outcomes:
+            _count(report, _died(report, task) if isinstance(outcome, ChildEnded) else outcome)
+            if watcher is not None:
+                watcher.checked(
+                    traces=report.traces, images=report.images, failures=report.failures.total()
+                )
     photos.finish()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _make_check() -> Callable[[tuple[PhotoTask, ...]], Outcome]:
+    return check_photos
 
 
 def _tasks(

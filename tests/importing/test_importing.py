@@ -51,6 +51,7 @@ from tests.builders import (
     fill,
     make_dataset,
 )
+from tests.dying import dies
 from tests.minds import answer, wanderer
 from tests.running import command, environment, geostore, run
 from tests.teacher_server import teacher_server
@@ -668,8 +669,8 @@ def test_a_reading_process_that_dies_ends_the_import_in_words(
     for row in range(6):
         write(tmp_path / "in", history(row))
     monkeypatch.setattr("geostore.importing._BATCH_FILES", 1)
-    monkeypatch.setattr(reader_pool, "_CHILD", "import os; os._exit(9)")
-    with pytest.raises(TraceImportError, match=r"exit code 9"):
+    monkeypatch.setattr(reader_pool, "_make_reader", dies)
+    with pytest.raises(TraceImportError, match=r"exit code -9"):
         import_traces(store, tmp_path / "in")
     monkeypatch.undo()
     assert import_traces(store, tmp_path / "in").imported == 6

@@ -17,7 +17,7 @@ from geostore.errors import RewardError
 from geostore.rewards import RescoreResult, RewardSpec, Selection, rescore, set_default
 from geostore.rewards.custom import CustomScorer, custom_spec
 from geostore.rewards.pool import Pool
-from geostore.rewards.worker import score_row
+from geostore.rewards.worker import Failed, Scored, score_row
 from geostore.store.processes import is_alive
 from tests.hand_made import Traces
 from tests.running import geostore
@@ -120,7 +120,7 @@ def test_signatures_and_results_that_verl_takes_are_taken(
         "extra_info": {"index": 7, "num_turns": 2},
     }
     found = score_row(module["compute_score"], row)
-    assert found == {"score": pytest.approx(score), "extra": {}}
+    assert found == Scored(pytest.approx(score))
 
 
 def test_a_coroutine_is_awaited() -> None:
@@ -128,7 +128,19 @@ def test_a_coroutine_is_awaited() -> None:
         await asyncio.sleep(0)
         return 0.5
 
-    assert score_row(compute_score, {}) == {"score": 0.5, "extra": {}}
+    assert score_row(compute_score, {}) == Scored(0.5)
+
+
+def test_text_that_no_store_takes_is_a_bad_result() -> None:
+    """Half of a surrogate pair, which a careless cut through an emoji leaves, is not UTF-8."""
+    bad = score_row(lambda: {"score": 1, "text": "\ud83d"}, {})
+    assert isinstance(bad, Failed)
+    assert bad.reason == "bad_result"
+
+    def compute_score() -> float:
+        raise ValueError("\ud83d")
+
+    assert score_row(compute_score, {}) == Failed("exception", "ValueError: ?")
 
 
 FAILURES = [

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from PIL import Image
 import geostore
 from geostore.store import Store
 from geostore.verify import Report, format_json, format_text, verify
-from geostore.verify.workers import spread
 from tests import minds
 from tests.builders import (
     BAD_BOX,
@@ -30,7 +29,6 @@ from tests.builders import (
     make_dataset,
 )
 from tests.conftest import photo_bytes, save_dataset
-from tests.dying import half
 from tests.running import geostore as run_geostore
 from tests.running import run, start_geostore
 from tests.teacher_server import teacher_server
@@ -481,24 +479,6 @@ def test_a_store_from_before_the_hashes_of_pixels_is_verified(path: Path) -> Non
 
 
 # --- processes ----------------------------------------------------------------------------------
-
-
-def test_a_worker_that_dies_loses_its_own_task_only() -> None:
-    results = dict(spread(half, range(20), workers=2))
-    assert results == {number: None if number == 13 else number / 2 for number in range(20)}
-
-
-def test_tasks_are_not_read_far_ahead_of_the_work() -> None:
-    """So memory does not grow with what there is to do."""
-    begun: list[int] = []
-
-    def tasks() -> Iterator[int]:
-        for number in range(20, 60):
-            begun.append(number)
-            yield number
-
-    for done, (_, _) in enumerate(spread(half, tasks(), workers=2)):
-        assert len(begun) <= done + 1 + 3
 
 
 def test_ctrl_c_ends_it_without_a_word_of_python(tmp_path: Path) -> None:
