@@ -11,7 +11,7 @@ import typer
 from geostore.cli.options import DEFAULT_STORE, EXIT_ERROR, EXIT_STOPPED, StoreOption, pairs, say
 
 if TYPE_CHECKING:
-    from geostore.importing import ImportResult
+    from geostore.importing import ImportResult, Problem
 
 
 def import_(
@@ -142,9 +142,8 @@ class _Report:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def write(self, problem: object) -> None:
+    def write(self, problem: Problem) -> None:
         """Append what is wrong with a file."""
         import json
-        from dataclasses import asdict
 
-        self._file.write(json.dumps(asdict(problem), ensure_ascii=False) + "\n")  # type: ignore[call-overload]
+        self._file.write(json.dumps(problem.to_json(), ensure_ascii=False) + "\n")

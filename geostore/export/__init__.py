@@ -1,17 +1,16 @@
-"""Exports: a store's traces as files, one reader for all formats, one file per format.
+"""Exports: writes a store's traces as files. One stream feeds all formats.
 
-An export is a function of the store and the options: the same bytes every
-time, wherever and in whatever order the rows came in. It is always a folder,
-holding besides its data
+An export is a function of the store and the options: it has the same bytes every
+time, whatever the order in which the rows were written. It is always a folder, and
+holds beside its data
 
 - ``SHA256SUMS``: the hash of every data file, in the order of the export
   (dataset name, row number, recipe hash, rollout); ``sha256sum --check`` reads it;
 - ``manifest.json``: count, format, options, the reward, datasets and recipes in full,
   and ``sha256``, which is the hash of ``SHA256SUMS`` and so of the whole export.
 
-Which traces: those that came to an end with a response (status ``answered`` or
-``exhausted``) and that the filter keeps. How their files are named is told in
-`layout`, what is in them in `record`.
+It holds the traces that ended with a response (status ``answered`` or ``exhausted``)
+and that the filter keeps. `layout` names their files; `stream` is what a format gets.
 """
 
 from __future__ import annotations
@@ -74,11 +73,11 @@ def export(
 ) -> ExportResult:
     """Write the traces that the filter keeps into the folder `out`, all or nothing.
 
-    filters: None keeps every trace that came to an end with a response.
+    filters: None keeps every trace that ended with a response.
     An earlier export at `out` is replaced; anything else there is left alone and
-    is an error. Each export that was written is a row of the table ``exports``.
-    images: ``embed`` and ``files`` read the photos again, from where the store
-    saw the dataset last or from `dataset_path`.
+    raises an error. Each export that is written adds a row to the table ``exports``.
+    images: ``embed`` and ``files`` read the photos again, from `dataset_path` or
+    from where the store saw the dataset last.
 
     Raises ExportError (the target, a trace that cannot be written, the disk, a flag
     that no check has, traces that were not audited for a flag), RewardError (the
@@ -132,7 +131,7 @@ def export(
                 )
                 replaced = publish(folder, target)
         if replaced is not None:
-            # The export is in place: what cannot be removed of the earlier one is no failure.
+            # The new export is in place, so a file of the earlier one that stays is no failure.
             shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error}") from error
@@ -140,7 +139,7 @@ def export(
 
 
 def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
-    """Raise ExportError where a trace could pass for one without flags because nobody looked."""
+    """Raise ExportError where a trace has no flags only because it was not audited."""
     if not filters.exclude_flags:
         return
     checks = {flag: VERSIONS[flag] for flag in filters.exclude_flags}
@@ -152,7 +151,7 @@ def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
 
 
 def _reward_spec(spec: StoredSpec) -> dict[str, Any]:
-    """Which reward the scores of an export are, and what its sha256 is the hash of."""
+    """The reward whose scores an export carries, with all that its sha256 is the hash of."""
     return {
         "name": spec.name,
         "sha256": spec.sha256,

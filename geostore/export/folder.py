@@ -1,9 +1,8 @@
-"""Writes an export beside its target and puts it into place as a whole.
+"""Writes an export into a hidden folder beside its target, and renames it into place.
 
-Until then the target is what it was: an interrupted or failed export leaves
-nothing but, at worst, a hidden folder ``.<name>.partial-*`` beside it. Only a
-folder that an earlier export wrote, and in which nothing else was put, is ever
-replaced.
+Until the rename the target stays as it was. A killed export leaves at worst a hidden
+folder ``.<name>.partial-*`` beside it. An export replaces a folder only if an earlier
+export wrote it and nobody put anything else into it.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from geostore.errors import ExportError
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 MAKER = "geostore export"
-"""What a manifest's ``made_by`` says; so an export is told from other folders."""
+"""The value of ``made_by`` in a manifest, by which a folder is known as an export."""
 
-_SYNCING = 16  # threads; a file system commits files together that are synced together
+_SYNCING = 16  # threads; a file system commits the files together that are synced at one time
 _SYNCING_AT_ONCE = 1024  # files handed to the threads at a time
 _NAMED = 3  # files named in an error
 
@@ -41,7 +40,7 @@ class StreamedFile:
     """A file of an export that is written in pieces, and hashed as it is written."""
 
     def __init__(self, path: Path) -> None:
-        # Never one file over another: two traces under one name would be one trace lost.
+        # "x" refuses a file that is there: a second trace of the same name would replace the first.
         self._stream = path.open("xb")
         self._digest = hashlib.sha256()
 
@@ -51,17 +50,17 @@ class StreamedFile:
         self._digest.update(data)
 
     def close(self) -> None:
-        """Close the file; may be done twice."""
+        """Close the file; may be called twice."""
         self._stream.close()
 
     @property
     def sha256(self) -> str:
-        """Of what was written, in hex."""
+        """The hash of what was written, in hex."""
         return self._digest.hexdigest()
 
 
 class ExportFolder:
-    """The folder in which an export is written; keeps the hash of every file.
+    """The folder in which an export is written; lists the hash of every file.
 
     ``SHA256SUMS`` lists the files in the order in which they were finished, as
     ``sha256sum --check`` reads it; its own hash, in the manifest, is the hash of
@@ -88,7 +87,7 @@ class ExportFolder:
         self._sums.write(f"{file.sha256}  {name}\n".encode())
 
     def seal(self, manifest: dict[str, Any]) -> str:
-        """Write the manifest, bring all to disk, and return the hash of the export."""
+        """Write the manifest, sync every file to disk, and return the hash of the export."""
         self._sums.close()
         sha256 = self._sums.sha256
         whole = {"made_by": MAKER, **manifest, "sha256": sha256}
@@ -102,14 +101,14 @@ class ExportFolder:
         return sha256
 
     def close(self) -> None:
-        """Let go of what is open; may be done twice."""
+        """Close the open file; may be called twice."""
         self._sums.close()
 
 
 def check_target(out: Path) -> Path:
-    """Where `out` is, links followed, if an export may be written there.
+    """The path of `out`, links followed, if an export may be written there.
 
-    Raises ExportError where something else is there than an earlier export.
+    Raises ExportError where there is anything but an earlier export.
     """
     target = Path(os.path.realpath(out))
     _put_back(target)
@@ -133,9 +132,9 @@ def check_target(out: Path) -> Path:
 
 @contextmanager
 def partial_folder(target: Path) -> Iterator[ExportFolder]:
-    """A new hidden folder beside the target; gone afterwards unless it was published."""
+    """A new hidden folder beside the target; removed at the end unless it was published."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile's, which only its owner may read.
+    # tempfile would make a folder that only its owner may read.
     path = target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
     path.mkdir()
     try:
@@ -146,10 +145,11 @@ def partial_folder(target: Path) -> Iterator[ExportFolder]:
 
 
 def publish(folder: ExportFolder, target: Path) -> Path | None:
-    """Put a sealed folder at its target; where the one that was there is now, None without.
+    """Rename a sealed folder to its target.
 
-    Between two renames there is nothing at the target; a process killed there
-    leaves it to the next export's `check_target` to put the earlier one back.
+    Returns where the earlier export is now, None where there was none. Between the
+    two renames the target does not exist; if the process is killed there, the next
+    export's `check_target` puts the earlier one back.
     """
     replaced = None
     if target.exists():
@@ -166,7 +166,7 @@ def publish(folder: ExportFolder, target: Path) -> Path | None:
 
 
 def _put_back(target: Path) -> None:
-    """Put back an export that a killed `publish` has left beside its place."""
+    """Rename an export back that a killed `publish` left beside its place."""
     if target.exists() or not target.parent.is_dir():
         return
     prefix = _replaced_prefix(target)
@@ -189,7 +189,7 @@ def _is_export(folder: Path) -> bool:
 
 
 def _strangers(folder: Path) -> list[str]:
-    """Some files in an export's folder that are not of the export."""
+    """Up to three files in an export's folder that the export did not write."""
     known = {MANIFEST, SUMS}
     if (folder / SUMS).is_file():
         with (folder / SUMS).open(encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""Where each trace's files stand in an export.
+"""Names the files of each trace in an export.
 
 ``trace_00017.json``: the row number in five digits or more. The first 8 hex of
 the recipe's hash follow where the export holds several recipes, and
@@ -58,10 +58,10 @@ class Layout:
 
 
 def _identity(facts: DatasetFacts) -> str:
-    """What tells a dataset from others: its fingerprint, or its path where it was never opened."""
+    """The fingerprint of a dataset, or the hash of its path where it was never opened."""
     return facts.fingerprint or content_hash(facts.path)
 
 
 def _file_name(name: str) -> str:
-    """The name with nothing in it that could lead out of a folder."""
+    """The name without characters that could lead out of the folder."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".") or "dataset"

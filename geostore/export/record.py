@@ -18,11 +18,11 @@ from geostore.export.stream import ExportedTrace
 from geostore.records import Reward, StoredTrace, ToolCall
 
 SCHEMA_VERSION = 1
-"""Of the trace record; raised when a member changes its meaning."""
+"""The version of the trace record; goes up when a member changes its meaning."""
 
 ACCURACY_KM = (1, 25, 200, 750, 2500)
 UNPARSED_KM = 20000.0
-"""The distance that trace files give where no answer could be read. It is not in the store."""
+"""The distance in trace files where no answer could be read. The store keeps none there."""
 
 
 def trace_record(
@@ -72,10 +72,10 @@ def trace_record(
 
 
 def _reward(trace: StoredTrace) -> Reward | None:
-    """The reward of a parsed answer, None where there is no answer to reward.
+    """The reward of a parsed answer; None where no answer could be read.
 
-    Raises ExportError rather than let a trace that was not scored yet pass for
-    one whose answer could not be read.
+    Raises ExportError for a trace that was not scored yet: written without a
+    reward, it would look like one whose answer could not be read.
     """
     if trace.answer is not None and trace.answer.failure is not None:
         return None
@@ -101,7 +101,7 @@ def _sample_data(trace: StoredTrace) -> dict[str, Any]:
         "locatability_score": sample.locatability_score,
         "country": sample.country,
     }
-    # A column may be called `lat` and not be the one that the truth is in.
+    # The dataset may have a column `lat` that is not the one with the true latitude.
     others = {name: value for name, value in sample.columns.items() if name not in named}
     return {**named, **others}
 
@@ -141,7 +141,7 @@ def _tool_call(call: ToolCall) -> dict[str, Any]:
 
 
 def _arguments(raw: str) -> Any:
-    """The arguments as the teacher wrote them: a JSON value, or text where it is none."""
+    """The arguments as the teacher wrote them: a JSON value, or the text where it is no JSON."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

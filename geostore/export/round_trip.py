@@ -1,10 +1,10 @@
-"""What an export says beyond the older format, so that `geostore import` can make rows of it again.
+"""What an export adds to the older format, so that `geostore import` can make rows of it again.
 
-A trace's member ``geostore`` holds what its row and those of its turns and calls
-have and the older members do not; `importing.exported` reads it. What recipes
-and datasets are stands once in the manifest, and is found by their hashes. Not
-exported are times, request ids, failed requests, and members added to request
-bodies in which a secret could stand.
+The member ``geostore`` of a trace holds those values of its rows that the older
+members do not hold; `importing.exported` reads it. Recipes and datasets stand in the
+manifest, once each, and traces name them by their hashes. An export leaves out times,
+request ids and failed requests. It also leaves out what a user added to request
+bodies, because there could be a secret in it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CALL_FIELDS = (
 
 
 def own_members(trace: StoredTrace) -> dict[str, Any]:
-    """The member ``geostore`` of a trace's record; ``dataset`` is the dataset's fingerprint."""
+    """The member ``geostore`` of a trace's record; its ``dataset`` is the dataset's fingerprint."""
     photo = trace.sample.photo
     return {
         "rollout": trace.key.rollout,
@@ -61,12 +61,11 @@ def own_members(trace: StoredTrace) -> dict[str, Any]:
 
 
 def recipe_entry(sha256: str, recipe: Recipe | ImportedRecipe) -> dict[str, Any]:
-    """A recipe in the manifest: all that was asked, so that its hash can be proven.
+    """A recipe in the manifest: all of its members, so that its hash can be computed again.
 
-    ``withheld`` names the members that are left out of it: those of request
-    bodies that a user added, unless they are only numbers and switches; no one
-    can say what else is in them. An imported recipe has its members under
-    ``imported``.
+    ``withheld`` names the members that are left out. That is ``extra_body``, unless
+    it holds only numbers and switches: a text in it could be a key. An imported
+    recipe has its members under ``imported``.
     """
     if isinstance(recipe, ImportedRecipe):
         return {"sha256": sha256, "model": recipe.model, "imported": asdict(recipe)}
@@ -92,7 +91,7 @@ def recipe_entry(sha256: str, recipe: Recipe | ImportedRecipe) -> dict[str, Any]
 
 
 def dataset_entry(facts: DatasetFacts) -> dict[str, Any]:
-    """A dataset in the manifest; where it lay stands in each trace."""
+    """A dataset in the manifest; each trace names the path where the store saw it last."""
     return {
         "name": facts.name,
         "fingerprint": facts.fingerprint,
@@ -121,5 +120,5 @@ def _image(image: ImageFacts | None) -> dict[str, Any] | None:
 
 
 def _is_harmless(value: Any) -> bool:
-    """Whether nothing but numbers and switches is in a value."""
+    """Whether a value is a number, a switch or null, and so holds no secret."""
     return value is None or isinstance(value, bool | int | float)

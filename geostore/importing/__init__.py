@@ -1,10 +1,10 @@
 """Imports trace files: those of older scripts, in both their forms, and exports of geostore.
 
-Files are found as a stream, read by a few processes, and written by this one in
+Files are listed as a stream, read by a few processes, and written by this one in
 large transactions, so that memory does not grow with their number. A file that
-is in already is not read again; one that cannot be used is told and skipped; a
-trace that is there is never written over. Stopped at any moment, the next import
-goes on where this one was.
+was imported already is not read again. A file that cannot be used is reported and
+skipped. A trace that the store holds is never written over. Where an import is
+stopped, the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 IMPORTED_REWARD = RewardSpec("imported", "imported", {}, code_version=1)
-"""The spec under which the numbers stand that files carry; nothing computes it."""
+"""The spec of the rewards that files carry; nothing computes it."""
 
 _BATCH_FILES = 128
 _BATCH_BYTES = 8_000_000
@@ -54,33 +54,42 @@ _MOST_PROCESSES = 8
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file that was skipped; kind: a stable word, as in `importing.documents.BadFile`."""
+    """A file that was skipped."""
 
     path: str
+    """Where the file is."""
     kind: str
+    """A stable word for reports, as in `importing.documents.BadFile`."""
     why: str
+    """What is wrong, in a sentence for a person."""
+
+    def to_json(self) -> dict[str, str]:
+        """The same as an object of JSON."""
+        return {"path": self.path, "kind": self.kind, "why": self.why}
 
 
 @dataclass(slots=True)
 class ImportResult:
-    """What an import did.
-
-    files: found. imported: traces written. known: files whose trace was there.
-    skipped: other files by kind; problems: the first few of them. moved: traces
-    whose row was found by coordinates. unproven: files of geostore that could
-    not prove themselves and were imported as others' are, and why the first
-    could not. rewards: computed under the store's default spec.
-    """
+    """The counts of an import; they grow while it runs."""
 
     files: int = 0
+    """JSON files in the folder and below it."""
     imported: int = 0
+    """Traces that were written."""
     known: int = 0
+    """Files whose trace was in the store already."""
     skipped: Counter[str] = field(default_factory=Counter)
+    """Files that were skipped, by the kind of their problem."""
     problems: list[Problem] = field(default_factory=list)
+    """The first ten files that were skipped."""
     moved: int = 0
+    """Imported traces whose dataset row was found by their coordinates."""
     unproven: int = 0
+    """Files of geostore's that did not prove themselves and were imported as other scripts' are."""
     unproven_why: str | None = None
+    """Why the first of those did not; None where there was none."""
     rewards: int = 0
+    """Rewards that were computed under the store's default spec."""
 
 
 def import_traces(
@@ -94,15 +103,15 @@ def import_traces(
 ) -> ImportResult:
     """Import every trace file in a folder and below it; then score what was imported.
 
-    options: see `ReadOptions`. processes: that read files, None for one per
-    core; few files are read in this one. on_problem: told each file that is
-    skipped. on_progress: told how many files were seen, of how many.
-    A store without a default reward gets that of the export, or geoguessr.
+    options: see `ReadOptions`. processes: how many read files, None for one per
+    core; where there are few files, this one reads them. on_problem: called with
+    each file that is skipped. on_progress: called with how many files are done, of
+    how many. A store without a default reward gets that of the export, or geoguessr.
 
     Raises TraceImportError (no such folder, nothing in it), DatasetError,
-    StoreError; what was committed before stays.
+    StoreError; what was committed by then stays in the store.
     """
-    given = options or ReadOptions()
+    options = options or ReadOptions()
     folder = Path(directory)
     result = ImportResult(files=count_files(folder))
     if not result.files:
@@ -110,23 +119,23 @@ def import_traces(
     run = _Import(store, result, on_problem, on_progress)
     batches = _batches(find_files(folder))
     unread = (batch for batch in map(run.leave_out_known, batches) if batch)
-    # Known is only now whether there are more than a batch, for which processes pay.
+    # Starting processes takes longer than reading one batch here.
     first = list(islice(unread, 2))
     with ExitStack() as stack:
         if len(first) > 1:
             count = processes or min(_MOST_PROCESSES, os.cpu_count() or 1)
-            readers = stack.enter_context(ReaderProcesses(given, count))
-            read = readers.read(chain(first, unread))
+            readers = stack.enter_context(ReaderProcesses(options, count))
+            read_batches = readers.read(chain(first, unread))
         else:
-            read = _read_here(FileReader(given), first)
-        for batch, results in read:
+            read_batches = _read_here(FileReader(options), first)
+        for batch, results in read_batches:
             run.write(batch, results)
     run.score()
     return result
 
 
 class _Import:
-    """One import: what it has done so far, and its way into the store."""
+    """One import: counts what it does, and writes into the store."""
 
     def __init__(
         self,
@@ -146,22 +155,29 @@ class _Import:
         self._writer = ImportWriter(store, spec_id=spec_id)
 
     def leave_out_known(self, batch: list[FoundFile]) -> list[FoundFile]:
-        """The files of a batch that have to be read: no import has seen them as they are."""
-        stamps = known_stamps(self._store, [path_text(found.file.path) for found in batch])
-        unread = [found for found in batch if stamps.get(path_text(found.file.path)) != found.stamp]
+        """The files of a batch that no import has read, or that were changed since."""
+        paths = [path_text(entry.file.path) for entry in batch]
+        stamps = known_stamps(self._store, paths)
+        unread = [
+            entry
+            for entry, path in zip(batch, paths, strict=True)
+            if stamps.get(path) != entry.stamp
+        ]
         self._result.known += len(batch) - len(unread)
         self._progress(len(batch) - len(unread))
         return unread
 
     def write(self, batch: Batch, results: Results) -> None:
-        """Write what was read of a batch, in one transaction."""
+        """Write the traces that were read from a batch of files, in one transaction."""
         problems = []
         with self._store.transaction():
-            for found, read in zip(batch, results, strict=True):
-                self._adopt_reward(found)
-                skipped = self._put(found, read) if isinstance(read, ReadFile) else read
+            for entry, result in zip(batch, results, strict=True):
+                self._adopt_reward(entry)
+                skipped = self._put(entry, result) if isinstance(result, ReadFile) else result
                 if skipped is not None:
-                    problems.append(Problem(path_text(found.file.path), skipped.kind, skipped.why))
+                    problems.append(Problem(path_text(entry.file.path), skipped.kind, skipped.why))
+        # Reported once the batch is committed, so that a report never names files of a batch that
+        # was rolled back.
         for problem in problems:
             self._result.skipped[problem.kind] += 1
             if len(self._result.problems) < _NAMED:
@@ -180,10 +196,10 @@ class _Import:
         if spec is not None and spec.kind in KINDS:
             self._result.rewards = rescore(connection, spec).computed
 
-    def _put(self, found: FoundFile, read: ReadFile) -> SkippedFile | None:
-        """Write a trace; what to tell where it is not written."""
+    def _put(self, entry: FoundFile, read: ReadFile) -> SkippedFile | None:
+        """Write a trace; None, or why its file is skipped."""
         result = self._result
-        file = ImportedFile(path_text(found.file.path), read.sha256, found.stamp)
+        file = ImportedFile(path_text(entry.file.path), read.sha256, entry.stamp)
         try:
             outcome = self._writer.put(file, read.trace)
         except ValueError as error:
@@ -200,9 +216,9 @@ class _Import:
             result.unproven_why = result.unproven_why or read.unproven
         return None
 
-    def _adopt_reward(self, found: FoundFile) -> None:
-        """Give a store without a default reward that of the export a file stands in."""
-        manifest = found.file.manifest
+    def _adopt_reward(self, entry: FoundFile) -> None:
+        """Give a store without a default reward the one of the export that a file belongs to."""
+        manifest = entry.file.manifest
         if manifest is None or manifest in self._manifests:
             return
         self._manifests.add(manifest)
@@ -217,12 +233,12 @@ class _Import:
 
 
 def _batches(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
-    """Files by the hundred, fewer where they are large."""
+    """Files in batches of at most 128, and fewer where they are large."""
     batch: list[FoundFile] = []
     size = 0
-    for found in files:
-        batch.append(found)
-        size += found.size
+    for entry in files:
+        batch.append(entry)
+        size += entry.size
         if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -232,4 +248,4 @@ def _batches(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
 
 def _read_here(reader: FileReader, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Results]]:
     for batch in batches:
-        yield batch, [reader.read(found.file) for found in batch]
+        yield batch, [reader.read(entry.file) for entry in batch]

@@ -1,7 +1,7 @@
-"""Reads the bytes of a trace file, and takes members out of it that are what they must be.
+"""Reads the bytes of a trace file, and checks each member that is taken out of it.
 
-Whatever is wrong is a `BadFile` that says which member, so that a person can
-find it; nothing is guessed and nothing else is raised.
+A member that is missing or wrong raises `BadFile` with the member's name, so that a
+person finds it in the file. Nothing is guessed, and no other error is raised.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _MOST_INDEX = 2**53
 
 
 class BadFile(GeostoreError):
-    """A file that is not imported; `kind` is a stable word for reports.
+    """A file that cannot be imported; `kind` is a stable word for reports.
 
     kind: ``unreadable``, ``not_json``, ``no_trace`` (JSON of another kind),
     ``malformed``, ``row_mismatch`` (its coordinates are not those of its row),
-    ``other_dataset``, ``conflict`` (the store has something else of this trace).
+    ``other_dataset``, ``conflict`` (the store holds another version of this trace).
     """
 
     def __init__(self, kind: str, why: str) -> None:
@@ -51,15 +51,15 @@ def load_document(data: bytes) -> dict[str, Any]:
 
 def _load_python_json(data: bytes, strict: orjson.JSONDecodeError) -> Any:
     try:
-        # Written again and read: what SQLite cannot hold (half a surrogate pair, integers past 64
-        # bits) does not get through.
+        # Dumped and loaded again to refuse what SQLite cannot hold: half a surrogate pair, or an
+        # integer of more than 64 bits.
         return orjson.loads(orjson.dumps(json.loads(data)))
     except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise BadFile("not_json", f"it is no JSON: {strict}") from error
 
 
 def member(holder: Mapping[str, Any], name: str, kind: type[T], where: str = "") -> T:
-    """A member that must be there and of a kind (str, dict, list, bool)."""
+    """A member that must be there and have a type: str, dict, list or bool."""
     if name not in holder:
         raise BadFile("malformed", f"{where}{name} is missing")
     value = holder[name]
@@ -76,10 +76,10 @@ def optional(holder: Mapping[str, Any], name: str, kind: type[T], where: str = "
 
 def whole_number(holder: Mapping[str, Any], name: str, where: str = "") -> int:
     """A member that must be an integer from 0 on."""
-    found = optional_whole_number(holder, name, where)
-    if found is None:
+    value = optional_whole_number(holder, name, where)
+    if value is None:
         raise BadFile("malformed", f"{where}{name} is {'null' if name in holder else 'missing'}")
-    return found
+    return value
 
 
 def optional_whole_number(holder: Mapping[str, Any], name: str, where: str = "") -> int | None:
@@ -93,11 +93,11 @@ def optional_whole_number(holder: Mapping[str, Any], name: str, where: str = "")
 
 
 def degrees(holder: Mapping[str, Any], name: str, most: float, where: str = "") -> float:
-    """A coordinate; as datasets do, files may hold it as text."""
+    """A coordinate; a file may hold it as a number or as text, as datasets do."""
     value = number(holder.get(name))
     if value is None or abs(value) > most:
-        said = _shown(holder[name]) if name in holder else "missing"
-        raise BadFile("malformed", f"{where}{name} is {said} and not degrees up to {most:g}")
+        given = _shown(holder[name]) if name in holder else "missing"
+        raise BadFile("malformed", f"{where}{name} is {given} and not degrees up to {most:g}")
     return value
 
 
@@ -106,10 +106,10 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value)
+        parsed = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return parsed if math.isfinite(parsed) else None
 
 
 def _kind(value: Any) -> str:

@@ -1,11 +1,11 @@
 """Makes rows of the trace files that `geostore export` wrote, if they prove themselves.
 
-A file of ours says in its member ``geostore`` what its rows held. It is taken at
-its word only where that can be computed again: the recipe in the manifest has the
-hash that the file names, and the request that the rows lead to has, for every
-turn, the hash that was kept when it was sent. Then its rows are what they were,
-and `generate` may count the trace as paid for. Traces that were imported before
-they were exported have nothing to prove and stay imported.
+The member ``geostore`` of such a file holds what its rows held. Somebody may have
+edited it, so it must be proven: the recipe in the manifest must have the hash that
+the file names, and for every turn the request that follows from the rows must have
+the hash that was kept when it was sent. Then the rows are what they were, and
+`generate` counts the trace as paid for. A trace that was imported and then exported
+has no such hashes, proves nothing, and stays an imported one.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ _WHOLE_FIELDS = frozenset(
         *("call_index", "source_index", "image_index"),
     }
 )
-"""Of the members that an export adds to turns and calls, those that are whole numbers."""
+"""Members of turns and calls that are whole numbers."""
 
 
 class Unproven(GeostoreError):
-    """A file of ours that does not prove itself; why."""
+    """A file of geostore's does not prove itself; the message says why."""
 
 
 def is_ours(document: Mapping[str, Any]) -> bool:
-    """Whether a file says that geostore wrote it, in a version whose files can become rows."""
+    """Whether a file has the member that `geostore export` writes."""
     return isinstance(document.get("geostore"), dict)
 
 
 class ExportReader:
-    """Reads files of one export; what does not change between them is made once."""
+    """Reads the files of one export; writers of requests are made once for each recipe."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._writers: dict[str, RequestWriter] = {}
 
     def read(self, document: Mapping[str, Any]) -> ImportedTrace:
-        """The rows of a file. Raises Unproven where it is not what it says."""
+        """The rows of a file. Raises Unproven where it does not prove itself."""
         try:
             return self._read(document)
         except (
@@ -81,7 +81,7 @@ class ExportReader:
             AttributeError,
             AssertionError,
         ) as error:
-            # Whatever is wrong in what the file says of itself, it proves nothing.
+            # The file may hold anything in any member, and then proves nothing.
             raise Unproven(f"it does not hold what an export writes ({error})") from error
 
     def _read(self, document: Mapping[str, Any]) -> ImportedTrace:
@@ -90,10 +90,7 @@ class ExportReader:
         recipe_sha256 = member(metadata, "recipe", str, "metadata.")
         recipe = self._manifest.recipes.get(recipe_sha256)
         if recipe is None:
-            raise Unproven(
-                f"its recipe {recipe_sha256[:8]} is not to be found whole in a manifest.json "
-                "beside it"
-            )
+            raise Unproven(f"no manifest.json beside it holds its recipe {recipe_sha256[:8]} whole")
         index = whole_number(document, "sample_index")
         dataset = self._dataset(own, member(document, "dataset_path", str), index)
         sample = _sample(document, own, index)
@@ -125,7 +122,7 @@ class ExportReader:
         if trace.key.rollout < 1 or trace.final_response != document.get("final_response"):
             raise Unproven("its final response is not that of its last turn")
         spec = self._manifest.reward_spec
-        # What can be computed again is, from the same parameters.
+        # A formula computes the same reward again, so only others are taken from the file.
         computable = spec is not None and spec.kind in KINDS
         reward, extra = (None, {}) if computable else read_reward(document)
         return ImportedTrace(
@@ -197,7 +194,7 @@ def _turns(
         own_part(message_lists([entry["messages"] for entry in entries], where)) if imported else []
     )
     turns: list[Turn] = []
-    for entry, kept in zip(entries, own["turns"], strict=True):
+    for entry, added in zip(entries, own["turns"], strict=True):
         usage = entry["usage"]
         turn = Turn(
             turn=len(turns) + 1,
@@ -206,7 +203,7 @@ def _turns(
             prompt_tokens=_whole(usage["prompt_tokens"]),
             completion_tokens=_whole(usage["completion_tokens"]),
             total_tokens=_whole(usage["total_tokens"]),
-            **{name: _value(kept, name) for name in TURN_FIELDS},
+            **{name: _value(added, name) for name in TURN_FIELDS},
         )
         if isinstance(recipe, ImportedRecipe):
             before = turns[-1] if turns else None
@@ -218,17 +215,17 @@ def _turns(
 
 def _calls(document: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     calls = []
-    for entry, kept in zip(member(document, "tool_calls", list), own["calls"], strict=True):
-        box = kept["box"]
+    for entry, added in zip(member(document, "tool_calls", list), own["calls"], strict=True):
+        box = added["box"]
         calls.append(
             ToolCall(
                 turn=whole_number(entry, "turn"),
                 name=member(entry["tool_call"], "name", str),
                 success=member(entry, "success", bool),
                 box=None if box is None else _box(box),
-                flags=tuple(str(flag) for flag in kept["flags"]),
-                image=_image(kept["image"]),
-                **{name: _value(kept, name) for name in CALL_FIELDS},
+                flags=tuple(str(flag) for flag in added["flags"]),
+                image=_image(added["image"]),
+                **{name: _value(added, name) for name in CALL_FIELDS},
             )
         )
     return tuple(calls)
@@ -253,13 +250,13 @@ def _image(value: Any) -> ImageFacts | None:
     return facts
 
 
-def _value(kept: Mapping[str, Any], name: str) -> Any:
-    value = kept[name]
+def _value(added: Mapping[str, Any], name: str) -> Any:
+    value = added[name]
     if name == "angle":
         return None if value is None else float(value)
     if name in _WHOLE_FIELDS:
         return _whole(value)
-    return optional(kept, name, str)
+    return optional(added, name, str)
 
 
 def _whole(value: Any) -> int | None:

@@ -15,11 +15,14 @@ from geostore.importing.reader import TraceFile
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that may hold a trace. size: in bytes. stamp: changes when the file does."""
+    """A JSON file in the folder that is imported."""
 
     file: TraceFile
+    """Its place, as a reader needs it."""
     size: int
+    """In bytes."""
     stamp: str
+    """Its size and times; another text once the file is changed."""
 
 
 def path_text(path: str) -> str:
@@ -28,28 +31,28 @@ def path_text(path: str) -> str:
 
 
 def count_files(directory: Path) -> int:
-    """How many files `find_files` will give, without looking at them. Raises TraceImportError."""
+    """How many files `find_files` lists, without opening them. Raises TraceImportError."""
     return sum(1 for _ in _walk(directory))
 
 
 def find_files(directory: Path) -> Iterator[FoundFile]:
-    """Every JSON file in a folder and below it, but for the manifests of exports of ours.
+    """Every JSON file in a folder and below it, except the manifests of geostore's exports.
 
-    Hidden files and folders are left out, such as what an interrupted export
-    leaves, and links to folders are not followed. Paths are absolute.
+    Hidden files and folders are left out, because an interrupted export leaves
+    such a folder. Links to folders are not followed. Paths are absolute.
     Raises TraceImportError where the folder itself cannot be read.
     """
     for entry, folder, manifest in _walk(directory):
         try:
             stat = entry.stat()
         except OSError:
-            continue  # it went away meanwhile
+            continue  # somebody removed it since the folder was listed
         stamp = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
         yield FoundFile(TraceFile(entry.path, path_text(folder), manifest), stat.st_size, stamp)
 
 
 def _walk(directory: Path) -> Iterator[tuple[os.DirEntry[str], str, str | None]]:
-    """Entries of files, each with its folder from the start and the manifest that is above it."""
+    """Entries of files, each with its folder relative to the start and the manifest above it."""
     start = os.path.abspath(directory)
     if not os.path.isdir(start):
         raise TraceImportError(f"{directory} is no folder; name the one that holds the trace files")
@@ -80,6 +83,6 @@ def _walk(directory: Path) -> Iterator[tuple[os.DirEntry[str], str, str | None]]
 
 
 def _manifest_above(start: Path) -> str | None:
-    """The manifest of an export of which only a dataset's folder was named."""
+    """The manifest beside a folder: a user may name one dataset's folder inside an export."""
     above = start.parent / MANIFEST
     return str(above) if is_manifest(above) else None

@@ -1,7 +1,7 @@
-"""The manifest of an export: the recipes, datasets and the reward that its traces name.
+"""Reads the manifest of an export: the recipes, datasets and the reward that its traces name.
 
-Nothing in it is believed: a recipe is taken as the one that was asked only if its
-members have its hash.
+A recipe counts as the one that was asked only if its members have the hash that the
+manifest gives for it: somebody may have edited the file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ _RECIPE_FIELDS = tuple(item.name for item in fields(Recipe))
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """recipes: by hash, those that have it. datasets: by fingerprint, their paths left empty."""
+    """What the manifest of an export holds, as far as it is sound."""
 
     recipes: Mapping[str, Recipe | ImportedRecipe] = field(default_factory=dict)
+    """Recipes by their hash; only those whose members have it."""
     datasets: Mapping[str, DatasetFacts] = field(default_factory=dict)
+    """Datasets by fingerprint; their paths are empty, because each trace gives its own."""
     reward_spec: RewardSpec | None = None
+    """The reward of the scores in the export; None where it is missing or has another hash."""
 
 
 NO_MANIFEST = Manifest(MappingProxyType({}), MappingProxyType({}))
@@ -45,7 +48,7 @@ def is_manifest(path: Path) -> bool:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What a manifest holds that is in order; what is not is left out, and proves nothing."""
+    """The sound entries of a manifest; others are left out, so that they prove nothing."""
     try:
         document = load_document(path.read_bytes())
     except (OSError, GeostoreError):
@@ -71,16 +74,16 @@ def _recipe(entry: Mapping[str, Any]) -> Recipe | ImportedRecipe | None:
     """From a manifest's entry; None where a member is missing or withheld."""
     try:
         if "imported" in entry:
-            found = entry["imported"]
-            tools = None if found["tools"] is None else tuple(found["tools"])
-            return ImportedRecipe(**{**found, "tools": tools})
+            members = entry["imported"]
+            tools = None if members["tools"] is None else tuple(members["tools"])
+            return ImportedRecipe(**{**members, "tools": tools})
         if entry.get("withheld"):
             return None
         values = {name: entry[name] for name in _RECIPE_FIELDS}
         values["tools"] = tuple(values["tools"])
         values["limits"] = ImageLimits(**values["limits"])
         recipe = Recipe(**values)
-        # In the store these are numbers with a point.
+        # The store holds it as a real number; a whole one would have another hash.
         return recipe if isinstance(recipe.temperature, float) else None
     except (KeyError, TypeError):
         return None

@@ -1,9 +1,9 @@
 """Makes rows of the files that the older scripts wrote, in both their forms.
 
-``history``: ``conversation_history`` and ``tool_calls``. ``log``, the later one:
-``initial_prompt``, ``conversation_log`` and ``tool_calls_log``. What a file does
-not say (settings, requests, where a box lies in pixels) is None: nothing is
-filled in from what a script of that kind would have done.
+The form ``history`` has ``conversation_history`` and ``tool_calls``. The later form
+``log`` has ``initial_prompt``, ``conversation_log`` and ``tool_calls_log``. A value
+that a file does not give (settings, requests, a box in pixels) is None. It is not
+guessed from what such a script usually did.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from geostore.records import DatasetFacts, ImportedRecipe, Reward, Sample, ToolC
 from geostore.store.imports import ImportedTrace, Variant
 
 UNKNOWN_ERROR = "unknown"
-"""The error kind of a call that failed, where the file does not say why."""
+"""The error kind of a call that failed; these files do not say why."""
 
 _ROLLOUT = re.compile(r"_r([1-9][0-9]{0,8})\Z")
 _LONG_TEXT = 4096
@@ -44,27 +44,31 @@ _REWARD_MEMBERS = frozenset({"score", "distance@km", "geoguessr@point", "parse_s
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What is known of a file from outside: where it lies, and what its importer says.
-
-    label: of the recipe, to keep batches apart. model: that the file does not name.
-    """
+class Origin:
+    """What is known of a file from outside of it."""
 
     stem: str
+    """Its name without suffix, which gives the rollout."""
     label: str | None
+    """A part of its recipe that keeps files of different folders apart; None for no label."""
     model: str | None
+    """The teacher, where the file does not name it; None where nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Talk:
-    """A conversation in one form for both variants; messages per turn, [] where unknown."""
+class _Conversation:
+    """The conversation of a file, alike for both forms."""
 
     variant: Variant
     recipe: ImportedRecipe
     entries: tuple[Mapping[str, Any], ...]
-    response: str  # the member that holds it
+    """One per turn."""
+    response: str
+    """The name of the member of an entry that holds the response."""
     where: str
+    """The name of the list of entries, for messages about them."""
     messages: list[list[dict[str, Any]]]
+    """Per turn, what was sent; [] where the file does not say."""
     calls: tuple[ToolCall, ...]
 
 
@@ -73,35 +77,35 @@ def is_trace(document: Mapping[str, Any]) -> bool:
     return "conversation_history" in document or "conversation_log" in document
 
 
-def read_older(document: Mapping[str, Any], batch: Batch) -> ImportedTrace:
-    """The rows that a file makes, its dataset known by its path alone.
+def read_older(document: Mapping[str, Any], origin: Origin) -> ImportedTrace:
+    """The rows of a file; of its dataset only the path is known.
 
     Raises BadFile, which names the member that is missing or wrong.
     """
-    talk = (
-        _history(document, batch) if "conversation_history" in document else _log(document, batch)
+    conversation = (
+        _history(document, origin) if "conversation_history" in document else _log(document, origin)
     )
-    turns = _turns(talk)
+    turns = _turns(conversation)
     final = turns[-1].response
     _check_final(document, turns[-1])
     answer = parse_answer(final)
     reward, extra = read_reward(document)
     index = whole_number(document, "sample_index")
     return ImportedTrace(
-        variant=talk.variant,
+        variant=conversation.variant,
         stated_index=index,
         dataset=unseen_dataset(member(document, "dataset_path", str)),
         dataset_seen=False,
         sample=read_sample(document, index),
-        recipe=talk.recipe,
-        recipe_sha256=recipe_hash(talk.recipe),
-        rollout=rollout_of(batch.stem),
+        recipe=conversation.recipe,
+        recipe_sha256=recipe_hash(conversation.recipe),
+        rollout=rollout_of(origin.stem),
         status="answered" if answer.failure is None or has_answer(final) else "exhausted",
         stop_reason=None,
         turn_limit=None,
         photo=None,
         turns=turns,
-        calls=talk.calls,
+        calls=conversation.calls,
         answer=answer,
         reward=reward,
         reward_extra=extra,
@@ -109,9 +113,9 @@ def read_older(document: Mapping[str, Any], batch: Batch) -> ImportedTrace:
 
 
 def rollout_of(stem: str) -> int:
-    """The rollout that a file's name says, 1 where it says none."""
-    found = _ROLLOUT.search(stem)
-    return int(found[1]) if found else 1
+    """The rollout in a file's name, such as 2 in ``trace_00017_r2``; 1 where there is none."""
+    match = _ROLLOUT.search(stem)
+    return int(match[1]) if match else 1
 
 
 def unseen_dataset(path: str) -> DatasetFacts:
@@ -119,14 +123,14 @@ def unseen_dataset(path: str) -> DatasetFacts:
     if not path:
         raise BadFile("malformed", "dataset_path is empty")
     last = PurePath(path).parts[-2:]
-    # A split is known by its dataset, as it is where a dataset is opened.
+    # "train" alone would name every dataset; an opened dataset is named with its folder, too.
     name = ".".join(last) if last[-1:] and last[-1] in _SPLITS else "".join(last[-1:])
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "dataset"
     return DatasetFacts(path, name, None, None, None, (), {})
 
 
 def read_sample(document: Mapping[str, Any], index: int) -> Sample:
-    """The sample as the file has it, its photo not seen."""
+    """The sample as the file gives it; its photo counts as not seen."""
     data = member(document, "sample_data", dict)
     country = data.get("country")
     named = ("lat", "lon", "locatability_score", "country")
@@ -151,21 +155,24 @@ def _may_hold_pixels(value: Any) -> bool:
 
 
 def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, Any]]:
-    """The reward that a file carries, and its further numbers; no distance without an answer."""
-    found = optional(document, "reward_score", dict)
-    if not found:
+    """The reward in a file, None without one, and further numbers that stand beside it.
+
+    Where the file says that no answer could be read, distance and score are None.
+    """
+    members = optional(document, "reward_score", dict)
+    if not members:
         return None, {}
     extra = {
         name: value
-        for name, value in found.items()
+        for name, value in members.items()
         if name not in _REWARD_MEMBERS and not name.startswith("acc@") and number(value) is not None
     }
-    if found.get("parse_success") is False:
+    if members.get("parse_success") is False:
         return Reward(None, None, None), extra
-    points = number(found.get("geoguessr@point"))
+    points = number(members.get("geoguessr@point"))
     return Reward(
-        distance_km=number(found.get("distance@km")),
-        score=number(found.get("score")),
+        distance_km=number(members.get("distance@km")),
+        score=number(members.get("score")),
         geoguessr_points=None if points is None else round(points),
     ), extra
 
@@ -185,17 +192,17 @@ def read_turn_numbers(entries: Sequence[Any], where: str) -> None:
 # --- the two forms ------------------------------------------------------------------------------
 
 
-def _history(document: Mapping[str, Any], batch: Batch) -> _Talk:
+def _history(document: Mapping[str, Any], origin: Origin) -> _Conversation:
     where = "conversation_history"
     entries = member(document, where, list)
     read_turn_numbers(entries, where)
     lists = own_part(message_lists([entry.get("messages") or [] for entry in entries], where))
     metadata = optional(document, "metadata", dict) or {}
-    # An export of geostore that could not prove itself still says which recipe it was.
+    # A file of geostore's that did not prove itself names its recipe; keep the claim as one.
     claimed = metadata.get("recipe")
     recipe = ImportedRecipe(
-        model=_model(document, batch),
-        label=batch.label,
+        model=_model(document, origin),
+        label=origin.label,
         system_prompt=_system_prompt(lists),
         tools=None,
         settings={"claimed_recipe": claimed} if isinstance(claimed, str) else {},
@@ -207,7 +214,7 @@ def _history(document: Mapping[str, Any], batch: Batch) -> _Talk:
             raise BadFile("malformed", f"{place[:-1]} is no object")
         written = member(call, "tool_call", dict, place)
         calls.append((call, written.get("name"), written.get("arguments"), place))
-    return _Talk(
+    return _Conversation(
         variant="history",
         recipe=recipe,
         entries=tuple(entries),
@@ -218,7 +225,7 @@ def _history(document: Mapping[str, Any], batch: Batch) -> _Talk:
     )
 
 
-def _log(document: Mapping[str, Any], batch: Batch) -> _Talk:
+def _log(document: Mapping[str, Any], origin: Origin) -> _Conversation:
     where = "conversation_log"
     entries = member(document, where, list)
     read_turn_numbers(entries, where)
@@ -238,8 +245,8 @@ def _log(document: Mapping[str, Any], batch: Batch) -> _Talk:
         settings.pop("tools", None)
     system = prompt.get("system")
     recipe = ImportedRecipe(
-        model=_model(document, batch),
-        label=batch.label,
+        model=_model(document, origin),
+        label=origin.label,
         system_prompt=system if isinstance(system, str) and system else None,
         tools=tuple(tools) if are_schemas and tools is not None else None,
         settings=settings,
@@ -250,7 +257,7 @@ def _log(document: Mapping[str, Any], batch: Batch) -> _Talk:
         if not isinstance(call, dict):
             raise BadFile("malformed", f"{place[:-1]} is no object")
         calls.append((call, call.get("tool_name"), call.get("tool_arguments"), place))
-    return _Talk(
+    return _Conversation(
         variant="log",
         recipe=recipe,
         entries=tuple(entries),
@@ -261,12 +268,12 @@ def _log(document: Mapping[str, Any], batch: Batch) -> _Talk:
     )
 
 
-def _model(document: Mapping[str, Any], batch: Batch) -> str | None:
+def _model(document: Mapping[str, Any], origin: Origin) -> str | None:
     metadata = optional(document, "metadata", dict) or {}
     for holder in (metadata, document):
         if isinstance(holder.get("model"), str) and holder["model"]:
             return str(holder["model"])
-    return batch.model
+    return origin.model
 
 
 def _system_prompt(lists: Sequence[list[dict[str, Any]]]) -> str | None:
@@ -277,14 +284,14 @@ def _system_prompt(lists: Sequence[list[dict[str, Any]]]) -> str | None:
     return None
 
 
-def _turns(talk: _Talk) -> tuple[Turn, ...]:
+def _turns(conversation: _Conversation) -> tuple[Turn, ...]:
     turns: list[Turn] = []
-    for entry, messages in zip(talk.entries, talk.messages, strict=True):
-        place = f"{talk.where}[{len(turns)}]."
-        said = member(entry, talk.response, str, place)
+    for entry, messages in zip(conversation.entries, conversation.messages, strict=True):
+        place = f"{conversation.where}[{len(turns)}]."
+        response = member(entry, conversation.response, str, place)
         reasoning, source = optional(entry, "reasoning", str, place), None
         if reasoning is None:
-            said, reasoning, source = split_reasoning(said)
+            response, reasoning, source = split_reasoning(response)
         usage = optional(entry, "usage", dict, place) or {}
         counts: dict[str, Any] = {
             name: optional_whole_number(usage, name, f"{place}usage.")
@@ -292,7 +299,7 @@ def _turns(talk: _Talk) -> tuple[Turn, ...]:
         }
         turn = Turn(
             turn=len(turns) + 1,
-            response=said,
+            response=response,
             reasoning=reasoning,
             reasoning_source=source,
             native_calls=None,
@@ -302,17 +309,17 @@ def _turns(talk: _Talk) -> tuple[Turn, ...]:
             **counts,
         )
         before = turns[-1] if turns else None
-        turns.append(replace(turn, messages=stored_messages(messages, talk.recipe, before)))
+        turns.append(replace(turn, messages=stored_messages(messages, conversation.recipe, before)))
     return tuple(turns)
 
 
 def _calls(
-    found: Sequence[tuple[Mapping[str, Any], Any, Any, str]], turns: int
+    entries: Sequence[tuple[Mapping[str, Any], Any, Any, str]], turns: int
 ) -> tuple[ToolCall, ...]:
-    """From (entry, name, arguments, place), in the order of turns."""
+    """Calls in the order of turns. entries: (entry, name, arguments, place for messages)."""
     calls = []
     numbers: Counter[int] = Counter()
-    for entry, name, arguments, place in found:
+    for entry, name, arguments, place in entries:
         turn = whole_number(entry, "turn", place)
         if not 1 <= turn <= turns:
             raise BadFile("malformed", f"{place}turn is {turn}, and there are {turns} turns")
@@ -346,12 +353,13 @@ def _raw(arguments: Any) -> str:
 
 
 def _check_final(document: Mapping[str, Any], last: Turn) -> None:
-    """The final response has to be the last turn's; thoughts may be left out of either.
+    """Raise BadFile where the final response is not the last turn's.
 
-    Otherwise it is not known which text the answer is to be read from.
+    Then nobody knows which of the two texts holds the answer. Either may lack the
+    teacher's reasoning.
     """
     final = (optional(document, "final_response", str) or "").strip()
-    said = last.response.strip()
-    without_thought = split_reasoning(final)[0].strip()
-    if final and final not in said and (not said or without_thought != said):
+    response = last.response.strip()
+    without_reasoning = split_reasoning(final)[0].strip()
+    if final and final not in response and (not response or without_reasoning != response):
         raise BadFile("malformed", "final_response is not the response of the last turn")

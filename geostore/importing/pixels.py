@@ -1,6 +1,6 @@
 """Messages of a trace file without their pixels: every embedded image becomes its hash.
 
-Pixels are decoded only to be hashed, one at a time, and are never kept.
+One image at a time is decoded from base64 and hashed; none is kept.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from geostore.importing.documents import BadFile
 
 _DATA_URL = "data:"
 _LONG = 4096
-"""A text that long in a place where an image stands is one, without the head of a data URL."""
+"""Characters; a longer text in the place of an image is base64 without the head of a data URL."""
 _IMAGE_MEMBERS = frozenset({"url", "image", "image_url", "data", "bytes", "source"})
 
 
 def message_lists(turns: Sequence[Any], where: str) -> list[list[dict[str, Any]]]:
     """Each turn's messages, checked to be messages, with images named ``sha256:<hex>``.
 
-    Raises BadFile for what is no list of messages, and for an image that does
-    not decode, which cannot be named and must not be kept.
+    Raises BadFile for anything that is no list of messages, and for an image that
+    does not decode: it has no hash to name it, and the store keeps no pixels.
     """
     hashes: dict[str, str] = {}  # the same images are repeated in every turn
 
@@ -44,9 +44,9 @@ def message_lists(turns: Sequence[Any], where: str) -> list[list[dict[str, Any]]
 def _message(message: Any, named: Callable[[str], str], place: str) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise BadFile("malformed", f"{place} holds something that is no message with a role")
-    found = _without_pixels(message, named, key="")
-    assert isinstance(found, dict)
-    return found
+    hashed = _without_pixels(message, named, key="")
+    assert isinstance(hashed, dict)
+    return hashed
 
 
 def _without_pixels(value: Any, named: Callable[[str], str], *, key: str) -> Any:
@@ -54,7 +54,7 @@ def _without_pixels(value: Any, named: Callable[[str], str], *, key: str) -> Any
         return {name: _without_pixels(v, named, key=name) for name, v in value.items()}
     if isinstance(value, list):
         return [_without_pixels(v, named, key=key) for v in value]
-    # A name of a file or an address stays: it is short.
+    # A short text is the name of a file or an address, and stays.
     if isinstance(value, str) and key in _IMAGE_MEMBERS:
         return named(value) if value.startswith(_DATA_URL) or len(value) > _LONG else value
     return value
@@ -71,11 +71,11 @@ def _decoded(text: str) -> bytes:
 def own_part(
     lists: Sequence[list[dict[str, Any]]],
 ) -> list[list[dict[str, Any]]]:
-    """Per turn what its messages add to those of the turn before, where they go on from them.
+    """Per turn, the messages that it adds to those of the turn before.
 
     The older scripts repeat the whole history in every turn. Where a turn's
-    messages are those of the turn before and then begin with the teacher's own,
-    only the rest is given; any other list stays as it is.
+    messages begin with that history and go on with the teacher's own message,
+    only the rest is returned; any other list stays as it is.
     """
     parts: list[list[dict[str, Any]]] = []
     history: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
-"""Where the rows of a dataset are, so that a file's row number can be checked.
+"""The coordinates of a dataset's rows, to check the row number in a file.
 
-The older scripts sorted a dataset before they counted its rows; a row number of
-theirs may name another photo.
+Some of the older scripts sorted a dataset before they counted its rows, so the
+number in their files may be that of another photo.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Places:
 
     @classmethod
     def open(cls, path: str, columns: Mapping[str, str]) -> Places:
-        """Of the dataset at a path. Raises DatasetError."""
+        """The coordinates of the dataset at a path. Raises DatasetError."""
         from geostore.dataset import PhotoDataset
 
         return cls(PhotoDataset.open(path, columns=columns))
 
     def has(self, row: int, lat: float, lon: float) -> bool:
-        """Whether there is such a row and it is at this place (degrees)."""
+        """Whether the dataset has this row and it lies at this place (degrees)."""
         if row >= len(self.dataset):
             return False
         apart = max(abs(self._lat[row] - lat), abs(self._lon[row] - lon))
@@ -45,8 +45,8 @@ class Places:
         first = np.searchsorted(sorted_lat, lat - SAME_PLACE_DEGREES, "left")
         last = np.searchsorted(sorted_lat, lat + SAME_PLACE_DEGREES, "right")
         near = order[first:last]
-        here: Any = near[np.abs(self._lon[near] - lon) <= SAME_PLACE_DEGREES]
-        return sorted(int(row) for row in here)
+        at_place: Any = near[np.abs(self._lon[near] - lon) <= SAME_PLACE_DEGREES]
+        return sorted(int(row) for row in at_place)
 
     @cached_property
     def _by_latitude(self) -> tuple[Any, Any]:

@@ -1,7 +1,6 @@
-"""Reads one trace file into rows: which form it has, and which dataset row it is about.
+"""Reads one trace file into rows: finds its form, and the dataset row that it is about.
 
-A reader holds what its files have in common. It touches no store, so several
-processes can read at once.
+A reader never touches the store, so several processes can read at the same time.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile, load_document
 from geostore.importing.exported import ExportReader, Unproven, is_ours
 from geostore.importing.manifest import NO_MANIFEST, read_manifest
-from geostore.importing.older import Batch, is_trace, read_older
+from geostore.importing.older import Origin, is_trace, read_older
 from geostore.store.imports import ImportedTrace
 
 if TYPE_CHECKING:
@@ -30,57 +29,64 @@ _MOST_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How files are read.
-
-    dataset_path: of the dataset they were made from; None: only their own word is known.
-    columns: role to column name, as for `PhotoDataset.open`.
-    model, label: what older files do not say. match: ``index`` leaves out a file whose
-    coordinates are not those of its row; ``coordinates`` looks for the one row that has them.
-    """
+    """How files are read."""
 
     dataset_path: str | None = None
+    """The dataset that the traces were made from; None: its photos count as not seen."""
     columns: Mapping[str, str] = field(default_factory=dict)
+    """Role to column name, as for `PhotoDataset.open`."""
     model: str | None = None
+    """The teacher of files that do not name it."""
     label: str | None = None
+    """What keeps the recipes of this import apart from others; None: the folder of each file."""
     match: Match = "index"
+    """``index`` skips a file whose coordinates are not those of its row; ``coordinates`` looks for
+    the one row that has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceFile:
-    """A file to read: its path, the folder it was found in from where the search began ("" there),
-    and the manifest of the export it stands in, if it stands in one."""
+    """The place of a file to read."""
 
     path: str
+    """Absolute."""
     folder: str = ""
+    """Its folder, relative to the one that is imported; "" there."""
     manifest: str | None = None
+    """The path of the manifest of the export that it belongs to; None where it is in none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file that makes a trace. unproven: why a file of ours is not taken at its word."""
+    """A file that holds a trace."""
 
     sha256: str
+    """The hash of its bytes, in hex."""
     trace: ImportedTrace
+    """Its rows."""
     unproven: str | None = None
+    """Why a file of geostore's did not prove itself; None for one that did, and for others'."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file that makes none; kind as in `BadFile`."""
+    """A file that holds no trace that can be imported."""
 
     kind: str
+    """A stable word, as in `BadFile`."""
     why: str
+    """What is wrong, in a sentence."""
 
 
 class FileReader:
-    """Reads files under the same options; opens the dataset when the first needs it."""
+    """Reads files under the same options; opens the dataset when the first file needs it."""
 
     def __init__(self, options: ReadOptions) -> None:
         self._options = options
         self._exports: dict[str | None, ExportReader] = {}
 
     def read(self, file: TraceFile) -> ReadFile | SkippedFile:
-        """The rows of a file, or why it has none. Raises DatasetError for the dataset alone."""
+        """The rows of a file, or why it has none. Raises DatasetError."""
         try:
             return self._read(file)
         except BadFile as error:
@@ -103,13 +109,14 @@ class FileReader:
             raise BadFile("no_trace", f"it is JSON but no trace (members: {_names(document)})")
         options = self._options
         label = file.folder or None if options.label is None else options.label
-        trace = read_older(document, Batch(Path(file.path).stem, label, options.model))
+        origin = Origin(Path(file.path).stem, label, options.model)
+        trace = read_older(document, origin)
         return ReadFile(sha256, self._placed(trace), unproven)
 
     def _export(self, manifest: str | None) -> ExportReader:
         if manifest not in self._exports:
-            found = NO_MANIFEST if manifest is None else read_manifest(Path(manifest))
-            self._exports[manifest] = ExportReader(found)
+            content = NO_MANIFEST if manifest is None else read_manifest(Path(manifest))
+            self._exports[manifest] = ExportReader(content)
         return self._exports[manifest]
 
     @cached_property
@@ -117,13 +124,13 @@ class FileReader:
         options = self._options
         if options.dataset_path is None:
             return None
-        # Imported here: numpy is needed for this alone.
+        # Imported here, because only this needs numpy.
         from geostore.importing.places import Places
 
         return Places.open(options.dataset_path, options.columns)
 
     def _own_dataset(self, trace: ImportedTrace) -> ImportedTrace:
-        """A trace of ours, whose dataset is the one that was named, if one was."""
+        """A trace of ours, in the dataset that the user named; unchanged where he named none."""
         places = self._places
         if places is None:
             return trace
@@ -139,12 +146,12 @@ class FileReader:
         return replace(trace, dataset=facts, dataset_seen=True)
 
     def _placed(self, trace: ImportedTrace) -> ImportedTrace:
-        """A trace whose row is one of the dataset, if one was named."""
-        places, said = self._places, trace.sample
+        """A trace in its row of the dataset that the user named; unchanged where he named none."""
+        places, stated = self._places, trace.sample
         if places is None:
             return trace
-        row = said.sample_index
-        if not places.has(row, said.lat, said.lon):
+        row = stated.sample_index
+        if not places.has(row, stated.lat, stated.lon):
             row = self._row_elsewhere(places, trace)
         try:
             sample = places.dataset.read_sample(row)
@@ -153,18 +160,21 @@ class FileReader:
         return replace(trace, dataset=places.dataset.facts, dataset_seen=True, sample=sample)
 
     def _row_elsewhere(self, places: Places, trace: ImportedTrace) -> int:
-        """The one row with a file's coordinates, where that is asked for. Raises BadFile."""
-        said = trace.sample
-        rows = places.rows_at(said.lat, said.lon)
-        found = {0: "no row has them", 1: f"row {rows[0]} has them" if rows else ""}.get(
-            len(rows), f"{len(rows)} rows have them"
-        )
+        """The one row with a file's coordinates, if the options ask for it. Raises BadFile."""
+        stated = trace.sample
+        rows = places.rows_at(stated.lat, stated.lon)
         if self._options.match == "coordinates" and len(rows) == 1:
             return rows[0]
+        if not rows:
+            elsewhere = "no row has them"
+        elif len(rows) == 1:
+            elsewhere = f"row {rows[0]} has them"
+        else:
+            elsewhere = f"{len(rows)} rows have them"
         raise BadFile(
             "row_mismatch",
-            f"row {said.sample_index} of the dataset is not at its coordinates {said.lat}, "
-            f"{said.lon}; {found}",
+            f"row {stated.sample_index} of the dataset is not at its coordinates {stated.lat}, "
+            f"{stated.lon}; {elsewhere}",
         )
 
 
