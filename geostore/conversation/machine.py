@@ -21,7 +21,7 @@ from geostore.conversation.messages import (
     written_calls,
 )
 from geostore.records import Closing, ImageFacts, Recipe, ToolCall, Turn
-from geostore.tools import table_after
+from geostore.tools import current_image_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Run:
     """Run a tool call of the last turn and feed its row.
 
     refused: it is past the recipe's limit of calls in one response.
-    images: facts of every image so far, by number; table: the photo on the table.
+    images: facts of every image so far, by number. current_image: the number of the
+    one that a call without `img_idx` means.
     earlier: all calls of the trace so far.
     """
 
@@ -51,7 +52,7 @@ class Run:
     written: WrittenCall
     refused: bool
     images: tuple[ImageFacts, ...]
-    table: int
+    current_image: int
     earlier: tuple[ToolCall, ...]
 
 
@@ -183,7 +184,7 @@ class Conversation:
             written=self._written[index],
             refused=index >= self.recipe.max_calls_per_turn,
             images=tuple(self.images),
-            table=table_after(self.calls),
+            current_image=current_image_after(self.calls),
             earlier=tuple(self.calls),
         )
 

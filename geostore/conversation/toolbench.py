@@ -53,7 +53,7 @@ class ToolBench:
             step.written.raw_arguments,
             enabled=tool_names(recipe),
             images=step.images,
-            table=step.table,
+            current_image=step.current_image,
             frame=recipe.bbox_frame,
             earlier=step.earlier,
         )

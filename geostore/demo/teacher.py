@@ -60,22 +60,22 @@ class Teacher:
         """The next turn. Raises DemoError if an image of the request is none."""
         if talk.photo is None:
             return self._answer(talk, [], None)
-        on_table, tried = _table(talk.photo, talk.steps)
+        current, tried = _current_image(talk.photo, talk.steps)
         pictures = [talk.photo, *(step.picture for step in talk.steps if step.picture)]
         seen = [self._sight.look(picture) for picture in pictures]
-        now = self._sight.look(on_table)
+        now = self._sight.look(current)
         fix = max((look.fix for look in seen if look.fix is not None), key=_worth, default=None)
         must_answer = talk.protocol == "none" or talk.last_turn or len(talk.steps) >= MOST_CALLS
         if must_answer or (fix is not None and fix.sure):
             return self._answer(talk, [*seen, now], fix)
-        call = self._next_call(talk, on_table, now, tried)
+        call = self._next_call(talk, current, now, tried)
         if call is None:
             return self._answer(talk, [*seen, now], fix)
         reasons = _reasons(talk, [now], fix)
         return Reply(say_call(call.tool, call.arguments, now, reasons), call, None)
 
     def _next_call(
-        self, talk: Conversation, on_table: Picture, now: Sighting, tried: tuple[str, ...]
+        self, talk: Conversation, current: Picture, now: Sighting, tried: tuple[str, ...]
     ) -> Call | None:
         """Turn upright first, then magnify; None when both were tried."""
         rotations = sum(step.tool == ROTATE for step in talk.steps)
@@ -84,14 +84,14 @@ class Teacher:
                 return None
             width, height = now.size
             wide = (0.2 * width, 0.3 * height, 0.8 * width, 0.7 * height)
-            return Call(ZOOM, _zoom(wide, on_table, now.size, talk.frame, "roadside"))
+            return Call(ZOOM, _zoom(wide, current, now.size, talk.frame, "roadside"))
         if abs(now.turn) > _LEVEL and rotations == 0:
             return Call(ROTATE, {"angle": round(now.turn, 1)})
         if ZOOM not in tried:
             left, top, right, bottom = now.panel.box
             margin = _MARGIN * max(right - left, bottom - top)
             box = (left - margin, top - margin, right + margin, bottom + margin)
-            return Call(ZOOM, _zoom(box, on_table, now.size, talk.frame, "road sign"))
+            return Call(ZOOM, _zoom(box, current, now.size, talk.frame, "road sign"))
         tools = [step.tool for step in talk.steps]
         turned_after_zoom = ROTATE in tools[tools.index(ZOOM) :]
         if not turned_after_zoom and not any(self._rows_in(step) for step in talk.steps):
@@ -125,16 +125,16 @@ def most_populous(gazetteer: Gazetteer, scenery: Scenery | None) -> City:
     return max(fitting or gazetteer.cities, key=lambda city: city.population)
 
 
-def _table(photo: Picture, steps: tuple[Step, ...]) -> tuple[Picture, tuple[str, ...]]:
-    """The photo as it lies on the table, and the tools tried since it came to lie so."""
-    on_table = photo
+def _current_image(photo: Picture, steps: tuple[Step, ...]) -> tuple[Picture, tuple[str, ...]]:
+    """The photo as it was last turned, and the tools tried since then."""
+    current = photo
     tried: list[str] = []
     for step in steps:
         if step.tool == ROTATE and step.picture is not None:
-            on_table, tried = step.picture, []
+            current, tried = step.picture, []
         else:
             tried.append(step.tool)
-    return on_table, tuple(tried)
+    return current, tuple(tried)
 
 
 def _worth(fix: Fix) -> tuple[bool, int, float]:

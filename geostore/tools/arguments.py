@@ -1,7 +1,7 @@
-"""Reads a tool call's arguments as a teacher wrote them, or says in words what is wrong.
+"""Reads a tool call's arguments as a teacher wrote them, or says in a sentence what is wrong.
 
-Nothing a teacher writes makes this raise anything but `RefusedCall`. What has
-one reading is repaired and flagged; what has none, or two, is refused.
+Whatever a teacher writes, this raises nothing but `RefusedCall`. Arguments that
+can be read in one way only are repaired and flagged; all others are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONGEST_TEXT = 200  # of a number or a box written as text
 
 
 class Arguments:
-    """The arguments of one call, taken out one by one; `repaired` says whether as written.
+    """The arguments of one call, read one by one; `repaired` says whether any was repaired.
 
     Every method raises RefusedCall where its argument cannot be understood.
     """
@@ -88,9 +88,9 @@ class Arguments:
         """``bbox_2d`` as four finite numbers in the teacher's frame. Kind: ``bbox_invalid``."""
         value = self._members["bbox_2d"]
         if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
-            found = _FOUR_NUMBERS.fullmatch(value)
-            if found and (found[1], found[6]) in ((None, None), ("[", "]"), ("(", ")")):
-                value = list(found.group(2, 3, 4, 5))
+            match = _FOUR_NUMBERS.fullmatch(value)
+            if match and (match[1], match[6]) in ((None, None), ("[", "]"), ("(", ")")):
+                value = list(match.group(2, 3, 4, 5))
         if isinstance(value, list) and len(value) == 4:
             a, b, c, d = (self._number(side) for side in value)
             if a is not None and b is not None and c is not None and d is not None:
@@ -109,9 +109,9 @@ class Arguments:
         if not isinstance(value, str):
             raise RefusedCall("label_invalid", "label must be a text, or be left out.")
         # JSON can escape half of a surrogate pair, which no UTF-8 holds.
-        sound = value.encode(errors="replace").decode()
-        self.repaired |= sound != value
-        return sound
+        encodable = value.encode(errors="replace").decode()
+        self.repaired |= encodable != value
+        return encodable
 
     def angle(self) -> float:
         """``angle`` in degrees. Kind: ``angle_invalid``."""
@@ -136,9 +136,9 @@ class Arguments:
         """A finite number, also from its decimal text; None otherwise."""
         number = math.nan
         if isinstance(value, str):
-            found = _NUMBER_TEXT.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
-            if found:
-                number = float(found[1])
+            match = _NUMBER_TEXT.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
+            if match:
+                number = float(match[1])
                 self.repaired = True
         elif isinstance(value, int | float) and not isinstance(value, bool):
             try:

@@ -1,8 +1,8 @@
 """Turns a box as a teacher names it into whole pixels of the image it is cut from.
 
 Teachers name boxes in different frames, and small numbers mean something in
-each of them: the frame is given, never guessed. What comes out lies inside the
-image, is not empty, and is the same region whichever frame named it.
+each of them, so the frame is given and never guessed. The result lies inside the
+image, is not empty, and is the same region whichever frame it was named in.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FRAME_ORDER: dict[BboxFrame, str] = {
 
 
 class RefusedCall(Exception):
-    """Why a call cannot run; raised while it is read and caught where reading began.
+    """Why a call cannot run. Raised while a call is read; `registry.understand` catches it.
 
     kind: a stable word for the store. sentence: one, for the teacher, that says
     what was wrong and what is allowed.
@@ -45,14 +45,16 @@ class RefusedCall(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame in which boxes of one image are named: greatest x and y, and the order.
-
-    index: the image's number in the conversation, for sentences.
-    """
+    """The frame in which boxes of one image are named: greatest x and y, and the order."""
 
     name: BboxFrame
+    """The recipe's frame."""
+
     image: ImageFacts
+    """The image that the boxes are of."""
+
     index: int
+    """The image's number in the conversation, for sentences."""
 
     @property
     def width(self) -> int:

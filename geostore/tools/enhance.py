@@ -1,9 +1,9 @@
 """The enhance tool: changes an image's brightness and contrast, for what is dark or in haze.
 
-Off unless a recipe asks for it. Like zoom it is a magnifying glass: the photo on
-the table stays as it is. Brightening cuts off what becomes too bright, for good,
-so calls after it must not silently mean the changed photo; and a second call is
-then told from the first one again, because both mean the same source.
+Off unless a recipe asks for it. Its result does not become the current image:
+brightening cuts off for good what becomes too bright, so later calls must not
+silently mean the changed photo. So two such calls in a row start from the same
+source, and a repeat is recognised as one.
 """
 
 from __future__ import annotations
@@ -67,23 +67,23 @@ def _enhance(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
     brightness, contrast = _effect(call).values()
     if brightness is None or contrast is None:
         raise ImageError("an enhancement without its factors cannot be applied", kind="missing")
-    made = image
+    enhanced = image
     if brightness != 1:
-        made = ImageEnhance.Brightness(made).enhance(brightness)
+        enhanced = ImageEnhance.Brightness(enhanced).enhance(brightness)
     if contrast != 1:
-        made = ImageEnhance.Contrast(made).enhance(contrast)
-    if made is not image:
+        enhanced = ImageEnhance.Contrast(enhanced).enhance(contrast)
+    if enhanced is not image:
         # Pillow's result has no colour profile, and without it the pixels mean other colours.
-        made.info = dict(image.info)
-    return made
+        enhanced.info = dict(image.info)
+    return enhanced
 
 
-def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
-    told = " and ".join(f"{name} times {number_text(arguments[name])}" for name in _FACTORS)
-    told = f"image {frame.index} with {told}."
+def _describe(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
+    text = " and ".join(f"{name} times {number_text(arguments[name])}" for name in _FACTORS)
+    text = f"image {frame.index} with {text}."
     if all(arguments[name] == 1 for name in _FACTORS):
-        told += " That changes nothing, so it looks as before."
-    return f"{told} The photo is as it was; to look closer at this image, give its number."
+        text += " That changes nothing, so it looks as before."
+    return f"{text} The photo is as it was; to look closer at this image, give its number."
 
 
 TOOL = Tool(
@@ -97,7 +97,7 @@ TOOL = Tool(
     understand=_understand,
     apply=_enhance,
     effect=_effect,
-    told=_told,
+    describe=_describe,
     short_side=lambda limits: limits.min_side,
-    moves_table=False,
+    becomes_current=False,
 )

@@ -1,4 +1,4 @@
-"""Finds the place of a call's box on the photo, through all that was done before it."""
+"""Finds where on the photo a call's box lies, through all zooms and turns before it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ def outline_on_photo(
     """
     if call.box is None or call.source_index is None:
         raise ImageError("a call without a box has no place on the photo", kind="missing")
-    made = {other.image_index: other for other in calls if other.image is not None}
+    by_image = {other.image_index: other for other in calls if other.image is not None}
     left, top, right, bottom = map(float, call.box)
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     index = call.source_index
     while index != 0:
-        maker = made.get(index)
+        origin = by_image.get(index)
         if (
-            maker is None
-            or maker.image is None
-            or maker.source_index is None
-            or not 0 <= maker.source_index < index
+            origin is None
+            or origin.image is None
+            or origin.source_index is None
+            or not 0 <= origin.source_index < index
         ):
             raise ImageError(f"no call gave image {index}", kind="missing")
-        before = made.get(maker.source_index)
-        source = photo if before is None or before.image is None else before.image
-        to_source = TOOLS[maker.name].to_source
-        a, b, c, d = (to_source(maker, source, maker.image, corner) for corner in corners)
+        source_origin = by_image.get(origin.source_index)
+        source = (
+            photo if source_origin is None or source_origin.image is None else source_origin.image
+        )
+        to_source = TOOLS[origin.name].to_source
+        a, b, c, d = (to_source(origin, source, origin.image, corner) for corner in corners)
         corners = (a, b, c, d)
-        index = maker.source_index
+        index = origin.source_index
     return corners

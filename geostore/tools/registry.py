@@ -5,17 +5,14 @@ then made ready to be sent. Every image of a conversation follows from the photo
 and the rows of its calls, so no pixels have to be kept. A bad call is a value
 with a sentence for the teacher, never an exception.
 
-A further tool is one more module like `zoom` in this folder: whatever names a
-`TOOL` is found. It is offered only where a recipe asks for it by name.
+A further tool is one more module like `zoom` and one more name in `ALL_TOOLS`. It
+is offered only where a recipe asks for it by name.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
-from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
@@ -26,28 +23,19 @@ from geostore.errors import ImageError, RecipeError
 from geostore.identity import canonical_text
 from geostore.imaging import encode, fit_size, resize
 from geostore.records import BboxFrame, ImageFacts, ImageLimits, SentImage, ToolCall
+from geostore.tools import enhance, rotate, zoom
 from geostore.tools.arguments import Arguments, listed, quoted
 from geostore.tools.boxes import Frame, RefusedCall
 from geostore.tools.tool import BadCall, Operation, Tool
 
-ZOOM, ROTATE = "image_zoom_in_tool", "image_rotate_tool"
+ALL_TOOLS = (zoom.TOOL, rotate.TOOL, enhance.TOOL)
+
+TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in ALL_TOOLS})
+"""Every tool by its name."""
+
+ZOOM, ROTATE = zoom.TOOL.name, rotate.TOOL.name
 DEFAULT_TOOLS = (ZOOM, ROTATE)
-
-
-def find_tools() -> Mapping[str, Tool]:
-    """The tool of every module in this folder that names a `TOOL`, by the tool's name, sorted."""
-    package = __name__.rpartition(".")[0]
-    found: dict[str, Tool] = {}
-    for module in iter_modules(sys.modules[package].__path__, f"{package}."):
-        if module.name != __name__:  # which is being imported, and is no tool
-            tool = getattr(import_module(module.name), "TOOL", None)
-            if tool is not None:
-                found[tool.name] = tool
-    return MappingProxyType(dict(sorted(found.items())))
-
-
-TOOLS = find_tools()
-"""Every tool there is, by name; `DEFAULT_TOOLS` are those of a recipe that names none."""
+"""The names of the tools of a recipe that names none."""
 
 
 def tool_schemas(
@@ -69,7 +57,7 @@ def understand(
     *,
     enabled: Sequence[str],
     images: Sequence[ImageFacts],
-    table: int,
+    current_image: int,
     frame: BboxFrame,
     earlier: Sequence[ToolCall],
 ) -> Operation | BadCall:
@@ -77,7 +65,7 @@ def understand(
 
     name, raw_arguments: as written; name "" where not even that could be read.
     images: the facts of every image so far, by its number; 0 is the photo.
-    table: the image that a call without `img_idx` means.
+    current_image: the number of the image that a call without `img_idx` means.
     earlier: the calls of this conversation before this one.
     """
     source: int | None = None
@@ -86,7 +74,7 @@ def understand(
         tool = _enabled_tool(name, enabled)
         arguments = Arguments.read(raw_arguments)
         given_index = arguments.image_index(len(images))
-        source = table if given_index is None else given_index
+        source = current_image if given_index is None else given_index
         arguments.check_names(
             name,
             allowed=_schema(tool, frame)["function"]["parameters"]["properties"],
@@ -106,7 +94,7 @@ def understand(
         box=meaning.box,
         angle=meaning.angle,
         flags=(),
-        moves_table=tool.moves_table and given_index is None,
+        becomes_current=tool.becomes_current and given_index is None,
     )
     repeat_of = next((call.image_index for call in earlier if _same(call, operation)), None)
     flags = {
@@ -165,22 +153,25 @@ def observation(
     image, image_index: the result, as sent. images: facts of all images before it.
     """
     source = operation.source_index
-    told = TOOLS[operation.name].told(
+    description = TOOLS[operation.name].describe(
         operation, orjson.loads(operation.arguments), Frame(frame, images[source], source)
     )
-    line = f"Image {image_index} ({image.width} x {image.height} pixels): {told}"
+    line = f"Image {image_index} ({image.width} x {image.height} pixels): {description}"
     if operation.repeat_of is not None:
         line += f" You asked for the same before: it is image {operation.repeat_of} again."
     return line
 
 
-def table_after(calls: Sequence[ToolCall]) -> int:
-    """Which image is the photo on the table after these calls, in their order."""
-    table = 0
+def current_image_after(calls: Sequence[ToolCall]) -> int:
+    """The number of the image that a call without `img_idx` means after these calls.
+
+    That is the photo, image 0, until a rotation without `img_idx` turned it.
+    """
+    current = 0
     for call in calls:
-        if call.success and call.image_index is not None and _moved_table(call):
-            table = call.image_index
-    return table
+        if call.success and call.image_index is not None and _became_current(call):
+            current = call.image_index
+    return current
 
 
 def derive(photo: Image.Image, calls: Sequence[ToolCall], image_index: int) -> Image.Image:
@@ -189,15 +180,15 @@ def derive(photo: Image.Image, calls: Sequence[ToolCall], image_index: int) -> I
     photo: image 0 as `imaging.decode` gives it. calls: the conversation's.
     Raises ImageError (kind ``missing``) where no call gave that image.
     """
-    made = {call.image_index: call for call in calls if call.success}
+    by_image = {call.image_index: call for call in calls if call.success}
     chain: list[ToolCall] = []
-    wanted = image_index
-    while wanted != 0:
-        call = made.get(wanted)
-        if call is None or call.source_index is None or not 0 <= call.source_index < wanted:
-            raise ImageError(f"no call gave image {wanted}", kind="missing")
+    index = image_index
+    while index != 0:
+        call = by_image.get(index)
+        if call is None or call.source_index is None or not 0 <= call.source_index < index:
+            raise ImageError(f"no call gave image {index}", kind="missing")
         chain.append(call)
-        wanted = call.source_index
+        index = call.source_index
     image = photo
     for call in reversed(chain):
         image = apply(call, image)
@@ -255,8 +246,8 @@ def _same(call: ToolCall, operation: Operation) -> bool:
     )
 
 
-def _moved_table(call: ToolCall) -> bool:
+def _became_current(call: ToolCall) -> bool:
     tool = TOOLS.get(call.name)
-    if tool is None or not tool.moves_table or call.arguments is None:
+    if tool is None or not tool.becomes_current or call.arguments is None:
         return False
     return "img_idx" not in orjson.loads(call.arguments)

@@ -89,15 +89,15 @@ def _effect(call: Operation | ToolCall) -> dict[str, Any]:
     return {"angle": None if call.angle is None else within_turn(call.angle)}
 
 
-def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
+def _describe(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
     angle = float(arguments["angle"])
     sense = "clockwise" if angle < 0 else "counter-clockwise"
-    told = f"image {frame.index} turned {number_text(abs(angle))} degrees {sense}."
+    text = f"image {frame.index} turned {number_text(abs(angle))} degrees {sense}."
     if within_turn(angle) == 0:
-        told += " That is no turn at all, so it looks as before."
-    if operation.moves_table:
-        told += " Calls without img_idx now mean this image."
-    return told
+        text += " That is no turn at all, so it looks as before."
+    if operation.becomes_current:
+        text += " Calls without img_idx now mean this image."
+    return text
 
 
 TOOL = Tool(
@@ -111,8 +111,8 @@ TOOL = Tool(
     understand=_understand,
     apply=_rotate,
     effect=_effect,
-    told=_told,
+    describe=_describe,
     short_side=lambda limits: limits.min_side,
-    moves_table=True,
+    becomes_current=True,
     to_source=_to_source,
 )

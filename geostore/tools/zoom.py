@@ -70,14 +70,14 @@ def _to_source(call: ToolCall, _source: ImageFacts, _result: ImageFacts, point: 
     return point[0] + call.box[0], point[1] + call.box[1]
 
 
-def _told(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
+def _describe(operation: Operation, arguments: Mapping[str, Any], frame: Frame) -> str:
     used = box_text(frame.clamp(arguments["bbox_2d"]))
-    told = f"zoom into image {frame.index}, box {used}"
+    text = f"zoom into image {frame.index}, box {used}"
     if "clamped" in operation.flags:
-        told += "; the box you gave reached past the edge and was cut off there"
+        text += "; the box you gave reached past the edge and was cut off there"
     if operation.box is not None and covers_nearly_all(operation.box, frame.image):
-        told += ". The box is nearly the whole image, so this shows little that is new"
-    return told + "."
+        text += ". The box is nearly the whole image, so this shows little that is new"
+    return text + "."
 
 
 TOOL = Tool(
@@ -91,8 +91,8 @@ TOOL = Tool(
     understand=_understand,
     apply=_zoom,
     effect=_effect,
-    told=_told,
+    describe=_describe,
     short_side=lambda limits: max(limits.zoom_side, limits.min_side),
-    moves_table=False,
+    becomes_current=False,
     to_source=_to_source,
 )

@@ -332,7 +332,7 @@ def test_rows_out_of_order_are_refused() -> None:
         conversation.add_turn(replace(turn, turn=2))  # type: ignore[type-var]
 
 
-def test_rotating_moves_the_table_and_zooming_does_not() -> None:
+def test_a_rotation_changes_the_current_image_and_a_zoom_does_not() -> None:
     player = Player(recipe_of(), lambda turn: 9)
     turns = [
         saying(text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]})),

@@ -23,10 +23,10 @@ from geostore.tools import (
     BadCall,
     Operation,
     apply,
+    current_image_after,
     derive,
     observation,
     present,
-    table_after,
     tool_schemas,
     understand,
 )
@@ -48,7 +48,7 @@ def understood(arguments: object, *, earlier: tuple[ToolCall, ...] = ()) -> Oper
         raw,
         enabled=(ENHANCE,),
         images=(PHOTO,) * (1 + len(earlier)),
-        table=0,
+        current_image=0,
         frame="norm1000",
         earlier=earlier,
     )
@@ -129,10 +129,10 @@ class TestMeaning:
         assert good({"contrast": 2.5}, earlier=(first,)).repeat_of is None
         assert good({"contrast": 2, "img_idx": 1}, earlier=(first,)).repeat_of is None
 
-    def test_the_photo_on_the_table_stays_as_it_is(self) -> None:
+    def test_the_result_does_not_become_the_current_image(self) -> None:
         operation = good({"brightness": 2})
-        assert not operation.moves_table
-        assert table_after([row(operation, 1)]) == 0
+        assert not operation.becomes_current
+        assert current_image_after([row(operation, 1)]) == 0
         text = observation(operation, PHOTO, image_index=1, images=(PHOTO,), frame="pixel")
         assert text == (
             "Image 1 (500 x 400 pixels): image 0 with brightness times 2 and contrast times 1. "
@@ -235,7 +235,7 @@ class TestSwitchingOn:
             "{}",
             enabled=DEFAULT_TOOLS,
             images=(PHOTO,),
-            table=0,
+            current_image=0,
             frame="pixel",
             earlier=(),
         )

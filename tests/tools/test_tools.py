@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from geostore import tools
 from geostore.conversation.recipe import make_recipe, tool_names
 from geostore.errors import ImageError, RecipeError
 from geostore.identity import canonical_text
@@ -29,15 +26,16 @@ from geostore.tools import (
     BadCall,
     Operation,
     apply,
+    current_image_after,
     derive,
     observation,
     present,
     registry,
     rotate,
-    table_after,
     tool_schemas,
     understand,
 )
+from geostore.tools.tool import Meaning, Tool
 
 FRAMES: tuple[BboxFrame, ...] = ("pixel", "norm1000", "norm1000_yx")
 # Sent at half its size, so that the pixel frame is not the source's own.
@@ -51,7 +49,7 @@ def call(
     *,
     frame: BboxFrame = "norm1000",
     images: Sequence[ImageFacts] = (PHOTO,),
-    table: int = 0,
+    current_image: int = 0,
     earlier: Sequence[ToolCall] = (),
     enabled: Sequence[str] = DEFAULT_TOOLS,
 ) -> Operation | BadCall:
@@ -61,7 +59,7 @@ def call(
         raw,
         enabled=enabled,
         images=images,
-        table=table,
+        current_image=current_image,
         frame=frame,
         earlier=earlier,
     )
@@ -138,12 +136,7 @@ class TestSchemas:
             assert set(tool.required) <= set(tool.properties("pixel"))
 
 
-MIRROR = """
-from PIL import Image
-
-from geostore.tools.tool import Meaning, Tool
-
-TOOL = Tool(
+MIRROR = Tool(
     name="image_mirror_tool",
     description="Mirror an image.",
     properties=lambda _frame: {"label": {"type": "string"}},
@@ -151,27 +144,22 @@ TOOL = Tool(
     understand=lambda arguments, _frame: Meaning(arguments={"label": arguments.label() or ""}),
     apply=lambda _call, image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     effect=lambda _call: {},
-    told=lambda _operation, arguments, frame: f"image {frame.index}, {arguments['label']}.",
+    describe=lambda _operation, arguments, frame: f"image {frame.index}, {arguments['label']}.",
     short_side=lambda limits: limits.min_side,
-    moves_table=True,
+    becomes_current=True,
 )
-"""
 
 
-def test_a_further_tool_is_one_more_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Schema, understanding, pixels, words and derivation all come from the file alone."""
-    (tmp_path / "mirror.py").write_text(MIRROR)
-    monkeypatch.setattr(tools, "__path__", [*tools.__path__, str(tmp_path)])
-    monkeypatch.setattr(registry, "TOOLS", registry.find_tools())
-    monkeypatch.delitem(sys.modules, "geostore.tools.mirror")
-    name = "image_mirror_tool"
-    assert set(registry.TOOLS) == {*TOOLS, name}
+def test_a_further_tool_is_one_more_name_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schema, understanding, pixels, words and derivation all come from its `Tool` alone."""
+    name = MIRROR.name
+    monkeypatch.setattr(registry, "TOOLS", {**TOOLS, name: MIRROR})
     assert tool_schemas("pixel", (name,))[0]["function"]["name"] == name
     operation = good(name, {"label": "mirrored"}, enabled=(name,))
     photo = noise((60, 40))
     made = row(operation, apply(operation, photo), 1)
     assert derive(photo, [made], 1).getpixel((0, 0)) == photo.getpixel((59, 0))
-    assert table_after([made]) == 1
+    assert current_image_after([made]) == 1
     text = observation(operation, PHOTO, image_index=1, images=(PHOTO,), frame="pixel")
     assert text == "Image 1 (500 x 400 pixels): image 0, mirrored."
     assert bad(name, {"angle": 1}, enabled=(name,)).error_kind == "extra_argument"
@@ -193,7 +181,7 @@ class TestZoom:
         operation = good(ZOOM, {"bbox_2d": box}, frame=frame)
         assert operation.box == (100, 160, 500, 400)
         assert operation.flags == ()
-        assert not operation.moves_table
+        assert not operation.becomes_current
 
     def test_a_box_is_in_the_frame_of_the_image_it_names(self) -> None:
         """An image index changes what pixels mean: those of that image as it was sent."""
@@ -460,22 +448,28 @@ class TestTheTable:
         turned = good(ROTATE, {"angle": 90})
         zoomed = good(ZOOM, {"bbox_2d": [0, 0, 500, 500]})
         named = good(ROTATE, {"angle": 90, "img_idx": 0})
-        assert (turned.moves_table, zoomed.moves_table, named.moves_table) == (True, False, False)
+        assert (turned.becomes_current, zoomed.becomes_current, named.becomes_current) == (
+            True,
+            False,
+            False,
+        )
         calls = [row(zoomed, photo, 1), row(turned, photo, 2), row(named, photo, 3)]
-        assert [table_after(calls[:n]) for n in range(4)] == [0, 0, 2, 2]
+        assert [current_image_after(calls[:n]) for n in range(4)] == [0, 0, 2, 2]
 
     def test_a_failed_rotation_moves_nothing(self) -> None:
         turned = row(good(ROTATE, {"angle": 90}), noise((60, 40)), 1)
         failed = replace(turned, success=False, error_kind="x", image=None, image_index=None)
         unread = replace(failed, arguments=None)
-        assert table_after([failed, unread]) == 0
-        assert table_after([turned, failed]) == 1
+        assert current_image_after([failed, unread]) == 0
+        assert current_image_after([turned, failed]) == 1
 
-    def test_a_call_without_an_index_means_the_photo_on_the_table(self) -> None:
+    def test_a_call_without_an_index_means_the_current_image(self) -> None:
         turned = replace(PHOTO, width=400, height=500, full_width=800, full_height=1000)
-        operation = good(ZOOM, {"bbox_2d": [0, 0, 500, 500]}, images=(PHOTO, turned), table=1)
+        operation = good(
+            ZOOM, {"bbox_2d": [0, 0, 500, 500]}, images=(PHOTO, turned), current_image=1
+        )
         assert (operation.source_index, operation.box) == (1, (0, 0, 400, 500))
-        refused = bad(ZOOM, {"bbox_2d": [0, 0, 0, 0]}, images=(PHOTO, turned), table=1)
+        refused = bad(ZOOM, {"bbox_2d": [0, 0, 0, 0]}, images=(PHOTO, turned), current_image=1)
         assert refused.source_index == 1
 
 
@@ -494,10 +488,15 @@ class TestRepeats:
         turned = row(good(ROTATE, {"angle": 90}), noise((60, 40)), 1)
         failed = replace(turned, success=False, error_kind="x", image=None, image_index=None)
         assert good(ROTATE, {"angle": 90}, earlier=[failed]).flags == ()
-        # Turning the photo on the table twice by 90 degrees is a turn by 180.
+        # Turning the current image twice by 90 degrees is a turn by 180.
         images = (PHOTO, PHOTO)
-        assert good(ROTATE, {"angle": 90}, images=images, table=1, earlier=[turned]).flags == ()
-        same = good(ROTATE, {"angle": -270, "img_idx": 0}, images=images, table=1, earlier=[turned])
+        assert (
+            good(ROTATE, {"angle": 90}, images=images, current_image=1, earlier=[turned]).flags
+            == ()
+        )
+        same = good(
+            ROTATE, {"angle": -270, "img_idx": 0}, images=images, current_image=1, earlier=[turned]
+        )
         assert (same.flags, same.repeat_of) == (("noop",), 1)
 
 
@@ -564,7 +563,11 @@ class TestDerivation:
             (ZOOM, {"bbox_2d": [0, 0, 500, 500], "img_idx": 3}),
         ):
             operation = good(
-                name, arguments, images=images, table=table_after(calls), earlier=calls
+                name,
+                arguments,
+                images=images,
+                current_image=current_image_after(calls),
+                earlier=calls,
             )
             result = apply(operation, pixels[operation.source_index])
             calls.append(row(operation, result, len(images)))

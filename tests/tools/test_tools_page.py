@@ -44,7 +44,7 @@ def test_the_page_gives_the_sentence_of_each_bad_call(name: str, arguments: obje
         arguments if isinstance(arguments, str) else json.dumps(arguments),
         enabled=(*DEFAULT_TOOLS, ENHANCE) if name == ENHANCE else DEFAULT_TOOLS,
         images=(PHOTO,),
-        table=0,
+        current_image=0,
         frame="norm1000",
         earlier=(),
     )
