@@ -191,7 +191,7 @@ create table tool_calls (
   angle real,                            -- degrees, counter-clockwise
   success integer not null check (success in (0, 1)),
   error_kind text,
-  flags text not null default '[]' check (json_valid(flags)), -- noop, clamped, repaired
+  flags text not null default '[]' check (json_valid(flags)), -- clamped, noop, repaired, looks_like:FRAME
   observation text,                      -- the sentence the teacher reads; null: imported, not said
   image_index integer,                   -- number of the new image in the conversation
   image_sha256 text,                     -- of the encoded bytes as sent
