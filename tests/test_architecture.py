@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -159,6 +160,22 @@ def test_every_statement_says_what_it_answers_its_grain_and_its_dialect(path: Pa
     assert "Dialect:" in text
     if path.parent.name != "schema":
         assert "Grain:" in text
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "sql" / "analytics").glob("*.sql")), ids=lambda p: p.stem
+)
+def test_every_question_has_the_same_form_of_header(path: Path) -> None:
+    """What it answers, then its grain, its parameters, its units and its dialect, in this order."""
+    first, *rest = itertools.takewhile(
+        lambda line: line.startswith("--"), path.read_text(encoding="utf-8").splitlines()
+    )
+    assert first.endswith((".", "?"))
+    words = [match[1] for line in rest if (match := re.match(r"-- (\w+):", line))]
+    assert words in (
+        ["Grain", "Parameters", "Units", "Dialect"],
+        ["Grain", "Parameters", "Units", "Columns", "Dialect"],
+    )
 
 
 def test_no_module_is_asking_to_be_split() -> None:

@@ -1,11 +1,14 @@
 -- Traces whose final response two versions of the parser read differently, with the text around.
--- Grain: one row per trace whose newest reading is not the one before it, the largest move first.
--- Degrees and km. A trace that only one version has read is not here.
---   before, after      the coordinates, or why there are none, by the older and the newest version
---   moved_km           between the two, where both are coordinates
---   flags_*            as the parser raised them
---   text               of the final response: from just before its last box or answer tag, or
---                      its last 240 characters
+-- Grain: one row per trace whose newest reading differs from the one before it, the largest move
+-- first. A trace that only one version has read is not here.
+-- Parameters: none.
+-- Units: degrees, km.
+-- Columns:
+--   before, after  the coordinates, or why there are none, by the older and the newest version
+--   moved_km       between the two, where both are coordinates
+--   flags_*        as the parser raised them
+--   text           of the final response: from just before its last box or answer tag, or its last
+--                  240 characters
 -- Dialect: DuckDB, over the views of views.sql.
 with
 versions as (

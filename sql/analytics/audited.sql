@@ -1,6 +1,11 @@
 -- How many closed traces of each recipe geostore audit has looked at, and how many it has not yet.
--- Grain: one row per recipe with a closed trace. flagged: audited traces with at least one flag.
--- Dialect: DuckDB.
+-- Grain: one row per recipe with a closed trace.
+-- Parameters: none.
+-- Units: counts of traces.
+-- Columns:
+--   traces   closed traces
+--   flagged  audited traces with at least one flag
+-- Dialect: DuckDB, over the views of views.sql.
 with flagged as (
   select distinct trace_id
   from trace_flags

@@ -1,8 +1,13 @@
 -- What went wrong, by class: final responses without coordinates, and requests that failed.
--- Grain: one row per recipe, kind (answer or request) and class. A request that was tried again
--- with success is counted too; a response is counted as its newest reading. Dialect: DuckDB, over
--- the view of views.sql.
-with found as (
+-- Grain: one row per recipe, kind (answer or request) and class.
+-- Parameters: none.
+-- Units: counts of responses, and of requests.
+-- Columns:
+--   kind      answer: a response as its newest reading says; request: also one that was sent again
+--             and then succeeded
+--   failures  how many, the most first
+-- Dialect: DuckDB, over the views of views.sql.
+with failed as (
   select recipe, model, 'answer' as kind, answer_failure as class
   from trace_results
   where answer_failure is not null
@@ -12,6 +17,6 @@ with found as (
   join trace_results as t on t.trace_id = a.trace_id
 )
 select recipe, model, kind, class, count(*) as failures
-from found
+from failed
 group by recipe, model, kind, class
 order by model, recipe, kind, failures desc, class

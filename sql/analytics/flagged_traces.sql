@@ -1,5 +1,8 @@
 -- Every trace that a check of geostore audit flagged, with what it found and where.
--- Grain: one row per trace and check. Dialect: DuckDB, over the view of views.sql.
+-- Grain: one row per trace and check.
+-- Parameters: the reward whose scores count; the store's default where none is named.
+-- Units: km.
+-- Dialect: DuckDB, over the views of views.sql.
 select f.flag, t.trace, t.model, f.detail, t.distance_km, t.score
 from trace_flags as f
 join trace_results as t on t.trace_id = f.trace_id

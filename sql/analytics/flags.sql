@@ -1,5 +1,10 @@
 -- How many traces each check of geostore audit flagged, per recipe.
--- Grain: one row per recipe and check that flagged any of its traces. share: of its audited traces.
+-- Grain: one row per recipe and check that flagged any of its traces.
+-- Parameters: none.
+-- Units: counts of traces; shares from 0 to 1.
+-- Columns:
+--   traces   those that the check flagged; share: of the audited ones
+--   audited  traces of the recipe that were audited
 -- Dialect: DuckDB.
 with
 audited as (

@@ -1,11 +1,14 @@
 -- Whether a teacher's boxes look like another frame than its recipe's (--bbox-frame).
--- Grain: one row per recipe with a call that names a box. A box is odd where it does not fit the
--- frame and fits another, as its call was flagged when it ran. One proves little, so the alarm is
--- raised from 5 on that are 5 % of all.
---   looks_like    the frame that explains most of the odd boxes; null without any
---   as_*          odd boxes that each of them explains: pixels as sent, 0 to 1000, 0 to 1, pixels
---                 with y first, pixels at full resolution. One box may fit several
--- norm1000 and norm1000_yx fit the same numbers, and no query can tell them apart.
+-- Grain: one row per recipe with a call that names a box.
+-- Parameters: none.
+-- Units: counts of boxes; shares from 0 to 1.
+-- Columns:
+--   odd         boxes that do not fit the frame and fit another, as the call was flagged when it ran
+--   alarm       whether they are many: one proves little, so from 5 on that are 5 % of all
+--   looks_like  the frame that explains most of the odd boxes; null without any. norm1000 and
+--               norm1000_yx fit the same numbers, so a query cannot tell them apart
+--   as_*        odd boxes that each frame explains: pixels as sent, 0 to 1000, 0 to 1, pixels with y
+--               first, pixels at full resolution. One box may fit several
 -- Dialect: DuckDB, over the views of views.sql.
 with counted as (
   select

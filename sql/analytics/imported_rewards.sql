@@ -1,11 +1,15 @@
 -- How the distances that imported trace files carry compare with those that geostore computes.
 -- Grain: one row per imported recipe: its hash, model and label.
---   parsed_by_both, _by_file, _by_us  traces with coordinates: for both, for one alone, for neither
---                                     of which the rest is
---   differ_by_a_km                    parsed by both, and the distances are 1 km or more apart
---   max_apart_km                      the greatest difference between them
--- Ours are those of the store's default reward. Dialect: DuckDB, over the view of views.sql.
-with theirs as (
+-- Parameters: the reward whose scores count; the store's default where none is named.
+-- Units: km; counts of traces.
+-- Columns:
+--   parsed_by_both, parsed_by_file, parsed_by_us
+--                   traces with coordinates: in both, only in the file, only as geostore reads them;
+--                   the rest has none in either
+--   differ_by_a_km  parsed by both, and the distances are 1 km or more apart
+--   max_apart_km    the greatest difference between them
+-- Dialect: DuckDB, over the views of views.sql.
+with in_files as (
   select w.trace_id, w.distance_km
   from rewards as w
   join reward_specs as p on p.id = w.spec_id
@@ -21,7 +25,7 @@ select
   count(*) filter (f.distance_km is null and t.distance_km is not null) as parsed_by_us,
   count(*) filter (abs(f.distance_km - t.distance_km) >= 1) as differ_by_a_km,
   max(abs(f.distance_km - t.distance_km)) as max_apart_km
-from theirs as f
+from in_files as f
 join trace_results as t on t.trace_id = f.trace_id
 join traces as k on k.id = f.trace_id
 join recipes as r on r.id = k.recipe_id

@@ -1,9 +1,15 @@
 -- What each model has used and cost in this store, as a budget counts it: billed failures included.
--- What was imported is left out: no run of this store paid for it.
--- Grain: one row per model with a trace. A count the server did not say is 0; cost is null where
--- the model has no price. Dialect: DuckDB, over the views of views.sql.
+-- Grain: one row per model with a trace. What was imported is left out: no run of this store paid
+-- for it.
+-- Parameters: none.
+-- Units: tokens; a count the server did not report is 0. Costs in the currency of the prices.
+-- Columns:
+--   cached_tokens  the part of prompt_tokens that the server had cached
+--   cost           null where the model has no price
+-- Dialect: DuckDB, over the views of views.sql; within it SQLite's, see below.
 with
--- Asked in SQLite's SQL, which adds up an index; a scan would read all turns. Sums come as text.
+-- SQLite runs this part, because it reads an index alone, where DuckDB would scan all turns. Sums
+-- arrive as text.
 used as (
   select
     model,

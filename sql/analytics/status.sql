@@ -1,18 +1,25 @@
 -- How the runs go that are not known to have ended, and the newest run in any case.
--- Grain: one row per run, the newest first. A run without an end may have been killed: only its
--- host can tell. Times are UTC; moment is now, and recent the minute before it.
---   model, recipe        of the traces it touched; before the first, the model it was told if any
---   planned              num_samples (at most what the dataset has) times rollouts; null where the
---                        run is over all samples of a range, whose number is not in the store
---   done_before          traces of its recipe and dataset that were closed before it began
---   in_flight            traces it holds; claim_until: when the last of its claims expires
---   closed               traces it closed: its response or failed request was their last
---   mean_km, accept_rate of those: distance where there is one; share with score >= 0.3
---   turns, tokens        responses, and all tokens, those of billed failures included
---   failures             failed requests by class
---   cost                 null where the model has no price
---   last_at              its last response or failed request
--- Dialect: DuckDB, over the views of views.sql.
+-- Grain: one row per run, the newest first. A run without an end may have been killed: only its host
+-- can tell.
+-- Parameters: none; scores are those of the store's default reward.
+-- Units: times as ISO-8601 text, UTC; km, tokens, shares from 0 to 1; costs in the currency of the
+-- prices.
+-- Columns:
+--   moment         now; recent_*: in the minute before it
+--   model, recipe  of the traces it touched; before the first, the model it was given, if any
+--   planned        num_samples (at most what the dataset has) times rollouts; null where the run is
+--                  over all samples of a range, whose number is not in the store
+--   done_before    traces of its recipe and dataset that were closed before it began
+--   in_flight      traces it holds; claim_until: when the last of its claims expires
+--   closed         traces it closed: its response or failed request was their last
+--   mean_km        of the closed traces that have a distance
+--   accept_rate    share of the closed traces with a score of at least 0.3
+--   turns, tokens  responses; all tokens, those of billed failures included
+--   failures       failed requests by class
+--   cost           null where the model has no price
+--   unpriced_turns turns whose cost is not known in full: no price, or a count not reported
+--   last_at        its last response or failed request
+-- Dialect: DuckDB, over the views of views.sql; within it SQLite's, see below.
 with
 shown as materialized (
   select
@@ -25,9 +32,9 @@ shown as materialized (
   from runs
   where ended_at is null or id = (select max(id) from runs)
 ),
--- Asked in SQLite's SQL, which finds a run's turns in an index; a scan would read all turns. What
--- it computes comes as text.
-said as materialized (
+-- SQLite runs this part, because it finds a run's turns in an index, where DuckDB would scan all
+-- turns. What it computes arrives as text.
+responses as materialized (
   select
     run_id::bigint as run_id,
     trace_id::bigint as trace_id,
@@ -89,7 +96,7 @@ by_class as (
   from failed
   group by run_id
 ),
-spoken as (
+answered_by_run as (
   select
     run_id,
     sum(turns) as turns,
@@ -101,7 +108,7 @@ spoken as (
     sum(recent_tokens) as recent_tokens,
     sum(uncounted) as uncounted,
     max(last_at) as last_at
-  from said
+  from responses
   group by run_id
 ),
 held as (
@@ -115,14 +122,14 @@ holding as (
   group by run_id
 ),
 touched as materialized (
-  select run_id, trace_id from said
+  select run_id, trace_id from responses
   union
   select run_id, trace_id from failed
   union
   select run_id, trace_id from held
 ),
 -- A run has one recipe and one dataset.
-asked as materialized (
+recipe_of_run as materialized (
   select
     o.run_id,
     min(t.recipe_id) as recipe_id,
@@ -142,9 +149,7 @@ closing as (
     l.run_id,
     count(*) as closed,
     avg(v.distance_km) as mean_km,
-    avg(
-      case when v.lat is null then 0 when v.score is not null then (v.score >= 0.3)::integer end
-    ) as accept_rate
+    avg(case when v.lat is null then 0 else is_accepted(v.score)::integer end) as accept_rate
   from last_touched as l
   join shown as r on r.run_id = l.run_id
   join traces as t on t.id = l.trace_id
@@ -155,7 +160,7 @@ closing as (
 before as (
   select r.run_id, count(*) as done_before
   from shown as r
-  join asked as q on q.run_id = r.run_id
+  join recipe_of_run as q on q.run_id = r.run_id
   join traces as t on t.recipe_id = q.recipe_id
   join samples as s on s.id = t.sample_id and s.dataset_id = q.dataset_id
   where t.closed_at < r.started_at and t.rollout <= r.rollouts
@@ -200,11 +205,11 @@ select
   coalesce(if(p.model is null, k.turns, k.uncounted), 0)::bigint as unpriced_turns,
   r.arguments
 from shown as r
-left join asked as q on q.run_id = r.run_id
+left join recipe_of_run as q on q.run_id = r.run_id
 left join recipes as c on c.id = q.recipe_id
 left join datasets as d on d.id = q.dataset_id
 left join prices as p on p.model = c.model
-left join spoken as k on k.run_id = r.run_id
+left join answered_by_run as k on k.run_id = r.run_id
 left join by_class as f on f.run_id = r.run_id
 left join billed as b on b.run_id = r.run_id
 left join holding as h on h.run_id = r.run_id

@@ -1,6 +1,7 @@
 -- What each turn costs in tokens and time.
 -- Grain: one row per turn number, from 1; over all responses, also those of open traces.
--- Tokens are means over the responses for which the server said them; latency in milliseconds.
+-- Parameters: none.
+-- Units: tokens, as means over the responses for which the server reported them; milliseconds.
 -- Dialect: DuckDB.
 select
   turn,

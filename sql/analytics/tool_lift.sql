@@ -1,11 +1,14 @@
 -- Whether tools help: the same samples with and without them, by the same model.
--- Grain: one row per model, and one over all of them, '(all)'. A pair is a sample and a model
--- with a closed trace of either kind; each side is first averaged over its rollouts and recipes.
---   pairs, *_km, *_score      each failure as 20,000 km and score 0
---   share_tools_better        share of pairs with a smaller distance with tools; ties are not better
+-- Grain: one row per model, and one over all of them, '(all)'. A pair is a sample and a model with a
+-- closed trace of either kind; each side is first averaged over its rollouts and recipes.
+-- Parameters: the reward whose scores count; the store's default where none is named.
+-- Units: km; scores and shares from 0 to 1.
+-- Columns:
+--   pairs, *_km, *_score  each failure as 20,000 km and score 0
+--   share_tools_better    share of pairs with a smaller distance with tools; ties are not better
 --   answered_pairs, answered_*_km
---                             over the pairs in which either side has coordinates, failures left out
--- Dialect: DuckDB, over the view of views.sql.
+--                         over the pairs in which either side has coordinates, failures left out
+-- Dialect: DuckDB, over the views of views.sql.
 with
 sides as (
   select

@@ -1,9 +1,13 @@
 -- Whether hard photos make the teacher use its tools, and how far off it is with and without them.
--- Grain: one row per band of locatability (0 hard, 1 easy) and kind of recipe, with or without tools.
--- Bands hold their lower bound and not their upper one. Over closed traces.
---   share_using_tools  share of traces with a call; mean_calls: calls per trace
---   *_km               distance in km: first with failures left out, then with each as 20,000 km
--- Dialect: DuckDB, over the view of views.sql.
+-- Grain: one row per band of locatability and kind of recipe, with or without tools; over closed
+-- traces. A band holds its lower bound and not its upper one.
+-- Parameters: the reward whose scores count; the store's default where none is named.
+-- Units: km; shares from 0 to 1; locatability from 0 (hard) to 1 (easy).
+-- Columns:
+--   share_using_tools       share of traces with a call; mean_calls: calls per trace
+--   mean_km                 of the traces that have a distance
+--   mean_km_failures_20000  the same with each failure as 20,000 km
+-- Dialect: DuckDB, over the views of views.sql.
 with banded as (
   select
     *,

@@ -1,40 +1,14 @@
 -- The views that every question may use; made anew for each connection, never stored.
--- Grain: trace_results, one row per trace, with its sample, its recipe, its cost and its result;
--- turn_results, one row per turn; tool_results, one row per tool call; boxes, one row per tool call
--- that names a box of an image that there is. Under them: trace_names, one row per trace;
--- billed_failures, one row per failed request that was billed; readings, one row per trace with an
--- answer, its newest reading and reward. Dialect: DuckDB, with the store attached and in use.
--- The columns of trace_results:
---   lat, lon             the truth in degrees
---   trace                its public name; the dataset's name before it where the store holds several
---   recipe               first 8 hex of the recipe's hash
---   model, with_tools    of the recipe, and whether it offers any tool; null where the trace was
---                        imported and its file does not say
---   tool_calls           all calls; failed_tool_calls: those without a result
---   *_tokens             sums over the turns; null where the server never said
---   cached_tokens        the part of prompt_tokens that the server had cached
---   cost                 of all turns and billed failures, in the currency of the table prices; null
---                        where that has no row for the model. A count the server did not say is 0
---   unpriced_turns       turns whose cost is not known: no price, or a count not said
---   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
---   parse_success        whether coordinates were read; null without a reading
---   format_valid         whether they were read from a box or an answer tag, as was asked for;
---                        null without a reading
---   tool_validity        the share of tool calls that gave a result, 0..1; null without a call
---   distance_km, score, geoguessr_points
---                        of the store's default reward, or the one that --reward names; null where
---                        that is missing or of an older reading (geostore rescore computes it).
---                        Without coordinates distance and points are null, and the score too unless
---                        the reward says what it is then
---   failure              whether a closed trace (answered, exhausted or failed) has no coordinates;
---                        null while it is open
---   distance_km_or_20000, score_or_0
---                        the same numbers with a failure as 20,000 km and score 0: a mean that
---                        leaves failures out rewards a teacher for not answering, so summaries
---                        give both; null while the trace is open
---   final_response       of a trace that is closed: its last response
--- Columns that are not asked for cost nothing; final_response reads all responses, so do not
--- select it from large stores without need.
+-- Grain: for questions, recipe_results (one row per recipe), trace_results (per trace), turn_results
+-- (per turn), tool_results (per tool call) and boxes (per tool call that names a box of an image
+-- that there is). Under them: trace_names (one row per trace), billed_failures (per failed request
+-- that was billed), readings (per trace with an answer: its newest reading and its reward) and
+-- result_sums (per recipe, and one over the store).
+-- Parameters: the variable reward_spec, the sha256 of the reward spec that scores are taken from;
+-- null for the store's default.
+-- Units: km, degrees, tokens, milliseconds; shares from 0 to 1; costs in the currency of the table
+-- prices; times as ISO-8601 text, UTC.
+-- Dialect: DuckDB, with the store attached and in use.
 
 -- A count in a usage object; null where it is missing or no whole number.
 create temp macro count_in(usage, place) as
@@ -44,14 +18,19 @@ create temp macro count_in(usage, place) as
     null
   );
 
--- cached: part of prompt. Prices per million tokens; a null per_cached: as in.
+-- What tokens cost. cached is part of prompt; prices are per million tokens, and where per_cached is
+-- null, cached tokens cost what others do.
 create temp macro cost_of(prompt, cached, completion, per_in, per_cached, per_out) as
   ((prompt - cached) * per_in + cached * coalesce(per_cached, per_in) + completion * per_out) / 1e6;
 
--- Unlike elsewhere, a count that the server did not say is 0; cached_tokens are never more than
--- prompt_tokens, and total_tokens are theirs and the completion's where not said.
+-- Whether a score is good enough for training; the same bound as ACCEPTED_SCORE of geostore.records.
+create temp macro is_accepted(score) as score >= 0.3;
+
+-- One row per failed request that was billed. Unlike elsewhere, a count that the server did not
+-- report is 0; cached_tokens are at most prompt_tokens, and total_tokens are the sum of prompt and
+-- completion where the server did not report it.
 create temp view billed_failures as
-with said as (
+with counted as (
   select
     trace_id,
     run_id,
@@ -69,10 +48,10 @@ select
   completion_tokens,
   least(cached_tokens, prompt_tokens) as cached_tokens,
   coalesce(total_tokens, prompt_tokens + completion_tokens) as total_tokens
-from said;
+from counted;
 
--- The newest reading of each final response, and its reward under the store's default spec, or under
--- the one whose sha256 the variable reward_spec holds.
+-- One row per trace with an answer: the newest reading of its final response, and its reward. A
+-- reward that was computed from an older reading is null here.
 create temp view readings as
 with
 answered as (
@@ -86,14 +65,18 @@ scored as (
   select w.trace_id, w.parser_version, w.distance_km, w.score, w.geoguessr_points
   from rewards as w
   join reward_specs as p on p.id = w.spec_id
-  where if(getvariable('reward_spec') is null, p.is_default = 1, p.sha256 = getvariable('reward_spec'))
+  where if(
+    getvariable('reward_spec') is null,
+    p.is_default = 1,
+    p.sha256 = getvariable('reward_spec')
+  )
 )
 select
   a.trace_id, a.lat, a.lon, a.form, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points
 from answered as a
 left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser_version;
 
--- What names a trace and what it was asked: the columns that the public views have in common.
+-- One row per trace: its name, its sample and its recipe, as the public views show them.
 create temp view trace_names as
 select
   t.id as trace_id,
@@ -117,9 +100,40 @@ join samples as s on s.id = t.sample_id
 join datasets as d on d.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id;
 
+-- One row per trace, with its sample, its recipe, its cost and its result.
+--   lat, lon             the truth in degrees
+--   trace                its public name; the dataset's name before it where the store holds several
+--   recipe               first 8 hex of the recipe's hash
+--   model, with_tools    of the recipe, and whether it offers any tool; null where the trace was
+--                        imported and its file does not say
+--   tool_calls           all calls; failed_tool_calls: those without a result
+--   *_tokens             sums over the turns; null where the server reported none
+--   cached_tokens        the part of prompt_tokens that the server had cached
+--   cost                 of all turns and billed failures, in the currency of the table prices; null
+--                        where that has no row for the model. A count the server did not report is 0
+--   unpriced_turns       turns whose cost is not known: no price, or a count not reported
+--   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
+--   parse_success        whether coordinates were read; null without a reading
+--   format_valid         whether they were read from a box or an answer tag, as was asked for;
+--                        null without a reading
+--   tool_validity        the share of tool calls that gave a result, 0..1; null without a call
+--   distance_km, score, geoguessr_points
+--                        of the store's default reward, or the one that --reward names; null where
+--                        that is missing or of an older reading (geostore rescore computes it).
+--                        Without coordinates distance and points are null, and the score too unless
+--                        the reward says what it is then
+--   failure              whether a closed trace (answered, exhausted or failed) has no coordinates;
+--                        null while it is open
+--   distance_km_or_20000, score_or_0
+--                        the same numbers with a failure as 20,000 km and score 0: a mean that
+--                        leaves failures out rewards a teacher for not answering, so summaries
+--                        give both; null while the trace is open
+--   final_response       of a trace that is closed: its last response
+-- Columns that are not asked for cost nothing; final_response reads all responses, so do not
+-- select it from large stores without need.
 create temp view trace_results as
 with
-spoken as (
+responses as (
   select
     trace_id,
     count(*) as turns,
@@ -142,7 +156,7 @@ billed as (
   from billed_failures
   group by trace_id
 ),
-called as (
+calls as (
   select trace_id, count(*) as tool_calls, count(*) filter (success = 0) as failed_tool_calls
   from tool_calls
   group by trace_id
@@ -193,20 +207,100 @@ select
   if(t.status = 'open', null, k.last_response) as final_response
 from trace_names as t
 left join readings as a on a.trace_id = t.trace_id
-left join spoken as k on k.trace_id = t.trace_id
+left join responses as k on k.trace_id = t.trace_id
 left join billed as b on b.trace_id = t.trace_id
 left join prices as p on p.model = t.model
-left join called as c on c.trace_id = t.trace_id;
+left join calls as c on c.trace_id = t.trace_id;
+
+-- Every sum over traces that the named queries show, written once: one row per recipe, and one over
+-- the store, whose recipe is null. The store's medians do not follow from those of its recipes, so
+-- both are grouped here. The columns are those of recipe_results.
+create temp view result_sums as
+select
+  recipe,
+  model,
+  with_tools,
+  count(*) as traces,
+  count(*) filter (where status = 'open') as open,
+  count(*) filter (where status <> 'open') as closed,
+  count(*) filter (where status = 'answered') as answered,
+  count(*) filter (where status = 'exhausted') as exhausted,
+  count(*) filter (where status = 'failed') as failed,
+  count(*) filter (where not failure) as parsed,
+  count(*) filter (where failure) as failures,
+  count(*) filter (where not failure and distance_km is null) as unscored,
+  count(*) filter (where is_accepted(score_or_0)) as accepted,
+  avg((not failure)::integer) as parse_success_rate,
+  avg(is_accepted(score_or_0)::integer) as accept_rate,
+  avg(distance_km) as mean_km,
+  median(distance_km) as median_km,
+  avg(distance_km_or_20000) as mean_km_failures_20000,
+  median(distance_km_or_20000) as median_km_failures_20000,
+  avg(score) as mean_score,
+  avg(score_or_0) as mean_score_failures_0,
+  avg(geoguessr_points) as mean_geoguessr_points,
+  avg((distance_km_or_20000 <= 1)::integer) as acc_1_km,
+  avg((distance_km_or_20000 <= 25)::integer) as acc_25_km,
+  avg((distance_km_or_20000 <= 200)::integer) as acc_200_km,
+  avg((distance_km_or_20000 <= 750)::integer) as acc_750_km,
+  avg((distance_km_or_20000 <= 2500)::integer) as acc_2500_km,
+  coalesce(sum(turns), 0)::bigint as turns,
+  avg(turns) as mean_turns,
+  max(turns) as max_turns,
+  coalesce(sum(tool_calls), 0)::bigint as tool_calls,
+  coalesce(sum(failed_tool_calls), 0)::bigint as failed_tool_calls,
+  1 - sum(failed_tool_calls) / nullif(sum(tool_calls), 0) as tool_success_rate,
+  sum(prompt_tokens)::bigint as prompt_tokens,
+  sum(cached_tokens)::bigint as cached_tokens,
+  sum(completion_tokens)::bigint as completion_tokens,
+  sum(total_tokens)::bigint as total_tokens,
+  avg(total_tokens) as mean_tokens,
+  avg(total_tokens) filter (where status <> 'open') as mean_tokens_closed,
+  sum(cost) as cost,
+  sum(cost) / nullif(count(cost) filter (where status <> 'open'), 0) as cost_per_trace,
+  sum(cost) / nullif(count(cost) filter (where is_accepted(score_or_0)), 0)
+    as cost_per_accepted_trace,
+  coalesce(sum(unpriced_turns), 0)::bigint as unpriced_turns
+from trace_results
+group by grouping sets ((recipe, model, with_tools), ());
+
+-- One row per recipe: what it was asked, how it answered, how far off it is, and what it cost.
+--   recipe, model, with_tools
+--                          as in trace_results
+--   traces                 all of them; closed: those that are not open
+--   answered, exhausted, failed
+--                          closed traces by their status
+--   parsed, failures       closed traces with coordinates, and without
+--   unscored               parsed traces without a current reward (geostore rescore computes it)
+--   accepted, accept_rate  closed traces with a score of at least 0.3; their share of those that
+--                          are scored or failures
+--   parse_success_rate     share of the closed traces that are parsed
+--   *_km, mean_score       of the traces that have a distance or a score
+--   *_failures_20000, *_failures_0
+--                          the same with each failure as 20,000 km or as score 0
+--   acc_*_km               share of traces at most so far off; a failure is a miss, and unscored
+--                          traces are left out
+--   turns, tool_calls      sums over all traces, open ones too; failed_tool_calls are those without a
+--                          result, tool_success_rate the share of the others, null without a call
+--   *_tokens               sums over all traces; null where the server reported none
+--   mean_tokens            over the traces whose tokens are known; mean_tokens_closed: closed ones
+--   cost                   of all turns and billed failures; null where the model has no price
+--   cost_per_trace         for each closed trace; cost_per_accepted_trace: for each accepted one
+--   unpriced_turns         turns whose cost is not known in full: no price, or a count not reported
+create temp view recipe_results as
+select *
+from result_sums
+where recipe is not null;
 
 -- One row per teacher response (turn), also those of traces that are still open.
 --   trace, recipe, model   as in trace_results
 --   turn                   from 1
 --   turn_limit             how many turns the trace was allowed when this one was asked for
---   *_tokens               as the server said; null where it did not. cached_tokens are part of
+--   *_tokens               as the server reported them, else null. cached_tokens are part of
 --                          prompt_tokens, reasoning_tokens of completion_tokens
 --   cost                   in the currency of the table prices; null where that has no row for the
---                          model. A count that the server did not say is 0 here
---   unpriced               whether the cost is not known in full: no price, or a count not said.
+--                          model. A count that the server did not report is 0 here
+--   unpriced               whether the cost is not known in full: no price, or a count not reported.
 --                          trace_results.unpriced_turns counts these
 --   latency_ms             from the request to the whole response, in milliseconds; null: not known
 --   tool_calls             calls that this turn made; failed_tool_calls: those without a result
@@ -214,7 +308,7 @@ left join called as c on c.trace_id = t.trace_id;
 --   created_at             when it was committed, UTC
 --   response, reasoning    the words of the teacher; most of a store, so select them only at need
 create temp view turn_results as
-with called as (
+with calls as (
   select
     trace_id,
     turn,
@@ -256,7 +350,7 @@ select
 from turns as k
 join trace_names as t on t.trace_id = k.trace_id
 left join prices as p on p.model = t.model
-left join called as c on c.trace_id = k.trace_id and c.turn = k.turn;
+left join calls as c on c.trace_id = k.trace_id and c.turn = k.turn;
 
 -- One row per tool call.
 --   trace, recipe, model   as in trace_results

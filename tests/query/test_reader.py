@@ -22,6 +22,7 @@ from geostore.costs.prices import Prices
 from geostore.errors import QueryError, StoreError
 from geostore.query.reader import ask, list_queries, open_reader, run_query
 from geostore.query.stats import format_text, stats
+from geostore.records import ACCEPTED_SCORE
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
 from geostore.store import Store
 from geostore.store.spending import put_prices
@@ -490,6 +491,24 @@ def test_summary(reader: Reader) -> None:
     assert (plain["median_km"], plain["median_km_failures_20000"]) == (1000, 2500)
     assert plain["mean_tokens"] == 110  # a failed trace without a response cost nothing known
     assert (other["model"], other["accept_rate"]) == ("n", 0.5)
+
+
+def test_a_recipe_has_one_row_with_the_sums_of_its_traces(reader: Reader) -> None:
+    """And the store's row, which would double every sum, is not among them."""
+    rows = objects(reader, "select * from recipe_results order by recipe")
+    assert [row["recipe"] for row in rows] == ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
+    tools = rows[0]
+    counts = ("traces", "open", "closed", "answered", "exhausted", "failed", "parsed", "failures")
+    assert [tools[name] for name in counts] == [5, 1, 4, 3, 1, 0, 3, 1]
+    assert (tools["accepted"], tools["accept_rate"], tools["unscored"]) == (3, 0.75, 0)
+    assert (tools["tool_calls"], tools["failed_tool_calls"]) == (3, 1)
+    assert (tools["mean_tokens"], tools["mean_tokens_closed"]) == (256, 292.5)
+    assert tools["cached_tokens"] == 100
+
+
+def test_a_score_is_accepted_from_the_bound_that_the_package_names(reader: Reader) -> None:
+    statement = f"select is_accepted({ACCEPTED_SCORE}), is_accepted({ACCEPTED_SCORE - 1e-9})"
+    assert ask(reader, statement).rows == [(True, False)]
 
 
 def test_accuracy_counts_failures_as_misses_and_the_border_as_a_hit(reader: Reader) -> None:
