@@ -17,6 +17,7 @@ def image(
         int | None,
         typer.Option(min=1, help="The images, or boxes, of this turn's calls."),
     ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every image the teacher saw.")] = False,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="The photo with the boxes of all calls drawn on it.")
     ] = False,
@@ -25,7 +26,7 @@ def image(
     ] = None,
     dataset_path: DatasetPathOption = None,
 ) -> None:
-    """Write what the teacher saw: the photo as sent, or the images that a turn's calls gave.
+    """Write what the teacher saw: the photo as sent, the images of a turn's calls, or all images.
 
     Prints the path of each file.
     """
@@ -33,11 +34,14 @@ def image(
     from geostore.show.pictures import write_overlay, write_seen
     from geostore.store import Store
 
+    if all_ and (overlay or turn is not None):
+        other = "--overlay" if overlay else "--turn"
+        raise typer.BadParameter(f"--all writes every image; leave out it or {other}")
     with Store.open(store) as opened:
         stored = opened.get_trace(opened.find_trace(trace))
     source = PhotoSource(str(dataset_path) if dataset_path else None)
     if overlay:
         typer.echo(write_overlay(stored, out, source, turn=turn))
         return
-    for path in write_seen(stored, out, source, turn=turn):
+    for path in write_seen(stored, out, source, turn=turn, every=all_):
         typer.echo(path)

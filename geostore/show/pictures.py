@@ -21,19 +21,25 @@ _QUALITY = 92  # of the photo with boxes, which is for people
 
 
 def write_seen(
-    trace: StoredTrace, out: Path | None, source: PhotoSource, *, turn: int | None = None
+    trace: StoredTrace,
+    out: Path | None,
+    source: PhotoSource,
+    *,
+    turn: int | None = None,
+    every: bool = False,
 ) -> list[Path]:
     """Write images as the teacher saw them, byte for byte; their paths.
 
-    turn: those that this turn's calls gave; None: the photo as it was sent.
-    out: a file for one image; a folder, which is made where its name has no
-    suffix; None: the current folder. In a folder files are named by the trace and
-    the image's number. Raises NotFoundError where there is no such image,
-    DatasetError, ImageError (another photo, other bytes than were sent), ExportError.
+    turn: those that this turn's calls gave; None: the photo as it was sent, or with
+    `every` all images of the trace. out: a file for one image; a folder, which is
+    made where its name has no suffix; None: the current folder. In a folder files
+    are named by the trace and the image's number. Raises NotFoundError where there
+    is no such image, DatasetError, ImageError (another photo, other bytes than were
+    sent), ExportError.
     """
     from geostore.conversation.images import conversation_images
 
-    numbers = _numbers(trace, turn)
+    numbers = _numbers(trace, turn, every=every)
     images = conversation_images(
         source.photo_bytes(trace), trace.recipe, trace.calls, sent=trace.photo
     )
@@ -41,7 +47,7 @@ def write_seen(
         (f"{_stem(trace)}_image_{number}{SUFFIXES[images[number].mime]}", images[number].data)
         for number in numbers
     ]
-    return write_files(_placed(out, files))
+    return _write_files(_placed(out, files))
 
 
 def write_overlay(
@@ -64,7 +70,7 @@ def write_overlay(
         overlay(trace, source, turn=turn).save(data, format, quality=_QUALITY)
     except OSError as error:
         raise ExportError(f"{trace.name}: the photo cannot be encoded: {error}") from error
-    return write_files([(path, data.getvalue())])[0]
+    return _write_files([(path, data.getvalue())])[0]
 
 
 def overlay(trace: StoredTrace, source: PhotoSource, *, turn: int | None = None) -> Image.Image:
@@ -83,10 +89,10 @@ def overlay(trace: StoredTrace, source: PhotoSource, *, turn: int | None = None)
     return draw_boxes(decode(source.photo_bytes(trace)), trace.calls, turn=turn)
 
 
-def write_files(files: Sequence[tuple[Path, bytes]]) -> list[Path]:
+def _write_files(files: Sequence[tuple[Path, bytes]]) -> list[Path]:
     """Write files, in folders that are made where there are none; their paths.
 
-    Files that are there are written over. Raises ExportError.
+    Existing files are written over. Raises ExportError.
     """
     for path, data in files:
         try:
@@ -97,15 +103,15 @@ def write_files(files: Sequence[tuple[Path, bytes]]) -> list[Path]:
     return [path for path, _ in files]
 
 
-def _numbers(trace: StoredTrace, turn: int | None) -> list[int]:
+def _numbers(trace: StoredTrace, turn: int | None, *, every: bool) -> list[int]:
     if trace.photo is None:
         raise NotFoundError(f"{trace.name}: nothing was sent yet, so its teacher saw no image")
+    given = [(c.turn, c.image_index) for c in trace.calls if c.image_index is not None]
     if turn is None:
-        return [0]
-    made = [(c.turn, c.image_index) for c in trace.calls if c.image_index is not None]
-    numbers = [number for of, number in made if of == turn]
+        return [0, *(number for _, number in given)] if every else [0]
+    numbers = [number for call_turn, number in given if call_turn == turn]
     if not numbers:
-        turns = sorted({of for of, _ in made})
+        turns = sorted({call_turn for call_turn, _ in given})
         raise NotFoundError(
             f"{trace.name}: no call of turn {turn} gave an image; {_those_that_did(turns)}"
         )
@@ -119,17 +125,17 @@ def _those_that_did(turns: Sequence[int]) -> str:
 
 
 def _stem(trace: StoredTrace) -> str:
-    return trace.name.replace(":", "_")  # which stands behind a dataset's name
+    return trace.name.replace(":", "_")  # not every file system allows a colon in a name
 
 
 def _placed(out: Path | None, files: Sequence[tuple[str, bytes]]) -> list[tuple[Path, bytes]]:
-    """Files by name, each with its path: `out` itself, or in it where it is a folder."""
+    """The path of each file: `out` itself, or inside it where it is a folder."""
     if out is None or out.is_dir() or not out.suffix:
         return [((out or Path()) / name, data) for name, data in files]
     if len(files) > 1:
         raise ExportError(f"there are {len(files)} images; name a folder instead of {out}")
     name, data = files[0]
-    wanted = Path(name).suffix
-    if data and out.suffix.lower() not in (wanted, wanted.replace(".jpg", ".jpeg")):
-        raise ExportError(f"{out}: this image was sent in another format; end the name in {wanted}")
+    suffix = Path(name).suffix
+    if data and out.suffix.lower() not in (suffix, suffix.replace(".jpg", ".jpeg")):
+        raise ExportError(f"{out}: this image was sent in another format; end the name in {suffix}")
     return [(out, data)]

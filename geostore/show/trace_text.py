@@ -1,23 +1,21 @@
-"""Writes one trace for a person to read, and the images its teacher saw as files.
+"""Writes one trace as text for a person to read.
 
-Plain text without colour, at most 100 columns wide but for what cannot be
-broken; the same trace gives the same text. What a teacher or a server wrote is
-shown with control characters made visible, so that it cannot steer a terminal.
+Plain text without colour, at most 100 columns wide except where a word is longer;
+the same trace gives the same text. Control characters that a teacher or a server
+wrote are shown as escapes, so that they cannot steer a terminal.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from geostore.conversation.messages import Message
 from geostore.conversation.recipe import tool_names
 from geostore.conversation.sent import sent_messages
-from geostore.export.images import SUFFIXES
 from geostore.records import (
     Answer,
     FailedAttempt,
@@ -27,11 +25,7 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
-from geostore.show.pictures import write_files
 from geostore.tools import further_effect
-
-if TYPE_CHECKING:
-    from geostore.conversation.images import PhotoSource
 
 WIDTH = 100
 SHORT_LINES = 6
@@ -58,28 +52,6 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False) -> str:
         blocks.append(_failures(trace.failures))
     blocks.append(_outcome(trace))
     return "\n\n".join("\n".join(lines) for lines in blocks)
-
-
-def write_images(trace: StoredTrace, directory: Path, source: PhotoSource) -> list[Path]:
-    """Write every image the teacher saw, byte for byte, as ``image_<number>`` and suffix.
-
-    The folder is made where there is none; files of these names are written
-    over. Returns the paths by number in the conversation, none where nothing was
-    sent yet. Raises DatasetError, ImageError (another photo, other bytes than
-    were sent), ExportError (the folder).
-    """
-    from geostore.conversation.images import conversation_images
-
-    if trace.photo is None:
-        return []
-    photo = source.photo_bytes(trace)
-    images = conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
-    return write_files(
-        [
-            (directory / f"image_{number}{SUFFIXES[image.mime]}", image.data)
-            for number, image in enumerate(images)
-        ]
-    )
 
 
 def sample_block(n: int, total: int, trace: StoredTrace, saved_to: str) -> str:
@@ -233,8 +205,8 @@ def _failures(failures: tuple[FailedAttempt, ...]) -> list[str]:
     for failure in failures:
         where = f"turn {failure.turn}" if failure.turn else "before any turn"
         status = "" if failure.http_status is None else f" (HTTP {failure.http_status})"
-        said = _visible(failure.message)
-        lines += _wrapped(f"{where}: {failure.error_class}{status}: {said}", indent=2)
+        message = _visible(failure.message)
+        lines += _wrapped(f"{where}: {failure.error_class}{status}: {message}", indent=2)
     return lines
 
 

@@ -361,7 +361,9 @@ def test_stats_as_json_is_json(played: Path) -> None:
     assert "6" in json.dumps(found)
 
 
-def test_show_prints_a_trace_and_writes_what_the_teacher_saw(played: Path, tmp_path: Path) -> None:
+def test_show_prints_a_trace_and_image_writes_what_the_teacher_saw(
+    played: Path, tmp_path: Path
+) -> None:
     rows = json.loads(
         geostore(
             *("query", "select trace from trace_results order by sample_index"),
@@ -369,9 +371,11 @@ def test_show_prints_a_trace_and_writes_what_the_teacher_saw(played: Path, tmp_p
         ).stdout
     )
     name = rows[0]["trace"]
-    found = geostore("show", name, "--store", played, "--images", tmp_path / "seen")
-    assert found.returncode == 0, found.stderr
-    assert "image_zoom_in_tool" in found.stdout
+    shown = geostore("show", name, "--store", played)
+    assert shown.returncode == 0, shown.stderr
+    assert "image_zoom_in_tool" in shown.stdout
+    written = geostore("image", name, "--store", played, "--all", "--out", tmp_path / "seen")
+    assert written.returncode == 0, written.stderr
     assert len(list((tmp_path / "seen").iterdir())) == 2
     assert "list them" in one_line(geostore("show", "99-00000000-1", "--store", played))
 

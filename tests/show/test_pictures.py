@@ -28,7 +28,7 @@ from geostore.imaging import decode
 from geostore.records import ImageFacts, ToolCall
 from geostore.show.overlay import draw_boxes, labelled_boxes
 from geostore.store import Store
-from geostore.tools import apply, derive, outline_on_photo, table_after
+from geostore.tools import apply, current_image_after, derive, outline_on_photo
 from geostore.tools.rotate import MAX_ROTATED_PIXELS
 from tests.builders import (
     BAD_BOX,
@@ -107,6 +107,25 @@ def test_the_images_are_written_in_the_bytes_that_were_sent(
     assert hashes == [facts.sha256 for facts in known if facts is not None]
 
 
+def test_every_image_is_written_as_it_was_sent(folder: Path, name: str, tmp_path: Path) -> None:
+    """One file per image, by number, with the bytes whose hashes are in the rows."""
+    paths = image(folder, name, "--all", "--out", tmp_path / "new" / "folder")
+    with geostore.open(folder / "geostore.db") as store:
+        trace = store.trace(name)
+    facts = [trace.photo, *(call.image for call in trace.calls)]
+    expected = [image.sha256 for image in facts if image is not None]
+    assert [path.name for path in paths] == [f"{name}_image_{n}.jpg" for n in range(5)]
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == expected
+
+
+@pytest.mark.parametrize("other", [["--turn", "1"], ["--overlay"]])
+def test_all_images_and_a_choice_among_them_contradict_each_other(
+    folder: Path, name: str, other: list[str]
+) -> None:
+    given = ["image", name, "--all", *other, "--store", str(folder / "geostore.db")]
+    assert CliRunner().invoke(app, given).exit_code == 2
+
+
 def test_one_image_can_be_given_a_name(folder: Path, name: str, tmp_path: Path) -> None:
     wanted = tmp_path / "deep" / "turned.jpg"
     assert image(folder, name, "--turn", "3", "--out", wanted) == [wanted]
@@ -167,7 +186,10 @@ def test_a_dataset_that_moved_can_be_named(tmp_path: Path) -> None:
             tmp_path, name, "--dataset-path", tmp_path / "moved", "--out", tmp_path / "out", *more
         )
         assert [path.is_file() for path in paths] == [True]
-    assert "nothing was sent yet" in refused(tmp_path, unsent)
+    for more in ([], ["--all"]):
+        assert "nothing was sent yet" in refused(tmp_path, unsent, *more)
+    changed = make_dataset(tmp_path / "changed", rows=1, seed=9)
+    assert "has changed since" in refused(tmp_path, name, "--all", "--dataset-path", changed)
 
 
 # --- where a box lies ---------------------------------------------------------------------------
@@ -192,7 +214,7 @@ def played(photo: Image.Image, steps: list[tuple[str, dict[str, object]]]) -> li
             written=WrittenCall(tool, json.dumps(arguments)),
             refused=False,
             images=tuple(images),
-            table=table_after(calls),
+            current_image=current_image_after(calls),
             earlier=tuple(calls),
         )
         call, _ = bench.run(step, TEXT_RECIPE, out.getvalue())

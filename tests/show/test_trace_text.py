@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from geostore.conversation.images import PhotoSource
-from geostore.errors import DatasetError, ExportError
 from geostore.records import FailedAttempt, StoredTrace
-from geostore.show.trace_text import WIDTH, render_trace, sample_block, write_images
+from geostore.show.trace_text import WIDTH, render_trace, sample_block
 from geostore.store import Store
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import answer
@@ -188,39 +185,6 @@ def test_a_teacher_cannot_steer_the_terminal(own_store: Store, dataset: Path) ->
         assert all(c.isprintable() or c == "\n" for c in text)
     assert "\\x1b[2J\\u202e\\x07gone" in shown
     assert "[FAILED] server: \\x1b[2J" in failed
-
-
-# --- images -------------------------------------------------------------------------------------
-
-
-def test_images_are_written_as_they_were_sent(
-    traces: dict[str, StoredTrace], tmp_path: Path
-) -> None:
-    """One file per image, by number, with the bytes whose hashes are in the rows."""
-    trace = traces["thought"]
-    paths = write_images(trace, tmp_path / "new" / "folder", PhotoSource())
-    assert [path.name for path in paths] == ["image_0.jpg", "image_1.jpg", "image_2.jpg"]
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    assert trace.photo is not None
-    images = [trace.photo, *(call.image for call in trace.calls)]
-    assert hashes == [image.sha256 for image in images if image is not None]
-
-
-def test_nothing_sent_is_no_image(traces: dict[str, StoredTrace], tmp_path: Path) -> None:
-    """A trace that failed before its first response has nothing to show."""
-    assert write_images(traces["failed"], tmp_path / "out", PhotoSource()) == []
-
-
-def test_images_are_refused_where_they_cannot_be_right(
-    traces: dict[str, StoredTrace], tmp_path: Path
-) -> None:
-    """Another dataset, or a folder that is none, is an error in a sentence."""
-    other = make_dataset(tmp_path / "other", seed=9)
-    with pytest.raises(DatasetError, match="has changed since"):
-        write_images(traces["far"], tmp_path / "out", PhotoSource(str(other)))
-    (tmp_path / "file").write_text("text")
-    with pytest.raises(ExportError, match="images cannot be written into"):
-        write_images(traces["far"], tmp_path / "file", PhotoSource())
 
 
 # --- the block of a run's log -------------------------------------------------------------------
