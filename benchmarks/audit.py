@@ -49,7 +49,9 @@ def figures(*, traces: int = TRACES) -> list[Figure]:
             # All of them: what SQL decided already is not decided again.
             text = _seconds(lambda: run_checks(store, CHECKS))
             again = _seconds(lambda: run_checks(store, CHECKS))
-            assert store.connection.execute("select count(*) from audits").fetchone()[0] == traces
+            assert (
+                store.db.connection.execute("select count(*) from audits").fetchone()[0] == traces
+            )
     return [
         Figure(
             "checks in SQL: CPU for 5,000 traces",
@@ -73,9 +75,9 @@ def fill(store: Store, *, traces: int, seed: int = 0) -> None:
     """Put closed traces into an empty store, one for each sample, all of one recipe."""
     rng = random.Random(seed)
     facts = DatasetFacts("/data/photos", "photos", "f", None, traces, (), {})
-    with store.transaction():
-        dataset_id = store.put_dataset(facts)
-        recipe_id = store.put_recipe(make_recipe(model="qwen3-vl"))
+    with store.db.transaction():
+        dataset_id = store.samples.put_dataset(facts)
+        recipe_id = store.recipes.put_recipe(make_recipe(model="qwen3-vl"))
         now = utc_now()
         turns, calls, answers, kept = [], [], [], []
         for number in range(1, traces + 1):
@@ -83,7 +85,7 @@ def fill(store: Store, *, traces: int, seed: int = 0) -> None:
             photo = PhotoFacts(f"{number:064x}", 2048, 1536, "JPEG")
             columns = {"city": f"Springfield {number}", "file": f"photo_{number}.jpg"}
             sample = Sample(number, lat, lon, 0.4, "Italy", columns, photo)
-            sample_id = store.put_sample(dataset_id, sample).sample_id
+            sample_id = store.samples.put_sample(dataset_id, sample).sample_id
             kept.append((number, sample_id, recipe_id, now, now))
             answers.append((number, 1, lat, lon, "boxed", now))
             for turn in range(1, _TURNS + 1):
@@ -138,11 +140,11 @@ def _zoom(rng: random.Random, image: int) -> tuple[object, ...]:
 
 
 def _many(store: Store, statement: str, rows: list[tuple[object, ...]]) -> None:
-    store.connection.executemany(statement, rows)
+    store.db.connection.executemany(statement, rows)
 
 
 def _read_all(store: Store) -> int:
-    responses = store.connection.execute("select response from turns order by trace_id, turn")
+    responses = store.db.connection.execute("select response from turns order by trace_id, turn")
     return sum(len(row[0]) for row in responses)
 
 

@@ -118,7 +118,7 @@ def store_run(work: Work, dataset: PhotoDataset, folder: Path, samples: int) -> 
     path = folder / f"store-{samples}.db"
     generate_into(path, work, dataset, samples=samples)
     with Store.open(path) as store:
-        return int(store.connection.execute("select count(*) from turns").fetchone()[0])
+        return int(store.db.connection.execute("select count(*) from turns").fetchone()[0])
 
 
 def generate_into(path: Path, work: Work, dataset: PhotoDataset, *, samples: int) -> None:

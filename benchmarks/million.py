@@ -101,7 +101,7 @@ from n
 def make_store(path: Path, *, traces: int, rollouts: int = ROLLOUTS) -> None:
     """Make a store at `path` with so many answered traces (a multiple of four) and no reward."""
     with Store.open(path, create=True, durability="normal") as store:
-        _put_frame(store.connection)
+        _put_frame(store.db.connection)
         add_traces(store, first=1, last=traces, rollouts=rollouts)
 
 
@@ -111,12 +111,12 @@ def add_traces(
     """Add the traces with ids from `first` to `last`; the former begins with a new sample."""
     from geostore.answers import PARSER_VERSION
 
-    connection = store.connection
+    connection = store.db.connection
     for begin in range(first, last + 1, batch):
         end = min(begin + batch - 1, last)
         samples = {"first": (begin - 1) // rollouts + 1, "last": (end - 1) // rollouts + 1}
         rows = {"first": begin, "last": end}
-        with store.transaction():
+        with store.db.transaction():
             connection.execute(_SAMPLES, {**samples, "now": NOW})
             connection.execute(_TRACES, {**rows, "rollouts": rollouts, "now": NOW})
             connection.execute(_TURNS, {**rows, "now": NOW, "prose": _PROSE})

@@ -101,8 +101,8 @@ def _make_store(folder: Path, photos: Path, traces: int) -> Path:
     store = folder / f"{traces}.db"
     million.make_store(store, traces=traces, rollouts=1)
     facts = PhotoDataset.open(photos).facts
-    with Store.open(store) as opened, opened.transaction():
-        connection = opened.connection
+    with Store.open(store) as opened, opened.db.transaction():
+        connection = opened.db.connection
         connection.execute("update samples set sample_index = sample_index - 1")
         known = (facts.fingerprint, facts.num_rows)
         connection.execute("update datasets set fingerprint = ?, num_rows = ?", known)

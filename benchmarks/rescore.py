@@ -68,18 +68,18 @@ def figures(traces: int = TRACES, *, files: int = FILES) -> list[Figure]:
 def _rescore_figures(path: Path, traces: int) -> list[Figure]:
     share = traces / FULL
     with Store.open(path) as store:
-        connection = store.connection
-        first = _seconds(lambda: rescore(connection, make_spec()))
+        db = store.db
+        first = _seconds(lambda: rescore(db, make_spec()))
         cpu = time.process_time()
-        full = _seconds(lambda: rescore(connection, make_spec("linear")))
+        full = _seconds(lambda: rescore(db, make_spec("linear")))
         cpu = time.process_time() - cpu
-        nothing = min(_seconds(lambda: rescore(connection, make_spec())) for _ in range(3))
+        nothing = min(_seconds(lambda: rescore(db, make_spec())) for _ in range(3))
         little = []
         for first_new in range(traces + 1, traces + 1 + 3 * NEW, NEW):
             add_traces(store, first=first_new, last=first_new + NEW - 1)
-            little.append(_seconds(lambda: rescore(connection, make_spec())))
+            little.append(_seconds(lambda: rescore(db, make_spec())))
         weights = {"geoguessr": "0.8", "format": "0.1", "tools": "0.1"}
-        weighted = _seconds(lambda: rescore(connection, make_spec("weighted", weights)))
+        weighted = _seconds(lambda: rescore(db, make_spec("weighted", weights)))
     return [
         Figure(
             "full rescore, one spec",

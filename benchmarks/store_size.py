@@ -90,9 +90,9 @@ def _text_bytes(path: Path, *, traces: int) -> int:
     """The bytes of all text; the store's log is put back into its file on the way."""
     with Store.open(path) as store:
         closed = "select count(*) from traces where status = 'answered'"
-        assert store.connection.execute(closed).fetchone()[0] == traces
-        text = int(store.connection.execute(_TEXT).fetchone()[0])
-        busy, left, _ = store.connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        assert store.db.connection.execute(closed).fetchone()[0] == traces
+        text = int(store.db.connection.execute(_TEXT).fetchone()[0])
+        busy, left, _ = store.db.connection.execute("pragma wal_checkpoint(truncate)").fetchone()
         assert (busy, left) == (0, 0)
     return text
 

@@ -85,7 +85,7 @@ class GeoStore:
 
     def trace(self, name: str) -> StoredTrace:
         """The trace with a name. Raises NotFoundError."""
-        return self._store.get_trace(self._store.find_trace(name))
+        return self._store.traces.get_trace(self._store.traces.find_trace(name))
 
     def query(self, statement: str, *, reward: str | None = None) -> list[dict[str, Any]]:
         """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
@@ -110,7 +110,7 @@ class GeoStore:
         return _apart(stats, os.fspath(self._store.path), self._reward_hash(reward))
 
     def _reward_hash(self, reward: str | None) -> str | None:
-        return None if reward is None else get_spec(self._store.connection, reward).sha256
+        return None if reward is None else get_spec(self._store.db, reward).sha256
 
     def verify(self, *, sample: int | None = None, dataset_path: str | None = None) -> Report:
         """Derive every image and every request again, and compare; see `geostore.verify.verify`.
@@ -134,7 +134,7 @@ class GeoStore:
         from geostore.rewards import as_written, make_spec, rescore
 
         written = {key: as_written(value) for key, value in params.items()}
-        return rescore(self._store.connection, make_spec(name, written))
+        return rescore(self._store.db, make_spec(name, written))
 
     def audit(self) -> AuditResult:
         """Check the closed traces that were not checked yet; what is flagged in the store."""

@@ -8,6 +8,7 @@
     ├── StoreError          the SQLite file: not a store, read-only, full, wrong place
     │   ├── StoreVersionError   of a newer or unknown schema
     │   ├── StoreLockedError    another process holds it for too long
+    │   ├── RowRefused          a value that the tables do not take
     │   └── ClaimLost           a trace is another run's by now
     ├── RecipeError         what is to be asked does not make sense
     ├── TeacherError        one request failed (recorded, perhaps tried again)
@@ -76,6 +77,10 @@ class StoreVersionError(StoreError):
 
 class StoreLockedError(StoreError):
     """Another process held the store's write lock longer than the wait allowed."""
+
+
+class RowRefused(StoreError):
+    """A table does not take a row: a value is out of range, or a constraint fails."""
 
 
 class ClaimLost(StoreError):

@@ -29,7 +29,7 @@ def schema_page() -> str:
         tempfile.TemporaryDirectory() as folder,
         Store.open(Path(folder) / "geostore.db", create=True) as store,
     ):
-        parts = [_table(store.connection, name) for name in _tables(store.connection)]
+        parts = [_table(store.db.connection, name) for name in _tables(store.db.connection)]
     intro = (
         "# The schema of a store\n\n"
         "A store is one SQLite file. This is what `geostore` makes of an empty one: the statements "

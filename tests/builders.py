@@ -72,12 +72,12 @@ class StoreBuilder:
         self.store = store
         self.dataset = PhotoDataset.open(dataset_path)
         self._bench = ToolBench()
-        with store.transaction():
-            self.dataset_id = store.put_dataset(self.dataset.facts)
-            self.run_id = store.start_run(
+        with store.db.transaction():
+            self.dataset_id = store.samples.put_dataset(self.dataset.facts)
+            self.run_id = store.runs.start_run(
                 arguments={}, versions={}, host="test", pid=1, process_started=None
             )
-            self._spec_id = ensure_default_spec(store.connection)
+            self._spec_id = ensure_default_spec(store.db)
 
     def play(
         self,
@@ -100,7 +100,7 @@ class StoreBuilder:
             recipe, RequestWriter(recipe), sent.facts, turns=claimed.turns, calls=claimed.calls
         )
         lines = iter(script)
-        with self.store.transaction():
+        with self.store.db.transaction():
             while True:
                 step = conversation.next(turn_limit)
                 if isinstance(step, Closing):
@@ -109,7 +109,7 @@ class StoreBuilder:
                     break
                 if isinstance(step, Run):
                     call, _ = self._bench.run(step, recipe, photo)
-                    self.store.put_call(claimed.trace_id, call)
+                    self.store.traces.put_call(claimed.trace_id, call)
                     conversation.add_call(call)
                     continue
                 line = next(lines, None)
@@ -117,25 +117,27 @@ class StoreBuilder:
                     break
                 if isinstance(line, FailedAttempt):
                     attempt = replace(line, turn=step.turn)
-                    self.store.put_attempt(claimed.trace_id, attempt, run_id=self.run_id)
+                    self.store.traces.put_attempt(claimed.trace_id, attempt, run_id=self.run_id)
                     failed = Closing("failed", line.error_class)
                     self._close(claimed.trace_id, failed, turn_limit, None)
                     break
                 turn = _turn(step, line)
-                self.store.put_turn(claimed.trace_id, turn, run_id=self.run_id, photo=sent.facts)
+                self.store.traces.put_turn(
+                    claimed.trace_id, turn, run_id=self.run_id, photo=sent.facts
+                )
                 conversation.add_turn(turn)
-            self.store.release_claims(self.run_id)
+            self.store.claims.release_claims(self.run_id)
         return str(key)
 
     def _claim(
         self, sample_index: int, recipe: Recipe, rollout: int, turn_limit: int
     ) -> ClaimedTrace:
         sample = self.dataset.read_sample(sample_index)
-        with self.store.transaction():
-            known = self.store.put_sample(self.dataset_id, sample)
-            claimed = self.store.claim(
+        with self.store.db.transaction():
+            known = self.store.samples.put_sample(self.dataset_id, sample)
+            claimed = self.store.claims.claim(
                 sample_id=known.sample_id,
-                recipe_id=self.store.put_recipe(recipe),
+                recipe_id=self.store.recipes.put_recipe(recipe),
                 rollout=rollout,
                 run_id=self.run_id,
                 turn_limit=turn_limit,
@@ -145,10 +147,10 @@ class StoreBuilder:
         return claimed
 
     def _close(self, trace_id: int, closing: Closing, turn_limit: int, final: str | None) -> None:
-        self.store.close_trace(trace_id, closing, turn_limit=turn_limit)
+        self.store.traces.close_trace(trace_id, closing, turn_limit=turn_limit)
         if final is not None:
-            self.store.put_answer(trace_id, PARSER_VERSION, parse_answer(final))
-            score_trace(self.store.connection, trace_id, self._spec_id)
+            self.store.traces.put_answer(trace_id, PARSER_VERSION, parse_answer(final))
+            score_trace(self.store.db, trace_id, self._spec_id)
 
 
 def _turn(step: Ask, line: str | dict[str, Any]) -> Turn:

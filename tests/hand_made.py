@@ -24,7 +24,8 @@ class Traces:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.connection = Store.open(path, durability="normal").connection
+        self.db = Store.open(path, durability="normal").db
+        self.connection = self.db.connection
         self.count = 0
 
     def trace(self, truth: Point, *, status: str = "answered") -> int:
@@ -116,7 +117,7 @@ def make_frame(path: Path) -> Path:
     """A store with a dataset and a recipe and nothing else; to be copied, which is quick."""
     with Store.open(path, create=True) as store:
         insert(
-            store.connection,
+            store.db.connection,
             "datasets",
             fingerprint="f",
             path="/photos",
@@ -127,7 +128,7 @@ def make_frame(path: Path) -> Path:
             created_at="now",
         )
         insert(
-            store.connection,
+            store.db.connection,
             "recipes",
             sha256="a" * 64,
             model="m",

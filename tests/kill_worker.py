@@ -281,21 +281,22 @@ def _watch(reach: Reach, *, statements: bool) -> None:
     """Put points around the package's functions; for a fork, which never takes them off."""
     from geostore.conversation.toolbench import ToolBench
     from geostore.generate import journal
-    from geostore.store import Store
+    from geostore.store import Db
+    from geostore.store.claims import Claims
     from geostore.teacher import Teacher
 
-    transaction, tell = Store.transaction, journal._tell
+    transaction, tell = Db.transaction, journal._tell
     ask, run_tool, close = Teacher.ask, ToolBench.run, journal.TraceJournal.close
-    claim = Store.claim
+    claim = Claims.claim
 
-    def watched_claim(self: Store, **values: Any) -> Any:
+    def watched_claim(self: Claims, **values: Any) -> Any:
         claimed = claim(self, **values)
         if not isinstance(claimed, str):
             reach(CLAIMED)
         return claimed
 
     @contextmanager
-    def watched_transaction(self: Store) -> Iterator[None]:
+    def watched_transaction(self: Db) -> Iterator[None]:
         reach(BEGIN)
         with transaction(self):
             reach(BEGUN)
@@ -324,8 +325,8 @@ def _watch(reach: Reach, *, statements: bool) -> None:
         reach(CLOSE)
         return await close(self, *arguments, **more)
 
-    Store.claim = watched_claim  # type: ignore[method-assign]
-    Store.transaction = watched_transaction  # type: ignore[method-assign]
+    Claims.claim = watched_claim  # type: ignore[method-assign]
+    Db.transaction = watched_transaction  # type: ignore[method-assign]
     journal._tell = watched_tell
     Teacher.ask = watched_ask  # type: ignore[method-assign]
     ToolBench.run = watched_tool  # type: ignore[method-assign]

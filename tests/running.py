@@ -145,15 +145,15 @@ def contents(store_path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of a store that must be the same however the run was interrupted, by table."""
     with Store.open(store_path) as store:
         ids = "select id, sample_id, recipe_id, rollout from traces"
-        keys = {row["id"]: tuple(row)[1:] for row in store.connection.execute(ids)}
+        keys = {row["id"]: tuple(row)[1:] for row in store.db.connection.execute(ids)}
         samples = {
             row["id"]: row["sample_index"]
-            for row in store.connection.execute("select id, sample_index from samples")
+            for row in store.db.connection.execute("select id, sample_index from samples")
         }
         found = {}
         for table in TABLES:
             rows = []
-            for row in store.connection.execute(f"select * from {table}"):
+            for row in store.db.connection.execute(f"select * from {table}"):
                 values = {k: row[k] for k in row.keys() if k not in _PASSING}  # noqa: SIM118
                 if "trace_id" in values:
                     sample_id, *rest = keys[values["trace_id"]]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from geostore.sqlfiles import store_statements
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "geostore"
 
@@ -149,17 +151,27 @@ def test_statements_stand_in_sql_files(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sql").rglob("*.sql")), ids=lambda p: p.stem)
 def test_every_statement_says_what_it_answers_its_grain_and_its_dialect(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = []
-    for line in lines:
-        if not line.startswith("--"):
-            break
-        header.append(line)
-    text = "\n".join(header)
+    text = path.read_text(encoding="utf-8")
+    header = comments_at_the_start(text)
     assert header, f"{path} begins with what it answers"
-    assert "Dialect:" in text
-    if path.parent.name != "schema":
-        assert "Grain:" in text
+    assert "Dialect:" in header
+    if path.parent.name == "store":
+        for statement in re.split(r"^-- name: ", text, flags=re.MULTILINE)[1:]:
+            name, _, rest = statement.partition("\n")
+            assert "Grain:" in comments_at_the_start(rest), f"{path}: {name} says its grain"
+    elif path.parent.name != "schema":
+        assert "Grain:" in header
+
+
+def comments_at_the_start(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join(itertools.takewhile(lambda line: line.startswith("--"), lines))
+
+
+def test_every_named_statement_of_the_store_is_run_somewhere() -> None:
+    """By its name, as a string in the package; what nobody runs is gone."""
+    source = "".join(path.read_text(encoding="utf-8") for path in modules())
+    assert [name for name in store_statements() if f'"{name}"' not in source] == []
 
 
 @pytest.mark.parametrize(

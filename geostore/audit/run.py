@@ -56,17 +56,17 @@ def audit(store: Store, *, batch: int = _BATCH) -> AuditResult:
 
 def run_checks(store: Store, checks: Mapping[str, Check], *, batch: int = _BATCH) -> AuditResult:
     """`audit` with these checks, by name; flags of others go."""
-    suite_id = put_suite(store, {check.name: check.version for check in checks.values()})
+    suite_id = put_suite(store.db, {check.name: check.version for check in checks.values()})
     recipes: dict[int, Recipe | ImportedRecipe] = {}
     looked_at = _pass(store, suite_id, None, list(checks.values()), recipes, batch=batch)
-    for older, known in other_suites(store, suite_id).items():
+    for older, known in other_suites(store.db, suite_id).items():
         stale = [check for check in checks.values() if known.get(check.name) != check.version]
         kept = checks.keys() - {check.name for check in stale}
         looked_at += _pass(store, suite_id, older, stale, recipes, batch=batch, kept=kept)
     same = checks.get(SAME_RESPONSE)
     if same is not None:
-        flag_same_responses(store, same.name, same.version)
-    audited, counts = flag_counts(store)
+        flag_same_responses(store.db, same.name, same.version)
+    audited, counts = flag_counts(store.db)
     nothing = FlagCount(0, ())
     return AuditResult(
         newly_audited=looked_at,
@@ -93,14 +93,14 @@ def _pass(
     with_keys = any(check.name == SAME_RESPONSE for check in checks)
     after, looked_at = 0, 0
     while True:
-        with reading(store, recipes) as source:
+        with reading(store.db, recipes) as source:
             pending = source.pending(after=after, batch=batch, older_suite=older)
             audited = _look_at(source, pending, checks)
         if not pending:
             return looked_at
         # What two traces share is known only after the last of them.
         staying = {*kept, SAME_RESPONSE}
-        looked_at += put_audits(store, suite_id, audited, kept=staying, with_keys=with_keys)
+        looked_at += put_audits(store.db, suite_id, audited, kept=staying, with_keys=with_keys)
         after = pending[-1].trace_id
 
 

@@ -38,7 +38,7 @@ def image(
         other = "--overlay" if overlay else "--turn"
         raise typer.BadParameter(f"--all writes every image; leave out it or {other}")
     with Store.open(store) as opened:
-        stored = opened.get_trace(opened.find_trace(trace))
+        stored = opened.traces.get_trace(opened.traces.find_trace(trace))
     source = PhotoSource(str(dataset_path) if dataset_path else None)
     if overlay:
         typer.echo(write_overlay(stored, out, source, turn=turn))

@@ -41,7 +41,7 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
     from geostore.store.rewards import get_spec
 
     with Store.open(store) as opened:
-        return get_spec(opened.connection, reward).sha256
+        return get_spec(opened.db, reward).sha256
 
 
 def say(message: str) -> None:

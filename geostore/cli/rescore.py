@@ -91,7 +91,7 @@ def rescore(
     with Store.open(store) as opened:
         spec = _spec(opened, reward, params, spec_file=spec_file, custom=custom, name=name)
         if dry_run:
-            found = count_missing(opened.connection, spec, selection=selection)
+            found = count_missing(opened.db, spec, selection=selection)
         else:
             found = _rescore(
                 opened, spec, selection, custom, workers, time_limit, rename=name is not None
@@ -128,9 +128,9 @@ def _spec(
     if spec_file is not None:
         spec = read_spec(spec_file)
     elif reward is not None:
-        spec = resolve_spec(store.connection, reward, params)
+        spec = resolve_spec(store.db, reward, params)
     else:
-        default = None if params else default_spec(store.connection)
+        default = None if params else default_spec(store.db)
         spec = make_spec(params=params) if default is None else stored_spec(default)
     return spec if name is None else replace(spec, name=name)
 
@@ -159,13 +159,13 @@ def _rescore(
 
             pool = Pool(custom, workers=workers or os.cpu_count() or 1, time_limit=time_limit)
             scorer = CustomScorer(stack.enter_context(pool))
-        elif not has_math_functions(store.connection):
+        elif not has_math_functions(store.db):
             say(
                 "this Python's SQLite was built without its math functions "
                 "(SQLITE_ENABLE_MATH_FUNCTIONS); numpy computes the same numbers, some times slower"
             )
         return rescore_store(
-            store.connection,
+            store.db,
             spec,
             selection=selection,
             scorer=scorer,
@@ -185,21 +185,21 @@ def _compare(
     from geostore.rewards.compare import compare
     from geostore.store.rewards import find_spec, get_spec
 
-    stored = find_spec(store.connection, name)
+    stored = find_spec(store.db, name)
     by_formula = stored is None or stored.kind not in ("custom", "imported")
     if by_formula:
-        other = resolve_spec(store.connection, name)
+        other = resolve_spec(store.db, name)
         if compute:
-            rescore_store(store.connection, other)
-        stored = find_spec(store.connection, other.sha256)
-    mine = find_spec(store.connection, spec.sha256)
+            rescore_store(store.db, other)
+        stored = find_spec(store.db, other.sha256)
+    mine = find_spec(store.db, spec.sha256)
     if stored is None or mine is None:
         lacking = name if stored is None else spec.name
         raise RewardError(f"the store has no rewards of {lacking!r} yet; leave out --dry-run")
     return compare(
-        store.connection,
-        get_spec(store.connection, mine.sha256),
-        get_spec(store.connection, stored.sha256),
+        store.db,
+        get_spec(store.db, mine.sha256),
+        get_spec(store.db, stored.sha256),
         min_score=min_score,
     )
 

@@ -24,7 +24,7 @@ def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -
     from geostore.store import Store
 
     with Store.open(store) as opened:
-        found = listed(opened.connection)
+        found = listed(opened.db)
     typer.echo(jsons.dumps(found, indent=2) if json else list_text(found))
 
 
@@ -41,7 +41,7 @@ def show_reward(
     from geostore.store import Store
 
     with Store.open(store) as opened:
-        found = shown(opened.connection, name)
+        found = shown(opened.db, name)
     typer.echo(jsons.dumps(found, indent=2) if json else show_text(found))
 
 
@@ -57,10 +57,10 @@ def default_reward(
     from geostore.store import Store
 
     with Store.open(store) as opened:
-        with opened.transaction():
-            chosen = set_default(opened.connection, name)
+        with opened.db.transaction():
+            chosen = set_default(opened.db, name)
         spec = RewardSpec(chosen.name, chosen.kind, chosen.parameters, chosen.code_version)
-        missing = count_missing(opened.connection, spec).computed
+        missing = count_missing(opened.db, spec).computed
     typer.echo(f"the default reward is {chosen.label}")
     if missing:
         function = chosen.parameters.get("function")

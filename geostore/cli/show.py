@@ -21,5 +21,5 @@ def show(
     from geostore.store import Store
 
     with Store.open(store) as opened:
-        stored = opened.get_trace(opened.find_trace(trace))
+        stored = opened.traces.get_trace(opened.traces.find_trace(trace))
     typer.echo(render_trace(stored, verbose=verbose))

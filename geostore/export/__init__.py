@@ -121,8 +121,8 @@ def export(
                     "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
                 }
             )
-            with store.transaction():
-                store.put_export(
+            with store.db.transaction():
+                store.traces.put_export(
                     format=format,
                     options=options,
                     trace_count=count,

@@ -90,7 +90,7 @@ class Journal:
 
     def _commit(self, batch: list[_Change]) -> list[_Result]:
         try:
-            with self._store.transaction():
+            with self._store.db.transaction():
                 values = [change.work(self._store) for change in batch]
         except BaseException as error:
             if len(batch) == 1:
@@ -125,17 +125,19 @@ class TraceJournal:
     async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
         """A response; with the first one, the photo as it was sent."""
         await self._commit(
-            lambda store: store.put_turn(self._trace_id, turn, run_id=self._run_id, photo=photo)
+            lambda store: store.traces.put_turn(
+                self._trace_id, turn, run_id=self._run_id, photo=photo
+            )
         )
 
     async def record_call(self, call: ToolCall) -> None:
         """A tool call and its result."""
-        await self._commit(lambda store: store.put_call(self._trace_id, call))
+        await self._commit(lambda store: store.traces.put_call(self._trace_id, call))
 
     async def record_failure(self, attempt: FailedAttempt) -> None:
         """A request that failed."""
         await self._commit(
-            lambda store: store.put_attempt(self._trace_id, attempt, run_id=self._run_id)
+            lambda store: store.traces.put_attempt(self._trace_id, attempt, run_id=self._run_id)
         )
 
     async def close(
@@ -145,18 +147,18 @@ class TraceJournal:
         answer = None if final_response is None else parse_answer(final_response)
 
         def work(store: Store) -> Reward | None:
-            store.close_trace(self._trace_id, closing, turn_limit=turn_limit)
+            store.traces.close_trace(self._trace_id, closing, turn_limit=turn_limit)
             if answer is None:
                 return None
-            store.put_answer(self._trace_id, PARSER_VERSION, answer)
-            spec_id = ensure_default_spec(store.connection)
-            return score_trace(store.connection, self._trace_id, spec_id)
+            store.traces.put_answer(self._trace_id, PARSER_VERSION, answer)
+            spec_id = ensure_default_spec(store.db)
+            return score_trace(store.db, self._trace_id, spec_id)
 
         return await self._commit(work)
 
     async def _commit(self, work: Callable[[Store], T]) -> T:
         def while_held(store: Store) -> T:
-            store.require_claim(self._trace_id, self._run_id)
+            store.claims.require_claim(self._trace_id, self._run_id)
             return work(store)
 
         return await self._journal.commit(while_held)

@@ -87,7 +87,7 @@ class MissingTraces:
                 continue
             missing = [int(row) for row in chunk[states == UNFINISHED]]
             known = await self.journal.commit(
-                partial(Store.known_samples, dataset_id=dataset_id, indices=missing)
+                partial(_known_samples, dataset_id=dataset_id, indices=missing)
             )
             for index, state in zip(chunk.tolist(), states.tolist(), strict=True):
                 if usable >= wanted or self.stopping.is_set():
@@ -133,14 +133,14 @@ class MissingTraces:
 
         samples = await asyncio.get_running_loop().run_in_executor(self.executor, read)
         return await self.journal.commit(
-            lambda s: {one.sample_index: s.put_sample(dataset_id, one) for one in samples}
+            lambda s: {one.sample_index: s.samples.put_sample(dataset_id, one) for one in samples}
         )
 
     async def _claim(
         self, sample_id: int, recipe_id: int, rollout: int
     ) -> ClaimedTrace | NotClaimed:
         return await self.journal.commit(
-            lambda s: s.claim(
+            lambda s: s.claims.claim(
                 sample_id=sample_id,
                 recipe_id=recipe_id,
                 rollout=rollout,
@@ -157,3 +157,7 @@ class MissingTraces:
         for sentence in describe_skipped(found):
             self.watcher.notice(sentence)
         return found.indices
+
+
+def _known_samples(store: Store, *, dataset_id: int, indices: list[int]) -> dict[int, KnownSample]:
+    return store.samples.known_samples(dataset_id=dataset_id, indices=indices)

@@ -19,7 +19,7 @@ from geostore.generate.events import Watcher
 from geostore.generate.plan import Plan, Tally
 from geostore.generate.run import generate
 from geostore.store import Durability, Store
-from geostore.store.spending import find_prices, put_prices, spent_tokens
+from geostore.store.prices import find_prices, put_prices, spent_tokens
 from geostore.teacher import Teacher, without_credentials
 
 OFFLINE_MODEL = "offline-teacher"
@@ -127,8 +127,8 @@ def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
 
     with Store.open(request.store, create=True, durability=request.durability) as store:
         if named is not None:
-            put_prices(store, address.model, named)
-        prices = named or find_prices(store, address.model)
+            put_prices(store.db, address.model, named)
+        prices = named or find_prices(store.db, address.model)
         budget = open_budget(
             store,
             model=address.model,
@@ -158,7 +158,7 @@ def open_budget(
     budget = Budget(
         model=model, max_total_tokens=max_total_tokens, max_cost=max_cost, prices=prices
     )
-    budget.spent = spent_tokens(store, model)
+    budget.spent = spent_tokens(store.db, model)
     return budget
 
 

@@ -90,7 +90,7 @@ async def generate(
         finally:
             # Where the store itself has failed, its error is the one to be seen.
             with suppress(Exception):
-                await journal.commit(lambda s: s.end_run(run_id, outcome))
+                await journal.commit(lambda s: s.runs.end_run(run_id, outcome))
 
 
 class _Run:
@@ -151,7 +151,7 @@ class _Run:
 
     async def play_all(self) -> Tally:
         dataset_id, recipe_id = await self.journal.commit(
-            lambda s: (s.put_dataset(self.dataset.facts), s.put_recipe(self.recipe))
+            lambda s: (s.samples.put_dataset(self.dataset.facts), s.recipes.put_recipe(self.recipe))
         )
         missing = MissingTraces(
             dataset=self.dataset,
@@ -259,7 +259,7 @@ class _Run:
         self.tally.closed[outcome.closing.status] += 1
         stored = None
         if self.watcher.wants_traces:
-            stored = await self.journal.commit(lambda s: s.get_trace(claimed.trace_id))
+            stored = await self.journal.commit(lambda s: s.traces.get_trace(claimed.trace_id))
         end = TraceEnd(key, claimed.sample, outcome.closing, outcome.reward)
         self.watcher.trace_ended(end, stored)
 
@@ -268,7 +268,7 @@ class _Run:
             await asyncio.sleep(CLAIM_SECONDS / 4)
             try:
                 await self.journal.commit(
-                    lambda s: s.renew_claims(self.run_id, seconds=CLAIM_SECONDS)
+                    lambda s: s.claims.renew_claims(self.run_id, seconds=CLAIM_SECONDS)
                 )
             except StoreError as error:
                 # A claim lasts several renewals, so that one may fail.

@@ -43,7 +43,7 @@ class Survey:
     ) -> Survey:
         """Read it. duplicates: rows that repeat a photo are not excluded for it."""
         states = np.zeros(num_rows, dtype=np.uint8)
-        finished = store.finished_samples(
+        finished = store.samples.finished_samples(
             dataset_id=dataset_id,
             recipe_id=recipe_id,
             rollouts=rollouts,
@@ -53,7 +53,7 @@ class Survey:
         states[finished] = FINISHED
         reasons = {}
         for state, (reason, rows) in enumerate(
-            sorted(store.excluded_samples(dataset_id).items()), _FIRST_REASON
+            sorted(store.samples.excluded_samples(dataset_id).items()), _FIRST_REASON
         ):
             if reason == "duplicate" and duplicates:
                 continue

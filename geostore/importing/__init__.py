@@ -150,14 +150,14 @@ class _Import:
         self._on_progress = on_progress
         self._seen = 0
         self._manifests: set[str] = set()
-        with store.transaction():
-            spec_id = ensure_spec(store.connection, IMPORTED_REWARD)
+        with store.db.transaction():
+            spec_id = ensure_spec(store.db, IMPORTED_REWARD)
         self._writer = ImportWriter(store, spec_id=spec_id)
 
     def leave_out_known(self, batch: list[FoundFile]) -> list[FoundFile]:
         """The files of a batch that no import has read, or that were changed since."""
         paths = [path_text(entry.file.path) for entry in batch]
-        stamps = known_stamps(self._store, paths)
+        stamps = known_stamps(self._store.db, paths)
         unread = [
             entry
             for entry, path in zip(batch, paths, strict=True)
@@ -170,7 +170,7 @@ class _Import:
     def write(self, batch: Batch, results: Results) -> None:
         """Write the traces that were read from a batch of files, in one transaction."""
         problems = []
-        with self._store.transaction():
+        with self._store.db.transaction():
             for entry, result in zip(batch, results, strict=True):
                 self._adopt_reward(entry)
                 skipped = self._put(entry, result) if isinstance(result, ReadFile) else result
@@ -188,9 +188,9 @@ class _Import:
 
     def score(self) -> None:
         """Compute the rewards of the store's default spec that are missing, if it is a formula."""
-        connection = self._store.connection
+        connection = self._store.db
         if find_default_spec(connection) is None:
-            with self._store.transaction():
+            with self._store.db.transaction():
                 ensure_default_spec(connection)
         spec = find_default_spec(connection)
         if spec is not None and spec.kind in KINDS:
@@ -224,7 +224,7 @@ class _Import:
         self._manifests.add(manifest)
         spec = read_manifest(Path(manifest)).reward_spec
         if spec is not None:
-            adopt_default_spec(self._store.connection, spec)
+            adopt_default_spec(self._store.db, spec)
 
     def _progress(self, files: int) -> None:
         self._seen += files

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geostore.identity import canonical_text
-from geostore.rewards.rescoring import store_path
-from geostore.sqlfiles import load_sql
-from geostore.store.errors import store_error
+from geostore.store import Db
 from geostore.store.rewards import StoredSpec
 from geostore.text.tables import QueryResult, format_table
 
@@ -61,23 +58,18 @@ class Comparison:
     movers: tuple[Mover, ...]
 
 
-def compare(
-    connection: sqlite3.Connection, spec: StoredSpec, other: StoredSpec, *, min_score: float
-) -> Comparison:
+def compare(db: Db, spec: StoredSpec, other: StoredSpec, *, min_score: float) -> Comparison:
     """Compare two specs by the rewards that a store has of both. Raises StoreError.
 
     Holds 24 bytes per trace, and about five times as much while ranks are made.
     """
-    try:
-        ids, scores, others = _scores(connection, spec.id, other.id)
-        known, other_known = ~np.isnan(scores), ~np.isnan(others)
-        accepted, other_accepted = scores >= min_score, others >= min_score
-        both = known & other_known
-        ids, here, there = ids[both], scores[both], others[both]
-        ranks, other_ranks = mean_ranks(-here), mean_ranks(-there)
-        movers = _movers(connection, spec.id, ids, here, there, ranks, other_ranks)
-    except sqlite3.Error as error:
-        raise store_error(error, store_path(connection)) from error
+    ids, scores, others = _scores(db, spec.id, other.id)
+    known, other_known = ~np.isnan(scores), ~np.isnan(others)
+    accepted, other_accepted = scores >= min_score, others >= min_score
+    both = known & other_known
+    ids, here, there = ids[both], scores[both], others[both]
+    ranks, other_ranks = mean_ranks(-here), mean_ranks(-there)
+    movers = _movers(db, spec.id, ids, here, there, ranks, other_ranks)
     return Comparison(
         spec=spec.label,
         other=other.label,
@@ -110,13 +102,9 @@ def _correlation(ranks: Floats, others: Floats) -> float | None:
     return float((first * second).sum()) / scale if scale else None
 
 
-def _scores(
-    connection: sqlite3.Connection, spec_id: int, other_id: int
-) -> tuple[NDArray[np.int64], Floats, Floats]:
+def _scores(db: Db, spec_id: int, other_id: int) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Trace ids, and the scores of both specs, NaN where not known."""
-    cursor = connection.execute(
-        load_sql("store", "compare_rewards"), {"spec_id": spec_id, "other_id": other_id}
-    )
+    cursor = db.run("compare_rewards", spec_id=spec_id, other_id=other_id)
     cursor.row_factory = None
     ids = [np.empty(0, dtype=np.int64)]
     scores = [np.empty((0, 2), dtype=np.float64)]
@@ -128,7 +116,7 @@ def _scores(
 
 
 def _movers(
-    connection: sqlite3.Connection,
+    db: Db,
     spec_id: int,
     ids: NDArray[np.int64],
     scores: Floats,
@@ -140,10 +128,7 @@ def _movers(
     # Of equal moves the first trace comes first, so that the same store says the same.
     order = [int(i) for i in np.lexsort((ids, -moved))[:MOVERS] if moved[i] > 0]
     chosen = [int(ids[i]) for i in order]
-    found = connection.execute(
-        load_sql("store", "moved_traces"),
-        {"spec_id": spec_id, "trace_ids": canonical_text(chosen)},
-    )
+    found = db.run("moved_traces", spec_id=spec_id, trace_ids=canonical_text(chosen))
     named = {row[0]: (row[1], row[2]) for row in found}
     return tuple(
         Mover(

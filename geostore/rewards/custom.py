@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-import sqlite3
 import sys
 from collections import Counter
 from pathlib import Path
@@ -26,10 +25,8 @@ from geostore.rewards.formulas import EARTH_RADIUS_KM
 from geostore.rewards.numeric import geoguessr_points, haversine_km
 from geostore.rewards.pool import Pool
 from geostore.rewards.specs import CUSTOM, RewardSpec
-from geostore.rewards.transactions import short_transaction
 from geostore.rewards.worker import Failed, Scored
-from geostore.sqlfiles import load_sql
-from geostore.store import utc_now
+from geostore.store import Db, Row, utc_now
 
 TIME_LIMIT = 10.0
 """Seconds per row, unless told otherwise."""
@@ -87,9 +84,7 @@ class CustomScorer:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def __call__(
-        self, connection: sqlite3.Connection, spec_id: int, *, after: int, last: int, again: bool
-    ) -> Counter[str]:
+    def __call__(self, db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
         """Write the rewards of the pending traces with ids in (after, last], some at a time.
 
         The store is not locked while the function runs. A trace that was opened
@@ -97,26 +92,23 @@ class CustomScorer:
         be loaded.
         """
         found: Counter[str] = Counter()
-        rows = connection.execute(
-            load_sql("store", "pending_responses"), {"after": after, "last": last}
-        )
-        rows.row_factory = sqlite3.Row
+        rows = db.run("pending_responses", after=after, last=last)
         # Read whole before anything is written: a reader that stays open across commits would
         # keep the log from being folded into the file.
         batch = rows.fetchall()
         for start in range(0, len(batch), _WRITTEN_AT_ONCE):
             part = batch[start : start + _WRITTEN_AT_ONCE]
             results = self._pool.run([arguments(row) for row in part])
-            self._write(connection, spec_id, part, results, again=again)
+            self._write(db, spec_id, part, results, again=again)
             found["computed"] += len(part)
             found.update(result.reason for result in results if isinstance(result, Failed))
         return found
 
     def _write(
         self,
-        connection: sqlite3.Connection,
+        db: Db,
         spec_id: int,
-        rows: list[sqlite3.Row],
+        rows: list[Row],
         results: list[Scored | Failed],
         *,
         again: bool,
@@ -140,14 +132,14 @@ class CustomScorer:
             }
             for i, (row, result) in enumerate(zip(rows, results, strict=True))
         ]
-        with short_transaction(connection):
-            connection.executemany(load_sql("store", "put_reward"), values)
+        with db.transaction():
+            db.run_many("put_reward", values)
 
 
 _PLACES = ("lat", "lon", "true_lat", "true_lon")
 
 
-def arguments(row: sqlite3.Row) -> dict[str, Any]:
+def arguments(row: Row) -> dict[str, Any]:
     """What the function is called with, of a row of ``pending_responses``.
 
     solution_str: the final response. ground_truth: ``{"lat", "lon"}`` in degrees.

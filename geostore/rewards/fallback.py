@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,11 @@ import numpy as np
 from geostore.rewards.formulas import EXTRA_TERMS
 from geostore.rewards.numeric import geoguessr_points, haversine_km, needs_extras, scores
 from geostore.rewards.specs import RewardSpec
-from geostore.sqlfiles import load_sql
-from geostore.store import utc_now
+from geostore.store import Db, utc_now
 
 
 def score_in_numpy(
-    connection: sqlite3.Connection,
+    db: Db,
     spec: RewardSpec,
     spec_id: int,
     *,
@@ -28,10 +26,7 @@ def score_in_numpy(
 
     In the caller's transaction, as the statement that it stands in for.
     """
-    found = connection.execute(
-        load_sql("store", "pending_values"),
-        {"after": after, "last": last, "extras": needs_extras(spec)},
-    ).fetchall()
+    found = db.run("pending_values", after=after, last=last, extras=needs_extras(spec)).fetchall()
     if not found:
         return 0
     ids, versions, *columns = zip(*map(tuple, found), strict=True)
@@ -40,8 +35,8 @@ def score_in_numpy(
     score = scores(spec, km, dict(zip(EXTRA_TERMS, extras, strict=True)))
     points = geoguessr_points(km)
     now = utc_now()
-    return connection.executemany(
-        load_sql("store", "put_reward"),
+    return db.run_many(
+        "put_reward",
         [
             {
                 "spec_id": spec_id,
@@ -57,7 +52,7 @@ def score_in_numpy(
             }
             for place, (trace_id, version) in enumerate(zip(ids, versions, strict=True))
         ],
-    ).rowcount
+    )
 
 
 def _known(value: Any) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 
 from geostore.errors import RewardError
@@ -17,35 +16,32 @@ from geostore.rewards.formulas import (
 )
 from geostore.rewards.rescoring import count_missing
 from geostore.rewards.specs import RewardSpec, make_spec
-from geostore.sqlfiles import load_sql
+from geostore.store import Db
 from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
 from geostore.text.tables import QueryResult, format_table
 
 
-def listed(connection: sqlite3.Connection) -> dict[str, Any]:
+def listed(db: Db) -> dict[str, Any]:
     """``{"specs": [...], "kinds": [...]}``: what the store has, and what can be computed."""
-    counts = {
-        row[0]: (row[1], row[2], row[3])
-        for row in connection.execute(load_sql("store", "count_rewards_by_spec"))
-    }
+    counts = {row[0]: (row[1], row[2], row[3]) for row in db.run("count_rewards_by_spec")}
     return {
-        "specs": [_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(connection)],
+        "specs": [_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(db)],
         "kinds": [_kind(kind) for kind in KINDS],
     }
 
 
-def shown(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+def shown(db: Db, name: str) -> dict[str, Any]:
     """One spec of the store with its missing rewards, or one kind. Raises RewardError."""
-    stored = find_spec(connection, name)
+    stored = find_spec(db, name)
     if stored is None:
         if name in KINDS:
             return _kind(name)
         raise RewardError(
             f"no reward {name!r} in this store or built in; geostore rewards list shows both"
         )
-    spec = next(s for s in listed(connection)["specs"] if s["sha256"] == stored.sha256)
+    spec = next(s for s in listed(db)["specs"] if s["sha256"] == stored.sha256)
     missing = count_missing(
-        connection,
+        db,
         RewardSpec(stored.name, stored.kind, stored.parameters, stored.code_version),
     )
     return {**spec, "missing": missing.computed}

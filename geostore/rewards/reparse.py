@@ -7,16 +7,13 @@ alone, so that an older geostore beside a newer one undoes nothing.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.identity import canonical_text
 from geostore.records import Answer
-from geostore.rewards.transactions import short_transaction
-from geostore.sqlfiles import load_sql
-from geostore.store import utc_now
+from geostore.store import Db, utc_now
 from geostore.store.rows import answer_row
 
 
@@ -28,13 +25,13 @@ class Parser:
     read: Callable[[str], Answer] = parse_answer
 
 
-def count_unread(connection: sqlite3.Connection, parser: Parser, *, chosen: bool) -> int:
+def count_unread(db: Db, parser: Parser, *, chosen: bool) -> int:
     """How many responses `read_again` would read."""
-    return len(_unread(connection, parser, chosen=chosen))
+    return len(_unread(db, parser, chosen=chosen))
 
 
 def read_again(
-    connection: sqlite3.Connection,
+    db: Db,
     parser: Parser,
     *,
     chosen: bool,
@@ -46,14 +43,12 @@ def read_again(
     chosen: only the traces in temp.candidates. Each batch of at most so many
     responses is parsed, then written in a transaction of its own; a response
     that was superseded meanwhile is not written. progress: told how many of how
-    many. Raises sqlite3.Error.
+    many. Raises StoreError.
     """
-    unread = _unread(connection, parser, chosen=chosen)
+    unread = _unread(db, parser, chosen=chosen)
     for start in range(0, len(unread), batch):
         ids = unread[start : start + batch]
-        responses = connection.execute(
-            load_sql("store", "final_responses"), {"trace_ids": canonical_text(ids)}
-        ).fetchall()
+        responses = db.run("final_responses", trace_ids=canonical_text(ids)).fetchall()
         now = utc_now()
         found = [
             {
@@ -65,14 +60,14 @@ def read_again(
             }
             for trace_id, turn, response in responses
         ]
-        with short_transaction(connection):
-            connection.executemany(load_sql("store", "put_reading"), found)
+        with db.transaction():
+            db.run_many("put_reading", found)
         if progress is not None:
             progress(start + len(ids), len(unread))
     return len(unread)
 
 
-def _unread(connection: sqlite3.Connection, parser: Parser, *, chosen: bool) -> list[int]:
+def _unread(db: Db, parser: Parser, *, chosen: bool) -> list[int]:
     statement = "unread_of_candidates" if chosen else "unread_of_all"
-    found = connection.execute(load_sql("store", statement), {"version": parser.version})
+    found = db.run(statement, version=parser.version)
     return [row[0] for row in found]

@@ -8,14 +8,12 @@ waits for one at most, and one that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-from geostore.errors import RewardError
+from geostore.errors import RewardError, StoreError
 from geostore.records import Reward
 from geostore.rewards.reparse import Parser, count_unread, read_again
 from geostore.rewards.selection import (
@@ -26,10 +24,7 @@ from geostore.rewards.selection import (
     make_temporary,
 )
 from geostore.rewards.specs import RewardSpec, ensure_spec, stored_spec
-from geostore.rewards.transactions import short_transaction
-from geostore.sqlfiles import load_sql
-from geostore.store import utc_now
-from geostore.store.errors import store_error
+from geostore.store import Db, utc_now
 from geostore.store.rewards import find_spec, list_specs
 
 Progress = Callable[[int, int], None]
@@ -54,9 +49,7 @@ class RescoreResult:
 class Scorer(Protocol):
     """Computes the rewards of a batch outside of SQLite and writes them."""
 
-    def __call__(
-        self, connection: sqlite3.Connection, spec_id: int, *, after: int, last: int, again: bool
-    ) -> Counter[str]:
+    def __call__(self, db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
         """Write the rewards of the pending traces with ids in (after, last].
 
         Gives a count under ``computed``, and one under each reason of a failure.
@@ -65,7 +58,7 @@ class Scorer(Protocol):
 
 
 def rescore(
-    connection: sqlite3.Connection,
+    db: Db,
     spec: RewardSpec,
     *,
     selection: Selection | None = None,
@@ -87,43 +80,40 @@ def rescore(
     be written, RewardError for a condition that is no SQL.
     """
     chosen = selection or Selection()
-    try:
-        make_temporary(connection)
-        if chosen.narrows:
-            choose(connection, chosen)
-        read = read_again(connection, parser or Parser(), chosen=chosen.narrows, progress=reading)
-        spec_id = ensure_spec(connection, spec, rename=rename)
-        compute = scorer or formula_scorer(connection, spec)
-        # A scorer outside of SQLite is given what it needs of a whole batch at once.
-        size = batch or (BATCH if scorer is None else 2_000)
-        found: Counter[str] = Counter()
-        done: int | None = None
-        while True:
-            pending = find_pending(connection, spec_id, chosen)
-            total = found["computed"] + pending
-            first = done is None
-            if done is None:
-                done = count_done(connection, spec_id, chosen, pending=pending)
-            for after, last in _batches(connection, size):
-                found += compute(
-                    connection,
-                    spec_id,
-                    after=after,
-                    last=last,
-                    again=chosen.again or chosen.retry,
-                )
-                if progress is not None:
-                    progress(found["computed"], total)
-            if chosen.narrows or chosen.retry or chosen.again or pending == 0 or not first:
-                break
-    except sqlite3.Error as error:
-        raise store_error(error, store_path(connection)) from error
+    make_temporary(db)
+    if chosen.narrows:
+        choose(db, chosen)
+    read = read_again(db, parser or Parser(), chosen=chosen.narrows, progress=reading)
+    spec_id = ensure_spec(db, spec, rename=rename)
+    compute = scorer or formula_scorer(db, spec)
+    # A scorer outside of SQLite is given what it needs of a whole batch at once.
+    size = batch or (BATCH if scorer is None else 2_000)
+    found: Counter[str] = Counter()
+    done: int | None = None
+    while True:
+        pending = find_pending(db, spec_id, chosen)
+        total = found["computed"] + pending
+        first = done is None
+        if done is None:
+            done = count_done(db, spec_id, chosen, pending=pending)
+        for after, last in _batches(db, size):
+            found += compute(
+                db,
+                spec_id,
+                after=after,
+                last=last,
+                again=chosen.again or chosen.retry,
+            )
+            if progress is not None:
+                progress(found["computed"], total)
+        if chosen.narrows or chosen.retry or chosen.again or pending == 0 or not first:
+            break
     computed = found.pop("computed", 0)
     return RescoreResult(computed=computed, found_done=done, read=read, failures=dict(found))
 
 
 def count_missing(
-    connection: sqlite3.Connection,
+    db: Db,
     spec: RewardSpec,
     *,
     selection: Selection | None = None,
@@ -135,101 +125,80 @@ def count_missing(
     not counted in `computed` now.
     """
     chosen = selection or Selection()
-    try:
-        make_temporary(connection)
-        if chosen.narrows:
-            choose(connection, chosen)
-        read = count_unread(connection, parser or Parser(), chosen=chosen.narrows)
-        stored = find_spec(connection, spec.sha256)
-        spec_id = stored.id if stored else 0
-        pending = find_pending(connection, spec_id, chosen)
-        done = count_done(connection, spec_id, chosen, pending=pending)
-    except sqlite3.Error as error:
-        raise store_error(error, store_path(connection)) from error
+    make_temporary(db)
+    if chosen.narrows:
+        choose(db, chosen)
+    read = count_unread(db, parser or Parser(), chosen=chosen.narrows)
+    stored = find_spec(db, spec.sha256)
+    spec_id = stored.id if stored else 0
+    pending = find_pending(db, spec_id, chosen)
+    done = count_done(db, spec_id, chosen, pending=pending)
     return RescoreResult(computed=pending, found_done=done, read=read)
 
 
-def score_trace(connection: sqlite3.Connection, trace_id: int, spec_id: int) -> Reward:
+def score_trace(db: Db, trace_id: int, spec_id: int) -> Reward:
     """Compute one trace's reward in the caller's transaction, unless it is there.
 
     Raises RewardError where the trace has no answer.
     """
-    make_temporary(connection)
-    connection.execute(load_sql("store", "clear_pending"))
-    connection.execute(
-        load_sql("store", "pending_trace"), {"trace_id": trace_id, "spec_id": spec_id}
-    )
-    if has_math_functions(connection):
-        _score_in_sqlite(connection, spec_id, after=trace_id - 1, last=trace_id, again=False)
+    make_temporary(db)
+    db.run("clear_pending")
+    db.run("pending_trace", trace_id=trace_id, spec_id=spec_id)
+    if has_math_functions(db):
+        _score_in_sqlite(db, spec_id, after=trace_id - 1, last=trace_id, again=False)
     else:
         from geostore.rewards.fallback import score_in_numpy
 
-        spec = stored_spec(next(s for s in list_specs(connection) if s.id == spec_id))
-        score_in_numpy(connection, spec, spec_id, after=trace_id - 1, last=trace_id, again=False)
-    row = connection.execute(
-        load_sql("store", "get_reward"), {"trace_id": trace_id, "spec_id": spec_id}
-    ).fetchone()
+        spec = stored_spec(next(s for s in list_specs(db) if s.id == spec_id))
+        score_in_numpy(db, spec, spec_id, after=trace_id - 1, last=trace_id, again=False)
+    row = db.run("get_reward", trace_id=trace_id, spec_id=spec_id).fetchone()
     if row is None:
         raise RewardError(f"trace {trace_id} has no answer yet, so there is no reward to compute")
     return Reward(distance_km=row[0], score=row[1], geoguessr_points=row[2])
 
 
-def has_math_functions(connection: sqlite3.Connection) -> bool:
+def has_math_functions(db: Db) -> bool:
     """Whether this connection can compute sin, exp and the like; they are a build option."""
     try:
-        connection.execute(load_sql("store", "probe_math"))
-    except sqlite3.OperationalError:
+        db.run("probe_math")
+    except StoreError:
         return False
     return True
 
 
-def formula_scorer(connection: sqlite3.Connection, spec: RewardSpec) -> Scorer:
+def formula_scorer(db: Db, spec: RewardSpec) -> Scorer:
     """What computes a spec that is a formula: SQLite, or numpy where SQLite cannot."""
-    if has_math_functions(connection):
+    if has_math_functions(db):
 
-        def in_sqlite(
-            connection: sqlite3.Connection, spec_id: int, *, after: int, last: int, again: bool
-        ) -> Counter[str]:
-            with short_transaction(connection):
-                count = _score_in_sqlite(connection, spec_id, after=after, last=last, again=again)
+        def in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
+            with db.transaction():
+                count = _score_in_sqlite(db, spec_id, after=after, last=last, again=again)
             return Counter(computed=count)
 
         return in_sqlite
 
     from geostore.rewards.fallback import score_in_numpy
 
-    def in_numpy(
-        connection: sqlite3.Connection, spec_id: int, *, after: int, last: int, again: bool
-    ) -> Counter[str]:
-        with short_transaction(connection):
-            count = score_in_numpy(connection, spec, spec_id, after=after, last=last, again=again)
+    def in_numpy(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
+        with db.transaction():
+            count = score_in_numpy(db, spec, spec_id, after=after, last=last, again=again)
         return Counter(computed=count)
 
     return in_numpy
 
 
-def store_path(connection: sqlite3.Connection) -> Path:
-    """The file that a connection is open on."""
-    return Path(connection.execute("pragma database_list").fetchone()[2])
-
-
-def _score_in_sqlite(
-    connection: sqlite3.Connection, spec_id: int, *, after: int, last: int, again: bool
-) -> int:
+def _score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> int:
     """Compute the pending traces with ids in (after, last]; how many rewards were written."""
-    return connection.execute(
-        load_sql("store", "rescore_traces"),
-        {"spec_id": spec_id, "after": after, "last": last, "again": again, "now": utc_now()},
+    return db.run(
+        "rescore_traces", spec_id=spec_id, after=after, last=last, again=again, now=utc_now()
     ).rowcount
 
 
-def _batches(connection: sqlite3.Connection, batch: int) -> Iterator[tuple[int, int]]:
+def _batches(db: Db, batch: int) -> Iterator[tuple[int, int]]:
     """The bounds (after, last] of batches of pending traces."""
     after = 0
     while True:
-        last = connection.execute(
-            load_sql("store", "pending_bounds"), {"after": after, "batch": batch}
-        ).fetchone()[0]
+        last = db.run("pending_bounds", after=after, batch=batch).fetchone()[0]
         if last is None:
             return
         yield after, last

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from geostore.errors import RewardError
-from geostore.sqlfiles import load_sql
+from geostore.errors import RewardError, StoreError
+from geostore.sqlfiles import store_statements
+from geostore.store import Db
+from geostore.store.opening import open_to_read
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -68,99 +69,84 @@ def moment(text: str, *, now: datetime | None = None) -> str:
     return found.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def make_temporary(connection: sqlite3.Connection) -> None:
+def make_temporary(db: Db) -> None:
     """Make the temporary tables and views, unless they are there. Idempotent."""
     for name in ("temp_pending", "temp_candidates", "temp_trace_extras"):
-        connection.execute(load_sql("store", name))
+        db.run(name)
 
 
-def choose(connection: sqlite3.Connection, selection: Selection) -> None:
+def choose(db: Db, selection: Selection) -> None:
     """Fill temp.candidates with what a selection narrows the traces to.
 
     Raises RewardError where the condition is no SQL expression or would do more
     than read.
     """
-    connection.execute(load_sql("store", "clear_candidates"))
-    put = load_sql("store", "put_candidate")
+    db.run("clear_candidates")
     if selection.since is None and selection.where is None:
-        connection.execute(put, {"trace_id": selection.trace_id})
+        db.run("put_candidate", trace_id=selection.trace_id)
         return
-    with _reader(connection) as reader:
-        found = _run_condition(reader, selection)
-        chosen = ({"trace_id": row[0]} for row in found)
-        try:
-            connection.executemany(
-                put,
-                (row for row in chosen if selection.trace_id in (None, row["trace_id"])),
-            )
-        except sqlite3.OperationalError as error:
-            # A condition can also fail on a row, as json_extract does on what is no JSON.
-            raise _condition_error(selection, reader, error) from error
+    with _reader(db) as reader:
+        ids = _chosen_ids(reader, selection)
+    kept = ({"trace_id": i} for i in ids if selection.trace_id in (None, i))
+    db.run_many("put_candidate", kept)
 
 
-def find_pending(connection: sqlite3.Connection, spec_id: int, selection: Selection) -> int:
+def find_pending(db: Db, spec_id: int, selection: Selection) -> int:
     """Fill temp.pending with the traces whose reward is to be computed; how many.
 
     temp.candidates must hold what `choose` chose where the selection narrows.
     spec_id: 0 for a spec that the store does not have.
     """
-    connection.execute(load_sql("store", "clear_pending"))
-    if not (selection.narrows or selection.again or selection.retry):
-        connection.execute(load_sql("store", "pending_of_all"), {"spec_id": spec_id})
+    db.run("clear_pending")
+    again, retry = selection.again, selection.retry
+    if not (selection.narrows or again or retry):
+        db.run("pending_of_all", spec_id=spec_id)
     else:
         if not selection.narrows:
-            connection.execute(load_sql("store", "clear_candidates"))
-            connection.execute(load_sql("store", "candidates_answered"))
-        connection.execute(
-            load_sql("store", "pending_of_candidates"),
-            {"spec_id": spec_id, "again": selection.again, "retry": selection.retry},
-        )
-    return _number(connection, "count_pending")
+            db.run("clear_candidates")
+            db.run("candidates_answered")
+        db.run("pending_of_candidates", spec_id=spec_id, again=again, retry=retry)
+    return db.number("count_pending")
 
 
-def count_done(
-    connection: sqlite3.Connection, spec_id: int, selection: Selection, *, pending: int
-) -> int:
+def count_done(db: Db, spec_id: int, selection: Selection, *, pending: int) -> int:
     """How many of the traces that `find_pending` looked at need nothing."""
     if selection.narrows:
-        return _number(connection, "count_candidates") - pending
-    there = _number(connection, "count_rewards", spec_id=spec_id)
+        return db.number("count_candidates") - pending
+    there = db.number("count_rewards", spec_id=spec_id)
     # A new spec has none, and need not be asked for a million traces.
-    replaced = _number(connection, "count_replaced", spec_id=spec_id) if there else 0
+    replaced = db.number("count_replaced", spec_id=spec_id) if there else 0
     return there - replaced
-
-
-def _number(connection: sqlite3.Connection, statement: str, **values: int) -> int:
-    return int(connection.execute(load_sql("store", statement), values).fetchone()[0])
 
 
 # --- conditions ------------------------------------------------------------------------------
 
 
 @contextmanager
-def _reader(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def _reader(db: Db) -> Iterator[Db]:
     """A connection of its own to the same file, which can only read it and open no other."""
-    path = Path(connection.execute("pragma database_list").fetchone()[2])
-    reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    reader = open_to_read(db.path)
     try:
         make_temporary(reader)
-        reader.execute(load_sql("store", "temp_trace_facts"))
+        reader.run("temp_trace_facts")
         yield reader
     finally:
         reader.close()
 
 
-def _run_condition(reader: sqlite3.Connection, selection: Selection) -> sqlite3.Cursor:
+def _chosen_ids(reader: Db, selection: Selection) -> list[int]:
     condition = "true" if selection.where is None else selection.where
-    reader.set_authorizer(_allow_reading)
+    statements = store_statements()
+    reader.connection.set_authorizer(_allow_reading)
     try:
         # As a value and as a condition: what fits both places is one expression.
-        reader.execute(load_sql("store", "check_condition").replace(_MARK, condition))
-        return reader.execute(
-            load_sql("store", "choose_traces").replace(_MARK, condition),
-            {"since": selection.since},
+        reader.execute(statements["check_condition"].replace(_MARK, condition))
+        chosen = reader.execute(
+            statements["choose_traces"].replace(_MARK, condition), {"since": selection.since}
         )
-    except (sqlite3.Error, ValueError) as error:
+        # A condition can also fail on a row, as json_extract does on what is no JSON.
+        return [row[0] for row in chosen]
+    except (StoreError, ValueError) as error:
         raise _condition_error(selection, reader, error) from error
 
 
@@ -174,12 +160,10 @@ def _allow_reading(
     return sqlite3.SQLITE_OK
 
 
-def _condition_error(
-    selection: Selection, reader: sqlite3.Connection, error: Exception
-) -> RewardError:
-    reader.set_authorizer(None)
-    columns = [row[0] for row in reader.execute(load_sql("store", "facts_columns"))]
+def _condition_error(selection: Selection, reader: Db, error: Exception) -> RewardError:
+    reader.connection.set_authorizer(None)
+    columns = [row[0] for row in reader.run("facts_columns")]
     return RewardError(
-        f"the condition {selection.where!r} cannot be used: {error}; "
+        f"the condition {selection.where!r} cannot be used: {error.__cause__ or error}; "
         f"the columns are: {', '.join(columns)}"
     )

@@ -7,7 +7,6 @@ decides nothing.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +19,7 @@ from geostore.rewards.formulas import (
     KINDS,
     spec_parameters,
 )
-from geostore.sqlfiles import load_sql
-from geostore.store import utc_now
+from geostore.store import Db, utc_now
 from geostore.store.rewards import SHORT, StoredSpec, default_spec, find_spec, get_spec
 
 CODE_VERSION = 1
@@ -140,16 +138,14 @@ def stored_spec(stored: StoredSpec) -> RewardSpec:
     return RewardSpec(stored.name, stored.kind, stored.parameters, stored.code_version)
 
 
-def resolve_spec(
-    connection: sqlite3.Connection, name: str, params: Mapping[str, str] | None = None
-) -> RewardSpec:
+def resolve_spec(db: Db, name: str, params: Mapping[str, str] | None = None) -> RewardSpec:
     """The spec that a name means: a built-in kind, or one of the store's by name or hash.
 
     Raises RewardError, which names both, where it is neither.
     """
     if name in KINDS:
         return make_spec(name, params)
-    found = find_spec(connection, name)
+    found = find_spec(db, name)
     if found is None:
         known = ", ".join(KINDS)
         raise RewardError(
@@ -166,33 +162,29 @@ def resolve_spec(
 # --- rows ------------------------------------------------------------------------------------
 
 
-def ensure_spec(connection: sqlite3.Connection, spec: RewardSpec, *, rename: bool = False) -> int:
+def ensure_spec(db: Db, spec: RewardSpec, *, rename: bool = False) -> int:
     """Record a spec by its hash; its id. Begins no transaction of its own.
 
     rename: give a spec that is there the name that this one has.
     """
-    stored = find_spec(connection, spec.sha256)
+    stored = find_spec(db, spec.sha256)
     if stored is None:  # asked first, so that a spec that is there needs no write lock
-        connection.execute(
-            load_sql("store", "put_reward_spec"),
-            {
-                "sha256": spec.sha256,
-                "name": spec.name,
-                "kind": spec.kind,
-                "parameters": canonical_text(spec.parameters),
-                "code_version": spec.code_version,
-                "now": utc_now(),
-            },
+        db.run(
+            "put_reward_spec",
+            sha256=spec.sha256,
+            name=spec.name,
+            kind=spec.kind,
+            parameters=canonical_text(spec.parameters),
+            code_version=spec.code_version,
+            now=utc_now(),
         )
-        stored = get_spec(connection, spec.sha256)
+        stored = get_spec(db, spec.sha256)
     if rename and stored.name != spec.name:
-        connection.execute(
-            load_sql("store", "rename_reward_spec"), {"spec_id": stored.id, "name": spec.name}
-        )
+        db.run("rename_reward_spec", spec_id=stored.id, name=spec.name)
     return stored.id
 
 
-def ensure_default_spec(connection: sqlite3.Connection) -> int:
+def ensure_default_spec(db: Db) -> int:
     """The id of the spec under which a trace that closes is scored.
 
     That is the store's default; a store without one gets geoguessr. Where the
@@ -200,47 +192,47 @@ def ensure_default_spec(connection: sqlite3.Connection) -> int:
     too, and the default's own rewards are left to a rescore. Raises RewardError
     where the default is of a kind that is not known here.
     """
-    stored = default_spec(connection)
+    stored = default_spec(db)
     if stored is None:
-        spec_id = ensure_spec(connection, make_spec())
-        connection.execute(load_sql("store", "make_reward_spec_default"), {"spec_id": spec_id})
+        spec_id = ensure_spec(db, make_spec())
+        db.run("make_reward_spec_default", spec_id=spec_id)
         # Read again: another process may have been first.
-        stored = default_spec(connection)
+        stored = default_spec(db)
         assert stored is not None
     if stored.kind in _NOT_BY_FORMULA:
-        return ensure_spec(connection, make_spec())
+        return ensure_spec(db, make_spec())
     _require_known(stored)
     return stored.id
 
 
-def find_default_spec(connection: sqlite3.Connection) -> RewardSpec | None:
+def find_default_spec(db: Db) -> RewardSpec | None:
     """The store's default, None where it has none yet."""
-    stored = default_spec(connection)
+    stored = default_spec(db)
     return None if stored is None else stored_spec(stored)
 
 
-def adopt_default_spec(connection: sqlite3.Connection, spec: RewardSpec) -> bool:
+def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
     """Make a spec the default of a store that has none, if it can be computed; whether it is."""
     if spec.kind not in KINDS or spec.code_version != CODE_VERSION:
         return False
-    spec_id = ensure_spec(connection, spec)
-    found = connection.execute(load_sql("store", "make_reward_spec_default"), {"spec_id": spec_id})
+    spec_id = ensure_spec(db, spec)
+    found = db.run("make_reward_spec_default", spec_id=spec_id)
     return found.rowcount > 0
 
 
-def set_default(connection: sqlite3.Connection, name: str) -> StoredSpec:
+def set_default(db: Db, name: str) -> StoredSpec:
     """Make a spec the store's default: one it has, by name or hash, or a built-in kind.
 
     Raises RewardError. To be called inside a transaction.
     """
-    stored = find_spec(connection, name)
+    stored = find_spec(db, name)
     if stored is None:
-        ensure_spec(connection, resolve_spec(connection, name))
-        stored = get_spec(connection, name)
+        ensure_spec(db, resolve_spec(db, name))
+        stored = get_spec(db, name)
     if stored.kind not in _NOT_BY_FORMULA:
         _require_known(stored)
-    connection.execute(load_sql("store", "clear_default_reward_spec"))
-    connection.execute(load_sql("store", "set_default_reward_spec"), {"spec_id": stored.id})
+    db.run("clear_default_reward_spec")
+    db.run("set_default_reward_spec", spec_id=stored.id)
     return stored
 
 

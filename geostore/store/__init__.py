@@ -1,4 +1,4 @@
-"""The SQLite file of a store: the only rooms that know SQLite's errors, rows and statements."""
+"""The SQLite file of a store: the only room that knows SQLite's errors, rows and statements."""
 
 from geostore.store.checking import (
     FileCheck,
@@ -8,13 +8,17 @@ from geostore.store.checking import (
     iter_trace_ids,
     turn_versions,
 )
+from geostore.store.claims import ClaimedTrace, NotClaimed
+from geostore.store.db import Db, Row, utc_now
 from geostore.store.opening import Durability
+from geostore.store.samples import KnownSample, Retry
 from geostore.store.snapshot import ENDED, Filter, Scope, Snapshot, open_snapshot
-from geostore.store.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store, utc_now
+from geostore.store.store import Store
 
 __all__ = [
     "ENDED",
     "ClaimedTrace",
+    "Db",
     "Durability",
     "FileCheck",
     "FileState",
@@ -22,6 +26,7 @@ __all__ = [
     "KnownSample",
     "NotClaimed",
     "Retry",
+    "Row",
     "Scope",
     "Snapshot",
     "Store",

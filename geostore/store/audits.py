@@ -7,13 +7,11 @@ generate beside it has opened again meanwhile.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 import orjson
 
@@ -21,8 +19,8 @@ from geostore.identity import canonical_text
 from geostore.records import Answer, ImageFacts, ImportedRecipe, Recipe, Sample, ToolCall, Turn
 from geostore.sqlfiles import load_sql
 from geostore.store import rows
-from geostore.store.errors import store_error
-from geostore.store.store import Store, utc_now
+from geostore.store.db import Db, Row, Rows, utc_now
+from geostore.store.recipes import Recipes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +63,24 @@ class FlagCount:
     examples: tuple[str, ...]
 
 
-def put_suite(store: Store, checks: Mapping[str, int]) -> int:
+def put_suite(db: Db, checks: Mapping[str, int]) -> int:
     """Record a set of checks, name to version; its id."""
     text = canonical_text(dict(checks))
-    _run(store, "put_audit_suite", checks=text, now=utc_now())
-    return int(_run(store, "find_audit_suite", checks=text).fetchone()[0])
+    db.run("put_audit_suite", checks=text, now=utc_now())
+    return int(db.run("find_audit_suite", checks=text).fetchone()[0])
 
 
-def other_suites(store: Store, suite_id: int) -> dict[int, dict[str, int]]:
+def other_suites(db: Db, suite_id: int) -> dict[int, dict[str, int]]:
     """The sets of checks of traces that were last audited with another set, by id."""
-    found = _run(store, "other_audit_suites", suite_id=suite_id)
+    found = db.run("other_audit_suites", suite_id=suite_id)
     return {row["id"]: orjson.loads(row["checks"]) for row in found}
 
 
 class Reading:
     """The traces of a store that are to be audited, as they were at one moment."""
 
-    def __init__(self, store: Store, recipes: dict[int, Recipe | ImportedRecipe]) -> None:
-        self._store = store
+    def __init__(self, db: Db, recipes: dict[int, Recipe | ImportedRecipe]) -> None:
+        self._db = db
         self._recipes = recipes
 
     def pending(self, *, after: int, batch: int, older_suite: int | None) -> list[PendingTrace]:
@@ -91,7 +89,7 @@ class Reading:
         older_suite: None for those that are new or have changed, else those last
         audited with that set of checks.
         """
-        found = self._run("audit_pending", after=after, batch=batch, older_suite=older_suite)
+        found = self._db.run("audit_pending", after=after, batch=batch, older_suite=older_suite)
         return [self._pending(row) for row in found.fetchall()]
 
     def texts(
@@ -99,8 +97,8 @@ class Reading:
     ) -> Iterator[tuple[int, tuple[Turn, ...], tuple[ToolCall, ...]]]:
         """Turns and calls of each of these traces, which ascend; one trace in memory at a time."""
         ids = canonical_text(list(trace_ids))
-        turns = _grouped(self._run("snapshot_turns", trace_ids=ids))
-        calls = _grouped(self._run("snapshot_tool_calls", trace_ids=ids))
+        turns = _grouped(self._db.run("turns_of_traces", trace_ids=ids))
+        calls = _grouped(self._db.run("tool_calls_of_traces", trace_ids=ids))
         next_turns, next_calls = next(turns, None), next(calls, None)
         for trace_id in trace_ids:
             mine, theirs = [], []
@@ -117,12 +115,10 @@ class Reading:
     def check(self, name: str, trace_ids: Sequence[int]) -> dict[int, str]:
         """What the statement of ``sql/audit/`` with this name finds: trace to detail."""
         statement = load_sql("audit", name)
-        found = self._store.connection.execute(
-            statement, {"trace_ids": canonical_text(list(trace_ids))}
-        )
+        found = self._db.execute(statement, {"trace_ids": canonical_text(list(trace_ids))})
         return {row["trace_id"]: row["detail"] for row in found}
 
-    def _pending(self, row: sqlite3.Row) -> PendingTrace:
+    def _pending(self, row: Row) -> PendingTrace:
         return PendingTrace(
             trace_id=row["id"],
             closed_at=row["closed_at"],
@@ -139,34 +135,25 @@ class Reading:
         if recipe_id not in self._recipes:
             if len(self._recipes) >= _MOST_RECIPES:
                 self._recipes.clear()
-            self._recipes[recipe_id] = self._store.get_recipe(recipe_id)
+            self._recipes[recipe_id] = Recipes(self._db).get_recipe(recipe_id)
         return self._recipes[recipe_id]
-
-    def _run(self, statement: str, **values: Any) -> sqlite3.Cursor:
-        return self._store.connection.execute(load_sql("store", statement), values)
 
 
 _MOST_RECIPES = 1_000  # kept between batches; a store may have one for each of its traces
 
 
 @contextmanager
-def reading(store: Store, recipes: dict[int, Recipe | ImportedRecipe]) -> Iterator[Reading]:
+def reading(db: Db, recipes: dict[int, Recipe | ImportedRecipe]) -> Iterator[Reading]:
     """Read at one moment of the store. recipes: kept from one reading to the next.
 
     Raises StoreError where SQLite refuses.
     """
-    try:
-        store.connection.execute("begin")
-        try:
-            yield Reading(store, recipes)
-        finally:
-            store.connection.execute("commit")
-    except sqlite3.Error as error:
-        raise store_error(error, store.path) from error
+    with db.reading():
+        yield Reading(db, recipes)
 
 
 def put_audits(
-    store: Store,
+    db: Db,
     suite_id: int,
     audited: Sequence[Audited],
     *,
@@ -191,9 +178,8 @@ def put_audits(
     ]
     flags = [[a.trace.trace_id, *flag] for a in audited for flag in a.flags]
     now = utc_now()
-    with store.transaction():
-        recorded = _execute(
-            store,
+    with db.transaction():
+        recorded = db.run(
             "put_audits",
             suite_id=suite_id,
             audits=canonical_text(found),
@@ -201,21 +187,21 @@ def put_audits(
             now=now,
         ).fetchall()
         ids = canonical_text([row["trace_id"] for row in recorded])
-        _execute(store, "drop_flags", trace_ids=ids, kept=canonical_text(sorted(kept)))
-        _execute(store, "put_flags", flags=canonical_text(flags), trace_ids=ids, now=now)
+        db.run("drop_flags", trace_ids=ids, kept=canonical_text(sorted(kept)))
+        db.run("put_flags", flags=canonical_text(flags), trace_ids=ids, now=now)
     return len(recorded)
 
 
-def flag_same_responses(store: Store, flag: str, version: int) -> None:
+def flag_same_responses(db: Db, flag: str, version: int) -> None:
     """Bring the flag for words that two recipes' traces share up to date, over all audits."""
-    with store.transaction():
-        _execute(store, "drop_same_response_flags", flag=flag)
-        _execute(store, "put_same_response_flags", flag=flag, version=version, now=utc_now())
+    with db.transaction():
+        db.run("drop_same_response_flags", flag=flag)
+        db.run("put_same_response_flags", flag=flag, version=version, now=utc_now())
 
 
-def flag_counts(store: Store) -> tuple[int, dict[str, FlagCount]]:
+def flag_counts(db: Db) -> tuple[int, dict[str, FlagCount]]:
     """How many traces were audited, and what each check that flagged any has flagged."""
-    first, *others = _run(store, "flag_counts").fetchall()
+    first, *others = db.run("flag_counts").fetchall()
     counts = {
         row["flag"]: FlagCount(row["traces"], tuple(orjson.loads(row["examples"])))
         for row in others
@@ -223,21 +209,7 @@ def flag_counts(store: Store) -> tuple[int, dict[str, FlagCount]]:
     return first["traces"], counts
 
 
-def _run(store: Store, statement: str, **values: Any) -> sqlite3.Cursor:
-    try:
-        return _execute(store, statement, **values)
-    except sqlite3.Error as error:
-        raise store_error(error, store.path) from error
-
-
-def _execute(store: Store, statement: str, **values: Any) -> sqlite3.Cursor:
-    return store.connection.execute(load_sql("store", statement), values)
-
-
-def _grouped(found: sqlite3.Cursor) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Rows of one trace after another, without their trace."""
+def _grouped(found: Rows) -> Iterator[tuple[int, list[Row]]]:
+    """The rows of one trace after another."""
     for trace_id, group in groupby(found, key=itemgetter("trace_id")):
-        values = [dict(row) for row in group]
-        for row in values:
-            del row["trace_id"]
-        yield trace_id, values
+        yield trace_id, list(group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from array import array
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from pathlib import Path
 import orjson
 
 from geostore.errors import StoreError
-from geostore.sqlfiles import load_sql
-from geostore.store.errors import store_error
-from geostore.store.snapshot import connect_to_read
+from geostore.store.db import Db, Row
+from geostore.store.opening import open_to_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +42,19 @@ class FileCheck:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._state = FileState()
-        self._connection: sqlite3.Connection | None = None
+        self._db: Db | None = None
         self._thread = threading.Thread(target=self._run, name="file check", daemon=True)
 
     def __enter__(self) -> FileCheck:
-        self._connection = connect_to_read(self._path)
+        self._db = open_to_read(self._path)
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        assert self._connection is not None
-        self._connection.interrupt()
+        assert self._db is not None
+        self._db.connection.interrupt()
         self._thread.join()
-        self._connection.close()
+        self._db.close()
 
     def result(self) -> FileState:
         """What was found, when all is read."""
@@ -64,16 +62,16 @@ class FileCheck:
         return self._state
 
     def _run(self) -> None:
-        assert self._connection is not None
+        assert self._db is not None
         try:
-            for row in self._connection.execute(load_sql("store", "integrity_check")):
+            for row in self._db.run("integrity_check"):
                 if row[0] != "ok":
                     # Some findings are a list in one text, under a heading of SQLite's.
                     lines = str(row[0]).splitlines()
                     self._state.damage += [line for line in lines if not line.startswith("***")]
-            for row in self._connection.execute(load_sql("store", "foreign_key_check")):
+            for row in self._db.run("foreign_key_check"):
                 self._state.lost.append(LostReference(row[0], row[1], row[2]))
-        except sqlite3.Error as error:
+        except StoreError as error:
             self._state.damage.append(str(error))
 
 
@@ -91,19 +89,14 @@ class TraceIds:
 
 def iter_trace_ids(path: Path) -> Iterator[TraceIds]:
     """The traces with a response, dataset by dataset, by row number. Raises StoreError."""
-    try:
-        with closing(connect_to_read(path)) as connection:
-            ids = [row["id"] for row in connection.execute(load_sql("store", "snapshot_datasets"))]
-            for dataset_id in ids:
-                found = TraceIds(dataset_id, array("q"), array("q"))
-                for row in connection.execute(
-                    load_sql("store", "traces_with_turns"), {"dataset_id": dataset_id}
-                ):
-                    found.traces.append(row[0])
-                    found.samples.append(row[1])
-                yield found
-    except sqlite3.Error as error:
-        raise store_error(error, path) from error
+    with closing(open_to_read(path)) as db:
+        ids = [row["id"] for row in db.run("snapshot_datasets")]
+        for dataset_id in ids:
+            of_dataset = TraceIds(dataset_id, array("q"), array("q"))
+            for row in db.run("traces_with_turns", dataset_id=dataset_id):
+                of_dataset.traces.append(row[0])
+                of_dataset.samples.append(row[1])
+            yield of_dataset
 
 
 def turn_versions(path: Path, trace_id: int, turn: int) -> dict[str, str]:
@@ -118,12 +111,10 @@ def find_photo(path: Path, trace_id: int, sha256: str) -> int | None:
     return None if row is None else int(row["sample_index"])
 
 
-def _first(path: Path, statement: str, **values: object) -> sqlite3.Row | None:
+def _first(path: Path, statement: str, **values: object) -> Row | None:
     try:
-        with closing(connect_to_read(path)) as connection:
-            found: sqlite3.Row | None = connection.execute(
-                load_sql("store", statement), values
-            ).fetchone()
-            return found
-    except (sqlite3.Error, StoreError):
-        return None  # it only explains what was found; that it cannot be read is told elsewhere
+        with closing(open_to_read(path)) as db:
+            row: Row | None = db.run(statement, **values).fetchone()
+            return row
+    except StoreError:
+        return None  # this only explains a finding; that the store cannot be read is told elsewhere

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from geostore.errors import StoreError, StoreLockedError
+from geostore.errors import RowRefused, StoreError, StoreLockedError
 
 
 def store_error(error: sqlite3.Error, path: Path) -> StoreError:
@@ -13,6 +13,8 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
 
     Source: https://www.sqlite.org/rescode.html
     """
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
+        return RowRefused(f"{path}: {error}")
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -6,12 +6,12 @@ it is a conflict, and the caller is told so.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from geostore.answers import PARSER_VERSION
+from geostore.errors import RowRefused
 from geostore.identity import canonical_text
 from geostore.records import (
     Answer,
@@ -25,10 +25,8 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
-from geostore.sqlfiles import load_sql
-from geostore.store import rows
-from geostore.store.errors import store_error
-from geostore.store.store import Store, utc_now
+from geostore.store.db import Db, Row, utc_now
+from geostore.store.store import Store
 
 Variant = Literal["geostore", "history", "log"]
 """The form of a file: an export of ours that proved itself, or one of the older scripts'."""
@@ -81,9 +79,9 @@ class Conflict:
     why: str
 
 
-def known_stamps(store: Store, paths: Iterable[str]) -> dict[str, str]:
+def known_stamps(db: Db, paths: Iterable[str]) -> dict[str, str]:
     """Of some absolute paths, those that were imported, with the stamps they had then."""
-    found = _run(store, "find_imports", paths=canonical_text(list(paths)))
+    found = db.run("find_imports", paths=canonical_text(list(paths)))
     return {row["path"]: row["stamp"] for row in found}
 
 
@@ -107,23 +105,19 @@ class ImportWriter:
         To be called inside `Store.transaction`. Raises ValueError where the file's
         values are none that the tables take; then nothing of it is written.
         """
-        connection = self._store.connection
-        connection.execute("savepoint file")
         try:
-            return self._put(file, trace)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, OverflowError) as error:
-            connection.execute("rollback to file")
-            # What was remembered may have been taken back with it.
+            with self._store.db.savepoint():
+                return self._put(file, trace)
+        except RowRefused as error:
+            # The rows of these ids may have been taken back too.
             self._datasets.clear()
             self._recipes.clear()
-            raise ValueError(str(error)) from error
-        finally:
-            connection.execute("release file")
+            raise ValueError(str(error.__cause__)) from error
 
     def _put(
         self, file: ImportedFile, trace: ImportedTrace
     ) -> Literal["imported"] | Conflict | None:
-        known = self._run("find_import", path=file.path, sha256=file.sha256).fetchone()
+        known = self._store.db.run("find_import", path=file.path, sha256=file.sha256).fetchone()
         if known["path_sha256"] not in (None, file.sha256):
             return Conflict("the file was changed after it was imported; the store keeps its trace")
         if known["trace_id"] is not None:
@@ -137,7 +131,7 @@ class ImportWriter:
             "recipe_id": self._recipe(trace),
             "rollout": trace.rollout,
         }
-        there = self._run("find_trace_id", **key).fetchone()
+        there = self._store.db.run("find_trace_id", **key).fetchone()
         if there is not None:
             if not self._is_same(there["id"], there["status"], trace):
                 return Conflict(
@@ -152,27 +146,25 @@ class ImportWriter:
 
     def _put_trace(self, key: dict[str, int], trace: ImportedTrace) -> int:
         photo = trace.photo
-        trace_id = int(
-            self._run(
-                "put_imported_trace",
-                **key,
-                status=trace.status,
-                stop_reason=trace.stop_reason,
-                turn_limit=trace.turn_limit,
-                sent_sha256=photo.sha256 if photo else None,
-                sent_pixels_xxh128=photo.pixels_xxh128 if photo else None,
-                sent_width=photo.width if photo else None,
-                sent_height=photo.height if photo else None,
-                now=utc_now(),
-            ).fetchone()[0]
+        trace_id = self._store.db.number(
+            "put_imported_trace",
+            **key,
+            status=trace.status,
+            stop_reason=trace.stop_reason,
+            turn_limit=trace.turn_limit,
+            sent_sha256=photo.sha256 if photo else None,
+            sent_pixels_xxh128=photo.pixels_xxh128 if photo else None,
+            sent_width=photo.width if photo else None,
+            sent_height=photo.height if photo else None,
+            now=utc_now(),
         )
         for turn in trace.turns:
-            self._store.put_turn(trace_id, turn, run_id=None)
+            self._store.traces.put_turn(trace_id, turn, run_id=None)
         for call in trace.calls:
-            self._store.put_call(trace_id, call)
-        self._store.put_answer(trace_id, PARSER_VERSION, trace.answer)
+            self._store.traces.put_call(trace_id, call)
+        self._store.traces.put_answer(trace_id, PARSER_VERSION, trace.answer)
         if trace.reward is not None:
-            self._run(
+            self._store.db.run(
                 "put_imported_reward",
                 trace_id=trace_id,
                 spec_id=self._spec_id,
@@ -189,15 +181,9 @@ class ImportWriter:
         identity = (facts.fingerprint, "" if facts.fingerprint else facts.path)
         if identity not in self._datasets:
             if trace.dataset_seen:
-                dataset_id = self._store.put_dataset(facts)
+                dataset_id = self._store.samples.put_dataset(facts)
             else:
-                self._run("put_unseen_dataset", **rows.dataset_row(facts), now=utc_now())
-                found = (
-                    self._run("find_unseen_dataset", path=facts.path)
-                    if facts.fingerprint is None
-                    else self._run("find_dataset", fingerprint=facts.fingerprint)
-                )
-                dataset_id = int(found.fetchone()[0])
+                dataset_id = self._store.samples.put_unseen_dataset(facts)
             self._datasets[identity] = dataset_id
         return self._datasets[identity]
 
@@ -205,7 +191,7 @@ class ImportWriter:
         sample = trace.sample
         found = self._place(dataset_id, sample.sample_index)
         if found is None:
-            return self._store.put_sample(dataset_id, sample).sample_id
+            return self._store.samples.put_sample(dataset_id, sample).sample_id
         apart = max(abs(found["lat"] - sample.lat), abs(found["lon"] - sample.lon))
         if apart > SAME_PLACE_DEGREES:
             return Conflict(
@@ -214,24 +200,25 @@ class ImportWriter:
             )
         return int(found["id"])
 
-    def _place(self, dataset_id: int, sample_index: int) -> sqlite3.Row | None:
-        found = self._run("find_sample_place", dataset_id=dataset_id, sample_index=sample_index)
-        row: sqlite3.Row | None = found.fetchone()
+    def _place(self, dataset_id: int, sample_index: int) -> Row | None:
+        row: Row | None = self._store.db.run(
+            "find_sample_place", dataset_id=dataset_id, sample_index=sample_index
+        ).fetchone()
         return row
 
     def _recipe(self, trace: ImportedTrace) -> int:
         if trace.recipe_sha256 not in self._recipes:
-            self._recipes[trace.recipe_sha256] = self._store.put_recipe(trace.recipe)
+            self._recipes[trace.recipe_sha256] = self._store.recipes.put_recipe(trace.recipe)
         return self._recipes[trace.recipe_sha256]
 
     def _is_same(self, trace_id: int, status: str, trace: ImportedTrace) -> bool:
         """Whether a file says of a trace what the store says, in another layout perhaps."""
         return status == trace.status and _said(
-            self._store.trace_turns(trace_id), self._store.trace_calls(trace_id)
+            self._store.traces.trace_turns(trace_id), self._store.traces.trace_calls(trace_id)
         ) == _said(trace.turns, trace.calls)
 
     def _put_import(self, file: ImportedFile, variant: str, stated_index: int, id: int) -> None:
-        self._run(
+        self._store.db.run(
             "put_import",
             path=file.path,
             sha256=file.sha256,
@@ -242,19 +229,9 @@ class ImportWriter:
             now=utc_now(),
         )
 
-    def _run(self, statement: str, **values: Any) -> sqlite3.Cursor:
-        return self._store.connection.execute(load_sql("store", statement), values)
-
 
 def _said(turns: Sequence[Turn], calls: Sequence[ToolCall]) -> tuple[Any, ...]:
     return (
         [(turn.response, turn.reasoning) for turn in turns],
         [(call.turn, call.name, call.raw_arguments, call.success) for call in calls],
     )
-
-
-def _run(store: Store, statement: str, **values: Any) -> sqlite3.Cursor:
-    try:
-        return store.connection.execute(load_sql("store", statement), values)
-    except sqlite3.Error as error:
-        raise store_error(error, store.path) from error

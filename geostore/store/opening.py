@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from geostore.errors import StoreError
+from geostore.store.db import Db
 from geostore.store.errors import store_error
 from geostore.store.migrations import migrate
 from geostore.store.requirements import native_functions, require_platform, require_sqlite
@@ -18,8 +19,8 @@ BUSY_TIMEOUT = 30.0
 """Seconds to wait for another process's transaction; they are all short."""
 
 
-def connect(path: Path, *, create: bool, durability: Durability, wait: float) -> sqlite3.Connection:
-    """A connection to a store that is up to date, in autocommit mode.
+def open_db(path: Path, *, create: bool, durability: Durability, wait: float) -> Db:
+    """A connection to a store, for reading and writing.
 
     create: make the store where there is none. wait: seconds for a lock of
     another process. Raises StoreError (not there, not a store, read-only, full,
@@ -66,7 +67,7 @@ def connect(path: Path, *, create: bool, durability: Durability, wait: float) ->
         if isinstance(error, sqlite3.Error):
             raise store_error(error, path) from error
         raise
-    return connection
+    return Db(path, connection)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, wait: float) -> str:
@@ -83,3 +84,22 @@ def _use_write_ahead_log(connection: sqlite3.Connection, wait: float) -> str:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.01)
+
+
+def open_to_read(path: Path) -> Db:
+    """A connection that cannot write. Another thread than the caller's may use it.
+
+    The store must have been opened for writing before, so that its schema is there.
+    Raises StoreError.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
+    connection.row_factory = sqlite3.Row
+    return Db(path, connection)

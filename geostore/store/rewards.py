@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from geostore.errors import RewardError
-from geostore.sqlfiles import load_sql
+from geostore.store.db import Db
 
 _HASH = re.compile(r"[0-9a-f]{4,64}")
 SHORT = 8
@@ -36,23 +35,23 @@ class StoredSpec:
         return f"{self.name} ({self.sha256[:SHORT]})"
 
 
-def list_specs(connection: sqlite3.Connection) -> list[StoredSpec]:
+def list_specs(db: Db) -> list[StoredSpec]:
     """All specs, the oldest first."""
-    return _find(connection, None)
+    return _find(db, None)
 
 
-def default_spec(connection: sqlite3.Connection) -> StoredSpec | None:
+def default_spec(db: Db) -> StoredSpec | None:
     """The store's default; None where nothing was scored yet."""
-    found = _find(connection, None, default=True)
+    found = _find(db, None, default=True)
     return found[0] if found else None
 
 
-def find_spec(connection: sqlite3.Connection, name: str) -> StoredSpec | None:
+def find_spec(db: Db, name: str) -> StoredSpec | None:
     """The spec with a name, or whose hash begins so (four digits or more); None without one.
 
     Raises RewardError where it may be more than one.
     """
-    found = [spec for spec in _find(connection, name) if spec.name == name or _HASH.fullmatch(name)]
+    found = [spec for spec in _find(db, name) if spec.name == name or _HASH.fullmatch(name)]
     if len(found) > 1:
         raise RewardError(
             f"{name!r} may be {' or '.join(spec.label for spec in found)}; give the hash"
@@ -60,11 +59,11 @@ def find_spec(connection: sqlite3.Connection, name: str) -> StoredSpec | None:
     return found[0] if found else None
 
 
-def get_spec(connection: sqlite3.Connection, name: str) -> StoredSpec:
+def get_spec(db: Db, name: str) -> StoredSpec:
     """Like `find_spec`. Raises RewardError, which names those there are, without one."""
-    found = find_spec(connection, name)
+    found = find_spec(db, name)
     if found is None:
-        known = ", ".join(spec.label for spec in list_specs(connection)) or "none yet"
+        known = ", ".join(spec.label for spec in list_specs(db)) or "none yet"
         raise RewardError(
             f"the store has no reward {name!r}; it has: {known}. "
             "Compute one with: geostore rescore --reward ..."
@@ -72,31 +71,18 @@ def get_spec(connection: sqlite3.Connection, name: str) -> StoredSpec:
     return found
 
 
-def _find(
-    connection: sqlite3.Connection, name: str | None, *, default: bool = False
-) -> list[StoredSpec]:
-    found = connection.execute(
-        load_sql("store", "find_reward_specs"), {"name": name, "default": int(default)}
-    )
+def _find(db: Db, name: str | None, *, default: bool = False) -> list[StoredSpec]:
+    rows = db.run("find_reward_specs", name=name, default=int(default)).fetchall()
     return [
         StoredSpec(
-            id=spec_id,
-            sha256=sha256,
-            name=stored_name,
-            kind=kind,
-            parameters=orjson.loads(parameters),
-            code_version=code_version,
-            is_default=bool(is_default),
-            created_at=created_at,
+            id=row["id"],
+            sha256=row["sha256"],
+            name=row["name"],
+            kind=row["kind"],
+            parameters=orjson.loads(row["parameters"]),
+            code_version=row["code_version"],
+            is_default=bool(row["is_default"]),
+            created_at=row["created_at"],
         )
-        for (
-            spec_id,
-            sha256,
-            stored_name,
-            kind,
-            parameters,
-            code_version,
-            is_default,
-            created_at,
-        ) in found
+        for row in rows
     ]

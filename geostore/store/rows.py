@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -26,8 +25,8 @@ from geostore.records import (
     TraceKey,
     Turn,
 )
+from geostore.store.db import Row
 
-Row = Mapping[str, Any] | sqlite3.Row
 _RECIPE_JSON = ("tools", "limits", "extra_body")
 _RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
 _TURN_FIELDS = tuple(field.name for field in fields(Turn))
@@ -129,8 +128,8 @@ def turn_row(turn: Turn) -> dict[str, Any]:
 
 
 def turn_record(row: Row) -> Turn:
-    """From trace_turns."""
-    return Turn(**dict(row))
+    """From turns_of_traces."""
+    return Turn(**{name: row[name] for name in _TURN_FIELDS})
 
 
 def tool_call_row(call: ToolCall) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def tool_call_row(call: ToolCall) -> dict[str, Any]:
 
 
 def tool_call_record(row: Row) -> ToolCall:
-    """From trace_tool_calls."""
+    """From tool_calls_of_traces."""
     box = (row["box_left"], row["box_top"], row["box_right"], row["box_bottom"])
     image = None
     if row["image_sha256"] is not None:
@@ -206,7 +205,7 @@ def attempt_row(attempt: FailedAttempt) -> dict[str, Any]:
 
 
 def attempt_record(row: Row) -> FailedAttempt:
-    """From trace_attempts."""
+    """From attempts_of_traces."""
     return FailedAttempt(
         turn=row["turn"],
         error_class=row["error_class"],

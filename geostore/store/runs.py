@@ -1,24 +1,65 @@
-"""A generate process as a row of the store: who it is, with what, and whose claims are void."""
+"""Generate processes as rows: who they are, with what they run, and whose claims are void."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from geostore.store import Store
+from geostore.identity import canonical_text
+from geostore.store.db import Db, Row, utc_now
 from geostore.store.processes import host_name, is_alive, start_mark
 
+if TYPE_CHECKING:
+    from geostore.store.store import Store
 
-def start_run(store: Store, *, arguments: dict[str, Any]) -> int:
+
+class Runs:
+    """The topic `runs` of a store."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    def start_run(
+        self,
+        *,
+        arguments: Mapping[str, Any],
+        versions: Mapping[str, str],
+        host: str,
+        pid: int,
+        process_started: str | None,
+    ) -> int:
+        """Record a process that is about to generate; its id. `arguments` holds no secret."""
+        return self._db.number(
+            "start_run",
+            arguments=canonical_text(dict(arguments)),
+            versions=canonical_text(dict(versions)),
+            host=host,
+            pid=pid,
+            process_started=process_started,
+            now=utc_now(),
+        )
+
+    def end_run(self, run_id: int, outcome: str) -> None:
+        """Record how a run ended and give back its claims; the first outcome stays."""
+        self._db.run("release_claims", run_id=run_id)
+        self._db.run("end_run", run_id=run_id, outcome=outcome, now=utc_now())
+
+    def claiming_runs(self) -> list[Row]:
+        """The runs that hold claims: id, host, pid, process_started."""
+        return self._db.run("open_runs").fetchall()
+
+
+def start_run(store: Store, *, arguments: Mapping[str, Any]) -> int:
     """Record this process, and give back what processes that no longer live have claimed."""
     host = host_name()
-    for run in store.claiming_runs():
+    for run in store.runs.claiming_runs():
         if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
-            store.end_run(run["id"], "killed")
-    return store.start_run(
+            store.runs.end_run(run["id"], "killed")
+    return store.runs.start_run(
         arguments=arguments,
         versions=versions(),
         host=host,
@@ -31,9 +72,9 @@ def versions() -> dict[str, str]:
     """The versions that decide which bytes an image comes out in, and what was sent how."""
     from PIL import features
 
-    found = {name: version(name) for name in ("geostore", "pillow", "openai", "datasets")}
+    packages = {name: version(name) for name in ("geostore", "pillow", "openai", "datasets")}
     return {
-        **found,
+        **packages,
         "libjpeg": str(features.version("libjpeg_turbo") or features.version("jpg")),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,

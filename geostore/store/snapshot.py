@@ -7,14 +7,11 @@ more in memory than one batch, however large the store is.
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
 
 from geostore.identity import canonical_text
 from geostore.records import (
@@ -27,12 +24,11 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
-from geostore.sqlfiles import load_sql
 from geostore.store import rows
-from geostore.store.errors import store_error
+from geostore.store.db import Db, Row, Rows
+from geostore.store.opening import open_to_read
 from geostore.store.rewards import StoredSpec, default_spec, get_spec
-
-T = TypeVar("T")
+from geostore.store.traces import rows_of_traces
 
 ENDED: tuple[Status, ...] = ("answered", "exhausted")
 """The statuses of traces that came to an end with a response."""
@@ -72,10 +68,10 @@ class Scope:
 class Snapshot:
     """A store as it was when this was opened. Made by `open_snapshot`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, db: Db) -> None:
+        self._db = db
         self._datasets = {
-            int(row["id"]): rows.dataset_record(row) for row in self._run("snapshot_datasets")
+            int(row["id"]): rows.dataset_record(row) for row in self._db.run("snapshot_datasets")
         }
         self._recipes: dict[int, Recipe | ImportedRecipe] = {}
 
@@ -115,10 +111,9 @@ class Snapshot:
             found = self._rows(dataset_id, every, with_turns=True)
             while batch := found.fetchmany(_LARGE_BATCH):
                 ids = canonical_text([row["id"] for row in batch])
-                counted = self._run(
+                missing += self._db.number(
                     "snapshot_unaudited", trace_ids=ids, checks=canonical_text(dict(checks))
                 )
-                missing += int(counted.fetchone()[0])
         return missing
 
     def traces_of(self, trace_ids: Sequence[int]) -> list[tuple[int, StoredTrace]]:
@@ -126,7 +121,9 @@ class Snapshot:
 
         Meant for a few: each is looked up by itself.
         """
-        looked_up = (self._run("get_trace", trace_id=trace_id).fetchone() for trace_id in trace_ids)
+        looked_up = (
+            self._db.run("get_trace", trace_id=trace_id).fetchone() for trace_id in trace_ids
+        )
         found = [row for row in looked_up if row is not None]
         traces: list[StoredTrace] = []
         for dataset_id, group in groupby(found, key=lambda row: int(row["dataset_id"])):
@@ -139,13 +136,13 @@ class Snapshot:
         Raises RewardError where the filter names one that the store does not have.
         """
         if filters.reward is None:
-            return default_spec(self._connection)
-        return get_spec(self._connection, filters.reward)
+            return default_spec(self._db)
+        return get_spec(self._db, filters.reward)
 
-    def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> sqlite3.Cursor:
+    def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> Rows:
         statuses = None if filters.statuses is None else canonical_text(list(filters.statuses))
         spec = self.reward_spec(filters)
-        return self._run(
+        return self._db.run(
             "snapshot_traces",
             dataset_id=dataset_id,
             spec_id=None if spec is None else spec.id,
@@ -157,18 +154,18 @@ class Snapshot:
             exclude_flags=canonical_text(flags) if (flags := list(filters.exclude_flags)) else None,
         )
 
-    def _batch(self, batch: list[sqlite3.Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
-        ids = canonical_text([row["id"] for row in batch])
-        turns = _by_trace(self._run("snapshot_turns", trace_ids=ids), rows.turn_record)
-        calls = _by_trace(self._run("snapshot_tool_calls", trace_ids=ids), rows.tool_call_record)
-        failures = _by_trace(self._run("snapshot_attempts", trace_ids=ids), rows.attempt_record)
+    def _batch(self, batch: list[Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
+        ids = [row["id"] for row in batch]
+        turns = rows_of_traces(self._db, "turns_of_traces", ids, rows.turn_record)
+        calls = rows_of_traces(self._db, "tool_calls_of_traces", ids, rows.tool_call_record)
+        failures = rows_of_traces(self._db, "attempts_of_traces", ids, rows.attempt_record)
         for row in batch:
             key = row["id"]
             yield self._trace(row, dataset, turns[key], calls[key], failures[key])
 
     def _trace(
         self,
-        row: sqlite3.Row,
+        row: Row,
         dataset: DatasetFacts,
         turns: list[Turn],
         calls: list[ToolCall],
@@ -186,49 +183,20 @@ class Snapshot:
 
     def _recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         if recipe_id not in self._recipes:
-            row = self._run("get_recipe", recipe_id=recipe_id).fetchone()
+            row = self._db.run("get_recipe", recipe_id=recipe_id).fetchone()
             self._recipes[recipe_id] = rows.recipe_record(row)
         return self._recipes[recipe_id]
-
-    def _run(self, statement: str, **values: Any) -> sqlite3.Cursor:
-        return self._connection.execute(load_sql("store", statement), values)
-
-
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; another thread than the caller's may use it."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.row_factory = sqlite3.Row
-    return connection
 
 
 @contextmanager
 def open_snapshot(path: Path) -> Iterator[Snapshot]:
-    """The store at `path`, which must be open (and so migrated) already, for reading.
+    """The store at `path`, which must be open (and so have its schema) already, for reading.
 
     Raises StoreError, also for what SQLite refuses while it is read.
     """
+    db = open_to_read(path)
     try:
-        connection = connect_to_read(path)
-        try:
-            connection.execute("begin")
-            yield Snapshot(connection)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise store_error(error, path) from error
-
-
-def _by_trace(
-    found: Iterable[sqlite3.Row], record: Callable[[dict[str, Any]], T]
-) -> defaultdict[int, list[T]]:
-    """Records in their order, by the trace they belong to."""
-    grouped: defaultdict[int, list[T]] = defaultdict(list)
-    for row in found:
-        values = dict(row)
-        grouped[values.pop("trace_id")].append(record(values))
-    return grouped
+        db.execute("begin")
+        yield Snapshot(db)
+    finally:
+        db.close()

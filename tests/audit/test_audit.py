@@ -85,7 +85,7 @@ def builder(store: Store, photos: Path) -> StoreBuilder:
 def flags(store: Store) -> dict[str, dict[str, str]]:
     """Trace name to what it is flagged with, and the detail; traces without flags too."""
     found: dict[str, dict[str, str]] = {}
-    for row in store.connection.execute(
+    for row in store.db.connection.execute(
         "select s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout as name,"
         " f.flag, f.detail from audits a join traces t on t.id = a.trace_id"
         " join samples s on s.id = t.sample_id join recipes r on r.id = t.recipe_id"
@@ -100,21 +100,21 @@ def flags(store: Store) -> dict[str, dict[str, str]]:
 def rows(store: Store) -> list[tuple[Any, ...]]:
     """All that an audit wrote, but for when."""
     suites = "select id, checks from audit_suites"
-    checks = {row["id"]: row["checks"] for row in store.connection.execute(suites)}
+    checks = {row["id"]: row["checks"] for row in store.db.connection.execute(suites)}
     looked_at = [
         (row["trace_id"], checks[row["suite_id"]], *tuple(row)[2:5])
-        for row in store.connection.execute("select * from audits order by trace_id")
+        for row in store.db.connection.execute("select * from audits order by trace_id")
     ]
     found = "select trace_id, flag, version, detail from trace_flags order by trace_id, flag"
-    return looked_at + [tuple(row) for row in store.connection.execute(found)]
+    return looked_at + [tuple(row) for row in store.db.connection.execute(found)]
 
 
 def say(store: Store, name: str, sentence: str, *, turn: int = 1) -> None:
     """Put a sentence into what a tool told the teacher."""
-    changed = store.connection.execute(
+    changed = store.db.connection.execute(
         "update tool_calls set observation = observation || ' ' || ?"
         " where trace_id = ? and turn = ?",
-        (sentence, store.find_trace(name), turn),
+        (sentence, store.traces.find_trace(name), turn),
     )
     assert changed.rowcount
 
@@ -318,7 +318,7 @@ def test_what_the_teacher_said_first_is_no_leak(builder: StoreBuilder) -> None:
     assert found[before] == {}
     assert set(found[after]) == {"leaked_coordinates", "leaked_place"}
     say(builder.store, before, "More exactly, in Nimes.")
-    builder.store.connection.execute("delete from audits")
+    builder.store.db.connection.execute("delete from audits")
     audit(builder.store)
     assert flags(builder.store)[before] == {"leaked_place": "observation of turn 1: Nimes"}
 
@@ -459,7 +459,7 @@ def test_every_word_that_the_tools_say_of_any_photo_is_known(builder: StoreBuild
     for number, recipe in enumerate((every_tool, pixel)):
         script = ["".join(calls[at : at + 4]) for at in range(0, len(calls), 3)]
         builder.play(number, [*script, NEAR], recipe=recipe, turn_limit=99)
-    said = builder.store.connection.execute("select observation from tool_calls")
+    said = builder.store.db.connection.execute("select observation from tool_calls")
     text = " ".join(re.sub(r'"[^"]*"', " ", row[0]) for row in said)
     words = set(re.findall(r"[a-z_]+(?:-[a-z]+)*", re.sub(r"\w*\d\w*", " ", text.lower())))
     assert sorted(words - OWN_WORDS - set(TOOLS)) == []
@@ -601,14 +601,14 @@ def test_audits_between_leave_what_one_at_the_end_does(
         once = rows(store)
         assert audit(store).newly_audited == 0
         assert rows(store) == once
-        store.connection.execute("delete from audits")
-        assert store.connection.execute("select count(*) from trace_flags").fetchone()[0] == 0
+        store.db.connection.execute("delete from audits")
+        assert store.db.connection.execute("select count(*) from trace_flags").fetchone()[0] == 0
         audit(store)
         assert rows(store) == once
 
 
 def _can_go_on(store: Store, row: int, recipe: int) -> bool:
-    found = store.connection.execute(
+    found = store.db.connection.execute(
         "select t.status, t.stop_reason from traces t join samples s on s.id = t.sample_id"
         " join recipes r on r.id = t.recipe_id where s.sample_index = ? and (r.tools = '[]') = ?",
         (row, recipe),
@@ -639,7 +639,7 @@ def test_an_answer_that_was_read_anew_is_audited_anew(builder: StoreBuilder) -> 
     name = builder.play(0, [answer(0.0, 0.0)])
     audit(builder.store)
     assert set(flags(builder.store)[name]) == {"null_island"}
-    builder.store.connection.execute(
+    builder.store.db.connection.execute(
         "insert into answers (trace_id, parser_version, lat, lon, form, created_at)"
         " select trace_id, parser_version + 1, 1.0, 2.0, form, created_at from answers"
     )
@@ -688,8 +688,10 @@ def test_a_trace_that_is_taken_up_while_it_is_looked_at_is_left_to_the_next_audi
     kept = builder.play(1, [NEAR])
 
     def taken_up(subject: Subject) -> str | None:
-        with Store.open(builder.store.path, durability="normal") as other, other.transaction():
-            other.claim(sample_id=1, recipe_id=1, rollout=1, run_id=1, turn_limit=9, seconds=60.0)
+        with Store.open(builder.store.path, durability="normal") as other, other.db.transaction():
+            other.claims.claim(
+                sample_id=1, recipe_id=1, rollout=1, run_id=1, turn_limit=9, seconds=60.0
+            )
         return "seen"
 
     checks = {"odd_frame": replace(CHECKS["odd_frame"], find=taken_up)}
@@ -724,7 +726,7 @@ def test_an_export_leaves_out_flagged_traces_and_records_that_it_did(
     c, d = ((tmp_path / name / "manifest.json").read_bytes() for name in "cd")
     assert c == d
     assert json.loads(c)["filter"]["exclude_flags"] == ["null_island", "repeated_text"]
-    last = store.connection.execute("select options from exports order by id desc").fetchone()
+    last = store.db.connection.execute("select options from exports order by id desc").fetchone()
     assert json.loads(last["options"])["filter"] == json.loads(c)["filter"]
 
 

@@ -81,7 +81,7 @@ def test_a_weighted_reward_is_the_sum_of_its_terms(
     played: Traces, params: dict[str, str], scores: list[float | None]
 ) -> None:
     """And what one term does not know, the sum does not know."""
-    rescore(played.connection, make_spec("weighted", params))
+    rescore(played.db, make_spec("weighted", params))
     found = [score for (score,) in played.rows("score")]
     assert found == [None if s is None else pytest.approx(s) for s in scores]
     assert [km is None for (km,) in played.rows("distance_km")] == [False, False, True]
@@ -165,26 +165,26 @@ def test_a_file_that_is_no_reward_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_reward_is_found_by_name_or_by_its_hash(traces: Traces) -> None:
-    connection = traces.connection
+    db = traces.db
     mine = make_spec("linear", {"max": "5000"}, name="mine")
-    ensure_spec(connection, mine)
-    assert get_spec(connection, "mine").sha256 == mine.sha256
-    assert get_spec(connection, mine.sha256[:4]).sha256 == mine.sha256
-    assert resolve_spec(connection, "mine").sha256 == mine.sha256
-    assert resolve_spec(connection, "linear") == make_spec("linear")
+    ensure_spec(db, mine)
+    assert get_spec(db, "mine").sha256 == mine.sha256
+    assert get_spec(db, mine.sha256[:4]).sha256 == mine.sha256
+    assert resolve_spec(db, "mine").sha256 == mine.sha256
+    assert resolve_spec(db, "linear") == make_spec("linear")
     with pytest.raises(RewardError, match=rf"no reward 'yours'; it has: mine \({mine.sha256[:8]}"):
-        get_spec(connection, "yours")
+        get_spec(db, "yours")
     with pytest.raises(RewardError, match="has its parameters already"):
-        resolve_spec(connection, "mine", {"max": "3"})
-    ensure_spec(connection, make_spec("linear", {"max": "6000"}, name="mine"))
+        resolve_spec(db, "mine", {"max": "3"})
+    ensure_spec(db, make_spec("linear", {"max": "6000"}, name="mine"))
     with pytest.raises(RewardError, match=r"may be mine .* or mine .*; give the hash"):
-        get_spec(connection, "mine")
+        get_spec(db, "mine")
 
 
 def test_the_commands_list_show_and_choose(played: Traces) -> None:
     """As a person goes about it: compute, look, choose, and be told what is missing."""
     path = played.path
-    rescore(played.connection, make_spec())
+    rescore(played.db, make_spec())
     played.connection.execute("update reward_specs set is_default = 1")
     played.connection.close()
     store = ("--store", path)
@@ -207,7 +207,7 @@ def test_the_commands_list_show_and_choose(played: Traces) -> None:
     assert "computed 0, found done 3" in said("rescore", *store)
     assert "lack" not in said("rewards", "default", "mine", *store)
     with Store.open(path) as opened:
-        default = default_spec(opened.connection)
+        default = default_spec(opened.db)
         assert default is not None
         assert default.name == "mine"
     assert "no reward 'golf'" in refused("rewards", "default", "golf", *store)
@@ -229,7 +229,7 @@ def store_of_six(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("six")
     with Store.open(folder / "geostore.db", create=True, durability="normal") as store:
         fill(StoreBuilder(store, make_dataset(folder / "photos")))
-        rescore(store.connection, make_spec("threshold", {"km": "100"}, name="near"))
+        rescore(store.db, make_spec("threshold", {"km": "100"}, name="near"))
     return folder / "geostore.db"
 
 
@@ -314,12 +314,12 @@ def test_a_comparison_counts_ranks_accepted_traces_and_movers(traces: Traces) ->
     for degrees in (1.0, 5.0, 10.0, 60.0, 120.0):
         traces.answered((0.0, degrees))
     traces.answered(None)
-    connection = traces.connection
+    db = traces.db
     linear, near = make_spec("linear"), make_spec("threshold", {"km": "600"})
     for spec in (linear, near):
-        rescore(connection, spec)
-    one, other = (get_spec(connection, spec.sha256) for spec in (linear, near))
-    found = compare(connection, one, other, min_score=0.5)
+        rescore(db, spec)
+    one, other = (get_spec(db, spec.sha256) for spec in (linear, near))
+    found = compare(db, one, other, min_score=0.5)
     assert (found.compared, found.only, found.other_only, found.neither) == (5, 0, 0, 1)
     assert (found.accepted_both, found.accepted_only, found.accepted_other) == (2, 2, 0)
     ranks, others = [1, 2, 3, 4, 5], [1.5, 1.5, 4, 4, 4]
@@ -331,15 +331,15 @@ def test_a_comparison_counts_ranks_accepted_traces_and_movers(traces: Traces) ->
         ("2-aaaaaaaa-1", 2.0, 1.5),
     ]
     assert found.movers[0].distance_km == pytest.approx(1111.95, abs=0.01)
-    same = compare(connection, one, one, min_score=0.5)
+    same = compare(db, one, one, min_score=0.5)
     assert (same.rho, same.movers) == (pytest.approx(1.0), ())
 
 
 def test_a_comparison_of_nothing_is_not_defined(traces: Traces) -> None:
     spec = make_spec()
-    rescore(traces.connection, spec)
-    one = get_spec(traces.connection, spec.sha256)
-    found = compare(traces.connection, one, one, min_score=0.5)
+    rescore(traces.db, spec)
+    one = get_spec(traces.db, spec.sha256)
+    found = compare(traces.db, one, one, min_score=0.5)
     assert (found.compared, found.rho, found.movers) == (0, None, ())
 
 
@@ -358,6 +358,6 @@ def test_the_command_compares_and_computes_what_it_needs(played: Traces) -> None
 
 def test_one_trace_is_enough_for_a_selection_of_one(played: Traces) -> None:
     """A selection narrows what is looked at, so that nothing else counts as done."""
-    rescore(played.connection, make_spec())
-    found = rescore(played.connection, make_spec(), selection=Selection(trace_id=2))
+    rescore(played.db, make_spec())
+    found = rescore(played.db, make_spec(), selection=Selection(trace_id=2))
     assert (found.computed, found.found_done) == (0, 1)

@@ -328,8 +328,8 @@ def test_what_the_server_received_follows_from_the_store(
                 retry=retry,
             )
         with Store.open(store_path) as store:
-            ids = [row["id"] for row in store.connection.execute("select id from traces")]
-            traces = [store.get_trace(trace_id) for trace_id in ids]
+            ids = [row["id"] for row in store.db.connection.execute("select id from traces")]
+            traces = [store.traces.get_trace(trace_id) for trace_id in ids]
         received = [canonical_json(with_hashes(body)) for body in server.bodies]
     by_hash = {sha256_hex(body): body for body in received}
     assert len(traces) == 3

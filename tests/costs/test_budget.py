@@ -90,18 +90,20 @@ def path(tmp_path: Path) -> Path:
     where = tmp_path / "geostore.db"
     with Store.open(where, create=True) as store:
         run_id = start_run(store)
-        claimed = store.claim(
-            sample_id=store.put_sample(store.put_dataset(DATASET), SAMPLE).sample_id,
-            recipe_id=store.put_recipe(RECIPE),
+        claimed = store.claims.claim(
+            sample_id=store.samples.put_sample(
+                store.samples.put_dataset(DATASET), SAMPLE
+            ).sample_id,
+            recipe_id=store.recipes.put_recipe(RECIPE),
             rollout=1,
             run_id=run_id,
             turn_limit=10,
             seconds=60,
         )
         assert isinstance(claimed, ClaimedTrace)
-        store.put_turn(claimed.trace_id, PAID, run_id=run_id, photo=SENT)
-        store.put_attempt(claimed.trace_id, BILLED, run_id=run_id)
-        store.put_attempt(claimed.trace_id, UNBILLED, run_id=run_id)
+        store.traces.put_turn(claimed.trace_id, PAID, run_id=run_id, photo=SENT)
+        store.traces.put_attempt(claimed.trace_id, BILLED, run_id=run_id)
+        store.traces.put_attempt(claimed.trace_id, UNBILLED, run_id=run_id)
     return where
 
 
@@ -129,5 +131,5 @@ def test_a_budget_goes_on_from_what_earlier_runs_spent(path: Path) -> None:
 
 def test_without_a_limit_nothing_is_added_up(path: Path) -> None:
     with Store.open(path) as store:
-        store.connection.set_trace_callback(lambda statement: pytest.fail(statement))
+        store.db.connection.set_trace_callback(lambda statement: pytest.fail(statement))
         assert open_budget(store, model="test", prices=PRICES) is None

@@ -24,7 +24,7 @@ from geostore.query.reader import ask, open_reader
 from geostore.query.stats import format_text, stats
 from geostore.records import Turn
 from geostore.store import Store, migrations
-from geostore.store.spending import find_prices, put_prices, spent_tokens
+from geostore.store.prices import find_prices, put_prices, spent_tokens
 from geostore.text.phrases import format_cost
 from tests.query.test_reader import Batch, insert
 
@@ -218,8 +218,8 @@ BILLED = {
 def path(tmp_path: Path) -> Path:
     """Model m: five turns in four traces of two recipes, a billed failure; model n: one turn."""
     where = tmp_path / "geostore.db"
-    with Store.open(where, create=True) as store, store.transaction():
-        batch = Batch(store.connection)
+    with Store.open(where, create=True) as store, store.db.transaction():
+        batch = Batch(store.db)
         batch.dataset("photos")
         batch.recipe("aaaaaaaa", "m", tools='[{"name":"zoom"}]')
         batch.recipe("bbbbbbbb", "m", tools="[]")
@@ -232,7 +232,7 @@ def path(tmp_path: Path) -> Path:
         batch.placed(samples[0], 3, 10, 0.99)
         for attempt, usage in enumerate((json.dumps(BILLED), None), start=1):
             insert(
-                store.connection,
+                store.db.connection,
                 "attempts",
                 trace_id=open_trace,
                 attempt=attempt,
@@ -243,30 +243,30 @@ def path(tmp_path: Path) -> Path:
                 created_at="now",
             )
         # What no run asked for was imported, and nobody paid for it here.
-        run_id = store.start_run(
+        run_id = store.runs.start_run(
             arguments={}, versions={}, host="test", pid=1, process_started=None
         )
-        store.connection.execute("update turns set run_id = ?", (run_id,))
+        store.db.connection.execute("update turns set run_id = ?", (run_id,))
     return where
 
 
 def price(path: Path, model: str, prices: Prices) -> None:
     with Store.open(path) as store:
-        put_prices(store, model, prices)
+        put_prices(store.db, model, prices)
 
 
 def test_later_prices_replace_earlier_ones_and_the_same_change_nothing(path: Path) -> None:
     with Store.open(path) as store:
-        assert find_prices(store, "m") is None
-        put_prices(store, "m", PRICES)
-        assert find_prices(store, "m") == PRICES
-        (before,) = store.connection.execute("select * from prices").fetchall()
-        put_prices(store, "m", PRICES)
-        (after,) = store.connection.execute("select * from prices").fetchall()
+        assert find_prices(store.db, "m") is None
+        put_prices(store.db, "m", PRICES)
+        assert find_prices(store.db, "m") == PRICES
+        (before,) = store.db.connection.execute("select * from prices").fetchall()
+        put_prices(store.db, "m", PRICES)
+        (after,) = store.db.connection.execute("select * from prices").fetchall()
         assert tuple(before) == tuple(after)
-        put_prices(store, "m", Prices(1, 2))
-        assert find_prices(store, "m") == Prices(1, 2)
-        assert find_prices(store, "n") is None
+        put_prices(store.db, "m", Prices(1, 2))
+        assert find_prices(store.db, "m") == Prices(1, 2)
+        assert find_prices(store.db, "n") is None
 
 
 def test_a_store_from_before_prices_gets_their_table(
@@ -281,31 +281,31 @@ def test_a_store_from_before_prices_gets_their_table(
     connection.close()
     assert tables == []
     with Store.open(where) as store:
-        put_prices(store, "m", PRICES)
-        assert find_prices(store, "m") == PRICES
+        put_prices(store.db, "m", PRICES)
+        assert find_prices(store.db, "m") == PRICES
 
 
 def test_all_of_a_models_turns_and_billed_failures_are_added_up(path: Path) -> None:
     """Turn n has 100 n prompt and 10 completion tokens, 50 cached in the second; over recipes."""
     with Store.open(path) as store:
-        found = spent_tokens(store, "m")
+        found = spent_tokens(store.db, "m")
         assert found == Usage(
             prompt_tokens=100 + 200 + 100 + 100 + 100 + 1000,
             completion_tokens=5 * 10 + 50,
             cached_tokens=50 + 400,
             total_tokens=600 + 50 + 1050,
         )
-        assert spent_tokens(store, "n") == Usage(100, 10, 0, 110)
-        assert spent_tokens(store, "none") == Usage()
+        assert spent_tokens(store.db, "n") == Usage(100, 10, 0, 110)
+        assert spent_tokens(store.db, "none") == Usage()
 
 
 def test_adding_up_does_not_read_the_turns_themselves(path: Path) -> None:
     """Their texts are most of a store; three million of them would be read at each start."""
-    from geostore.sqlfiles import load_sql
+    from geostore.sqlfiles import store_statements
 
     with Store.open(path) as store:
-        plan = store.connection.execute(
-            "explain query plan " + load_sql("store", "spent_tokens"), {"model": "m"}
+        plan = store.db.connection.execute(
+            "explain query plan " + store_statements()["spent_tokens"], {"model": "m"}
         ).fetchall()
     steps = [row["detail"] for row in plan]
     assert any("COVERING INDEX turns_by_run" in step for step in steps)
@@ -361,15 +361,15 @@ def test_python_sqlite_and_duckdb_add_up_alike(path: Path) -> None:
         {"prompt_tokens": True, "prompt_tokens_details": [], "total_tokens": 12},
         {"completion_tokens": 3, "prompt_tokens_details": None},
     ]
-    with Store.open(path) as store, store.transaction():
-        put_prices(store, "m", PRICES)
-        store.connection.execute(
+    with Store.open(path) as store, store.db.transaction():
+        put_prices(store.db, "m", PRICES)
+        store.db.connection.execute(
             "update turns set completion_tokens = null, total_tokens = null, cached_tokens = 9999"
             " where trace_id = 2"
         )
         for attempt, usage in enumerate(odd, start=1):
             insert(
-                store.connection,
+                store.db.connection,
                 "attempts",
                 trace_id=1,
                 attempt=attempt,
@@ -380,8 +380,8 @@ def test_python_sqlite_and_duckdb_add_up_alike(path: Path) -> None:
                 created_at="now",
             )
     with Store.open(path) as store:
-        found = spent_tokens(store, "m")
-        turns = [t for i in range(1, 5) for t in store.trace_turns(i)]
+        found = spent_tokens(store.db, "m")
+        turns = [t for i in range(1, 5) for t in store.traces.trace_turns(i)]
     expected = usage_of_json(json.dumps(BILLED))
     for one in [*map(usage_of_turn, turns), *(usage_of_json(json.dumps(u)) for u in odd)]:
         expected += one

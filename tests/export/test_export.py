@@ -85,7 +85,7 @@ def traces_of(folder: Path) -> dict[str, Any]:
 
 
 def stored(store: Store, name: str) -> StoredTrace:
-    return store.get_trace(store.find_trace(name))
+    return store.traces.get_trace(store.traces.find_trace(name))
 
 
 def as_sent(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -315,7 +315,7 @@ def test_a_trace_without_a_reward_stops_the_export_and_is_named(
 ) -> None:
     """What was not scored yet must not pass for an answer that could not be read."""
     name = StoreBuilder(own_store, dataset).play(1, [answer(1.0, 2.0)])
-    own_store.connection.execute("delete from rewards")
+    own_store.db.connection.execute("delete from rewards")
     with pytest.raises(ExportError, match=f"{name} has no reward.*geostore rescore"):
         export(own_store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -377,7 +377,7 @@ def test_an_image_that_comes_out_differently_stops_the_export(
 ) -> None:
     """What is embedded is what was sent, or the trace is named and nothing is written."""
     name = StoreBuilder(own_store, dataset).play(0, [ZOOM_IN, answer(1.0, 2.0)])
-    own_store.connection.execute("update tool_calls set image_sha256 = 'ab'")
+    own_store.db.connection.execute("update tool_calls set image_sha256 = 'ab'")
     with pytest.raises(ExportError, match=f"{name}: image 1 comes out in other bytes"):
         export(own_store, tmp_path / "out", images="files")
     assert not (tmp_path / "out").exists()
@@ -522,7 +522,7 @@ def test_several_recipes_are_told_apart_by_their_hash(
 
 def stored_hash(store: Store, recipe: str) -> str:
     tools = "= '[]'" if recipe == "toolless" else "<> '[]'"
-    row = store.connection.execute(f"select sha256 from recipes where tools {tools}")
+    row = store.db.connection.execute(f"select sha256 from recipes where tools {tools}")
     return str(row.fetchone()[0])[:8]
 
 
@@ -615,7 +615,7 @@ def test_the_manifest_vouches_for_every_file(store: Store, tmp_path: Path) -> No
 def test_an_export_is_a_row_of_the_store(store: Store, tmp_path: Path) -> None:
     """Which export was made, of what and how, can be asked of the store."""
     result = export(store, tmp_path / "out", format="jsonl", filters=Filter(max_distance_km=100.0))
-    row = store.connection.execute("select * from exports order by id desc limit 1").fetchone()
+    row = store.db.connection.execute("select * from exports order by id desc limit 1").fetchone()
     assert (row["format"], row["trace_count"], row["sha256"]) == ("jsonl", 2, result.sha256)
     assert row["path"] == str(tmp_path / "out") == str(result.path)
     assert json.loads(row["options"])["filter"]["max_distance_km"] == 100.0
@@ -641,13 +641,13 @@ def test_a_failure_half_way_leaves_the_earlier_export(
     out = tmp_path / "out"
     export(own_store, out)
     before = files_of(out)
-    own_store.connection.execute("delete from rewards where trace_id = 3")
-    own_store.connection.execute("update samples set country = 'other'")
+    own_store.db.connection.execute("delete from rewards where trace_id = 3")
+    own_store.db.connection.execute("update samples set country = 'other'")
     with pytest.raises(ExportError, match="has no reward"):
         export(own_store, out)
     assert files_of(out) == before
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out"}
-    assert own_store.connection.execute("select count(*) from exports").fetchone()[0] == 1
+    assert own_store.db.connection.execute("select count(*) from exports").fetchone()[0] == 1
 
 
 def test_an_export_that_cannot_be_recorded_is_not_put_in_place(
@@ -658,7 +658,7 @@ def test_an_export_that_cannot_be_recorded_is_not_put_in_place(
     out = tmp_path / "out"
     export(own_store, out)
     before = files_of(out)
-    own_store.connection.execute("pragma busy_timeout = 0")
+    own_store.db.connection.execute("pragma busy_timeout = 0")
     other = sqlite3.connect(own_store.path, isolation_level=None)
     try:
         other.execute("begin immediate")
@@ -690,7 +690,7 @@ def test_an_export_that_cannot_be_put_in_place_is_not_recorded(
         export(own_store, out, messages="full")
     assert files_of(out) == before
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out"}
-    assert own_store.connection.execute("select count(*) from exports").fetchone()[0] == 1
+    assert own_store.db.connection.execute("select count(*) from exports").fetchone()[0] == 1
 
 
 def test_an_export_that_a_killed_process_put_aside_is_put_back(
@@ -795,7 +795,7 @@ def test_a_snapshot_stands_still_while_traces_are_added(
         traces = snapshot.traces(Filter())
         first = next(traces)
         builder.play(3, [answer(1.0, 2.0)])
-        own_store.connection.execute("update traces set stop_reason = 'changed'")
+        own_store.db.connection.execute("update traces set stop_reason = 'changed'")
         later = list(traces)
         assert list(snapshot.traces(Filter())) == [first, *later]
     assert [trace.key.sample_index for trace in (first, *later)] == [0, 1, 2]

@@ -118,7 +118,7 @@ def test_a_trace_whose_photo_is_not_known_has_no_messages_and_is_named_by_the_ex
         )
     connection.close()
     with Store.open(damaged) as store:
-        trace = store.get_trace(1)
+        trace = store.traces.get_trace(1)
         with pytest.raises(ImageError, match="which photo was sent") as refused:
             sent_messages(trace)
         assert refused.value.kind == "unknown"

@@ -25,7 +25,7 @@ def generate(server: TeacherServer, photos: Path, store: Path, *options: str):  
 
 def count(store: Path, statement: str) -> int:
     with Store.open(store) as opened:
-        return int(opened.connection.execute(statement).fetchone()[0])
+        return int(opened.db.connection.execute(statement).fetchone()[0])
 
 
 @pytest.mark.parametrize(

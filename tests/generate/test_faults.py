@@ -60,7 +60,7 @@ def whole(photo_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def attempts(store: Path) -> list[tuple[str, int | None, str | None]]:
     with Store.open(store) as opened:
         query = "select error_class, http_status, usage from attempts"
-        return [tuple(row) for row in opened.connection.execute(query)]
+        return [tuple(row) for row in opened.db.connection.execute(query)]
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -157,7 +157,7 @@ def test_an_answer_cut_at_the_token_limit_is_kept_as_what_it_is(
             "(select count(*) from tool_calls where trace_id = traces.id) "
             "from traces join turns on turns.trace_id = traces.id where finish_reason = 'length'"
         )
-        (row,) = opened.connection.execute(query).fetchall()
+        (row,) = opened.db.connection.execute(query).fetchall()
     assert tuple(row) == ("exhausted", "truncated", "length", half, 0)
 
 

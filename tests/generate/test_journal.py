@@ -23,7 +23,7 @@ def names(path: Path) -> set[str]:
 
 
 def put(number: int):  # type: ignore[no-untyped-def]
-    return lambda store: store.put_dataset(
+    return lambda store: store.samples.put_dataset(
         replace(DATASET, fingerprint=str(number), name=str(number))
     )
 
@@ -44,7 +44,7 @@ def test_changes_that_wait_together_share_a_commit(tmp_path: Path) -> None:
     async def run() -> int:
         with Store.open(tmp_path / "geostore.db", create=True) as store, Journal(store) as journal:
             commits: list[str] = []
-            store.connection.set_trace_callback(
+            store.db.connection.set_trace_callback(
                 lambda statement: commits.append(statement) if statement == "commit" else None
             )
             await asyncio.gather(*(journal.commit(put(number)) for number in range(100)))
@@ -58,7 +58,7 @@ def test_a_change_that_fails_fails_alone(tmp_path: Path) -> None:
 
     async def run() -> list[object]:
         with Store.open(path, create=True) as store, Journal(store) as journal:
-            changes = [put(1), lambda s: s.put_turn(99, TURN, run_id=1), put(2)]
+            changes = [put(1), lambda s: s.traces.put_turn(99, TURN, run_id=1), put(2)]
             return await asyncio.gather(
                 *(journal.commit(change) for change in changes), return_exceptions=True
             )
@@ -76,7 +76,7 @@ def test_what_was_handed_over_is_kept_though_its_caller_is_cancelled(tmp_path: P
 
     async def run() -> None:
         with Store.open(path, create=True) as store, Journal(store) as journal:
-            with store.transaction():
+            with store.db.transaction():
                 pass
             task = asyncio.create_task(journal.commit(put(1)))
             await asyncio.sleep(0)

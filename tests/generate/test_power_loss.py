@@ -91,7 +91,7 @@ def put(group: int, size: int) -> Any:
     def work(store: Store) -> None:
         for number in range(size):
             name = f"{group} " + "x" * (group * 37 % 900)
-            store.put_dataset(replace(DATASET, fingerprint=f"{group}/{number}", name=name))
+            store.samples.put_dataset(replace(DATASET, fingerprint=f"{group}/{number}", name=name))
 
     return work
 
@@ -127,10 +127,10 @@ def test_what_was_acknowledged_outlives_a_cut_at_any_later_byte_of_the_log(
     async def play() -> None:
         with Store.open(path, create=True, durability="full") as store, Journal(store) as journal:
             await journal.commit(
-                lambda s: s.connection.execute("select 1")  # the log exists from here on
+                lambda s: s.db.connection.execute("select 1")  # the log exists from here on
             )
             pages = 12 if checkpoints else 0
-            store.connection.execute(f"pragma wal_autocheckpoint = {pages}")
+            store.db.connection.execute(f"pragma wal_autocheckpoint = {pages}")
             for group, size in enumerate(sizes):
                 await journal.commit(put(group, size))
                 moments.append(Acknowledged(path.read_bytes(), wal_of(path).read_bytes()))
@@ -150,7 +150,7 @@ def test_what_was_acknowledged_outlives_a_cut_at_any_later_byte_of_the_log(
             for tail in (b"", bytes(chance.randbytes(5000))):
                 copy = cut_copy(tmp_path, moment.database, wal[:cut] + tail)
                 with Store.open(copy) as opened:
-                    opened.connection.execute("select 1")
+                    opened.db.connection.execute("select 1")
                 found = whole_groups(ask(copy, GROUPS), sizes)
                 ended = sum(commits for end, commits in frames(wal) if safe < end <= cut)
                 assert found == number + ended, "all that was acknowledged, and whole commits"
@@ -161,11 +161,11 @@ def test_a_cut_before_a_commit_loses_it_whole(tmp_path: Path) -> None:
     path, chance = tmp_path / "geostore.db", random.Random(5)
     sizes = [chance.choice([1, 5, 20]) for _ in range(12)]
     with Store.open(path, create=True, durability="full") as store:
-        store.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
-        store.connection.execute("pragma wal_autocheckpoint = 0")
+        store.db.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        store.db.connection.execute("pragma wal_autocheckpoint = 0")
         database = path.read_bytes()
         for group, size in enumerate(sizes):
-            with store.transaction():
+            with store.db.transaction():
                 put(group, size)(store)
         wal = wal_of(path).read_bytes()
     ends = list(frames(wal))
@@ -181,14 +181,14 @@ def test_a_checkpoint_that_is_cut_in_the_middle_loses_nothing(tmp_path: Path) ->
     path, chance = tmp_path / "geostore.db", random.Random(9)
     sizes = [6] * 20
     with Store.open(path, create=True, durability="full") as store:
-        store.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
-        store.connection.execute("pragma wal_autocheckpoint = 0")
+        store.db.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        store.db.connection.execute("pragma wal_autocheckpoint = 0")
         before = path.read_bytes()
         for group, size in enumerate(sizes):
-            with store.transaction():
+            with store.db.transaction():
                 put(group, size)(store)
         wal = wal_of(path).read_bytes()
-        store.connection.execute("pragma wal_checkpoint(full)").fetchall()
+        store.db.connection.execute("pragma wal_checkpoint(full)").fetchall()
         after = path.read_bytes()
     assert before != after
     padded = before.ljust(len(after), b"\0")
@@ -264,7 +264,7 @@ def test_the_store_syncs_as_it_was_asked_to(
     tmp_path: Path, durability: Durability, level: int
 ) -> None:
     with Store.open(tmp_path / "geostore.db", create=True, durability=durability) as store:
-        connection = store.connection
+        connection = store.db.connection
         assert connection.execute("pragma synchronous").fetchone()[0] == level
         assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
         assert connection.execute("pragma foreign_keys").fetchone()[0] == 1

@@ -60,7 +60,7 @@ def store_path(tmp_path: Path) -> Path:
 
 def rows(store_path: Path, query: str) -> list[tuple[Any, ...]]:
     with Store.open(store_path) as store:
-        return [tuple(row) for row in store.connection.execute(query)]
+        return [tuple(row) for row in store.db.connection.execute(query)]
 
 
 def statuses(store_path: Path) -> list[str]:
@@ -302,7 +302,7 @@ def test_a_photo_that_was_changed_in_place_fails_its_trace_and_is_not_sent(
     with teacher_server(zoom_then_answer) as server:
         run(server.url, photo_dataset, store_path, num_samples=1, turn_limit=1)
         with Store.open(store_path) as store:
-            store.connection.execute("update samples set image_sha256 = 'other'")
+            store.db.connection.execute("update samples set image_sha256 = 'other'")
         run(server.url, photo_dataset, store_path, num_samples=1)
         assert len(server.requests) == 1
     found = rows(store_path, "select status, stop_reason from traces")

@@ -162,11 +162,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, StoredTr
     assert tally.closed == {"answered": len(SENT)}
     with Store.open(folder / "geostore.db") as store:
         outcomes: dict[str, StoredTrace | str] = {}
-        rows = store.connection.execute("select sample_index, exclusion from samples")
+        rows = store.db.connection.execute("select sample_index, exclusion from samples")
         excluded = {row["sample_index"]: row["exclusion"] for row in rows}
         names = list(makers)
-        for row in store.connection.execute("select id from traces"):
-            trace = store.get_trace(row["id"])
+        for row in store.db.connection.execute("select id from traces"):
+            trace = store.traces.get_trace(row["id"])
             outcomes[names[trace.sample.sample_index]] = trace
         for index, reason in excluded.items():
             if reason is not None:

@@ -39,7 +39,7 @@ from geostore.rewards import adopt_default_spec, make_spec, rescore
 from geostore.rewards.numeric import haversine_km
 from geostore.show.trace_text import render_trace
 from geostore.store import Store, open_snapshot
-from geostore.store.spending import spent_tokens
+from geostore.store.prices import spent_tokens
 from geostore.verify import verify
 from geostore.verify.findings import format_text
 from tests import trace_files
@@ -91,11 +91,11 @@ def traces_in(store: Store) -> list[StoredTrace]:
 
 
 def count(store: Store, table: str) -> int:
-    return int(store.connection.execute(f"select count(*) from {table}").fetchone()[0])
+    return int(store.db.connection.execute(f"select count(*) from {table}").fetchone()[0])
 
 
 def dump(store: Store) -> list[str]:
-    return list(store.connection.iterdump())
+    return list(store.db.connection.iterdump())
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -156,7 +156,7 @@ def test_a_history_file_becomes_rows_and_what_it_does_not_say_is_null(
     assert (call.turn, call.name, call.success) == (1, "image_zoom_in_tool", True)
     assert json.loads(call.raw_arguments) == {"bbox_2d": [1, 2, 30, 40]}
     assert (call.box, call.observation, call.image, call.arguments) == (None, None, None, None)
-    row = store.connection.execute("select * from imports").fetchone()
+    row = store.db.connection.execute("select * from imports").fetchone()
     assert (row["path"], row["variant"], row["stated_index"]) == (str(path), "history", 3)
     assert row["sha256"] == sha256_hex(path.read_bytes())
 
@@ -187,7 +187,7 @@ def test_the_files_rewards_stand_beside_ours(store: Store, folder: Path) -> None
     assert near.reward.distance_km == pytest.approx(0.0)
     assert far.reward is not None
     assert far.reward.distance_km == pytest.approx(haversine_km(-40, 170, 11, 21))
-    rows = store.connection.execute(
+    rows = store.db.connection.execute(
         "select distance_km, score, geoguessr_points from rewards as w"
         " join reward_specs as p on p.id = w.spec_id where p.sha256 = ?",
         (IMPORTED_REWARD.sha256,),
@@ -204,7 +204,7 @@ def test_an_answer_that_a_file_could_not_read_has_no_distance(store: Store, tmp_
     assert trace.status == "exhausted"
     assert trace.answer is not None
     assert trace.answer.failure == "no_coordinates"
-    rows = store.connection.execute("select distance_km, score from rewards").fetchall()
+    rows = store.db.connection.execute("select distance_km, score from rewards").fetchall()
     assert [tuple(row) for row in rows] == [(None, None)] * 2
 
 
@@ -232,7 +232,7 @@ def test_what_rows_hold_already_is_not_stored_again(store: Store, folder: Path) 
     import_traces(store, folder)
     whole = "".join(dump(store)).replace("''", "'")
     assert whole.count(SYSTEM) == 2 * 2  # two recipes, each as a column and in what was hashed
-    kept = store.connection.execute("select messages from turns where messages is not null")
+    kept = store.db.connection.execute("select messages from turns where messages is not null")
     texts = [row[0] for row in kept]
     assert sum('"system"' in text for text in texts) == 3
     assert sum(text.startswith('["assistant"') for text in texts) == 2
@@ -276,7 +276,7 @@ def test_no_run_mistakes_an_imported_trace_for_its_own(dataset: Path, tmp_path: 
     with new_store(where) as store:
         options = ReadOptions(model="test", dataset_path=str(dataset))
         assert import_traces(store, tmp_path / "in", options=options).imported == 3
-        assert spent_tokens(store, "test").total_tokens == 0
+        assert spent_tokens(store.db, "test").total_tokens == 0
     with teacher_server(wanderer) as server:
         tally = run(server.url, dataset, where, num_samples=3)
     assert tally.closed.total() == 3
@@ -295,9 +295,9 @@ def test_rescore_show_stats_queries_and_export_work_on_imported_traces(
     assert said.returncode == 0, said.stderr
     assert "imported 3 traces of 3 files" in said.stdout
     with Store.open(where) as store:
-        assert rescore(store.connection, make_spec("linear")).computed == 3
+        assert rescore(store.db, make_spec("linear")).computed == 3
         for trace in traces_in(store):
-            assert store.get_trace(store.find_trace(trace.name)) == trace
+            assert store.traces.get_trace(store.traces.find_trace(trace.name)) == trace
             for verbose in (False, True):
                 shown = render_trace(trace, verbose=verbose)
                 assert "imported" in shown
@@ -329,7 +329,7 @@ def test_an_audit_reads_what_the_files_say_was_sent(
     import_traces(store, tmp_path / "old")
     flags = {name: count.traces for name, count in audit(store).flags.items() if count.traces}
     assert flags == {"leaked_coordinates": 1, "leaked_place": 1}
-    (flagged,) = store.connection.execute(
+    (flagged,) = store.db.connection.execute(
         "select sample_index from trace_flags join traces on traces.id = trace_id "
         "join samples on samples.id = sample_id where flag = 'leaked_place'"
     ).fetchall()
@@ -747,7 +747,7 @@ def test_rows_are_found_by_coordinates_where_that_is_asked_for(
     assert (result.imported, result.moved, result.skipped["row_mismatch"]) == (1, 1, 1)
     (trace,) = traces_in(store)
     assert trace.key.sample_index == 4
-    assert store.connection.execute("select stated_index from imports").fetchone()[0] == 1
+    assert store.db.connection.execute("select stated_index from imports").fetchone()[0] == 1
 
 
 def test_a_place_with_several_photos_tells_no_row(store: Store, tmp_path: Path) -> None:
@@ -846,7 +846,7 @@ def test_images_in_an_export_are_no_obstacle(
 ) -> None:
     """They are derived again for the second export, from the rows alone, and are the same bytes."""
     with Store.open(generated) as store:
-        sha256 = store.connection.execute("select sha256 from recipes order by id").fetchone()[0]
+        sha256 = store.db.connection.execute("select sha256 from recipes order by id").fetchone()[0]
         filters = Filter(recipe=sha256)
         export(store, tmp_path / "first", images=images, filters=filters)  # type: ignore[arg-type]
     with new_store(tmp_path / "again.db") as again:
@@ -909,7 +909,7 @@ def test_the_reward_of_an_export_becomes_that_of_an_empty_store(
     """Otherwise its scores would be others; a store that has a default keeps it."""
     spec = make_spec("linear", {"max": "15000"})
     with new_store(tmp_path / "linear.db") as store:
-        adopt_default_spec(store.connection, spec)
+        adopt_default_spec(store.db, spec)
         fill(StoreBuilder(store, dataset))
         after = round_trip(store, tmp_path)
         export(store, tmp_path / "out")
@@ -1039,8 +1039,8 @@ def test_imports_leave_columns_open_that_a_run_must_fill(
 ) -> None:
     fill(StoreBuilder(store, dataset))
     import_traces(store, folder)
-    assert store.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
-    assert store.connection.execute("pragma foreign_key_check").fetchall() == []
+    assert store.db.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
+    assert store.db.connection.execute("pragma foreign_key_check").fetchall() == []
     for statement in (
         "update turns set request_sha256 = null where run_id is not null",
         "update turns set turn_limit = null where run_id is not null",
@@ -1049,4 +1049,4 @@ def test_imports_leave_columns_open_that_a_run_must_fill(
         "update datasets set columns = null where fingerprint is not null",
     ):
         with pytest.raises(sqlite3.IntegrityError):
-            store.connection.execute(statement)
+            store.db.connection.execute(statement)

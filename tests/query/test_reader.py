@@ -24,8 +24,8 @@ from geostore.query.reader import ask, list_queries, open_reader, run_query
 from geostore.query.stats import format_text, stats
 from geostore.records import ACCEPTED_SCORE
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
-from geostore.store import Store
-from geostore.store.spending import put_prices
+from geostore.store import Db, Store
+from geostore.store.prices import put_prices
 from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
 from tests.hand_made import insert
 
@@ -44,9 +44,10 @@ class Batch:
     and in the second 50 prompt tokens were cached.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.spec_id = ensure_default_spec(connection)
+    def __init__(self, db: Db) -> None:
+        self.db = db
+        self.connection = db.connection
+        self.spec_id = ensure_default_spec(db)
 
     def dataset(self, name: str) -> int:
         return insert(
@@ -216,8 +217,8 @@ def small(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
     """
     path = tmp_path_factory.mktemp("small") / "geostore.db"
     shutil.copy(empty, path)
-    with Store.open(path) as store, store.transaction():
-        batch = Batch(store.connection)
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
         batch.dataset("photos")
         batch.recipe("aaaaaaaa", "m", tools='[{"name":"zoom"}]')
         batch.recipe("bbbbbbbb", "m", tools="[]")
@@ -238,7 +239,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
         failed = batch.trace(samples[3], PLAIN, status="failed", turns=0)
         for attempt, kind in enumerate(("timeout", "rate_limit", "timeout"), start=1):
             insert(
-                store.connection,
+                store.db.connection,
                 "attempts",
                 trace_id=failed,
                 attempt=attempt,
@@ -251,7 +252,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
         batch.placed(samples[0], OTHER, 2500, 0.2)
         batch.placed(samples[3], OTHER, 1, 0.99, calls="y")
         # Another spec's rewards are not the default's.
-        batch.reward(first, 100, 0.0, spec_id=ensure_spec(store.connection, make_spec("linear")))
+        batch.reward(first, 100, 0.0, spec_id=ensure_spec(store.db, make_spec("linear")))
     return path
 
 
@@ -274,8 +275,8 @@ def copy(small: Path, tmp_path: Path) -> Path:
 
 
 def change(path: Path, work: Callable[[Batch], None]) -> None:
-    with Store.open(path) as store, store.transaction():
-        work(Batch(store.connection))
+    with Store.open(path) as store, store.db.transaction():
+        work(Batch(store.db))
 
 
 def objects(asked: Path | Reader, statement: str) -> list[dict[str, Any]]:
@@ -337,7 +338,7 @@ def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> Non
 
 def test_a_turn_has_one_row_with_its_tokens_and_calls(copy: Path) -> None:
     with Store.open(copy) as store:
-        put_prices(store, "m", Prices(1.0, 10.0, 0.5))
+        put_prices(store.db, "m", Prices(1.0, 10.0, 0.5))
     rows = objects(copy, "select * from turn_results where trace_id = 1 order by turn")
     assert [row["turn"] for row in rows] == [1, 2]
     assert rows[1] == {
@@ -402,7 +403,7 @@ def test_a_tool_call_has_one_row(reader: Reader) -> None:
 def test_turns_and_calls_add_up_to_their_traces(copy: Path) -> None:
     """One number is counted one way in all views."""
     with Store.open(copy) as store:
-        put_prices(store, "m", Prices(1.0, 10.0, 0.5))
+        put_prices(store.db, "m", Prices(1.0, 10.0, 0.5))
     differing = run_query(
         copy,
         """
@@ -690,9 +691,9 @@ def test_with_several_datasets_names_begin_with_theirs(copy: Path) -> None:
     assert ("streets:0-bbbbbbbb-1",) in names
     assert ("photos:0-bbbbbbbb-1",) in names
     with Store.open(copy) as store:  # the same names as those by which traces are found
-        assert [store.get_trace(store.find_trace(name)).name for (name,) in names] == [
-            name for (name,) in names
-        ]
+        assert [
+            store.traces.get_trace(store.traces.find_trace(name)).name for (name,) in names
+        ] == [name for (name,) in names]
 
 
 @pytest.mark.parametrize("name", NAMES)

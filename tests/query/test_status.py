@@ -19,8 +19,8 @@ from geostore.costs.prices import Prices
 from geostore.errors import StoreError
 from geostore.query.status import format_json, format_text, status
 from geostore.store import Store
+from geostore.store.prices import put_prices
 from geostore.store.processes import host_name, start_mark
-from geostore.store.spending import put_prices
 from tests.minds import zoom_then_answer
 from tests.query.test_reader import Batch, insert
 from tests.running import run
@@ -103,8 +103,8 @@ class Runs(Batch):
 
 @contextmanager
 def changing(path: Path) -> Iterator[Runs]:
-    with Store.open(path) as store, store.transaction():
-        yield Runs(store.connection)
+    with Store.open(path) as store, store.db.transaction():
+        yield Runs(store.db)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_cost_counts_billed_failures_and_a_budget_all_runs(path: Path) -> None:
         runs.of_run(trace, mine, when=10)
         runs.failure(trace, mine, "bad_response", usage)
     with Store.open(path) as store:
-        put_prices(store, "m", Prices(1.0, 10.0))
+        put_prices(store.db, "m", Prices(1.0, 10.0))
     found = only(path)
     assert found["cost"] == pytest.approx((100 + 1000 + 10 * 10) / 1e6)
     assert found["tokens"] == 1110

@@ -55,7 +55,7 @@ def compute(
 ) -> RescoreResult:
     with Pool(target, workers=workers, time_limit=limit) as pool:
         return rescore(
-            traces.connection,
+            traces.db,
             custom_spec(target),
             scorer=CustomScorer(pool),
             selection=Selection(**selection),
@@ -338,10 +338,10 @@ def test_a_store_whose_default_is_a_function_still_scores_what_closes(answered: 
     from geostore.rewards import ensure_default_spec, ensure_spec, score_trace
 
     spec = RewardSpec("mine", "custom", {"function": "reward.py:compute_score"})
-    ensure_spec(answered.connection, spec)
-    set_default(answered.connection, "mine")
-    spec_id = ensure_default_spec(answered.connection)
-    assert score_trace(answered.connection, 1, spec_id).geoguessr_points == 4817
+    ensure_spec(answered.db, spec)
+    set_default(answered.db, "mine")
+    spec_id = ensure_default_spec(answered.db)
+    assert score_trace(answered.db, 1, spec_id).geoguessr_points == 4817
 
 
 # --- the command -----------------------------------------------------------------------------

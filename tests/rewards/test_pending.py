@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from geostore.rewards import (
     moment,
     rescore,
 )
-from geostore.store import Store
+from geostore.store import Db, Store
 from tests.hand_made import Traces
 from tests.minds import zoom_then_answer
 from tests.running import geostore, run, start_geostore
@@ -80,7 +80,7 @@ def test_no_trace_that_lacks_its_reward_is_left_out(
         spec = make_spec("linear")
         ids = [shared.answered((0.0, 1.0)) for _ in range(5)]
         versions = dict.fromkeys(ids, 1)
-        plain = _WithoutTransactions(connection)
+        plain = _WithoutTransactions(shared.path, connection)
         for what, which in steps:
             trace_id = ids[which]
             if what == "answer":
@@ -106,27 +106,19 @@ def test_no_trace_that_lacks_its_reward_is_left_out(
         connection.execute("release all_of_it")
 
 
-class _WithoutTransactions:
-    """A connection inside a savepoint of its owner's, whose own transactions are no more."""
+class _WithoutTransactions(Db):
+    """A connection inside a savepoint of its owner's, which begins no transaction of its own."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self.in_transaction = False
-
-    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
-        if sql in ("begin immediate", "commit"):
-            sql = "select 1"
-        return self._connection.execute(sql, *parameters)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._connection, name)
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        yield
 
 
 def test_a_rescore_with_nothing_missing_writes_nothing(traces: Traces) -> None:
     traces.answered((0.0, 1.0))
-    rescore(traces.connection, make_spec())
+    rescore(traces.db, make_spec())
     before = traces.connection.total_changes
-    assert rescore(traces.connection, make_spec()) == RescoreResult(0, 1)
+    assert rescore(traces.db, make_spec()) == RescoreResult(0, 1)
     assert traces.connection.total_changes == before
     other = sqlite3.connect(traces.path)
     assert other.execute("select count(*) from rewards").fetchone() == (1,)
@@ -148,7 +140,7 @@ def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: T
     ids = [traces.answered((0.0, float(lon))) for lon in range(5)]
     for lon, trace_id in enumerate(ids):
         traces.play(trace_id, response=f"\\boxed{{0.0, {lon}.0}}")
-    rescore(traces.connection, make_spec())
+    rescore(traces.db, make_spec())
     read: list[str] = []
 
     def reading(response: str) -> Answer:
@@ -157,7 +149,7 @@ def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: T
 
     told: list[tuple[int, int]] = []
     newer = Parser(version=2, read=reading)
-    found = rescore(traces.connection, make_spec(), parser=newer, reading=lambda *n: told.append(n))
+    found = rescore(traces.db, make_spec(), parser=newer, reading=lambda *n: told.append(n))
     assert (found.read, found.computed, found.found_done) == (5, 5, 0)
     assert told == [(5, 5)]
     assert traces.rows("parser_version, round(distance_km)") == [
@@ -168,10 +160,10 @@ def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: T
     late = traces.answered((0.0, 7.0))
     traces.play(late, response="\\boxed{0.0, 7.0}")
     read.clear()
-    assert rescore(traces.connection, make_spec(), parser=newer).read == 1
+    assert rescore(traces.db, make_spec(), parser=newer).read == 1
     assert read == ["\\boxed{0.0, 7.0}"]
-    assert rescore(traces.connection, make_spec(), parser=newer) == RescoreResult(0, 6)
-    assert rescore(traces.connection, make_spec(), parser=Parser(1)) == RescoreResult(0, 6)
+    assert rescore(traces.db, make_spec(), parser=newer) == RescoreResult(0, 6)
+    assert rescore(traces.db, make_spec(), parser=Parser(1)) == RescoreResult(0, 6)
 
 
 def test_a_rereading_that_is_stopped_goes_on_and_can_be_narrowed(traces: Traces) -> None:
@@ -180,10 +172,10 @@ def test_a_rereading_that_is_stopped_goes_on_and_can_be_narrowed(traces: Traces)
         traces.play(trace_id, response="\\boxed{0.0, 1.0}")
     newer = Parser(version=2, read=shifted)
     one = Selection(trace_id=ids[1])
-    assert count_missing(traces.connection, make_spec(), parser=newer).read == 3
-    found = rescore(traces.connection, make_spec(), parser=newer, selection=one)
+    assert count_missing(traces.db, make_spec(), parser=newer).read == 3
+    found = rescore(traces.db, make_spec(), parser=newer, selection=one)
     assert found == RescoreResult(1, 0, read=1)
-    assert rescore(traces.connection, make_spec(), parser=newer) == RescoreResult(2, 1, read=2)
+    assert rescore(traces.db, make_spec(), parser=newer) == RescoreResult(2, 1, read=2)
 
 
 def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
@@ -202,7 +194,7 @@ def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
         other.close()
         return parse_answer(response)
 
-    rescore(traces.connection, make_spec(), parser=Parser(2, reading))
+    rescore(traces.db, make_spec(), parser=Parser(2, reading))
     found = traces.connection.execute("select parser_version from answers").fetchall()
     assert [row[0] for row in found] == [1]
 
@@ -216,7 +208,7 @@ def test_changes_between_two_parsers_are_shown_with_the_text_around(traces: Trac
         place = None if found.lat is None or found.lon is None else (found.lat, found.lon)
         traces.answer(trace_id, place)
     traces.connection.execute("update answers set flags = '[]'")
-    rescore(traces.connection, make_spec(), parser=Parser(2, shifted))
+    rescore(traces.db, make_spec(), parser=Parser(2, shifted))
     traces.connection.close()
     found = geostore("query", "answer_changes", "--store", traces.path, "--format", "csv")
     assert found.returncode == 0, found.stderr
@@ -266,11 +258,11 @@ def test_only_the_traces_for_which_a_condition_holds_are_computed(
     three: Traces, condition: str, ids: list[int]
 ) -> None:
     selection = Selection(where=condition)
-    assert count_missing(three.connection, make_spec(), selection=selection).computed == len(ids)
+    assert count_missing(three.db, make_spec(), selection=selection).computed == len(ids)
     assert three.rows() == []
-    assert rescore(three.connection, make_spec(), selection=selection).computed == len(ids)
+    assert rescore(three.db, make_spec(), selection=selection).computed == len(ids)
     assert three.rows("trace_id") == [(i,) for i in ids]
-    assert rescore(three.connection, make_spec()) == RescoreResult(3 - len(ids), len(ids))
+    assert rescore(three.db, make_spec()) == RescoreResult(3 - len(ids), len(ids))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +283,7 @@ def test_a_condition_that_is_wrong_or_does_more_than_read_is_refused_with_the_co
 ) -> None:
     before = three.connection.total_changes
     with pytest.raises(RewardError, match=words) as refused:
-        rescore(three.connection, make_spec(), selection=Selection(where=condition))
+        rescore(three.db, make_spec(), selection=Selection(where=condition))
     assert "columns are: " in str(refused.value)
     assert "country" in str(refused.value)
     assert three.rows() == []
@@ -301,10 +293,10 @@ def test_a_condition_that_is_wrong_or_does_more_than_read_is_refused_with_the_co
 
 def test_only_the_traces_closed_since_are_computed(three: Traces) -> None:
     since = Selection(since=moment("2026-10-02"))
-    assert rescore(three.connection, make_spec(), selection=since) == RescoreResult(2, 0)
-    assert rescore(three.connection, make_spec(), selection=since) == RescoreResult(0, 2)
+    assert rescore(three.db, make_spec(), selection=since) == RescoreResult(2, 0)
+    assert rescore(three.db, make_spec(), selection=since) == RescoreResult(0, 2)
     both = Selection(since=moment("2026-10-02"), where="country = 'peru'", again=True)
-    assert rescore(three.connection, make_spec(), selection=both) == RescoreResult(1, 0)
+    assert rescore(three.db, make_spec(), selection=both) == RescoreResult(1, 0)
 
 
 @pytest.mark.parametrize(
@@ -330,9 +322,9 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_all_computes_again_what_is_there(three: Traces) -> None:
-    rescore(three.connection, make_spec())
+    rescore(three.db, make_spec())
     three.connection.execute("update rewards set score = 9, created_at = 'then'")
-    found = rescore(three.connection, make_spec(), selection=Selection(again=True), batch=2)
+    found = rescore(three.db, make_spec(), selection=Selection(again=True), batch=2)
     assert found == RescoreResult(3, 0)
     assert all(score < 1 for (score,) in three.rows("score"))
 
@@ -355,7 +347,7 @@ def test_a_rescore_beside_a_running_generate_loses_nothing_of_either(
         try:
             with Store.open(path, durability="normal") as store:
                 while running.poll() is None:
-                    found = rescore(store.connection, make_spec("linear"), batch=2)
+                    found = rescore(store.db, make_spec("linear"), batch=2)
                     beside += found.computed
                     with suppress(subprocess.TimeoutExpired):
                         running.wait(timeout=0.02)
@@ -366,15 +358,15 @@ def test_a_rescore_beside_a_running_generate_loses_nothing_of_either(
                 running.kill()
                 running.wait()
     with Store.open(path) as store:
-        found = rescore(store.connection, make_spec("linear"))
+        found = rescore(store.db, make_spec("linear"))
         assert beside + found.computed == found.computed + found.found_done == 10
-        counts = store.connection.execute(
+        counts = store.db.connection.execute(
             "select (select count(*) from traces where status = 'answered'),"
             " (select count(*) from rewards where spec_id = 1),"
             " (select count(*) from rewards where spec_id = 2)"
         ).fetchone()
         assert tuple(counts) == (10, 10, 10)
-        assert store.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
+        assert store.db.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
 
 
 def test_a_run_of_the_command_says_what_it_would_do(three: Traces) -> None:

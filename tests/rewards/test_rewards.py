@@ -6,7 +6,7 @@ import math
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ from geostore.rewards import (
 )
 from geostore.rewards.formulas import DISTANCE_KINDS
 from geostore.rewards.numeric import geoguessr_points, haversine_km
+from geostore.store import Db, Store
+from geostore.store.db import Rows
+from geostore.store.opening import open_to_read
 from tests.hand_made import Point, Traces
 
 KM_PER_DEGREE = math.radians(1) * 6371.0
@@ -88,7 +91,7 @@ def test_known_distances_and_points_come_out_of_sqlite(traces: Traces) -> None:
     """Also across the date line, over a pole and at the antipode."""
     for truth, guess, _, _ in PLACES:
         traces.answered(guess, truth=truth)
-    rescore(traces.connection, make_spec())
+    rescore(traces.db, make_spec())
     found = traces.rows("distance_km, score, geoguessr_points")
     for (_, _, km, points), (distance, score, whole) in zip(PLACES, found, strict=True):
         assert distance == pytest.approx(km, abs=0.001)
@@ -120,7 +123,7 @@ def test_sqlite_and_python_agree_on_every_pair_of_places(
     shared.connection.execute("begin")
     try:
         trace_id = shared.answered(guess, truth=truth)
-        found = score_trace(shared.connection, trace_id, ensure_default_spec(shared.connection))
+        found = score_trace(shared.db, trace_id, ensure_default_spec(shared.db))
     finally:
         shared.connection.execute("rollback")
     km = haversine_km(*truth, *guess)
@@ -161,7 +164,7 @@ def test_each_kind_scores_by_its_formula(
     traces: Traces, kind: str, params: dict[str, str], degrees: float, score: float
 ) -> None:
     traces.answered((0.0, degrees))
-    rescore(traces.connection, make_spec(kind, params))
+    rescore(traces.db, make_spec(kind, params))
     distance, found, points = traces.rows("distance_km, score, geoguessr_points")[0]
     assert found == pytest.approx(score, abs=1e-9)
     assert points == geoguessr_points(distance)
@@ -183,8 +186,8 @@ def test_tables_mean_what_numpy_means_by_interpolation_and_search(
         trace_id = shared.answered((0.0, degrees))
         found = {}
         for kind in ("piecewise", "steps"):
-            spec_id = ensure_spec(shared.connection, make_spec(kind, {"table": written}))
-            found[kind] = score_trace(shared.connection, trace_id, spec_id)
+            spec_id = ensure_spec(shared.db, make_spec(kind, {"table": written}))
+            found[kind] = score_trace(shared.db, trace_id, spec_id)
     finally:
         shared.connection.execute("rollback")
     km = found["steps"].distance_km
@@ -199,29 +202,29 @@ def test_tables_mean_what_numpy_means_by_interpolation_and_search(
 def test_without_coordinates_a_reward_is_null_and_not_zero(traces: Traces, kind: str) -> None:
     """And it is there, so that it is not computed again and again."""
     traces.answered(None)
-    assert rescore(traces.connection, make_spec(kind)) == RescoreResult(1, 0)
+    assert rescore(traces.db, make_spec(kind)) == RescoreResult(1, 0)
     assert traces.rows("distance_km, score, geoguessr_points") == [(None, None, None)]
-    assert rescore(traces.connection, make_spec(kind)) == RescoreResult(0, 1)
+    assert rescore(traces.db, make_spec(kind)) == RescoreResult(0, 1)
 
 
 def test_a_rescore_computes_only_what_is_missing(traces: Traces) -> None:
     for degrees in range(5):
         traces.answered((0.0, float(degrees)))
-    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=5, found_done=0)
+    assert rescore(traces.db, make_spec()) == RescoreResult(computed=5, found_done=0)
     before = traces.rows()
-    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=0, found_done=5)
+    assert rescore(traces.db, make_spec()) == RescoreResult(computed=0, found_done=5)
     assert traces.rows() == before
     traces.answered((1.0, 1.0))
     traces.answered(None)
-    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=2, found_done=5)
+    assert rescore(traces.db, make_spec()) == RescoreResult(computed=2, found_done=5)
     assert traces.rows()[:5] == before
 
 
 def test_a_new_spec_adds_rewards_and_leaves_the_others(traces: Traces) -> None:
     traces.answered((0.0, 1.0))
-    rescore(traces.connection, make_spec())
+    rescore(traces.db, make_spec())
     before = traces.rows()
-    assert rescore(traces.connection, make_spec("geoguessr", {"scale": "2000"})).computed == 1
+    assert rescore(traces.db, make_spec("geoguessr", {"scale": "2000"})).computed == 1
     assert traces.rows()[:1] == before
     assert len(traces.rows()) == 2
 
@@ -230,15 +233,15 @@ def test_a_newer_reading_makes_a_reward_stale(traces: Traces) -> None:
     """From coordinates to a failure and back: always the newest reading counts."""
     trace_id = traces.answered((0.0, 1.0))
     other = traces.answered((0.0, 5.0))
-    rescore(traces.connection, make_spec())
+    rescore(traces.db, make_spec())
     traces.answer(trace_id, None, version=3)
     traces.answer(trace_id, (0.0, 9.0), version=2)
-    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=1, found_done=1)
+    assert rescore(traces.db, make_spec()) == RescoreResult(computed=1, found_done=1)
     assert traces.rows("trace_id, parser_version, distance_km, score, geoguessr_points")[0] == (
         *(trace_id, 3, None, None, None),
     )
     traces.answer(trace_id, (0.0, 2.0), version=4)
-    assert rescore(traces.connection, make_spec()) == RescoreResult(computed=1, found_done=1)
+    assert rescore(traces.db, make_spec()) == RescoreResult(computed=1, found_done=1)
     (_, version, km), unchanged = traces.rows("trace_id, parser_version, distance_km")
     assert (version, km) == (4, pytest.approx(2 * KM_PER_DEGREE))
     assert unchanged == (other, 1, pytest.approx(5 * KM_PER_DEGREE))
@@ -247,24 +250,22 @@ def test_a_newer_reading_makes_a_reward_stale(traces: Traces) -> None:
 @pytest.mark.parametrize("status", ["open", "failed"])
 def test_a_trace_without_a_final_response_has_no_reward(traces: Traces, status: str) -> None:
     trace_id = traces.trace((0.0, 0.0), status=status)
-    assert rescore(traces.connection, make_spec()) == RescoreResult(0, 0)
+    assert rescore(traces.db, make_spec()) == RescoreResult(0, 0)
     with pytest.raises(RewardError, match="no answer yet"):
-        score_trace(traces.connection, trace_id, ensure_default_spec(traces.connection))
+        score_trace(traces.db, trace_id, ensure_default_spec(traces.db))
     assert traces.rows() == []
 
 
 def test_one_trace_can_be_rescored_alone(traces: Traces) -> None:
     ids = [traces.answered((0.0, float(degrees))) for degrees in range(3)]
-    assert rescore(
-        traces.connection, make_spec(), selection=Selection(trace_id=ids[1])
-    ) == RescoreResult(1, 0)
+    assert rescore(traces.db, make_spec(), selection=Selection(trace_id=ids[1])) == RescoreResult(
+        1, 0
+    )
     assert traces.rows("trace_id") == [(ids[1],)]
-    assert rescore(
-        traces.connection, make_spec(), selection=Selection(trace_id=ids[1])
-    ) == RescoreResult(0, 1)
-    assert rescore(
-        traces.connection, make_spec(), selection=Selection(trace_id=999)
-    ) == RescoreResult(0, 0)
+    assert rescore(traces.db, make_spec(), selection=Selection(trace_id=ids[1])) == RescoreResult(
+        0, 1
+    )
+    assert rescore(traces.db, make_spec(), selection=Selection(trace_id=999)) == RescoreResult(0, 0)
 
 
 def test_between_batches_another_process_can_write(traces: Traces) -> None:
@@ -280,7 +281,7 @@ def test_between_batches_another_process_can_write(traces: Traces) -> None:
         assert other.execute("select count(*) from rewards").fetchone()[0] == done
         other.execute("commit")
 
-    assert rescore(traces.connection, make_spec(), batch=2, progress=progress).computed == 5
+    assert rescore(traces.db, make_spec(), batch=2, progress=progress).computed == 5
     assert told == [(2, 5), (4, 5), (5, 5)]
     other.close()
 
@@ -293,9 +294,9 @@ def test_a_rescore_that_is_stopped_goes_on_where_it_was(traces: Traces) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rescore(traces.connection, make_spec(), batch=2, progress=stop)
+        rescore(traces.db, make_spec(), batch=2, progress=stop)
     assert len(traces.rows()) == 2
-    assert rescore(traces.connection, make_spec(), batch=2) == RescoreResult(3, 2)
+    assert rescore(traces.db, make_spec(), batch=2) == RescoreResult(3, 2)
 
 
 def test_traces_that_are_closed_meanwhile_are_computed_too(traces: Traces) -> None:
@@ -306,22 +307,22 @@ def test_traces_that_are_closed_meanwhile_are_computed_too(traces: Traces) -> No
         if done == 1:
             traces.answered((0.0, 2.0))
 
-    found = rescore(traces.connection, make_spec(), batch=1, progress=progress)
+    found = rescore(traces.db, make_spec(), batch=1, progress=progress)
     assert found == RescoreResult(computed=3, found_done=0)
 
 
 def test_a_store_that_cannot_be_written_says_so(traces: Traces, tmp_path: Path) -> None:
     traces.answered((0.0, 1.0))
-    rescore(traces.connection, make_spec())  # the spec is there, so reading goes well
+    rescore(traces.db, make_spec())  # the spec is there, so reading goes well
     traces.answered((0.0, 2.0))
-    reader = sqlite3.connect(f"file:{traces.path}?mode=ro", uri=True, isolation_level=None)
+    reader = open_to_read(traces.path)
     with pytest.raises(StoreError, match="read-only"):
         rescore(reader, make_spec())
     reader.close()
-    late = sqlite3.connect(traces.path, timeout=0, isolation_level=None)
+    late = Store.open(traces.path, busy_timeout=0)
     traces.connection.execute("begin immediate")
     with pytest.raises(StoreLockedError, match=r"geostore\.db is locked"):
-        rescore(late, make_spec("linear"))
+        rescore(late.db, make_spec("linear"))
     late.close()
 
 
@@ -330,10 +331,10 @@ def test_a_store_that_cannot_be_written_says_so(traces: Traces, tmp_path: Path) 
 
 def test_a_trace_is_scored_in_the_transaction_of_its_caller(traces: Traces) -> None:
     """Closed and scored, or neither."""
-    spec_id = ensure_default_spec(traces.connection)
+    spec_id = ensure_default_spec(traces.db)
     traces.connection.execute("begin immediate")
     trace_id = traces.answered((0.0, 1.0))
-    reward = score_trace(traces.connection, trace_id, spec_id)
+    reward = score_trace(traces.db, trace_id, spec_id)
     assert reward == Reward(
         distance_km=pytest.approx(111.195, abs=0.001),
         score=pytest.approx(math.exp(-KM_PER_DEGREE / 1492.7)),
@@ -346,51 +347,51 @@ def test_a_trace_is_scored_in_the_transaction_of_its_caller(traces: Traces) -> N
 def test_scoring_a_trace_again_changes_nothing(traces: Traces) -> None:
     trace_id = traces.answered((0.0, 1.0))
     traces.answered((0.0, 3.0))
-    spec_id = ensure_default_spec(traces.connection)
-    first = score_trace(traces.connection, trace_id, spec_id)
+    spec_id = ensure_default_spec(traces.db)
+    first = score_trace(traces.db, trace_id, spec_id)
     before = traces.rows()
-    assert score_trace(traces.connection, trace_id, spec_id) == first
+    assert score_trace(traces.db, trace_id, spec_id) == first
     assert traces.rows() == before
     assert len(before) == 1  # its neighbour is none of its business
-    assert rescore(traces.connection, make_spec()) == RescoreResult(1, 1)
+    assert rescore(traces.db, make_spec()) == RescoreResult(1, 1)
 
 
 def test_a_trace_without_coordinates_has_an_empty_reward(traces: Traces) -> None:
     trace_id = traces.answered(None)
-    spec_id = ensure_default_spec(traces.connection)
-    assert score_trace(traces.connection, trace_id, spec_id) == Reward(None, None, None)
+    spec_id = ensure_default_spec(traces.db)
+    assert score_trace(traces.db, trace_id, spec_id) == Reward(None, None, None)
 
 
 # --- specs -----------------------------------------------------------------------------------
 
 
 def test_a_store_gets_geoguessr_as_its_default_once(traces: Traces) -> None:
-    spec_id = ensure_spec(traces.connection, make_spec())
-    ensure_spec(traces.connection, make_spec("linear"))
-    assert ensure_default_spec(traces.connection) == spec_id
-    assert ensure_default_spec(traces.connection) == spec_id
+    spec_id = ensure_spec(traces.db, make_spec())
+    ensure_spec(traces.db, make_spec("linear"))
+    assert ensure_default_spec(traces.db) == spec_id
+    assert ensure_default_spec(traces.db) == spec_id
     found = traces.connection.execute("select name, is_default from reward_specs order by id")
     assert [tuple(row) for row in found] == [("geoguessr", 1), ("linear", 0)]
 
 
 def test_another_default_is_kept(traces: Traces) -> None:
-    spec_id = ensure_spec(traces.connection, make_spec("linear"))
+    spec_id = ensure_spec(traces.db, make_spec("linear"))
     traces.connection.execute("update reward_specs set is_default = 1")
-    assert ensure_default_spec(traces.connection) == spec_id
+    assert ensure_default_spec(traces.db) == spec_id
 
 
 def test_a_default_of_an_unknown_kind_is_refused(traces: Traces) -> None:
     """A newer geostore's formula must not be taken for no score."""
-    ensure_spec(traces.connection, RewardSpec("new", "golf", {}))
+    ensure_spec(traces.db, RewardSpec("new", "golf", {}))
     traces.connection.execute("update reward_specs set is_default = 1")
     with pytest.raises(RewardError, match=r"'golf'.*upgrade"):
-        ensure_default_spec(traces.connection)
+        ensure_default_spec(traces.db)
 
 
 def test_a_spec_is_recorded_once_and_by_what_decides_its_numbers(traces: Traces) -> None:
     spec = make_spec()
-    spec_id = ensure_spec(traces.connection, spec)
-    assert ensure_spec(traces.connection, replace(spec, name="mine")) == spec_id
+    spec_id = ensure_spec(traces.db, spec)
+    assert ensure_spec(traces.db, replace(spec, name="mine")) == spec_id
     others = [
         replace(spec, kind="exponential"),
         replace(spec, code_version=2),
@@ -398,7 +399,7 @@ def test_a_spec_is_recorded_once_and_by_what_decides_its_numbers(traces: Traces)
         make_spec("geoguessr", {"radius": "6371.0088"}),
         make_spec("geoguessr", {"rounding": "3"}),
     ]
-    assert len({spec_id, *(ensure_spec(traces.connection, other) for other in others)}) == 6
+    assert len({spec_id, *(ensure_spec(traces.db, other) for other in others)}) == 6
 
 
 def test_the_same_number_written_otherwise_is_the_same_spec() -> None:
@@ -450,13 +451,18 @@ def test_a_spec_that_makes_no_sense_is_refused_in_words(
 # --- SQLite without math functions -----------------------------------------------------------
 
 
-class WithoutMath(sqlite3.Connection):
+class WithoutMath(Db):
     """SQLite as it is built without its math functions: their names are unknown to it."""
 
-    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+    def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> Rows:
         for name in ("asin", "sin", "cos", "exp", "radians", "sqrt"):
-            sql = re.sub(rf"\b{name}\(", f"missing_{name}(", sql)
-        return super().execute(sql, *parameters)
+            statement = re.sub(rf"\b{name}\(", f"missing_{name}(", statement)
+        return super().execute(statement, values)
+
+
+def without_math(path: Path) -> Db:
+    with_math = Store.open(path).db
+    return WithoutMath(path, with_math.connection)
 
 
 WEIGHTED = {
@@ -496,10 +502,10 @@ def test_without_math_functions_numpy_gives_the_same_numbers(
         traces.play(trace_id, calls=[1, 0, 1] if lat > 0 else [], tokens=int(lon) + 200)
     traces.play(traces.answered(None), calls=[0], tokens=None)
     spec = make_spec(kind, params)
-    assert rescore(traces.connection, spec).computed == 47
+    assert rescore(traces.db, spec).computed == 47
     expected = traces.rows("distance_km, score, geoguessr_points")
     traces.connection.execute("delete from rewards")
-    bare = sqlite3.connect(traces.path, isolation_level=None, factory=WithoutMath)
+    bare = without_math(traces.path)
     assert not has_math_functions(bare)
     assert score_trace(bare, 1, ensure_spec(bare, spec)).distance_km == pytest.approx(
         5570.222, rel=0.01
@@ -514,4 +520,4 @@ def test_without_math_functions_numpy_gives_the_same_numbers(
 
 
 def test_this_sqlite_has_its_math_functions(traces: Traces) -> None:
-    assert has_math_functions(traces.connection)
+    assert has_math_functions(traces.db)

@@ -28,7 +28,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> dict[str,
         builder = StoreBuilder(store, dataset)
         names = fill(builder)
         names.append(builder.play(1, [ZOOM_IN], rollout=2))
-        found = [store.get_trace(store.find_trace(name)) for name in names]
+        found = [store.traces.get_trace(store.traces.find_trace(name)) for name in names]
     words = ("thought", "nudged", "far", "unreadable", "native", "failed", "open")
     return dict(zip(words, found, strict=True))
 
@@ -159,7 +159,7 @@ def test_long_responses_are_cut_unless_all_is_asked_for(own_store: Store, datase
     """A page stays a page; the note says how much is missing."""
     words = "\n".join(f"clue {number}" for number in range(20))
     name = StoreBuilder(own_store, dataset).play(0, [f"{words}\n{answer(1.0, 2.0)}"])
-    trace = own_store.get_trace(own_store.find_trace(name))
+    trace = own_store.traces.get_trace(own_store.traces.find_trace(name))
     short, whole = (render_trace(trace, verbose=verbose) for verbose in (False, True))
     assert "clue 5" in short
     assert "clue 6" not in short
@@ -173,7 +173,7 @@ def test_a_teacher_cannot_steer_the_terminal(own_store: Store, dataset: Path) ->
     builder = StoreBuilder(own_store, dataset)
     bad_call = f'<tool_call>{{"name": "{nasty}", "arguments": {{}}}}</tool_call>'
     name = builder.play(0, [f"<think>{nasty}</think>{nasty}{bad_call}", answer(1.0, 2.0)])
-    trace = own_store.get_trace(own_store.find_trace(name))
+    trace = own_store.traces.get_trace(own_store.traces.find_trace(name))
     trace = replace(
         trace,
         sample=replace(trace.sample, country=nasty, columns={nasty: nasty}),

@@ -96,15 +96,15 @@ def store(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def start_run(store: Store) -> int:
-    return store.start_run(arguments={}, versions={}, host="h", pid=1, process_started=None)
+    return store.runs.start_run(arguments={}, versions={}, host="h", pid=1, process_started=None)
 
 
 def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options):  # type: ignore[no-untyped-def]
-    sample_id = store.put_sample(store.put_dataset(DATASET), sample).sample_id
+    sample_id = store.samples.put_sample(store.samples.put_dataset(DATASET), sample).sample_id
     values = {"rollout": 1, "turn_limit": 10, "seconds": 60.0, **options}
-    return store.claim(
+    return store.claims.claim(
         sample_id=sample_id,
-        recipe_id=store.put_recipe(RECIPE),
+        recipe_id=store.recipes.put_recipe(RECIPE),
         run_id=start_run(store) if run_id is None else run_id,
         **values,
     )
@@ -112,7 +112,7 @@ def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, *
 
 def dump(store: Store) -> list[str]:
     """The whole file as SQL, but for when its rows were made."""
-    lines = store.connection.iterdump()
+    lines = store.db.connection.iterdump()
     return [line for line in lines if "created_at" in line or "insert" in line.lower()]
 
 
@@ -120,17 +120,19 @@ def played_trace(store: Store) -> int:
     run_id = start_run(store)
     claimed = claim(store, run_id=run_id)
     assert isinstance(claimed, ClaimedTrace)
-    store.put_turn(claimed.trace_id, TURN, run_id=run_id, photo=SENT)
-    store.put_call(claimed.trace_id, CALL)
-    store.put_call(claimed.trace_id, BAD_CALL)
-    store.put_attempt(claimed.trace_id, FailedAttempt(2, "server", "busy", 503), run_id=run_id)
-    store.close_trace(claimed.trace_id, Closing("answered", "answer"), turn_limit=10)
-    store.put_answer(claimed.trace_id, 1, Answer(1.5, 2.5, "boxed", None, ("swapped",)))
+    store.traces.put_turn(claimed.trace_id, TURN, run_id=run_id, photo=SENT)
+    store.traces.put_call(claimed.trace_id, CALL)
+    store.traces.put_call(claimed.trace_id, BAD_CALL)
+    store.traces.put_attempt(
+        claimed.trace_id, FailedAttempt(2, "server", "busy", 503), run_id=run_id
+    )
+    store.traces.close_trace(claimed.trace_id, Closing("answered", "answer"), turn_limit=10)
+    store.traces.put_answer(claimed.trace_id, 1, Answer(1.5, 2.5, "boxed", None, ("swapped",)))
     return claimed.trace_id
 
 
 def test_what_was_put_comes_back_as_it_was(store: Store) -> None:
-    found = store.get_trace(played_trace(store))
+    found = store.traces.get_trace(played_trace(store))
     assert found.sample == SAMPLE
     assert found.dataset == DATASET
     assert found.recipe == RECIPE
@@ -147,27 +149,27 @@ def test_writing_twice_changes_nothing(store: Store) -> None:
     """Promise 2, for every row that has a natural key; the first write stays."""
     trace_id = played_trace(store)
     before = dump(store)
-    store.put_dataset(DATASET)
-    store.put_sample(1, replace(SAMPLE, lat=1.0))
-    store.put_recipe(RECIPE)
-    store.put_turn(trace_id, replace(TURN, response="other"), run_id=1, photo=SENT)
-    store.put_call(trace_id, replace(CALL, observation="other"))
-    store.close_trace(trace_id, Closing("failed", "server"), turn_limit=3)
-    store.put_answer(trace_id, 1, Answer(None, None, None, "no_coordinates", ()))
+    store.samples.put_dataset(DATASET)
+    store.samples.put_sample(1, replace(SAMPLE, lat=1.0))
+    store.recipes.put_recipe(RECIPE)
+    store.traces.put_turn(trace_id, replace(TURN, response="other"), run_id=1, photo=SENT)
+    store.traces.put_call(trace_id, replace(CALL, observation="other"))
+    store.traces.close_trace(trace_id, Closing("failed", "server"), turn_limit=3)
+    store.traces.put_answer(trace_id, 1, Answer(None, None, None, "no_coordinates", ()))
     assert dump(store) == before
 
 
 def test_a_dataset_that_moved_is_the_same_dataset(store: Store) -> None:
-    first = store.put_dataset(DATASET)
-    assert store.put_dataset(replace(DATASET, path="/elsewhere/photos")) == first
-    assert store.get_dataset(first).path == "/elsewhere/photos"
+    first = store.samples.put_dataset(DATASET)
+    assert store.samples.put_dataset(replace(DATASET, path="/elsewhere/photos")) == first
+    assert store.samples.get_dataset(first).path == "/elsewhere/photos"
 
 
 def test_a_photo_that_stands_in_two_rows_is_marked_in_the_second(store: Store) -> None:
-    dataset_id = store.put_dataset(DATASET)
-    first = store.put_sample(dataset_id, SAMPLE)
-    second = store.put_sample(dataset_id, replace(SAMPLE, sample_index=4))
-    again = store.put_sample(dataset_id, SAMPLE)
+    dataset_id = store.samples.put_dataset(DATASET)
+    first = store.samples.put_sample(dataset_id, SAMPLE)
+    second = store.samples.put_sample(dataset_id, replace(SAMPLE, sample_index=4))
+    again = store.samples.put_sample(dataset_id, SAMPLE)
     assert [first.exclusion, second.exclusion, again.exclusion] == [None, "duplicate", None]
 
 
@@ -175,7 +177,7 @@ def test_a_claim_keeps_others_away_until_it_is_released_or_expires(store: Store)
     mine = start_run(store)
     assert isinstance(claim(store, run_id=mine), ClaimedTrace)
     assert claim(store) == "claimed"
-    store.release_claims(mine)
+    store.claims.release_claims(mine)
     assert isinstance(claim(store, seconds=-1.0), ClaimedTrace)
     assert isinstance(claim(store), ClaimedTrace)
 
@@ -183,19 +185,19 @@ def test_a_claim_keeps_others_away_until_it_is_released_or_expires(store: Store)
 def test_the_end_of_a_run_gives_back_its_claims_and_the_first_outcome_stays(store: Store) -> None:
     mine = start_run(store)
     claim(store, run_id=mine)
-    store.end_run(mine, "interrupted")
-    store.end_run(mine, "killed")
-    assert store.claiming_runs() == []
-    row = store.connection.execute("select outcome from runs where id = ?", (mine,)).fetchone()
+    store.runs.end_run(mine, "interrupted")
+    store.runs.end_run(mine, "killed")
+    assert store.runs.claiming_runs() == []
+    row = store.db.connection.execute("select outcome from runs where id = ?", (mine,)).fetchone()
     assert row["outcome"] == "interrupted"
 
 
 def test_a_claimed_trace_comes_with_all_its_rows(store: Store) -> None:
     run_id = start_run(store)
     first = claim(store, run_id=run_id)
-    store.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
-    store.put_call(first.trace_id, CALL)
-    store.release_claims(run_id)
+    store.traces.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
+    store.traces.put_call(first.trace_id, CALL)
+    store.claims.release_claims(run_id)
     again = claim(store)
     assert (again.photo, again.turns, again.calls) == (SENT, (TURN,), (CALL,))
 
@@ -223,10 +225,10 @@ def test_only_what_a_new_run_can_change_is_opened_again(
 ) -> None:
     run_id = start_run(store)
     first = claim(store, run_id=run_id)
-    store.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
-    store.close_trace(first.trace_id, closing, turn_limit=10)
-    store.put_answer(first.trace_id, 1, Answer(1.0, 1.0, "boxed", None, ()))
-    finished = store.finished_samples(
+    store.traces.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
+    store.traces.close_trace(first.trace_id, closing, turn_limit=10)
+    store.traces.put_answer(first.trace_id, 1, Answer(1.0, 1.0, "boxed", None, ()))
+    finished = store.samples.finished_samples(
         dataset_id=1, recipe_id=1, rollouts=1, **{"turn_limit": 10, **options}
     )
     assert list(finished) == ([] if opens else [3])
@@ -234,28 +236,28 @@ def test_only_what_a_new_run_can_change_is_opened_again(
     assert isinstance(again, ClaimedTrace) == opens
     if opens:
         # What was read in a response that is no longer the last must not stay.
-        assert store.get_trace(first.trace_id).answer is None
+        assert store.traces.get_trace(first.trace_id).answer is None
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    with pytest.raises(StoreError), store.transaction():
-        store.put_dataset(DATASET)
-        store.put_turn(99, TURN, run_id=1)
-    assert store.connection.execute("select count(*) from datasets").fetchone()[0] == 0
+    with pytest.raises(StoreError), store.db.transaction():
+        store.samples.put_dataset(DATASET)
+        store.traces.put_turn(99, TURN, run_id=1)
+    assert store.db.connection.execute("select count(*) from datasets").fetchone()[0] == 0
 
 
 def test_foreign_keys_are_held(store: Store) -> None:
-    with pytest.raises(StoreError, match="FOREIGN KEY"), store.transaction():
-        store.put_turn(99, TURN, run_id=1)
+    with pytest.raises(StoreError, match="FOREIGN KEY"), store.db.transaction():
+        store.traces.put_turn(99, TURN, run_id=1)
 
 
 def test_a_trace_is_found_by_its_name_with_or_without_the_dataset(store: Store) -> None:
     trace_id = played_trace(store)
-    name = store.get_trace(trace_id).name
-    assert store.find_trace(name) == trace_id
-    assert store.find_trace(f"photos:{name}") == trace_id
-    store.put_dataset(replace(DATASET, fingerprint="beef", name="others"))
-    assert store.get_trace(trace_id).name == f"photos:{name}"
+    name = store.traces.get_trace(trace_id).name
+    assert store.traces.find_trace(name) == trace_id
+    assert store.traces.find_trace(f"photos:{name}") == trace_id
+    store.samples.put_dataset(replace(DATASET, fingerprint="beef", name="others"))
+    assert store.traces.get_trace(trace_id).name == f"photos:{name}"
 
 
 @pytest.mark.parametrize("name", ["", "3", "3-", "x-abcdef12-1", "3-abcdef12-1", "4-00000000-1"])
@@ -264,7 +266,7 @@ def test_a_name_that_means_no_trace_says_how_names_look_or_how_to_list_them(
 ) -> None:
     played_trace(store)
     with pytest.raises(NotFoundError, match=r"look like|list them"):
-        store.find_trace(name)
+        store.traces.find_trace(name)
 
 
 # --- opening --------------------------------------------------------------------------------
@@ -348,7 +350,7 @@ def test_a_sqlite_that_is_too_old_is_named_with_what_to_do(version: tuple[int, .
 
 
 def test_a_sqlite_without_json_is_named_with_what_to_do(store: Store) -> None:
-    functions = native_functions(store.connection)
+    functions = native_functions(store.db.connection)
     require_sqlite(functions)
     with pytest.raises(StoreError, match=r"without JSON functions.*Python that comes"):
         require_sqlite(functions - {"json_valid"})
@@ -361,7 +363,7 @@ def test_macos_is_asked_to_sync_through_to_the_drive(
     monkeypatch.setattr("geostore.store.opening.sys.platform", platform)
     with Store.open(tmp_path / "geostore.db", create=True) as opened:
         for pragma in ("fullfsync", "checkpoint_fullfsync"):
-            assert opened.connection.execute(f"pragma {pragma}").fetchone()[0] == synced
+            assert opened.db.connection.execute(f"pragma {pragma}").fetchone()[0] == synced
 
 
 def test_reading_never_makes_a_store(tmp_path: Path) -> None:
@@ -379,10 +381,10 @@ def test_a_locked_store_is_waited_for_and_then_named(tmp_path: Path) -> None:
     path = tmp_path / "geostore.db"
     with (
         Store.open(path, create=True) as holder,
-        holder.transaction(),
+        holder.db.transaction(),
         Store.open(path, busy_timeout=0.05) as other,
         pytest.raises(StoreLockedError, match="locked by another process"),
-        other.transaction(),
+        other.db.transaction(),
     ):
         pass
 
@@ -396,8 +398,8 @@ from tests.store.test_store import DATASET
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write to a read-only file
 try:
-    with Store.open(Path(sys.argv[1])) as store, store.transaction():
-        store.put_dataset(DATASET)
+    with Store.open(Path(sys.argv[1])) as store, store.db.transaction():
+        store.samples.put_dataset(DATASET)
 except StoreError as error:
     print(error)
 """
@@ -426,9 +428,9 @@ def test_a_store_on_a_read_only_connection_says_so(tmp_path: Path) -> None:
     path = tmp_path / "geostore.db"
     Store.open(path, create=True).close()
     with Store.open(path) as opened:
-        opened.connection.execute("pragma query_only = on")
-        with pytest.raises(StoreError, match="read-only"), opened.transaction():
-            opened.put_dataset(DATASET)
+        opened.db.connection.execute("pragma query_only = on")
+        with pytest.raises(StoreError, match="read-only"), opened.db.transaction():
+            opened.samples.put_dataset(DATASET)
 
 
 FILL = """
@@ -443,8 +445,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 put = 0
 try:
     while put < 10_000:
-        with store.transaction():
-            store.put_dataset(replace(DATASET, fingerprint=str(put), name="x" * 2000))
+        with store.db.transaction():
+            store.samples.put_dataset(replace(DATASET, fingerprint=str(put), name="x" * 2000))
         put += 1
 except StoreError as error:
     print(put, error)
@@ -459,8 +461,8 @@ def test_a_full_disk_is_named_and_what_was_committed_is_whole(tmp_path: Path) ->
     put, _, message = found.stdout.partition(" ")
     assert "what was committed is safe" in message
     with Store.open(path) as opened:
-        assert opened.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
-        count = opened.connection.execute("select count(*) from datasets").fetchone()[0]
+        assert opened.db.connection.execute("pragma integrity_check").fetchone()[0] == "ok"
+        count = opened.db.connection.execute("select count(*) from datasets").fetchone()[0]
         assert count == int(put) > 0
 
 
@@ -504,7 +506,7 @@ def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
         Store.open(path)
     monkeypatch.undo()
     with Store.open(path) as opened:
-        tables = opened.connection.execute("select name from sqlite_master").fetchall()
+        tables = opened.db.connection.execute("select name from sqlite_master").fetchall()
         assert "half" not in {row["name"] for row in tables}
 
 
@@ -523,5 +525,5 @@ def test_a_step_that_is_missing_is_taken_when_a_store_is_opened(
         lambda folder, name: step if name == "9999_note" else real(folder, name),
     )
     with Store.open(path) as opened:
-        assert opened.get_trace(trace_id).turns == (TURN,)
-        assert opened.connection.execute("select note from traces").fetchone()[0] is None
+        assert opened.traces.get_trace(trace_id).turns == (TURN,)
+        assert opened.db.connection.execute("select note from traces").fetchone()[0] is None

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-import geostore.store.store as store_module
+import geostore.store.db as db_module
 from geostore.conversation.recipe import make_recipe
 from geostore.errors import GeostoreError
 from geostore.generate.journal import Journal, TraceJournal
@@ -111,7 +111,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "geostore.db"
         self.clock = Clock()
-        self.clocks = mock.patch.object(store_module, "datetime", self.clock)
+        self.clocks = mock.patch.object(db_module, "datetime", self.clock)
         self.clocks.start()
         self.stores = [
             Store.open(self.path, create=True, durability="normal", busy_timeout=1.0)
@@ -128,11 +128,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def make_recipe_and_samples(self) -> None:
-        with self.stores[0].transaction():
-            dataset_id = self.stores[0].put_dataset(DATASET)
-            self.recipe_id = self.stores[0].put_recipe(make_recipe(model="test"))
+        with self.stores[0].db.transaction():
+            dataset_id = self.stores[0].samples.put_dataset(DATASET)
+            self.recipe_id = self.stores[0].recipes.put_recipe(make_recipe(model="test"))
             self.samples = [
-                self.stores[0].put_sample(dataset_id, sample(index)).sample_id
+                self.stores[0].samples.put_sample(dataset_id, sample(index)).sample_id
                 for index in range(SAMPLES)
             ]
         for side in (0, 1):
@@ -141,8 +141,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _start_run(self, side: int) -> None:
         store = self.stores[side]
-        with store.transaction():
-            run_id = store.start_run(
+        with store.db.transaction():
+            run_id = store.runs.start_run(
                 arguments={}, versions={}, host=f"host-{side}", pid=1, process_started=None
             )
         self.runs[side].append(run_id)
@@ -171,8 +171,8 @@ class StoreMachine(RuleBasedStateMachine):
         """Claimed exactly when it is open, or can be opened, and nobody holds it now."""
         run_id = self.runs[side][pick % len(self.runs[side])]
         store, key = self.stores[side], (index, rollout)
-        with store.transaction():
-            found = store.claim(
+        with store.db.transaction():
+            found = store.claims.claim(
                 sample_id=self.samples[index],
                 recipe_id=self.recipe_id,
                 rollout=rollout,
@@ -204,8 +204,8 @@ class StoreMachine(RuleBasedStateMachine):
         if trace is None:
             return
         text = text.replace("\0", "")
-        with self.stores[side].transaction():
-            self.stores[side].put_turn(
+        with self.stores[side].db.transaction():
+            self.stores[side].traces.put_turn(
                 trace.trace_id,
                 turn(len(trace.turns) + 1, text, 4),
                 run_id=trace.owner,
@@ -224,8 +224,8 @@ class StoreMachine(RuleBasedStateMachine):
         call = replace(
             CALL if good else BAD_CALL, turn=number, call_index=index, observation=observation
         )
-        with self.stores[side].transaction():
-            self.stores[side].put_call(trace.trace_id, call)
+        with self.stores[side].db.transaction():
+            self.stores[side].traces.put_call(trace.trace_id, call)
         trace.calls[number, index] = observation
 
     @rule(side=st.integers(0, 1), pick=st.integers(0, 7))
@@ -234,8 +234,8 @@ class StoreMachine(RuleBasedStateMachine):
         if trace is None:
             return
         failure = FailedAttempt(len(trace.turns) + 1, "server", "busy", 503)
-        with self.stores[side].transaction():
-            self.stores[side].put_attempt(trace.trace_id, failure, run_id=trace.owner)
+        with self.stores[side].db.transaction():
+            self.stores[side].traces.put_attempt(trace.trace_id, failure, run_id=trace.owner)
         trace.attempts += 1
 
     @rule(
@@ -251,13 +251,11 @@ class StoreMachine(RuleBasedStateMachine):
         store = self.stores[side]
         answer = Answer(1.0, 2.0, "boxed", None, ()) if readable else None
         answer = answer or Answer(None, None, None, "no_coordinates", ())
-        with store.transaction():
-            store.close_trace(trace.trace_id, end, turn_limit=3)
+        with store.db.transaction():
+            store.traces.close_trace(trace.trace_id, end, turn_limit=3)
             if end.status != "failed":
-                store.put_answer(trace.trace_id, 1, answer)
-                reward = score_trace(
-                    store.connection, trace.trace_id, ensure_default_spec(store.connection)
-                )
+                store.traces.put_answer(trace.trace_id, 1, answer)
+                reward = score_trace(store.db, trace.trace_id, ensure_default_spec(store.db))
                 assert (reward.distance_km is None) == (answer.failure is not None)
         trace.status, trace.reason, trace.turn_limit = end.status, end.reason, 3
         trace.owner = None
@@ -268,8 +266,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(side=st.integers(0, 1), pick=st.integers(0, 7), seconds=st.sampled_from([5.0, 60.0]))
     def renew(self, side: int, pick: int, seconds: float) -> None:
         run_id = self.runs[side][pick % len(self.runs[side])]
-        with self.stores[side].transaction():
-            self.stores[side].renew_claims(run_id, seconds=seconds)
+        with self.stores[side].db.transaction():
+            self.stores[side].claims.renew_claims(run_id, seconds=seconds)
         for trace in self.traces.values():
             if trace.owner == run_id:
                 trace.expires = self.clock.seconds + seconds
@@ -277,11 +275,11 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(side=st.integers(0, 1), pick=st.integers(0, 7), end=st.booleans())
     def release(self, side: int, pick: int, end: bool) -> None:
         run_id = self.runs[side][pick % len(self.runs[side])]
-        with self.stores[side].transaction():
+        with self.stores[side].db.transaction():
             if end:
-                self.stores[side].end_run(run_id, "done")
+                self.stores[side].runs.end_run(run_id, "done")
             else:
-                self.stores[side].release_claims(run_id)
+                self.stores[side].claims.release_claims(run_id)
         for trace in self.traces.values():
             if trace.owner == run_id:
                 trace.owner = None
@@ -299,7 +297,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Computes what is missing and nothing else."""
         answered = [t for t in self.traces.values() if t.answer is not None]
         missing = [t for t in answered if name not in t.rewards]
-        result = rescore(self.stores[side].connection, SPECS[name], batch=batch)
+        result = rescore(self.stores[side].db, SPECS[name], batch=batch)
         assert result.computed == len(missing)
         assert result.found_done == len(answered) - len(missing)
         for trace in missing:
@@ -311,8 +309,8 @@ class StoreMachine(RuleBasedStateMachine):
     def crash_inside_a_transaction(self, side: int, pick: int, index: int) -> None:
         """A process dies with half its changes written; none of them is there."""
         store = self.stores[side]
-        store.connection.execute("begin immediate")
-        store.claim(
+        store.db.connection.execute("begin immediate")
+        store.claims.claim(
             sample_id=self.samples[index],
             recipe_id=self.recipe_id,
             rollout=3,
@@ -322,9 +320,9 @@ class StoreMachine(RuleBasedStateMachine):
         )
         trace = self._pick(side, pick)
         if trace is not None:
-            store.put_turn(trace.trace_id, turn(len(trace.turns) + 1, "lost", 4), run_id=1)
-            store.close_trace(trace.trace_id, CLOSINGS[0], turn_limit=3)
-        store.connection.close()
+            store.traces.put_turn(trace.trace_id, turn(len(trace.turns) + 1, "lost", 4), run_id=1)
+            store.traces.close_trace(trace.trace_id, CLOSINGS[0], turn_limit=3)
+        store.db.connection.close()
         self.stores[side] = Store.open(self.path, durability="normal", busy_timeout=1.0)
 
     @rule(side=st.integers(0, 1))
@@ -334,7 +332,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(side=st.integers(0, 1))
     def checkpoint(self, side: int) -> None:
-        self.stores[side].connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        self.stores[side].db.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     @precondition(lambda self: any(t.turns for t in self.traces.values()))
     @rule(side=st.integers(0, 1), pick=st.integers(0, 7))
@@ -343,22 +341,22 @@ class StoreMachine(RuleBasedStateMachine):
         played = [t for t in self.traces.values() if t.turns]
         trace, store = played[pick % len(played)], self.stores[side]
         before = self._dump()
-        with store.transaction():
-            store.put_dataset(DATASET)
-            store.put_recipe(make_recipe(model="test"))
+        with store.db.transaction():
+            store.samples.put_dataset(DATASET)
+            store.recipes.put_recipe(make_recipe(model="test"))
             for index in range(SAMPLES):
-                store.put_sample(1, replace(sample(index), lat=0.5))
+                store.samples.put_sample(1, replace(sample(index), lat=0.5))
             for number in range(1, len(trace.turns) + 1):
-                store.put_turn(
+                store.traces.put_turn(
                     trace.trace_id, turn(number, "other", 9), run_id=trace.owner or 1, photo=SENT
                 )
             for number, index in trace.calls:
                 other = replace(CALL, turn=number, call_index=index, observation="other")
-                store.put_call(trace.trace_id, other)
+                store.traces.put_call(trace.trace_id, other)
             if trace.status != "open":
-                store.close_trace(trace.trace_id, Closing("failed", "other"), turn_limit=9)
+                store.traces.close_trace(trace.trace_id, Closing("failed", "other"), turn_limit=9)
             if trace.answer is not None:
-                store.put_answer(trace.trace_id, 1, Answer(9.0, 9.0, "boxed", None, ()))
+                store.traces.put_answer(trace.trace_id, 1, Answer(9.0, 9.0, "boxed", None, ()))
         assert self._dump() == before
 
     # --- what always holds ---------------------------------------------------------------------
@@ -463,13 +461,15 @@ def test_a_run_that_lost_its_claim_changes_nothing_in_the_trace(
     path = tmp_path / "geostore.db"
 
     def take(store: Store, *, pid: int, seconds: float) -> tuple[int, int]:
-        with store.transaction():
-            run_id = store.start_run(
+        with store.db.transaction():
+            run_id = store.runs.start_run(
                 arguments={}, versions={}, host="h", pid=pid, process_started=None
             )
-            claimed = store.claim(
-                sample_id=store.put_sample(store.put_dataset(DATASET), sample(0)).sample_id,
-                recipe_id=store.put_recipe(make_recipe(model="test")),
+            claimed = store.claims.claim(
+                sample_id=store.samples.put_sample(
+                    store.samples.put_dataset(DATASET), sample(0)
+                ).sample_id,
+                recipe_id=store.recipes.put_recipe(make_recipe(model="test")),
                 rollout=1,
                 run_id=run_id,
                 turn_limit=10,
@@ -481,7 +481,7 @@ def test_a_run_that_lost_its_claim_changes_nothing_in_the_trace(
     def state(store: Store) -> list[list[tuple[object, ...]]]:
         tables = ("traces", "turns", "tool_calls", "attempts", "answers", "rewards")
         return [
-            [tuple(row) for row in store.connection.execute(f"select * from {table}")]
+            [tuple(row) for row in store.db.connection.execute(f"select * from {table}")]
             for table in tables
         ]
 
@@ -489,8 +489,10 @@ def test_a_run_that_lost_its_claim_changes_nothing_in_the_trace(
         with Store.open(path, create=True) as mine, Store.open(path) as other:
             trace_id, slept = take(mine, pid=1, seconds=-1.0)
             _, owner = take(other, pid=2, seconds=60.0)
-            with other.transaction():
-                other.put_turn(trace_id, turn(1, "the owner's", 10), run_id=owner, photo=SENT)
+            with other.db.transaction():
+                other.traces.put_turn(
+                    trace_id, turn(1, "the owner's", 10), run_id=owner, photo=SENT
+                )
             before = state(other)
             with Journal(mine) as journal:
                 trace = TraceJournal(journal, trace_id=trace_id, run_id=slept)

@@ -265,7 +265,7 @@ def trace(tmp_path: Path) -> StoredTrace:
     dataset = make_dataset(tmp_path / "photos", rows=1)
     with Store.open(tmp_path / "geostore.db", create=True) as store:
         name = StoreBuilder(store, dataset).play(0, SCRIPT, recipe=recipe)
-        return store.get_trace(store.find_trace(name))
+        return store.traces.get_trace(store.traces.find_trace(name))
 
 
 def test_every_image_is_derived_again_from_the_rows(trace: StoredTrace) -> None:
@@ -335,7 +335,7 @@ def test_it_runs_and_goes_on_after_a_turn_limit(
             )
         assert len(server.requests) == 6
     with Store.open(store_path) as store:
-        found = store.connection.execute(
+        found = store.db.connection.execute(
             "select success, flags, arguments from tool_calls order by trace_id, turn"
         ).fetchall()
     assert [tuple(row) for row in found] == [

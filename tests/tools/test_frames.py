@@ -77,7 +77,7 @@ def test_every_call_keeps_which_frames_would_explain_its_box(tmp_path: Path) -> 
                 builder.play(row, [*script, answer(1, 1)], recipe=recipe, turn_limit=12)
         expected = {}
         for trace_id in range(1, 7):
-            stored = store.get_trace(trace_id)
+            stored = store.traces.get_trace(trace_id)
             images = [stored.photo] if stored.photo else []
             for call in stored.calls:
                 if names_box(call):

@@ -95,11 +95,11 @@ def failures(report: Report) -> dict[str, set[str | None]]:
 def pick(path: Path, condition: str) -> tuple[int, str]:
     """The id and the name of the first trace that fulfils a condition on `t`, its row in traces."""
     with Store.open(path) as store:
-        row = store.connection.execute(
+        row = store.db.connection.execute(
             f"select t.id from traces as t where {condition} order by t.id"
         ).fetchone()
         assert row is not None, f"no trace where {condition}"
-        return row["id"], store.get_trace(row["id"]).name
+        return row["id"], store.traces.get_trace(row["id"]).name
 
 
 WITH_LATER_TURN = (
@@ -119,7 +119,7 @@ def test_everything_that_generate_stored_is_derived_again(made: Path) -> None:
     with Store.open(made / "geostore.db") as store:
 
         def count(what: str) -> int:
-            return int(store.connection.execute(f"select count(*) from {what}").fetchone()[0])
+            return int(store.db.connection.execute(f"select count(*) from {what}").fetchone()[0])
 
         assert report.traces == count("traces") == 20
         assert report.turns == count("turns")

@@ -1,0 +1,102 @@
+"""Claims: which run works on which trace, so that no two runs pay for the same turn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from geostore.errors import ClaimLost
+from geostore.identity import canonical_text
+from geostore.records import ImageFacts, Sample, ToolCall, Turn
+from geostore.store import rows
+from geostore.store.db import Db, utc_in, utc_now
+from geostore.store.samples import Retry, Samples
+from geostore.store.traces import Traces
+
+NotClaimed = Literal["closed", "claimed"]
+"""Why a trace was not claimed: it needs nothing more, or another run holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedTrace:
+    """A trace that this run may go on with, and all its rows so far."""
+
+    trace_id: int
+    """The id of its row in `traces`."""
+    sample: Sample
+    """The photo it is about, and the photo's true place."""
+    photo: ImageFacts | None
+    """The photo as it was sent; None before the first response."""
+    turns: tuple[Turn, ...]
+    """The responses so far, in order."""
+    calls: tuple[ToolCall, ...]
+    """The tool calls that were run so far, in order."""
+
+
+class Claims:
+    """The topic `claims` of a store: every method names the run that holds or wants a trace."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._samples = Samples(db)
+        self._traces = Traces(db)
+
+    def claim(
+        self,
+        *,
+        sample_id: int,
+        recipe_id: int,
+        rollout: int,
+        run_id: int,
+        turn_limit: int,
+        seconds: float,
+        retry: Collection[Retry] = (),
+    ) -> ClaimedTrace | NotClaimed:
+        """Make a trace if it is new, and claim it for so many seconds.
+
+        ``closed`` where it needs nothing more, ``claimed`` where another run
+        holds it. A trace that ran out of turns under a lower limit, and one of a
+        kind that `retry` names, is opened again: the readings of its last
+        response, its rewards and its audit are removed, because another response
+        will follow. To be called inside `Db.transaction`.
+        """
+        key = {"sample_id": sample_id, "recipe_id": recipe_id, "rollout": rollout}
+        self._db.run("put_trace", **key, now=utc_now())
+        reopened = self._db.run(
+            "reopen_trace", **key, turn_limit=turn_limit, retry=canonical_text(sorted(retry))
+        ).fetchone()
+        if reopened is not None:
+            for removal in ("drop_derived_rewards", "drop_derived_answers", "drop_audit"):
+                self._db.run(removal, trace_id=reopened["id"])
+        row = self._db.run(
+            "claim_trace", **key, run_id=run_id, expires_at=utc_in(seconds), now=utc_now()
+        ).fetchone()
+        if row is None:
+            return "claimed" if self._db.number("is_trace_open", **key) else "closed"
+        sample = self._samples.get_sample(sample_id)
+        assert sample.photo is not None  # only rows that can be used have traces
+        return ClaimedTrace(
+            trace_id=row["id"],
+            sample=sample,
+            photo=rows.sent_photo(row, sample.photo.width, sample.photo.height),
+            turns=self._traces.trace_turns(row["id"]),
+            calls=self._traces.trace_calls(row["id"]),
+        )
+
+    def require_claim(self, trace_id: int, run_id: int) -> None:
+        """Do nothing where a run still holds a trace. Raises ClaimLost where it does not.
+
+        To be called inside the transaction that then writes: a process that
+        slept past its claim must not write into another's conversation.
+        """
+        if not self._db.number("holds_claim", trace_id=trace_id, run_id=run_id):
+            raise ClaimLost(f"trace {trace_id} is no longer this run's")
+
+    def renew_claims(self, run_id: int, *, seconds: float) -> None:
+        """Keep a run's claims for so many seconds from now."""
+        self._db.run("renew_claims", run_id=run_id, expires_at=utc_in(seconds))
+
+    def release_claims(self, run_id: int) -> int:
+        """Give back all traces of a run; how many."""
+        return self._db.run("release_claims", run_id=run_id).rowcount

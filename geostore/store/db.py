@@ -1,0 +1,147 @@
+"""A connection to a store's file: runs the statements of ``sql/store`` by name.
+
+Every room above the store reads and writes through a `Db`. SQLite's errors are
+turned into a `StoreError` here and nowhere else, while a statement runs and
+while its rows are fetched.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from geostore.errors import RowRefused
+from geostore.sqlfiles import store_statements
+from geostore.store.errors import store_error
+
+Row = sqlite3.Row
+"""One row of a statement: values by column name or by place."""
+
+
+class Rows(sqlite3.Cursor):
+    """The rows of one statement, fetched as they are asked for. Raises StoreError."""
+
+    path: Path
+
+    def fetchone(self) -> Any:
+        """The next row, None after the last."""
+        try:
+            return super().fetchone()
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next rows, at most `size` of them; [] after the last."""
+        try:
+            return super().fetchmany(self.arraysize if size is None else size)
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+
+
+class Db:
+    """One connection to a store's file. Not for use by two threads at once.
+
+    Outside of `transaction` each statement commits by itself.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+
+    def run(self, name: str, /, **values: Any) -> Rows:
+        """Run a statement of ``sql/store`` with named parameters. Raises StoreError."""
+        return self.execute(store_statements()[name], values)
+
+    def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> Rows:
+        """Run a statement that is not one of ``sql/store``. Raises StoreError."""
+        rows: Rows = self.connection.cursor(Rows)
+        rows.path = self.path
+        try:
+            rows.execute(statement, values or {})
+        except OverflowError as error:
+            raise RowRefused(f"{self.path}: a number is too large for SQLite") from error
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+        return rows
+
+    def run_many(self, name: str, values: Iterable[Mapping[str, Any]]) -> int:
+        """Run a statement once for each set of parameters; how many rows it changed in all."""
+        try:
+            return self.connection.executemany(store_statements()[name], values).rowcount
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+
+    def number(self, name: str, /, **values: Any) -> int:
+        """The whole number that a statement gives as its one value."""
+        return int(self.run(name, **values).fetchone()[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write all or nothing; takes the write lock at once. Raises StoreError."""
+        self.execute("begin immediate")
+        try:
+            yield
+            self.execute("commit")
+        except BaseException:
+            # SQLite rolls back by itself on some errors, such as a full disk.
+            if self.connection.in_transaction:
+                self.execute("rollback")
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read the store as it is at one moment, while others write. Raises StoreError."""
+        self.execute("begin")
+        try:
+            yield
+        finally:
+            self.execute("commit")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Write all or nothing inside a transaction: an error takes back only what is inside."""
+        self.execute("savepoint part")
+        try:
+            yield
+        except BaseException:
+            if self.connection.in_transaction:
+                self.execute("rollback to part")
+            raise
+        finally:
+            if self.connection.in_transaction:
+                self.execute("release part")
+
+    def close(self) -> None:
+        """Close the connection; may be called twice. The file stays whole without it."""
+        self.connection.close()
+
+
+def utc_now() -> str:
+    """Now as ISO-8601 UTC with milliseconds, which sorts as text."""
+    return _iso(datetime.now(UTC))
+
+
+def utc_in(seconds: float) -> str:
+    """The time so many seconds from now, as `utc_now` writes it."""
+    return _iso(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,111 @@
+"""Datasets and samples as rows: recorded once, looked up by their natural keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from geostore.identity import canonical_text
+from geostore.records import DatasetFacts, Sample
+from geostore.store import rows
+from geostore.store.db import Db, utc_now
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Retry = Literal["failed", "truncated", "exhausted"]
+"""Closed traces that can be taken up again: ``failed`` used up its attempts, ``truncated`` was cut
+by the token limit, ``exhausted`` ended without an answer for another reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSample:
+    """A dataset row that was drawn before."""
+
+    sample_id: int
+    """The id of its row in `samples`."""
+    exclusion: str | None
+    """Why it cannot be used; None where it can."""
+
+
+class Samples:
+    """The topic `samples` of a store: datasets, and their rows that were drawn."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    def put_dataset(self, facts: DatasetFacts) -> int:
+        """Record a dataset by its fingerprint; its id."""
+        self._db.run("put_dataset", **rows.dataset_row(facts), now=utc_now())
+        return self._db.number("find_dataset", fingerprint=facts.fingerprint)
+
+    def put_unseen_dataset(self, facts: DatasetFacts) -> int:
+        """Record a dataset that was never opened here, by its fingerprint or else its path."""
+        self._db.run("put_unseen_dataset", **rows.dataset_row(facts), now=utc_now())
+        if facts.fingerprint is None:
+            return self._db.number("find_unseen_dataset", path=facts.path)
+        return self._db.number("find_dataset", fingerprint=facts.fingerprint)
+
+    def get_dataset(self, dataset_id: int) -> DatasetFacts:
+        """A dataset by id."""
+        return rows.dataset_record(self._db.run("get_dataset", dataset_id=dataset_id).fetchone())
+
+    def put_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
+        """Record a drawn row; one whose photo another row brought is marked ``duplicate``."""
+        values = rows.sample_row(sample)
+        if sample.exclusion is None:
+            duplicate = self._db.run(
+                "find_duplicate",
+                dataset_id=dataset_id,
+                image_sha256=values["image_sha256"],
+                sample_index=sample.sample_index,
+            ).fetchone()
+            if duplicate is not None:
+                values["exclusion"] = "duplicate"
+        self._db.run("put_sample", **values, dataset_id=dataset_id, now=utc_now())
+        row = self._db.run(
+            "find_sample", dataset_id=dataset_id, sample_index=sample.sample_index
+        ).fetchone()
+        return KnownSample(row["id"], row["exclusion"])
+
+    def get_sample(self, sample_id: int) -> Sample:
+        """A sample by id."""
+        return rows.sample_record(self._db.run("get_sample", sample_id=sample_id).fetchone())
+
+    def known_samples(self, *, dataset_id: int, indices: Sequence[int]) -> dict[int, KnownSample]:
+        """Of these dataset rows, those that were drawn before, by row number."""
+        known = self._db.run(
+            "known_samples", dataset_id=dataset_id, indices=canonical_text(list(indices))
+        )
+        return {r["sample_index"]: KnownSample(r["sample_id"], r["exclusion"]) for r in known}
+
+    def finished_samples(
+        self,
+        *,
+        dataset_id: int,
+        recipe_id: int,
+        rollouts: int,
+        turn_limit: int,
+        retry: Collection[Retry] = (),
+    ) -> NDArray[np.int64]:
+        """The row numbers whose rollouts all need nothing more; see `Claims.claim`."""
+        import numpy as np
+
+        joined: str | None = self._db.run(
+            "finished_samples",
+            dataset_id=dataset_id,
+            recipe_id=recipe_id,
+            rollouts=rollouts,
+            turn_limit=turn_limit,
+            retry=canonical_text(sorted(retry)),
+        ).fetchone()[0]
+        return np.fromstring(joined or "", dtype=np.int64, sep=",")
+
+    def excluded_samples(self, dataset_id: int) -> dict[str, list[int]]:
+        """The row numbers that cannot be used, by reason."""
+        excluded: dict[str, list[int]] = {}
+        for reason, index in self._db.run("excluded_samples", dataset_id=dataset_id):
+            excluded.setdefault(reason, []).append(index)
+        return excluded

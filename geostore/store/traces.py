@@ -1,0 +1,172 @@
+"""What happens in a trace as rows, and a trace read as a whole."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from geostore.errors import NotFoundError
+from geostore.identity import canonical_text
+from geostore.records import (
+    Answer,
+    Closing,
+    FailedAttempt,
+    ImageFacts,
+    StoredTrace,
+    ToolCall,
+    Turn,
+)
+from geostore.store import rows
+from geostore.store.db import Db, Row, utc_now
+from geostore.store.recipes import Recipes
+from geostore.store.samples import Samples
+
+T = TypeVar("T")
+
+
+def rows_of_traces(
+    db: Db, statement: str, trace_ids: Sequence[int], record: Callable[[Row], T]
+) -> defaultdict[int, list[T]]:
+    """Rows that belong to some traces, as records in their order, by trace id.
+
+    statement: one that takes `trace_ids` and gives a column trace_id.
+    """
+    by_trace: defaultdict[int, list[T]] = defaultdict(list)
+    for row in db.run(statement, trace_ids=canonical_text(list(trace_ids))).fetchall():
+        by_trace[row["trace_id"]].append(record(row))
+    return by_trace
+
+
+class Traces:
+    """The topic `traces` of a store: what is recorded of one, and reading one."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._samples = Samples(db)
+        self._recipes = Recipes(db)
+
+    def put_turn(
+        self, trace_id: int, turn: Turn, *, run_id: int | None, photo: ImageFacts | None = None
+    ) -> None:
+        """Record a response, and with the first one the photo as it was sent.
+
+        run_id: None for a response that no run of this store asked for.
+        """
+        if photo is not None:
+            self._db.run(
+                "put_sent_photo",
+                trace_id=trace_id,
+                sha256=photo.sha256,
+                pixels_xxh128=photo.pixels_xxh128,
+                width=photo.width,
+                height=photo.height,
+            )
+        self._db.run(
+            "put_turn", **rows.turn_row(turn), trace_id=trace_id, run_id=run_id, now=utc_now()
+        )
+
+    def put_call(self, trace_id: int, call: ToolCall) -> None:
+        """Record a tool call and its result."""
+        self._db.run("put_tool_call", **rows.tool_call_row(call), trace_id=trace_id, now=utc_now())
+
+    def put_attempt(self, trace_id: int, attempt: FailedAttempt, *, run_id: int) -> None:
+        """Record a failed request."""
+        self._db.run(
+            "put_attempt",
+            **rows.attempt_row(attempt),
+            trace_id=trace_id,
+            run_id=run_id,
+            now=utc_now(),
+        )
+
+    def close_trace(self, trace_id: int, closing: Closing, *, turn_limit: int) -> None:
+        """Close a trace that is open; one that is closed stays as it is."""
+        self._db.run(
+            "close_trace",
+            trace_id=trace_id,
+            status=closing.status,
+            reason=closing.reason,
+            turn_limit=turn_limit,
+            now=utc_now(),
+        )
+
+    def put_answer(self, trace_id: int, parser_version: int, answer: Answer) -> None:
+        """Record what a version of the parser reads in a trace's final response."""
+        self._db.run(
+            "put_answer",
+            **rows.answer_row(answer),
+            trace_id=trace_id,
+            parser_version=parser_version,
+            now=utc_now(),
+        )
+
+    def put_export(
+        self, *, format: str, options: Mapping[str, Any], trace_count: int, sha256: str, path: Path
+    ) -> None:
+        """Record that an export was written; `sha256` is its manifest's."""
+        self._db.run(
+            "put_export",
+            format=format,
+            options=canonical_text(dict(options)),
+            trace_count=trace_count,
+            sha256=sha256,
+            path=str(path),
+            now=utc_now(),
+        )
+
+    def trace_turns(self, trace_id: int) -> tuple[Turn, ...]:
+        """A trace's turns, in order."""
+        return tuple(self._rows("turns_of_traces", trace_id, rows.turn_record))
+
+    def trace_calls(self, trace_id: int) -> tuple[ToolCall, ...]:
+        """A trace's tool calls, in order."""
+        return tuple(self._rows("tool_calls_of_traces", trace_id, rows.tool_call_record))
+
+    def find_trace(self, name: str) -> int:
+        """The id of the trace with a public name, the dataset's name before it or not.
+
+        Raises NotFoundError where there is none, or more than one.
+        """
+        dataset, _, key = name.rpartition(":")
+        index, _, rest = key.partition("-")
+        recipe, _, rollout = rest.partition("-")
+        if not (index.isdecimal() and recipe and rollout.isdecimal()):
+            raise NotFoundError(
+                f"{name!r} is no trace name; they look like 17-3fa1c2d4-1 "
+                "(row, start of the recipe's hash, rollout)"
+            )
+        matches = self._db.run(
+            "find_traces",
+            dataset=dataset or None,
+            sample_index=int(index),
+            recipe=recipe,
+            rollout=int(rollout),
+        ).fetchall()
+        if not matches:
+            raise NotFoundError(
+                f"no trace {name!r} in {self._db.path}; "
+                'list them with: geostore query "select trace from trace_results"'
+            )
+        if len(matches) > 1:
+            raise NotFoundError(f"{name!r} is ambiguous; put the dataset's name and ':' before it")
+        return int(matches[0]["id"])
+
+    def get_trace(self, trace_id: int) -> StoredTrace:
+        """Everything of one trace. Raises NotFoundError."""
+        row = self._db.run("get_trace", trace_id=trace_id).fetchone()
+        if row is None:
+            raise NotFoundError(f"no trace with id {trace_id} in {self._db.path}")
+        return rows.stored_trace_record(
+            row,
+            dataset=self._samples.get_dataset(row["dataset_id"]),
+            several_datasets=row["dataset_count"] > 1,
+            recipe=self._recipes.get_recipe(row["recipe_id"]),
+            turns=self.trace_turns(trace_id),
+            calls=self.trace_calls(trace_id),
+            failures=self._rows("attempts_of_traces", trace_id, rows.attempt_record),
+        )
+
+    def _rows(self, statement: str, trace_id: int, record: Callable[[Row], T]) -> list[T]:
+        return rows_of_traces(self._db, statement, [trace_id], record)[trace_id]

@@ -1,0 +1,209 @@
+-- What an audit looked at, and the flags that it set.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- part: shared_keys
+-- The keys of words that more than one audited trace has.
+several as materialized (
+  select response_key
+  from audits
+  where response_key is not null
+  group by response_key
+  having count(*) > 1
+)
+
+-- name: put_audit_suite
+-- Records a set of checks with their versions.
+-- Grain: one row per set; :checks is canonical JSON, check name to version.
+insert or ignore into audit_suites (checks, created_at)
+values (:checks, :now);
+
+-- name: find_audit_suite
+-- The id of a set of checks.
+-- Grain: at most one row.
+select id
+from audit_suites
+where checks = :checks;
+
+-- name: other_audit_suites
+-- The sets of checks that some trace was last audited with, other than the one that is meant.
+-- Grain: one row per set.
+select id, checks
+from audit_suites as u
+where id <> :suite_id
+  and exists (select 1 from audits where suite_id = u.id)
+order by id;
+
+-- name: audit_pending
+-- The next closed traces to be audited, each with what is compared with its text.
+-- Grain: one row per trace, by id. Those with ids above :after, at most :batch. :older_suite null:
+-- traces that were not audited since they were closed, whose answer was read anew, or whose recipe
+-- was asked of a second photo since; else traces that were last audited with that set of checks.
+-- prompts_read is 1 where the recipe was asked of this photo only.
+select
+  t.id, t.closed_at, t.recipe_id,
+  not exists (
+    select 1 from traces where recipe_id = t.recipe_id and sample_id <> t.sample_id
+  ) as prompts_read,
+  s.sample_index, {{sample_columns}},
+  {{sent_columns}},
+  d.path as dataset_path,
+  {{answer_columns}}
+from traces as t
+join samples as s on s.id = t.sample_id
+join datasets as d on d.id = s.dataset_id
+left join audits as k on k.trace_id = t.id
+{{newest_answer}}
+where t.id > :after
+  and t.status <> 'open'
+  and iif(
+    :older_suite is null,
+    k.trace_id is null
+    or k.parser_version is not a.parser_version
+    or k.prompts_read <> not exists (
+      select 1 from traces where recipe_id = t.recipe_id and sample_id <> t.sample_id
+    ),
+    k.suite_id = :older_suite
+  )
+order by t.id
+limit :batch;
+
+-- name: put_audits
+-- Records that traces were audited, where they are still as they were read.
+-- Grain: one row per trace of :audits, a JSON array of [trace_id, closed_at, parser_version,
+-- prompts_read, response_key]. Returns the traces that were recorded: one that was opened again
+-- meanwhile is left to the next audit. :with_keys 0: keys that are known stay.
+insert into audits (trace_id, suite_id, parser_version, prompts_read, response_key, created_at)
+select
+  t.id, :suite_id, json_extract(a.value, '$[2]'), json_extract(a.value, '$[3]'),
+  json_extract(a.value, '$[4]'), :now
+from json_each(:audits) as a
+cross join traces as t on t.id = json_extract(a.value, '$[0]')
+where t.closed_at = json_extract(a.value, '$[1]')
+on conflict (trace_id) do update
+  set suite_id = excluded.suite_id,
+      parser_version = excluded.parser_version,
+      prompts_read = excluded.prompts_read,
+      response_key = iif(:with_keys, excluded.response_key, response_key),
+      created_at = excluded.created_at
+returning trace_id;
+
+-- name: drop_audit
+-- Forgets that a trace was audited; its flags go with that.
+-- Grain: at most one row.
+delete from audits
+where trace_id = :trace_id;
+
+-- name: put_flags
+-- Records what checks found.
+-- Grain: one row per trace and check of :flags, a JSON array of [trace_id, flag, version, detail];
+-- of the traces in the JSON array :trace_ids only.
+insert into trace_flags (trace_id, flag, version, detail, created_at)
+select
+  json_extract(f.value, '$[0]'), json_extract(f.value, '$[1]'), json_extract(f.value, '$[2]'),
+  json_extract(f.value, '$[3]'), :now
+from json_each(:flags) as f
+where json_extract(f.value, '$[0]') in (select value from json_each(:trace_ids));
+
+-- name: drop_flags
+-- Removes the flags that are to be found anew, and those of checks that are no more.
+-- Grain: one row per flag of these traces. :trace_ids is a JSON array; :kept one of the checks whose
+-- flags stay.
+delete from trace_flags
+where trace_id in (select value from json_each(:trace_ids))
+  and flag not in (select value from json_each(:kept));
+
+-- name: put_same_response_flags
+-- Flags the traces whose words are also those of another recipe's trace.
+-- Grain: one row per such trace. The detail names the first of the others. Looks at the keys of all
+-- traces that were audited, through an index, not at their words.
+with
+{{shared_keys}},
+alike as materialized (
+  select a.response_key, a.trace_id, t.recipe_id, t.sample_id, t.rollout
+  from several as k
+  cross join audits as a on a.response_key = k.response_key
+  cross join traces as t on t.id = a.trace_id
+),
+-- Of each key the first trace, and the first of those with another recipe than that one's.
+firsts as materialized (
+  select response_key, min(trace_id) as trace_id, recipe_id
+  from alike
+  group by response_key
+),
+others as materialized (
+  select a.response_key, min(a.trace_id) as trace_id
+  from alike as a
+  join firsts as f on f.response_key = a.response_key
+  where a.recipe_id <> f.recipe_id
+  group by a.response_key
+),
+found as (
+  select
+    a.trace_id,
+    iif(a.recipe_id = f.recipe_id, o.trace_id, f.trace_id) as other_id
+  from alike as a
+  join firsts as f on f.response_key = a.response_key
+  join others as o on o.response_key = a.response_key
+)
+insert into trace_flags (trace_id, flag, version, detail, created_at)
+select
+  x.trace_id,
+  :flag,
+  :version,
+  'the words of ' || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout,
+  :now
+from found as x
+join traces as t on t.id = x.other_id
+join samples as s on s.id = t.sample_id
+join recipes as r on r.id = t.recipe_id
+where true -- keeps SQLite from reading "on" as a join's condition
+on conflict (trace_id, flag) do update
+  set version = excluded.version, detail = excluded.detail, created_at = excluded.created_at
+  where version <> excluded.version or detail <> excluded.detail;
+
+-- name: drop_same_response_flags
+-- Removes the flag from traces whose words are no longer those of another recipe's trace as well.
+-- Grain: one row per such flag.
+with
+{{shared_keys}},
+shared as materialized (
+  select a.response_key
+  from several as k
+  cross join audits as a on a.response_key = k.response_key
+  cross join traces as t on t.id = a.trace_id
+  group by a.response_key
+  having min(t.recipe_id) <> max(t.recipe_id)
+)
+delete from trace_flags
+where flag = :flag
+  and trace_id not in (
+    select a.trace_id from shared as k join audits as a on a.response_key = k.response_key
+  );
+
+-- name: flag_counts
+-- How many traces each check flagged, with the names of the first three, and how many were audited.
+-- Grain: one row per check that flagged a trace, by name, and a first one over all audited traces
+-- (flag null).
+with ranked as (
+  select
+    f.flag,
+    f.trace_id,
+    row_number() over (partition by f.flag order by f.trace_id) as place,
+    count(*) over (partition by f.flag) as traces
+  from trace_flags as f
+)
+select null as flag, (select count(*) from audits) as traces, '[]' as examples
+union all
+select
+  k.flag,
+  k.traces,
+  json_group_array(
+    {{trace_name}}
+  ) as examples
+from (select * from ranked where place <= 3 order by flag, place) as k
+join traces as t on t.id = k.trace_id
+join samples as s on s.id = t.sample_id
+join datasets as n on n.id = s.dataset_id
+join recipes as r on r.id = t.recipe_id
+group by k.flag
+order by 1;

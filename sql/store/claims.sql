@@ -1,0 +1,79 @@
+-- Who works on which trace: begun, reopened, claimed and given back.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: put_trace
+-- Makes a trace, open and unclaimed; one that is known stays as it is.
+-- Grain: one row per sample x recipe x rollout.
+insert or ignore into traces (sample_id, recipe_id, rollout, created_at)
+values (:sample_id, :recipe_id, :rollout, :now);
+
+-- name: reopen_trace
+-- Opens a trace again that can go on: one that ran out of turns, once the limit is higher, and one
+-- of a kind that :retry asks for: a JSON array of failed, truncated (by the token limit) and
+-- exhausted (any other end without an answer).
+-- Grain: at most one row.
+update traces
+set status = 'open', stop_reason = null, turn_limit = null, closed_at = null
+where sample_id = :sample_id
+  and recipe_id = :recipe_id
+  and rollout = :rollout
+  and status in ('exhausted', 'failed')
+  and (
+    (stop_reason = 'turn_limit' and turn_limit < :turn_limit)
+    or iif(status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted'))
+      in (select value from json_each(:retry))
+  )
+returning id;
+
+-- name: drop_derived_rewards
+-- Removes the rewards of a response that is no longer the final one.
+-- Grain: one row per spec.
+delete from rewards
+where trace_id = :trace_id and spec_id in (select id from reward_specs);
+
+-- name: drop_derived_answers
+-- Removes the readings of a response that is no longer the final one.
+-- Grain: one row per parser version.
+delete from answers where trace_id = :trace_id;
+
+-- name: claim_trace
+-- Claims an open trace for a run unless another holds it.
+-- Grain: at most one row.
+update traces
+set claimed_by = :run_id, claim_expires_at = :expires_at
+where sample_id = :sample_id
+  and recipe_id = :recipe_id
+  and rollout = :rollout
+  and status = 'open'
+  and (claimed_by is null or claim_expires_at <= :now)
+returning id, sent_sha256, sent_pixels_xxh128, sent_width, sent_height;
+
+-- name: is_trace_open
+-- Whether a trace is still open.
+-- Grain: one row.
+select status = 'open' as is_open
+from traces
+where sample_id = :sample_id and recipe_id = :recipe_id and rollout = :rollout;
+
+-- name: holds_claim
+-- Whether a run still holds a trace: it is open, and no other run has claimed it meanwhile.
+-- Grain: one row.
+select exists (
+  select 1
+  from traces
+  where id = :trace_id and claimed_by = :run_id and status = 'open'
+) as holds;
+
+-- name: release_claims
+-- Gives back the traces that a run holds.
+-- Grain: one row per claimed trace.
+update traces
+set claimed_by = null, claim_expires_at = null
+where claimed_by = :run_id;
+
+-- name: renew_claims
+-- Moves on the expiry of the traces that a run holds.
+-- Grain: one row per claimed trace.
+update traces
+set claim_expires_at = :expires_at
+where claimed_by = :run_id;

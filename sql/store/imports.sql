@@ -1,0 +1,47 @@
+-- Trace files that were imported.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: find_import
+-- What is known of a file: whether this path was imported, and a trace with these bytes.
+-- Grain: one row.
+select
+  (select sha256 from imports where path = :path) as path_sha256,
+  (select variant from imports where sha256 = :sha256 limit 1) as variant,
+  (select trace_id from imports where sha256 = :sha256 limit 1) as trace_id;
+
+-- name: find_imports
+-- The files among some that are in the store, and their stamps when they were read.
+-- Grain: one row per file. :paths is a JSON array.
+select path, stamp
+from imports
+where path in (select value from json_each(:paths));
+
+-- name: put_import
+-- Records that a trace file is in the store.
+-- Grain: one row per file.
+insert into imports (path, sha256, stamp, variant, stated_index, trace_id, created_at)
+values (:path, :sha256, :stamp, :variant, :stated_index, :trace_id, :now)
+on conflict (path) do update
+  set stamp = excluded.stamp
+  where sha256 = excluded.sha256;
+
+-- name: put_imported_trace
+-- Records a trace that came to an end elsewhere.
+-- Grain: one row per sample x recipe x rollout. Sent size in pixels.
+insert into traces (
+  sample_id, recipe_id, rollout, status, stop_reason, turn_limit,
+  sent_sha256, sent_pixels_xxh128, sent_width, sent_height, created_at, closed_at
+)
+values (
+  :sample_id, :recipe_id, :rollout, :status, :stop_reason, :turn_limit,
+  :sent_sha256, :sent_pixels_xxh128, :sent_width, :sent_height, :now, :now
+)
+returning id;
+
+-- name: put_imported_reward
+-- Records the reward that a trace file carries; parser version 0: no reading of ours.
+-- Grain: one row per trace and spec. km; points 0..5000.
+insert or ignore into rewards (
+  trace_id, spec_id, parser_version, distance_km, score, geoguessr_points, extra, created_at
+)
+values (:trace_id, :spec_id, 0, :distance_km, :score, :geoguessr_points, :extra, :now);

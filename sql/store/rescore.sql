@@ -1,0 +1,496 @@
+-- Which traces lack a reading or a reward, and the formulas that compute it.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: temp_candidates
+-- The traces among which a rescore looks, in a table of this connection's own.
+-- Grain: one row per trace.
+create temp table if not exists candidates (trace_id integer primary key) strict;
+
+-- name: temp_pending
+-- The traces that a rescore is about to compute, in a table of this connection's own.
+-- Grain: one row per trace, with the parser version whose reading counts.
+create temp table if not exists pending (
+  trace_id integer primary key,
+  parser_version integer not null
+) strict;
+
+-- name: temp_trace_extras
+-- What a trace did on its way, as an input of rewards: a view of this connection's own.
+-- Grain: one row per trace.
+--   turns               responses of the teacher
+--   *_tokens            sums over the turns; null where the server never said
+--   tool_calls          all calls; failed_tool_calls: those without a result
+--   tool_validity       the share of calls that gave a result, 0..1; null without a call
+-- A column that is not asked for costs nothing.
+create temp view if not exists trace_extras as
+select
+  t.id as trace_id,
+  (select count(*) from turns where trace_id = t.id) as turns,
+  (select sum(prompt_tokens) from turns where trace_id = t.id) as prompt_tokens,
+  (select sum(completion_tokens) from turns where trace_id = t.id) as completion_tokens,
+  (select sum(total_tokens) from turns where trace_id = t.id) as total_tokens,
+  (select count(*) from tool_calls where trace_id = t.id) as tool_calls,
+  (select count(*) from tool_calls where trace_id = t.id and success = 0) as failed_tool_calls,
+  (select avg(success) from tool_calls where trace_id = t.id) as tool_validity
+from traces as t;
+
+-- name: temp_trace_facts
+-- What may be asked of a trace to choose it for a rescore: a view of this connection's own.
+-- Grain: one row per trace. Columns are named and meant as in the DuckDB view trace_results:
+--   trace, dataset, sample_index, lat, lon (degrees), locatability_score, country, recipe (8 hex),
+--   model, with_tools, rollout, status, stop_reason, closed_at (ISO-8601 UTC), turns, tool_calls,
+--   failed_tool_calls, tool_validity, *_tokens, answer_lat, answer_lon, answer_form,
+--   answer_failure, flags (JSON array), parse_success, format_valid (read from a box or an answer
+--   tag), and of the store's default reward distance_km, score, geoguessr_points.
+create temp view if not exists trace_facts as
+select
+  t.id as trace_id,
+  {{trace_name}} as trace,
+  n.name as dataset,
+  s.sample_index,
+  s.lat,
+  s.lon,
+  s.locatability_score,
+  s.country,
+  substr(r.sha256, 1, 8) as recipe,
+  r.model,
+  r.tools <> '[]' as with_tools,
+  t.rollout,
+  t.status,
+  t.stop_reason,
+  t.closed_at,
+  x.turns,
+  x.prompt_tokens,
+  x.completion_tokens,
+  x.total_tokens,
+  x.tool_calls,
+  x.failed_tool_calls,
+  x.tool_validity,
+  a.lat as answer_lat,
+  a.lon as answer_lon,
+  a.form as answer_form,
+  a.failure as answer_failure,
+  a.flags,
+  iif(a.trace_id is null, null, a.failure is null) as parse_success,
+  iif(a.trace_id is null, null, iif(a.failure is null and a.form in ('boxed', 'answer'), 1, 0))
+    as format_valid,
+  w.distance_km,
+  w.score,
+  w.geoguessr_points
+from traces as t
+join samples as s on s.id = t.sample_id
+join datasets as n on n.id = s.dataset_id
+join recipes as r on r.id = t.recipe_id
+join trace_extras as x on x.trace_id = t.id
+{{newest_answer}}
+left join reward_specs as p on p.is_default = 1
+left join rewards as w
+  on w.spec_id = p.id and w.trace_id = t.id and w.parser_version = a.parser_version;
+
+-- name: facts_columns
+-- The columns of which a condition may speak.
+-- Grain: one row per column.
+select name
+from pragma_table_info('trace_facts', 'temp')
+order by cid;
+
+-- name: check_condition
+-- Whether a condition of the user's is one expression, which it need not be to fit into a where.
+-- Grain: no row. Over the view trace_facts.
+select (
+/*condition*/
+)
+from temp.trace_facts
+limit 0;
+
+-- name: choose_traces
+-- The ended traces that a condition of the user's keeps.
+-- Grain: one row per trace, by id. :since is null or an ISO-8601 UTC time. The condition stands in
+-- place of the comment below; it is run where nothing can be written and no file can be opened.
+-- Over the view trace_facts.
+select trace_id
+from temp.trace_facts
+where status in ('answered', 'exhausted')
+  and (:since is null or closed_at >= :since)
+  and (
+/*condition*/
+)
+order by trace_id;
+
+-- name: put_candidate
+-- Adds a trace to those among which a rescore looks.
+-- Grain: one row.
+insert or ignore into temp.candidates (trace_id) values (:trace_id);
+
+-- name: clear_candidates
+-- Empties the table of candidates.
+-- Grain: the table.
+delete from temp.candidates;
+
+-- name: candidates_answered
+-- Adds every trace that has a reading.
+-- Grain: one row per trace.
+insert or ignore into temp.candidates (trace_id)
+select distinct trace_id
+from answers;
+
+-- name: count_candidates
+-- How many candidates have a reading.
+-- Grain: one row.
+select count(*) as answered
+from temp.candidates as c
+where exists (select 1 from answers where trace_id = c.trace_id);
+
+-- name: unread_of_all
+-- Every ended trace whose final response was not read by a parser of this version or a later one.
+-- Grain: one row per trace, by id.
+select id as trace_id
+from traces
+where status in ('answered', 'exhausted')
+except
+select trace_id
+from answers
+where parser_version >= :version
+order by 1;
+
+-- name: unread_of_candidates
+-- The ended candidates whose final response was not read by a parser of this version or a later one.
+-- Grain: one row per trace, by id.
+select c.trace_id
+from temp.candidates as c
+cross join traces as t on t.id = c.trace_id
+where t.status in ('answered', 'exhausted')
+  and not exists (
+    select 1
+    from answers
+    where trace_id = c.trace_id and parser_version >= :version
+  )
+order by c.trace_id;
+
+-- name: final_responses
+-- The last responses of some traces.
+-- Grain: one row per trace that has a turn, by id. :trace_ids is a JSON array.
+select k.trace_id, k.turn, k.response
+from json_each(:trace_ids) as j
+cross join turns as k
+  on k.trace_id = j.value
+  and k.turn = (select max(turn) from turns where trace_id = j.value)
+order by k.trace_id;
+
+-- name: put_reading
+-- Records what a version of the parser reads, if the response read is still the final one.
+-- Grain: one row per trace and parser version. Degrees.
+insert or ignore into answers (
+  trace_id, parser_version, lat, lon, form, failure, flags, created_at
+)
+select :trace_id, :parser_version, :lat, :lon, :form, :failure, :flags, :now
+from traces
+where id = :trace_id
+  and status in ('answered', 'exhausted')
+  and :turn = (select max(turn) from turns where trace_id = :trace_id);
+
+-- name: pending_of_all
+-- Finds every trace whose reward of a spec is missing or read from an older parser's answer.
+-- Grain: one row per trace. Both sides of the except come in order and are merged, which reads each
+-- once; a left join would look up every trace.
+insert into temp.pending (trace_id, parser_version)
+select n.trace_id, n.parser_version
+from (
+  select trace_id, parser_version
+  from answers
+  except
+  select trace_id, parser_version
+  from rewards
+  where spec_id = :spec_id
+  order by 1, 2
+) as n
+where not exists (
+  select 1
+  from answers
+  where trace_id = n.trace_id and parser_version > n.parser_version
+);
+
+-- name: pending_of_candidates
+-- Finds the candidates whose reward of a spec is missing or read from an older parser's answer.
+-- Grain: one row per trace. :again 1 takes those with a reward too, :retry 1 those whose custom
+-- function failed.
+insert into temp.pending (trace_id, parser_version)
+select c.trace_id, a.parser_version
+from temp.candidates as c
+cross join answers as a
+  on a.trace_id = c.trace_id
+  and a.parser_version = (select max(parser_version) from answers where trace_id = c.trace_id)
+left join rewards as w on w.spec_id = :spec_id and w.trace_id = c.trace_id
+where w.trace_id is null
+  or w.parser_version < a.parser_version
+  or :again
+  or (:retry and w.score is null and json_extract(w.extra, '$.error') is not null);
+
+-- name: pending_trace
+-- Finds one trace, if its reward of a spec is missing or read from an older parser's answer.
+-- Grain: at most one row.
+insert into temp.pending (trace_id, parser_version)
+select n.trace_id, n.parser_version
+from (
+  select trace_id, max(parser_version) as parser_version
+  from answers
+  where trace_id = :trace_id
+  group by trace_id
+) as n
+left join rewards as w on w.spec_id = :spec_id and w.trace_id = n.trace_id
+where w.trace_id is null or w.parser_version < n.parser_version;
+
+-- name: pending_bounds
+-- The last trace of the next batch of pending ones; null where there is none.
+-- Grain: one row. Traces with ids above :after; :batch is the most traces of a batch.
+select max(trace_id) as last
+from (
+  select trace_id
+  from temp.pending
+  where trace_id > :after
+  order by trace_id
+  limit :batch
+);
+
+-- name: pending_values
+-- What the formulas need of the pending traces, for a SQLite without math functions.
+-- Grain: one row per trace, by id. Traces of temp.pending with ids in (:after, :last]. Degrees.
+-- :extras 0 leaves out what only a weighted reward asks for.
+select
+  p.trace_id,
+  p.parser_version,
+  a.lat,
+  a.lon,
+  s.lat as true_lat,
+  s.lon as true_lon,
+  a.failure is null as parsed,
+  iif(a.failure is null and a.form in ('boxed', 'answer'), 1, 0) as format,
+  iif(:extras, x.tool_validity, null) as tools,
+  iif(:extras, x.tool_calls > x.failed_tool_calls, null) as tool_use,
+  iif(:extras, x.turns, null) as turns,
+  iif(:extras, x.completion_tokens, null) as tokens
+from temp.pending as p
+cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
+cross join traces as t on t.id = p.trace_id
+cross join samples as s on s.id = t.sample_id
+cross join temp.trace_extras as x on x.trace_id = p.trace_id
+where p.trace_id > :after and p.trace_id <= :last
+order by p.trace_id;
+
+-- name: pending_responses
+-- What a custom reward function is given of the pending traces.
+-- Grain: one row per trace, by id. Traces of temp.pending with ids in (:after, :last]. Degrees.
+select
+  p.trace_id,
+  p.parser_version,
+  k.turn,
+  k.response,
+  a.lat,
+  a.lon,
+  s.lat as true_lat,
+  s.lon as true_lon,
+  s.sample_index,
+  s.country,
+  s.locatability_score,
+  s.columns,
+  n.name as dataset,
+  n.split,
+  t.rollout,
+  t.status,
+  t.stop_reason,
+  r.sha256 as recipe,
+  r.model,
+  x.tool_calls,
+  x.failed_tool_calls,
+  x.completion_tokens
+from temp.pending as p
+cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
+cross join traces as t on t.id = p.trace_id
+cross join samples as s on s.id = t.sample_id
+cross join datasets as n on n.id = s.dataset_id
+cross join recipes as r on r.id = t.recipe_id
+cross join temp.trace_extras as x on x.trace_id = p.trace_id
+cross join turns as k
+  on k.trace_id = p.trace_id
+  and k.turn = (select max(turn) from turns where trace_id = p.trace_id)
+where p.trace_id > :after and p.trace_id <= :last
+order by p.trace_id;
+
+-- name: clear_pending
+-- Empties the table of pending traces.
+-- Grain: the table.
+delete from temp.pending;
+
+-- name: count_pending
+-- How many traces are pending.
+-- Grain: one row.
+select count(*) as pending
+from temp.pending;
+
+-- name: count_replaced
+-- How many pending traces have a reward of a spec, which is to be replaced.
+-- Grain: one row. The cross join keeps SQLite from going through all rewards of the spec where few
+-- traces are pending.
+select count(*) as replaced
+from temp.pending as p
+cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
+
+-- name: rescore_traces
+-- Computes the rewards of a spec for the pending traces, by formulas that the spec's row names.
+-- Grain: one row per trace. Traces of temp.pending with ids in (:after, :last], read by the parser
+-- version that stands there. :again 1 computes over what is there, 0 only over what an older
+-- reading gave. All it needs to know is the spec's row: kind and parameters, radius and thresholds
+-- in km; a weighted spec is a sum over several terms, any other is one term of weight 1. Distance
+-- by haversine; points 5000 * exp(-km / 1492.7), whole, under every spec. Without coordinates
+-- distance and points are null, and so is the score of a term that needs a distance, unless the
+-- spec says what it counts as. One term that is null makes the score null.
+-- with its math functions.
+insert into rewards (
+  spec_id, trace_id, parser_version, distance_km, score, geoguessr_points, created_at
+)
+with
+spec as materialized (
+  select
+    kind, parameters,
+    json_extract(parameters, '$.radius') as radius,
+    json_extract(parameters, '$.rounding') as rounding,
+    json_extract(parameters, '$.unparsed') as unparsed
+  from reward_specs
+  where id = :spec_id
+),
+described as (
+  select 0 as place, kind, 1.0 as weight, parameters
+  from spec
+  where kind <> 'weighted'
+  union all
+  select j.key, json_extract(j.value, '$.term'), json_extract(j.value, '$.weight'), j.value
+  from spec, json_each(spec.parameters, '$.terms') as j
+  where kind = 'weighted'
+),
+terms as materialized (
+  select
+    place, kind, weight, parameters,
+    json_extract(parameters, '$.scale') as scale,
+    json_extract(parameters, '$.max') as most,
+    json_extract(parameters, '$.km') as within_km
+  from described
+),
+-- Each pair of a term's table with the one before it, which the first has not.
+curve as materialized (
+  select
+    term, place, km, value,
+    lag(km) over (partition by term order by place) as km_before,
+    lag(value) over (partition by term order by place) as value_before
+  from (
+    select
+      terms.place as term,
+      pair.key as place,
+      json_extract(pair.value, '$[0]') as km,
+      json_extract(pair.value, '$[1]') as value
+    from terms, json_each(terms.parameters, '$.table') as pair
+  )
+),
+-- The cross joins keep this order of loops, in which rows come and go sorted by trace.
+chords as (
+  select
+    p.trace_id, p.parser_version, a.form, a.failure,
+    sin(radians(a.lat - s.lat) / 2) as across_lat,
+    sin(radians(a.lon - s.lon) / 2) as across_lon,
+    cos(radians(a.lat)) * cos(radians(s.lat)) as shrink
+  from temp.pending as p
+  cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
+  cross join traces as t on t.id = p.trace_id
+  cross join samples as s on s.id = t.sample_id
+  where p.trace_id > :after and p.trace_id <= :last
+),
+-- Rounding can lift a root above 1 near the antipode, where asin would give null.
+distances as materialized (
+  select
+    trace_id, parser_version, form, failure,
+    2 * (select radius from spec) * asin(
+      min(1.0, sqrt(across_lat * across_lat + shrink * across_lon * across_lon))
+    ) as km
+  from chords
+),
+scores as (
+  select
+    d.trace_id, d.parser_version, d.km,
+    (
+      select iif(count(value) = count(*), sum(weight * value), null)
+      from (
+        select
+          terms.weight,
+          case
+            -- Terms that need no distance.
+            when terms.kind = 'parsed' then iif(d.failure is null, 1.0, 0.0)
+            when terms.kind = 'format'
+              then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
+            when terms.kind = 'tools' then coalesce(
+              (select tool_validity from temp.trace_extras where trace_id = d.trace_id), 1.0
+            )
+            when terms.kind = 'tool_use' then (
+              select iif(tool_calls > failed_tool_calls, 1.0, 0.0)
+              from temp.trace_extras
+              where trace_id = d.trace_id
+            )
+            when terms.kind = 'turns' then (
+              select min(1.0, turns / most) from temp.trace_extras where trace_id = d.trace_id
+            )
+            when terms.kind = 'tokens' then (
+              select min(1.0, completion_tokens / most)
+              from temp.trace_extras
+              where trace_id = d.trace_id
+            )
+            when d.km is null then (select unparsed from spec)
+            when terms.kind in ('geoguessr', 'exponential') then exp(-d.km / terms.scale)
+            when terms.kind = 'linear' then max(0.0, 1 - d.km / most)
+            when terms.kind = 'threshold' then iif(d.km <= terms.within_km, 1.0, 0.0)
+            when terms.kind = 'steps' then coalesce(
+              (
+                select value
+                from curve
+                where curve.term = terms.place and d.km <= curve.km
+                order by curve.place
+                limit 1
+              ),
+              0.0
+            )
+            when terms.kind = 'piecewise' then coalesce(
+              (
+                select coalesce(
+                  value_before + (value - value_before) * (d.km - km_before) / (curve.km - km_before),
+                  value
+                )
+                from curve
+                where curve.term = terms.place and d.km <= curve.km
+                order by curve.place
+                limit 1
+              ),
+              (select value from curve where curve.term = terms.place order by place desc limit 1)
+            )
+          end as value
+        from terms
+        limit -1 -- keeps the values from being computed for the count and again for the sum
+      )
+    ) as score
+  from distances as d
+)
+select
+  :spec_id, trace_id, parser_version, km,
+  (select iif(rounding is null, score, round(score, rounding)) from spec),
+  cast(round(5000 * exp(-km / 1492.7)) as integer), :now
+from scores
+where true -- keeps SQLite from reading "on" as a join's condition
+on conflict (spec_id, trace_id) do update
+  set parser_version = excluded.parser_version,
+      distance_km = excluded.distance_km,
+      score = excluded.score,
+      geoguessr_points = excluded.geoguessr_points,
+      extra = null,
+      created_at = excluded.created_at
+  where rewards.parser_version < excluded.parser_version or :again;
+
+-- name: probe_math
+-- Fails where SQLite was built without the math functions that rewards need.
+-- Grain: one row.
+select sin(0.0), cos(0.0), asin(0.0), exp(0.0), radians(0.0), sqrt(0.0);

@@ -1,0 +1,121 @@
+-- Reward specs, and rewards as they are written and counted.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: put_reward_spec
+-- Records a reward spec; one that is known stays as it is.
+-- Grain: one row per spec.
+insert or ignore into reward_specs (sha256, name, kind, parameters, code_version, created_at)
+values (:sha256, :name, :kind, :parameters, :code_version, :now);
+
+-- name: find_reward_specs
+-- The reward specs that a name, or the start of a hash, may mean.
+-- Grain: one row per spec, the oldest first. :name is compared whole with names and with the starts
+-- of hashes; null finds all. :default 1 finds the default alone.
+select id, sha256, name, kind, parameters, code_version, is_default, created_at
+from reward_specs
+where (:name is null or name = :name or substr(sha256, 1, length(:name)) = :name)
+  and (:default = 0 or is_default = 1)
+order by id;
+
+-- name: rename_reward_spec
+-- Gives a reward spec another name.
+-- Grain: one row.
+update reward_specs
+set name = :name
+where id = :spec_id;
+
+-- name: make_reward_spec_default
+-- Makes a reward spec the store's default where the store has none.
+-- Grain: at most one row.
+update reward_specs
+set is_default = 1
+where id = :spec_id
+  and not exists (select 1 from reward_specs where is_default = 1);
+
+-- name: clear_default_reward_spec
+-- Leaves the store without a default reward spec, so that another can be made it.
+-- Grain: at most one row.
+update reward_specs
+set is_default = 0
+where is_default = 1;
+
+-- name: set_default_reward_spec
+-- Makes a reward spec the store's default in place of another.
+-- Grain: one row.
+update reward_specs
+set is_default = 1
+where id = :spec_id;
+
+-- name: get_reward
+-- A trace's reward under one spec.
+-- Grain: at most one row. km; points 0..5000.
+select distance_km, score, geoguessr_points
+from rewards
+where trace_id = :trace_id and spec_id = :spec_id;
+
+-- name: put_reward
+-- Records a reward that was computed outside of SQLite, if its reading is still there.
+-- Grain: one row per trace and spec. km; points 0..5000. :turn is the response it was computed from,
+-- null where that cannot have changed. :again 1 replaces what is there, 0 only what an older reading
+-- gave.
+insert into rewards (
+  spec_id, trace_id, parser_version, distance_km, score, geoguessr_points, extra, created_at
+)
+select
+  :spec_id, trace_id, parser_version, :distance_km, :score, :geoguessr_points, :extra, :now
+from answers
+where trace_id = :trace_id
+  and parser_version = :parser_version
+  and (:turn is null or :turn = (select max(turn) from turns where trace_id = :trace_id))
+on conflict (spec_id, trace_id) do update
+  set parser_version = excluded.parser_version,
+      distance_km = excluded.distance_km,
+      score = excluded.score,
+      geoguessr_points = excluded.geoguessr_points,
+      extra = excluded.extra,
+      created_at = excluded.created_at
+  where rewards.parser_version < excluded.parser_version or :again;
+
+-- name: count_rewards
+-- How many rewards a spec has.
+-- Grain: one row.
+select count(*) as rewards
+from rewards
+where spec_id = :spec_id;
+
+-- name: count_rewards_by_spec
+-- What each reward spec has.
+-- Grain: one row per spec that has a reward. scored: with a score. failed: whose custom function
+-- failed.
+select
+  spec_id,
+  count(*) as rewards,
+  count(score) as scored,
+  count(*) filter (where score is null and json_extract(extra, '$.error') is not null) as failed
+from rewards
+group by spec_id;
+
+-- name: compare_rewards
+-- The scores that two reward specs give to the same traces.
+-- Grain: one row per trace that has a reward of both of the same reading, by id. A score is null
+-- where it is not known.
+select a.trace_id, a.score as score, b.score as other_score
+from rewards as a
+join rewards as b
+  on b.spec_id = :other_id and b.trace_id = a.trace_id and b.parser_version = a.parser_version
+where a.spec_id = :spec_id
+order by a.trace_id;
+
+-- name: moved_traces
+-- Names and distances of some traces.
+-- Grain: one row per trace. :trace_ids is a JSON array. km; null without an answer.
+select
+  t.id as trace_id,
+  {{trace_name}} as trace,
+  w.distance_km
+from json_each(:trace_ids) as j
+join traces as t on t.id = j.value
+join samples as s on s.id = t.sample_id
+join datasets as n on n.id = s.dataset_id
+join recipes as r on r.id = t.recipe_id
+left join rewards as w on w.spec_id = :spec_id and w.trace_id = t.id;

@@ -1,0 +1,97 @@
+-- Generate processes, and what a model costs and has used.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: start_run
+-- Records that a generate process started.
+-- Grain: one row per process.
+insert into runs (arguments, versions, host, pid, process_started, started_at)
+values (:arguments, :versions, :host, :pid, :process_started, :now)
+returning id;
+
+-- name: end_run
+-- Records how a generate process ended.
+-- Grain: one row.
+update runs
+set ended_at = :now, outcome = :outcome
+where id = :run_id and ended_at is null;
+
+-- name: open_runs
+-- The runs that have not said how they ended and hold claims: running elsewhere, or killed.
+-- Grain: one row per run.
+select distinct r.id, r.host, r.pid, r.process_started
+from traces as t
+join runs as r on r.id = t.claimed_by
+where t.claimed_by is not null
+order by r.id;
+
+-- name: put_prices
+-- Records what a model's tokens cost; later prices replace earlier ones.
+-- Grain: one row per model. Prices per million tokens; a null for cached: as in.
+insert into prices (
+  model, per_million_in, per_million_out, per_million_cached, created_at, updated_at
+)
+values (:model, :per_million_in, :per_million_out, :per_million_cached, :now, :now)
+on conflict (model) do update
+  set per_million_in = excluded.per_million_in,
+    per_million_out = excluded.per_million_out,
+    per_million_cached = excluded.per_million_cached,
+    updated_at = excluded.updated_at
+  where (per_million_in, per_million_out, per_million_cached)
+    is not (excluded.per_million_in, excluded.per_million_out, excluded.per_million_cached);
+
+-- name: find_prices
+-- What a model's tokens cost.
+-- Grain: at most one row. Prices per million tokens; a null for cached: as in.
+select per_million_in, per_million_out, per_million_cached
+from prices
+where model = :model;
+
+-- name: spent_tokens
+-- What all responses to runs of a model used, failed requests that were billed included. What was
+-- imported is left out: no run of this store paid for it.
+-- Grain: one row. A count the server did not say is 0; uncounted is how many responses lack that of
+-- their prompt or completion. Reads the index turns_by_run, not the turns.
+with of_model as (
+  select id from recipes where model = :model
+),
+used as (
+  select k.prompt_tokens, k.completion_tokens, k.cached_tokens, k.total_tokens
+  -- A cross join keeps this order of loops: through the index, then to the trace.
+  from turns as k
+  cross join traces as t on t.id = k.trace_id
+  where k.run_id is not null and t.recipe_id in (select id from of_model)
+  union all
+  select
+    iif(
+      json_type(a.usage, '$.prompt_tokens') = 'integer',
+      json_extract(a.usage, '$.prompt_tokens'),
+      null
+    ),
+    iif(
+      json_type(a.usage, '$.completion_tokens') = 'integer',
+      json_extract(a.usage, '$.completion_tokens'),
+      null
+    ),
+    iif(
+      json_type(a.usage, '$.prompt_tokens_details.cached_tokens') = 'integer',
+      json_extract(a.usage, '$.prompt_tokens_details.cached_tokens'),
+      null
+    ),
+    iif(
+      json_type(a.usage, '$.total_tokens') = 'integer',
+      json_extract(a.usage, '$.total_tokens'),
+      null
+    )
+  from attempts as a
+  cross join traces as t on t.id = a.trace_id
+  where a.usage is not null and t.recipe_id in (select id from of_model)
+)
+select
+  coalesce(sum(prompt_tokens), 0) as prompt_tokens,
+  coalesce(sum(completion_tokens), 0) as completion_tokens,
+  coalesce(sum(min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))), 0) as cached_tokens,
+  coalesce(
+    sum(coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))), 0
+  ) as total_tokens,
+  count(*) filter (where prompt_tokens is null or completion_tokens is null) as uncounted
+from used;

@@ -1,0 +1,138 @@
+-- Datasets and their rows: what was drawn, and what of it can be used.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: put_dataset
+-- Records a dataset, or where one that is known was seen last.
+-- Grain: one row per dataset.
+insert into datasets (fingerprint, path, name, split, num_rows, columns, column_map, created_at)
+values (:fingerprint, :path, :name, :split, :num_rows, :columns, :column_map, :now)
+on conflict (fingerprint) do update
+  set path = excluded.path
+  where path <> excluded.path;
+
+-- name: find_dataset
+-- The id of a dataset by its fingerprint.
+-- Grain: at most one row.
+select id
+from datasets
+where fingerprint = :fingerprint;
+
+-- name: get_dataset
+-- A dataset by its id.
+-- Grain: one row.
+select path, name, fingerprint, split, num_rows, columns, column_map
+from datasets
+where id = :dataset_id;
+
+-- name: put_unseen_dataset
+-- Records a dataset that only trace files name; one that is known keeps the path it was seen at.
+-- Grain: one row per dataset.
+insert or ignore into datasets (
+  fingerprint, path, name, split, num_rows, columns, column_map, created_at
+)
+values (:fingerprint, :path, :name, :split, :num_rows, :columns, :column_map, :now);
+
+-- name: find_unseen_dataset
+-- The id of a dataset without a fingerprint, by its path.
+-- Grain: at most one row.
+select id
+from datasets
+where path = :path and fingerprint is null;
+
+-- name: put_sample
+-- Records a drawn dataset row; a row that is known stays as it is.
+-- Grain: one row per dataset row. lat, lon in degrees.
+insert or ignore into samples (
+  dataset_id, sample_index, lat, lon, locatability_score, country, columns,
+  image_sha256, image_format, width, height, exclusion, created_at
+)
+values (
+  :dataset_id, :sample_index, :lat, :lon, :locatability_score, :country, :columns,
+  :image_sha256, :image_format, :width, :height, :exclusion, :now
+);
+
+-- name: find_sample
+-- What a dataset row is in the store, and whether it can be used.
+-- Grain: at most one row.
+select id, exclusion
+from samples
+where dataset_id = :dataset_id and sample_index = :sample_index;
+
+-- name: find_sample_place
+-- Where the photo of a dataset row is, as the store knows it.
+-- Grain: at most one row. Degrees.
+select id, lat, lon
+from samples
+where dataset_id = :dataset_id and sample_index = :sample_index;
+
+-- name: find_duplicate
+-- Whether a photo was already drawn from this dataset under another row number, and is used.
+-- Grain: at most one row.
+select sample_index
+from samples
+where image_sha256 = :image_sha256
+  and dataset_id = :dataset_id
+  and sample_index <> :sample_index
+  and exclusion is null
+order by sample_index
+limit 1;
+
+-- name: get_sample
+-- A sample by its id.
+-- Grain: one row.
+select
+  dataset_id, sample_index, lat, lon, locatability_score, country, columns,
+  image_sha256, image_format, width, height, exclusion
+from samples
+where id = :sample_id;
+
+-- name: known_samples
+-- What the store knows of some dataset rows.
+-- Grain: one row per dataset row that was drawn. :indices is a JSON array of row numbers.
+select s.sample_index, s.id as sample_id, s.exclusion
+from json_each(:indices) as i
+join samples as s on s.dataset_id = :dataset_id and s.sample_index = i.value
+order by s.sample_index;
+
+-- name: excluded_samples
+-- The rows of a dataset that were drawn and cannot be used.
+-- Grain: one row per dataset row, by reason and row number.
+select exclusion, sample_index
+from samples
+where dataset_id = :dataset_id and exclusion is not null
+order by exclusion, sample_index;
+
+-- name: finished_samples
+-- The rows of a dataset whose rollouts from 1 to :rollouts under a recipe all need nothing more.
+-- Grain: one row, with the numbers of those rows as text with commas between them, null for none:
+-- there may be millions, and as many rows of an answer take longer to fetch than to find.
+-- What needs more: a trace that is open or that reopen_trace would open again. :retry is a JSON
+-- array. Reads indexes alone for what is finished.
+select group_concat(sample_index) from (
+  select s.sample_index
+  from samples as s
+  cross join traces as t on t.sample_id = s.id -- in this order of loops rows come sorted
+  where s.dataset_id = :dataset_id
+    and t.recipe_id = :recipe_id
+    and t.rollout between 1 and :rollouts
+  group by s.sample_index
+  having count(*) >= :rollouts
+    and s.id not in (
+      select sample_id
+      from traces
+      where recipe_id = :recipe_id
+        and rollout between 1 and :rollouts
+        and (
+          status = 'open'
+          or (
+            status in ('exhausted', 'failed')
+            and (
+              (stop_reason = 'turn_limit' and turn_limit < :turn_limit)
+              or iif(
+                status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted')
+              ) in (select value from json_each(:retry))
+            )
+          )
+        )
+    )
+);

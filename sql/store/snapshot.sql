@@ -1,0 +1,94 @@
+-- Ordered reads of a whole store, and SQLite's own checks of its file.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: snapshot_datasets
+-- The datasets of a store, in the order in which their traces are exported.
+-- Grain: one row per dataset.
+select id, path, name, fingerprint, split, num_rows, columns, column_map
+from datasets
+order by name, fingerprint, path;
+
+-- name: snapshot_traces
+-- The traces of a dataset that a filter keeps, each with its sample, newest answer and a reward.
+-- Grain: one row per trace, by row number, recipe and rollout. Each parameter may be null: no such
+-- condition. :statuses is a JSON array; :min_score keeps scores from there on, :max_distance_km
+-- smaller distances (km), and either leaves out what could not be parsed; :recipe is the start of a
+-- recipe's hash; :spec_id is the reward's spec; :exclude_flags is a JSON array of checks whose traces
+-- are left out; :with_turns 1 leaves out traces without a response.
+select
+  {{trace_columns}}
+from samples as s
+-- A cross join keeps this order of loops, in which rows come sorted from the indexes.
+cross join traces as t on t.sample_id = s.id
+join recipes as r on r.id = t.recipe_id
+{{newest_answer}}
+left join reward_specs as p on p.id = :spec_id
+left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
+where s.dataset_id = :dataset_id
+  and (:statuses is null or t.status in (select value from json_each(:statuses)))
+  and (:with_turns = 0 or exists (select 1 from turns where trace_id = t.id))
+  and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
+  and (:min_score is null or (w.score >= :min_score and a.failure is null))
+  and (:max_distance_km is null or (w.distance_km < :max_distance_km and a.failure is null))
+  and (:exclude_flags is null or not exists (
+    select 1
+    from trace_flags
+    where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
+  ))
+order by s.sample_index, r.sha256, t.rollout;
+
+-- name: snapshot_unaudited
+-- How many of some traces were not audited as they are now, by these checks in these versions.
+-- Grain: one row. :trace_ids is a JSON array, :checks a JSON object, check name to version.
+select count(*) as unaudited
+from json_each(:trace_ids) as i
+left join audits as a on a.trace_id = i.value
+left join audit_suites as u on u.id = a.suite_id
+where a.trace_id is null
+  or a.parser_version is not (select max(parser_version) from answers where trace_id = i.value)
+  or exists (
+    select 1
+    from json_each(:checks) as c
+    where json_extract(u.checks, '$.' || c.key) is not c.value
+  );
+
+-- name: traces_with_turns
+-- The traces of a dataset that hold a response, those of one photo side by side.
+-- Grain: one row per trace, by row number, then in the order they were begun.
+select t.id, t.sample_id
+from samples as s
+-- A cross join keeps this order of loops, in which rows come sorted from the indexes.
+cross join traces as t on t.sample_id = s.id
+where s.dataset_id = :dataset_id
+  and exists (select 1 from turns where trace_id = t.id)
+order by s.sample_index, t.id;
+
+-- name: turn_versions
+-- With which versions a response was stored, and so the images of its calls made.
+-- Grain: at most one row; none where the run is not known. JSON.
+select r.versions
+from turns as t
+join runs as r on r.id = t.run_id
+where t.trace_id = :trace_id and t.turn = :turn;
+
+-- name: find_photo
+-- Under which row number the dataset of a trace holds the photo with these stored bytes.
+-- Grain: at most one row.
+select other.sample_index
+from traces as t
+join samples as s on s.id = t.sample_id
+join samples as other on other.dataset_id = s.dataset_id
+where t.id = :trace_id and other.image_sha256 = :sha256
+order by other.sample_index
+limit 1;
+
+-- name: integrity_check
+-- SQLite's own check of the file: pages, indexes, and the constraints of every row.
+-- Grain: one row per thing found wrong, or the one row "ok"; at most 100.
+pragma integrity_check(100);
+
+-- name: foreign_key_check
+-- Rows that point to a row which is not there.
+-- Grain: one row per such reference: table, its rowid (null where it has none), the table pointed to,
+-- number of the foreign key.
+pragma foreign_key_check;

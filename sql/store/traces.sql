@@ -1,0 +1,172 @@
+-- What happens in a trace, and a trace read as a whole.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- part: sample_columns
+-- A sample, s, without its row number.
+s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256, s.image_format,
+  s.width, s.height, s.exclusion
+
+-- part: trace_columns
+-- A trace, t, with its sample, recipe, newest answer and reward; rows.stored_trace_record reads it.
+t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256, t.rollout, t.status, t.stop_reason,
+  t.turn_limit, {{sent_columns}}, {{sample_columns}}, {{answer_columns}},
+  w.spec_id, w.distance_km, w.score, w.geoguessr_points, p.name as reward_spec
+
+-- part: sent_columns
+-- The photo of a trace, t, as it was sent.
+t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height
+
+-- part: answer_columns
+-- What the parser read, a, under names that differ from the sample's.
+a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags
+
+-- part: newest_answer
+-- Joins what the newest parser read in a trace, t.
+left join answers as a
+  on a.trace_id = t.id
+  and a.parser_version = (select max(parser_version) from answers where trace_id = t.id)
+
+-- part: trace_name
+-- The public name of a trace, t, of a sample, s, a dataset, n, and a recipe, r.
+iif((select count(*) from datasets) > 1, n.name || ':', '')
+    || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout
+
+-- name: put_sent_photo
+-- Records the photo as it is sent in a trace: hashes of its bytes and pixels, and size in pixels.
+-- Grain: one row.
+update traces
+set
+  sent_sha256 = :sha256, sent_pixels_xxh128 = :pixels_xxh128, sent_width = :width,
+  sent_height = :height
+where id = :trace_id and sent_sha256 is null;
+
+-- name: put_turn
+-- Records a teacher response, before anything is done with it.
+-- Grain: one row per turn. latency in milliseconds.
+insert or ignore into turns (
+  trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
+  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens,
+  latency_ms, served_model, request_id, run_id, messages, created_at
+)
+values (
+  :trace_id, :turn, :response, :reasoning, :reasoning_source, :native_calls, :finish_reason,
+  :turn_limit, :request_sha256, :prompt_tokens, :completion_tokens, :total_tokens, :cached_tokens,
+  :reasoning_tokens, :latency_ms, :served_model, :request_id, :run_id, :messages, :now
+);
+
+-- name: put_tool_call
+-- Records a tool call and what came of it.
+-- Grain: one row per call. box_left, box_top, box_right, box_bottom in source pixels; angle in degrees.
+insert or ignore into tool_calls (
+  trace_id, turn, call_index, name, raw_arguments, arguments, source_index,
+  box_left, box_top, box_right, box_bottom, angle, success, error_kind, flags, observation, image_index,
+  image_sha256, image_width, image_height, full_width, full_height, image_pixels_xxh128, created_at
+)
+values (
+  :trace_id, :turn, :call_index, :name, :raw_arguments, :arguments, :source_index,
+  :box_left, :box_top, :box_right, :box_bottom, :angle, :success, :error_kind, :flags, :observation, :image_index,
+  :image_sha256, :image_width, :image_height, :full_width, :full_height,
+  :image_pixels_xxh128, :now
+);
+
+-- name: put_attempt
+-- Records a failed request under the trace's next attempt number.
+-- Grain: one row per failed request.
+insert into attempts (
+  trace_id, attempt, turn, error_class, message, http_status, usage, run_id, created_at
+)
+select
+  :trace_id, 1 + coalesce(max(attempt), 0), :turn, :error_class, :message, :http_status, :usage,
+  :run_id, :now
+from attempts
+where trace_id = :trace_id;
+
+-- name: close_trace
+-- Closes an open trace and gives back its claim.
+-- Grain: at most one row.
+update traces
+set status = :status, stop_reason = :reason, turn_limit = :turn_limit, closed_at = :now,
+  claimed_by = null, claim_expires_at = null
+where id = :trace_id and status = 'open';
+
+-- name: put_answer
+-- Records the coordinates read from a trace's final response, or why there are none.
+-- Grain: one row per trace and parser version. Degrees.
+insert or ignore into answers (
+  trace_id, parser_version, lat, lon, form, failure, flags, created_at
+)
+values (:trace_id, :parser_version, :lat, :lon, :form, :failure, :flags, :now);
+
+-- name: put_export
+-- Records that an export was written.
+-- Grain: one row per export. sha256 is the manifest's.
+insert into exports (format, options, trace_count, sha256, path, created_at)
+values (:format, :options, :trace_count, :sha256, :path, :now);
+
+-- name: find_trace_id
+-- The id of a trace by its natural key, and whether it came to an end.
+-- Grain: at most one row.
+select id, status
+from traces
+where sample_id = :sample_id and recipe_id = :recipe_id and rollout = :rollout;
+
+-- name: find_traces
+-- The traces that a public name may mean; :dataset null: in any dataset.
+-- Grain: one row per trace. :recipe is the start of the recipe's hash.
+select t.id
+from samples as s
+join datasets as d on d.id = s.dataset_id
+join traces as t on t.sample_id = s.id
+join recipes as r on r.id = t.recipe_id
+where s.sample_index = :sample_index
+  and substr(r.sha256, 1, length(:recipe)) = :recipe
+  and t.rollout = :rollout
+  and (:dataset is null or d.name = :dataset)
+order by t.id
+limit 2;
+
+-- name: get_trace
+-- A trace with its sample, newest answer and default reward; columns as in snapshot_traces.
+-- Grain: one row. km, degrees, pixels.
+select
+  s.dataset_id, (select count(*) from datasets) as dataset_count,
+  {{trace_columns}}
+from traces as t
+join samples as s on s.id = t.sample_id
+join recipes as r on r.id = t.recipe_id
+{{newest_answer}}
+left join reward_specs as p on p.is_default = 1
+left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
+where t.id = :trace_id;
+
+-- name: turns_of_traces
+-- All turns of some traces.
+-- Grain: one row per turn, in order. :trace_ids is a JSON array.
+select
+  trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
+  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens,
+  latency_ms, served_model, request_id, messages
+from turns
+where trace_id in (select value from json_each(:trace_ids))
+order by trace_id, turn;
+
+-- name: tool_calls_of_traces
+-- All tool calls of some traces.
+-- Grain: one row per call, in order. :trace_ids is a JSON array. Boxes in source pixels, angles in
+-- degrees.
+select
+  trace_id, turn, call_index, name, raw_arguments, arguments, source_index,
+  box_left, box_top, box_right, box_bottom, angle, success, error_kind, flags, observation,
+  image_index, image_sha256, image_width, image_height, full_width, full_height,
+  image_pixels_xxh128
+from tool_calls
+where trace_id in (select value from json_each(:trace_ids))
+order by trace_id, turn, call_index;
+
+-- name: attempts_of_traces
+-- The failed requests of some traces.
+-- Grain: one row per failed request, in order. :trace_ids is a JSON array.
+select trace_id, turn, error_class, message, http_status, usage
+from attempts
+where trace_id in (select value from json_each(:trace_ids))
+order by trace_id, attempt;
