@@ -23,6 +23,7 @@ import image_path
 import import_files
 import nothing_to_do
 import rescore
+import second_question
 import startup
 import store_size
 import verify_rate
@@ -71,6 +72,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "generate_cpu": ("what storing adds to a loop that stores nothing", generate_cpu.figures),
     "after_a_kill": ("what a kill costs", after_a_kill.figures),
     "nothing_to_do": ("how soon a run ends that finds all done", nothing_to_do.figures),
+    "second_question": ("what a question costs beside its own time", second_question.figures),
     "image_path": ("what the image path adds to Pillow alone", image_path.figures),
     "store_size": ("how large a store is", store_size.figures),
     "verify_rate": ("how fast a store is proven", verify_rate.figures),

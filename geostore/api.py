@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from geostore.errors import GeostoreError, NotFoundError, QueryError
+from geostore.errors import NotFoundError
 from geostore.export import ExportResult, Filter, Format, ImagesMode, MessagesMode, open_snapshot
 from geostore.export import export as export_store
 from geostore.records import SentImage, Status, StoredTrace
@@ -23,11 +20,13 @@ from geostore.store import Store
 from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from PIL import Image
 
     from geostore.audit import AuditResult
     from geostore.conversation.images import PhotoSource
     from geostore.importing import ImportResult, Match
+    from geostore.query.questions import Questions
     from geostore.rewards import RescoreResult
     from geostore.verify import Report
 
@@ -44,6 +43,7 @@ class GeoStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._store = Store.open(path)
         self._sources: dict[str | None, PhotoSource] = {}
+        self._questions: Questions | None = None
 
     def __enter__(self) -> GeoStore:
         return self
@@ -52,7 +52,9 @@ class GeoStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file; may be done twice."""
+        """Close the file and end the process that answers questions; may be done twice."""
+        if self._questions is not None:
+            self._questions.close()
         self._store.close()
 
     # --- reading ---------------------------------------------------------------------------
@@ -90,24 +92,30 @@ class GeoStore:
     def query(self, statement: str, *, reward: str | None = None) -> list[dict[str, Any]]:
         """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
 
-        Takes about a second: it runs in a process of its own. reward: as in
+        The first question takes up to a second, for it starts a process that reads
+        the store with DuckDB; later ones are asked of the same. reward: as in
         `traces`. Raises QueryError.
         """
-        from geostore.query.reader import run_query
+        from geostore.query.reader import ask
 
-        result = _apart(
-            run_query, os.fspath(self._store.path), statement, self._reward_hash(reward)
-        )
+        result = self._ask(partial(ask, statement_or_name=statement), reward)
         return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
     def stats(self, *, reward: str | None = None) -> dict[str, Any]:
         """The numbers of `geostore stats --json`: of the store, and of each recipe.
 
-        Runs in a process of its own, as `query` does. reward: as in `traces`.
+        Asked of the process that answers `query`. reward: as in `traces`.
         """
-        from geostore.query.stats import stats
+        from geostore.query.stats import ask_stats
 
-        return _apart(stats, os.fspath(self._store.path), self._reward_hash(reward))
+        return self._ask(ask_stats, reward)
+
+    def _ask(self, question: Callable[[DuckDBPyConnection], T], reward: str | None) -> T:
+        if self._questions is None:
+            from geostore.query.questions import Questions
+
+            self._questions = Questions(self._store.path)
+        return self._questions.ask(question, self._reward_hash(reward))
 
     def _reward_hash(self, reward: str | None) -> str | None:
         return None if reward is None else get_spec(self._store.db, reward).sha256
@@ -116,12 +124,11 @@ class GeoStore:
         """Derive every image and every request again, and compare; see `geostore.verify.verify`.
 
         sample: check only so many traces, the same ones every time. What failed is
-        in the report and raises nothing. Runs in a process of its own, as `query` does.
+        in the report and raises nothing. Uses a process for each core.
         """
         from geostore.verify import verify
 
-        check = partial(verify, sample=sample, dataset_path=dataset_path)
-        return _apart(check, os.fspath(self._store.path))
+        return verify(self._store.path, sample=sample, dataset_path=dataset_path)
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -264,37 +271,3 @@ class GeoStore:
         if dataset_path not in self._sources:
             self._sources[dataset_path] = PhotoSource(dataset_path)
         return self._sources[dataset_path]
-
-
-_CHILD = """
-import pickle, sys
-sys.path[:] = pickle.load(sys.stdin.buffer)
-from geostore.errors import GeostoreError
-function, arguments = pickle.load(sys.stdin.buffer)
-try:
-    outcome = function(*arguments)
-except GeostoreError as error:
-    outcome = error
-pickle.dump(outcome, sys.stdout.buffer)
-"""
-
-
-def _apart(function: Callable[..., T], *arguments: str | None) -> T:
-    """Call a function that reads a store with DuckDB, in a process of its own.
-
-    DuckDB's SQLite and Python's do not know of each other's locks: in one
-    process, closing the one would drop those that the other holds.
-    """
-    asked = pickle.dumps(sys.path) + pickle.dumps((function, arguments))
-    child = subprocess.run(  # not multiprocessing, which would import the caller's script again
-        [sys.executable, "-c", _CHILD], input=asked, capture_output=True, check=False
-    )
-    if child.returncode != 0:
-        said = child.stderr.decode(errors="replace").strip().splitlines()
-        raise QueryError(
-            f"the process that reads the store failed: {said[-1] if said else 'killed'}"
-        )
-    outcome = pickle.loads(child.stdout)
-    if isinstance(outcome, GeostoreError):
-        raise outcome
-    return outcome  # type: ignore[no-any-return]

@@ -19,20 +19,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 
 from geostore.errors import QueryError, StoreError
+from geostore.query.statements import check_reads_only, nearest
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
 from geostore.text.tables import QueryResult
 
 _VIEWS = "views"
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-# These open files of their own, or run text that no check has seen.
-_REFUSED_FUNCTIONS = frozenset({b"sqlite_scan", b"sqlite_attach", b"sqlite_query", b"query"})
-_WORD = re.compile(rb'"(?:[^"]|"")*"|[A-Za-z_][A-Za-z0-9_$]*')
+_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 def list_queries() -> list[tuple[str, str]]:
@@ -49,23 +46,42 @@ def run_query(
     (unknown name, not one statement, not reading, DuckDB's own complaint),
     StoreError (no such store).
     """
-    statement = _statement(statement_or_name)  # before the work of opening
+    _named(statement_or_name)  # a wrong name is told before the work of opening
     with open_reader(store, reward=reward) as reader:
-        return _run(reader, statement)
+        return ask(reader, statement_or_name)
 
 
 def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
     """`run_query` through a reader that is open. Raises QueryError."""
-    return _run(reader, _statement(statement_or_name))
-
-
-def _run(reader: duckdb.DuckDBPyConnection, statement: str) -> QueryResult:
     try:
+        statement = _named(statement_or_name)
+        if statement is None:
+            statement = statement_or_name
+            check_reads_only(reader, statement)
         cursor = reader.execute(statement)
         columns = tuple(column[0] for column in cursor.description or ())
+        # All rows at once: the transaction ends with the last, and a checkpoint waits for that.
         return QueryResult(_each_once(columns), cursor.fetchall())
     except duckdb.Error as error:
         raise QueryError(_one_line(error)) from error
+
+
+@contextmanager
+def one_moment(reader: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let all that is asked inside see the same moment of the store.
+
+    Only as long as it takes: until then no writer can shorten the store's log.
+    """
+    reader.execute("begin")
+    try:
+        yield
+    finally:
+        reader.execute("rollback")
+
+
+def take_scores_of(reader: duckdb.DuckDBPyConnection, reward: str | None) -> None:
+    """From now on the views take scores from this reward spec; see `open_reader`."""
+    reader.execute("set variable reward_spec = $sha256", {"sha256": reward})
 
 
 # --- the connection --------------------------------------------------------------------------
@@ -99,7 +115,7 @@ def open_reader(
         try:
             connection.execute(f"attach {_quoted(path)} as store (type sqlite, read_only)")
             connection.execute("use store")
-            connection.execute("set variable reward_spec = $sha256", {"sha256": reward})
+            take_scores_of(connection, reward)
             connection.execute(load_sql("analytics", _VIEWS))
         except duckdb.Error as error:
             raise _unreadable(path, error) from error
@@ -171,73 +187,18 @@ def _query_names() -> list[str]:
     return [name for name in sql_names("analytics") if name != _VIEWS]
 
 
-def _statement(statement_or_name: str) -> str:
-    """The statement that is meant, which only reads."""
-    name = statement_or_name.strip()
-    if _NAME.fullmatch(name):
-        if name.replace("-", "_") not in _query_names():
-            raise QueryError(f"no query {name!r}; there are: {', '.join(_query_names())}")
-        return load_sql("analytics", name.replace("-", "_"))
-    try:
-        _check_reads_only(statement_or_name)
-    except duckdb.Error as error:
-        raise QueryError(_one_line(error)) from error
-    return statement_or_name
-
-
-def _check_reads_only(statement: str) -> None:
-    """Raise QueryError unless this is one statement that only reads.
-
-    That the store is attached read-only and files are closed to DuckDB is not
-    enough: attach and some functions open SQLite files past both.
-    """
-    found = duckdb.extract_statements(statement)
-    if len(found) != 1:
-        raise QueryError(f"a query is one statement, and this is {len(found) or 'none'}")
-    tokens = _tokens(statement)
-    words = [word for _, word in tokens]
-    kind = found[0].type
-    if kind == duckdb.StatementType.EXPLAIN:
-        # Explain analyze runs what it explains.
-        _check_reads_only(statement.encode()[_explained(tokens) :].decode())
-    elif kind != duckdb.StatementType.SELECT or words[0] in (b"pragma", b"call"):
+def _named(statement_or_name: str) -> str | None:
+    """The statement of a named query; None where a statement is given."""
+    name = statement_or_name.strip().replace("-", "_")
+    if not _NAME.fullmatch(name):
+        return None
+    names = _query_names()
+    if name not in names:
         raise QueryError(
-            f"a query only reads, and {words[0].decode().upper()} may do more; "
-            "write select, with, from, describe, show, summarize or explain"
+            f"no query {statement_or_name.strip()!r}{nearest(name, frozenset(names))}; "
+            f"there are: {', '.join(names)}"
         )
-    for word, following in pairwise(words):
-        if following == b"(" and word.strip(b'"') in _REFUSED_FUNCTIONS:
-            raise QueryError(
-                f"a query only reads this store, and {word.decode()}() may open other files"
-            )
-
-
-def _tokens(statement: str) -> list[tuple[int, bytes]]:
-    """Offset and text of each token, in lower case; a string constant's text is empty."""
-    data = statement.encode()
-    tokens = []
-    for offset, kind in duckdb.tokenize(statement):
-        word = _WORD.match(data, offset)
-        if kind == duckdb.token_type.string_const:
-            text = b""
-        elif word is not None:
-            text = word.group().lower()
-        else:
-            text = data[offset : offset + 1]
-        tokens.append((offset, text))
-    return tokens
-
-
-def _explained(tokens: list[tuple[int, bytes]]) -> int:
-    """Where in an explain statement the explained one begins."""
-    words = [word for _, word in tokens]
-    place = 2 if words[1:2] == [b"analyze"] else 1
-    if words[place : place + 1] == [b"("] and words[place + 1 : place + 2] in (
-        [b"format"],
-        [b"analyze"],
-    ):
-        place = words.index(b")", place) + 1
-    return tokens[place][0]
+    return load_sql("analytics", name)
 
 
 def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,11 +11,14 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from geostore.query.reader import ask, open_reader
+from geostore.query.reader import ask, one_moment, open_reader
 from geostore.text.phrases import format_cost
 from geostore.text.tables import QueryResult, format_turned
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _NAMES = ("recipe", "model", "with_tools")
 _CLASSES: Mapping[str, str] = MappingProxyType(
@@ -39,8 +42,12 @@ def stats(store: str | os.PathLike[str], reward: str | None = None) -> dict[str,
     there is no such store.
     """
     with open_reader(store, reward=reward) as reader:
-        # One transaction, so that a generate beside this cannot make the two disagree.
-        reader.execute("begin")
+        return ask_stats(reader)
+
+
+def ask_stats(reader: DuckDBPyConnection) -> dict[str, Any]:
+    """`stats` through a reader that is open."""
+    with one_moment(reader):  # so that a generate beside this cannot make the two disagree
         numbers = _objects(ask(reader, "stats"))
         failures = _objects(ask(reader, "failures"))
         flags = _objects(ask(reader, "flags"))

@@ -1,0 +1,178 @@
+"""Which statements only read the store: a check of the parsed statement against lists of what may.
+
+That the store is attached read-only and that files are closed to DuckDB is not
+enough: attach and some functions open SQLite files past both, and others run
+text that nothing has checked. So the tree that DuckDB itself parses a statement
+to is walked, and whatever stands in it has to be on a list.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+import duckdb
+
+from geostore.errors import QueryError
+from geostore.query.functions import FUNCTIONS, TABLE_FUNCTIONS
+from geostore.sqlfiles import load_sql
+
+_EXPRESSIONS = (
+    *("BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT"),
+    *("DEFAULT", "FUNCTION", "LAMBDA", "LAMBDA_REF", "OPERATOR", "PARAMETER"),
+    *("POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW"),
+)
+_STATEMENTS = (
+    *("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"),
+    *("BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY"),
+    *("TABLE_FUNCTION", "DISTINCT_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"),
+    *("ORDER_MODIFIER", "ASCENDING", "DESCENDING", "ORDER_DEFAULT"),
+)
+_SHOWN = frozenset({"tables", "databases", "__show_tables_expanded"})
+_INFORMATION = frozenset({"columns", "tables"})
+_WORD = re.compile(rb"[A-Za-z_]+")
+
+Names = frozenset[str]
+
+
+def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Raise QueryError unless this is one statement that only reads the store.
+
+    reader: where the statement will be run. Raises duckdb.Error where it cannot be parsed.
+    """
+    statements = duckdb.extract_statements(statement)
+    if len(statements) != 1:
+        raise QueryError(f"a query is one statement, and this is {len(statements) or 'none'}")
+    tokens = _tokens(statement)
+    if statements[0].type == duckdb.StatementType.EXPLAIN:
+        # Explain analyze runs what it explains.
+        explained = statement.encode()[_explained(tokens) :].decode()
+        check_reads_only(reader, explained)
+        return
+    parsed = reader.execute(load_sql("reader", "parsed"), {"statement": statement}).fetchall()
+    try:
+        tree = json.loads(parsed[0][0])
+    except RecursionError as error:
+        raise QueryError("a query cannot be nested so deeply; write it in parts (with)") from error
+    if tree["error"]:
+        raise QueryError(
+            f"a query only reads, and {tokens[0][1].decode().upper()} may do more; "
+            "write select, with, from, describe, show, summarize or explain"
+        )
+    check = _Check(reader)
+    for part, ctes in _parts(tree["statements"]):
+        check.part(part, ctes)
+
+
+def _parts(tree: Any) -> Iterator[tuple[dict[str, Any], Names]]:
+    """Every object of a parsed statement, with the names that `with` gives to it."""
+    waiting: list[tuple[Any, Names]] = [(tree, frozenset())]
+    while waiting:
+        value, ctes = waiting.pop()
+        if isinstance(value, list):
+            waiting += ((item, ctes) for item in value)
+        if not isinstance(value, dict):
+            continue
+        if value.get("class") != "CONSTANT":  # what is in it are values
+            for entry in value.get("cte_map", {}).get("map", ()):
+                waiting.append((entry["value"], ctes))  # it knows those before it, and not itself
+                ctes |= {entry["key"].lower()}
+            itself = frozenset({value.get("cte_name", "").lower()})
+            for key, item in value.items():
+                if value.get("type") == "RECURSIVE_CTE_NODE" and key == "right":
+                    waiting.append((item, ctes | itself))
+                elif value.get("type") == "TABLE_FUNCTION" and key == "function":
+                    waiting.append((list(item.values()), ctes))  # it is no function of a value
+                elif key != "cte_map":
+                    waiting.append((item, ctes))
+        yield value, ctes
+
+
+class _Check:
+    """The check of one statement's parts."""
+
+    def __init__(self, reader: duckdb.DuckDBPyConnection) -> None:
+        self._reader = reader
+        self._lists: dict[str, Names] = {}
+
+    def part(self, part: dict[str, Any], ctes: Names) -> None:
+        kind = part.get("class", part.get("type"))
+        if not isinstance(kind, str) or kind.endswith("_TYPE_INFO"):
+            return
+        if kind not in (_EXPRESSIONS if "class" in part else _STATEMENTS):
+            raise QueryError(f"a query only reads the store, and {kind} is not known to do so")
+        if kind == "TABLE_FUNCTION":
+            name = part["function"]["function_name"].lower()
+            if name not in TABLE_FUNCTIONS:
+                raise _not_allowed(name, "in place of a table", TABLE_FUNCTIONS)
+        elif kind in ("FUNCTION", "WINDOW"):
+            self._function(part["function_name"].lower())
+        elif kind == "BASE_TABLE":
+            self._table(part, ctes)
+        elif kind == "SHOW_REF" and "query" not in part:
+            shown = part["table_name"].strip('"').lower()
+            if shown not in _SHOWN:
+                raise QueryError(f"a query cannot show {shown}; it can show tables")
+
+    def _function(self, name: str) -> None:
+        if name not in FUNCTIONS and name not in self._names("macros"):
+            raise _not_allowed(name, "in a query", FUNCTIONS)
+
+    def _table(self, part: dict[str, Any], ctes: Names) -> None:
+        name = part["table_name"].lower()
+        schema = part.get("schema_name", "").lower()
+        if not schema and name in ctes:
+            return
+        if schema == "information_schema" and name in _INFORMATION:
+            return
+        names = self._names("readable")
+        if name not in names or schema not in ("", "main", "store", "temp"):
+            raise QueryError(
+                f"the store has no table or view {part['table_name']}{nearest(name, names)}; "
+                "geostore query 'show tables' lists them"
+            )
+
+    def _names(self, which: str) -> Names:
+        """The names that a file of sql/reader gives."""
+        if which not in self._lists:
+            rows = self._reader.execute(load_sql("reader", which)).fetchall()
+            self._lists[which] = frozenset(name.lower() for (name,) in rows)
+        return self._lists[which]
+
+
+def nearest(name: str, names: Names) -> str:
+    """``, did you mean ...?``; nothing where no name is like it."""
+    like = get_close_matches(name, sorted(names), n=1)
+    return f" (did you mean {like[0]}?)" if like else ""
+
+
+def _not_allowed(name: str, where: str, names: Names) -> QueryError:
+    return QueryError(
+        f"a query only reads this store, and {name}() is not among the functions that it may call "
+        f"{where}{nearest(name, names)}; leave it out (geostore/query/functions.py has the list)"
+    )
+
+
+def _tokens(statement: str) -> list[tuple[int, bytes]]:
+    """Offset and text of each token, in lower case; of all but words one character."""
+    data = statement.encode()
+    tokens = []
+    for offset, _ in duckdb.tokenize(statement):
+        word = _WORD.match(data, offset)
+        tokens.append((offset, word.group().lower() if word else data[offset : offset + 1]))
+    return tokens
+
+
+def _explained(tokens: list[tuple[int, bytes]]) -> int:
+    """Where in an explain statement the explained one begins."""
+    words = [word for _, word in tokens]
+    place = 2 if words[1:2] == [b"analyze"] else 1
+    if words[place : place + 1] == [b"("] and words[place + 1 : place + 2] in (
+        [b"format"],
+        [b"analyze"],
+    ):
+        place = words.index(b")", place) + 1
+    return tokens[place][0]
