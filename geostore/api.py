@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from geostore.conversation.images import PhotoSource
     from geostore.importing import ImportResult, Match
     from geostore.query.questions import Questions
+    from geostore.query.stats import StoreStats
     from geostore.rewards import RescoreResult
     from geostore.verify import Report
 
@@ -99,10 +100,10 @@ class GeoStore:
         from geostore.query.reader import ask
 
         result = self._ask(partial(ask, statement_or_name=statement), reward)
-        return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+        return result.to_dicts()
 
-    def stats(self, *, reward: str | None = None) -> dict[str, Any]:
-        """The numbers of `geostore stats --json`: of the store, and of each recipe.
+    def stats(self, *, reward: str | None = None) -> StoreStats:
+        """The numbers of `geostore stats`: of the store, and of each recipe.
 
         Asked of the process that answers `query`. reward: as in `traces`.
         """

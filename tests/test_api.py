@@ -174,10 +174,10 @@ def test_questions_leave_the_locks_of_an_open_store_alone(
 
 def test_stats_count_the_store(store: geostore.GeoStore) -> None:
     """The numbers of the whole batch."""
-    found = store.stats()["store"]
-    assert found["traces"] == 7
-    assert (found["answered"], found["failed"], found["open"]) == (5, 1, 1)
-    assert found["answer_failures"] == {"placeholder": 1}
+    found = store.stats().store
+    assert found.traces == 7
+    assert (found.answered, found.failed, found.open) == (5, 1, 1)
+    assert found.answer_failures == {"placeholder": 1}
 
 
 def test_trace_files_are_imported(store: geostore.GeoStore, tmp_path: Path) -> None:

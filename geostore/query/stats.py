@@ -9,83 +9,237 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from geostore.query.reader import ask, one_moment, open_reader
-from geostore.text.phrases import format_cost
+from geostore.text.phrases import failures_by_class, format_cost
 from geostore.text.tables import QueryResult, format_turned
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_NAMES = ("recipe", "model", "with_tools")
-_CLASSES: Mapping[str, str] = MappingProxyType(
-    {"answer_failures": "answer", "request_failures": "request"}
+_BELOW_THE_TABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "answer_failures": "answer failures",
+        "request_failures": "request failures",
+        "flags": "flagged traces",
+    }
 )
-_BELOW = frozenset({*_CLASSES, "flags", "frame_alarms"})
-"""What is said in lines of their own below the numbers."""
+"""Counts by name, which stand in lines of their own; each with the words of its line."""
 
 
-def stats(store: str | os.PathLike[str], reward: str | None = None) -> dict[str, Any]:
-    """``{"store": numbers, "recipes": [numbers, ...]}``, of one moment of the store.
+@dataclass(frozen=True, slots=True)
+class TraceSums:
+    """What the traces of a store, or of one recipe, add up to.
 
-    Numbers are the columns of ``sql/analytics/stats.sql`` (km, tokens, shares of
-    0..1, costs in the prices' currency; None where there is nothing to take a
-    mean of, and for costs where no model has a price), and of each recipe its
-    name; `answer_failures` and `request_failures` count by class, `flags` traces by
-    check of an audit. not_audited: closed traces that no audit has seen. odd_boxes:
-    boxes that look like another frame; frame_alarms: recipes in which they are many
-    (`sql/analytics/frame_alarm.sql`), with that frame. reward: the sha256 of the
-    spec whose scores count, None for the store's default. Raises StoreError where
-    there is no such store.
+    Rates and distances are of closed traces; turns, calls and tokens of all. A rate
+    is a share from 0 to 1. `sql/analytics/stats.sql` computes all but the last six.
+    """
+
+    traces: int
+    """All traces."""
+    open: int
+    """Traces that are not closed yet."""
+    answered: int
+    """Closed traces in which the teacher came to an answer."""
+    exhausted: int
+    """Closed traces without one: out of turns, or a response that was cut off or filtered."""
+    failed: int
+    """Closed traces without a final response, because requests failed."""
+    parse_success_rate: float | None
+    """Share of the closed traces with coordinates; None without a closed trace."""
+    failures: int
+    """Closed traces without coordinates."""
+    unscored: int
+    """Traces with coordinates and without a current reward; geostore rescore computes it."""
+    mean_km: float | None
+    """Mean distance in km, failures left out; None without any distance."""
+    median_km: float | None
+    """Median distance in km, failures left out; None without any distance."""
+    mean_km_failures_20000: float | None
+    """Mean distance with each failure as 20,000 km; None without a closed trace that counts."""
+    median_km_failures_20000: float | None
+    """Median distance with each failure as 20,000 km; None as before."""
+    mean_score: float | None
+    """Mean score, failures left out unless the reward scores them; None without any score."""
+    mean_score_failures_0: float | None
+    """Mean score with each failure as 0; None without a closed trace that counts."""
+    mean_geoguessr_points: float | None
+    """Mean points, from 0 to 5000, failures left out; None without any."""
+    acc_1_km: float | None
+    """Share of the traces within 1 km; a failure is a miss, None without a trace that counts."""
+    acc_25_km: float | None
+    """The same within 25 km."""
+    acc_200_km: float | None
+    """The same within 200 km."""
+    acc_750_km: float | None
+    """The same within 750 km."""
+    acc_2500_km: float | None
+    """The same within 2500 km."""
+    turns: int
+    """Responses of the teacher."""
+    mean_turns: float | None
+    """Responses per trace; None without a trace."""
+    max_turns: int | None
+    """The most responses of one trace; None without a trace."""
+    tool_calls: int
+    """Tool calls, those without a result too."""
+    tool_success_rate: float | None
+    """Share of the tool calls that gave a result; None without a call."""
+    prompt_tokens: int | None
+    """Tokens sent; None where the server reported none."""
+    completion_tokens: int | None
+    """Tokens received; None where the server reported none."""
+    total_tokens: int | None
+    """Both; None where the server reported none."""
+    mean_tokens: float | None
+    """Tokens per trace whose tokens are known; None without any."""
+    cost: float | None
+    """Of all turns and billed failures, in the prices' currency; None where there is no price."""
+    cost_per_trace: float | None
+    """For each closed trace of the models that have a price; None without any."""
+    cost_per_accepted_trace: float | None
+    """For each of them with a score of at least 0.3; None without any."""
+    unpriced_turns: int
+    """Turns that are not in the cost in full: no price, or no count of their tokens."""
+    answer_failures: Mapping[str, int]
+    """Final responses without coordinates, by class, the most first."""
+    request_failures: Mapping[str, int]
+    """Failed requests by class, the most first; one that was sent again with success counts too."""
+    flags: Mapping[str, int]
+    """Traces that an audit flagged, by check, the most first."""
+    not_audited: int
+    """Closed traces that no audit has looked at."""
+    odd_boxes: int
+    """Boxes of tool calls that look like another frame than the recipe's."""
+    frame_alarms: Mapping[str, str]
+    """Recipes with many odd boxes (`sql/analytics/frame_alarm.sql`), each with the likely frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeStats:
+    """One recipe and what its traces add up to."""
+
+    recipe: str
+    """The first 8 hex digits of its hash."""
+    model: str | None
+    """None where its traces were imported and their files do not name it."""
+    with_tools: bool | None
+    """Whether it offers any tool; None where an import does not say."""
+    sums: TraceSums
+    """Of its traces."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """A store in numbers, all of one moment."""
+
+    store: TraceSums
+    """Of all traces."""
+    recipes: tuple[RecipeStats, ...]
+    """By model, those with tools first, then by hash."""
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"store": sums, "recipes": [recipe, model, with_tools and sums, ...]}``."""
+        return {
+            "store": asdict(self.store),
+            "recipes": [
+                {
+                    "recipe": part.recipe,
+                    "model": part.model,
+                    "with_tools": part.with_tools,
+                    **asdict(part.sums),
+                }
+                for part in self.recipes
+            ],
+        }
+
+
+def stats(store: str | os.PathLike[str], reward: str | None = None) -> StoreStats:
+    """The numbers of a store, and of each of its recipes.
+
+    reward: the sha256 of the spec whose scores count, None for the store's default.
+    Raises StoreError where there is no such store.
     """
     with open_reader(store, reward=reward) as reader:
         return ask_stats(reader)
 
 
-def ask_stats(reader: DuckDBPyConnection) -> dict[str, Any]:
+def ask_stats(reader: DuckDBPyConnection) -> StoreStats:
     """`stats` through a reader that is open."""
-    with one_moment(reader):  # so that a generate beside this cannot make the two disagree
-        numbers = _objects(ask(reader, "stats"))
-        failures = _objects(ask(reader, "failures"))
-        flags = _objects(ask(reader, "flags"))
-        audited = _objects(ask(reader, "audited"))
-        frames = _objects(ask(reader, "frame_alarm"))
-    whole, *recipes = numbers
-    for name in _NAMES:
+    with one_moment(reader):  # so that a generate beside this cannot make the answers disagree
+        whole, *recipes = ask(reader, "stats").to_dicts()
+        beside = _Beside(
+            failures=ask(reader, "failures").to_dicts(),
+            flags=ask(reader, "flags").to_dicts(),
+            audited=ask(reader, "audited").to_dicts(),
+            frames=ask(reader, "frame_alarm").to_dicts(),
+        )
+    for name in ("recipe", "model", "with_tools"):
         del whole[name]
-    for part in (whole, *recipes):
-        recipe = part.get("recipe")  # None for the store: of all recipes
-        for title, kind in _CLASSES.items():
-            of_kind = [failure for failure in failures if failure["kind"] == kind]
-            part[title] = _counted(_of(of_kind, recipe), "class", "failures")
-        part["flags"] = _counted(_of(flags, recipe), "flag", "traces")
-        part["not_audited"] = sum(row["not_audited"] for row in _of(audited, recipe))
-        boxes = _of(frames, recipe)
-        part["odd_boxes"] = sum(row["odd"] for row in boxes)
-        part["frame_alarms"] = {row["recipe"]: row["looks_like"] for row in boxes if row["alarm"]}
-    return {"store": whole, "recipes": recipes}
+    return StoreStats(
+        store=TraceSums(**whole, **beside.sums_of(None)),
+        recipes=tuple(
+            RecipeStats(
+                recipe := row.pop("recipe"),
+                row.pop("model"),
+                row.pop("with_tools"),
+                TraceSums(**row, **beside.sums_of(recipe)),
+            )
+            for row in recipes
+        ),
+    )
 
 
-def format_text(found: dict[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Rows of the queries whose counts stand beside those of `stats`."""
+
+    failures: Sequence[Mapping[str, Any]]
+    flags: Sequence[Mapping[str, Any]]
+    audited: Sequence[Mapping[str, Any]]
+    frames: Sequence[Mapping[str, Any]]
+
+    def sums_of(self, recipe: str | None) -> dict[str, Any]:
+        """The last six members of `TraceSums`; recipe None: over all of them."""
+        failures = _of(self.failures, recipe)
+        frames = _of(self.frames, recipe)
+        return {
+            "answer_failures": _counted(
+                [row for row in failures if row["kind"] == "answer"], "class", "failures"
+            ),
+            "request_failures": _counted(
+                [row for row in failures if row["kind"] == "request"], "class", "failures"
+            ),
+            "flags": _counted(_of(self.flags, recipe), "flag", "traces"),
+            "not_audited": sum(row["not_audited"] for row in _of(self.audited, recipe)),
+            "odd_boxes": sum(row["odd"] for row in frames),
+            "frame_alarms": {row["recipe"]: row["looks_like"] for row in frames if row["alarm"]},
+        }
+
+
+def format_text(numbers: StoreStats) -> str:
     """A line for each number, with a column for the store and one for each recipe."""
-    parts = [{"recipe": "all", **found["store"]}, *found["recipes"]]
-    names = [*_NAMES, *(n for n in found["store"] if n not in _BELOW)]
+    document = numbers.to_json()
+    parts = [{"recipe": "all", **document["store"]}, *document["recipes"]]
+    names = [
+        *("recipe", "model", "with_tools"),
+        *(n for n in document["store"] if n not in _BELOW_THE_TABLE and n != "frame_alarms"),
+    ]
     table = QueryResult(
         tuple(names), [tuple(_shown(n, part.get(n)) for n in names) for part in parts]
     )
     lines = [format_turned(table)]
     for part in parts:
-        for title, kind in _CLASSES.items():
-            if part[title]:
-                counts = ", ".join(f"{name} {count:,}" for name, count in part[title].items())
-                lines.append(f"{kind} failures, {part['recipe']}: {counts}")
-        if part["flags"]:
-            counts = ", ".join(f"{name} {count:,}" for name, count in part["flags"].items())
-            lines.append(f"flagged traces, {part['recipe']}: {counts}")
-    for recipe, frame in found["store"]["frame_alarms"].items():
+        lines += [
+            f"{words}, {part['recipe']}: {failures_by_class(part[name])}"
+            for name, words in _BELOW_THE_TABLE.items()
+            if part[name]
+        ]
+    for recipe, frame in numbers.store.frame_alarms.items():
         lines.append(
             f"boxes of recipe {recipe} look like another frame ({frame}); "
             "see geostore query frame_alarm"
@@ -93,9 +247,9 @@ def format_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def format_json(found: dict[str, Any]) -> str:
+def format_json(numbers: StoreStats) -> str:
     """The same as indented JSON."""
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps(numbers.to_json(), indent=2, ensure_ascii=False)
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -103,17 +257,13 @@ def _shown(name: str, value: Any) -> Any:
     return format_cost(value) if name.startswith("cost") and value is not None else value
 
 
-def _of(rows: list[dict[str, Any]], recipe: str | None) -> list[dict[str, Any]]:
+def _of(rows: Sequence[Mapping[str, Any]], recipe: str | None) -> list[Mapping[str, Any]]:
     return [row for row in rows if recipe is None or row["recipe"] == recipe]
 
 
-def _counted(rows: list[dict[str, Any]], name: str, count: str) -> dict[str, int]:
+def _counted(rows: Sequence[Mapping[str, Any]], name: str, count: str) -> dict[str, int]:
     """Counts by name over all recipes, the greatest first."""
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row[name]] += row[count]
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _objects(result: QueryResult) -> list[dict[str, Any]]:
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]

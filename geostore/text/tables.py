@@ -21,10 +21,16 @@ _WIDEST = 120
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """Rows as DuckDB gives them to Python; `columns` are their names, in order, each once."""
+    """The answer to a question: named columns, and rows of values as DuckDB gives them."""
 
     columns: tuple[str, ...]
+    """Names, in the order of a row's values; none comes twice."""
     rows: list[tuple[Any, ...]]
+    """In the order of the answer; empty where nothing fits the question."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each row as column name to value."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def format_table(result: QueryResult) -> str:

@@ -821,7 +821,7 @@ def test_flags_can_be_asked_for_in_sql_and_stand_in_the_stats(
     counted = run_query(path, "audited")
     assert sorted(row[2:] for row in counted.rows) == [(1, 0, 1, 0), (2, 2, 0, 1)]
     found = stats(path)
-    assert (found["store"]["flags"], found["store"]["not_audited"]) == ({"repeated_text": 1}, 1)
+    assert (found.store.flags, found.store.not_audited) == ({"repeated_text": 1}, 1)
     assert "flagged traces, all: repeated_text 1" in format_text(found)
 
 

@@ -271,7 +271,7 @@ def test_from_python_too_the_reward_can_be_named(store_of_six: Path, tmp_path: P
     import geostore
 
     with geostore.open(store_of_six) as store:
-        assert store.stats(reward="near")["store"]["mean_score"] == pytest.approx(0.5)
+        assert store.stats(reward="near").store.mean_score == pytest.approx(0.5)
         found = list(store.traces(reward="near", min_score=1.0))
         assert {trace.reward_spec for trace in found} == {"near"}
         assert store.export(tmp_path / "out", reward="near", min_score=1.0).count == len(found) == 2

@@ -319,26 +319,29 @@ def cost(prompt: int, completion: int, cached: int) -> Any:
 def test_stats_tell_what_a_trace_and_an_accepted_one_cost(path: Path) -> None:
     """Everything that was spent counts, also on failures and on traces that are open."""
     price(path, "m", PRICES)
-    whole, first, second, other = (lambda f: (f["store"], *f["recipes"]))(stats(path))
+    numbers = stats(path)
+    whole = numbers.store
+    first, second, other = (part.sums for part in numbers.recipes)
     total = PRICES.cost(500 + 1000, 40 + 50, 450)
-    assert first["cost"] == pytest.approx(total)
-    assert first["cost_per_trace"] == pytest.approx(total / 2)
-    assert first["cost_per_accepted_trace"] == pytest.approx(total)
-    assert second["cost"] == cost(100, 10, 0)
-    assert (other["cost"], other["cost_per_trace"], other["unpriced_turns"]) == (None, None, 1)
-    assert whole["cost"] == cost(1600, 100, 450)
+    assert first.cost == pytest.approx(total)
+    assert first.cost_per_trace == pytest.approx(total / 2)
+    assert first.cost_per_accepted_trace == pytest.approx(total)
+    assert second.cost == cost(100, 10, 0)
+    assert (other.cost, other.cost_per_trace, other.unpriced_turns) == (None, None, 1)
+    assert whole.cost == cost(1600, 100, 450)
+    assert whole.cost is not None
     # Model n has no price, so its traces are in neither part of the fraction.
-    assert whole["cost_per_trace"] == pytest.approx(whole["cost"] / 3)
-    assert whole["cost_per_accepted_trace"] == pytest.approx(whole["cost"] / 2)
-    assert (first["unpriced_turns"], whole["unpriced_turns"]) == (0, 1)
-    assert format_cost(total) in format_text(stats(path))
+    assert whole.cost_per_trace == pytest.approx(whole.cost / 3)
+    assert whole.cost_per_accepted_trace == pytest.approx(whole.cost / 2)
+    assert (first.unpriced_turns, whole.unpriced_turns) == (0, 1)
+    assert format_cost(total) in format_text(numbers)
 
 
 def test_without_any_price_no_cost_is_made_up(path: Path) -> None:
-    whole = stats(path)["store"]
+    whole = stats(path).store
     names = ("cost", "cost_per_trace", "cost_per_accepted_trace")
-    assert [whole[name] for name in names] == [None, None, None]
-    assert whole["unpriced_turns"] == whole["turns"]
+    assert [getattr(whole, name) for name in names] == [None, None, None]
+    assert whole.unpriced_turns == whole.turns
 
 
 def test_costs_of_each_recipe_tell_what_failures_cost(path: Path) -> None:

@@ -306,8 +306,8 @@ def test_rescore_show_stats_queries_and_export_work_on_imported_traces(
             export(store, tmp_path / "embedded", images="embed")
         assert export(store, tmp_path / "lines", format="jsonl").count == 3
     found = stats(where)
-    assert found["store"]["traces"] == 3
-    assert found["store"]["tool_calls"] == 3
+    assert found.store.traces == 3
+    assert found.store.tool_calls == 3
     said = geostore("query", "imported_rewards", "--store", where, "--format", "json")
     rows = json.loads(said.stdout)
     columns = ("traces", "parsed_by_both", "differ_by_a_km")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import pickle
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from geostore.costs.prices import Prices
 from geostore.errors import QueryError, StoreError
 from geostore.query.reader import ask, list_queries, open_reader, run_query
+from geostore.query.stats import format_json as format_stats
 from geostore.query.stats import format_text, stats
 from geostore.records import ACCEPTED_SCORE
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
@@ -599,7 +601,8 @@ def test_failures_are_counted_by_class(reader: Reader) -> None:
 def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
     found = stats(small)
     known = [100, 300, 0.5, 1000, 4000, 25, 2500, 1]
-    assert found["store"] == {
+    document = found.to_json()
+    assert document["store"] == {
         "traces": 11,
         "open": 1,
         "answered": 8,
@@ -640,14 +643,20 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
         "odd_boxes": 0,
         "frame_alarms": {},
     }
-    assert [part["recipe"] for part in found["recipes"]] == ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
-    first = found["recipes"][0]
+    assert [part.recipe for part in found.recipes] == ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
+    first = document["recipes"][0]
     assert (first["model"], first["with_tools"], first["traces"], first["open"]) == (
         *("m", True, 5, 1),
     )
     assert (first["answer_failures"], first["request_failures"]) == ({"one_number": 1}, {})
-    assert found["recipes"][1]["tool_success_rate"] is None
-    assert json.loads(json.dumps(found)) == found
+    assert list(first) == ["recipe", "model", "with_tools", *document["store"]]
+    assert found.recipes[1].sums.tool_success_rate is None
+    assert json.loads(format_stats(found)) == document
+
+
+def test_stats_can_be_handed_from_process_to_process(small: Path) -> None:
+    found = stats(small)
+    assert pickle.loads(pickle.dumps(found)) == found
 
 
 def test_stats_as_text_have_a_column_for_each_recipe(small: Path) -> None:
@@ -664,7 +673,7 @@ def test_a_reward_of_an_older_reading_does_not_count(copy: Path) -> None:
     assert (row["parse_success"], row["failure"]) == (True, False)
     assert (row["distance_km"], row["score"], row["distance_km_or_20000"]) == (None, None, None)
     assert objects(copy, "summary")[0]["unscored"] == 1
-    assert stats(copy)["store"]["unscored"] == 1
+    assert stats(copy).store.unscored == 1
 
 
 def test_the_newest_reading_counts_and_makes_no_second_row(copy: Path) -> None:
@@ -708,9 +717,9 @@ def test_every_named_query_answers_an_empty_store(empty_reader: Reader, name: st
 
 def test_stats_of_an_empty_store_are_zeros_and_nothing(empty: Path) -> None:
     found = stats(empty)
-    assert found["recipes"] == []
-    assert (found["store"]["traces"], found["store"]["turns"]) == (0, 0)
-    assert found["store"]["mean_km"] is None
+    assert found.recipes == ()
+    assert (found.store.traces, found.store.turns) == (0, 0)
+    assert found.store.mean_km is None
     assert "traces" in format_text(found)
 
 

@@ -163,9 +163,9 @@ def test_a_run_says_once_that_the_boxes_look_like_another_frame(
     assert "do not fit it" in said
     assert "--bbox-frame pixel" in said
     found = stats(path)
-    assert found["store"]["odd_boxes"] == 6
-    (recipe,) = found["recipes"]
-    assert found["store"]["frame_alarms"] == {recipe["recipe"]: "pixel"}
+    assert found.store.odd_boxes == 6
+    (recipe,) = found.recipes
+    assert found.store.frame_alarms == {recipe.recipe: "pixel"}
     assert "geostore query frame_alarm" in format_text(found)
     result = run_query(path, "frame_alarm")
     (row,) = (dict(zip(result.columns, row, strict=True)) for row in result.rows)
@@ -179,7 +179,7 @@ def test_a_run_whose_boxes_fit_says_nothing(wide_photos: Path, tmp_path: Path) -
     with teacher_server(in_thousandths) as server:
         run(server.url, wide_photos, path, notes=notes, recipe={"bbox_frame": "norm1000"})
     assert [notice for notice in notes.notices if "frame" in notice] == []
-    assert stats(path)["store"]["frame_alarms"] == {}
+    assert stats(path).store.frame_alarms == {}
 
 
 def test_a_few_odd_boxes_among_many_raise_no_alarm() -> None:
