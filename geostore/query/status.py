@@ -1,8 +1,8 @@
-"""How runs go, told out of the store while they go: progress, pace, failures, quality, cost.
+"""How runs go, read from the store while they go: progress, pace, failures, quality, cost.
 
-Only the store is asked, so any terminal can ask it; nothing is asked of the
-runs themselves, and nothing is written. As all of `analytics`, this is not for
-a process that has the store open.
+Only the store is read, so any terminal can ask; the runs themselves are not
+asked, and nothing is written. As with all of `query`, this is not for a process
+that has the store open in Python's SQLite.
 """
 
 from __future__ import annotations
@@ -10,113 +10,215 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from geostore.query.reader import ask, open_reader
 from geostore.store.processes import host_name, is_alive
-from geostore.text.phrases import budget_use, failures_by_class, format_cost, quality, span
-from geostore.text.tables import QueryResult
+from geostore.text.phrases import (
+    budget_use,
+    failures_by_class,
+    format_cost_per_trace,
+    format_pace,
+    quality,
+    span,
+)
 
 _WIDTH = 100
 _RECENT_SECONDS = 60.0
 _LIMITS = ("max_total_tokens", "max_cost")
-_SAME = (
-    *("run_id", "host", "pid", "model", "recipe", "started_at", "ended_at", "planned"),
-    *("done_before", "closed", "in_flight", "mean_km", "accept_rate", "turns", "tokens"),
-    *("cost", "unpriced_turns"),
-)
 
 
-def status(store: str | os.PathLike[str]) -> dict[str, Any]:
-    """``{"store": path, "runs": [run, ...]}``: all runs that go on, and the newest in any case.
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """The limits of a run, and what its model has used of them over all runs of the store."""
 
-    Of a run: the columns of ``sql/analytics/status.sql``, and
-    `state`: ``running``; ``killed``; ``unknown`` where it is on another host and
-    holds no claim that is in force; else how it ended. `elapsed_s`: to now, its
-    end, or the last sign of a killed one. `left_s`: an estimate by the pace so
-    far, as is that part of the plan which was done before; None where unknown.
-    `closed_per_min`, `tokens_per_s`: since it began; `turns_last_min`,
-    `tokens_per_s_last_min`. `failures`: failed requests by class.
-    `budget`: its limits, and what its model has used of them over all runs; None
-    without. Times in seconds, distances in km. Newest run first; no runs: [].
-    Raises StoreError where there is no such store.
-    """
+    max_total_tokens: int | None
+    """The most tokens; None: no limit."""
+    max_cost: float | None
+    """The highest cost, in the prices' currency; None: no limit."""
+    spent_tokens: int
+    """Tokens of all turns and billed failures so far."""
+    spent_cost: float | None
+    """What they cost; None where the model has no price."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """How one run goes, or how it went. `sql/analytics/status.sql` computes most of it."""
+
+    run_id: int
+    """The number of the run in the store, from 1."""
+    host: str
+    """The machine it runs on."""
+    pid: int
+    """Its process number there."""
+    model: str | None
+    """The model it asks; None before its first request where it was not given one by name."""
+    recipe: str | None
+    """The first 8 hex digits of its recipe's hash; None before its first trace."""
+    started_at: str
+    """ISO-8601, UTC."""
+    ended_at: str | None
+    """ISO-8601, UTC; None while it runs, and where it was killed."""
+    planned: int | None
+    """Traces of the whole plan; None where the number of its samples is not in the store."""
+    done_before: int
+    """Traces of its recipe and dataset that were closed before it began."""
+    closed: int
+    """Traces it closed."""
+    in_flight: int
+    """Traces it holds now."""
+    mean_km: float | None
+    """Mean distance of its closed traces in km, failures left out; None without any."""
+    accept_rate: float | None
+    """Share of its closed traces with a score of at least 0.3, 0..1; None without a closed one."""
+    turns: int
+    """Responses it got."""
+    tokens: int
+    """All tokens, those of billed failures included."""
+    cost: float | None
+    """What they cost, in the prices' currency; None where the model has no price."""
+    unpriced_turns: int
+    """Turns that are not in the cost in full: no price, or no count of their tokens."""
+    state: str
+    """``running``; ``killed``; ``unknown`` where it is on another host and holds no claim that is
+    in force; else how it ended: ``done``, ``interrupted``, or why it stopped."""
+    elapsed_s: float
+    """Seconds from its start to now, to its end, or to the last sign of a killed one."""
+    left_s: float | None
+    """Seconds until the plan is done at the pace so far, an estimate; None where nothing tells."""
+    closed_per_min: float
+    """Traces closed a minute since it began."""
+    tokens_per_s: float
+    """Tokens a second since it began."""
+    turns_last_min: int
+    """Responses in the last minute."""
+    tokens_per_s_last_min: float
+    """Tokens a second in the last minute, or since it began where that is less."""
+    failures: Mapping[str, int]
+    """Failed requests by class."""
+    budget: BudgetUse | None
+    """None where the run was given no limit."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """All runs of a store that go on, and the newest one in any case."""
+
+    store: str
+    """The path of the store as it was given."""
+    runs: tuple[RunStatus, ...]
+    """The newest first; empty where the store has none."""
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"store": path, "runs": [run, ...]}``."""
+        return {"store": self.store, "runs": [run.to_json() for run in self.runs]}
+
+
+def status(store: str | os.PathLike[str]) -> StoreStatus:
+    """How the runs of a store go. Raises StoreError where there is no such store."""
     with open_reader(store) as reader:
-        rows = _objects(ask(reader, "status"))
+        rows = ask(reader, "status").to_dicts()
         limited = any(_limits(row) for row in rows)
-        spending = _objects(ask(reader, "spending")) if limited else []
+        spending = ask(reader, "spending").to_dicts() if limited else []
     here = host_name()
     runs = [_run(row, _state(row, here), spending) for row in rows]
-    shown = runs[:1] + [run for run in runs[1:] if run["state"] == "running"]
-    return {"store": os.fspath(store), "runs": shown}
+    shown = runs[:1] + [run for run in runs[1:] if run.state == "running"]
+    return StoreStatus(os.fspath(store), tuple(shown))
 
 
-def format_text(found: dict[str, Any]) -> str:
+def format_text(now: StoreStatus) -> str:
     """A block of lines for each run, at most 100 columns wide where words allow it."""
-    if not found["runs"]:
-        return f"no runs in {found['store']}; geostore generate makes one"
-    return "\n\n".join(_block(run) for run in found["runs"])
+    if not now.runs:
+        return f"no runs in {now.store}; geostore generate makes one"
+    return "\n\n".join(map(_block, now.runs))
 
 
-def format_json(found: dict[str, Any]) -> str:
+def format_json(now: StoreStatus) -> str:
     """The same as indented JSON."""
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps(now.to_json(), indent=2, ensure_ascii=False)
 
 
 # --- what a row means ------------------------------------------------------------------------
 
 
-def _state(row: dict[str, Any], here: str) -> str:
+def _state(row: Mapping[str, Any], here: str) -> str:
     if row["ended_at"] is not None:
         return str(row["outcome"])
     if row["host"] == here:
         return "running" if is_alive(row["pid"], row["process_started"]) else "killed"
-    # The processes of another host cannot be seen, but a claim has to be renewed.
+    # The processes of another host cannot be seen, but a run has to renew its claims.
     claimed = row["claim_until"] is not None and row["claim_until"] > row["moment"]
     return "running" if claimed else "unknown"
 
 
-def _run(row: dict[str, Any], state: str, spending: list[dict[str, Any]]) -> dict[str, Any]:
+def _run(row: Mapping[str, Any], state: str, spending: Sequence[Mapping[str, Any]]) -> RunStatus:
     elapsed = _elapsed(row, state)
-    run = {
-        **{name: row[name] for name in _SAME},
-        "state": state,
-        "elapsed_s": round(elapsed, 1),
-        "left_s": _left(row, elapsed) if state == "running" else None,
-        "closed_per_min": _rate(60 * row["closed"], elapsed),
-        "tokens_per_s": _rate(row["tokens"], elapsed),
-        "turns_last_min": row["recent_turns"],
-        "tokens_per_s_last_min": _rate(row["recent_tokens"], min(elapsed, _RECENT_SECONDS)),
-        "failures": row["failures"] or {},
-        "budget": None,
-    }
-    if limits := _limits(row):
-        spent = next((s for s in spending if s["model"] == row["model"]), {})
-        run["budget"] = {
-            **dict.fromkeys(_LIMITS),
-            **limits,
-            "spent_tokens": spent.get("total_tokens", 0),
-            "spent_cost": spent.get("cost"),
-        }
-    return run
+    return RunStatus(
+        run_id=row["run_id"],
+        host=row["host"],
+        pid=row["pid"],
+        model=row["model"],
+        recipe=row["recipe"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        planned=row["planned"],
+        done_before=row["done_before"],
+        closed=row["closed"],
+        in_flight=row["in_flight"],
+        mean_km=row["mean_km"],
+        accept_rate=row["accept_rate"],
+        turns=row["turns"],
+        tokens=row["tokens"],
+        cost=row["cost"],
+        unpriced_turns=row["unpriced_turns"],
+        state=state,
+        elapsed_s=round(elapsed, 1),
+        left_s=_left(row, elapsed) if state == "running" else None,
+        closed_per_min=_rate(60 * row["closed"], elapsed),
+        tokens_per_s=_rate(row["tokens"], elapsed),
+        turns_last_min=row["recent_turns"],
+        tokens_per_s_last_min=_rate(row["recent_tokens"], min(elapsed, _RECENT_SECONDS)),
+        failures=row["failures"] or {},
+        budget=_budget(row, spending),
+    )
 
 
-def _elapsed(row: dict[str, Any], state: str) -> float:
+def _budget(row: Mapping[str, Any], spending: Sequence[Mapping[str, Any]]) -> BudgetUse | None:
+    limits = _limits(row)
+    if not limits:
+        return None
+    spent = next((part for part in spending if part["model"] == row["model"]), {})
+    return BudgetUse(
+        max_total_tokens=limits.get("max_total_tokens"),
+        max_cost=limits.get("max_cost"),
+        spent_tokens=spent.get("total_tokens", 0),
+        spent_cost=spent.get("cost"),
+    )
+
+
+def _elapsed(row: Mapping[str, Any], state: str) -> float:
     end = row["ended_at"] or (row["last_at"] if state == "killed" else row["moment"])
     # A clock that was set back, or one of another host, must not make a rate negative.
     return max(_seconds(end or row["started_at"]) - _seconds(row["started_at"]), 0.0)
 
 
-def _left(row: dict[str, Any], elapsed: float) -> float | None:
+def _left(row: Mapping[str, Any], elapsed: float) -> float | None:
     if row["planned"] is None or not row["closed"]:
         return None
-    # What was closed before may belong to samples outside this plan; what is held is left.
+    # What was closed before may belong to samples outside this plan; traces in flight are left.
     remaining = max(row["planned"] - row["done_before"] - row["closed"], row["in_flight"])
     return round(float(remaining * elapsed / row["closed"]), 1)
 
 
-def _limits(row: dict[str, Any]) -> dict[str, Any]:
+def _limits(row: Mapping[str, Any]) -> dict[str, Any]:
     """The limits that a run was given, by their names among its arguments."""
     arguments = json.loads(row["arguments"])
     return {name: arguments[name] for name in _LIMITS if arguments.get(name) is not None}
@@ -130,34 +232,34 @@ def _rate(count: float, seconds: float) -> float:
     return round(count / seconds, 2) if seconds > 0 else 0.0
 
 
-def _objects(result: QueryResult) -> list[dict[str, Any]]:
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-
-
 # --- as text ---------------------------------------------------------------------------------
 
 
-def _block(run: dict[str, Any]) -> str:
-    where = f"process {run['pid']} on {run['host']}"
-    lines = [f"run {run['run_id']}: {run['state']}, {span(run['elapsed_s'])}, {where}"]
-    if run["model"] is not None:
-        lines.append(f"  model     {run['model']}, recipe {run['recipe']}")
+def _block(run: RunStatus) -> str:
+    where = f"process {run.pid} on {run.host}"
+    lines = [f"run {run.run_id}: {run.state}, {span(run.elapsed_s)}, {where}"]
+    if run.model is not None:
+        lines.append(f"  model     {run.model}, recipe {run.recipe}")
     lines.append(f"  traces    {_traces(run)}")
-    lines.append(f"  turns     {run['turns']:,}; {run['turns_last_min']:,} in the last minute")
+    lines.append(f"  turns     {run.turns:,}; {run.turns_last_min:,} in the last minute")
     lines.append(
-        f"  tokens    {run['tokens']:,}; {run['tokens_per_s']:,.0f}/s since the start, "
-        f"{run['tokens_per_s_last_min']:,.0f}/s in the last minute"
+        f"  tokens    {run.tokens:,}; {run.tokens_per_s:,.0f}/s since the start, "
+        f"{run.tokens_per_s_last_min:,.0f}/s in the last minute"
     )
-    if run["closed"]:
-        lines.append(f"  quality   {quality(run['mean_km'], run['accept_rate'])}")
-    if run["failures"]:
-        lines.append(f"  failures  {failures_by_class(run['failures'])}")
-    if run["cost"] is not None:
-        lines.append(f"  cost      {_cost(run)}")
-    if run["budget"] is not None:
-        lines.append(
-            f"  budget    {budget_use(**run['budget'])} spent on this model, over all runs"
+    if run.closed:
+        lines.append(f"  quality   {quality(run.mean_km, run.accept_rate)}")
+    if run.failures:
+        lines.append(f"  failures  {failures_by_class(run.failures)}")
+    if run.cost is not None:
+        lines.append(f"  cost      {_cost(run.cost, run)}")
+    if run.budget is not None:
+        use = budget_use(
+            max_cost=run.budget.max_cost,
+            spent_cost=run.budget.spent_cost,
+            max_total_tokens=run.budget.max_total_tokens,
+            spent_tokens=run.budget.spent_tokens,
         )
+        lines.append(f"  budget    {use} spent on this model, over all runs")
     return "\n".join(map(_wrapped, lines))
 
 
@@ -167,22 +269,18 @@ def _wrapped(line: str) -> str:
     )
 
 
-def _traces(run: dict[str, Any]) -> str:
-    total = "" if run["planned"] is None else f" of {run['planned']:,}"
-    parts = [f"{run['closed']:,} closed{total}"]
-    if run["done_before"]:
-        parts.append(f"{run['done_before']:,} done before")
-    parts.append(f"{run['in_flight']:,} in flight")
-    parts.append(f"{run['closed_per_min']:,.1f}/min")
-    if run["left_s"] is not None:
-        parts.append(f"about {span(run['left_s'])} left")
+def _traces(run: RunStatus) -> str:
+    total = "" if run.planned is None else f" of {run.planned:,}"
+    parts = [f"{run.closed:,} closed{total}"]
+    if run.done_before:
+        parts.append(f"{run.done_before:,} done before")
+    parts.append(f"{run.in_flight:,} in flight")
+    parts.append(format_pace(run.closed_per_min, run.left_s))
     return ", ".join(parts)
 
 
-def _cost(run: dict[str, Any]) -> str:
-    text = format_cost(run["cost"])
-    if run["closed"]:
-        text += f", {format_cost(run['cost'] / run['closed'])} per trace"
-    if run["unpriced_turns"]:
-        text += f"; without {run['unpriced_turns']:,} turns whose tokens the server did not count"
+def _cost(cost: float, run: RunStatus) -> str:
+    text = format_cost_per_trace(cost, run.closed)
+    if run.unpriced_turns:
+        text += f"; without {run.unpriced_turns:,} turns whose tokens the server did not count"
     return text

@@ -1,4 +1,4 @@
-"""How the numbers of a run are said: alike while it runs, from another terminal, and after it."""
+"""Words for the numbers of a run, so that its live view, status and its last lines read alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def span(seconds: float) -> str:
-    """A length of time as people say it: ``45 s``, ``4 min 10 s``, ``2 h 5 min``, ``3.4 days``."""
+    """A length of time, such as ``45 s``, ``4 min 10 s``, ``2 h 5 min`` or ``3.4 days``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -25,16 +25,31 @@ def failures_by_class(failures: Mapping[str, int]) -> str:
 
 
 def quality(mean_km: float | None, accept_rate: float | None) -> str:
-    """Such as ``mean 824 km, 53.2 % accepted``; None: not known yet."""
+    """Such as ``mean 824 km, 53.2 % accepted``; None where it is not known yet."""
     mean = "no distance yet" if mean_km is None else f"mean {mean_km:,.0f} km"
     return mean if accept_rate is None else f"{mean}, {100 * accept_rate:.1f} % accepted"
 
 
 def format_cost(cost: float) -> str:
-    """A cost with at least three digits that say something, and two decimals."""
+    """A cost with at least two decimals, and three digits past the leading zeros."""
     if cost == 0 or abs(cost) >= 1:
         return f"{cost:,.2f}"
     return f"{cost:.{2 - math.floor(math.log10(abs(cost)))}f}"
+
+
+def format_cost_per_trace(cost: float, traces: int) -> str:
+    """Such as ``1.23, 0.0145 per trace``; the cost alone before the first trace closed."""
+    return (
+        f"{format_cost(cost)}, {format_cost(cost / traces)} per trace"
+        if traces
+        else format_cost(cost)
+    )
+
+
+def format_pace(traces_per_minute: float, left_seconds: float | None) -> str:
+    """Such as ``3.0/min, about 2 h 42 min left``; None: nobody can tell what is left."""
+    pace = f"{traces_per_minute:,.1f}/min"
+    return pace if left_seconds is None else f"{pace}, about {span(left_seconds)} left"
 
 
 def budget_use(
@@ -44,7 +59,7 @@ def budget_use(
     max_total_tokens: int | None,
     spent_tokens: int,
 ) -> str:
-    """How far a budget is used, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
+    """What is spent of each limit, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
     parts = []
     if max_cost is not None:
         parts.append(f"{format_cost(spent_cost or 0.0)} of {format_cost(max_cost)}")

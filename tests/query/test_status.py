@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 
 from geostore.costs.prices import Prices
 from geostore.errors import StoreError
-from geostore.query.status import format_json, format_text, status
+from geostore.query.status import RunStatus, format_json, format_text, status
 from geostore.store import Store
 from geostore.store.prices import put_prices
 from geostore.store.processes import host_name, start_mark
@@ -121,14 +122,14 @@ def path(tmp_path: Path) -> Path:
     return where
 
 
-def only(path: Path) -> dict[str, Any]:
-    (found,) = status(path)["runs"]
-    return found
+def only(path: Path) -> RunStatus:
+    (run,) = status(path).runs
+    return run
 
 
 def test_a_store_without_runs_says_how_to_make_one(path: Path) -> None:
     found = status(path)
-    assert found == {"store": str(path), "runs": []}
+    assert found.to_json() == {"store": str(path), "runs": []}
     assert "geostore generate" in format_text(found)
 
 
@@ -155,20 +156,20 @@ def test_a_run_is_told_by_what_it_did_and_holds(path: Path) -> None:
         runs.failure(going, mine, "rate_limit")
         runs.placed(6, 2, 1, 1.0)
     found = only(path)
-    assert (found["state"], found["model"], found["recipe"]) == ("running", "m", "aaaaaaaa")
-    assert (found["planned"], found["done_before"], found["closed"]) == (10, 1, 2)
-    assert found["in_flight"] == 2
-    assert (found["turns"], found["turns_last_min"]) == (3, 1)
-    assert found["tokens"] == 110 + 210 + 110
-    assert (found["mean_km"], found["accept_rate"]) == (200, 0.5)
-    assert list(found["failures"].items()) == [("rate_limit", 2), ("timeout", 1)]
-    assert found["elapsed_s"] >= 600
+    assert (found.state, found.model, found.recipe) == ("running", "m", "aaaaaaaa")
+    assert (found.planned, found.done_before, found.closed) == (10, 1, 2)
+    assert found.in_flight == 2
+    assert (found.turns, found.turns_last_min) == (3, 1)
+    assert found.tokens == 110 + 210 + 110
+    assert (found.mean_km, found.accept_rate) == (200, 0.5)
+    assert list(found.failures.items()) == [("rate_limit", 2), ("timeout", 1)]
+    assert found.elapsed_s >= 600
     # Seven of ten are left, at the pace of two in the time so far.
-    assert found["left_s"] == pytest.approx(found["elapsed_s"] * 7 / 2, rel=1e-3)
-    assert found["closed_per_min"] == pytest.approx(120 / found["elapsed_s"], abs=0.01)
-    assert found["tokens_per_s"] == pytest.approx(430 / found["elapsed_s"], abs=0.01)
-    assert found["tokens_per_s_last_min"] == pytest.approx(110 / 60, abs=0.01)
-    assert (found["cost"], found["unpriced_turns"], found["budget"]) == (None, 3, None)
+    assert found.left_s == pytest.approx(found.elapsed_s * 7 / 2, rel=1e-3)
+    assert found.closed_per_min == pytest.approx(120 / found.elapsed_s, abs=0.01)
+    assert found.tokens_per_s == pytest.approx(430 / found.elapsed_s, abs=0.01)
+    assert found.tokens_per_s_last_min == pytest.approx(110 / 60, abs=0.01)
+    assert (found.cost, found.unpriced_turns, found.budget) == (None, 3, None)
 
 
 def test_cost_counts_billed_failures_and_a_budget_all_runs(path: Path) -> None:
@@ -182,9 +183,9 @@ def test_cost_counts_billed_failures_and_a_budget_all_runs(path: Path) -> None:
     with Store.open(path) as store:
         put_prices(store.db, "m", Prices(1.0, 10.0))
     found = only(path)
-    assert found["cost"] == pytest.approx((100 + 1000 + 10 * 10) / 1e6)
-    assert found["tokens"] == 1110
-    assert found["budget"] == {
+    assert found.cost == pytest.approx((100 + 1000 + 10 * 10) / 1e6)
+    assert found.tokens == 1110
+    assert found.to_json()["budget"] == {
         "max_total_tokens": 2000,
         "max_cost": 5,
         "spent_tokens": 110 + 1110,
@@ -206,10 +207,10 @@ def test_a_trace_that_two_runs_played_was_closed_by_the_last(path: Path) -> None
         failed = runs.trace(2, 1, status="failed", turns=0)
         runs.of_run(failed, second, when=10)
         runs.failure(failed, second, "server")
-    newest, older = status(path)["runs"]
-    assert (newest["run_id"], newest["closed"], newest["turns"]) == (second, 2, 1)
-    assert (older["run_id"], older["closed"], older["turns"]) == (first, 0, 1)
-    assert newest["accept_rate"] == 0.5  # a failed trace is not accepted
+    newest, older = status(path).runs
+    assert (newest.run_id, newest.closed, newest.turns) == (second, 2, 1)
+    assert (older.run_id, older.closed, older.turns) == (first, 0, 1)
+    assert newest.accept_rate == 0.5  # a failed trace is not accepted
 
 
 def test_without_a_number_of_samples_the_plan_is_the_dataset(path: Path) -> None:
@@ -224,11 +225,11 @@ def test_without_a_number_of_samples_the_plan_is_the_dataset(path: Path) -> None
         early = runs.run(began=60, plan={"num_samples": None, "rollouts": 1}, model="m")
         for sample_id, run_id in enumerate((whole, part, more), start=1):
             runs.of_run(runs.placed(sample_id, 1, 1, 1.0), run_id, when=10)
-    found = {run["run_id"]: run for run in status(path)["runs"]}
-    planned = [found[run_id]["planned"] for run_id in (whole, part, more, early)]
+    found = {run.run_id: run for run in status(path).runs}
+    planned = [found[run_id].planned for run_id in (whole, part, more, early)]
     assert planned == [200, None, 100, None]
-    assert found[part]["left_s"] is None
-    assert (found[early]["model"], found[early]["recipe"]) == ("m", None)
+    assert found[part].left_s is None
+    assert (found[early].model, found[early].recipe) == ("m", None)
     assert format_text(status(path))
 
 
@@ -236,23 +237,23 @@ def test_a_run_without_an_end_is_running_only_where_its_process_lives(path: Path
     with changing(path) as runs:
         runs.run(began=60, pid=NOBODY)
     found = only(path)
-    assert (found["state"], found["elapsed_s"], found["left_s"]) == ("killed", 0.0, None)
+    assert (found.state, found.elapsed_s, found.left_s) == ("killed", 0.0, None)
     with changing(path) as runs:
         trace = runs.placed(1, 1, 1, 1.0)
         runs.of_run(trace, runs.run(began=600, pid=os.getpid(), mark="another"), when=500)
     found = only(path)
-    assert found["state"] == "killed"
-    assert found["elapsed_s"] == pytest.approx(100, abs=1)  # to the last sign of it
+    assert found.state == "killed"
+    assert found.elapsed_s == pytest.approx(100, abs=1)  # to the last sign of it
 
 
 def test_a_run_on_another_host_lives_while_its_claims_do(path: Path) -> None:
     with changing(path) as runs:
         far = runs.run(began=60, host="elsewhere", pid=1)
         runs.claim(runs.trace(1, 1, status="open"), far, seconds=60)
-    assert only(path)["state"] == "running"
+    assert only(path).state == "running"
     with changing(path) as runs:
         runs.claim(1, far, seconds=-1)
-    assert only(path)["state"] == "unknown"
+    assert only(path).state == "unknown"
 
 
 def test_runs_that_ended_or_were_killed_are_shown_only_as_the_newest(path: Path) -> None:
@@ -262,13 +263,13 @@ def test_runs_that_ended_or_were_killed_are_shown_only_as_the_newest(path: Path)
         runs.run(began=650, host="elsewhere", pid=1)
         running = runs.run(began=600)
         newest = runs.run(began=500, ended=400, outcome="interrupted")
-    found = status(path)["runs"]
-    assert [(run["run_id"], run["state"]) for run in found] == [
+    found = status(path).runs
+    assert [(run.run_id, run.state) for run in found] == [
         (newest, "interrupted"),
         (running, "running"),
     ]
-    assert found[0]["elapsed_s"] == pytest.approx(100, abs=1)
-    assert found[0]["left_s"] is None
+    assert found[0].elapsed_s == pytest.approx(100, abs=1)
+    assert found[0].left_s is None
 
 
 def test_text_keeps_to_a_hundred_columns_and_json_is_json(path: Path) -> None:
@@ -283,7 +284,15 @@ def test_text_keeps_to_a_hundred_columns_and_json_is_json(path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 100
     assert "a_rather_long_class_11 1" in text
     assert text.startswith(f"run {mine}: running, 27 h 47 min, process {os.getpid()}")
-    assert json.loads(format_json(found)) == found
+    document = json.loads(format_json(found))
+    assert document == found.to_json()
+    assert list(document["runs"][0]) == [
+        *("run_id", "host", "pid", "model", "recipe", "started_at", "ended_at", "planned"),
+        *("done_before", "closed", "in_flight", "mean_km", "accept_rate", "turns", "tokens"),
+        *("cost", "unpriced_turns", "state", "elapsed_s", "left_s", "closed_per_min"),
+        *("tokens_per_s", "turns_last_min", "tokens_per_s_last_min", "failures", "budget"),
+    ]
+    assert pickle.loads(pickle.dumps(found)) == found
 
 
 def test_a_real_run_is_told_as_it_was(photo_dataset: Path, tmp_path: Path) -> None:
@@ -294,9 +303,9 @@ def test_a_real_run_is_told_as_it_was(photo_dataset: Path, tmp_path: Path) -> No
     ) as server:
         run(server.url, photo_dataset, where)
     found = only(where)
-    assert (found["state"], found["closed"], found["turns"]) == ("done", 6, 12)
-    assert (found["in_flight"], found["failures"]) == (0, {"server": 1})
-    assert found["tokens"] == 12 * 120
+    assert (found.state, found.closed, found.turns) == ("done", 6, 12)
+    assert (found.in_flight, found.failures) == (0, {"server": 1})
+    assert found.tokens == 12 * 120
 
 
 LIVE = """
@@ -322,18 +331,18 @@ def test_a_run_is_seen_from_another_process_while_it_goes(
     where, seen = tmp_path / "geostore.db", tmp_path / "seen"
     live = subprocess.Popen([sys.executable, "-c", LIVE, str(photo_dataset), str(where), str(seen)])
     try:
-        found: dict[str, Any] = {}
-        while found.get("in_flight") != 2:
+        found: RunStatus | None = None
+        while found is None or found.in_flight != 2:
             assert live.poll() is None
             time.sleep(0.1)
             with suppress(StoreError):  # it is not made yet
-                found = next(iter(status(where)["runs"]), {})
-        assert (found["state"], found["pid"], found["turns"]) == ("running", live.pid, 0)
-        assert (found["planned"], found["closed"], found["left_s"]) == (12, 0, None)
+                found = next(iter(status(where).runs), None)
+        assert (found.state, found.pid, found.turns) == ("running", live.pid, 0)
+        assert (found.planned, found.closed, found.left_s) == (12, 0, None)
         seen.touch()
         assert live.wait() == 0
     finally:
         live.kill()
         live.wait()
     found = only(where)
-    assert (found["state"], found["closed"], found["turns"]) == ("done", 6, 12)
+    assert (found.state, found.closed, found.turns) == ("done", 6, 12)
