@@ -42,11 +42,12 @@ from figures import HEADER, Figure, median_ratio, spread, turn_about
 from loopback import MODEL, Received, loopback_server, take_received
 from photos import photo, save_photos
 
-from geostore.conversation.recipe import make_recipe
+from geostore.conversation.recipe import RecipeChoices, make_recipe
 from geostore.dataset import PhotoDataset
 from geostore.generate.live_view import ProgressWatcher
 from geostore.generate.plan import Plan
-from geostore.generate.run import generate
+from geostore.generate.run import play_run
+from geostore.pace import PaceLimits
 from geostore.records import Recipe
 from geostore.store import Store
 from geostore.teacher import Teacher
@@ -89,7 +90,7 @@ class Work:
 
 def recipe() -> Recipe:
     """What both ask: calls in the text, boxes on a scale from 0 to 1000."""
-    return make_recipe(model=MODEL, max_pixels=MAX_PIXELS)
+    return make_recipe(MODEL, RecipeChoices(max_pixels=MAX_PIXELS))
 
 
 def measured(play: Callable[[int], int], samples: int) -> Run:
@@ -128,19 +129,19 @@ def generate_into(path: Path, work: Work, dataset: PhotoDataset, *, samples: int
         async with Teacher(
             base_url=work.url, api_key=None, max_connections=work.concurrency
         ) as teacher:
-            await generate(
+            await play_run(
                 dataset=dataset,
                 store=store,
                 recipe=recipe(),
-                plan=Plan(num_samples=samples, concurrency=work.concurrency),
+                plan=Plan(num_samples=samples, pace=PaceLimits(ceiling=work.concurrency)),
                 teacher=teacher,
                 arguments={},
-                watcher=watcher,
+                watchers=[watcher],
             )
 
     with (
         Store.open(path, create=True, durability="full") as store,
-        ProgressWatcher(verbose=False, saved_to=str(path)) as watcher,
+        ProgressWatcher(saved_to=str(path)) as watcher,
     ):
         asyncio.run(play())
 

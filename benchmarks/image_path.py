@@ -28,7 +28,7 @@ from PIL import Image
 from geostore.conversation.images import conversation_images
 from geostore.conversation.machine import Run
 from geostore.conversation.messages import WrittenCall
-from geostore.conversation.recipe import make_recipe
+from geostore.conversation.recipe import RecipeChoices, make_recipe
 from geostore.conversation.toolbench import ToolBench
 from geostore.imaging import prepare_photo, probe
 from geostore.records import ImageFacts, ToolCall
@@ -47,7 +47,7 @@ CALLS = (
     (ZOOM, {"bbox_2d": [0, 700, 1000, 900]}),
     (ROTATE, {"angle": 90}),
 )
-RECIPE = make_recipe(model="Qwen3-VL", bbox_frame="norm1000")
+RECIPE = make_recipe("Qwen3-VL", RecipeChoices(bbox_frame="norm1000"))
 LIMITS = RECIPE.limits
 
 

@@ -13,7 +13,7 @@
     ├── RecipeError         what is to be asked does not make sense
     ├── TeacherError        one request failed (recorded, perhaps tried again)
     │   └── TeacherUnusable     the run cannot go on: key, model, address, server
-    ├── PriceError          prices that are missing or make no sense (geostore.costs.prices)
+    ├── PriceError          prices or a budget that are missing or make no sense
     ├── RewardError         a reward spec that is unknown or has bad parameters
     ├── QueryError          a statement that is unknown, wrong, or not read-only
     ├── NotFoundError       a trace that the store does not hold
@@ -21,7 +21,8 @@
     ├── TraceImportError    trace files that cannot be imported at all (geostore.importing)
     ├── ChildError          a child process failed: a bug, or it could not start
     │   └── ChildEnded          it died, or was killed because it took too long
-    ├── GaveUp, Stopped     nothing more is sent (geostore.pace)
+    ├── GaveUp              the teacher failed every request for too long
+    ├── Stopped             the run is stopping and sends nothing more
     └── DemoError           the offline teacher or the demo photos
 
 Only the command line prints them: one line on stderr, exit code 1. A message
@@ -119,6 +120,18 @@ class TeacherError(GeostoreError):
 
 class TeacherUnusable(TeacherError):
     """No request can succeed: wrong key, model or address, or no server there."""
+
+
+class PriceError(GeostoreError):
+    """Prices or a budget are missing, contradict each other, or cannot be read."""
+
+
+class GaveUp(GeostoreError):
+    """No request has succeeded for as long as the run was willing to wait."""
+
+
+class Stopped(GeostoreError):
+    """`Pace.stop` was called: nothing more is sent."""
 
 
 class RewardError(GeostoreError):

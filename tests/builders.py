@@ -16,7 +16,7 @@ from typing import Any
 from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.conversation.machine import Ask, Conversation, Run
 from geostore.conversation.messages import RequestWriter, split_reasoning
-from geostore.conversation.recipe import make_recipe, recipe_hash
+from geostore.conversation.recipe import RecipeChoices, make_recipe, recipe_hash
 from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
 from geostore.imaging import prepare_photo
@@ -26,9 +26,15 @@ from geostore.store import ClaimedTrace, Store
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ROTATE, ZOOM, answer, text_call
 
-TEXT_RECIPE = make_recipe(model="test-text", protocol="text", bbox_frame="norm1000")
-NATIVE_RECIPE = make_recipe(model="test-native", protocol="native", bbox_frame="norm1000")
-TOOLLESS_RECIPE = make_recipe(model="test-text", tools=False)
+
+def recipe_of(model: str = "test", **choices: Any) -> Recipe:
+    """The recipe of a model under these fields of `RecipeChoices`."""
+    return make_recipe(model, RecipeChoices(**choices))
+
+
+TEXT_RECIPE = recipe_of(model="test-text", protocol="text", bbox_frame="norm1000")
+NATIVE_RECIPE = recipe_of(model="test-native", protocol="native", bbox_frame="norm1000")
+TOOLLESS_RECIPE = recipe_of(model="test-text", tools=False)
 
 ZOOM_IN = text_call(ZOOM, {"bbox_2d": [100, 100, 600, 700]})
 TURN_LEFT = text_call(ROTATE, {"angle": 90})

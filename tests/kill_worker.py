@@ -124,7 +124,7 @@ class Forks:
         once_claimed: bool = False,
         **options: Any,
     ) -> Outcome:
-        """A run of generate; options as of `tests.running.run`, patience as a dict.
+        """A run of generate; options as of `tests.running.run`, retry_policy as a dict.
 
         points: which to report and count. kill_at: the fork kills itself at the
         so manieth of them, from 1. kill_after: it is killed so many seconds
@@ -228,7 +228,7 @@ def _end_with(work: Callable[[], None]) -> None:
 
 
 def _play(job: dict[str, Any], writing: int) -> None:
-    from geostore.generate.rollout import Patience
+    from geostore.generate.rollout import RetryPolicy
     from geostore.store import Store
     from tests.running import run
 
@@ -251,8 +251,8 @@ def _play(job: dict[str, Any], writing: int) -> None:
     if job["work"] == "open":
         Store.open(store, create=True).close()
     else:
-        if "patience" in arguments:
-            arguments["patience"] = Patience(**arguments["patience"])
+        if "retry_policy" in arguments:
+            arguments["retry_policy"] = RetryPolicy(**arguments["retry_policy"])
         run(arguments.pop("url"), Path(arguments.pop("dataset")), store, **arguments)
 
 

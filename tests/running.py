@@ -6,60 +6,50 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from geostore.conversation.recipe import make_recipe
 from geostore.costs.prices import Prices
 from geostore.dataset import PhotoDataset
-from geostore.generate.events import Gauges, TraceEnd, Watcher
-from geostore.generate.plan import Plan, Tally
-from geostore.generate.rollout import Patience
-from geostore.generate.run import generate
-from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
+from geostore.generate.events import (
+    Event,
+    Noticed,
+    Watcher,
+)
+from geostore.generate.plan import Plan, RunResult
+from geostore.generate.rollout import RetryPolicy
+from geostore.generate.run import draw_in_order, play_run
+from geostore.pace import PaceLimits
+from geostore.sampling.drawing import Drawing
+from geostore.sampling.orders import Candidates
 from geostore.store import Store
 from geostore.teacher import Teacher
+from tests.builders import recipe_of
 
-AT_ONCE = Patience(max_attempts=3, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01)
+E = TypeVar("E")
+AT_ONCE = RetryPolicy(
+    max_attempts=3, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01
+)
 
 
 @dataclass
-class Notes(Watcher):
+class Notes:
     """A watcher that writes everything down."""
 
-    notices: list[str] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
-    failures: list[FailedAttempt] = field(default_factory=list)
-    ends: list[TraceEnd] = field(default_factory=list)
-    total: int = 0
-    done: int = 0
-    gauges: list[Gauges] = field(default_factory=list)
-    ticks: int = 0
+    events: list[Event] = field(default_factory=list)
 
-    def started(self, gauges: Gauges) -> None:
-        self.gauges.append(gauges)
+    def watch(self, event: Event) -> None:
+        self.events.append(event)
 
-    def tick(self) -> None:
-        self.ticks += 1
+    def all_of(self, kind: type[E]) -> list[E]:
+        """The events of one kind, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
 
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
-
-    def planned(self, traces: int) -> None:
-        self.total = traces
-
-    def found_done(self, traces: int) -> None:
-        self.done += traces
-
-    def turn(self, key: TraceKey, turn: Turn) -> None:
-        self.turns.append(turn)
-
-    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
-        self.failures.append(attempt)
-
-    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        self.ends.append(end)
+    @property
+    def notices(self) -> list[str]:
+        return [event.message for event in self.all_of(Noticed)]
 
 
 def run(
@@ -71,25 +61,32 @@ def run(
     request_timeout: float = 10.0,
     recipe: dict[str, Any] | None = None,
     prices: Prices | None = None,
+    start_drawing: Callable[[Candidates], Drawing] = draw_in_order,
+    concurrency: int = 4,
+    pace: dict[str, Any] | None = None,
     **plan: Any,
-) -> Tally:
-    """One generate run in this process, with waits that a test can bear."""
-    made = make_recipe(**{"model": "test", **(recipe or {})})
-    options = {"num_samples": 6, "concurrency": 4, "patience": AT_ONCE, **plan}
+) -> RunResult:
+    """One generate run in this process, with waits that a test can bear.
 
-    async def play() -> Tally:
+    recipe: model and fields of `RecipeChoices`. pace: fields of `PaceLimits`.
+    """
+    limits = PaceLimits(ceiling=concurrency, **(pace or {}))
+    options = {"num_samples": 6, "pace": limits, "retry_policy": AT_ONCE, **plan}
+
+    async def play() -> RunResult:
         async with Teacher(
             base_url=url, api_key="sk-secret", request_timeout=request_timeout
         ) as teacher:
-            return await generate(
+            return await play_run(
                 dataset=PhotoDataset.open(dataset_path),
                 store=store,
-                recipe=made,
+                recipe=recipe_of(**(recipe or {})),
                 plan=Plan(**options),
                 teacher=teacher,
                 arguments={},
-                watcher=notes or Notes(),
+                watchers=[] if notes is None else [notes],
                 prices=prices,
+                start_drawing=start_drawing,
             )
 
     with Store.open(store_path, create=True, durability="normal") as store:

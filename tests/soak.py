@@ -75,8 +75,8 @@ def play(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
         return Fault(503) if chance.random() < round_.fault_rate else None
 
     # Faults are few and a trace is allowed many, so that none fails for good.
-    patience = {"first_wait": 0.001, "longest_wait": 0.002, "longest_retry_after": 0.01}
-    plan = {**round_.plan, "patience": {"max_attempts": 30, **patience}}
+    retry_policy = {"first_wait": 0.001, "longest_wait": 0.002, "longest_retry_after": 0.01}
+    plan = {**round_.plan, "retry_policy": {"max_attempts": 30, **retry_policy}}
     kills = 0
     with teacher_server(wanderer, script=script, latency=round_.latency) as server:
         while True:

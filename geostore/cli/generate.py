@@ -18,7 +18,7 @@ from geostore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from geostore.generate.plan import Tally
+    from geostore.generate.plan import RunResult
 
 
 class RetryKind(StrEnum):
@@ -251,85 +251,91 @@ def generate(
     """
     from contextlib import ExitStack
 
+    from geostore.conversation.recipe import RecipeChoices
+    from geostore.costs.budget import BudgetLimits
+    from geostore.costs.prices import PriceChoice
     from geostore.generate.event_log import EventLog
-    from geostore.generate.events import Watchers
     from geostore.generate.live_view import ProgressWatcher
     from geostore.generate.plan import Plan
-    from geostore.generate.request import GenerateRequest, run_generate
-    from geostore.generate.rollout import Patience
+    from geostore.generate.request import (
+        DatasetChoice,
+        GenerateRequest,
+        TeacherChoice,
+        run_generate,
+    )
+    from geostore.generate.rollout import RetryPolicy
+    from geostore.pace import PaceLimits
     from geostore.sampling.orders import Draw
 
-    plan = Plan(
-        num_samples=num_samples or None,
-        rollouts=rollouts,
-        turn_limit=max_turns,
-        concurrency=concurrency,
-        draw=Draw(
-            order=order,
-            seed=order_seed,
-            min_locatability=min_locatability,
-            max_locatability=max_locatability,
-        ),
-        duplicates=duplicates,
-        retry=tuple(kind.value for kind in retry or ()),
-        patience=Patience(max_attempts=max_attempts, trace_timeout=trace_timeout),
-        grace=grace,
-        rpm=rpm,
-        tpm=tpm,
-        give_up_after=give_up_after,
-    )
     request = GenerateRequest(
-        dataset_path=dataset_path,
+        dataset=DatasetChoice(dataset_path, columns=pairs(column or [], "--column")),
         store=store,
-        plan=plan,
-        columns=pairs(column or [], "--column"),
-        model=model,
-        base_url=base_url,
-        api_key_env=api_key_env,
-        teacher=teacher,
-        reader=reader,
-        tools=tools,
-        extra_tools=tuple(enable_tool or ()),
-        protocol=protocol,
-        bbox_frame=bbox_frame,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        max_pixels=max_pixels,
-        image_multiple=image_multiple,
-        zoom_side=zoom_side,
-        seed=seed,
-        extra_body=json_object(extra_body, "--extra-body"),
-        request_timeout=request_timeout,
+        teacher=TeacherChoice(
+            model=model,
+            base_url=base_url,
+            api_key_env=api_key_env,
+            kind=teacher,
+            reader=reader,
+            request_timeout=request_timeout,
+        ),
+        recipe=RecipeChoices(
+            tools=tools,
+            extra_tools=tuple(enable_tool or ()),
+            protocol=protocol,
+            bbox_frame=bbox_frame,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            max_pixels=max_pixels,
+            image_multiple=image_multiple,
+            zoom_side=zoom_side,
+            extra_body=json_object(extra_body, "--extra-body"),
+        ),
+        plan=Plan(
+            num_samples=num_samples or None,
+            rollouts=rollouts,
+            turn_limit=max_turns,
+            draw=Draw(
+                order=order,
+                seed=order_seed,
+                min_locatability=min_locatability,
+                max_locatability=max_locatability,
+            ),
+            duplicates=duplicates,
+            retry=tuple(kind.value for kind in retry or ()),
+            retry_policy=RetryPolicy(max_attempts=max_attempts, trace_timeout=trace_timeout),
+            pace=PaceLimits(ceiling=concurrency, rpm=rpm, tpm=tpm, give_up_after=give_up_after),
+            grace=grace,
+        ),
+        budget=BudgetLimits(max_total_tokens=max_total_tokens, max_cost=max_cost),
+        prices=PriceChoice(
+            per_million_in=price_in,
+            per_million_out=price_out,
+            per_million_cached=price_cached,
+            file=price_file,
+        ),
         durability=durability,
-        max_total_tokens=max_total_tokens,
-        max_cost=max_cost,
-        price_in=price_in,
-        price_out=price_out,
-        price_cached=price_cached,
-        price_file=price_file,
     )
     with ExitStack() as stack:
-        # The log is opened first and closed last, so that it tells how the run ended.
-        log = stack.enter_context(EventLog(log_file)) if log_file else None
-        shown = stack.enter_context(
-            ProgressWatcher(verbose=verbose, saved_to=str(store), quiet=quiet)
-        )
-        tally = run_generate(request, Watchers(shown, log) if log else shown)
-    say(_summary(tally, shown.figures.line() if shown.figures.has_asked else ""))
-    if tally.stopped:
-        say(tally.paused or "run the same command again to go on where this stopped")
+        # Opened before anything is paid for, because a log that cannot be written ends the command.
+        log = [stack.enter_context(EventLog(log_file))] if log_file else []
+        shown = stack.enter_context(ProgressWatcher(saved_to=str(store), quiet=quiet))
+        result = run_generate(request, [shown, *log], whole_traces=verbose)
+    say(_summary(result, shown.figures.line() if shown.figures.has_asked else ""))
+    if result.stopped:
+        say(result.paused or "run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)
 
 
-def _summary(tally: Tally, state: str) -> str:
-    how = ", ".join(f"{count} {status}" for status, count in tally.closed.most_common())
-    parts = [f"{tally.closed.total()} traces closed" + (f" ({how})" if how else "")]
-    if tally.done:
-        parts.append(f"{tally.done} done before")
-    if tally.interrupted:
-        parts.append(f"{tally.interrupted} left open")
-    if tally.elsewhere:
-        parts.append(f"{tally.elsewhere} held by another process")
-    for reason, rows in sorted(tally.excluded.items()):
+def _summary(result: RunResult, state: str) -> str:
+    statuses = ", ".join(f"{count} {status}" for status, count in result.closed.most_common())
+    parts = [f"{result.closed.total()} traces closed" + (f" ({statuses})" if statuses else "")]
+    if result.done:
+        parts.append(f"{result.done} done before")
+    if result.interrupted:
+        parts.append(f"{result.interrupted} left open")
+    if result.elsewhere:
+        parts.append(f"{result.elsewhere} held by another process")
+    for reason, rows in sorted(result.excluded.items()):
         parts.append(f"{rows} rows skipped ({reason})")
     return "; ".join(filter(None, (", ".join(parts), state)))

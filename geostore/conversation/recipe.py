@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from geostore.errors import RecipeError
@@ -81,26 +81,32 @@ FRAME_SENTENCES: Mapping[BboxFrame, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What the models of a family have in common.
-
-    frame: of their boxes. factor: the multiple of pixels that their server
-    resizes to. protocol: how they take tool calls. min_pixels, max_pixels,
-    max_side: the areas and the long side within which their server leaves an
-    image as it is; None where that does not matter.
-    """
+    """What the models of a family have in common."""
 
     frame: BboxFrame
+    """The frame in which they name boxes."""
+
     factor: int
+    """Their server resizes images to multiples of this many pixels."""
+
     protocol: Protocol
+    """How they take tool calls."""
+
     max_pixels: int = 1280 * 28 * 28
+    """The greatest area, in pixels, that their server leaves as it is."""
+
     min_pixels: int = 56 * 56
+    """The least area, in pixels, that their server leaves as it is."""
+
     max_side: int | None = None
+    """The greatest long side, in pixels, that their server leaves; None: no bound but the area."""
 
 
-# Looked for anywhere in a name, in this order, for models are served under names such as
-# `Qwen/Qwen2.5-VL-7B-Instruct`, `qwen2p5-vl-32b`, `us.anthropic.claude-sonnet-4` or a path; a
-# model distilled from another has its own family's name first here. OpenAI's names are short,
-# and are looked for only where a name can begin.
+# Patterns are searched for anywhere in a name, because models are served under names such as
+# `Qwen/Qwen2.5-VL-7B-Instruct`, `qwen2p5-vl-32b`, `us.anthropic.claude-sonnet-4` or a path. The
+# first pattern that matches wins: the name of a model that was distilled from another holds both
+# families, and its own stands first here. OpenAI's names are short, and are looked for only where
+# a name can begin.
 # Sources: the Qwen2-VL report (boxes in 0..1000), the Qwen2.5-VL and Qwen3-VL model cards and
 # preprocessor_config.json (28 and 32 pixels a patch pair, least areas 56 x 56 and 256 x 256;
 # absolute and 0..1000 boxes), Gemini's guide to bounding boxes (0..1000, y first), OpenAI's guide
@@ -136,64 +142,85 @@ def _known_family(model: str) -> Family | None:
     return None
 
 
-def make_recipe(
-    *,
-    model: str,
-    tools: bool = True,
-    tool_names: Sequence[str] = DEFAULT_TOOLS,
-    extra_tools: Sequence[str] = (),
-    protocol: ProtocolChoice = "auto",
-    bbox_frame: FrameChoice = "auto",
-    temperature: float = 0.7,
-    max_tokens: int = 2048,
-    seed: int | None = None,
-    max_pixels: int | None = None,
-    image_multiple: int | None = None,
-    zoom_side: int | None = None,
-    extra_body: Mapping[str, Any] | None = None,
-) -> Recipe:
-    """The recipe for a model, with what is left to ``auto`` decided by its name.
+@dataclass(frozen=True, slots=True)
+class RecipeChoices:
+    """What a user decides about a recipe; the model's name decides the rest."""
 
-    tool_names: the tools that are offered, in order; extra_tools: more of them,
-        whose order makes no difference.
-    max_pixels: greatest area of an image as sent, in pixels; None: the family's.
-    image_multiple: each side of an image as sent is a multiple of this many
-        pixels; None: the family's where boxes are in pixels, else 1.
-    zoom_side: a zoom is enlarged to this short side, in pixels; None: 448.
+    tools: bool = True
+    """Whether tools are offered at all."""
+
+    extra_tools: tuple[str, ...] = ()
+    """Tools that are offered beside the default ones; their order makes no difference."""
+
+    protocol: ProtocolChoice = "auto"
+    """How calls are written; ``auto``: as the model's family does."""
+
+    bbox_frame: FrameChoice = "auto"
+    """The frame of the teacher's boxes; ``auto``: the one of the model's family."""
+
+    temperature: float = 0.7
+    """Sampling temperature, 0 to 2."""
+
+    max_tokens: int = 2048
+    """Tokens of one response, at least 1."""
+
+    seed: int | None = None
+    """Sampling seed that is sent to the teacher; None: none is sent."""
+
+    max_pixels: int | None = None
+    """Greatest area of an image as sent, in pixels, from 3136 (56 x 56); None: the family's."""
+
+    image_multiple: int | None = None
+    """Sides of images as sent are multiples of this, 1 to 56 pixels.
+
+    None: the family's where boxes are in pixels, else 1.
+    """
+
+    zoom_side: int | None = None
+    """A zoom is enlarged to this short side, 1 to 4096 pixels; None: 448."""
+
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """More members of each request's body; none that a field here decides."""
+
+
+def make_recipe(model: str, choices: RecipeChoices | None = None) -> Recipe:
+    """The recipe for a model; what is left to ``auto`` or None follows from its name.
+
+    choices: None: the defaults.
     Without tools, protocol and frame decide nothing and are set to fixed values,
     so that they do not make two recipes of one.
     Raises RecipeError where a value is out of range or `extra_body` names a
     member that a field of the recipe decides.
     """
+    choices = choices or RecipeChoices()
     if not model.strip():
         raise RecipeError("no model named; pass --model NAME as the server knows it")
-    if not 0 <= temperature <= 2:
-        raise RecipeError(f"temperature {temperature} is out of range; it goes from 0 to 2")
-    if max_tokens < 1:
-        raise RecipeError(f"max tokens {max_tokens} is out of range; at least 1")
-    extra = _checked_extra_body(extra_body or {})
-    family = family_of(model)
-    frame: BboxFrame = family.frame if bbox_frame == "auto" else bbox_frame
-    how: Protocol = family.protocol if protocol == "auto" else protocol
-    if not tools:
-        frame, how = "norm1000", "text"
-    if extra_tools and not tools:
+    if not 0 <= choices.temperature <= 2:
+        raise RecipeError(f"temperature {choices.temperature} is out of range; it goes from 0 to 2")
+    if choices.max_tokens < 1:
+        raise RecipeError(f"max tokens {choices.max_tokens} is out of range; at least 1")
+    if choices.extra_tools and not choices.tools:
         raise RecipeError("tools are switched off; enable none, or leave them on")
-    more = sorted(set(extra_tools) - set(tool_names))
-    schemas = tool_schemas(frame, (*tool_names, *more)) if tools else ()
-    limits = _limits(frame, family, image_multiple, max_pixels, zoom_side)
+    extra_body = _checked_extra_body(choices.extra_body)
+    family = family_of(model)
+    frame: BboxFrame = family.frame if choices.bbox_frame == "auto" else choices.bbox_frame
+    protocol: Protocol = family.protocol if choices.protocol == "auto" else choices.protocol
+    if not choices.tools:
+        frame, protocol = "norm1000", "text"
+    more = sorted(set(choices.extra_tools) - set(DEFAULT_TOOLS))
+    schemas = tool_schemas(frame, (*DEFAULT_TOOLS, *more)) if choices.tools else ()
     return Recipe(
         model=model,
-        system_prompt=_system_prompt(schemas if how == "text" else ()),
-        user_prompt=_user_prompt(frame if tools else None),
+        system_prompt=_system_prompt(schemas if protocol == "text" else ()),
+        user_prompt=_user_prompt(frame if choices.tools else None),
         tools=schemas,
-        protocol=how,
+        protocol=protocol,
         bbox_frame=frame,
-        limits=limits,
-        temperature=float(temperature),
-        max_tokens=max_tokens,
-        seed=seed,
-        extra_body=extra,
+        limits=_limits(frame, family, choices),
+        temperature=float(choices.temperature),
+        max_tokens=choices.max_tokens,
+        seed=choices.seed,
+        extra_body=extra_body,
     )
 
 
@@ -213,31 +240,28 @@ def tool_names(recipe: Recipe) -> tuple[str, ...]:
     return tuple(str(schema["function"]["name"]) for schema in recipe.tools)
 
 
-def _limits(
-    frame: BboxFrame,
-    family: Family,
-    multiple: int | None,
-    max_pixels: int | None,
-    zoom_side: int | None,
-) -> ImageLimits:
+def _limits(frame: BboxFrame, family: Family, choices: RecipeChoices) -> ImageLimits:
     usual = ImageLimits()
     # Only where boxes are in pixels must the size sent be the size the server sees.
     in_pixels = frame == "pixel"
-    factor = (family.factor if in_pixels else 1) if multiple is None else multiple
-    side = usual.zoom_side if zoom_side is None else zoom_side
-    most = family.max_pixels if max_pixels is None else max_pixels
-    if most < usual.min_pixels:
-        raise RecipeError(f"max pixels {most} is too small; at least {usual.min_pixels} (56 x 56)")
+    usual_factor = family.factor if in_pixels else 1
+    factor = usual_factor if choices.image_multiple is None else choices.image_multiple
+    zoom_side = usual.zoom_side if choices.zoom_side is None else choices.zoom_side
+    max_pixels = family.max_pixels if choices.max_pixels is None else choices.max_pixels
+    if max_pixels < usual.min_pixels:
+        raise RecipeError(
+            f"max pixels {max_pixels} is too small; at least {usual.min_pixels} (56 x 56)"
+        )
     if not 1 <= factor <= 56:
         raise RecipeError(f"image multiple {factor} is out of range; it goes from 1 to 56 pixels")
-    if not 1 <= side <= 4096:
-        raise RecipeError(f"zoom side {side} is out of range; it goes from 1 to 4096 pixels")
+    if not 1 <= zoom_side <= 4096:
+        raise RecipeError(f"zoom side {zoom_side} is out of range; it goes from 1 to 4096 pixels")
     return ImageLimits(
         factor=factor,
-        min_pixels=min(family.min_pixels, most) if in_pixels else usual.min_pixels,
-        max_pixels=most,
+        min_pixels=min(family.min_pixels, max_pixels) if in_pixels else usual.min_pixels,
+        max_pixels=max_pixels,
         min_side=28 if 28 in (family.factor, factor) else 32,
-        zoom_side=side,
+        zoom_side=zoom_side,
         max_side=family.max_side if in_pixels else None,
     )
 

@@ -2,45 +2,90 @@
 
 from __future__ import annotations
 
-from geostore.costs.prices import PriceError, Prices, Usage, usage_of_json, usage_of_turn
+from dataclasses import dataclass
+
+from geostore.costs.prices import Prices
+from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
+from geostore.errors import PriceError
 from geostore.records import FailedAttempt, Turn
 from geostore.text.phrases import budget_use, format_cost
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """What a model may use in a store, over all runs.
+
+    A limit is on what is spent, so the requests in flight when it is reached
+    may pass it by what they still use. Raises PriceError for a limit that is not
+    above 0.
+    """
+
+    max_total_tokens: int | None = None
+    """Prompt and completion tokens together, above 0; None: no such limit."""
+
+    max_cost: float | None = None
+    """In the currency of the model's prices, above 0; None: no such limit."""
+
+    def __post_init__(self) -> None:
+        if self.max_total_tokens is not None and self.max_total_tokens <= 0:
+            raise PriceError(f"--max-total-tokens is above 0, and not {self.max_total_tokens}")
+        if self.max_cost is not None and not self.max_cost > 0:
+            raise PriceError(f"--max-cost is above 0, and not {self.max_cost:g}")
+
+    def __bool__(self) -> bool:
+        """Whether anything is limited."""
+        return self.max_total_tokens is not None or self.max_cost is not None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """How far a budget is used at one moment."""
+
+    limits: BudgetLimits
+    """What may be used."""
+
+    spent_tokens: int
+    """Prompt and completion tokens so far, those of earlier runs included."""
+
+    spent_cost: float | None
+    """The cost so far at today's prices; None without prices."""
+
+    def text(self) -> str:
+        """Such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
+        return budget_use(
+            max_cost=self.limits.max_cost,
+            spent_cost=self.spent_cost,
+            max_total_tokens=self.limits.max_total_tokens,
+            spent_tokens=self.spent_tokens,
+        )
 
 
 class Budget:
     """Limits, and what counts against them; not for use by two threads at once.
 
-    max_total_tokens: prompt and completion tokens together. max_cost: in the
-    currency of `prices`, without which it cannot be. None: no such limit.
-    spent: what was used before; `open_budget` reads it from the store.
+    prices: of the model; None where unknown, and then there can be no limit on cost.
+    spent: what earlier runs used; `open_budget` reads it from the store.
 
-    A limit is on what is spent, so the requests in flight when it is reached
-    may pass it by what they still use. What another process spends meanwhile in
-    the same store is seen when a run starts, not while it goes.
-    Raises PriceError for a limit that is not above 0, or a cost without prices.
+    What another process spends meanwhile in the same store is read when a run
+    starts, and not while it goes.
+    Raises PriceError for a limit on cost without prices.
     """
 
     def __init__(
         self,
-        *,
         model: str,
-        max_total_tokens: int | None = None,
-        max_cost: float | None = None,
+        limits: BudgetLimits,
+        *,
         prices: Prices | None = None,
         spent: Usage | None = None,
     ) -> None:
-        if max_total_tokens is not None and max_total_tokens <= 0:
-            raise PriceError(f"--max-total-tokens is above 0, and not {max_total_tokens}")
-        if max_cost is not None and not max_cost > 0:
-            raise PriceError(f"--max-cost is above 0, and not {max_cost:g}")
-        if max_cost is not None and prices is None:
+        if limits.max_cost is not None and prices is None:
             raise PriceError(
                 f"--max-cost needs the prices of {model}: --price-in and --price-out "
                 "(per million tokens), or a price file"
             )
         self.model = model
-        self.max_total_tokens = max_total_tokens
-        self.max_cost = max_cost
+        self.limits = limits
         self.prices = prices
         self.spent = spent or Usage()
 
@@ -49,7 +94,7 @@ class Budget:
         self.spent += usage_of_turn(turn)
 
     def add_failure(self, attempt: FailedAttempt) -> None:
-        """Count a failed request, which was billed where the server sent its usage."""
+        """Count a failed request; it was billed only where the server sent its usage."""
         if attempt.usage_json is not None:
             self.spent += usage_of_json(attempt.usage_json)
 
@@ -63,34 +108,30 @@ class Budget:
         """The cost of all that was spent, at today's prices; None without prices."""
         return None if self.prices is None else self.prices.cost_of(self.spent)
 
-    def state(self) -> str:
-        """How far it is used, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
-        return budget_use(
-            max_cost=self.max_cost,
-            spent_cost=self.spent_cost,
-            max_total_tokens=self.max_total_tokens,
-            spent_tokens=self.spent_tokens,
-        )
+    @property
+    def use(self) -> BudgetUse:
+        """How far it is used now."""
+        return BudgetUse(self.limits, self.spent_tokens, self.spent_cost)
 
     @property
     def reached(self) -> str | None:
         """Which limit is reached and how to go on, in a sentence; None while there is room."""
-        cost = self.spent_cost
-        if self.max_cost is not None and cost is not None and cost >= self.max_cost:
-            limit, option = format_cost(self.max_cost), "--max-cost"
+        cost, limits = self.spent_cost, self.limits
+        if limits.max_cost is not None and cost is not None and cost >= limits.max_cost:
+            limit, option = format_cost(limits.max_cost), "--max-cost"
             spent = f"a cost of {format_cost(cost)}"
-        elif self.max_total_tokens is not None and self.spent_tokens >= self.max_total_tokens:
-            limit, option = f"{self.max_total_tokens:,}", "--max-total-tokens"
+        elif limits.max_total_tokens is not None and self.spent_tokens >= limits.max_total_tokens:
+            limit, option = f"{limits.max_total_tokens:,}", "--max-total-tokens"
             spent = f"{self.spent_tokens:,} tokens"
         else:
             return None
         return (
             f"the budget of {self.model} is used up: {spent} in this store, of {limit}; "
-            f"raise {option} and run the same command again to go on{self._unknown}"
+            f"raise {option} and run the same command again to go on{self._uncounted}"
         )
 
     @property
-    def _unknown(self) -> str:
+    def _uncounted(self) -> str:
         if not self.spent.uncounted:
             return ""
         return f" (not in it: responses without token counts, {self.spent.uncounted:,})"

@@ -1,8 +1,6 @@
-"""What tokens cost: prices per million, and what a response or a billed failure used.
+"""Prices per million tokens, from options or from a price file, and what tokens cost at them.
 
-Counts that a server did not say are unknown; they cost nothing here, and
-`Usage.uncounted` says how many responses that concerns. A currency has no
-name: a cost is in whatever the prices are in.
+A currency has no name here: a cost is in whatever currency the prices are in.
 """
 
 from __future__ import annotations
@@ -16,54 +14,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geostore.errors import GeostoreError
-from geostore.records import Turn
+from geostore.costs.usage import Usage
+from geostore.errors import PriceError
 
 _MEMBERS = ("in", "out", "cached")
-
-
-class PriceError(GeostoreError):
-    """Prices or a budget that are missing, contradict each other, or cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of any number of responses; sums are made with ``+``.
-
-    cached_tokens: the part of `prompt_tokens` that the server had cached, never
-    more than those. total_tokens: as the server said it, else prompt and
-    completion together. uncounted: responses without a count of their prompt or
-    completion, which cost more than is known.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    total_tokens: int = 0
-    uncounted: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.total_tokens + other.total_tokens,
-            self.uncounted + other.uncounted,
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
     """What a model's tokens cost, per million.
 
-    per_million_in: prompt; per_million_out: completion, reasoning included;
-    per_million_cached: the cached part of a prompt, None: as any other part.
     Raises PriceError for a price that is negative or no finite number.
     """
 
     per_million_in: float
+    """A million prompt tokens; 0 or more."""
+
     per_million_out: float
+    """A million completion tokens, reasoning included; 0 or more."""
+
     per_million_cached: float | None = None
+    """A million cached prompt tokens; None: they cost as much as other prompt tokens."""
 
     def __post_init__(self) -> None:
         for price in (self.per_million_in, self.per_million_out, self.per_million_cached):
@@ -89,47 +60,39 @@ class Prices:
         return self.cost(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
 
 
-def usage_of_turn(turn: Turn) -> Usage:
-    """What one response used."""
-    return _usage(turn.prompt_tokens, turn.completion_tokens, turn.cached_tokens, turn.total_tokens)
+@dataclass(frozen=True, slots=True)
+class PriceChoice:
+    """Where a user says the prices are: in options, in a file, or nowhere."""
+
+    per_million_in: float | None = None
+    """Price of a million prompt tokens; None where no option names it."""
+
+    per_million_out: float | None = None
+    """Price of a million completion tokens; None where no option names it."""
+
+    per_million_cached: float | None = None
+    """Price of a million cached prompt tokens; None where no option names it."""
+
+    file: str | os.PathLike[str] | None = None
+    """A price file, .json or .toml; None without one."""
 
 
-def usage_of_json(usage_json: str | None) -> Usage:
-    """What a useless response used, by its usage object; nothing without one: it was not billed."""
-    if usage_json is None:
-        return Usage()
-    usage = json.loads(usage_json)
-    details = usage.get("prompt_tokens_details")
-    return _usage(
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-        _count(details.get("cached_tokens")) if isinstance(details, dict) else None,
-        _count(usage.get("total_tokens")),
-    )
+def choose_prices(model: str, choice: PriceChoice) -> Prices | None:
+    """A model's prices from options or from a price file; None where neither is given.
 
-
-def choose_prices(
-    model: str,
-    *,
-    per_million_in: float | None = None,
-    per_million_out: float | None = None,
-    per_million_cached: float | None = None,
-    file: str | os.PathLike[str] | None = None,
-) -> Prices | None:
-    """A model's prices from options or from a price file; None where nothing is given.
-
-    Raises PriceError for both at once, or for one price without the other.
+    Raises PriceError for both at once, for one price without the other, and as
+    `load_prices` does.
     """
-    named = (per_million_in, per_million_out, per_million_cached)
-    if file is not None:
-        if any(price is not None for price in named):
+    per_million = (choice.per_million_in, choice.per_million_out, choice.per_million_cached)
+    if choice.file is not None:
+        if any(price is not None for price in per_million):
             raise PriceError("prices come from options or from a price file, not from both")
-        return load_prices(file, model)
-    if all(price is None for price in named):
+        return load_prices(choice.file, model)
+    if all(price is None for price in per_million):
         return None
-    if per_million_in is None or per_million_out is None:
+    if choice.per_million_in is None or choice.per_million_out is None:
         raise PriceError("a cost needs both --price-in and --price-out, per million tokens")
-    return Prices(per_million_in, per_million_out, per_million_cached)
+    return Prices(choice.per_million_in, choice.per_million_out, choice.per_million_cached)
 
 
 def load_prices(path: str | os.PathLike[str], model: str) -> Prices:
@@ -139,33 +102,16 @@ def load_prices(path: str | os.PathLike[str], model: str) -> Prices:
     ``out`` and perhaps ``cached``, per million tokens:
     ``{"gpt-5-mini*": {"in": 0.25, "out": 2.0, "cached": 0.025}}``. The exact
     name comes first, then the longest start. Raises PriceError where the file
-    cannot be read, means something else, or has no price of the model.
+    cannot be read, is no such table, or has no price of the model.
     """
-    where = Path(path)
-    table = _read(where)
+    file = Path(path)
+    table = _read(file)
     entry = _entry(table, model)
     if entry is None:
         names = ", ".join(table) or "none"
-        raise PriceError(f"{where} has no price of {model!r}; it has: {names}")
+        raise PriceError(f"{file} has no price of {model!r}; it has: {names}")
     name, value = entry
-    return _prices(value, f"{where}, {name!r}")
-
-
-def _usage(
-    prompt: int | None, completion: int | None, cached: int | None, total: int | None
-) -> Usage:
-    known = (prompt or 0) + (completion or 0)
-    return Usage(
-        prompt_tokens=prompt or 0,
-        completion_tokens=completion or 0,
-        cached_tokens=min(cached or 0, prompt or 0),
-        total_tokens=known if total is None else total,
-        uncounted=int(prompt is None or completion is None),
-    )
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return _prices(value, f"{file}, {name!r}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,119 +1,190 @@
-"""Who is told how a generate run goes, and of what."""
+"""What happens in a generate run, as plain values that a watcher receives.
+
+An event holds numbers and records only, so it can be written to a file or sent
+to another process. A run gives each event to each of its watchers, in order, and
+only after the store has what the event says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from geostore.costs.budget import Budget
+from geostore.costs.budget import BudgetUse
 from geostore.costs.prices import Prices
-from geostore.pace import Pace
-from geostore.records import Closing, FailedAttempt, Reward, Sample, StoredTrace, TraceKey, Turn
-
-
-@dataclass(frozen=True, slots=True)
-class TraceEnd:
-    """A trace that closed, as a watcher is told of it."""
-
-    key: TraceKey
-    sample: Sample
-    closing: Closing
-    reward: Reward | None
+from geostore.records import (
+    Closing,
+    FailedAttempt,
+    Reward,
+    Sample,
+    StoredTrace,
+    ToolCall,
+    TraceKey,
+    Turn,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What can be read off a run at any moment.
+    """What a run shows at one moment."""
 
-    ceiling: the most requests at a time that were asked for. prices: of the
-    model, None where unknown. budget: None without a limit.
-    """
+    in_flight: int
+    """Requests that were sent and are not answered yet."""
 
-    pace: Pace
+    level: int
+    """How many requests may be in flight now, from 1 to `ceiling`."""
+
     ceiling: int
+    """How many requests the user lets be in flight at most."""
+
+    paused: str | None
+    """Why nothing but single probes is sent, in words; None while the teacher answers."""
+
     prices: Prices | None
-    budget: Budget | None
+    """Of the model; None where unknown."""
+
+    budget: BudgetUse | None
+    """How far the budget is used; None without a limit."""
 
 
-class Watcher:
-    """Who is told how a run goes; called in the event loop, after the store has it.
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The process begins to work on a request; nothing was opened yet."""
 
-    This one heeds nothing; others override what they want to hear of.
-    """
-
-    @property
-    def wants_traces(self) -> bool:
-        """Whether `trace_ended` should be given the whole trace."""
-        return False
-
-    def started(self, gauges: Gauges) -> None:
-        """The run has its pace and its budget, and is about to ask."""
-
-    def tick(self) -> None:
-        """Half a second or so has passed, whatever happened in it."""
-
-    def notice(self, message: str) -> None:
-        """Something a person should read."""
-
-    def planned(self, traces: int) -> None:
-        """How many traces the run is about, done ones included."""
-
-    def found_done(self, traces: int) -> None:
-        """So many more traces were found done, or cannot be had."""
-
-    def turn(self, key: TraceKey, turn: Turn) -> None:
-        """A response was paid for and is in the store."""
-
-    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
-        """A request failed."""
-
-    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        """A trace closed; `stored` where `wants_traces`."""
+    pid: int
+    """The process id."""
 
 
-class Watchers(Watcher):
-    """Several watchers as one, told in their order."""
+@dataclass(frozen=True, slots=True)
+class AskingStarted:
+    """Dataset, store and budget are open, and requests may be sent from now on."""
 
-    def __init__(self, *watchers: Watcher) -> None:
-        self._watchers = watchers
+    gauges: Gauges
+    """At this moment."""
 
-    @property
-    def wants_traces(self) -> bool:
-        """Whether any of them does."""
-        return any(watcher.wants_traces for watcher in self._watchers)
 
-    def started(self, gauges: Gauges) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.started(gauges))
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """About half a second has passed; sent whether or not anything happened."""
 
-    def tick(self) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.tick())
+    gauges: Gauges
+    """At this moment."""
 
-    def notice(self, message: str) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.notice(message))
 
-    def planned(self, traces: int) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.planned(traces))
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something that a person should read."""
 
-    def found_done(self, traces: int) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.found_done(traces))
+    message: str
+    """One sentence."""
 
-    def turn(self, key: TraceKey, turn: Turn) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.turn(key, turn))
 
-    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.failure(key, attempt))
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The run knows how many traces its plan is about."""
 
-    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        """Tell all."""
-        self._tell(lambda watcher: watcher.trace_ended(end, stored))
+    traces: int
+    """Of the whole plan, those that are done already included."""
 
-    def _tell(self, what: Callable[[Watcher], None]) -> None:
-        for watcher in self._watchers:
-            what(watcher)
+
+@dataclass(frozen=True, slots=True)
+class FoundDone:
+    """Traces of the plan need no work from this run."""
+
+    traces: int
+    """How many more were found; another process may hold some of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCommitted:
+    """A response is in the store."""
+
+    key: TraceKey
+    """The trace it belongs to."""
+
+    turn: Turn
+    """The response."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallCommitted:
+    """A tool call and its result are in the store."""
+
+    key: TraceKey
+    """The trace it belongs to."""
+
+    call: ToolCall
+    """The call and its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """A failed request is in the store."""
+
+    key: TraceKey
+    """The trace it belongs to."""
+
+    attempt: FailedAttempt
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEnded:
+    """A trace closed."""
+
+    key: TraceKey
+    """The trace."""
+
+    sample: Sample
+    """The dataset row it is about."""
+
+    closing: Closing
+    """Its status and why."""
+
+    reward: Reward | None
+    """Under the store's default reward; None for a failed trace."""
+
+    trace: StoredTrace | None
+    """The whole trace; None unless the run was asked to send whole traces."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskingEnded:
+    """No request is in flight, and none is sent any more."""
+
+    gauges: Gauges
+    """At this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The process is done with the request; the last event."""
+
+    error: str | None = None
+    """The class of the error that ended the run; None where none did."""
+
+    message: str | None = None
+    """The error's message; None without an error."""
+
+
+Event = (
+    RunStarted
+    | AskingStarted
+    | Ticked
+    | Noticed
+    | Planned
+    | FoundDone
+    | TurnCommitted
+    | CallCommitted
+    | RequestFailed
+    | TraceEnded
+    | AskingEnded
+    | RunEnded
+)
+
+
+class Watcher(Protocol):
+    """Whoever wants to know how a run goes."""
+
+    def watch(self, event: Event) -> None:
+        """Take an event. Called in the event loop, so it must not block for long."""

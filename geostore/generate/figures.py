@@ -1,4 +1,4 @@
-"""What a run has come to so far, counted from what its watcher is told."""
+"""The figures of a run so far, counted from its events."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
-from geostore.costs.prices import Usage, usage_of_json, usage_of_turn
-from geostore.generate.events import Gauges, TraceEnd, Watcher
-from geostore.records import ACCEPTED_SCORE, FailedAttempt, StoredTrace, TraceKey, Turn
+from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
+from geostore.generate.events import (
+    AskingEnded,
+    AskingStarted,
+    Event,
+    FoundDone,
+    Gauges,
+    Planned,
+    RequestFailed,
+    Ticked,
+    TraceEnded,
+    TurnCommitted,
+)
+from geostore.records import ACCEPTED_SCORE, Reward
 from geostore.text.phrases import failures_by_class, format_cost, quality, span
 
 _WINDOW_SECONDS = 60
 
 
-class RunFigures(Watcher):
-    """Counts, and says them.
+class RunFigures:
+    """A watcher that counts, and puts the counts into words.
 
-    clock: seconds, never going back. What was done before this run is in no rate.
+    clock: seconds, never going back. Traces that were done before this run count in no rate.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,42 +42,38 @@ class RunFigures(Watcher):
         self.usage = Usage()
         self.failures: Counter[str] = Counter()
         self._accepted = 0
-        self._distances = 0.0
+        self._sum_km = 0.0
         self._measured = 0
         # (whole second, tokens in it), of the last minute.
         self._recent: deque[tuple[int, int]] = deque()
 
-    def started(self, gauges: Gauges) -> None:
-        """From here on there is something to read off."""
-        self._gauges = gauges
+    def watch(self, event: Event) -> None:
+        """Count the event."""
+        match event:
+            case AskingStarted() | Ticked() | AskingEnded():
+                self._gauges = event.gauges
+            case Planned():
+                self.all_planned = event.traces
+            case FoundDone():
+                self.done_before += event.traces
+            case TurnCommitted():
+                self.turns += 1
+                self._add(usage_of_turn(event.turn))
+            case RequestFailed():
+                self.failures[event.attempt.error_class] += 1
+                self._add(usage_of_json(event.attempt.usage_json))
+            case TraceEnded():
+                self.ended += 1
+                if event.reward is not None:
+                    self._add_reward(event.reward)
+            case _:
+                pass
 
-    def planned(self, traces: int) -> None:
-        """The whole plan, done ones included."""
-        self.all_planned = traces
-
-    def found_done(self, traces: int) -> None:
-        """They are not left to do, and were not done now."""
-        self.done_before += traces
-
-    def turn(self, key: TraceKey, turn: Turn) -> None:
-        """Counts its tokens."""
-        self.turns += 1
-        self._add(usage_of_turn(turn))
-
-    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
-        """Counted by class, and its tokens where it was billed."""
-        self.failures[attempt.error_class] += 1
-        self._add(usage_of_json(attempt.usage_json))
-
-    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        """Counts it, and its distance where there is one."""
-        self.ended += 1
-        if end.reward is None:
-            return
-        if end.reward.distance_km is not None:
-            self._distances += end.reward.distance_km
+    def _add_reward(self, reward: Reward) -> None:
+        if reward.distance_km is not None:
+            self._sum_km += reward.distance_km
             self._measured += 1
-        self._accepted += (end.reward.score or 0.0) >= ACCEPTED_SCORE
+        self._accepted += (reward.score or 0.0) >= ACCEPTED_SCORE
 
     def _add(self, usage: Usage) -> None:
         self.usage += usage
@@ -83,7 +90,7 @@ class RunFigures(Watcher):
 
     @property
     def has_asked(self) -> bool:
-        """Whether any request came to anything."""
+        """Whether any request was answered or failed."""
         return self.turns > 0 or bool(self.failures)
 
     @property
@@ -103,14 +110,14 @@ class RunFigures(Watcher):
 
     @property
     def left_seconds(self) -> float | None:
-        """Until the plan is done, at the pace so far; None before the first trace closed."""
+        """Seconds until the plan is done, at the pace so far; None before a trace closed."""
         if not self.ended:
             return None
         return max(self.to_do - self.ended, 0) * self.elapsed / self.ended
 
     @property
     def tokens_per_second(self) -> float:
-        """Over the last minute, or since the start where that is less."""
+        """Tokens a second over the last minute, or since the start of a shorter run."""
         self._forget(int(self._clock()))
         tokens = sum(count for _, count in self._recent)
         return tokens / min(max(self.elapsed, 1.0), _WINDOW_SECONDS)
@@ -118,7 +125,7 @@ class RunFigures(Watcher):
     @property
     def mean_km(self) -> float | None:
         """Mean distance of the answers; None without any."""
-        return self._distances / self._measured if self._measured else None
+        return self._sum_km / self._measured if self._measured else None
 
     @property
     def accept_rate(self) -> float | None:
@@ -127,7 +134,7 @@ class RunFigures(Watcher):
 
     @property
     def cost(self) -> float | None:
-        """Of this run, failures that were billed included; None without prices."""
+        """The cost of this run, billed failures included; None without prices."""
         prices = self._gauges.prices if self._gauges else None
         return None if prices is None else prices.cost_of(self.usage)
 
@@ -145,9 +152,9 @@ class RunFigures(Watcher):
         """Such as ``14 in flight, 16 at a time of 64``."""
         if self._gauges is None:
             return "none yet"
-        pace, ceiling = self._gauges.pace, self._gauges.ceiling
-        text = f"{pace.in_flight:,} in flight, {pace.level:,} at a time"
-        return text if pace.level >= ceiling else f"{text} of {ceiling:,}"
+        level, ceiling = self._gauges.level, self._gauges.ceiling
+        text = f"{self._gauges.in_flight:,} in flight, {level:,} at a time"
+        return text if level >= ceiling else f"{text} of {ceiling:,}"
 
     def tokens_text(self) -> str:
         """Such as ``1,234,567 tokens, 4,321/s``."""
@@ -158,11 +165,11 @@ class RunFigures(Watcher):
         return quality(self.mean_km, self.accept_rate)
 
     def failures_text(self) -> str:
-        """Such as ``rate_limit 12, timeout 3``; nothing where none failed."""
+        """Such as ``rate_limit 12, timeout 3``; empty where none failed."""
         return failures_by_class(self.failures)
 
     def cost_text(self) -> str:
-        """Such as ``1.23, 0.0145 per trace; budget: 4.56 of 10.00``; nothing without prices."""
+        """Such as ``1.23, 0.0145 per trace; budget: 4.56 of 10.00``; empty without prices."""
         parts = []
         if self.cost is not None:
             parts.append(format_cost(self.cost))
@@ -170,16 +177,16 @@ class RunFigures(Watcher):
                 parts[0] += f", {format_cost(self.cost / self.ended)} per trace"
         budget = self._gauges.budget if self._gauges else None
         if budget is not None:
-            parts.append(f"budget: {budget.state()}")
+            parts.append(f"budget: {budget.text()}")
         return "; ".join(parts)
 
     @property
     def paused(self) -> str | None:
-        """Why nothing but probes is sent; None while all is well."""
-        return self._gauges.pace.broken if self._gauges else None
+        """Why nothing but single probes is sent; None while the teacher answers."""
+        return self._gauges.paused if self._gauges else None
 
     def line(self) -> str:
-        """All of it in one line, without the progress."""
+        """Tokens, quality, failures and cost in one line."""
         parts = [self.tokens_text(), self.quality_text()]
         if self.failures:
             parts.append(f"failed requests: {self.failures_text()}")

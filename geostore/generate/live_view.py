@@ -1,7 +1,7 @@
 """Shows a person how a generate run goes: a live view on a terminal, plain lines elsewhere.
 
-Everything here goes to stderr, but for the block per sample of ``--verbose``,
-which is a result and goes to stdout.
+Everything goes to stderr except the block per sample of ``--verbose``: that is a
+result, and goes to stdout.
 """
 
 from __future__ import annotations
@@ -14,32 +14,37 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from geostore.generate.events import Gauges, TraceEnd, Watcher
+from geostore.generate.events import (
+    AskingStarted,
+    Event,
+    Noticed,
+    RequestFailed,
+    Ticked,
+    TraceEnded,
+)
 from geostore.generate.figures import RunFigures
-from geostore.records import FailedAttempt, StoredTrace, TraceKey, Turn
+from geostore.records import FailedAttempt, StoredTrace
 from geostore.show.trace_text import sample_block
 from geostore.text.progress_bar import PLAIN_INTERVAL
 
 
-class ProgressWatcher(Watcher):
+class ProgressWatcher:
     """A watcher for people. Use as a context manager.
 
-    verbose: write the block of each sample when its trace closes.
-    saved_to: what the block names as the place of the trace.
-    quiet: show nothing on the way.
+    A closed trace is shown whole where the run sends whole traces.
+    saved_to: named in a whole trace as the place where it is.
+    quiet: show nothing but whole traces.
     interval: seconds between plain lines.
     """
 
     def __init__(
         self,
         *,
-        verbose: bool,
         saved_to: str,
         quiet: bool = False,
         interval: float = PLAIN_INTERVAL,
     ) -> None:
         self.figures = RunFigures()
-        self._verbose = verbose
         self._quiet = quiet
         self._saved_to = saved_to
         self._interval = interval
@@ -48,7 +53,7 @@ class ProgressWatcher(Watcher):
         self._last_line = time.monotonic()
         self._live: Live | None = None
         if self._err.is_terminal and not quiet:
-            # Drawn when the run ticks: a thread of its own would draw while rows are counted.
+            # Drawn when the run ticks: a thread of Rich's own could draw while a count changes.
             self._live = Live(
                 get_renderable=self._view, console=self._err, auto_refresh=False, transient=True
             )
@@ -62,56 +67,45 @@ class ProgressWatcher(Watcher):
         if self._live is not None:
             self._live.stop()
 
-    @property
-    def wants_traces(self) -> bool:
-        """Whether each closed trace is shown whole."""
-        return self._verbose
+    def watch(self, event: Event) -> None:
+        """Count the event, and show it or the view where it is time to."""
+        self.figures.watch(event)
+        match event:
+            case AskingStarted() | Ticked():
+                self._show_progress()
+            case Noticed():
+                self._print(event.message)
+            case RequestFailed():
+                self._show_failure(event.attempt)
+            case TraceEnded():
+                if event.trace is not None:
+                    self._show_trace(event.trace)
+            case _:
+                pass
 
-    def started(self, gauges: Gauges) -> None:
-        """There is something to show."""
-        self.figures.started(gauges)
-        self.tick()
-
-    def tick(self) -> None:
-        """Draw the view anew, or write a line where it is time for one."""
+    def _show_progress(self) -> None:
+        """Draw the view anew, or write a line once `interval` has passed."""
         if self._live is not None:
             self._live.refresh()
         elif not self._quiet and time.monotonic() - self._last_line >= self._interval:
             self._last_line = time.monotonic()
             figures = self.figures
-            self.notice(f"{figures.progress_text()}; {figures.requests_text()}; {figures.line()}")
+            self._print(f"{figures.progress_text()}; {figures.requests_text()}; {figures.line()}")
 
-    def notice(self, message: str) -> None:
-        """A line of its own."""
+    def _show_failure(self, attempt: FailedAttempt) -> None:
+        # The first of each class; an outage would fill the screen with the same sentence.
+        if self.figures.failures[attempt.error_class] == 1:
+            self._print(f"failed request ({attempt.error_class}): {attempt.message}")
+
+    def _show_trace(self, trace: StoredTrace) -> None:
+        block = sample_block(self.figures.ended, self.figures.to_do, trace, self._saved_to)
+        # On a terminal that shows the view as well, the block goes above the view.
+        above = self._live is not None and self._out.is_terminal
+        (self._err if above else self._out).print(block)
+
+    def _print(self, message: str) -> None:
         if not self._quiet:
             self._err.print(message)
-
-    def planned(self, traces: int) -> None:
-        """Counted."""
-        self.figures.planned(traces)
-
-    def found_done(self, traces: int) -> None:
-        """Counted."""
-        self.figures.found_done(traces)
-
-    def turn(self, key: TraceKey, turn: Turn) -> None:
-        """Counted."""
-        self.figures.turn(key, turn)
-
-    def failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
-        """Counted by class; the first of each class is said."""
-        self.figures.failure(key, attempt)
-        if self.figures.failures[attempt.error_class] == 1:
-            self.notice(f"failed request ({attempt.error_class}): {attempt.message}")
-
-    def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-        """Counted, and shown whole where asked to."""
-        self.figures.trace_ended(end, stored)
-        if stored is not None:
-            block = sample_block(self.figures.ended, self.figures.to_do, stored, self._saved_to)
-            # On a terminal that shows the view as well, it goes above the view.
-            above = self._live is not None and self._out.is_terminal
-            (self._err if above else self._out).print(block)
 
     def _view(self) -> Group:
         figures = self.figures

@@ -1,69 +1,113 @@
-"""Finds what a plan lacks: draws samples, skips what needs nothing more, claims the rest.
+"""Finds what a plan lacks: asks for rows, skips those that need nothing more, claims the rest.
 
-The store alone decides: each candidate row is looked up in drawing order. So it
-does not matter how often a run is started, killed, or started twice.
+The store alone decides what is lacking. So it does not matter how often a run is
+started, killed, or started twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from geostore.generate.events import Watcher
+import numpy as np
+
+from geostore.generate.events import Event, FoundDone, Noticed, Planned
 from geostore.generate.journal import Journal
-from geostore.generate.plan import Plan, Tally
-from geostore.generate.survey import FINISHED, UNFINISHED, Survey
-from geostore.records import Sample, TraceKey
-from geostore.sampling.orders import candidates, describe_skipped
-from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Store
+from geostore.generate.plan import Plan, RunResult
+from geostore.records import Closing, Reward, Sample, TraceKey
+from geostore.sampling.drawing import Drawing
+from geostore.sampling.orders import Candidates, candidates, describe_skipped
+from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from geostore.dataset import PhotoDataset
 
 CLAIM_SECONDS = 120.0
-"""How long a claim holds without being renewed; it is renewed four times as often."""
+"""How long a claim holds without being renewed: so long a killed run's traces stay taken."""
 
-_CHUNK = 512
-"""Candidate rows that are looked up in the store at a time."""
+_ROWS_AT_A_TIME = 512
+"""Rows that are drawn and looked up in the store together."""
 
-_DRAWN_TOGETHER = 8
-"""New rows that are read and recorded at a time; each costs some milliseconds before the next."""
+_READ_AT_A_TIME = 8
+"""New rows that are read and recorded together. A photo takes milliseconds to look at, and the
+first of them waits for all."""
+
+_UNFINISHED = 0
+_FINISHED = 1
+_FIRST_REASON = 2
 
 
-@dataclass(frozen=True, slots=True)
-class MissingTraces:
-    """What one run has to do, as it becomes able to.
-
-    tally and watcher are told what is found done; nothing more is claimed once
-    `stopping` is set.
-    """
+@dataclass(slots=True)
+class PendingTraces:
+    """The traces that one run has to play."""
 
     dataset: PhotoDataset
+    """Where new rows are read."""
+
     journal: Journal
+    """Through which the store is asked, and new rows and claims are written."""
+
     executor: Executor
+    """Where photos are read, away from the event loop."""
+
     plan: Plan
+    """Which traces there should be."""
+
     recipe_sha256: str
+    """Of the recipe that is asked."""
+
     run_id: int
-    tally: Tally
+    """Of the run that claims."""
+
+    result: RunResult
+    """Counted up with what needs nothing and what cannot be used."""
+
     stopping: asyncio.Event
-    watcher: Watcher
+    """When set, nothing more is claimed."""
+
+    watch: Callable[[Event], None]
+    """Called with `Planned`, `FoundDone` and `Noticed`."""
+
+    start_drawing: Callable[[Candidates], Drawing]
+    """Makes what is asked for rows, from the rows that can be drawn."""
+
+    _drawing: Drawing | None = field(default=None, init=False)
 
     async def claimed(
         self, dataset_id: int, recipe_id: int
     ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
-        """The traces that are missing, each claimed when it is asked for, in drawing order."""
+        """The traces that are lacking, in drawing order, each claimed when it is asked for."""
+        async for index, sample_id in self._unfinished(dataset_id, recipe_id):
+            for rollout in range(1, self.plan.rollouts + 1):
+                claimed = await self._claim(sample_id, recipe_id, rollout)
+                if isinstance(claimed, str):
+                    self._found_done(1, elsewhere=claimed == "claimed")
+                else:
+                    yield TraceKey(index, self.recipe_sha256, rollout), claimed
+                if self.stopping.is_set():
+                    return
+
+    def feed(self, sample_index: int, closing: Closing, reward: Reward | None) -> None:
+        """Tell the drawing how a trace closed."""
+        if self._drawing is not None:
+            self._drawing.feed(sample_index, closing, reward)
+
+    async def _unfinished(self, dataset_id: int, recipe_id: int) -> AsyncIterator[tuple[int, int]]:
+        """Row number and sample id of each usable sample of the plan that may lack traces."""
         plan = self.plan
-        order = await asyncio.to_thread(self._candidates)
-        wanted = len(order) if plan.num_samples is None else plan.num_samples
-        self.watcher.planned(min(wanted, len(order)) * plan.rollouts)
+        drawable = await asyncio.to_thread(self._candidates)
+        for sentence in describe_skipped(drawable):
+            self.watch(Noticed(sentence))
+        drawing = self._drawing = self.start_drawing(drawable)
+        wanted = drawing.size if plan.num_samples is None else plan.num_samples
+        self.watch(Planned(min(wanted, drawing.size) * plan.rollouts))
         survey = await self.journal.commit(
             partial(
                 Survey.of,
@@ -77,56 +121,56 @@ class MissingTraces:
             )
         )
         usable = 0
-        for start in range(0, len(order), _CHUNK):
-            chunk = order[start : start + _CHUNK]
-            states = survey.states(chunk)
-            finished = int((states == FINISHED).sum())
-            if finished == len(chunk) and usable + finished <= wanted:
+        while usable < wanted:
+            rows = drawing.next(_ROWS_AT_A_TIME)
+            if not len(rows):
+                return
+            states = survey.states(rows)
+            finished = int((states == _FINISHED).sum())
+            # Without this, a run over a million finished rows would look at each in Python.
+            if finished == len(rows) and usable + finished <= wanted:
                 usable += finished
                 self._found_done(finished * plan.rollouts)
                 continue
-            missing = [int(row) for row in chunk[states == UNFINISHED]]
+            unfinished = [int(row) for row in rows[states == _UNFINISHED]]
             known = await self.journal.commit(
-                partial(_known_samples, dataset_id=dataset_id, indices=missing)
+                partial(_known_samples, dataset_id=dataset_id, indices=unfinished)
             )
-            for index, state in zip(chunk.tolist(), states.tolist(), strict=True):
+            for index, state in zip(rows.tolist(), states.tolist(), strict=True):
                 if usable >= wanted or self.stopping.is_set():
                     return
                 if state in survey.reasons:
-                    self.tally.excluded[survey.reasons[state]] += 1
+                    self.result.excluded[survey.reasons[state]] += 1
                     continue
-                if state == FINISHED:
+                if state == _FINISHED:
                     usable += 1
                     self._found_done(plan.rollouts)
                     continue
                 if index not in known:
-                    new = (row for row in missing[missing.index(index) :] if row not in known)
-                    together = min(wanted - usable, _DRAWN_TOGETHER)
-                    known |= await self._draw(dataset_id, list(islice(new, together)))
+                    new = (row for row in unfinished[unfinished.index(index) :] if row not in known)
+                    count = min(wanted - usable, _READ_AT_A_TIME)
+                    known |= await self._read(dataset_id, list(islice(new, count)))
                 sample = known[index]
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
-                    self.tally.excluded[sample.exclusion] += 1
+                    self.result.excluded[sample.exclusion] += 1
                     continue
                 usable += 1
-                for rollout in range(1, plan.rollouts + 1):
-                    claimed = await self._claim(sample.sample_id, recipe_id, rollout)
-                    if isinstance(claimed, str):
-                        self._found_done(1, elsewhere=claimed == "claimed")
-                    else:
-                        yield TraceKey(index, self.recipe_sha256, rollout), claimed
-                    if self.stopping.is_set():
-                        return
+                yield index, sample.sample_id
 
     def _found_done(self, traces: int, *, elsewhere: bool = False) -> None:
         if elsewhere:
-            self.tally.elsewhere += traces
+            self.result.elsewhere += traces
         else:
-            self.tally.done += traces
-        self.watcher.found_done(traces)
+            self.result.done += traces
+        self.watch(FoundDone(traces))
 
-    async def _draw(self, dataset_id: int, rows: list[int]) -> dict[int, KnownSample]:
-        """Look at rows' photos and record them, all in one commit; by row number."""
+    def _candidates(self) -> Candidates:
+        lat, lon = self.dataset.coordinates()
+        return candidates(lat, lon, self.dataset.locatability(), self.plan.draw)
+
+    async def _read(self, dataset_id: int, rows: list[int]) -> dict[int, KnownSample]:
+        """Read rows with their photos and record them, all in one commit; by row number."""
 
         def read() -> list[Sample]:
             return [self.dataset.read_sample(row) for row in rows]
@@ -151,12 +195,56 @@ class MissingTraces:
             )
         )
 
-    def _candidates(self) -> NDArray[np.int64]:
-        lat, lon = self.dataset.coordinates()
-        found = candidates(lat, lon, self.dataset.locatability(), self.plan.draw)
-        for sentence in describe_skipped(found):
-            self.watcher.notice(sentence)
-        return found.indices
+
+class Survey:
+    """The state of each row of a dataset under a recipe when the run started, one byte a row.
+
+    It is read once, from indexes. So a run with nothing to do ends at once, and
+    its memory grows with the dataset and not with the store.
+
+    reasons: why rows are excluded, by the state that stands for the reason.
+    """
+
+    def __init__(self, states: NDArray[np.uint8], reasons: dict[int, str]) -> None:
+        self._states = states
+        self.reasons = reasons
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        *,
+        num_rows: int,
+        dataset_id: int,
+        recipe_id: int,
+        rollouts: int,
+        turn_limit: int,
+        retry: Collection[Retry],
+        duplicates: bool,
+    ) -> Survey:
+        """Read it. duplicates: rows that repeat a photo are used."""
+        states = np.zeros(num_rows, dtype=np.uint8)
+        finished = store.samples.finished_samples(
+            dataset_id=dataset_id,
+            recipe_id=recipe_id,
+            rollouts=rollouts,
+            turn_limit=turn_limit,
+            retry=retry,
+        )
+        states[finished] = _FINISHED
+        reasons = {}
+        for state, (reason, rows) in enumerate(
+            sorted(store.samples.excluded_samples(dataset_id).items()), _FIRST_REASON
+        ):
+            if reason == "duplicate" and duplicates:
+                continue
+            states[rows] = state
+            reasons[state] = reason
+        return cls(states, reasons)
+
+    def states(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The states of these rows."""
+        return self._states[rows]
 
 
 def _known_samples(store: Store, *, dataset_id: int, indices: list[int]) -> dict[int, KnownSample]:

@@ -1,11 +1,12 @@
-"""What a run is to do, and what it did."""
+"""What a run should do, and the result of a run."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from geostore.generate.rollout import Patience
+from geostore.generate.rollout import RetryPolicy
+from geostore.pace import PaceLimits
 from geostore.records import Status
 from geostore.sampling.orders import Draw
 from geostore.store import Retry
@@ -13,46 +14,57 @@ from geostore.store import Retry
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is to do.
-
-    num_samples: how many usable samples, from the first of the drawing order;
-    None: all. rollouts: per sample. turn_limit: turns per trace. concurrency:
-    traces in flight, and the most requests. duplicates: use a photo again that
-    stands in several rows.
-    retry: kinds of closed traces that are taken up again. grace: seconds that
-    requests in flight are waited for once the run is asked to stop. rpm, tpm:
-    requests and tokens a minute at most. give_up_after: seconds without any
-    success after which the run ends; None: never.
-    """
+    """What a run should do."""
 
     num_samples: int | None = 10
+    """Usable samples, counted from the first of the drawing order; None: all there are."""
+
     rollouts: int = 1
+    """Traces per sample."""
+
     turn_limit: int = 10
-    concurrency: int = 16
+    """Responses per trace at most."""
+
     draw: Draw = field(default_factory=Draw)
+    """Which samples come first, and which never."""
+
     duplicates: bool = False
+    """Whether a photo that stands in several rows is used for each of them."""
+
     retry: tuple[Retry, ...] = ()
-    patience: Patience = field(default_factory=Patience)
+    """Kinds of closed traces that are taken up again."""
+
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    """How failed requests are tried again."""
+
+    pace: PaceLimits = field(default_factory=PaceLimits)
+    """How fast requests may leave; its ceiling is also how many traces are played at a time."""
+
     grace: float = 120.0
-    rpm: float | None = None
-    tpm: float | None = None
-    give_up_after: float | None = None
+    """Seconds to wait for requests in flight once the run is asked to stop."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a run did, counted in traces.
-
-    done: needed nothing. closed: by this run, by status. interrupted: left open
-    by this run. elsewhere: claimed by another process. excluded: dataset rows
-    that cannot be used, by reason. stopped: the run was asked to stop, or its
-    budget is used up, which `paused` says in a sentence.
-    """
+class RunResult:
+    """What a run did, counted in traces; counted up while the run goes."""
 
     done: int = 0
+    """Traces that needed nothing."""
+
     closed: Counter[Status] = field(default_factory=Counter)
+    """Traces that this run closed, by status."""
+
     interrupted: int = 0
+    """Traces that this run began or took up and left open."""
+
     elsewhere: int = 0
+    """Traces that another process holds."""
+
     excluded: Counter[str] = field(default_factory=Counter)
+    """Dataset rows that cannot be used, by reason."""
+
     stopped: bool = False
+    """Whether the run was asked to stop, or its budget is used up."""
+
     paused: str | None = None
+    """Which budget is used up and how to go on, in a sentence; None while there is room."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from geostore.conversation.recipe import FrameChoice, ProtocolChoice, is_known, make_recipe
-from geostore.costs.budget import Budget
-from geostore.costs.prices import Prices, choose_prices
+from geostore.conversation.recipe import RecipeChoices, is_known, make_recipe
+from geostore.costs.budget import Budget, BudgetLimits
+from geostore.costs.prices import PriceChoice, Prices, choose_prices
 from geostore.dataset import PhotoDataset
 from geostore.errors import RecipeError
-from geostore.generate.events import Watcher
-from geostore.generate.plan import Plan, Tally
-from geostore.generate.run import generate
+from geostore.generate.events import Noticed, RunEnded, RunStarted, Watcher
+from geostore.generate.plan import Plan, RunResult
+from geostore.generate.run import play_run
+from geostore.records import Recipe
 from geostore.store import Durability, Store
 from geostore.store.prices import find_prices, put_prices, spent_tokens
 from geostore.teacher import Teacher, without_credentials
@@ -31,148 +32,172 @@ NO_TEACHER = (
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateRequest:
-    """What a person asks of `geostore generate`; fields are its options.
+class DatasetChoice:
+    """Which dataset is asked about."""
 
-    columns: role to column name, where the dataset's names are not the usual.
-    max_total_tokens, max_cost: of the model, over all runs of the store. price_*:
-    per million tokens.
-    """
+    path: Path
+    """A dataset saved on disk, or one split of it; Parquet or an image folder."""
 
-    dataset_path: Path
-    store: Path
-    plan: Plan
     columns: Mapping[str, str] = field(default_factory=dict)
+    """Role to column name, where the dataset's names are not the usual ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherChoice:
+    """Which teacher is asked, and how to reach it. Holds no key."""
+
     model: str | None = None
+    """By the name its server knows; None only for the offline teacher."""
+
     base_url: str | None = None
+    """The server's address up to ``/v1``; None: from the environment, else OpenAI's."""
+
     api_key_env: str = "OPENAI_API_KEY"
-    teacher: Literal["offline"] | None = None
+    """The environment variable that holds the key."""
+
+    kind: Literal["offline"] | None = None
+    """``offline``: the demo's teacher; without `base_url`, this run starts it."""
+
     reader: str = "template"
-    tools: bool = True
-    extra_tools: tuple[str, ...] = ()
-    protocol: ProtocolChoice = "auto"
-    bbox_frame: FrameChoice = "auto"
-    temperature: float = 0.7
-    max_tokens: int = 2048
-    max_pixels: int | None = None
-    image_multiple: int | None = None
-    zoom_side: int | None = None
-    seed: int | None = None
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """How the offline teacher reads text in photos."""
+
     request_timeout: float = 600.0
-    max_total_tokens: int | None = None
-    max_cost: float | None = None
-    price_in: float | None = None
-    price_out: float | None = None
-    price_cached: float | None = None
-    price_file: Path | None = None
+    """Seconds for one request, from sending to the last byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """What a user asks of `geostore generate`, in parts that are handed on whole."""
+
+    dataset: DatasetChoice
+    """What is asked about."""
+
+    store: Path
+    """The store, which is created where it is missing."""
+
+    teacher: TeacherChoice = field(default_factory=TeacherChoice)
+    """Who is asked."""
+
+    recipe: RecipeChoices = field(default_factory=RecipeChoices)
+    """What is asked."""
+
+    plan: Plan = field(default_factory=Plan)
+    """How many traces, in which order, how fast."""
+
+    budget: BudgetLimits = field(default_factory=BudgetLimits)
+    """What the model may use in this store, over all runs."""
+
+    prices: PriceChoice = field(default_factory=PriceChoice)
+    """Where the model's prices come from; nothing chosen: as the store knows them."""
+
     durability: Durability = "full"
+    """Whether every commit is synced to disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """Where the teacher is; base_url None: this run starts the offline one."""
+    """Where the teacher is."""
 
     base_url: str | None
+    """None: this run starts the offline teacher."""
+
     model: str
+    """As the server knows it."""
+
     api_key: str | None = field(repr=False)
+    """None where the environment has none."""
 
 
-def run_generate(request: GenerateRequest, watcher: Watcher) -> Tally:
-    """Do what is asked; what was done. Raises GeostoreError."""
-    address = _address(request)
-    recipe = make_recipe(
-        model=address.model,
-        tools=request.tools,
-        extra_tools=request.extra_tools,
-        protocol=request.protocol,
-        bbox_frame=request.bbox_frame,
-        temperature=request.temperature,
-        max_tokens=request.max_tokens,
-        seed=request.seed,
-        max_pixels=request.max_pixels,
-        image_multiple=request.image_multiple,
-        zoom_side=request.zoom_side,
-        extra_body=request.extra_body,
-    )
-    named = choose_prices(
-        address.model,
-        per_million_in=request.price_in,
-        per_million_out=request.price_out,
-        per_million_cached=request.price_cached,
-        file=request.price_file,
-    )
-    dataset = PhotoDataset.open(request.dataset_path, columns=dict(request.columns))
+def run_generate(
+    request: GenerateRequest, watchers: Sequence[Watcher] = (), *, whole_traces: bool = False
+) -> RunResult:
+    """Do what is asked. Raises GeostoreError.
 
-    guessed = request.bbox_frame == "auto" and not is_known(address.model)
+    watchers: each gets every event, from `RunStarted` to `RunEnded`.
+    whole_traces: `TraceEnded` carries the whole trace.
+    """
+    for watcher in watchers:
+        watcher.watch(RunStarted(os.getpid()))
+    ended = RunEnded()
+    try:
+        return _run(request, watchers, whole_traces=whole_traces)
+    except BaseException as error:
+        ended = RunEnded(type(error).__name__, str(error))
+        raise
+    finally:
+        for watcher in watchers:
+            watcher.watch(ended)
 
-    async def play() -> Tally:
-        if guessed and recipe.tools and request.teacher is None:
-            watcher.notice(
-                f"the name {address.model} does not tell in which frame the model names boxes; "
+
+def open_budget(
+    store: Store, model: str, limits: BudgetLimits, *, prices: Prices | None = None
+) -> Budget | None:
+    """A budget that starts from all that the store's traces of a model have used.
+
+    None where there is no limit: adding up every turn (`spent_tokens`) takes
+    time, and only a limit needs it. Raises PriceError, StoreError.
+    """
+    if not limits:
+        return None
+    # Made first, because it checks the limits before the work of adding up.
+    budget = Budget(model, limits, prices=prices)
+    budget.spent = spent_tokens(store.db, model)
+    return budget
+
+
+def _run(request: GenerateRequest, watchers: Sequence[Watcher], *, whole_traces: bool) -> RunResult:
+    address = _address(request.teacher)
+    recipe = make_recipe(address.model, request.recipe)
+    new_prices = choose_prices(address.model, request.prices)
+    dataset = PhotoDataset.open(request.dataset.path, columns=dict(request.dataset.columns))
+
+    async def play() -> RunResult:
+        if _is_frame_assumed(request, recipe):
+            notice = Noticed(
+                f"the name {recipe.model} does not tell in which frame the model names boxes; "
                 f"taken for {recipe.bbox_frame} (see --bbox-frame)"
             )
+            for watcher in watchers:
+                watcher.watch(notice)
         async with _teacher(request, address) as teacher:
-            return await generate(
+            return await play_run(
                 dataset=dataset,
                 store=store,
                 recipe=recipe,
                 plan=request.plan,
                 teacher=teacher,
                 arguments=_arguments(request),
-                watcher=watcher,
+                watchers=watchers,
                 prices=prices,
                 budget=budget,
+                whole_traces=whole_traces,
             )
 
     with Store.open(request.store, create=True, durability=request.durability) as store:
-        if named is not None:
-            put_prices(store.db, address.model, named)
-        prices = named or find_prices(store.db, address.model)
-        budget = open_budget(
-            store,
-            model=address.model,
-            max_total_tokens=request.max_total_tokens,
-            max_cost=request.max_cost,
-            prices=prices,
-        )
+        if new_prices is not None:
+            put_prices(store.db, address.model, new_prices)
+        prices = new_prices or find_prices(store.db, address.model)
+        budget = open_budget(store, address.model, request.budget, prices=prices)
         return asyncio.run(play())
 
 
-def open_budget(
-    store: Store,
-    *,
-    model: str,
-    max_total_tokens: int | None = None,
-    max_cost: float | None = None,
-    prices: Prices | None = None,
-) -> Budget | None:
-    """A budget that goes on from all that the store's traces of a model have used.
-
-    None where there is no limit; only a limit makes it worth adding up every
-    turn (`spent_tokens`). Raises PriceError, StoreError.
-    """
-    if max_total_tokens is None and max_cost is None:
-        return None
-    # Checks the limits before the work of adding up.
-    budget = Budget(
-        model=model, max_total_tokens=max_total_tokens, max_cost=max_cost, prices=prices
-    )
-    budget.spent = spent_tokens(store.db, model)
-    return budget
+def _is_frame_assumed(request: GenerateRequest, recipe: Recipe) -> bool:
+    """Whether nobody said in which frame boxes are, and the model's name does not tell."""
+    asked_for_boxes = bool(recipe.tools) and request.teacher.kind is None
+    return asked_for_boxes and request.recipe.bbox_frame == "auto" and not is_known(recipe.model)
 
 
-def _address(request: GenerateRequest) -> _Address:
-    """Where the teacher is. Raises RecipeError with both ways on where none is named."""
-    key = os.environ.get(request.api_key_env)
-    if request.teacher == "offline":
-        return _Address(request.base_url, request.model or OFFLINE_MODEL, None)
-    base_url = request.base_url or os.environ.get("OPENAI_BASE_URL")
+def _address(teacher: TeacherChoice) -> _Address:
+    """Where the teacher is. Raises RecipeError, with what to do, where none is named."""
+    key = os.environ.get(teacher.api_key_env)
+    if teacher.kind == "offline":
+        return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, None)
+    base_url = teacher.base_url or os.environ.get("OPENAI_BASE_URL")
     if not base_url and not key:
         raise RecipeError(NO_TEACHER)
-    if request.model is None:
+    if teacher.model is None:
         raise RecipeError("no model named; pass --model NAME as the server knows it")
-    return _Address(base_url or "https://api.openai.com/v1", request.model, key)
+    return _Address(base_url or "https://api.openai.com/v1", teacher.model, key)
 
 
 @asynccontextmanager
@@ -182,18 +207,28 @@ async def _teacher(request: GenerateRequest, address: _Address) -> AsyncIterator
         if base_url is None:
             from geostore.demo.server import offline_teacher
 
-            base_url = stack.enter_context(offline_teacher(reader=request.reader))
+            base_url = stack.enter_context(offline_teacher(reader=request.teacher.reader))
         async with Teacher(
             base_url=base_url,
             api_key=address.api_key,
-            request_timeout=request.request_timeout,
-            max_connections=request.plan.concurrency,
+            request_timeout=request.teacher.request_timeout,
+            max_connections=request.plan.pace.ceiling,
         ) as teacher:
             yield teacher
 
 
-def _arguments(request: GenerateRequest) -> dict[str, object]:
+def _arguments(request: GenerateRequest) -> dict[str, Any]:
     """The request as plain values for the run's row. The key is no part of a request."""
     values = asdict(request)
-    values["base_url"] = request.base_url and without_credentials(request.base_url)
-    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    base_url = request.teacher.base_url
+    # A URL can hold a name and a password.
+    values["teacher"]["base_url"] = base_url and without_credentials(base_url)
+    plain: dict[str, Any] = _without_paths(values)
+    return plain
+
+
+def _without_paths(value: Any) -> Any:
+    """The same with every path as text, which JSON can hold."""
+    if isinstance(value, dict):
+        return {name: _without_paths(member) for name, member in value.items()}
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -1,11 +1,11 @@
 """Plays one trace to its end, from wherever its rows leave off.
 
-Each step's result is handed to the journal, and the rollout goes on only when
-it is on disk: the response before a tool runs, each tool result by itself. The
-teacher and the journal are arguments; no database and no HTTP is known here.
-A failure of one trace is a row and a closed trace, never an exception; only
-what makes the whole run pointless (`TeacherUnusable`) or the store unusable is
-raised.
+Each step's result goes to the journal, and the rollout goes on only when it is
+on disk: the response before a tool runs, each tool result by itself. The teacher
+and the journal are arguments; this module knows no database and no HTTP. When
+one trace fails, that is a row and a closed trace, never an exception. Only
+errors that make the whole run pointless (`TeacherUnusable`) or the store
+unusable are raised.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from geostore.errors import (
     DatasetError,
     GeostoreError,
     ImageError,
+    Stopped,
     TeacherError,
     TeacherUnusable,
 )
-from geostore.pace import Pace, Stopped
+from geostore.generate.events import CallCommitted, Event, RequestFailed, TurnCommitted
+from geostore.pace import Pace
 from geostore.records import (
     Closing,
     FailedAttempt,
@@ -38,59 +40,69 @@ from geostore.records import (
     Reply,
     Reward,
     ToolCall,
+    TraceKey,
     Turn,
 )
 
 T = TypeVar("T")
 _MESSAGE_LENGTH = 500
 _OUTAGE = frozenset({"rate_limit", "server", "timeout", "connection"})
+"""Error classes that a teacher which is down gives to every request."""
 
 
-class Asks(Protocol):
+class TeacherClient(Protocol):
     """The teacher, as a rollout sees it."""
 
     async def ask(self, body: bytes) -> Reply:
         """Send a request body. Raises TeacherError."""
 
 
-class Records(Protocol):
-    """The journal, as a rollout sees it; each method returns when it is on disk."""
+class TraceRecorder(Protocol):
+    """The journal, as a rollout sees it; each method returns when the change is on disk."""
 
     async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
-        """A response; with the first one, the photo as it was sent."""
+        """Write a response; with the first one, the photo as it was sent."""
 
     async def record_call(self, call: ToolCall) -> None:
-        """A tool call and its result."""
+        """Write a tool call and its result."""
 
     async def record_failure(self, attempt: FailedAttempt) -> None:
-        """A request that failed."""
+        """Write a request that failed."""
 
     async def close(
         self, closing: Closing, *, turn_limit: int, final_response: str | None
     ) -> Reward | None:
-        """The end of the trace."""
+        """Write the end of the trace."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How failed requests are tried again.
 
-    max_attempts: requests for one turn before the trace has failed.
-    first_wait, longest_wait: seconds; a wait is drawn evenly from zero to a bound
-        that doubles from the first to the longest, so that clients that failed
-        together do not come back together.
-    longest_retry_after: seconds; a server's Retry-After is honoured up to this.
-    trace_timeout: seconds that one run may spend on a trace before it has failed.
+    A wait is drawn evenly from zero to a bound that doubles with each failure,
+    so that requests that failed together do not come back together.
     """
 
     max_attempts: int = 6
+    """Requests for one turn, failures included, before the trace has failed."""
+
     first_wait: float = 1.0
+    """The bound of the wait after the first failure, in seconds."""
+
     longest_wait: float = 60.0
+    """The greatest bound of a wait, in seconds."""
+
     longest_retry_after: float = 300.0
+    """A server's Retry-After is honoured up to this many seconds."""
+
     trace_timeout: float | None = None
+    """Seconds that one run may spend on a trace before the trace has failed; None: no limit."""
 
     def wait(self, failures: int, retry_after: float | None) -> float:
-        """Seconds to wait after so many failures (1 and up) of a turn."""
+        """Seconds to wait after so many failures (1 and up) of a turn.
+
+        retry_after: seconds that the server asked for; None where it did not say.
+        """
         bound = min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
         jittered = random.uniform(0, bound)
         if retry_after is None:
@@ -100,48 +112,61 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of playing a trace.
-
-    closing: None where it was interrupted and stays open. reward: under the
-    store's default spec, None for a failed or interrupted trace.
-    """
+    """How a rollout ended."""
 
     closing: Closing | None
+    """Status and reason; None where the rollout was interrupted and the trace stays open."""
+
     reward: Reward | None
+    """Under the store's default spec; None for a failed or interrupted trace."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What all rollouts of a run share.
-
-    pace: every request goes through it. park: left while a rollout waits to try
-        again, so that another takes its seat.
-    executor: where pixels and files are worked on, away from the event loop.
-    go_on: ask once more where a trace would end without an answer (`Conversation.next`).
-    stopping: when set, a rollout ends after the step it is at.
-    on_turn, on_call, on_failure: called with each response, each tool call that was
-        run, and each failed request, once it is committed.
-    """
+class RunContext:
+    """What all rollouts of a run share."""
 
     recipe: Recipe
+    """What the teacher is asked."""
+
     writer: RequestWriter
-    teacher: Asks
+    """Of the same recipe."""
+
+    teacher: TeacherClient
+    """Who is asked."""
+
     pace: Pace
+    """The queue that every request goes through."""
+
     park: Callable[[], AbstractAsyncContextManager[None]]
+    """Entered while a rollout waits to retry, so that another trace may have its seat."""
+
     bench: ToolBench
+    """Runs tool calls."""
+
     executor: Executor
+    """Where pixels and files are worked on, away from the event loop."""
+
     turn_limit: int
+    """Responses per trace at most."""
+
     go_on: bool
-    patience: Patience
+    """Whether to ask once more where a trace would end without an answer
+    (`Conversation.next`)."""
+
+    retry_policy: RetryPolicy
+    """How failed requests are tried again."""
+
     stopping: asyncio.Event
-    on_turn: Callable[[Turn], None]
-    on_call: Callable[[ToolCall], None]
-    on_failure: Callable[[FailedAttempt], None]
+    """When set, a rollout ends after the step it is at."""
+
+    watch: Callable[[Event], None]
+    """Called with each response, tool call and failed request, once it is committed."""
 
 
 async def play(
-    setting: Setting,
-    journal: Records,
+    context: RunContext,
+    journal: TraceRecorder,
+    key: TraceKey,
     *,
     load_photo: Callable[[], bytes],
     photo: ImageFacts | None,
@@ -151,15 +176,16 @@ async def play(
     """Play a trace on from its rows until it closes or the run is stopping.
 
     load_photo: gives the stored bytes, checked; called in the executor.
-    photo: the photo as sent before, None where nothing was sent.
-    Raises TeacherUnusable, and from the journal StoreError, which ClaimLost is one of.
+    photo: the photo as it was sent with the first turn, None where there is no turn.
+    Raises TeacherUnusable, GaveUp, and what the journal raises: StoreError and with
+    it ClaimLost.
     """
-    rollout = _Rollout(setting, journal, sent=photo, turns=turns, calls=calls)
+    rollout = _Rollout(context, journal, key, sent=photo, turns=turns, calls=calls)
     try:
-        async with asyncio.timeout(setting.patience.trace_timeout):
+        async with asyncio.timeout(context.retry_policy.trace_timeout):
             return await rollout.play(load_photo)
     except TimeoutError as error:
-        seconds = setting.patience.trace_timeout
+        seconds = context.retry_policy.trace_timeout
         if seconds is None:
             return await rollout.fail_for(error)
         await rollout.record_failure("trace_timeout", f"the trace took longer than {seconds:g} s")
@@ -178,36 +204,40 @@ async def play(
 
 
 class _Rollout:
-    """One trace being played; what `play` needs between its steps."""
+    """One trace being played: what `play` keeps between its steps."""
 
     def __init__(
         self,
-        setting: Setting,
-        journal: Records,
+        context: RunContext,
+        journal: TraceRecorder,
+        key: TraceKey,
         *,
         sent: ImageFacts | None,
         turns: tuple[Turn, ...],
         calls: tuple[ToolCall, ...],
     ) -> None:
-        self._setting = setting
+        self._context = context
         self._journal = journal
+        self._key = key
         self._sent = sent
         self._turns = turns
         self._calls = calls
+        # The messages of the conversation in wire form, so that a photo is written once a trace.
         self._wire: list[bytes] = []
         self._last_tokens: int | None = None
+        # By sha256: images that no message in `_wire` shows yet.
         self._urls: dict[str, bytes] = {}
 
     async def play(self, load_photo: Callable[[], bytes]) -> Outcome:
-        setting = self._setting
-        decoded = setting.bench.decoded
+        context = self._context
+        decoded = context.bench.decoded
         photo = b""
 
         def prepare() -> ImageFacts:
             nonlocal photo
             photo = load_photo()
             images = conversation_images(
-                photo, setting.recipe, self._calls, sent=self._sent, decoded=decoded
+                photo, context.recipe, self._calls, sent=self._sent, decoded=decoded
             )
             self._urls.update((image.sha256, data_url(image)) for image in images)
             return images[0].facts
@@ -219,20 +249,20 @@ class _Rollout:
             decoded.forget(photo)
 
     async def _steps(self, photo: bytes, sent: ImageFacts) -> Outcome:
-        """All steps from the rows on. photo: stored bytes; sent: of the photo as sent."""
-        setting = self._setting
-        go_on = setting.go_on
+        """Play from the rows on. photo: the stored bytes. sent: facts of the photo as sent."""
+        context = self._context
+        go_on = context.go_on
         conversation = Conversation.resume(
-            setting.recipe, setting.writer, sent, turns=self._turns, calls=self._calls
+            context.recipe, context.writer, sent, turns=self._turns, calls=self._calls
         )
         while True:
-            step = conversation.next(setting.turn_limit, go_on=go_on)
-            # Once: a response that again ends the trace without an answer ends it.
+            step = conversation.next(context.turn_limit, go_on=go_on)
+            # Asked once more a run, or a teacher that never answers would be asked for ever.
             go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
-                # Costs nothing more, so a trace whose last response is here does not wait.
+                # Closing costs no request, so it is done even where the run is stopping.
                 return await self._close(step, conversation)
-            if setting.stopping.is_set():
+            if context.stopping.is_set():
                 break
             if isinstance(step, Ask):
                 reply = await self._ask(step)
@@ -241,7 +271,7 @@ class _Rollout:
                 turn = _turn(step, reply)
                 await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
                 conversation.add_turn(turn)
-                setting.on_turn(turn)
+                context.watch(TurnCommitted(self._key, turn))
             else:
                 conversation.add_call(await self._run(step, photo))
         return Outcome(None, None)
@@ -249,14 +279,14 @@ class _Rollout:
     async def fail(self, reason: str) -> Outcome:
         """Close the trace as failed."""
         closing = Closing("failed", reason)
-        limit = self._setting.turn_limit
+        limit = self._context.turn_limit
         await self._journal.close(closing, turn_limit=limit, final_response=None)
         return Outcome(closing, None)
 
     async def fail_for(self, error: Exception) -> Outcome:
-        """Close the trace for an error nobody thought of.
+        """Close the trace for an unexpected error.
 
-        Whatever one photo or response brings about must not end the traces beside it.
+        An odd photo or response must not end the traces that are played beside it.
         """
         await self.record_failure("internal", f"{type(error).__name__}: {error}")
         return await self.fail("internal")
@@ -264,7 +294,7 @@ class _Rollout:
     async def record_failure(
         self, error_class: str, message: str, *, turn: int = 0, error: TeacherError | None = None
     ) -> None:
-        """Record a failed attempt; turn 0 where it was not about a request."""
+        """Record a failed attempt; turn 0 where no request failed."""
         attempt = FailedAttempt(
             turn=turn,
             error_class=error_class,
@@ -273,12 +303,12 @@ class _Rollout:
             usage_json=error.usage_json if error else None,
         )
         await self._journal.record_failure(attempt)
-        self._setting.on_failure(attempt)
+        self._context.watch(RequestFailed(self._key, attempt))
 
     async def _close(self, closing: Closing, conversation: Conversation) -> Outcome:
         reward = await self._journal.close(
             closing,
-            turn_limit=self._setting.turn_limit,
+            turn_limit=self._context.turn_limit,
             final_response=conversation.turns[-1].response,
         )
         return Outcome(closing, reward)
@@ -286,22 +316,22 @@ class _Rollout:
     async def _ask(self, step: Ask) -> Reply | None:
         """The reply, after as many attempts as are allowed; None when the run is stopping.
 
-        Raises TeacherError where the attempts are used up or it makes no sense
-        to try again.
+        Raises TeacherError where the attempts are used up or another attempt
+        cannot fare better.
         """
-        # Messages already written in wire form are not written again: they only grow in number.
+        # A conversation only grows, so only its new messages are written in wire form.
         for message in step.messages[len(self._wire) :]:
             self._wire.append(message.wire(self._urls))
-        # Every image so far is in a message by now; several messages may show the same one.
+        # Forgotten only now: several of the new messages may show the same image.
         self._urls.clear()
-        body = self._setting.writer.body(self._wire)
-        patience, pace = self._setting.patience, self._setting.pace
+        body = self._context.writer.body(self._wire)
+        policy, pace = self._context.retry_policy, self._context.pace
         tries = failures = 0
         while True:
             try:
                 async with pace.request(expected_tokens=self._last_tokens) as request:
                     try:
-                        reply = await self._setting.teacher.ask(body)
+                        reply = await self._context.teacher.ask(body)
                     except TeacherError as error:
                         request.failed(error.error_class, str(error))
                         raise
@@ -312,43 +342,47 @@ class _Rollout:
                 return None
             except TeacherError as error:
                 tries += 1
-                # While the teacher fails everyone, no trace is to blame.
+                # While the teacher fails every request, the trace is not to blame: counting
+                # the failures would close all traces in flight as failed.
                 if not (pace.failing and error.error_class in _OUTAGE):
                     failures += 1
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
                 )
                 final = isinstance(error, TeacherUnusable) or error.error_class == "refused"
-                if final or failures >= patience.max_attempts:
+                if final or failures >= policy.max_attempts:
                     raise
-                async with self._setting.park():
-                    seconds = patience.wait(tries, error.retry_after)
+                # The seat is released for the wait: a trace that a server told to come back in
+                # minutes would otherwise keep others from being played.
+                async with self._context.park():
+                    seconds = policy.wait(tries, error.retry_after)
                     if await self._stopped_within(seconds):
                         return None
 
     async def _run(self, step: Run, photo: bytes) -> ToolCall:
         def run() -> ToolCall:
-            call, image = self._setting.bench.run(step, self._setting.recipe, photo)
+            call, image = self._context.bench.run(step, self._context.recipe, photo)
             if image is not None:
                 self._urls[image.sha256] = data_url(image)
             return call
 
         call = await self._work(run)
         if call.error_kind == TOOL_CRASH:
-            # The teacher is told and goes on; who runs this should see it among the failures.
+            # The teacher reads that the tool failed and goes on. Whoever runs this has to see
+            # it too, so it also counts among the failures.
             await self.record_failure(
                 TOOL_CRASH, f"{call.name}: {call.observation}", turn=step.turn
             )
         await self._journal.record_call(call)
-        self._setting.on_call(call)
+        self._context.watch(CallCommitted(self._key, call))
         return call
 
     async def _work(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._setting.executor, work)
+        return await asyncio.get_running_loop().run_in_executor(self._context.executor, work)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._setting.stopping.wait(), seconds)
+            await asyncio.wait_for(self._context.stopping.wait(), seconds)
         except TimeoutError:
             return False
         return True

@@ -1,13 +1,12 @@
-"""Plays many rollouts at a time: a seat for each trace that is missing, until none is."""
+"""Plays many rollouts at a time: each lacking trace gets a seat, until none is lacking."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,29 @@ from geostore.conversation.recipe import recipe_hash
 from geostore.conversation.toolbench import ToolBench
 from geostore.costs.budget import Budget
 from geostore.costs.prices import Prices
-from geostore.errors import ClaimLost, StoreError, TeacherUnusable
-from geostore.generate.events import Gauges, TraceEnd, Watcher
+from geostore.errors import ClaimLost, GaveUp, StoreError, TeacherUnusable
+from geostore.generate.events import (
+    AskingEnded,
+    AskingStarted,
+    CallCommitted,
+    Event,
+    Gauges,
+    Noticed,
+    RequestFailed,
+    Ticked,
+    TraceEnded,
+    TurnCommitted,
+    Watcher,
+)
 from geostore.generate.journal import Journal, TraceJournal
-from geostore.generate.pending import CLAIM_SECONDS, MissingTraces
-from geostore.generate.plan import Plan, Tally
-from geostore.generate.rollout import Asks, Setting, play
+from geostore.generate.pending import CLAIM_SECONDS, PendingTraces
+from geostore.generate.plan import Plan, RunResult
+from geostore.generate.rollout import RunContext, TeacherClient, play
 from geostore.generate.signals import stopped_by_signals
-from geostore.pace import GaveUp, Pace, PaceLimits
-from geostore.records import FailedAttempt, Recipe, TraceKey, Turn
+from geostore.pace import Pace
+from geostore.records import Recipe, TraceKey
+from geostore.sampling.drawing import Drawing, FixedDrawing
+from geostore.sampling.orders import Candidates
 from geostore.store import ClaimedTrace, Store
 from geostore.store.runs import start_run
 from geostore.tools.frames import FrameAlarm
@@ -33,32 +46,45 @@ from geostore.tools.frames import FrameAlarm
 if TYPE_CHECKING:
     from geostore.dataset import PhotoDataset
 
-_MOST_PARKED = 4
-"""Traces that may wait to try again, for each seat."""
+_RENEWALS_PER_CLAIM = 4
+"""A renewal can fail or come late, where the disk is full or the process is held up; the claim
+then still lasts until one of the next renewals."""
+
+_PARKED_PER_SEAT = 4
+"""Traces that may wait to retry, for each seat: what is parked stays in memory."""
 
 _TICK_SECONDS = 0.5
 
 
-async def generate(
+def draw_in_order(drawable: Candidates) -> Drawing:
+    """Draw the candidates in the order they have."""
+    return FixedDrawing(drawable.indices)
+
+
+async def play_run(
     *,
     dataset: PhotoDataset,
     store: Store,
     recipe: Recipe,
     plan: Plan,
-    teacher: Asks,
+    teacher: TeacherClient,
     arguments: dict[str, Any],
-    watcher: Watcher,
+    watchers: Sequence[Watcher] = (),
     prices: Prices | None = None,
     budget: Budget | None = None,
-) -> Tally:
-    """Play what is missing of a plan, as far as a budget goes; what it did.
+    whole_traces: bool = False,
+    start_drawing: Callable[[Candidates], Drawing] = draw_in_order,
+) -> RunResult:
+    """Play what is lacking of a plan, as far as a budget goes.
 
-    arguments: of the run, for its row; no secret. prices: for who watches.
+    arguments: of the run, for its row; no secret. prices: of the model, for who
+    watches. whole_traces: `TraceEnded` carries the whole trace, read from the store.
+    start_drawing: decides by results which rows come next; by default the plan's order does.
     The first SIGINT or SIGTERM lets the requests in flight finish and commits
     them, the second drops them; either way the run ends as a run, and
-    `Tally.stopped` is set.
-    Raises TeacherUnusable where no request can succeed, StoreError where the
-    store cannot be written; what was committed stays.
+    `RunResult.stopped` is set.
+    Raises TeacherUnusable where no request can succeed, GaveUp where none has for
+    too long, StoreError where the store cannot be written; what was committed stays.
     """
     with Journal(store) as journal, ThreadPoolExecutor(_worker_threads()) as executor:
         run_id = await journal.commit(partial(start_run, arguments=arguments))
@@ -68,19 +94,21 @@ async def generate(
             recipe=recipe,
             plan=plan,
             teacher=teacher,
-            watcher=watcher,
+            watchers=watchers,
             executor=executor,
             run_id=run_id,
             prices=prices,
             budget=budget,
+            whole_traces=whole_traces,
+            start_drawing=start_drawing,
         )
         outcome = "stopped: error"
         try:
-            tally = await run.play_all()
-            outcome = "interrupted" if tally.stopped else "done"
-            if tally.paused:
+            result = await run.play_all()
+            outcome = "interrupted" if result.stopped else "done"
+            if result.paused:
                 outcome = "stopped: budget"
-            return tally
+            return result
         except TeacherUnusable:
             outcome = "stopped: teacher unusable"
             raise
@@ -88,7 +116,7 @@ async def generate(
             outcome = "stopped: gave up"
             raise
         finally:
-            # Where the store itself has failed, its error is the one to be seen.
+            # Where the store itself failed, this fails too, and would hide the first error.
             with suppress(Exception):
                 await journal.commit(lambda s: s.runs.end_run(run_id, outcome))
 
@@ -103,12 +131,14 @@ class _Run:
         journal: Journal,
         recipe: Recipe,
         plan: Plan,
-        teacher: Asks,
-        watcher: Watcher,
+        teacher: TeacherClient,
+        watchers: Sequence[Watcher],
         executor: ThreadPoolExecutor,
         run_id: int,
         prices: Prices | None,
         budget: Budget | None,
+        whole_traces: bool,
+        start_drawing: Callable[[Candidates], Drawing],
     ) -> None:
         self.dataset = dataset
         self.prices = prices
@@ -116,23 +146,28 @@ class _Run:
         self.journal = journal
         self.recipe = recipe
         self.plan = plan
-        self.watcher = watcher
-        self.executor = executor
+        self.watchers = watchers
         self.run_id = run_id
+        self.whole_traces = whole_traces
         self.stopping = asyncio.Event()
-        self.tally = Tally()
-        self.seats = asyncio.Semaphore(plan.concurrency)
+        self.result = RunResult()
+        self.seats = asyncio.Semaphore(plan.pace.ceiling)
         self.parked = 0
-        self.pace = Pace(
-            PaceLimits(
-                ceiling=plan.concurrency,
-                rpm=plan.rpm,
-                tpm=plan.tpm,
-                give_up_after=plan.give_up_after,
-            ),
-            notice=watcher.notice,
+        self.pace = Pace(plan.pace, notice=self._notice)
+        self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
+        self.pending = PendingTraces(
+            dataset=dataset,
+            journal=journal,
+            executor=executor,
+            plan=plan,
+            recipe_sha256=recipe_hash(recipe),
+            run_id=run_id,
+            result=self.result,
+            stopping=self.stopping,
+            watch=self._watch,
+            start_drawing=start_drawing,
         )
-        self.setting = Setting(
+        self.context = RunContext(
             recipe=recipe,
             writer=RequestWriter(recipe),
             teacher=teacher,
@@ -142,53 +177,48 @@ class _Run:
             executor=executor,
             turn_limit=plan.turn_limit,
             go_on=bool(plan.retry),
-            patience=plan.patience,
+            retry_policy=plan.retry_policy,
             stopping=self.stopping,
-            on_turn=lambda turn: None,
-            on_call=FrameAlarm(recipe.bbox_frame, notice=watcher.notice).add,
-            on_failure=lambda attempt: None,
+            watch=self._watch,
         )
 
-    async def play_all(self) -> Tally:
+    async def play_all(self) -> RunResult:
         dataset_id, recipe_id = await self.journal.commit(
             lambda s: (s.samples.put_dataset(self.dataset.facts), s.recipes.put_recipe(self.recipe))
         )
-        missing = MissingTraces(
-            dataset=self.dataset,
-            journal=self.journal,
-            executor=self.executor,
-            plan=self.plan,
-            recipe_sha256=recipe_hash(self.recipe),
-            run_id=self.run_id,
-            tally=self.tally,
-            stopping=self.stopping,
-            watcher=self.watcher,
-        )
-        work = missing.claimed(dataset_id, recipe_id)
-        self.watcher.started(Gauges(self.pace, self.plan.concurrency, self.prices, self.budget))
+        self._watch(AskingStarted(self._gauges()))
+        # The budget may be used up by earlier runs.
         self._heed_budget()
+        try:
+            await self._play_until_stopped(dataset_id, recipe_id)
+        finally:
+            self._watch(AskingEnded(self._gauges()))
+        self.result.stopped = self.stopping.is_set()
+        return self.result
+
+    async def _play_until_stopped(self, dataset_id: int, recipe_id: int) -> None:
         with stopped_by_signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
             beside = [
                 asyncio.create_task(self._renew_claims()),
                 asyncio.create_task(self._tick()),
             ]
             try:
-                await self._seat_all(work)
+                await self._seat_all(self.pending.claimed(dataset_id, recipe_id))
             except asyncio.CancelledError:
-                # The second signal cancels this task, which has then done its part.
+                # The second signal cancels this task only to drop the requests in flight; the
+                # run still has to end as a run.
                 if not self.stopping.is_set():
                     raise
             finally:
                 for task in beside:
                     task.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
-        self.tally.stopped = self.stopping.is_set()
-        return self.tally
 
     async def _seat_all(self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]) -> None:
         """Play each trace as a seat becomes free; the first error ends them all and is raised.
 
-        Requests in flight together fail together, and one sentence is enough.
+        Requests that are in flight together mostly fail for the same reason, so only
+        the first error is raised.
         """
 
         async def seated(key: TraceKey, claimed: ClaimedTrace) -> None:
@@ -206,7 +236,8 @@ class _Run:
                         item = await anext(work, None)
                     finally:
                         if item is None:
-                            self.seats.release()  # who is parked still needs it to end
+                            # A parked trace needs this seat to come to its end.
+                            self.seats.release()
                     if item is None:
                         return
                     group.create_task(seated(*item))
@@ -218,9 +249,10 @@ class _Run:
     async def _park(self) -> AsyncIterator[None]:
         """While inside, another trace may have this one's seat.
 
-        Bounded: what is parked stays in memory and will want to be seated again.
+        With enough traces parked, the trace keeps its seat: each parked one stays in
+        memory and needs a seat again.
         """
-        if self.parked >= _MOST_PARKED * self.plan.concurrency:
+        if self.parked >= _PARKED_PER_SEAT * self.plan.pace.ceiling:
             yield
             return
         self.parked += 1
@@ -233,15 +265,11 @@ class _Run:
 
     async def _play_one(self, key: TraceKey, claimed: ClaimedTrace) -> None:
         assert claimed.sample.photo is not None
-        setting = replace(
-            self.setting,
-            on_turn=partial(self._on_turn, key),
-            on_failure=partial(self._on_failure, key),
-        )
         try:
             outcome = await play(
-                setting,
+                self.context,
                 TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
+                key,
                 load_photo=partial(
                     checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
                 ),
@@ -250,62 +278,76 @@ class _Run:
                 calls=claimed.calls,
             )
         except ClaimLost:
-            # This process was held up for longer than its claim; the trace goes on elsewhere.
-            self.tally.elsewhere += 1
+            # This process was held up for longer than its claim; another plays the trace now.
+            self.result.elsewhere += 1
             return
         if outcome.closing is None:
-            self.tally.interrupted += 1
+            self.result.interrupted += 1
             return
-        self.tally.closed[outcome.closing.status] += 1
-        stored = None
-        if self.watcher.wants_traces:
-            stored = await self.journal.commit(lambda s: s.traces.get_trace(claimed.trace_id))
-        end = TraceEnd(key, claimed.sample, outcome.closing, outcome.reward)
-        self.watcher.trace_ended(end, stored)
+        self.result.closed[outcome.closing.status] += 1
+        self.pending.feed(key.sample_index, outcome.closing, outcome.reward)
+        trace = None
+        if self.whole_traces:
+            trace = await self.journal.commit(lambda s: s.traces.get_trace(claimed.trace_id))
+        self._watch(TraceEnded(key, claimed.sample, outcome.closing, outcome.reward, trace))
 
     async def _renew_claims(self) -> None:
         while True:
-            await asyncio.sleep(CLAIM_SECONDS / 4)
+            await asyncio.sleep(CLAIM_SECONDS / _RENEWALS_PER_CLAIM)
             try:
                 await self.journal.commit(
                     lambda s: s.claims.renew_claims(self.run_id, seconds=CLAIM_SECONDS)
                 )
             except StoreError as error:
-                # A claim lasts several renewals, so that one may fail.
-                self.watcher.notice(f"claims were not renewed: {error}")
+                self._notice(f"claims were not renewed: {error}")
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            self.watcher.tick()
+            self._watch(Ticked(self._gauges()))
 
-    def _on_turn(self, key: TraceKey, turn: Turn) -> None:
-        self.watcher.turn(key, turn)
-        if self.budget is not None:
-            self.budget.add_turn(turn)
-            self._heed_budget()
+    def _gauges(self) -> Gauges:
+        return Gauges(
+            in_flight=self.pace.in_flight,
+            level=self.pace.level,
+            ceiling=self.plan.pace.ceiling,
+            paused=self.pace.broken,
+            prices=self.prices,
+            budget=self.budget.use if self.budget else None,
+        )
 
-    def _on_failure(self, key: TraceKey, attempt: FailedAttempt) -> None:
-        self.watcher.failure(key, attempt)
-        if self.budget is not None:
-            self.budget.add_failure(attempt)
-            self._heed_budget()
+    def _watch(self, event: Event) -> None:
+        """Give an event to each watcher, and count what the run itself has to heed."""
+        for watcher in self.watchers:
+            watcher.watch(event)
+        match event:
+            case CallCommitted():
+                self.frame_alarm.add(event.call)
+            case TurnCommitted() if self.budget is not None:
+                self.budget.add_turn(event.turn)
+                self._heed_budget()
+            case RequestFailed() if self.budget is not None:
+                self.budget.add_failure(event.attempt)
+                self._heed_budget()
+            case _:
+                pass
+
+    def _notice(self, message: str) -> None:
+        self._watch(Noticed(message))
 
     def _heed_budget(self) -> None:
         """Ask for nothing more once the budget is used up; what is in flight is paid for."""
-        if self.budget is not None and self.tally.paused is None:
-            self.tally.paused = self.budget.reached
-            if self.tally.paused is not None:
+        if self.budget is not None and self.result.paused is None:
+            self.result.paused = self.budget.reached
+            if self.result.paused is not None:
                 self.stopping.set()
                 self.pace.stop()
-                self.watcher.notice(self.tally.paused)
+                self._notice(self.result.paused)
 
     def _stop(self) -> None:
         self.stopping.set()
         self.pace.stop()
-        self.watcher.notice(
-            "stopping: requests in flight are waited for and stored; once more drops them"
-        )
+        self._notice("stopping: requests in flight are waited for and stored; once more drops them")
 
 
 def _worker_threads() -> int:

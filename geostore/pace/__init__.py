@@ -24,6 +24,6 @@ it is time to give up.
 """
 
 from geostore.pace.limits import PaceLimits
-from geostore.pace.queue import GaveUp, Pace, PacedRequest, Stopped
+from geostore.pace.queue import Pace, PacedRequest
 
-__all__ = ["GaveUp", "Pace", "PaceLimits", "PacedRequest", "Stopped"]
+__all__ = ["Pace", "PaceLimits", "PacedRequest"]

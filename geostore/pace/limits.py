@@ -10,23 +10,29 @@ from dataclasses import dataclass
 class PaceLimits:
     """How fast a run may go, and when it takes the teacher to be down.
 
-    ceiling: requests in flight at most. rpm, tpm: requests and tokens a minute;
-    None: no limit.
-    break_after_seconds, break_after_failures: the breaker opens when at least so
-    many requests in a row failed, over at least that time.
-    probe_seconds: from the opening to the first probe; doubles from probe to
-    probe up to two minutes. give_up_after: seconds with the breaker open, after
-    which nothing more is tried; None: never.
     Raises ValueError for a value that is out of range.
     """
 
-    ceiling: int
+    ceiling: int = 16
+    """Requests in flight at most; at least 1."""
+
     rpm: float | None = None
+    """Requests a minute at most; None: no limit."""
+
     tpm: float | None = None
+    """Tokens a minute at most, in and out together; None: no limit."""
+
     break_after_seconds: float = 30.0
+    """The breaker opens when requests have failed in a row for at least this long ..."""
+
     break_after_failures: int = 10
+    """... and at least so many of them."""
+
     probe_seconds: float = 15.0
+    """From the opening to the first probe; doubles from probe to probe up to two minutes."""
+
     give_up_after: float | None = None
+    """Seconds with the breaker open after which the run ends; None: never."""
 
     def __post_init__(self) -> None:
         for name in ("ceiling", "rpm", "tpm", "break_after_failures", "probe_seconds"):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from geostore.errors import GeostoreError
+from geostore.errors import GaveUp, GeostoreError, Stopped
 from geostore.pace.breaker import Breaker
 from geostore.pace.bucket import Bucket
 from geostore.pace.level import Level
@@ -32,14 +32,6 @@ _NEWEST_SHARE = 0.1
 
 _SHORTEST_TIMER = 0.001
 """Seconds; a timer may fire a hair early, and must not then be set to no time at all."""
-
-
-class GaveUp(GeostoreError):
-    """No request has succeeded for as long as the run was willing to wait."""
-
-
-class Stopped(GeostoreError):
-    """`Pace.stop` was called: nothing more is to be sent."""
 
 
 class PacedRequest:

@@ -220,8 +220,8 @@ def _left(row: Mapping[str, Any], elapsed: float) -> float | None:
 
 def _limits(row: Mapping[str, Any]) -> dict[str, Any]:
     """The limits that a run was given, by their names among its arguments."""
-    arguments = json.loads(row["arguments"])
-    return {name: arguments[name] for name in _LIMITS if arguments.get(name) is not None}
+    budget = json.loads(row["arguments"]).get("budget", {})
+    return {name: budget[name] for name in _LIMITS if budget.get(name) is not None}
 
 
 def _seconds(moment: str) -> float:

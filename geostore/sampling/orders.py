@@ -1,8 +1,9 @@
 """Chooses which rows are drawn, and in which order, from coordinates and scores alone.
 
-Everything here works on whole columns as arrays, never on rows and never on
-photos, so 1.4 million rows are a matter of a fraction of a second. A row is always named by
-its number in the dataset as saved; nothing is sorted or counted again.
+Everything here works on whole columns as arrays, never on single rows and never
+on photos, so 1.4 million rows take a fraction of a second. A row is always named
+by its number in the dataset as saved; the dataset itself is never sorted or
+filtered.
 """
 
 from __future__ import annotations
@@ -36,20 +37,23 @@ _GOLDEN = 0x9E3779B97F4A7C15
 class Draw:
     """Which rows are wanted, and in which order.
 
-    order: ``dataset`` as saved; ``hardest`` lowest locatability first;
-        ``easiest`` highest first (rows without a score come last in both);
-        ``random`` by `seed`.
-    min_locatability, max_locatability: the half-open range ``[min, max)``, so
-        that stages such as 0-0.2 and 0.2-0.4 share no row. With either bound,
-        rows without a score are left out.
-
-    Raises DatasetError when no row could ever be in the range.
+    The range of locatability is half-open, ``[min, max)``, so that stages such as
+    0-0.2 and 0.2-0.4 share no row. With either bound, rows without a score are
+    left out. Raises DatasetError when no row could ever be in the range.
     """
 
     order: Order = "dataset"
+    """``dataset``: as saved; ``hardest``: lowest locatability first; ``easiest``: highest first
+    (rows without a score come last in both); ``random``: shuffled by `seed`."""
+
     seed: int = 0
+    """Of the random order; the other orders ignore it."""
+
     min_locatability: float | None = None
+    """The lowest score that is drawn; None: no bound."""
+
     max_locatability: float | None = None
+    """Scores below this are drawn, and not this score itself; None: no bound."""
 
     def __post_init__(self) -> None:
         if self.order not in get_args(Order):
@@ -74,19 +78,23 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """The rows that can be drawn, and those that cannot.
-
-    indices: row numbers as saved on disk, int64, in drawing order.
-    skipped: reason to ascending row numbers, every reason present. A row stands
-        under its first reason only: ``missing``, ``out_of_range``,
-        ``null_island``, ``unscored``.
-    below_range, above_range: how many usable rows the locatability range left out.
-    """
+    """The rows that can be drawn, and those that cannot."""
 
     indices: Rows
+    """Row numbers as saved on disk, int64, in drawing order."""
+
     skipped: dict[SkipReason, Rows]
+    """Reason to ascending row numbers, every reason present.
+
+    A row stands under its first reason only: ``missing``, ``out_of_range``,
+    ``null_island``, ``unscored``.
+    """
+
     below_range: int = 0
+    """Usable rows whose score is below the range."""
+
     above_range: int = 0
+    """Usable rows whose score is at or above the range's maximum."""
 
 
 def candidates(lat: Floats, lon: Floats, locatability: Floats | None, draw: Draw) -> Candidates:
@@ -138,24 +146,25 @@ def candidates(lat: Floats, lon: Floats, locatability: Floats | None, draw: Draw
     )
 
 
-def describe_skipped(found: Candidates, limit: int = 5) -> list[str]:
+def describe_skipped(drawable: Candidates, limit: int = 5) -> list[str]:
     """One sentence per reason that left rows out, naming at most `limit` rows of each."""
     sentences = []
     for reason, (one, many) in _SENTENCES.items():
-        rows = found.skipped[reason]
+        rows = drawable.skipped[reason]
         if not rows.size:
             continue
-        named = ", ".join(str(row) for row in rows[:limit])
+        first = ", ".join(str(row) for row in rows[:limit])
         rest = f" and {rows.size - limit:,} more" if rows.size > limit else ""
         if rows.size == 1:
-            sentences.append(f"1 row {one} and is skipped: {named}.")
+            sentences.append(f"1 row {one} and is skipped: {first}.")
         else:
-            sentences.append(f"{rows.size:,} rows {many} and are skipped: {named}{rest}.")
-    outside = found.below_range + found.above_range
+            sentences.append(f"{rows.size:,} rows {many} and are skipped: {first}{rest}.")
+    below, above = drawable.below_range, drawable.above_range
+    outside = below + above
     if outside:
         sentences.append(
             f"{outside:,} {'row lies' if outside == 1 else 'rows lie'} outside the locatability "
-            f"range: {found.below_range:,} below it, {found.above_range:,} at or above its maximum."
+            f"range: {below:,} below it, {above:,} at or above its maximum."
         )
     return sentences
 
@@ -163,21 +172,21 @@ def describe_skipped(found: Candidates, limit: int = 5) -> list[str]:
 def _shuffle_keys(rows: Rows, *, seed: int) -> npt.NDArray[np.uint64]:
     """A key per row that depends on nothing but the row's number and the seed.
 
-    It is the output of SplitMix64 at position `rows`, started from the mixed
-    seed: different rows never share a key, because each of its steps can be
+    The key is the output of SplitMix64 at position `rows`, started from the mixed
+    seed. Different rows never share a key, because each of its steps can be
     undone. A generator's permutation was rejected: it changes altogether when
     one row more or less takes part, and numpy does not promise to keep it.
 
     Source: Steele, Lea, Flood (2014), "Fast splittable pseudorandom number
     generators", with the constants of Vigna's splitmix64.c.
     """
-    # Mixed once, or the streams of neighbouring seeds would be shifts of each other.
+    # Without mixing the seed, the streams of neighbouring seeds would be shifts of each other.
     start = _mix(np.array([seed & _MASK], dtype=np.uint64))
     return _mix(start + (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN))
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    # Products of uint64 arrays wrap around silently, which is the point.
+    # Products of uint64 arrays wrap around silently; SplitMix64 counts on it.
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from geostore.costs.prices import Prices, Usage
+from geostore.costs.prices import Prices
+from geostore.costs.usage import Usage
 from geostore.store.db import Db, utc_now
 
 

@@ -176,7 +176,7 @@ select
   r.ended_at,
   r.outcome,
   greatest(k.last_at, f.last_at) as last_at,
-  coalesce(c.model, r.arguments ->> '$.model') as model,
+  coalesce(c.model, r.arguments ->> '$.teacher.model') as model,
   left(c.sha256, 8) as recipe,
   if(
     r.num_samples is null and r.in_range,

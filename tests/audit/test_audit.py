@@ -21,7 +21,6 @@ from geostore.audit.countries import known_country, nearest_km
 from geostore.audit.leaks import OWN_WORDS, coordinates_in, file_name_in, name_in, place_names
 from geostore.audit.run import run_checks
 from geostore.audit.wording import loop_in
-from geostore.conversation.recipe import make_recipe
 from geostore.errors import ExportError
 from geostore.export import Filter, export
 from geostore.query.reader import run_query
@@ -40,6 +39,7 @@ from tests.builders import (
     StoreBuilder,
     make_dataset,
     native,
+    recipe_of,
 )
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import geostore
@@ -454,7 +454,7 @@ def test_every_word_that_the_tools_say_of_any_photo_is_known(builder: StoreBuild
         text_call(ENHANCE, {}),
         text_call(ENHANCE, {"contrast": 99}),
     ]
-    every_tool = make_recipe(model="m", extra_tools=[ENHANCE])
+    every_tool = recipe_of(model="m", extra_tools=(ENHANCE,))
     pixel = replace(every_tool, bbox_frame="pixel")
     for number, recipe in enumerate((every_tool, pixel)):
         script = ["".join(calls[at : at + 4]) for at in range(0, len(calls), 3)]

@@ -12,19 +12,15 @@ from hypothesis import strategies as st
 
 from geostore.conversation.machine import Ask, Conversation, Run
 from geostore.conversation.messages import LAST_TURN, RequestWriter, data_url
-from geostore.conversation.recipe import make_recipe
 from geostore.conversation.toolbench import ToolBench
 from geostore.imaging import prepare_photo
 from geostore.records import Closing, Recipe, ToolCall, Turn
+from tests.builders import recipe_of
 from tests.conftest import photo_bytes
 from tests.minds import ROTATE, ZOOM, answer, text_call
 
 PHOTO = photo_bytes(1)
 BENCH = ToolBench()
-
-
-def recipe_of(**options: object) -> Recipe:
-    return make_recipe(model="test", **options)  # type: ignore[arg-type]
 
 
 def turn_of(ask: Ask, response: str, **fields: object) -> Turn:

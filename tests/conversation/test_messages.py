@@ -22,10 +22,10 @@ from geostore.conversation.messages import (
     split_reasoning,
     written_calls,
 )
-from geostore.conversation.recipe import make_recipe
 from geostore.conversation.toolbench import ToolBench
 from geostore.identity import content_hash, sha256_hex
 from geostore.records import ImageFacts, Recipe, ToolCall, Turn
+from tests.builders import recipe_of
 from tests.conftest import photo_bytes
 from tests.minds import ZOOM
 
@@ -36,7 +36,7 @@ TURN = Turn(1, "see", None, None, None, "stop", 10, "00" * 32)
 
 
 def recipe(**options: Any) -> Recipe:
-    return make_recipe(**{"model": "test", **options})
+    return recipe_of(**options)
 
 
 def call(index: int = 0, *, image: ImageFacts | None = IMAGE) -> ToolCall:

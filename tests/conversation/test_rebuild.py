@@ -30,6 +30,7 @@ from geostore.identity import canonical_json, sha256_hex
 from geostore.imaging import prepare_photo
 from geostore.records import Closing, Recipe, StoredTrace, ToolCall, TraceKey, Turn
 from geostore.store import Store
+from tests.builders import recipe_of
 from tests.conftest import photo_bytes
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import run
@@ -228,7 +229,7 @@ def test_rows_give_every_request_again_and_every_image_in_it(
     any_trace: StoredTrace,
 ) -> None:
     """Played under one turn limit after another, each time from rows, as runs after runs do."""
-    recipe = make_recipe(model="test", **options)
+    recipe = recipe_of(**options)
     writer = RequestWriter(recipe)
     photo = prepare_photo(PHOTO, recipe.limits)
     turns: list[Turn] = []

@@ -22,6 +22,7 @@ from geostore.conversation.recipe import (
 from geostore.errors import RecipeError
 from geostore.imaging import fit_size
 from geostore.records import ImageLimits, Recipe
+from tests.builders import recipe_of
 
 RECIPE = make_recipe(model="test")
 OTHER: dict[str, Any] = {
@@ -68,7 +69,7 @@ def test_what_a_model_is_asked_by_default_does_not_drift(
     options: dict[str, Any], sha256: str
 ) -> None:
     """Prompts, schemas and limits of the usual recipes, as stores already hold them."""
-    assert recipe_hash(make_recipe(**options)).startswith(sha256)
+    assert recipe_hash(recipe_of(**options)).startswith(sha256)
 
 
 PIXEL_28, PIXEL_1 = ("pixel", "text", 28), ("pixel", "native", 1)
@@ -146,39 +147,39 @@ def test_images_are_sent_so_that_the_server_leaves_them_as_they_are(
 
 
 def test_what_is_chosen_overrides_the_name() -> None:
-    made = make_recipe(model="gpt-4o", protocol="text", bbox_frame="norm1000")
+    made = recipe_of(model="gpt-4o", protocol="text", bbox_frame="norm1000")
     assert (made.protocol, made.bbox_frame) == ("text", "norm1000")
-    forced = make_recipe(model="qwen3-vl", bbox_frame="pixel").limits
+    forced = recipe_of(model="qwen3-vl", bbox_frame="pixel").limits
     assert (forced.factor, forced.min_pixels, forced.min_side) == (32, 256 * 256, 32)
-    relative = make_recipe(model="gpt-4o", bbox_frame="norm1000").limits
+    relative = recipe_of(model="gpt-4o", bbox_frame="norm1000").limits
     assert relative.max_side is None, "the server may reduce it: nothing is told in its pixels"
 
 
 def test_a_model_under_another_name_can_be_given_what_its_server_does() -> None:
-    alias = make_recipe(
+    alias = recipe_of(
         model="teacher", bbox_frame="pixel", protocol="text", image_multiple=28, zoom_side=600
     )
-    named = make_recipe(model="Qwen2.5-VL-7B", zoom_side=600)
+    named = recipe_of(model="Qwen2.5-VL-7B", zoom_side=600)
     assert replace(alias, model=named.model) == named
     assert named.limits.zoom_side == 600
 
 
 @pytest.mark.parametrize("frame", sorted(FRAME_SENTENCES))
 def test_the_prompt_tells_the_frame_and_the_size(frame: Any) -> None:
-    made = make_recipe(model="test", bbox_frame=frame)
+    made = recipe_of(model="test", bbox_frame=frame)
     assert FRAME_SENTENCES[frame] in made.user_prompt
     assert PHOTO_SIZE in made.user_prompt
     assert sum(sentence in made.user_prompt for sentence in FRAME_SENTENCES.values()) == 1
 
 
 def test_without_tools_frame_and_protocol_make_no_second_recipe() -> None:
-    one = make_recipe(model="test", tools=False, protocol="native", bbox_frame="pixel")
-    assert one == make_recipe(model="test", tools=False)
+    one = recipe_of(model="test", tools=False, protocol="native", bbox_frame="pixel")
+    assert one == recipe_of(model="test", tools=False)
     assert tool_names(one) == ()
 
 
 def test_the_prompt_asks_for_the_form_that_the_parser_likes_best() -> None:
-    for made in (RECIPE, make_recipe(model="test", tools=False)):
+    for made in (RECIPE, recipe_of(model="test", tools=False)):
         assert "<answer>\\boxed{latitude, longitude}</answer>" in made.user_prompt
 
 
@@ -202,7 +203,7 @@ def test_what_makes_no_sense_is_refused_with_what_to_do(
     options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RecipeError, match=words):
-        make_recipe(**{"model": "test", **options})
+        recipe_of(**options)
 
 
 def qwens_rule(size: tuple[int, int], *, factor: int, least: int) -> tuple[int, int]:
@@ -235,7 +236,7 @@ def test_in_pixel_frames_a_server_leaves_every_image_as_it_was_sent(
 ) -> None:
     """So the frame told, the frame sent and the frame seen are one, for photos and for zooms."""
     assume(max(width, height) <= 100 * min(width, height))
-    limits = make_recipe(model=model, bbox_frame="pixel").limits
+    limits = recipe_of(model=model, bbox_frame="pixel").limits
     side = max(limits.zoom_side, limits.min_side) if zoomed else limits.min_side
     sent = fit_size(width, height, limits, enlarge_short_side=side)
     assert SERVERS[model](sent) == sent

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from geostore.costs.budget import Budget
-from geostore.costs.prices import PriceError, Prices, Usage
+from geostore.costs.budget import Budget, BudgetLimits
+from geostore.costs.prices import Prices
+from geostore.costs.usage import Usage
+from geostore.errors import PriceError
 from geostore.generate.request import open_budget
 from geostore.records import FailedAttempt
 from geostore.store import ClaimedTrace, Store
@@ -24,12 +27,12 @@ UNBILLED = FailedAttempt(1, "rate_limit", "slow down", 429)
 
 
 def test_nothing_is_limited_without_a_limit() -> None:
-    budget = Budget(model="m", prices=PRICES, spent=Usage(10**12, 10**12, 0, 2 * 10**12))
+    budget = Budget("m", BudgetLimits(), prices=PRICES, spent=Usage(10**12, 10**12, 0, 2 * 10**12))
     assert budget.reached is None
 
 
 def test_a_limit_is_reached_when_it_is_spent_and_not_before() -> None:
-    budget = Budget(model="m", max_total_tokens=240)
+    budget = Budget("m", BudgetLimits(max_total_tokens=240))
     budget.add_turn(replace(PAID, prompt_tokens=99, total_tokens=119))
     budget.add_turn(PAID)
     assert (budget.spent_tokens, budget.reached) == (239, None)
@@ -39,7 +42,7 @@ def test_a_limit_is_reached_when_it_is_spent_and_not_before() -> None:
 
 
 def test_billed_failures_count_and_others_do_not() -> None:
-    budget = Budget(model="m", max_total_tokens=1000, prices=PRICES)
+    budget = Budget("m", BudgetLimits(max_total_tokens=1000), prices=PRICES)
     budget.add_failure(UNBILLED)
     assert budget.spent == Usage()
     budget.add_failure(BILLED)
@@ -48,13 +51,13 @@ def test_billed_failures_count_and_others_do_not() -> None:
 
 
 def test_the_sentence_says_which_limit_how_much_and_how_to_go_on() -> None:
-    tokens = Budget(model="m", max_total_tokens=1000, spent=Usage(900, 334, 0, 1234))
+    tokens = Budget("m", BudgetLimits(max_total_tokens=1000), spent=Usage(900, 334, 0, 1234))
     assert tokens.reached == (
         "the budget of m is used up: 1,234 tokens in this store, of 1,000; "
         "raise --max-total-tokens and run the same command again to go on"
     )
     spent = Usage(1_000_000, 100_000, 0, 1_100_000)
-    cost = Budget(model="m", max_cost=1.5, prices=PRICES, spent=spent)
+    cost = Budget("m", BudgetLimits(max_cost=1.5), prices=PRICES, spent=spent)
     assert cost.reached == (
         "the budget of m is used up: a cost of 2.00 in this store, of 1.50; "
         "raise --max-cost and run the same command again to go on"
@@ -63,7 +66,7 @@ def test_the_sentence_says_which_limit_how_much_and_how_to_go_on() -> None:
 
 def test_responses_without_counts_are_told_with_the_limit() -> None:
     """They were paid for, so what is spent is more than is known."""
-    budget = Budget(model="m", max_total_tokens=100)
+    budget = Budget("m", BudgetLimits(max_total_tokens=100))
     budget.add_turn(replace(TURN, prompt_tokens=None))
     budget.add_turn(PAID)
     assert budget.reached is not None
@@ -74,14 +77,14 @@ def test_responses_without_counts_are_told_with_the_limit() -> None:
     ("limits", "words"),
     [
         ({"max_cost": 5.0}, "--max-cost needs the prices of m"),
-        ({"max_cost": 0.0, "prices": PRICES}, "--max-cost is above 0"),
-        ({"max_cost": float("nan"), "prices": PRICES}, "--max-cost is above 0"),
+        ({"max_cost": 0.0}, "--max-cost is above 0"),
+        ({"max_cost": float("nan")}, "--max-cost is above 0"),
         ({"max_total_tokens": 0}, "--max-total-tokens is above 0"),
     ],
 )
-def test_a_limit_that_cannot_be_held_is_refused(limits: dict[str, object], words: str) -> None:
+def test_a_limit_that_cannot_be_held_is_refused(limits: dict[str, Any], words: str) -> None:
     with pytest.raises(PriceError, match=words):
-        Budget(model="m", **limits)  # type: ignore[arg-type]
+        Budget("m", BudgetLimits(**limits))
 
 
 @pytest.fixture
@@ -109,15 +112,15 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_budget_goes_on_from_what_earlier_runs_spent(path: Path) -> None:
     """Billed failures included, and the same as if one run had spent it all."""
-    whole = Budget(model="test", max_cost=1.0, prices=PRICES)
+    whole = Budget("test", BudgetLimits(max_cost=1.0), prices=PRICES)
     whole.add_turn(PAID)
     whole.add_failure(BILLED)
     whole.add_failure(UNBILLED)
     with Store.open(path) as store:
-        resumed = open_budget(store, model="test", max_cost=1.0, prices=PRICES)
-        other = open_budget(store, model="another", max_total_tokens=1)
-        small = open_budget(store, model="test", max_total_tokens=151)
-        enough = open_budget(store, model="test", max_total_tokens=152)
+        resumed = open_budget(store, "test", BudgetLimits(max_cost=1.0), prices=PRICES)
+        other = open_budget(store, "another", BudgetLimits(max_total_tokens=1))
+        small = open_budget(store, "test", BudgetLimits(max_total_tokens=151))
+        enough = open_budget(store, "test", BudgetLimits(max_total_tokens=152))
     assert resumed is not None
     assert resumed.spent == whole.spent == Usage(130, 21, 0, 151)
     assert resumed.spent_cost == pytest.approx((130 + 210) / 1e6)
@@ -132,4 +135,4 @@ def test_a_budget_goes_on_from_what_earlier_runs_spent(path: Path) -> None:
 def test_without_a_limit_nothing_is_added_up(path: Path) -> None:
     with Store.open(path) as store:
         store.db.connection.set_trace_callback(lambda statement: pytest.fail(statement))
-        assert open_budget(store, model="test", prices=PRICES) is None
+        assert open_budget(store, "test", BudgetLimits(), prices=PRICES) is None

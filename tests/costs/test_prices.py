@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geostore.costs.prices import (
-    PriceError,
-    Prices,
-    Usage,
-    choose_prices,
-    load_prices,
-    usage_of_json,
-    usage_of_turn,
-)
+from geostore.costs.prices import PriceChoice, Prices, choose_prices, load_prices
+from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
+from geostore.errors import PriceError
 from geostore.query.reader import ask, open_reader
 from geostore.query.stats import format_text, stats
 from geostore.records import Turn
-from geostore.store import Store, migrations
+from geostore.store import Store
 from geostore.store.prices import find_prices, put_prices, spent_tokens
 from geostore.text.phrases import format_cost
 from tests.query.test_reader import Batch, insert
@@ -193,15 +186,15 @@ def test_a_price_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_prices_come_from_options_or_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text('{"*": {"in": 1, "out": 2}}')
-    assert choose_prices("m") is None
-    assert choose_prices("m", per_million_in=3, per_million_out=4) == Prices(3, 4)
-    assert choose_prices("m", file=path) == Prices(1, 2)
+    assert choose_prices("m", PriceChoice()) is None
+    assert choose_prices("m", PriceChoice(per_million_in=3, per_million_out=4)) == Prices(3, 4)
+    assert choose_prices("m", PriceChoice(file=path)) == Prices(1, 2)
     with pytest.raises(PriceError, match="both --price-in and --price-out"):
-        choose_prices("m", per_million_in=3)
+        choose_prices("m", PriceChoice(per_million_in=3))
     with pytest.raises(PriceError, match="both --price-in and --price-out"):
-        choose_prices("m", per_million_cached=3)
+        choose_prices("m", PriceChoice(per_million_cached=3))
     with pytest.raises(PriceError, match="not from both"):
-        choose_prices("m", per_million_in=0.0, per_million_out=1, file=path)
+        choose_prices("m", PriceChoice(per_million_in=0.0, per_million_out=1, file=path))
 
 
 # --- in the store ----------------------------------------------------------------------------
@@ -267,22 +260,6 @@ def test_later_prices_replace_earlier_ones_and_the_same_change_nothing(path: Pat
         put_prices(store.db, "m", Prices(1, 2))
         assert find_prices(store.db, "m") == Prices(1, 2)
         assert find_prices(store.db, "n") is None
-
-
-def test_a_store_from_before_prices_gets_their_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    where = tmp_path / "old.db"
-    with monkeypatch.context() as old:
-        old.setattr(migrations, "sql_names", lambda folder: ("0001_initial",))
-        Store.open(where, create=True).close()
-    connection = sqlite3.connect(where)
-    tables = connection.execute("select name from sqlite_master where name = 'prices'").fetchall()
-    connection.close()
-    assert tables == []
-    with Store.open(where) as store:
-        put_prices(store.db, "m", PRICES)
-        assert find_prices(store.db, "m") == PRICES
 
 
 def test_all_of_a_models_turns_and_billed_failures_are_added_up(path: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from geostore.generate.rollout import Patience
+from geostore.generate.events import RequestFailed
+from geostore.generate.rollout import RetryPolicy
 from geostore.store import Store
 from tests.minds import wanderer
 from tests.running import Notes, contents, run
@@ -42,7 +43,9 @@ FAULTS: dict[str, tuple[Fault, tuple[str, int | None]]] = {
     "empty choices": (Fault(200, USELESS), ("bad_response", 200)),
     "wrong content type": (Fault(200, b"It is in Norway.", PLAIN), ("bad_response", 200)),
 }
-PATIENT = Patience(max_attempts=9, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01)
+PATIENT = RetryPolicy(
+    max_attempts=9, first_wait=0.001, longest_wait=0.002, longest_retry_after=0.01
+)
 TRACES = 5
 SOON = 1.0
 """Seconds for a request where one is to time out."""
@@ -79,7 +82,7 @@ def test_each_fault_is_a_row_and_the_store_ends_as_without_it(
             num_samples=TRACES,
             concurrency=1,
             request_timeout=SOON if error_class == "timeout" else 60.0,
-            patience=PATIENT,
+            retry_policy=PATIENT,
         )
     usage = '{"completion_tokens":5,"prompt_tokens":90}' if fault.body == USELESS else None
     assert attempts(store) == [(error_class, status, usage)] * 2
@@ -104,11 +107,11 @@ def test_any_mix_of_faults_at_any_time_changes_nothing_in_the_end(
             num_samples=TRACES,
             concurrency=4,
             request_timeout=SOON,
-            patience=PATIENT,
+            retry_policy=PATIENT,
         )
     failed = sum(number in plan for number in range(len(server.requests)))
     # On a busy machine a sound answer, too, may come too late.
-    assert len(attempts(store)) == len(notes.failures) >= failed > 5
+    assert len(attempts(store)) == len(notes.all_of(RequestFailed)) >= failed > 5
     assert contents(store) == whole[0]
     assert len(server.requests) == whole[1] + len(attempts(store))
 
@@ -133,7 +136,7 @@ def test_a_response_that_is_delivered_twice_is_never_taken_for_another_photos(
             store,
             num_samples=TRACES,
             concurrency=concurrency,
-            patience=PATIENT,
+            retry_policy=PATIENT,
         )
     assert contents(store) == whole[0]
     # Where the second copy was noticed before a request was sent, that connection is not used.

@@ -15,12 +15,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from geostore.costs.budget import Budget
+from geostore.costs.budget import BudgetLimits, BudgetUse
 from geostore.costs.prices import Prices
-from geostore.generate.events import Gauges
+from geostore.generate.events import (
+    AskingStarted,
+    FoundDone,
+    Gauges,
+    Planned,
+    Ticked,
+    TurnCommitted,
+)
 from geostore.generate.figures import RunFigures
 from geostore.generate.live_view import ProgressWatcher
-from geostore.pace import Pace, PaceLimits
 from geostore.records import TraceKey
 from geostore.text.phrases import failures_by_class, quality, span
 from geostore.text.progress_bar import CountProgress
@@ -64,12 +70,13 @@ def test_figures_are_those_of_the_store(photo_dataset: Path, tmp_path: Path) -> 
 def test_rates_are_of_this_run_and_tokens_a_second_of_the_last_minute() -> None:
     now = 1_000.0
     figures = RunFigures(clock=lambda: now)
-    figures.planned(100)
-    figures.found_done(60)
+    figures.watch(Planned(100))
+    figures.watch(FoundDone(60))
     assert figures.left_seconds is None
     assert figures.tokens_per_second == 0
     figures.ended = 10
-    figures.turn(KEY, replace(TURN, prompt_tokens=500, completion_tokens=100, total_tokens=600))
+    turn = replace(TURN, prompt_tokens=500, completion_tokens=100, total_tokens=600)
+    figures.watch(TurnCommitted(KEY, turn))
     now += 30
     assert figures.per_minute == pytest.approx(20)
     assert figures.left_seconds == pytest.approx(90)
@@ -91,11 +98,12 @@ def test_what_cannot_be_known_yet_is_not_made_up() -> None:
 
 def test_the_level_and_the_budget_are_read_off_the_run() -> None:
     figures = RunFigures()
-    pace = Pace(PaceLimits(ceiling=64))
-    budget = Budget(model="m", max_cost=10.0, max_total_tokens=5000, prices=PRICES)
-    figures.started(Gauges(pace, 64, PRICES, budget))
-    assert figures.requests_text() == "0 in flight, 16 at a time of 64"
-    assert figures.cost_text() == "0.00; budget: 0.00 of 10.00, 0 of 5,000 tokens"
+    limits = BudgetLimits(max_cost=10.0, max_total_tokens=5000)
+    for in_flight, spent in ((0, 0), (3, 1200)):
+        budget = BudgetUse(limits, spent_tokens=spent, spent_cost=spent / 1000)
+        figures.watch(Ticked(Gauges(in_flight, 16, 64, None, PRICES, budget)))
+    assert figures.requests_text() == "3 in flight, 16 at a time of 64"
+    assert figures.cost_text() == "0.00; budget: 1.20 of 10.00, 1,200 of 5,000 tokens"
 
 
 # --- words -------------------------------------------------------------------------------------
@@ -138,7 +146,7 @@ def test_without_a_terminal_lines_come_while_nothing_happens(
     late = lambda number, body: Fault(503, silent_seconds=1.6) if number == 0 else None  # noqa: E731
     with (
         teacher_server(zoom_then_answer, script=late) as server,
-        ProgressWatcher(verbose=False, saved_to="x", interval=0.4) as watcher,
+        ProgressWatcher(saved_to="x", interval=0.4) as watcher,
     ):
         run(server.url, photo_dataset, tmp_path / "s.db", notes=watcher, num_samples=1)
     lines = [line for line in capsys.readouterr().err.splitlines() if " in flight" in line]
@@ -151,8 +159,8 @@ def test_a_run_is_told_that_time_passes(photo_dataset: Path, tmp_path: Path) -> 
     late = lambda number, body: Fault(503, silent_seconds=1.2) if number == 0 else None  # noqa: E731
     with teacher_server(zoom_then_answer, script=late) as server:
         run(server.url, photo_dataset, tmp_path / "s.db", notes=notes, num_samples=1)
-    assert notes.ticks >= 1
-    assert [gauges.ceiling for gauges in notes.gauges] == [4]
+    assert 1 in [tick.gauges.in_flight for tick in notes.all_of(Ticked)]
+    assert [started.gauges.ceiling for started in notes.all_of(AskingStarted)] == [4]
 
 
 def seen_on_a_terminal(*arguments: str | Path) -> str:

@@ -24,14 +24,21 @@ import pytest
 import geostore.generate.request
 from geostore.conversation.recipe import make_recipe
 from geostore.dataset import PhotoDataset
+from geostore.generate.events import Event, TurnCommitted
 from geostore.generate.journal import Journal
 from geostore.generate.plan import Plan
-from geostore.generate.request import GenerateRequest, run_generate
-from geostore.generate.run import generate
+from geostore.generate.request import (
+    DatasetChoice,
+    GenerateRequest,
+    TeacherChoice,
+    run_generate,
+)
+from geostore.generate.run import play_run
+from geostore.pace import PaceLimits
 from geostore.store import Durability, Store
 from geostore.teacher import Teacher
 from tests.minds import wanderer, zoom_then_answer
-from tests.running import Notes, contents, run
+from tests.running import contents, run
 from tests.store.test_store import DATASET
 from tests.teacher_server import teacher_server
 
@@ -210,15 +217,16 @@ def reboot(path: Path) -> None:
 
 
 @dataclass
-class Photographer(Notes):
-    """A watcher that keeps the files as they are whenever a response is said to be stored."""
+class Photographer:
+    """A watcher that keeps the files as they are whenever a response is committed."""
 
-    path: Path = Path()
+    path: Path
     moments: list[Acknowledged] = field(default_factory=list)
 
-    def turn(self, *told: Any) -> None:
-        super().turn(*told)
-        self.moments.append(Acknowledged(self.path.read_bytes(), wal_of(self.path).read_bytes()))
+    def watch(self, event: Event) -> None:
+        if isinstance(event, TurnCommitted):
+            log = wal_of(self.path).read_bytes()
+            self.moments.append(Acknowledged(self.path.read_bytes(), log))
 
 
 def test_after_a_power_cut_a_run_pays_only_for_what_was_not_acknowledged(
@@ -227,20 +235,20 @@ def test_after_a_power_cut_a_run_pays_only_for_what_was_not_acknowledged(
     """Whole runs, cut at each stored response: the next one asks for the rest and no more."""
     path, whole = tmp_path / "geostore.db", tmp_path / "whole.db"
     recipe = make_recipe(model="test")
-    plan = Plan(num_samples=4, concurrency=1)
+    plan = Plan(num_samples=4, pace=PaceLimits(ceiling=1))
     watcher = Photographer(path=path)
 
     async def play(url: str) -> None:
         async with Teacher(base_url=url, api_key=None, request_timeout=10.0) as teacher:
             with Store.open(path, create=True, durability="full") as store:
-                await generate(
+                await play_run(
                     dataset=PhotoDataset.open(photo_dataset),
                     store=store,
                     recipe=recipe,
                     plan=plan,
                     teacher=teacher,
                     arguments={},
-                    watcher=watcher,
+                    watchers=[watcher],
                 )
 
     with teacher_server(wanderer) as server:
@@ -282,7 +290,7 @@ def test_a_run_syncs_as_it_was_asked_to_and_fully_unless_told_otherwise(
 ) -> None:
     """Also after the writer has worked: nothing on the way sets it back."""
     seen: list[int] = []
-    real = geostore.generate.request.generate
+    real = geostore.generate.request.play_run
 
     async def watched(**parts: Any) -> Any:
         def look() -> None:
@@ -293,15 +301,14 @@ def test_a_run_syncs_as_it_was_asked_to_and_fully_unless_told_otherwise(
         look()
         return tally
 
-    monkeypatch.setattr(geostore.generate.request, "generate", watched)
+    monkeypatch.setattr(geostore.generate.request, "play_run", watched)
     with teacher_server(zoom_then_answer) as server:
         request = GenerateRequest(
-            dataset_path=photo_dataset,
+            dataset=DatasetChoice(photo_dataset),
             store=tmp_path / "geostore.db",
+            teacher=TeacherChoice(model="test", base_url=server.url),
             plan=Plan(num_samples=1),
-            base_url=server.url,
-            model="test",
             **options,
         )
-        run_generate(request, Notes())
+        run_generate(request)
     assert seen == [level, level]

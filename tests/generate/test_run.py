@@ -15,7 +15,6 @@ import time
 from base64 import b64decode
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,8 @@ from PIL import Image
 
 from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
-from geostore.errors import TeacherUnusable
-from geostore.generate.events import TraceEnd
-from geostore.pace import GaveUp, PaceLimits
-from geostore.records import StoredTrace
+from geostore.errors import GaveUp, TeacherUnusable
+from geostore.generate.events import Event, TraceEnded
 from geostore.store import Store
 from geostore.tools import apply
 from tests.conftest import photo_bytes, save_dataset
@@ -546,9 +543,9 @@ def test_a_trace_that_takes_too_long_has_failed_and_the_others_go_on(
     def script(number: int, body: Body) -> Fault | None:
         return Fault(silent_seconds=30) if number == 0 else None
 
-    patience = replace(AT_ONCE, trace_timeout=3.0)
+    retry_policy = replace(AT_ONCE, trace_timeout=3.0)
     with teacher_server(zoom_then_answer, script=script) as server:
-        run(server.url, photo_dataset, store_path, patience=patience)
+        run(server.url, photo_dataset, store_path, retry_policy=retry_policy)
     assert sorted(statuses(store_path)) == ["answered"] * 5 + ["failed"]
     assert rows(store_path, "select error_class from attempts") == [("trace_timeout",)]
 
@@ -617,7 +614,7 @@ def test_a_server_that_is_overloaded_gets_fewer_requests_and_every_trace_its_ans
             at_once -= 1
         return Fault(429) if busy else None
 
-    patience = replace(AT_ONCE, max_attempts=50)
+    retry_policy = replace(AT_ONCE, max_attempts=50)
     with teacher_server(zoom_then_answer, script=script) as server:
         tally = run(
             server.url,
@@ -625,7 +622,7 @@ def test_a_server_that_is_overloaded_gets_fewer_requests_and_every_trace_its_ans
             store_path,
             num_samples=12,
             concurrency=12,
-            patience=patience,
+            retry_policy=retry_policy,
         )
         assert len(server.requests) < 24 * 3
     assert tally.closed == {"answered": 12}
@@ -633,14 +630,15 @@ def test_a_server_that_is_overloaded_gets_fewer_requests_and_every_trace_its_ans
 
 def test_a_long_retry_after_holds_up_no_other_trace(photo_dataset: Path, store_path: Path) -> None:
     """With one seat: the trace that was told to wait gives it up until its time has come."""
-    ended: list[tuple[str, float]] = []
+    ended: list[str] = []
 
-    class Timed(Notes):
-        def trace_ended(self, end: TraceEnd, stored: StoredTrace | None) -> None:
-            ended.append((str(end.key), time.monotonic()))
+    class Order:
+        def watch(self, event: Event) -> None:
+            if isinstance(event, TraceEnded):
+                ended.append(str(event.key))
 
     script = lambda n, b: Fault(429, headers={"Retry-After": "1.5"}) if n == 0 else None  # noqa: E731
-    patience = replace(AT_ONCE, longest_retry_after=30.0)
+    retry_policy = replace(AT_ONCE, longest_retry_after=30.0)
     with teacher_server(zoom_then_answer, script=script) as server:
         run(
             server.url,
@@ -648,23 +646,22 @@ def test_a_long_retry_after_holds_up_no_other_trace(photo_dataset: Path, store_p
             store_path,
             num_samples=4,
             concurrency=1,
-            patience=patience,
-            notes=Timed(),
+            retry_policy=retry_policy,
+            notes=Order(),
         )
     assert set(statuses(store_path)) == {"answered"}
-    assert ended[-1][0].startswith("0-"), "the first trace came last"
+    assert ended[-1].startswith("0-"), "the first trace came last"
 
 
 def test_a_server_that_fails_for_long_ends_the_run_cleanly_and_the_next_goes_on(
-    photo_dataset: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
+    photo_dataset: Path, store_path: Path
 ) -> None:
-    quick = partial(PaceLimits, break_after_seconds=0.05, probe_seconds=0.05)
-    monkeypatch.setattr("geostore.generate.run.PaceLimits", quick)
+    quick = {"break_after_seconds": 0.05, "probe_seconds": 0.05, "give_up_after": 0.5}
     script = lambda number, body: Fault(503) if number > 2 else None  # noqa: E731
-    patience = replace(AT_ONCE, max_attempts=1000)
+    retry_policy = replace(AT_ONCE, max_attempts=1000)
     with teacher_server(zoom_then_answer, script=script) as server:
         with pytest.raises(GaveUp):
-            run(server.url, photo_dataset, store_path, give_up_after=0.5, patience=patience)
+            run(server.url, photo_dataset, store_path, pace=quick, retry_policy=retry_policy)
         assert rows(store_path, "select outcome from runs") == [("stopped: gave up",)]
         assert "failed" not in statuses(store_path), "no trace is to blame"
         paid = rows(store_path, "select count(*) from turns")[0][0]

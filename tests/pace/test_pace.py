@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geostore.pace import GaveUp, Pace, PaceLimits, Stopped
+from geostore.errors import GaveUp, Stopped
+from geostore.pace import Pace, PaceLimits
 
 
 class _NothingToWaitFor(selectors.SelectSelector):

@@ -176,7 +176,7 @@ def test_cost_counts_billed_failures_and_a_budget_all_runs(path: Path) -> None:
     usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
     with changing(path) as runs:
         runs.of_run(runs.placed(1, 1, 1, 1.0), runs.run(began=90, ended=80), when=85)
-        mine = runs.run(began=60, max_cost=5, max_total_tokens=2000)
+        mine = runs.run(began=60, budget={"max_cost": 5, "max_total_tokens": 2000})
         trace = runs.placed(2, 1, 1, 1.0)
         runs.of_run(trace, mine, when=10)
         runs.failure(trace, mine, "bad_response", usage)
@@ -222,7 +222,9 @@ def test_without_a_number_of_samples_the_plan_is_the_dataset(path: Path) -> None
             plan={"num_samples": None, "rollouts": 1, "draw": {"min_locatability": 0.5}},
         )
         more = runs.run(began=60, plan={"num_samples": 1000, "rollouts": 1})
-        early = runs.run(began=60, plan={"num_samples": None, "rollouts": 1}, model="m")
+        early = runs.run(
+            began=60, plan={"num_samples": None, "rollouts": 1}, teacher={"model": "m"}
+        )
         for sample_id, run_id in enumerate((whole, part, more), start=1):
             runs.of_run(runs.placed(sample_id, 1, 1, 1.0), run_id, when=10)
     found = {run.run_id: run for run in status(path).runs}

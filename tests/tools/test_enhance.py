@@ -31,7 +31,7 @@ from geostore.tools import (
     understand,
 )
 from geostore.tools.enhance import LEAST_FACTOR, MOST_FACTOR
-from tests.builders import StoreBuilder, make_dataset
+from tests.builders import StoreBuilder, make_dataset, recipe_of
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import Notes, run
 from tests.teacher_server import Body, Reply, teacher_server
@@ -212,22 +212,22 @@ class TestSwitchingOn:
     def test_it_is_off_unless_asked_for_and_then_the_hash_is_another(self) -> None:
         plain = make_recipe(model="test")
         assert tool_names(plain) == DEFAULT_TOOLS
-        enhanced = make_recipe(model="test", extra_tools=(ENHANCE,))
+        enhanced = recipe_of(model="test", extra_tools=(ENHANCE,))
         assert tool_names(enhanced) == (*DEFAULT_TOOLS, ENHANCE)
         assert ENHANCE in enhanced.system_prompt
         assert recipe_hash(enhanced) != recipe_hash(plain)
 
     def test_asking_twice_or_for_a_default_tool_makes_no_other_recipe(self) -> None:
-        assert make_recipe(model="test", extra_tools=(ENHANCE, ENHANCE)) == make_recipe(
+        assert recipe_of(model="test", extra_tools=(ENHANCE, ENHANCE)) == recipe_of(
             model="test", extra_tools=(ENHANCE,)
         )
-        assert make_recipe(model="test", extra_tools=(ZOOM,)) == make_recipe(model="test")
+        assert recipe_of(model="test", extra_tools=(ZOOM,)) == make_recipe(model="test")
 
     def test_an_unknown_tool_or_tools_that_are_off_are_refused(self) -> None:
         with pytest.raises(RecipeError, match=ENHANCE):
-            make_recipe(model="test", extra_tools=("image_paint_tool",))
+            recipe_of(model="test", extra_tools=("image_paint_tool",))
         with pytest.raises(RecipeError, match="switched off"):
-            make_recipe(model="test", tools=False, extra_tools=(ENHANCE,))
+            recipe_of(model="test", tools=False, extra_tools=(ENHANCE,))
 
     def test_a_teacher_that_was_not_offered_it_is_told_so(self) -> None:
         refused = understand(
@@ -261,7 +261,7 @@ SCRIPT = [
 
 @pytest.fixture
 def trace(tmp_path: Path) -> StoredTrace:
-    recipe = make_recipe(model="test", extra_tools=(ENHANCE,))
+    recipe = recipe_of(model="test", extra_tools=(ENHANCE,))
     dataset = make_dataset(tmp_path / "photos", rows=1)
     with Store.open(tmp_path / "geostore.db", create=True) as store:
         name = StoreBuilder(store, dataset).play(0, SCRIPT, recipe=recipe)

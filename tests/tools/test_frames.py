@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from geostore.conversation.recipe import make_recipe
 from geostore.query.reader import run_query
 from geostore.query.stats import format_text, stats
 from geostore.records import BboxFrame, ImageFacts, ToolCall
@@ -22,7 +21,7 @@ from geostore.tools.frames import (
     names_box,
     with_frame_flags,
 )
-from tests.builders import StoreBuilder
+from tests.builders import StoreBuilder, recipe_of
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ZOOM, answer, text_call, turns_so_far
 from tests.running import Notes, run
@@ -71,7 +70,7 @@ def test_every_call_keeps_which_frames_would_explain_its_box(tmp_path: Path) -> 
     with Store.open(path, create=True, durability="normal") as store:
         builder = StoreBuilder(store, save_dataset(tmp_path / "photos", photos))
         for frame in ("pixel", "norm1000", "norm1000_yx"):
-            recipe = make_recipe(model="m", protocol="text", bbox_frame=frame, max_pixels=700_000)
+            recipe = recipe_of(model="m", protocol="text", bbox_frame=frame, max_pixels=700_000)
             for row in range(len(photos)):
                 script = ["".join(_any_call(rng) for _ in range(3)) for _ in range(11)]
                 builder.play(row, [*script, answer(1, 1)], recipe=recipe, turn_limit=12)

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from geostore.conversation.recipe import make_recipe, tool_names
+from geostore.conversation.recipe import tool_names
 from geostore.errors import ImageError, RecipeError
 from geostore.identity import canonical_text
 from geostore.imaging import MIN_SIDE, encode, fit_size, resize
@@ -36,6 +36,7 @@ from geostore.tools import (
     understand,
 )
 from geostore.tools.tool import Meaning, Tool
+from tests.builders import recipe_of
 
 FRAMES: tuple[BboxFrame, ...] = ("pixel", "norm1000", "norm1000_yx")
 # Sent at half its size, so that the pixel frame is not the source's own.
@@ -163,7 +164,7 @@ def test_a_further_tool_is_one_more_name_in_the_list(monkeypatch: pytest.MonkeyP
     text = observation(operation, PHOTO, image_index=1, images=(PHOTO,), frame="pixel")
     assert text == "Image 1 (500 x 400 pixels): image 0, mirrored."
     assert bad(name, {"angle": 1}, enabled=(name,)).error_kind == "extra_argument"
-    recipe = make_recipe(model="test", extra_tools=(name,))
+    recipe = recipe_of(model="test", extra_tools=(name,))
     assert tool_names(recipe) == (*DEFAULT_TOOLS, name)
     assert good(name, {}, enabled=tool_names(recipe), earlier=[made]).flags == ("noop",)
 

@@ -1,0 +1,162 @@
+"""What watchers receive: plain values, in one order, the same for all."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields, is_dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from geostore.errors import GeostoreError, TeacherUnusable
+from geostore.generate.event_log import EventLog
+from geostore.generate.events import (
+    AskingEnded,
+    AskingStarted,
+    CallCommitted,
+    Event,
+    FoundDone,
+    Noticed,
+    Planned,
+    RequestFailed,
+    RunEnded,
+    RunStarted,
+    Ticked,
+    TraceEnded,
+    TurnCommitted,
+)
+from geostore.generate.plan import Plan
+from geostore.generate.request import (
+    DatasetChoice,
+    GenerateRequest,
+    TeacherChoice,
+    run_generate,
+)
+from geostore.identity import canonical_json
+from geostore.pace import PaceLimits
+from tests.minds import zoom_then_answer
+from tests.running import AT_ONCE, Notes
+from tests.teacher_server import Fault, TeacherServer, teacher_server
+
+IN_THE_LOG = {
+    RunStarted: "run_started",
+    Noticed: "notice",
+    Planned: "planned",
+    TurnCommitted: "turn",
+    RequestFailed: "failure",
+    TraceEnded: "trace_ended",
+    RunEnded: "run_ended",
+}
+
+
+def request_of(server: TeacherServer, dataset: Path, store: Path) -> GenerateRequest:
+    return GenerateRequest(
+        dataset=DatasetChoice(dataset),
+        store=store,
+        teacher=TeacherChoice(model="gpt-4o", base_url=server.url),
+        plan=Plan(num_samples=3, pace=PaceLimits(ceiling=1), retry_policy=AT_ONCE),
+    )
+
+
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_a_watcher_sees_what_the_log_says_in_the_same_order(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    notes, log = Notes(), tmp_path / "events.jsonl"
+    fault = lambda number, body: Fault(503) if number == 0 else None  # noqa: E731
+    with teacher_server(zoom_then_answer, script=fault) as server, EventLog(log) as writer:
+        run_generate(request_of(server, photo_dataset, tmp_path / "s.db"), [notes, writer])
+    said = [event for event in notes.events if type(event) in IN_THE_LOG]
+    lines = lines_of(log)
+    assert [line["event"] for line in lines] == [IN_THE_LOG[type(event)] for event in said]
+    for event, line in zip(said, lines, strict=True):
+        if isinstance(event, TurnCommitted):
+            assert (line["trace"], line["turn"]) == (str(event.key), event.turn.turn)
+        if isinstance(event, TraceEnded):
+            assert event.reward is not None
+            assert (line["trace"], line["score"]) == (str(event.key), event.reward.score)
+        if isinstance(event, RequestFailed):
+            assert line["error_class"] == event.attempt.error_class == "server"
+
+
+def test_a_run_says_its_events_in_the_order_in_which_they_happen(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    notes = Notes()
+    with teacher_server(zoom_then_answer) as server:
+        request = request_of(server, photo_dataset, tmp_path / "s.db")
+        run_generate(request, [notes])
+        run_generate(request, [again := Notes()])
+    told = [type(e) for e in notes.events if not isinstance(e, (Ticked, Noticed))]
+    one_trace = [TurnCommitted, CallCommitted, TurnCommitted, TraceEnded]
+    asking = [AskingStarted, Planned, *one_trace * 3, AskingEnded]
+    assert told == [RunStarted, *asking, RunEnded]
+    assert notes.all_of(RunStarted) == [RunStarted(os.getpid())]
+    assert notes.all_of(Planned) == again.all_of(Planned) == [Planned(3)]
+    assert [kind for kind, _ in groupby(type(e) for e in again.events)] == [
+        *(RunStarted, AskingStarted, Planned, FoundDone, AskingEnded, RunEnded)
+    ]
+    assert sum(event.traces for event in again.all_of(FoundDone)) == 3
+    end = notes.all_of(AskingEnded)[0].gauges
+    assert (end.in_flight, end.ceiling, end.paused, end.budget) == (0, 1, None, None)
+
+
+def test_every_event_is_a_frozen_value_that_can_be_written_as_json(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """So it can be sent to a web page, or to a process on another machine."""
+    notes = Notes()
+    fault = lambda number, body: Fault(503, silent_seconds=0.7) if number == 0 else None  # noqa: E731
+    with teacher_server(zoom_then_answer, script=fault) as server:
+        request = request_of(server, photo_dataset, tmp_path / "s.db")
+        run_generate(request, [notes], whole_traces=True)
+        run_generate(request, [notes])
+    seen = {type(event) for event in notes.events}
+    assert seen == set(get_args(Event)) - {Noticed}, "each kind has happened"
+    for event in notes.events:
+        assert is_dataclass(event)
+        assert json.loads(canonical_json(asdict(event))).keys() == {f.name for f in fields(event)}
+        with pytest.raises(AttributeError):
+            setattr(event, fields(event)[0].name, 1)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_whole_traces_are_sent_only_where_they_are_asked_for(
+    whole: bool, photo_dataset: Path, tmp_path: Path
+) -> None:
+    notes = Notes()
+    with teacher_server(zoom_then_answer) as server:
+        request = request_of(server, photo_dataset, tmp_path / "s.db")
+        run_generate(request, [notes], whole_traces=whole)
+    for end in notes.all_of(TraceEnded):
+        assert (end.trace is not None) == whole
+        if end.trace is not None:
+            assert (end.trace.key, end.trace.status, len(end.trace.turns)) == (
+                end.key,
+                "answered",
+                2,
+            )
+
+
+def test_the_log_says_which_error_ended_a_run_wherever_it_was(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "events.jsonl"
+    refuse = lambda number, body: Fault(401, b'{"error": {"message": "who?"}}')  # noqa: E731
+    with EventLog(log) as writer:
+        with teacher_server(zoom_then_answer, script=refuse) as server:
+            request = request_of(server, photo_dataset, tmp_path / "s.db")
+            with pytest.raises(TeacherUnusable):
+                run_generate(request, [writer])
+        with pytest.raises(GeostoreError):
+            run_generate(request_of(server, tmp_path / "none", tmp_path / "t.db"), [writer])
+    first, second = [line for line in lines_of(log) if line["event"] == "run_ended"]
+    assert (first["error"], second["error"]) == ("TeacherUnusable", "DatasetError")
+    assert "who?" in first["message"]
+    assert [line["event"] for line in lines_of(log)[-2:]] == ["run_started", "run_ended"]
