@@ -442,3 +442,10 @@ where json_type(w.box) = 'ARRAY'
   and json_type(w.box, '$[1]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
   and json_type(w.box, '$[2]') in ('BIGINT', 'UBIGINT', 'DOUBLE')
   and json_type(w.box, '$[3]') in ('BIGINT', 'UBIGINT', 'DOUBLE');
+
+-- The tables without a rowid, as they are. DuckDB's extension counts rows by their ROWID and would
+-- fail on "select count(*)"; a condition that always holds makes it read a column instead.
+create temp view answers as select * from store.answers where trace_id is not null;
+create temp view rewards as select * from store.rewards where trace_id is not null;
+create temp view trace_flags as select * from store.trace_flags where trace_id is not null;
+create temp view prices as select * from store.prices where model is not null;

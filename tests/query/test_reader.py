@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -274,6 +275,19 @@ def empty_reader(empty: Path) -> Iterator[Reader]:
 @pytest.fixture
 def copy(small: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(small, tmp_path / "geostore.db"))
+
+
+def test_the_rows_of_every_table_can_be_counted(reader: Reader, small: Path) -> None:
+    """Also of tables without a rowid, which DuckDB's extension counts by."""
+    with closing(sqlite3.connect(small)) as plain:
+        tables = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+        expected = {
+            name: plain.execute(f"select count(*) from {name}").fetchone()[0]
+            for (name,) in plain.execute(tables).fetchall()
+        }
+    counted = {name: ask(reader, f"select count(*) from {name}").rows[0][0] for name in expected}
+    assert counted == expected
+    assert counted["rewards"] > 0
 
 
 def change(path: Path, work: Callable[[Batch], None]) -> None:
