@@ -1,8 +1,8 @@
 """Audits of a store: checks for what would spoil training data, kept as rows to filter on.
 
-What each check sees and cannot see is told in docs/audit.md. A flag is a row of
-``trace_flags``; ``audits`` says which traces were looked at, so that a trace
-without flags is told from one that nobody checked.
+docs/audit.md says what each check sees and what it cannot see. A flag is a row of
+``trace_flags``. ``audits`` says which traces were looked at, so that a trace
+without flags differs from one that nobody checked.
 """
 
 from geostore.audit.checks import CHECKS, VERSIONS, Check

@@ -1,4 +1,4 @@
-"""What a check gets to see of a trace."""
+"""What a check is given of a trace."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from geostore.store.audits import PendingTrace
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A closed trace with its text: turns and calls in their order."""
+class AuditedText:
+    """A closed trace with its text."""
 
     trace: PendingTrace
+    """Its sample, recipe and answer."""
+
     turns: tuple[Turn, ...]
+    """In their order."""
+
     calls: tuple[ToolCall, ...]
+    """In the order in which they were run."""
 
     def words_until(self, turn: int) -> str:
-        """All that the teacher wrote up to and including a turn, its thoughts and calls too."""
+        """All that the teacher wrote up to and including a turn: words, thoughts and calls."""
         parts: list[str] = []
-        for said in self.turns:
-            if said.turn <= turn:
-                parts += (said.reasoning or "", said.response, said.native_calls or "")
+        for earlier in self.turns:
+            if earlier.turn <= turn:
+                parts += (earlier.reasoning or "", earlier.response, earlier.native_calls or "")
         parts += [f"{c.name} {c.raw_arguments}" for c in self.calls if c.turn <= turn]
         return "\n".join(parts)

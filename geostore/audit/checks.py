@@ -1,9 +1,9 @@
 """The checks of an audit, each with its name, its version, and what its flag means.
 
-A check is decided either by a statement of ``sql/audit/`` of its name, or by a
-function that is given the trace's text, or over all traces together. Its version
-is raised with every change of what it finds, so that the next audit runs it
-again, and only it.
+A check is a statement of ``sql/audit/`` with its name, or a function of a trace's
+text, or (``same_response`` alone) a comparison of all traces. With every change of
+what a check finds its version is raised, so that the next audit runs that check
+again and no other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from geostore.audit.audited_text import Subject
+from geostore.audit.audited_text import AuditedText
 from geostore.audit.contradiction import contradicts_prose
 from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
 from geostore.audit.wording import claimed_tool, repeated_text
@@ -24,22 +24,25 @@ SAME_RESPONSE = "same_response"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check.
-
-    meaning: what a flagged trace has, in a sentence. find: from a trace's text to
-    the flag's detail, None where it passes; None in place of the function for
-    checks that SQL decides.
-    """
+    """One check."""
 
     name: str
+    """The name of its flag."""
+
     version: int
+    """Counts from 1."""
+
     meaning: str
-    find: Callable[[Subject], str | None] | None = None
+    """What is wrong with a flagged trace, in a sentence."""
+
+    find: Callable[[AuditedText], str | None] | None = None
+    """From a trace's text to the flag's detail, None where the trace passes; None in place of the
+    function for a check that SQL decides."""
 
 
-def odd_frame(subject: Subject) -> str | None:
+def odd_frame(audited: AuditedText) -> str | None:
     """A box that does not fit the recipe's frame and fits another, as its call was flagged."""
-    for call in subject.calls:
+    for call in audited.calls:
         if frames := flagged_frames(call):
             return f"turn {call.turn}: could be {', '.join(frames)}"
     return None

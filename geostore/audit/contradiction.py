@@ -1,9 +1,8 @@
-"""Finds answers that what the same response says in words cannot mean.
+"""Finds answers that disagree with what the same response says in words.
 
-Only what is written as a statement is compared: pairs of coordinates, and lines
-labelled ``Country:`` or ``Hemisphere:``. A place that is merely mentioned may
-have been considered and dropped, so free prose is not judged. The reasoning is
-left out for the same reason.
+Only statements are compared: pairs of coordinates, and lines labelled ``Country:``
+or ``Hemisphere:``. A teacher may mention a place that it considered and dropped,
+so free prose and the reasoning are not judged.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 
 from geostore.answers.forms import find_labelled, iter_hemisphere
 from geostore.answers.text import normalise, tail, visible_text
-from geostore.audit.audited_text import Subject
+from geostore.audit.audited_text import AuditedText
 from geostore.audit.countries import known_country, nearest_km
 from geostore.rewards.numeric import haversine_km
 
@@ -37,18 +36,18 @@ _LABEL = re.compile(
 )
 
 
-def contradicts_prose(subject: Subject) -> str | None:
-    """What in the final response's prose the answer does not agree with."""
-    answer = subject.trace.answer
-    if answer is None or answer.lat is None or answer.lon is None or not subject.turns:
+def contradicts_prose(audited: AuditedText) -> str | None:
+    """What the final response says in words that its answer disagrees with."""
+    answer = audited.trace.answer
+    if answer is None or answer.lat is None or answer.lon is None or not audited.turns:
         return None
     if "inconsistent" in answer.flags:
         return "coordinates in the prose are on another side of the equator or of Greenwich"
-    return contradiction(subject.turns[-1].response, answer.lat, answer.lon)
+    return contradiction(audited.turns[-1].response, answer.lat, answer.lon)
 
 
 def contradiction(response: str, lat: float, lon: float) -> str | None:
-    """What a response's prose says that its answer, in degrees, cannot be."""
+    """What a response says in words that an answer, in degrees, disagrees with."""
     visible = tail(visible_text(response))
     prose = _SLOTS.sub("\n", visible)
     if _DIGIT.search(prose):

@@ -1,4 +1,4 @@
-"""Knows of each country some of its towns: enough to tell that a place is far from it.
+"""Some towns of each country: enough to tell that a place is far from the country.
 
 The table is an extract of GeoNames (CC BY 4.0; ``data/README.md``).
 """
@@ -51,11 +51,13 @@ def _table() -> Mapping[tuple[str, ...], NDArray[np.float64]]:
 @cache
 def _names() -> Mapping[str, str]:
     """From every name in lower case to the first of its country."""
-    found = {}
+    by_name = {}
     for names in _table():
         for name in names:
-            found[" ".join(_AROUND.sub(" ", name).split()).lower().removeprefix("the ")] = names[0]
-    return found
+            by_name[" ".join(_AROUND.sub(" ", name).split()).lower().removeprefix("the ")] = names[
+                0
+            ]
+    return by_name
 
 
 @cache

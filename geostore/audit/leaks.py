@@ -1,9 +1,9 @@
 """Finds the truth in what was sent to the teacher: coordinates, place names, file names.
 
-Read are the observations of tools; and the recipe's prompts where the recipe was
-asked of one photo only, because what is said about every photo tells nothing
-about this one. What the teacher itself had written before is no leak, so an
-observation may repeat it. Every search is linear in the text.
+The observations of tools are read, and the recipe's prompts where the recipe was
+asked of one photo only: a prompt that goes with every photo tells nothing about
+this one. An observation may repeat what the teacher had written before; that is
+no leak. Every search is linear in the text.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from functools import lru_cache, partial
 
 import orjson
 
-from geostore.audit.audited_text import Subject
+from geostore.audit.audited_text import AuditedText
 from geostore.identity import canonical_text
 from geostore.records import ImportedRecipe, Recipe, Sample, Turn
 
 Finder = Callable[[str], str | None]
-"""From a text to what it gives away, in the words in which it does; None for nothing."""
+"""From a text to the words in it that give something away; None where there are none."""
 
 _NEAR = 24  # characters between two numbers of one or two decimals that make a pair
 _SURE_DECIMALS = 3  # from here on the numbers need not stand side by side
@@ -54,7 +54,7 @@ PLACE_COLUMNS = frozenset(
 """Columns of a sample, in lower case, whose text names its place; its country is one besides."""
 
 _NO_PLACE = frozenset({"unknown", "none", "null", "nan", "n/a", "other"})
-_SAID_OF_ANY_PHOTO = """
+_WORDS_OF_TOOLS = """
     a across again all and angle another are argument arguments as asked at be before box
     brightness by call calls can changes clockwise closer contrast counter-clockwise cut degrees
     differs does down edge empty exist factor failed finite for four from gave give given image
@@ -65,7 +65,7 @@ _SAID_OF_ANY_PHOTO = """
     this times to too tool tool_call try turn turned turns twice valid value was where whole with
     without write x y you zoom
 """
-OWN_WORDS = frozenset(_SAID_OF_ANY_PHOTO.split())
+OWN_WORDS = frozenset(_WORDS_OF_TOOLS.split())
 """Words that the tools use of any photo. A place whose name is made of them is not looked for."""
 
 _IMAGE_FILE = re.compile(r"\.(?:jpe?g|png|webp|tiff?|bmp|gif|heic|avif)\Z", re.IGNORECASE)
@@ -73,60 +73,60 @@ _LEAST_NAME = 3  # characters of a place that is written with letters that have 
 _LEAST_STEM = 5
 
 
-def leaked_coordinates(subject: Subject) -> str | None:
+def leaked_coordinates(audited: AuditedText) -> str | None:
     """The truth's latitude and longitude, rounded or cut to one decimal or more.
 
     Three decimals and more count in any order and place of one text, fewer only
     side by side and latitude first. Signs are not compared.
     """
-    sample = subject.trace.sample
-    return _first_leak(subject, [lambda text: coordinates_in(text, sample.lat, sample.lon)])
+    sample = audited.trace.sample
+    return _first_leak(audited, [lambda text: coordinates_in(text, sample.lat, sample.lon)])
 
 
-def leaked_place(subject: Subject) -> str | None:
+def leaked_place(audited: AuditedText) -> str | None:
     """The sample's country, or the text of a column that names its place, as words of their own."""
-    names = place_names(subject.trace.sample)
-    return _first_leak(subject, [partial(name_in, name=name) for name in names])
+    names = place_names(audited.trace.sample)
+    return _first_leak(audited, [partial(name_in, name=name) for name in names])
 
 
-def leaked_file_name(subject: Subject) -> str | None:
+def leaked_file_name(audited: AuditedText) -> str | None:
     """The name of an image file in one of the sample's columns, or the dataset's path."""
-    names = file_names(subject.trace.sample)
-    path = subject.trace.dataset_path
+    names = file_names(audited.trace.sample)
+    path = audited.trace.dataset_path
     if path.count("/") > 1:
         names = (*names, path)
-    return _first_leak(subject, [partial(file_name_in, name=name) for name in names])
+    return _first_leak(audited, [partial(file_name_in, name=name) for name in names])
 
 
 # --- where ----------------------------------------------------------------------------------
 
 
-def _first_leak(subject: Subject, finders: Sequence[Finder]) -> str | None:
-    """What the first of these finders finds that the teacher had not said before."""
+def _first_leak(audited: AuditedText, finders: Sequence[Finder]) -> str | None:
+    """The first leak that one of the finders finds and the teacher had not written before."""
     for find in finders:
-        for turn, where, text in _sent(subject):
-            found = find(text)
-            if found is None:
+        for turn, where, text in _sent(audited):
+            leak = find(text)
+            if leak is None:
                 continue
-            if turn and find(subject.words_until(turn)) is not None:
-                break  # said before this turn, and so before every later one
-            return f"{where}: {found}"
+            if turn and find(audited.words_until(turn)) is not None:
+                break  # written before this turn, and so before every later one
+            return f"{where}: {leak}"
     return None
 
 
-def _sent(subject: Subject) -> Iterator[tuple[int, str, str]]:
+def _sent(audited: AuditedText) -> Iterator[tuple[int, str, str]]:
     """Turn after which it was sent (0: before the first), where it stands, and the text."""
-    recipe, prompts_read = subject.trace.recipe, subject.trace.prompts_read
+    recipe, prompts_read = audited.trace.recipe, audited.trace.prompts_read
     if isinstance(recipe, ImportedRecipe):
         if prompts_read and recipe.system_prompt is not None:
             yield 0, "prompt", recipe.system_prompt
-        for turn in subject.turns:
+        for turn in audited.turns:
             for text in _sent_texts(turn, prompt=prompts_read):
                 yield turn.turn - 1, f"request of turn {turn.turn}", text
         return
     if prompts_read:
         yield 0, "prompt", _prompts(recipe)
-    for call in subject.calls:
+    for call in audited.calls:
         if call.observation is not None:
             yield call.turn, f"observation of turn {call.turn}", call.observation
 

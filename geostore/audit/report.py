@@ -15,7 +15,7 @@ _WIDTH = 100
 def format_text(result: AuditResult) -> str:
     """A table with a line for each check: traces, their share of those audited, examples."""
     rows = [
-        (name, count.traces, _share(count.traces, result.audited), ", ".join(count.examples))
+        (name, count.traces, result.share(name), ", ".join(count.examples))
         for name, count in result.flags.items()
     ]
     return format_table(QueryResult(("check", "traces", "share", "such as"), list(rows)))
@@ -23,21 +23,7 @@ def format_text(result: AuditResult) -> str:
 
 def format_json(result: AuditResult) -> str:
     """The same as indented JSON; shares are 0..1, null where nothing was audited."""
-    found = {
-        "audited": result.audited,
-        "newly_audited": result.newly_audited,
-        "checks": [
-            {
-                "check": name,
-                "version": CHECKS[name].version,
-                "traces": count.traces,
-                "share": _share(count.traces, result.audited),
-                "examples": list(count.examples),
-            }
-            for name, count in result.flags.items()
-        ],
-    }
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps(result.to_json(), indent=2, ensure_ascii=False)
 
 
 def format_checks() -> str:
@@ -51,7 +37,3 @@ def format_checks() -> str:
             subsequent_indent=" " * 26,
         )
     return "\n".join(lines)
-
-
-def _share(traces: int, audited: int) -> float | None:
-    return traces / audited if audited else None

@@ -1,7 +1,7 @@
-"""Looks at the teacher's words alone: loops, tools it only says it used, words of two traces.
+"""Checks of the teacher's words: loops, tools it only says it used, two traces with the same words.
 
-Every search is linear in the text: patterns hold no repetition without a bound,
-and a loop is looked for at fixed steps with a bounded reach.
+Every search is linear in the text: no pattern repeats anything without a bound,
+and loops are looked for at fixed steps and up to a fixed length.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from geostore.answers.text import visible_text
-from geostore.audit.audited_text import Subject
+from geostore.audit.audited_text import AuditedText
 from geostore.identity import sha256_hex
 from geostore.records import Turn
 
@@ -26,19 +26,19 @@ _LEAST_SAME_TURN = 100
 _LEAST_SHARED = 100
 
 
-def repeated_text(subject: Subject) -> str | None:
+def repeated_text(audited: AuditedText) -> str | None:
     """A loop inside a response or its reasoning, or a turn that says an earlier one again."""
-    said: dict[tuple[str, str], int] = {}
-    for turn in subject.turns:
+    first_turns: dict[tuple[str, str], int] = {}
+    for turn in audited.turns:
         for text in (turn.reasoning or "", turn.response):
-            found = loop_in(text)
-            if found is not None:
-                return f"turn {turn.turn}: {found}"
+            loop = loop_in(text)
+            if loop is not None:
+                return f"turn {turn.turn}: {loop}"
         words = (turn.reasoning or "", turn.response)
         if sum(map(len, words)) >= _LEAST_SAME_TURN:
-            if words in said:
-                return f"turn {turn.turn}: says turn {said[words]} again"
-            said[words] = turn.turn
+            if words in first_turns:
+                return f"turn {turn.turn}: says turn {first_turns[words]} again"
+            first_turns[words] = turn.turn
     return None
 
 
@@ -91,19 +91,19 @@ _CLAIMS = re.compile(
 _TOOL_RESPONSE = "<tool_response>"
 
 
-def claimed_tool(subject: Subject) -> str | None:
+def claimed_tool(audited: AuditedText) -> str | None:
     """Words, in English, that tell of a tool's result before any tool was called.
 
     A tool response that the teacher wrote itself counts anywhere, and so does a
     call where the recipe offers no tools. Thoughts are not read: there a plan may
     sound like a claim.
     """
-    first_call = min((call.turn for call in subject.calls), default=None)
-    for turn in subject.turns:
+    first_call = min((call.turn for call in audited.calls), default=None)
+    for turn in audited.turns:
         aloud = visible_text(turn.response)
         if _TOOL_RESPONSE in aloud:
             return f'turn {turn.turn}: "{_TOOL_RESPONSE}"'
-        if subject.trace.recipe.tools == () and "<tool_call>" in aloud:
+        if audited.trace.recipe.tools == () and "<tool_call>" in aloud:
             return f"turn {turn.turn}: a call, and the recipe has no tools"
         if first_call is None or turn.turn < first_call:
             lower = aloud.lower()
@@ -117,13 +117,13 @@ def claimed_tool(subject: Subject) -> str | None:
 # --- the same words -------------------------------------------------------------------------
 
 
-def response_key(subject: Subject) -> str | None:
+def response_key(audited: AuditedText) -> str | None:
     """The same text for traces in which the teacher said and thought the same, word for word.
 
     32 hex digits; None for less than 100 characters, in which two teachers can
     agree by chance.
     """
-    words = [*_words(subject.turns)]
+    words = [*_words(audited.turns)]
     if sum(map(len, words)) < _LEAST_SHARED:
         return None
     return sha256_hex("\0".join(words).encode(errors="surrogatepass"))[:32]

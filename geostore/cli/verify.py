@@ -32,15 +32,15 @@ def verify(
     Exit code 1 where anything failed or could not be verified.
     """
     from geostore import verify as proof
-    from geostore.text.progress_bar import CheckProgress
+    from geostore.text.progress_bar import CountProgress
 
     try:
-        with CheckProgress() as progress:
+        with CountProgress("traces") as bar:
             report = proof.verify(
                 store,
                 sample=sample,
                 dataset_path=str(dataset_path) if dataset_path else None,
-                watcher=progress,
+                progress=bar.show,
             )
     except KeyboardInterrupt as error:
         say("geostore: interrupted; what was not checked is not proven")

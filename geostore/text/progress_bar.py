@@ -1,7 +1,8 @@
 """Shows how far a command is that works through things it can count.
 
-On a terminal a bar that goes when the work is done, elsewhere a line now and
-then; nothing for work that is soon done. Everything goes to stderr.
+On a terminal this is a bar that disappears when the work is done, elsewhere a
+line every 30 seconds. Work of less than a second shows nothing. Everything goes
+to stderr.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from geostore.text.phrases import span
 PLAIN_INTERVAL = 30.0
 """Seconds between lines where there is no terminal."""
 
-_WORTH_A_BAR = 1.0  # seconds of work
+_WORTH_A_BAR = 1.0  # seconds of work; a bar for less would only flicker
 
 
 class CountProgress:
-    """Use as a context manager. things: what is counted, in the plural; quiet: show nothing.
+    """The progress of one piece of work. Use as a context manager.
 
-    interval: seconds between plain lines.
+    things: what is counted, in the plural. quiet: show nothing. interval: seconds
+    between plain lines.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class CountProgress:
         self._end()
 
     def _end(self) -> None:
-        """Take the bar away: another may want its place."""
+        """Take the bar away, because only one bar can be drawn at a time."""
         if self._drawn:
             self._bar.stop()
             self._drawn = False
 
     def show(self, done: int, total: int, state: str = "") -> None:
-        """So many of so many are done. state: what else is to be said."""
+        """Show that `done` of `total` things are done. state: a few words to add."""
         if self._quiet:
             return
         now = time.monotonic()
@@ -78,26 +80,3 @@ class CountProgress:
                     f"about {span(max(total - done, 0) * (now - self._began) / done)} left"
                 )
             self._err.print(", ".join(filter(None, parts)))
-
-
-class CheckProgress(CountProgress):
-    """A `verify.Watcher` for people."""
-
-    def __init__(self) -> None:
-        super().__init__("traces")
-        self._planned = 0
-
-    def __enter__(self) -> CheckProgress:
-        super().__enter__()
-        return self
-
-    def planned(self, traces: int) -> None:
-        """How many traces will be checked."""
-        self._planned = traces
-
-    def checked(self, *, traces: int, images: int, failures: int) -> None:
-        """How far it is, the rate, and what was found on the way."""
-        state = f"{images / max(time.monotonic() - self._began, 1e-9):.0f} images/s"
-        if failures:
-            state += f", {failures:,} failed"
-        self.show(traces, self._planned, state)

@@ -1,4 +1,4 @@
-"""Says what a fault means: whether it is one, where it comes from, and what can be done."""
+"""Explains a fault: whether it is a failure or a warning, its likely cause, and what to do."""
 
 from __future__ import annotations
 
@@ -28,22 +28,25 @@ _TODO: Mapping[str, str] = {
 
 
 def finding(fault: Fault, path: Path, now: Mapping[str, str]) -> Finding:
-    """A fault of a store at `path` as a finding. now: the versions it was derived with."""
+    """The finding for a fault of the store at `path`.
+
+    now: the versions of the libraries with which the image was derived.
+    """
     if fault.kind == "bytes":
         return _other_bytes(fault, turn_versions(path, fault.trace_id, fault.turn or 1), now)
-    expected, found = fault.expected, fault.found
+    expected, actual = fault.expected, fault.found
     if fault.kind in ("photo", "request", "recipe"):
-        expected, found = _short(expected), _short(found)
+        expected, actual = _short(expected), _short(actual)
     if fault.kind == "photo":
         row = find_photo(path, fault.trace_id, fault.found)
-        found += "" if row is None else f", the photo of row {row}"
+        actual += "" if row is None else f", the photo of row {row}"
     check = _CHECKS.get(fault.kind, fault.kind)
     todo = _TODO.get(fault.kind, _ROW_CHANGED)
-    return Finding(check, "failure", fault.trace, fault.what, expected, found, todo)  # type: ignore[arg-type]
+    return Finding(check, "failure", fault.trace, fault.what, expected, actual, todo)  # type: ignore[arg-type]
 
 
 def file_findings(state: FileState) -> list[Finding]:
-    """What SQLite found, as findings."""
+    """The findings for what SQLite reports of the file."""
     damaged = "the file is damaged; restore it from a copy"
     lost = (
         "rows were deleted by hand, or the file was damaged; restore it from a copy, or delete "
@@ -70,38 +73,41 @@ def file_findings(state: FileState) -> list[Finding]:
 
 
 def _other_bytes(fault: Fault, then: Mapping[str, str], now: Mapping[str, str]) -> Finding:
-    """An image in other bytes: by the encoder (a warning), by other pixels, or who knows."""
-    made, here = _codecs(then), _codecs(now)
-    other_codecs = bool(then) and made != here
+    """The finding for an image in other bytes.
+
+    Another encoder is a warning, other pixels are a failure, and so is what cannot be told.
+    """
+    before, here = _codecs(then), _codecs(now)
+    other_codecs = bool(then) and before != here
     severity: Literal["failure", "warning"] = "failure"
-    found = _short(fault.found)
+    actual = _short(fault.found)
     if fault.pixels == "same":
-        found += ", same pixels"
+        actual += ", same pixels"
         # The row's own hash is believed where a request names it, or another encoder is known.
         if fault.attested or other_codecs:
             severity = "warning"
             todo = (
-                f"the same pixels, which another JPEG encoder made other bytes of: {made} then, "
+                f"the same pixels, which another JPEG encoder made other bytes of: {before} then, "
                 f"{here} now; to export these bytes or go on with the trace, install what made them"
             )
         else:
             todo = f"the same pixels and {here} then and now; the hash in the row was changed"
     elif fault.pixels == "other":
-        found += ", other pixels"
+        actual += ", other pixels"
         todo = (
-            f"{made} then, {here} now, which may decode or resize otherwise; verify again with "
+            f"{before} then, {here} now, which may decode or resize otherwise; verify again with "
             "what made them"
             if other_codecs
             else f"other pixels, though {here} made both; the photo, or the row of a call (its "
             "source, box or angle), was changed"
         )
     else:
-        found += ", pixels not recorded"
+        actual += ", pixels not recorded"
         todo = (
-            f"no hash of the pixels was kept, so it may be another encoder or other pixels: {made} "
-            f"then, {here} now; verify again with what made them"
+            "no hash of the pixels was kept, so it may be another encoder or other pixels: "
+            f"{before} then, {here} now; verify again with what made them"
         )
-    return Finding("image", severity, fault.trace, fault.what, _short(fault.expected), found, todo)
+    return Finding("image", severity, fault.trace, fault.what, _short(fault.expected), actual, todo)
 
 
 def _codecs(versions: Mapping[str, str]) -> str:

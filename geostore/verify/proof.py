@@ -1,7 +1,7 @@
-"""Checks the traces of photos by deriving again all that their teacher was sent; pure but for CPU.
+"""Checks the traces of photos by deriving again everything that their teacher was sent.
 
-What goes in can be pickled, and what comes out: it runs in worker processes that
-know neither the store nor a dataset.
+It reads and writes nothing: tasks and outcomes can be pickled, so it runs in
+worker processes that know neither the store nor a dataset.
 """
 
 from __future__ import annotations
@@ -35,48 +35,73 @@ Pixels = Literal["same", "other", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class PhotoTask:
-    """Traces about one photo, by their ids in the store.
-
-    photo: the bytes that the dataset's row holds now, None where they cannot be
-    had; then only what needs no pixels is checked.
-    """
+    """The traces about one photo."""
 
     photo: bytes | None
+    """The bytes that the dataset's row holds now; None where they are not available, and then only
+    what needs no pixels is checked."""
+
     traces: tuple[tuple[int, StoredTrace], ...]
+    """Each with its id in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something of a trace that is not as its rows say.
-
-    turn: that it is about, None where about none. expected, found: hashes, sizes
-    or words. pixels: of an image in other bytes, whether its pixels are the
-    same. attested: the row's hash is the one that was sent, because a request
-    that names it, and whose own hash is right, says so.
-    """
+    """Something of a trace that differs from what its rows say."""
 
     kind: Kind
+    """What it is about."""
+
     trace_id: int
+    """The trace's id in the store."""
+
     trace: str
+    """The trace's public name."""
+
     turn: int | None
+    """The turn it is about; None where it is about no turn."""
+
     what: str
+    """The thing that differs, in a few words, such as ``image 2``."""
+
     expected: str
+    """What the rows say: a hash, a size, or words."""
+
     found: str
+    """What was derived instead."""
+
     pixels: Pixels = "unknown"
+    """Of an image in other bytes: whether its pixels are the same."""
+
     attested: bool = False
+    """Whether the row's hash is the one that was sent: a request that names it, and whose own hash
+    is right, says so."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of tasks; counts as in `Report`."""
+    """The result of some tasks. The counts are those of `Report`."""
 
     traces: int = 0
+    """Traces that were checked."""
+
     turns: int = 0
+    """Turns whose request was rebuilt."""
+
     photos: int = 0
+    """Photos from which images were derived."""
+
     images: int = 0
+    """Images that were derived, once for each trace that shows them."""
+
     unverified_traces: int = 0
+    """Of `traces`, those whose images could not be derived."""
+
     imported_traces: int = 0
+    """Of `traces`, those that were imported without hashes."""
+
     faults: list[Fault] = field(default_factory=list)
+    """Everything that differs, in the order of the traces."""
 
     def add(self, other: Outcome) -> None:
         """Take the counts and faults of another."""
@@ -119,7 +144,7 @@ class _PhotoCheck:
                 if self._photo is not None and trace.sample.photo is not None:
                     derived |= self._is_the_photo(check)
                 continue
-            # Whatever a damaged row brings about must not end the check of the others.
+            # A damaged row can raise anything, and must not end the check of the other traces.
             try:
                 attested = check.requests(self._writer(check, trace.recipe))
             except Exception as error:
@@ -149,12 +174,12 @@ class _PhotoCheck:
         return False
 
     def _writer(self, check: _TraceCheck, recipe: Recipe) -> RequestWriter:
-        """A recipe's writer; where it is the first of its recipe here, that is checked too."""
+        """The writer of a recipe, whose hash is checked the first time it is met."""
         expected = check.trace.key.recipe_sha256
         if expected not in self._writers:
-            found = recipe_hash(recipe)
-            if found != expected:
-                check.fault("recipe", f"recipe {expected[:8]}", expected, found)
+            computed = recipe_hash(recipe)
+            if computed != expected:
+                check.fault("recipe", f"recipe {expected[:8]}", expected, computed)
             self._writers[expected] = RequestWriter(recipe)
         return self._writers[expected]
 
@@ -169,24 +194,23 @@ class _PhotoCheck:
         if check.differs("the photo as sent", 1, trace.photo, sent):
             again = prepare_photo(photo, limits, keep=keep, with_pixels=True)
             check.image("the photo as sent", 1, trace.photo, again, attested)
-        made = [call for call in trace.calls if call.image is not None]
-        if not made:
+        calls = [call for call in trace.calls if call.image is not None]
+        if not calls:
             return
         full = self._decoded.get(photo)
-        others = False
-        for call, image in tool_images(full, recipe, made):
+        any_differs = False
+        for call, image in tool_images(full, recipe, calls):
             self._outcome.images += 1
-            others = (
-                check.differs(f"image {call.image_index}", call.turn, call.image, image) or others
-            )
-        if others:
-            # Hashing pixels takes time, and is of use only where bytes differ.
-            for call, image in tool_images(full, recipe, made, with_pixels=True):
+            if check.differs(f"image {call.image_index}", call.turn, call.image, image):
+                any_differs = True
+        if any_differs:
+            # Hashing pixels takes time, and helps only where bytes differ.
+            for call, image in tool_images(full, recipe, calls, with_pixels=True):
                 check.image(f"image {call.image_index}", call.turn, call.image, image, attested)
 
 
 class _TraceCheck:
-    """One trace, and where its faults are put down."""
+    """The check of one trace, which adds its faults to an outcome."""
 
     def __init__(self, trace_id: int, trace: StoredTrace, outcome: Outcome) -> None:
         self.trace = trace
@@ -215,28 +239,28 @@ class _TraceCheck:
         )
 
     def requests(self, writer: RequestWriter) -> set[str]:
-        """Rebuild every request; the hashes of images that a right one names."""
+        """Rebuild every request; the hashes of the images that are named in right ones."""
         attested: set[str] = set()
         wrong = []
         messages = []
         for turn, fresh in zip(self.trace.turns, sent_messages(self.trace), strict=True):
             messages += fresh
-            found = writer.hash(messages)
-            if found == turn.request_sha256:
+            computed = writer.hash(messages)
+            if computed == turn.request_sha256:
                 attested.update(sha256 for message in messages for sha256 in message.images)
             else:
-                wrong.append((turn, found))
+                wrong.append((turn, computed))
         self._outcome.turns += len(self.trace.turns)
         if wrong:
-            first, found = wrong[0]
+            first, computed = wrong[0]
             what = f"request of turn {first.turn}"
             if len(wrong) > 1:
                 what = "requests of turns " + ", ".join(str(turn.turn) for turn, _ in wrong)
-            self.fault("request", what, str(first.request_sha256), found, turn=first.turn)
+            self.fault("request", what, str(first.request_sha256), computed, turn=first.turn)
         return attested
 
     def differs(self, what: str, turn: int, known: ImageFacts | None, image: SentImage) -> bool:
-        """Whether an image is in other bytes; where it is not, its size in the rows is checked."""
+        """Whether an image is in other bytes; where it is not, compare its size with the rows."""
         if known is None or known.sha256 != image.sha256:
             return True
         if _size(known) != _size(image):
@@ -251,7 +275,7 @@ class _TraceCheck:
         image: SentImage,
         attested: set[str],
     ) -> None:
-        """Put down an image that is in other bytes. image: with the hash of its pixels."""
+        """Add a fault for an image in other bytes. image: with the hash of its pixels."""
         if known is None:
             self.fault("trace", what, "its hash", "no hash in the rows", turn=turn)
             return

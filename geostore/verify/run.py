@@ -1,8 +1,8 @@
-"""Verifies a store: reads its traces and photos, has them checked on all cores, says what it means.
+"""Verifies a store: reads its traces and photos, checks them on all cores, reports what differs.
 
-Only this process knows the store and the datasets. Memory does not grow with the
-store but for sixteen bytes a trace: rows and photos are read a few at a time, each
-time in a transaction of its own, so that a store that is being written is not held up.
+Only this process knows the store and the datasets. Memory grows by sixteen bytes
+a trace and no more: rows and photos are read a few at a time, each time in a
+transaction of its own, so that a generate that writes the store need not wait.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from hashlib import sha256
 from heapq import nsmallest
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 from geostore.children import Crew
 from geostore.errors import ChildEnded, StoreError
@@ -29,17 +28,12 @@ from geostore.verify.proof import Outcome, PhotoTask, check_photos
 from geostore.verify.sources import Photos
 
 _PHOTOS_AT_ONCE = 4
-_WORTH_A_WORKER = 24  # traces; to start a process takes about as long as to check so many
+_WORTH_A_WORKER = 24  # traces; starting a process takes about as long as checking these
 
 
-class Watcher(Protocol):
-    """Who is told how a check goes."""
-
-    def planned(self, traces: int) -> None:
-        """How many traces will be checked."""
-
-    def checked(self, *, traces: int, images: int, failures: int) -> None:
-        """How many have been, in all, and what was found on the way."""
+Progress = Callable[[int, int, str], None]
+"""Called with the traces checked so far, the traces to check, and a few words: images a second,
+and failures if there are any."""
 
 
 def verify(
@@ -48,32 +42,33 @@ def verify(
     sample: int | None = None,
     dataset_path: str | None = None,
     workers: int | None = None,
-    watcher: Watcher | None = None,
+    progress: Progress | None = None,
 ) -> Report:
-    """Prove that a store's rows are what its teachers were sent; what could not be proven.
+    """Prove that a store's rows are what its teachers were sent; a report of what is not proven.
 
     Every dataset is opened and its fingerprint compared; every photo's stored
     bytes are hashed; every image is derived again and compared by hash; every
     request of every turn is rebuilt and compared by hash; recipes are hashed;
     SQLite checks the file and its foreign keys. The last response of a trace is
-    in no request, so its words are proven by nothing.
+    in no request, so nothing proves its words.
 
     sample: check only so many traces, chosen by a hash of their ids: the same
         ones every time. None: all that hold a response.
     dataset_path: where the dataset is now; datasets of the store that are not
         there are looked for where they were last.
-    workers: processes; None: as many as there are cores and enough work for.
+    workers: processes; None: one a core, or fewer where there is little to check.
+    progress: called after each few photos.
     Raises StoreError where the file is no store.
     """
     began = time.monotonic()
-    # Held open all the while: this keeps the files beside it that a connection which only reads
-    # could not make.
+    # Kept open until the end: a connection that only reads needs the -wal and -shm files beside
+    # the store, and cannot make them itself.
     with Store.open(path) as store:
         report = Report(str(store.path), versions())
         with FileCheck(store.path) as file_check:
-            _check_traces(report, sample, dataset_path, workers, watcher)
-            for found in file_findings(file_check.result()):
-                report.add(found)
+            _check_traces(report, sample, dataset_path, workers, progress)
+            for file_finding in file_findings(file_check.result()):
+                report.add(file_finding)
     report.seconds = time.monotonic() - began
     return report
 
@@ -83,20 +78,18 @@ def _check_traces(
     sample: int | None,
     dataset_path: str | None,
     workers: int | None,
-    watcher: Watcher | None,
+    progress: Progress | None,
 ) -> None:
-    path = Path(report.path)
+    path, began = Path(report.path), time.monotonic()
     try:
         ids = list(iter_trace_ids(path))
     except StoreError as error:
         report.add(_unreadable("the list of traces", error))
         return
-    photos = Photos(dataset_path, several=len(ids) > 1, found=report.add)
+    photos = Photos(dataset_path, several=len(ids) > 1, report=report.add)
     if sample is not None:
         ids = _sampled(ids, sample)
-    count = sum(len(found.traces) for found in ids)
-    if watcher is not None:
-        watcher.planned(count)
+    count = sum(len(of_dataset.traces) for of_dataset in ids)
     if workers is None:
         workers = min(cores(), 1 + count // _WORTH_A_WORKER)
     tasks = _tasks(path, ids, photos, report)
@@ -109,11 +102,15 @@ def _check_traces(
             outcomes = ((task, check_photos(task)) for task in tasks)
         for task, outcome in outcomes:
             _count(report, _died(report, task) if isinstance(outcome, ChildEnded) else outcome)
-            if watcher is not None:
-                watcher.checked(
-                    traces=report.traces, images=report.images, failures=report.failures.total()
-                )
+            if progress is not None:
+                progress(report.traces, count, _state(report, time.monotonic() - began))
     photos.finish()
+
+
+def _state(report: Report, seconds: float) -> str:
+    state = f"{report.images / max(seconds, 1e-9):.0f} images/s"
+    failures = report.failures.total()
+    return f"{state}, {failures:,} failed" if failures else state
 
 
 def cores() -> int:
@@ -131,10 +128,11 @@ def _make_check() -> Callable[[tuple[PhotoTask, ...]], Outcome]:
 def _tasks(
     path: Path, ids: Sequence[TraceIds], photos: Photos, report: Report
 ) -> Iterator[tuple[PhotoTask, ...]]:
-    """All there is to check, some photos at a time."""
-    for found in ids:
+    """Everything that is to be checked, a few photos at a time."""
+    for of_dataset in ids:
         batch: list[PhotoTask] = []
-        by_sample = groupby(zip(found.samples, found.traces, strict=True), lambda pair: pair[0])
+        pairs_of_ids = zip(of_dataset.samples, of_dataset.traces, strict=True)
+        by_sample = groupby(pairs_of_ids, lambda pair: pair[0])
         for _, pairs in by_sample:
             traces = tuple(_read(path, [trace_id for _, trace_id in pairs], report))
             if traces:
@@ -147,7 +145,7 @@ def _tasks(
 
 
 def _read(path: Path, trace_ids: Sequence[int], report: Report) -> list[tuple[int, StoredTrace]]:
-    """The traces of one photo. Rows that cannot be read spoil their own trace only."""
+    """The traces of one photo. Where rows cannot be read, only their own trace is left out."""
     try:
         with open_snapshot(path) as snapshot:
             return snapshot.traces_of(trace_ids)
@@ -172,7 +170,7 @@ def _count(report: Report, outcome: Outcome) -> None:
 
 
 def _died(report: Report, tasks: tuple[PhotoTask, ...]) -> Outcome:
-    """What to put down where the process that checked some photos is gone."""
+    """The outcome of photos whose process ended before it was done with them."""
     traces = [trace for task in tasks for _, trace in task.traces]
     rows = sorted({trace.sample.sample_index for trace in traces})
     report.add(
@@ -191,20 +189,20 @@ def _died(report: Report, tasks: tuple[PhotoTask, ...]) -> Outcome:
 
 def _unreadable(what: str, error: Exception) -> Finding:
     todo = "the store is damaged; restore it from a copy"
-    found = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
-    return Finding("trace", "failure", None, what, "rows that can be read", found, todo)
+    reason = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+    return Finding("trace", "failure", None, what, "rows that can be read", reason, todo)
 
 
 def _sampled(ids: Sequence[TraceIds], count: int) -> list[TraceIds]:
-    """So many of the traces, in their order: those whose ids have the least hashes."""
-    every = (trace_id for found in ids for trace_id in found.traces)
+    """`count` of the traces, in their order: those whose ids have the smallest hashes."""
+    every = (trace_id for of_dataset in ids for trace_id in of_dataset.traces)
     chosen = set(nsmallest(count, every, key=lambda n: sha256(str(n).encode()).digest()))
     sampled = []
-    for found in ids:
-        kept = TraceIds(found.dataset_id, array("q"), array("q"))
-        for trace_id, sample_id in zip(found.traces, found.samples, strict=True):
+    for of_dataset in ids:
+        part = TraceIds(of_dataset.dataset_id, array("q"), array("q"))
+        for trace_id, sample_id in zip(of_dataset.traces, of_dataset.samples, strict=True):
             if trace_id in chosen:
-                kept.traces.append(trace_id)
-                kept.samples.append(sample_id)
-        sampled.append(kept)
+                part.traces.append(trace_id)
+                part.samples.append(sample_id)
+        sampled.append(part)
     return sampled

@@ -1,4 +1,4 @@
-"""Finds the photos of traces in their datasets, and puts down what is not there."""
+"""Reads the photos of traces from their datasets, and reports those that are not there."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ class Photos:
     """The stored bytes of photos; each dataset is opened once, and its fingerprint compared.
 
     dataset_path: where the dataset is now, None for where the store saw it last.
-    several: whether the store holds others, which are then looked for where they
-    were. found: is given what is not as it should be.
+    several: whether the store holds several datasets; those that are not at
+    `dataset_path` are then looked for where they were last. report: called with
+    each finding.
     """
 
     def __init__(
-        self, dataset_path: str | None, *, several: bool, found: Callable[[Finding], None]
+        self, dataset_path: str | None, *, several: bool, report: Callable[[Finding], None]
     ) -> None:
         self._dataset_path = dataset_path
         self._named = PhotoSource(dataset_path)
         self._known = PhotoSource()
         self._several = several
-        self._found = found
+        self._report = report
         self._open: dict[str, PhotoDataset | None] = {}
         self._used = dataset_path is None
 
     def of(self, trace: StoredTrace) -> bytes | None:
-        """The bytes of a trace's photo as its row holds them now; None where they cannot be had.
+        """The bytes of a trace's photo as its row holds them now; None where there are none.
 
         They are not compared with anything.
         """
         facts = trace.dataset
         if facts.fingerprint is None or trace.sample.photo is None:
-            return None  # imported without the dataset, which nobody knows
+            return None  # imported without its dataset
         if facts.fingerprint not in self._open:
             self._open[facts.fingerprint] = self._opened(facts, facts.fingerprint)
         dataset = self._open[facts.fingerprint]
@@ -56,11 +57,11 @@ class Photos:
             what = f"stored photo of row {row}"
             todo = f"{error}; put back the dataset that was used"
             finding = Finding("photo", "failure", trace.name, what, "its bytes", "none", todo)
-            self._found(finding)
+            self._report(finding)
             return None
 
     def finish(self) -> None:
-        """Say where the path that was named turned out to be of no use."""
+        """Report a `dataset_path` at which no dataset of the store was found."""
         if not self._used and any(self._open.values()):
             what = f"--dataset-path {self._dataset_path}"
             todo = f"the datasets were found where the store saw them last; {_WHERE}"
@@ -80,5 +81,5 @@ class Photos:
         self._put(f"dataset {facts.name}", expected, "not there, or another", f"{why}; {_WHERE}")
         return None
 
-    def _put(self, what: str, expected: str, found: str, todo: str) -> None:
-        self._found(Finding("dataset", "failure", None, what, expected, found, todo))
+    def _put(self, what: str, expected: str, actual: str, todo: str) -> None:
+        self._report(Finding("dataset", "failure", None, what, expected, actual, todo))

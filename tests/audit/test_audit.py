@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geostore.audit import CHECKS, VERSIONS, audit, format_checks
-from geostore.audit.audited_text import Subject
+from geostore.audit.audited_text import AuditedText
 from geostore.audit.contradiction import FAR_COUNTRY_KM, contradiction
 from geostore.audit.countries import known_country, nearest_km
 from geostore.audit.leaks import OWN_WORDS, coordinates_in, file_name_in, name_in, place_names
@@ -652,10 +652,12 @@ def test_only_a_check_whose_version_is_new_runs_again(builder: StoreBuilder) -> 
     builder.play(1, [CUT])
     ran: list[str] = []
 
-    def counted(name: str, find: Callable[[Subject], str | None]) -> Callable[[Subject], Any]:
-        def noted(subject: Subject) -> str | None:
+    def counted(
+        name: str, find: Callable[[AuditedText], str | None]
+    ) -> Callable[[AuditedText], Any]:
+        def noted(audited: AuditedText) -> str | None:
             ran.append(name)
-            return find(subject)
+            return find(audited)
 
         return noted
 
@@ -668,7 +670,7 @@ def test_only_a_check_whose_version_is_new_runs_again(builder: StoreBuilder) -> 
     ran.clear()
     assert run_checks(builder.store, checks).newly_audited == 0
     assert ran == []
-    newer = replace(checks["odd_frame"], version=2, find=lambda subject: "all are odd")
+    newer = replace(checks["odd_frame"], version=2, find=lambda audited: "all are odd")
     result = run_checks(builder.store, {**checks, "odd_frame": newer})
     assert result.newly_audited == 2
     assert result.flags["odd_frame"].traces == 2
@@ -687,7 +689,7 @@ def test_a_trace_that_is_taken_up_while_it_is_looked_at_is_left_to_the_next_audi
     builder.play(0, [ZOOM_IN], turn_limit=1)
     kept = builder.play(1, [NEAR])
 
-    def taken_up(subject: Subject) -> str | None:
+    def taken_up(audited: AuditedText) -> str | None:
         with Store.open(builder.store.path, durability="normal") as other, other.db.transaction():
             other.claims.claim(
                 sample_id=1, recipe_id=1, rollout=1, run_id=1, turn_limit=9, seconds=60.0

@@ -465,19 +465,6 @@ class TestAnotherEncoder:
         assert "pixels not recorded" in report.findings[0].found
 
 
-def test_a_store_from_before_the_hashes_of_pixels_is_verified(path: Path) -> None:
-    alter(path, "update _sqlite_migrations set name = name where name like '%_pixels'")
-    connection = sqlite3.connect(path)
-    connection.execute("alter table traces drop column sent_pixels_xxh128")
-    connection.execute("alter table tool_calls drop column image_pixels_xxh128")
-    connection.execute("delete from _sqlite_migrations where name like '%_pixels'")
-    connection.commit()
-    connection.close()
-    report = found(path)
-    assert report.findings == []
-    assert report.images > 30
-
-
 # --- processes ----------------------------------------------------------------------------------
 
 
