@@ -20,6 +20,7 @@ from geostore.records import ImportedRecipe, Recipe
 from geostore.store import Store
 from geostore.store.audits import (
     Audited,
+    Flag,
     FlagCount,
     PendingTrace,
     Reading,
@@ -144,10 +145,10 @@ def _look_at(
     by_text = [check for check in checks if check.find is not None]
     with_keys = any(check.name == SAME_RESPONSE for check in checks)
     keys: dict[int, str | None] = {}
-    flags: dict[int, list[tuple[str, int, str]]] = {trace_id: [] for trace_id in ids}
+    flags: dict[int, list[Flag]] = {trace_id: [] for trace_id in ids}
     for check in by_sql:
         for trace_id, detail in source.check(check.name, ids).items():
-            flags[trace_id].append((check.name, check.version, detail))
+            flags[trace_id].append(Flag(check.name, check.version, detail))
     if by_text or with_keys:
         for trace, (_, turns, calls) in zip(pending, source.texts(ids), strict=True):
             text = AuditedText(trace, turns, calls)
@@ -156,7 +157,7 @@ def _look_at(
                 assert check.find is not None
                 text_detail = check.find(text)
                 if text_detail is not None:
-                    flags[trace.trace_id].append((check.name, check.version, text_detail))
+                    flags[trace.trace_id].append(Flag(check.name, check.version, text_detail))
     return [
         Audited(trace, keys.get(trace.trace_id), tuple(flags[trace.trace_id])) for trace in pending
     ]

@@ -16,7 +16,7 @@ from operator import itemgetter
 import orjson
 
 from geostore.identity import canonical_text
-from geostore.records import Answer, ImageFacts, ImportedRecipe, Recipe, Sample, ToolCall, Turn
+from geostore.records import Answer, ImportedRecipe, Recipe, Sample, ToolCall, Turn
 from geostore.sqlfiles import load_sql
 from geostore.store import rows
 from geostore.store.db import Db, Row, Rows, utc_now
@@ -25,42 +25,71 @@ from geostore.store.recipes import Recipes
 
 @dataclass(frozen=True, slots=True)
 class PendingTrace:
-    """A closed trace that is to be audited, without its text.
-
-    closed_at: tells whether it is still the same when the result is written.
-    photo: as sent, None where nothing was. prompts_read: whether its recipe was
-    asked of this photo only, so that its prompts may tell about the photo.
-    """
+    """A closed trace that is to be audited, without its text."""
 
     trace_id: int
+    """Its id in the store."""
+
     closed_at: str
+    """When it was closed. The result is recorded only if the trace was not opened again since."""
+
     recipe: Recipe | ImportedRecipe
+    """What was asked."""
+
     prompts_read: bool
+    """Whether its recipe was asked of this photo only, so that its prompts may tell about the
+    photo."""
+
     sample: Sample
-    photo: ImageFacts | None
+    """The truth."""
+
     dataset_path: str
+    """Where the dataset lay."""
+
     answer: Answer | None
+    """Of the newest parser; None where the trace failed."""
+
     parser_version: int | None
+    """The version of that parser; None without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a check found in a trace."""
+
+    check: str
+    """The check's name."""
+
+    version: int
+    """The check's version."""
+
+    detail: str
+    """Where and what, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What an audit has to record of one trace: its row, and its flags as (flag, version, detail).
-
-    response_key: the same for traces with the same words; None where they are few.
-    """
+    """The result of an audit of one trace."""
 
     trace: PendingTrace
+    """The trace as it was read."""
+
     response_key: str | None
-    flags: tuple[tuple[str, int, str], ...]
+    """The same for traces with the same words; None where the words are few."""
+
+    flags: tuple[Flag, ...]
+    """Empty where nothing was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagCount:
-    """traces: that a check flagged. examples: the names of at most three of them."""
+    """How many traces a check flagged."""
 
     traces: int
+    """Counts from 0."""
+
     examples: tuple[str, ...]
+    """The names of at most three of them."""
 
 
 def put_suite(db: Db, checks: Mapping[str, int]) -> int:
@@ -101,15 +130,15 @@ class Reading:
         calls = _grouped(self._db.run("tool_calls_of_traces", trace_ids=ids))
         next_turns, next_calls = next(turns, None), next(calls, None)
         for trace_id in trace_ids:
-            mine, theirs = [], []
+            turn_rows, call_rows = [], []
             if next_turns is not None and next_turns[0] == trace_id:
-                mine, next_turns = next_turns[1], next(turns, None)
+                turn_rows, next_turns = next_turns[1], next(turns, None)
             if next_calls is not None and next_calls[0] == trace_id:
-                theirs, next_calls = next_calls[1], next(calls, None)
+                call_rows, next_calls = next_calls[1], next(calls, None)
             yield (
                 trace_id,
-                tuple(rows.turn_record(row) for row in mine),
-                tuple(rows.tool_call_record(row) for row in theirs),
+                tuple(rows.turn_record(row) for row in turn_rows),
+                tuple(rows.tool_call_record(row) for row in call_rows),
             )
 
     def check(self, name: str, trace_ids: Sequence[int]) -> dict[int, str]:
@@ -125,7 +154,6 @@ class Reading:
             recipe=self._recipe(row["recipe_id"]),
             prompts_read=bool(row["prompts_read"]),
             sample=rows.sample_record(row),
-            photo=rows.sent_photo(row, row["width"], row["height"]),
             dataset_path=row["dataset_path"],
             answer=rows.answer_record(row),
             parser_version=row["parser_version"],
@@ -166,23 +194,27 @@ def put_audits(
     which were not run, stay. with_keys: whether the keys were computed; else those
     that are known stay. Doing it twice changes nothing.
     """
-    found = [
+    audits = [
         [
-            a.trace.trace_id,
-            a.trace.closed_at,
-            a.trace.parser_version,
-            int(a.trace.prompts_read),
-            a.response_key,
+            each.trace.trace_id,
+            each.trace.closed_at,
+            each.trace.parser_version,
+            int(each.trace.prompts_read),
+            each.response_key,
         ]
-        for a in audited
+        for each in audited
     ]
-    flags = [[a.trace.trace_id, *flag] for a in audited for flag in a.flags]
+    flags = [
+        [each.trace.trace_id, flag.check, flag.version, flag.detail]
+        for each in audited
+        for flag in each.flags
+    ]
     now = utc_now()
     with db.transaction():
         recorded = db.run(
             "put_audits",
             suite_id=suite_id,
-            audits=canonical_text(found),
+            audits=canonical_text(audits),
             with_keys=int(with_keys),
             now=now,
         ).fetchall()

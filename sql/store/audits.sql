@@ -45,7 +45,6 @@ select
     select 1 from traces where recipe_id = t.recipe_id and sample_id <> t.sample_id
   ) as prompts_read,
   s.sample_index, {{sample_columns}},
-  {{sent_columns}},
   d.path as dataset_path,
   {{answer_columns}}
 from traces as t
