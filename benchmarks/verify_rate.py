@@ -38,8 +38,7 @@ from photos import photo, save_photos
 from pillow_floor import Job, Step, floor_worker
 
 from geostore.dataset import PhotoDataset
-from geostore.store import open_snapshot
-from geostore.store.snapshot import Filter
+from geostore.store import Filter, open_snapshot
 from geostore.verify import verify
 from geostore.verify.run import cores
 

@@ -13,10 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from geostore.errors import NotFoundError
-from geostore.export import ExportResult, Filter, Format, ImagesMode, MessagesMode, open_snapshot
+from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
 from geostore.export import export as export_store
 from geostore.records import SentImage, Status, StoredTrace
-from geostore.store import Store
+from geostore.store import ENDED, Filter, Store, moment, open_snapshot
 from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
@@ -63,25 +63,40 @@ class GeoStore:
     def traces(
         self,
         *,
-        status: Status | None = None,
+        status: Status | Sequence[Status] | None = None,
         min_score: float | None = None,
         max_distance_km: float | None = None,
         recipe: str | None = None,
+        model: str | None = None,
+        flags: Sequence[str] = (),
+        exclude_flags: Sequence[str] = (),
+        since: str | None = None,
+        where: str | None = None,
         reward: str | None = None,
     ) -> Iterator[StoredTrace]:
         """Traces by dataset name, row number, recipe and rollout, as they were when this began.
 
-        Memory stays flat. min_score keeps scores from there on, max_distance_km
-        smaller distances; either leaves out what has no parsed answer. recipe:
-        the start of its hash. reward: the name or the start of the hash of the
-        reward they carry; None: the store's default.
+        Memory stays flat. status: one or several, None for all. min_score keeps
+        scores from there on, max_distance_km smaller distances; either leaves out
+        traces without a parsed answer. recipe: the start of its hash. model: its
+        name, in which ``*`` stands for any text. flags keeps traces that one of these
+        checks of `audit` flagged, exclude_flags leaves them out. since: closed from
+        ``2026-10-01`` on, or ``12h`` ago. where: one SQL expression, such as
+        ``turns > 2 and country = 'japan'``. reward: the name or the start of the hash
+        of the reward they carry, None for the store's default.
+        Raises FilterError, RewardError.
         """
-        filters = Filter(
+        filters = _filter(
+            status,
             min_score=min_score,
             max_distance_km=max_distance_km,
             recipe=recipe,
+            model=model,
+            flags=flags,
+            exclude_flags=exclude_flags,
+            since=since,
+            where=where,
             reward=reward,
-            statuses=None if status is None else (status,),
         )
         with open_snapshot(self._store.path) as snapshot:
             yield from snapshot.traces(filters)
@@ -183,25 +198,38 @@ class GeoStore:
         out: str | os.PathLike[str],
         *,
         format: Format = "trace",
+        status: Status | Sequence[Status] | None = None,
         min_score: float | None = None,
         max_distance_km: float | None = None,
         recipe: str | None = None,
+        model: str | None = None,
+        flags: Sequence[str] = (),
         exclude_flags: Sequence[str] = (),
+        since: str | None = None,
+        where: str | None = None,
         reward: str | None = None,
         messages: MessagesMode = "delta",
         images: ImagesMode = "reference",
         dataset_path: str | None = None,
     ) -> ExportResult:
-        """Write traces into the folder `out`, all or nothing; see `geostore.export.export`."""
+        """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
+
+        status: ``answered`` or ``exhausted``, None for both; other conditions as in `traces`.
+        """
         return export_store(
             self._store,
             out,
             format=format,
-            filters=Filter(
+            filters=_filter(
+                ENDED if status is None else status,
                 min_score=min_score,
                 max_distance_km=max_distance_km,
                 recipe=recipe,
-                exclude_flags=tuple(exclude_flags),
+                model=model,
+                flags=flags,
+                exclude_flags=exclude_flags,
+                since=since,
+                where=where,
                 reward=reward,
             ),
             messages=messages,
@@ -272,3 +300,34 @@ class GeoStore:
         if dataset_path not in self._sources:
             self._sources[dataset_path] = PhotoSource(dataset_path)
         return self._sources[dataset_path]
+
+
+def _filter(
+    status: Status | Sequence[Status] | None,
+    *,
+    min_score: float | None,
+    max_distance_km: float | None,
+    recipe: str | None,
+    model: str | None,
+    flags: Sequence[str],
+    exclude_flags: Sequence[str],
+    since: str | None,
+    where: str | None,
+    reward: str | None,
+) -> Filter:
+    """The conditions that a caller gave as a filter. Raises FilterError."""
+    statuses = (status,) if isinstance(status, str) else status
+    filters = Filter(
+        min_score=min_score,
+        max_distance_km=max_distance_km,
+        recipe=recipe,
+        reward=reward,
+        statuses=None if statuses is None else tuple(statuses),
+        exclude_flags=tuple(exclude_flags),
+        model=model,
+        flags=tuple(flags),
+        since=None if since is None else moment(since),
+        where=where,
+    )
+    check_flags(filters)
+    return filters

@@ -15,6 +15,7 @@
     │   └── TeacherUnusable     the run cannot go on: key, model, address, server
     ├── PriceError          prices or a budget that are missing or make no sense
     ├── RewardError         a reward spec that is unknown or has bad parameters
+    ├── FilterError         a condition on traces that is no expression, or a time that is none
     ├── QueryError          a statement that is unknown, wrong, or not read-only
     ├── NotFoundError       a trace that the store does not hold
     ├── ExportError         an export that cannot be written
@@ -136,6 +137,10 @@ class Stopped(GeostoreError):
 
 class RewardError(GeostoreError):
     """A reward spec is unknown or its parameters are out of range."""
+
+
+class FilterError(GeostoreError):
+    """A filter of traces cannot be used: its condition, its time, or a check that it names."""
 
 
 class QueryError(GeostoreError):

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, DatasetPathOption, RewardOption, StoreOption
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    DatasetPathOption,
+    ModelOption,
+    RecipeOption,
+    RewardOption,
+    SinceOption,
+    StoreOption,
+    WhereOption,
+)
 
 
 def export(
@@ -17,14 +26,23 @@ def export(
         Literal["trace", "jsonl"],
         typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
     ] = "trace",
-    recipe: Annotated[
-        str | None, typer.Option(help="Only traces of the recipe whose hash begins so.")
+    recipe: RecipeOption = None,
+    model: ModelOption = None,
+    status: Annotated[
+        Literal["answered", "exhausted"] | None,
+        typer.Option(help="Only traces that ended so; none: both."),
     ] = None,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Only traces with at least this score.")
     ] = None,
     max_distance: Annotated[
         float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
+    ] = None,
+    flag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--flag", help="Only traces that this check of geostore audit flagged; may be repeated."
+        ),
     ] = None,
     exclude_flag: Annotated[
         list[str] | None,
@@ -33,6 +51,8 @@ def export(
             help="Leave out traces that this check of geostore audit flagged; may be repeated.",
         ),
     ] = None,
+    since: SinceOption = None,
+    where: WhereOption = None,
     reward: RewardOption = None,
     messages: Annotated[
         Literal["delta", "last", "full"],
@@ -46,7 +66,7 @@ def export(
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
     from geostore.export import export as export_store
-    from geostore.store import Filter, Store
+    from geostore.store import ENDED, Filter, Store, moment
 
     with Store.open(store) as opened:
         result = export_store(
@@ -57,8 +77,13 @@ def export(
                 min_score=min_score,
                 max_distance_km=max_distance,
                 recipe=recipe,
-                exclude_flags=tuple(exclude_flag or ()),
                 reward=reward,
+                statuses=ENDED if status is None else (status,),
+                exclude_flags=tuple(exclude_flag or ()),
+                model=model,
+                flags=tuple(flag or ()),
+                since=None if since is None else moment(since),
+                where=where,
             ),
             messages=messages,
             images=images,

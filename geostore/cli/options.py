@@ -26,6 +26,31 @@ RewardOption = Annotated[
     ),
 ]
 
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", help="Only traces of the recipe whose hash begins so.")
+]
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Only traces of this teacher; * stands for any text, as in 'Qwen*'."
+    ),
+]
+
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", help="Only traces closed since: 2026-10-01, 2026-10-01T12:00, or 12h (ago)."
+    ),
+]
+
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where", help="Only traces for which this SQL holds, such as \"country = 'japan'\"."
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 

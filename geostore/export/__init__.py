@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from geostore.audit import VERSIONS
-from geostore.errors import ExportError
+from geostore.errors import ExportError, FilterError
 from geostore.export.folder import check_target, partial_folder, publish
 from geostore.export.formats import FORMATS, Format
 from geostore.export.images import ImagesMode
@@ -44,6 +44,7 @@ __all__ = [
     "Format",
     "ImagesMode",
     "MessagesMode",
+    "check_flags",
     "export",
     "open_snapshot",
 ]
@@ -79,8 +80,9 @@ def export(
     images: ``embed`` and ``files`` read the photos again, from `dataset_path` or
     from where the store saw the dataset last.
 
-    Raises ExportError (the target, a trace that cannot be written, the disk, a flag
-    that no check has, traces that were not audited for a flag), RewardError (the
+    Raises ExportError (the target, a trace that cannot be written, the disk, a status
+    of traces that did not end, traces that were not audited for a flag), FilterError
+    (a flag that no check has, a condition that is no expression), RewardError (the
     filter names a reward that the store does not have), StoreError.
     """
     for name, value, known in (
@@ -90,26 +92,22 @@ def export(
     ):
         if value not in known:
             raise ExportError(f"there is no {name} {value!r}; choose one of {', '.join(known)}")
-    kept = filters or Filter()
-    kept = replace(kept, exclude_flags=tuple(sorted(set(kept.exclude_flags))))
-    for flag in kept.exclude_flags:
-        if flag not in VERSIONS:
-            raise ExportError(f"there is no check {flag!r}; there are {', '.join(VERSIONS)}")
-    options = {"filter": asdict(kept), "messages": messages, "images": images}
+    filters = _checked(filters or Filter())
+    options = {"filter": filters.to_json(), "messages": messages, "images": images}
     try:
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
-            _check_audited(snapshot, kept)
+            _check_audited(snapshot, filters)
             traces = ExportStream(
                 snapshot,
-                kept,
+                filters,
                 folder,
                 messages=messages,
                 images=images,
                 dataset_path=dataset_path,
             )
             count = FORMATS[format](traces, folder)
-            spec = snapshot.reward_spec(kept)
+            spec = snapshot.reward_spec(filters)
             sha256 = folder.seal(
                 {
                     "schema_version": SCHEMA_VERSION,
@@ -138,11 +136,32 @@ def export(
     return ExportResult(count, sha256, target)
 
 
+def check_flags(filters: Filter) -> None:
+    """Raise FilterError for a flag that no check of an audit has."""
+    for flag in (*filters.flags, *filters.exclude_flags):
+        if flag not in VERSIONS:
+            raise FilterError(f"there is no check {flag!r}; there are {', '.join(VERSIONS)}")
+
+
+def _checked(filters: Filter) -> Filter:
+    """A filter for an export, its flags in one order, so that the same choice has one manifest."""
+    check_flags(filters)
+    statuses = filters.statuses
+    if statuses is None or not set(statuses) <= set(ENDED):
+        raise ExportError(f"only traces that ended can be exported: {' or '.join(ENDED)}")
+    return replace(
+        filters,
+        statuses=tuple(status for status in ENDED if status in statuses),
+        flags=tuple(sorted(set(filters.flags))),
+        exclude_flags=tuple(sorted(set(filters.exclude_flags))),
+    )
+
+
 def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
     """Raise ExportError where a trace has no flags only because it was not audited."""
-    if not filters.exclude_flags:
+    checks = {flag: VERSIONS[flag] for flag in (*filters.flags, *filters.exclude_flags)}
+    if not checks:
         return
-    checks = {flag: VERSIONS[flag] for flag in filters.exclude_flags}
     if missing := snapshot.unaudited(filters, checks):
         raise ExportError(
             f"{missing:,} of the traces were not audited for {', '.join(checks)} as they are now; "

@@ -10,9 +10,10 @@ from geostore.store.checking import (
 )
 from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
+from geostore.store.filters import ENDED, Filter, moment
 from geostore.store.opening import Durability
 from geostore.store.samples import KnownSample, Retry
-from geostore.store.snapshot import ENDED, Filter, Scope, Snapshot, open_snapshot
+from geostore.store.snapshot import Scope, Snapshot, open_snapshot
 from geostore.store.store import Store
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "TraceIds",
     "find_photo",
     "iter_trace_ids",
+    "moment",
     "open_snapshot",
     "turn_versions",
     "utc_now",

@@ -12,57 +12,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from geostore.errors import StoreError
 from geostore.identity import canonical_text
 from geostore.records import (
     DatasetFacts,
     FailedAttempt,
     ImportedRecipe,
     Recipe,
-    Status,
     StoredTrace,
     ToolCall,
     Turn,
 )
+from geostore.sqlfiles import store_statements
 from geostore.store import rows
+from geostore.store.conditions import MARK, check_condition, condition_error
 from geostore.store.db import Db, Row, Rows
+from geostore.store.filters import Filter
 from geostore.store.opening import open_to_read
 from geostore.store.rewards import StoredSpec, default_spec, get_spec
 from geostore.store.traces import rows_of_traces
-
-ENDED: tuple[Status, ...] = ("answered", "exhausted")
-"""The statuses of traces that came to an end with a response."""
 
 _BATCH = 100
 _LARGE_BATCH = 5_000  # of rows whose texts are not read
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which traces to read; None: no such condition.
-
-    min_score: scores from there on. max_distance_km: distances below. Either
-    leaves out traces whose final response could not be parsed. recipe: the start
-    of the recipe's hash. reward: the name or the start of the hash of the reward
-    spec whose scores count and are carried; None: the store's default. statuses:
-    what became of the trace. exclude_flags: checks of an audit; traces that one of
-    them flagged are left out.
-    """
-
-    min_score: float | None = None
-    max_distance_km: float | None = None
-    recipe: str | None = None
-    reward: str | None = None
-    statuses: tuple[Status, ...] | None = ENDED
-    exclude_flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Scope:
-    """What a filter keeps: of which datasets, in order, and recipes by hash, in its order."""
+    """Which datasets and recipes the traces have that a filter keeps."""
 
     datasets: tuple[DatasetFacts, ...]
+    """In the order in which their traces are read."""
     recipes: dict[str, Recipe | ImportedRecipe]
+    """By hash, in the order of the hashes."""
 
 
 class Snapshot:
@@ -74,9 +57,11 @@ class Snapshot:
             int(row["id"]): rows.dataset_record(row) for row in self._db.run("snapshot_datasets")
         }
         self._recipes: dict[int, Recipe | ImportedRecipe] = {}
+        self._conditions: dict[tuple[str, int | None], int] = {}
+        self._db.run("temp_chosen")
 
     def scope(self, filters: Filter) -> Scope:
-        """What a filter keeps of the traces with at least one turn."""
+        """The datasets and recipes of the traces with at least one turn that a filter keeps."""
         datasets = []
         recipes = {}
         for dataset_id, facts in self._datasets.items():
@@ -93,23 +78,25 @@ class Snapshot:
     def traces(self, filters: Filter, *, with_turns: bool = False) -> Iterator[StoredTrace]:
         """Traces by dataset name, row number, recipe hash and rollout.
 
-        with_turns: leave out those without a response.
+        with_turns: leave out those without a response. Raises FilterError where the
+        filter's condition is not one expression, or fails on a trace; RewardError
+        where the store does not have its reward.
         """
         for dataset_id, facts in self._datasets.items():
-            found = self._rows(dataset_id, filters, with_turns=with_turns)
-            while batch := found.fetchmany(_BATCH):
+            selected = self._rows(dataset_id, filters, with_turns=with_turns)
+            while batch := selected.fetchmany(_BATCH):
                 yield from self._batch(batch, facts)
 
     def unaudited(self, filters: Filter, checks: Mapping[str, int]) -> int:
         """How many of the traces with a turn were not audited by these checks as they are now.
 
-        filters: without its flags. checks: name to version.
+        filters: its flags are not looked at. checks: name to version.
         """
         missing = 0
-        every = replace(filters, exclude_flags=())
+        every = replace(filters, flags=(), exclude_flags=())
         for dataset_id in self._datasets:
-            found = self._rows(dataset_id, every, with_turns=True)
-            while batch := found.fetchmany(_LARGE_BATCH):
+            selected = self._rows(dataset_id, every, with_turns=True)
+            while batch := selected.fetchmany(_LARGE_BATCH):
                 ids = canonical_text([row["id"] for row in batch])
                 missing += self._db.number(
                     "snapshot_unaudited", trace_ids=ids, checks=canonical_text(dict(checks))
@@ -124,11 +111,11 @@ class Snapshot:
         looked_up = (
             self._db.run("get_trace", trace_id=trace_id).fetchone() for trace_id in trace_ids
         )
-        found = [row for row in looked_up if row is not None]
+        present = [row for row in looked_up if row is not None]
         traces: list[StoredTrace] = []
-        for dataset_id, group in groupby(found, key=lambda row: int(row["dataset_id"])):
+        for dataset_id, group in groupby(present, key=lambda row: int(row["dataset_id"])):
             traces += self._batch(list(group), self._datasets[dataset_id])
-        return list(zip((int(row["id"]) for row in found), traces, strict=True))
+        return list(zip((int(row["id"]) for row in present), traces, strict=True))
 
     def reward_spec(self, filters: Filter) -> StoredSpec | None:
         """The spec whose rewards the traces carry; None where nothing was scored yet.
@@ -140,19 +127,55 @@ class Snapshot:
         return get_spec(self._db, filters.reward)
 
     def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> Rows:
-        statuses = None if filters.statuses is None else canonical_text(list(filters.statuses))
         spec = self.reward_spec(filters)
         return self._db.run(
             "snapshot_traces",
             dataset_id=dataset_id,
             spec_id=None if spec is None else spec.id,
-            statuses=statuses,
             with_turns=int(with_turns),
-            recipe=filters.recipe,
-            min_score=filters.min_score,
-            max_distance_km=filters.max_distance_km,
-            exclude_flags=canonical_text(flags) if (flags := list(filters.exclude_flags)) else None,
+            **self._conditions_of(filters, spec),
         )
+
+    def _conditions_of(self, filters: Filter, spec: StoredSpec | None) -> dict[str, Any]:
+        """The parameters of the part filter_conditions in ``sql/store/filters.sql``."""
+        statuses = filters.statuses
+        return {
+            "statuses": None if statuses is None else canonical_text(list(statuses)),
+            "recipe": filters.recipe,
+            "model": filters.model,
+            "since": filters.since,
+            "min_score": filters.min_score,
+            "max_distance_km": filters.max_distance_km,
+            "condition": self._condition(filters, spec),
+            "flags": canonical_text(list(filters.flags)) if filters.flags else None,
+            "exclude_flags": (
+                canonical_text(list(filters.exclude_flags)) if filters.exclude_flags else None
+            ),
+        }
+
+    def _condition(self, filters: Filter, spec: StoredSpec | None) -> int | None:
+        """The number under which temp.chosen holds the traces that fulfil a filter's condition."""
+        if filters.where is None:
+            return None
+        key = (filters.where, None if spec is None else spec.id)
+        if key not in self._conditions:
+            self._choose(len(self._conditions), *key)
+            self._conditions[key] = len(self._conditions)
+        return self._conditions[key]
+
+    def _choose(self, number: int, condition: str, spec_id: int | None) -> None:
+        for statement in ("temp_trace_extras", "temp_condition_reward", "temp_condition_facts"):
+            self._db.run(statement)
+        columns = [row["name"] for row in self._db.run("facts_columns")]
+        check_condition(self._db, condition, columns)
+        self._db.run("clear_condition_reward")
+        self._db.run("put_condition_reward", spec_id=spec_id)
+        choose = store_statements()["put_chosen"].replace(MARK, condition)
+        try:
+            self._db.execute(choose, {"condition": number})
+        except StoreError as error:
+            # It can fail on a row, as json_extract does on a text that is no JSON.
+            raise condition_error(condition, error, columns) from error
 
     def _batch(self, batch: list[Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
         ids = [row["id"] for row in batch]

@@ -44,64 +44,10 @@ from traces as t;
 --   tag), and of the store's default reward distance_km, score, geoguessr_points.
 create temp view if not exists trace_facts as
 select
-  t.id as trace_id,
-  {{trace_name}} as trace,
-  n.name as dataset,
-  s.sample_index,
-  s.lat,
-  s.lon,
-  s.locatability_score,
-  s.country,
-  substr(r.sha256, 1, 8) as recipe,
-  r.model,
-  r.tools <> '[]' as with_tools,
-  t.rollout,
-  t.status,
-  t.stop_reason,
-  t.closed_at,
-  x.turns,
-  x.prompt_tokens,
-  x.completion_tokens,
-  x.total_tokens,
-  x.tool_calls,
-  x.failed_tool_calls,
-  x.tool_validity,
-  a.lat as answer_lat,
-  a.lon as answer_lon,
-  a.form as answer_form,
-  a.failure as answer_failure,
-  a.flags,
-  iif(a.trace_id is null, null, a.failure is null) as parse_success,
-  iif(a.trace_id is null, null, iif(a.failure is null and a.form in ('boxed', 'answer'), 1, 0))
-    as format_valid,
-  w.distance_km,
-  w.score,
-  w.geoguessr_points
-from traces as t
-join samples as s on s.id = t.sample_id
-join datasets as n on n.id = s.dataset_id
-join recipes as r on r.id = t.recipe_id
-join trace_extras as x on x.trace_id = t.id
-{{newest_answer}}
+  {{trace_facts}}
 left join reward_specs as p on p.is_default = 1
 left join rewards as w
   on w.spec_id = p.id and w.trace_id = t.id and w.parser_version = a.parser_version;
-
--- name: facts_columns
--- The columns of which a condition may speak.
--- Grain: one row per column.
-select name
-from pragma_table_info('trace_facts', 'temp')
-order by cid;
-
--- name: check_condition
--- Whether a condition of the user's is one expression, which it need not be to fit into a where.
--- Grain: no row. Over the view trace_facts.
-select (
-/*condition*/
-)
-from temp.trace_facts
-limit 0;
 
 -- name: choose_traces
 -- The ended traces that a condition of the user's keeps.

@@ -10,11 +10,8 @@ order by name, fingerprint, path;
 
 -- name: snapshot_traces
 -- The traces of a dataset that a filter keeps, each with its sample, newest answer and a reward.
--- Grain: one row per trace, by row number, recipe and rollout. Each parameter may be null: no such
--- condition. :statuses is a JSON array; :min_score keeps scores from there on, :max_distance_km
--- smaller distances (km), and either leaves out what could not be parsed; :recipe is the start of a
--- recipe's hash; :spec_id is the reward's spec; :exclude_flags is a JSON array of checks whose traces
--- are left out; :with_turns 1 leaves out traces without a response.
+-- Grain: one row per trace, by row number, recipe and rollout. :spec_id is the reward's spec;
+-- :with_turns 1 leaves out traces without a response; other parameters as in filter_conditions.
 select
   {{trace_columns}}
 from samples as s
@@ -25,16 +22,8 @@ join recipes as r on r.id = t.recipe_id
 left join reward_specs as p on p.id = :spec_id
 left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
 where s.dataset_id = :dataset_id
-  and (:statuses is null or t.status in (select value from json_each(:statuses)))
   and (:with_turns = 0 or exists (select 1 from turns where trace_id = t.id))
-  and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
-  and (:min_score is null or (w.score >= :min_score and a.failure is null))
-  and (:max_distance_km is null or (w.distance_km < :max_distance_km and a.failure is null))
-  and (:exclude_flags is null or not exists (
-    select 1
-    from trace_flags
-    where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
-  ))
+  and {{filter_conditions}}
 order by s.sample_index, r.sha256, t.rollout;
 
 -- name: snapshot_unaudited

@@ -21,7 +21,7 @@ from geostore.audit.countries import known_country, nearest_km
 from geostore.audit.leaks import OWN_WORDS, coordinates_in, file_name_in, name_in, place_names
 from geostore.audit.run import run_checks
 from geostore.audit.wording import loop_in
-from geostore.errors import ExportError
+from geostore.errors import ExportError, FilterError
 from geostore.export import Filter, export
 from geostore.query.reader import run_query
 from geostore.query.stats import format_text, stats
@@ -736,7 +736,7 @@ def test_a_flag_that_no_check_has_is_an_error_that_names_those_there_are(
     builder: StoreBuilder, tmp_path: Path
 ) -> None:
     builder.play(0, [NEAR])
-    with pytest.raises(ExportError, match=r"no check 'loops'; there are .*repeated_text"):
+    with pytest.raises(FilterError, match=r"no check 'loops'; there are .*repeated_text"):
         exported(builder.store, tmp_path / "out", "loops")
     assert not (tmp_path / "out").exists()
 

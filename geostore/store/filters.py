@@ -1,0 +1,77 @@
+"""Which traces to read: the one filter of exports, of the Python face and of a rescore."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from geostore.errors import FilterError
+from geostore.records import Status
+
+ENDED: tuple[Status, ...] = ("answered", "exhausted")
+"""The statuses of traces that ended with a response."""
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which traces to read: those that meet every condition. None: no such condition."""
+
+    min_score: float | None = None
+    """The least score. Leaves out traces whose final response could not be parsed."""
+    max_distance_km: float | None = None
+    """Only smaller distances, in km. Leaves out traces whose response could not be parsed."""
+    recipe: str | None = None
+    """The start of the recipe's hash, in hex."""
+    reward: str | None = None
+    """The reward spec whose scores count and are carried: its name, or the start of its hash.
+    None: the store's default."""
+    statuses: tuple[Status, ...] | None = ENDED
+    """The statuses to keep."""
+    exclude_flags: tuple[str, ...] = ()
+    """Checks of an audit. Traces that one of them flagged are left out."""
+    model: str | None = None
+    """The teacher's name, in which ``*`` stands for any text and ``?`` for one character. Leaves
+    out imported traces whose files do not name the model."""
+    flags: tuple[str, ...] = ()
+    """Checks of an audit. Only traces that one of them flagged are kept; empty: no such condition.
+    """
+    since: str | None = None
+    """Only traces closed at or after this time, as `moment` writes it."""
+    where: str | None = None
+    """One SQL expression over the columns of the view ``trace_facts``, such as ``turns > 2``. Its
+    ``score``, ``distance_km`` and ``geoguessr_points`` are those of `reward`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The conditions as an object of JSON; those after `exclude_flags` only where set."""
+        members = asdict(self)
+        for name in ("model", "flags", "since", "where"):
+            if not members[name]:
+                del members[name]
+        return members
+
+
+def moment(text: str, *, now: datetime | None = None) -> str:
+    """A time as ISO-8601 UTC text, which sorts: from ``2026-10-01``, with a time, or ``90m`` ago.
+
+    Units of a time ago: s, m, h, d, w. A time without an offset is UTC. Raises FilterError.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        seconds = float(ago[1]) * _SECONDS[ago[2]]
+        try:
+            time = (now or datetime.now(UTC)) - timedelta(seconds=seconds)
+        except OverflowError as error:
+            raise FilterError(f"{text!r} ago is before the year 1: write a later time") from error
+    else:
+        try:
+            time = datetime.fromisoformat(text.strip())
+        except ValueError as error:
+            raise FilterError(
+                f"{text!r} is no time; write 2026-10-01, 2026-10-01T12:00, or 90m, 12h, 3d ago"
+            ) from error
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
