@@ -75,6 +75,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def traces(tmp_path: Path, template: Path) -> Iterator[Traces]:
     """A store for traces that are made by hand."""
-    made = Traces(shutil.copy(template, tmp_path / "geostore.db"))
+    made = Traces(Path(shutil.copy(template, tmp_path / "geostore.db")))
     yield made
     made.connection.close()

@@ -6,7 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from geostore.store import Store
+from geostore.rewards import ensure_default_spec
+from geostore.store import Db, Store
 
 Point = tuple[float, float]
 
@@ -147,3 +148,160 @@ def make_frame(path: Path) -> Path:
             answer_with_calls="run_calls",
         )
     return path
+
+
+class Batch:
+    """Puts rows into a store by hand, with distances and scores as wanted.
+
+    Turn n of a trace has 100 n prompt tokens, 10 completion tokens, took n seconds,
+    and in the second 50 prompt tokens were cached.
+    """
+
+    def __init__(self, db: Db) -> None:
+        self.db = db
+        self.connection = db.connection
+        self.spec_id = ensure_default_spec(db)
+
+    def dataset(self, name: str) -> int:
+        return insert(
+            self.connection,
+            "datasets",
+            fingerprint=name,
+            path=f"/{name}",
+            name=name,
+            num_rows=100,
+            columns="[]",
+            column_map="{}",
+            created_at="now",
+        )
+
+    def recipe(self, sha256: str, model: str, *, tools: str) -> int:
+        return insert(
+            self.connection,
+            "recipes",
+            sha256=sha256 * 8,
+            model=model,
+            system_prompt="",
+            user_prompt="",
+            tools=tools,
+            protocol="text",
+            bbox_frame="pixel",
+            limits="{}",
+            temperature=0.7,
+            max_tokens=100,
+            extra_body="{}",
+            max_calls_per_turn=3,
+            max_nudges=2,
+            answer_with_calls="run_calls",
+            created_at="now",
+        )
+
+    def sample(self, index: int, locatability: float | None, *, dataset_id: int = 1) -> int:
+        return insert(
+            self.connection,
+            "samples",
+            dataset_id=dataset_id,
+            sample_index=index,
+            lat=10.0 + index,
+            lon=20.0,
+            locatability_score=locatability,
+            country="france",
+            columns="{}",
+            image_sha256="0" * 64,
+            width=10,
+            height=10,
+            created_at="now",
+        )
+
+    def trace(
+        self,
+        sample_id: int,
+        recipe_id: int,
+        *,
+        rollout: int = 1,
+        status: str = "answered",
+        turns: int = 1,
+        calls: str = "",
+    ) -> int:
+        """calls: one letter each, y for one that went well and n for one that did not."""
+        trace_id = insert(
+            self.connection,
+            "traces",
+            sample_id=sample_id,
+            recipe_id=recipe_id,
+            rollout=rollout,
+            status=status,
+            stop_reason=None if status == "open" else "because",
+            closed_at=None if status == "open" else "now",
+            created_at="now",
+        )
+        for turn in range(1, turns + 1):
+            insert(
+                self.connection,
+                "turns",
+                trace_id=trace_id,
+                turn=turn,
+                response=f"response {turn}",
+                turn_limit=5,
+                request_sha256="0" * 64,
+                prompt_tokens=100 * turn,
+                completion_tokens=10,
+                total_tokens=100 * turn + 10,
+                cached_tokens=50 if turn == 2 else None,
+                latency_ms=1000 * turn,
+                created_at="now",
+            )
+        for index, call in enumerate(calls):
+            insert(
+                self.connection,
+                "tool_calls",
+                trace_id=trace_id,
+                turn=1,
+                call_index=index,
+                name="zoom",
+                raw_arguments="{}",
+                success=int(call == "y"),
+                error_kind=None if call == "y" else "bad_box",
+                observation="",
+                created_at="now",
+            )
+        return trace_id
+
+    def answer(self, trace_id: int, failure: str | None = None, *, version: int = 1) -> None:
+        insert(
+            self.connection,
+            "answers",
+            trace_id=trace_id,
+            parser_version=version,
+            lat=None if failure else 1.5,
+            lon=None if failure else 2.5,
+            failure=failure,
+            created_at="now",
+        )
+
+    def reward(
+        self,
+        trace_id: int,
+        km: float | None,
+        score: float | None,
+        *,
+        version: int = 1,
+        spec_id: int | None = None,
+    ) -> None:
+        insert(
+            self.connection,
+            "rewards",
+            trace_id=trace_id,
+            spec_id=spec_id or self.spec_id,
+            parser_version=version,
+            distance_km=km,
+            score=score,
+            geoguessr_points=None if score is None else round(5000 * score),
+            created_at="now",
+        )
+
+    def placed(self, sample_id: int, recipe_id: int, km: float, score: float, **how: Any) -> int:
+        trace_id = self.trace(sample_id, recipe_id, **how)
+        self.answer(trace_id)
+        self.reward(trace_id, km, score)
+        return trace_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -162,3 +163,34 @@ def contents(store_path: Path) -> dict[str, list[tuple[Any, ...]]]:
                 rows.append(tuple(values.values()))
             found[table] = sorted(rows, key=repr)
         return found
+
+
+def turns_of(store_path: Path) -> int:
+    """Responses in a store; none in one that is not whole yet."""
+    if not store_path.exists():
+        return 0
+    connection = sqlite3.connect(store_path)
+    try:
+        if not connection.execute("select 1 from sqlite_master where name = 'turns'").fetchone():
+            return 0
+        return int(connection.execute("select count(*) from turns").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def assert_whole(store_path: Path) -> None:
+    """The file is sound, and nothing in it stands twice, hangs in the air, or is half done."""
+    connection = sqlite3.connect(store_path)
+    try:
+        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("pragma foreign_key_check").fetchall() == []
+        for question in (
+            "select 1 from traces group by sample_id, recipe_id, rollout having count(*) > 1",
+            "select 1 from turns group by trace_id having max(turn) <> count(*)",
+            "select 1 from traces where status <> 'open' and claimed_by is not null",
+            "select 1 from answers join traces on id = trace_id where status = 'open'",
+            "select 1 from rewards join traces on id = trace_id where status = 'open'",
+        ):
+            assert connection.execute(question).fetchall() == [], question
+    finally:
+        connection.close()

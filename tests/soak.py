@@ -24,10 +24,9 @@ from typing import Any
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 from tests.conftest import photo_bytes, save_dataset
-from tests.generate.test_kills import assert_whole, turns_of
 from tests.kill_worker import POINTS, SQL, Forks
 from tests.minds import wanderer
-from tests.running import contents
+from tests.running import assert_whole, contents, turns_of
 from tests.teacher_server import Body, Fault, Reply, teacher_server
 
 PHOTOS = 12

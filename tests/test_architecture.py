@@ -122,6 +122,14 @@ def test_a_rollout_knows_no_database_and_no_teachers_client() -> None:
         }
 
 
+def test_no_test_module_imports_another() -> None:
+    """What two of them need stands in a module of helpers, so that each can change alone."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for module in imports(path):
+            if module.startswith("tests."):
+                assert not module.rpartition(".")[2].startswith("test_"), f"{path} imports {module}"
+
+
 def test_the_demo_knows_nothing_of_what_it_shows() -> None:
     """The offline teacher gets requests alone: it can import no truth."""
     for path in (PACKAGE / "demo").glob("*.py"):

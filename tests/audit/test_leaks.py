@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from tests.conftest import photo_bytes
-from tests.imaging.test_metadata import chunk, segment
+from tests.image_samples import chunk, segment
 from tests.minds import wanderer
 from tests.running import Notes, run
 from tests.teacher_server import TeacherServer, teacher_server

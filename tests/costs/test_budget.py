@@ -16,7 +16,7 @@ from geostore.errors import PriceError
 from geostore.generate.request import open_budget
 from geostore.records import FailedAttempt
 from geostore.store import ClaimedTrace, Store
-from tests.store.test_store import DATASET, RECIPE, SAMPLE, SENT, TURN, start_run
+from tests.trace_parts import DATASET, RECIPE, SAMPLE, SENT, TURN, start_run
 
 PRICES = Prices(1.0, 10.0)
 PAID = replace(TURN, prompt_tokens=100, completion_tokens=20, total_tokens=120)

@@ -19,7 +19,7 @@ from geostore.records import Turn
 from geostore.store import Store
 from geostore.store.prices import find_prices, put_prices, spent_tokens
 from geostore.text.phrases import format_cost
-from tests.query.test_reader import Batch, insert
+from tests.hand_made import Batch, insert
 
 PRICES = Prices(0.25, 2.0, 0.025)
 COUNTS = st.none() | st.integers(min_value=0, max_value=10**9)

@@ -12,7 +12,7 @@ import pytest
 from geostore.errors import StoreError
 from geostore.generate.journal import Journal
 from geostore.store import Store
-from tests.store.test_store import DATASET, TURN
+from tests.trace_parts import DATASET, TURN
 
 
 def names(path: Path) -> set[str]:

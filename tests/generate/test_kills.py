@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from tests.kill_worker import (
     Outcome,
 )
 from tests.minds import wanderer
-from tests.running import contents
+from tests.running import assert_whole, contents, turns_of
 from tests.teacher_server import TeacherServer, teacher_server
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["text", "native"])
@@ -37,37 +36,6 @@ PROTOCOLS = pytest.mark.parametrize("protocol", ["text", "native"])
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     with Forks(tmp_path_factory.mktemp("forks") / "errors") as warm:
         yield warm
-
-
-def turns_of(store_path: Path) -> int:
-    """Responses in a store; none in one that is not whole yet."""
-    if not store_path.exists():
-        return 0
-    connection = sqlite3.connect(store_path)
-    try:
-        if not connection.execute("select 1 from sqlite_master where name = 'turns'").fetchone():
-            return 0
-        return int(connection.execute("select count(*) from turns").fetchone()[0])
-    finally:
-        connection.close()
-
-
-def assert_whole(store_path: Path) -> None:
-    """The file is sound, and nothing in it stands twice, hangs in the air, or is half done."""
-    connection = sqlite3.connect(store_path)
-    try:
-        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("pragma foreign_key_check").fetchall() == []
-        for question in (
-            "select 1 from traces group by sample_id, recipe_id, rollout having count(*) > 1",
-            "select 1 from turns group by trace_id having max(turn) <> count(*)",
-            "select 1 from traces where status <> 'open' and claimed_by is not null",
-            "select 1 from answers join traces on id = trace_id where status = 'open'",
-            "select 1 from rewards join traces on id = trace_id where status = 'open'",
-        ):
-            assert connection.execute(question).fetchall() == [], question
-    finally:
-        connection.close()
 
 
 class Job:

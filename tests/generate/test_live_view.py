@@ -32,8 +32,8 @@ from geostore.text.phrases import failures_by_class, quality, span
 from geostore.text.progress_bar import CountProgress
 from tests.minds import zoom_then_answer
 from tests.running import Notes, command, environment, geostore, run
-from tests.store.test_store import TURN
 from tests.teacher_server import Body, Fault, teacher_server
+from tests.trace_parts import TURN
 
 PRICES = Prices(10.0, 100.0)
 KEY = TraceKey(0, "ab" * 32, 1)

@@ -39,8 +39,8 @@ from geostore.store import Durability, Store
 from geostore.teacher import Teacher
 from tests.minds import wanderer, zoom_then_answer
 from tests.running import contents, run
-from tests.store.test_store import DATASET
 from tests.teacher_server import teacher_server
+from tests.trace_parts import DATASET
 
 _HEADER = 32
 _FRAME_HEADER = 24

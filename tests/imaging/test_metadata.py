@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from geostore.errors import ImageError
 from geostore.imaging.metadata import clean_profile, exif_orientation, strip, strip_metadata
+from tests.image_samples import chunk, saved, segment
 
 SECRET = b"52.516275N-13.377704E"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><exif:GPSLatitude>' + SECRET + b"</exif:GPSLatitude>"
@@ -44,22 +45,12 @@ def profile_with_secret() -> bytes:
     return profile[:at] + SECRET[:24] + profile[at + len(SECRET[:24]) :]
 
 
-def saved(image: Image.Image, format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
 def pixels(data: bytes) -> tuple[str, tuple[int, int], bytes]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's about the planted multi-picture index
         image = Image.open(io.BytesIO(data))
     with image:
         return image.mode, image.size, image.tobytes()
-
-
-def segment(marker: int, payload: bytes) -> bytes:
-    return bytes((0xFF, marker)) + struct.pack(">H", len(payload) + 2) + payload
 
 
 def jpeg_full_of_secrets(mode: str = "RGB", **options: object) -> bytes:
@@ -83,10 +74,6 @@ def jpeg_full_of_secrets(mode: str = "RGB", **options: object) -> bytes:
     # After the first segment, which has to be JFIF's; a second picture and a video's end follow.
     first = 4 + struct.unpack(">H", plain[4:6])[0]
     return plain[:first] + b"".join(planted) + plain[first:] + plain + b"ftypmp42" + SECRET
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def png_full_of_secrets(mode: str = "RGB", **options: object) -> bytes:

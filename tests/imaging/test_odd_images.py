@@ -21,8 +21,7 @@ from geostore.conversation.images import PhotoSource, conversation_images
 from geostore.records import StoredTrace
 from geostore.store import Store
 from tests.conftest import save_dataset
-from tests.imaging.test_metadata import segment
-from tests.imaging.test_photos import SEEN, corners, png, quarters, saved, with_orientation
+from tests.image_samples import SEEN, corners, png, quarters, saved, segment, with_orientation
 from tests.minds import zoom_then_answer
 from tests.running import Notes, run
 from tests.teacher_server import teacher_server

@@ -34,58 +34,20 @@ from geostore.imaging import (
 )
 from geostore.imaging.metadata import strip_metadata
 from geostore.records import ImageLimits
+from tests.image_samples import (
+    BLUE,
+    RED,
+    SEEN,
+    WHITE,
+    corners,
+    png,
+    quarters,
+    saved,
+    with_orientation,
+)
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
 ANY_SIZE = ImageLimits(min_pixels=1, min_side=1)
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-def quarters(size: tuple[int, int] = (64, 32)) -> Image.Image:
-    """Red top-left, green top-right, blue bottom-left, white bottom-right."""
-    image = Image.new("RGB", size, WHITE)
-    width, height = size
-    image.paste(RED, (0, 0, width // 2, height // 2))
-    image.paste(GREEN, (width // 2, 0, width, height // 2))
-    image.paste(BLUE, (0, height // 2, width // 2, height))
-    return image
-
-
-def corners(image: Image.Image) -> list[str]:
-    """The names of the colours near the four corners, row by row."""
-    named = {"red": RED, "green": GREEN, "blue": BLUE, "white": WHITE, "black": (0, 0, 0)}
-    x, y = image.width // 8, image.height // 8
-    places = [(x, y), (-x - 1, y), (x, -y - 1), (-x - 1, -y - 1)]
-    found = []
-    for across, down in places:
-        pixel = image.getpixel((across % image.width, down % image.height))
-        found.append(min(named, key=lambda name: math.dist(named[name], pixel)))
-    return found
-
-
-def saved(image: Image.Image, format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-def with_orientation(image: Image.Image, format: str, orientation: int) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return saved(image, format, exif=exif, quality=95)
-
-
-def png(
-    colour_type: int, depth: int, row: bytes, size: tuple[int, int], data: bytes = b""
-) -> bytes:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(name + body))
-        return struct.pack(">I", len(body)) + name + body + checksum
-
-    header = struct.pack(">IIBBBBB", *size, depth, colour_type, 0, 0, 0)
-    rows = data or zlib.compress(b"".join(b"\0" + row for _ in range(size[1])))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
 
 
 def mean_difference(one: Image.Image, other: Image.Image) -> float:
@@ -96,19 +58,6 @@ def opened(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
-
-
-# What a viewer shows of `quarters` stored under each orientation; EXIF 2.3, table 6.
-SEEN = {
-    1: ["red", "green", "blue", "white"],
-    2: ["green", "red", "white", "blue"],
-    3: ["white", "blue", "green", "red"],
-    4: ["blue", "white", "red", "green"],
-    5: ["red", "blue", "green", "white"],
-    6: ["blue", "red", "white", "green"],
-    7: ["white", "green", "blue", "red"],
-    8: ["green", "white", "red", "blue"],
-}
 
 
 class TestOrientation:

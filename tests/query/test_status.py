@@ -22,8 +22,8 @@ from geostore.query.status import RunStatus, format_json, format_text, status
 from geostore.store import Store
 from geostore.store.prices import put_prices
 from geostore.store.processes import host_name, start_mark
+from tests.hand_made import Batch, insert
 from tests.minds import zoom_then_answer
-from tests.query.test_reader import Batch, insert
 from tests.running import run
 from tests.teacher_server import Fault, teacher_server
 

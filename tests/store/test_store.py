@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from geostore.cli import main
-from geostore.conversation.recipe import make_recipe
 from geostore.errors import (
     NotFoundError,
     StoreError,
@@ -24,79 +23,21 @@ from geostore.errors import (
 from geostore.records import (
     Answer,
     Closing,
-    DatasetFacts,
     FailedAttempt,
-    ImageFacts,
-    PhotoFacts,
     Sample,
-    ToolCall,
-    Turn,
 )
 from geostore.sqlfiles import sql_names
 from geostore.store import ClaimedTrace, Store, migrations
 from geostore.store.requirements import native_functions, require_sqlite
+from tests.trace_parts import BAD_CALL, CALL, DATASET, RECIPE, SAMPLE, SENT, TURN, start_run
 
 KNOWN = sql_names("schema")
-DATASET = DatasetFacts("/data/photos", "photos", "f00d", None, 9, ("image", "lat"), {"lat": "lat"})
-SAMPLE = Sample(
-    sample_index=3,
-    lat=48.0,
-    lon=11.0,
-    locatability_score=0.25,
-    country="germany",
-    columns={"city": "München", "year": 2019},
-    photo=PhotoFacts("ab" * 32, 2048, 1536, "JPEG"),
-)
-RECIPE = make_recipe(model="test")
-SENT = ImageFacts("cd" * 32, 640, 480, 2048, 1536, pixels_xxh128="ef" * 16)
-TURN = Turn(
-    turn=1,
-    response="Ein Schild: „Weßling“ 🛑",
-    reasoning="hm",
-    reasoning_source="think",
-    native_calls=None,
-    finish_reason="stop",
-    turn_limit=10,
-    request_sha256="ef" * 32,
-    prompt_tokens=10,
-)
-CALL = ToolCall(
-    turn=1,
-    call_index=0,
-    name="image_zoom_in_tool",
-    raw_arguments='{"bbox_2d": [0, 0, 10, 10]}',
-    arguments='{"bbox_2d":[0,0,10,10]}',
-    source_index=0,
-    box=(0, 0, 20, 15),
-    angle=None,
-    success=True,
-    error_kind=None,
-    flags=("clamped",),
-    observation="Image 1 (64 x 48 pixels): ...",
-    image=ImageFacts("12" * 32, 64, 48, 20, 15, pixels_xxh128="34" * 16),
-    image_index=1,
-)
-BAD_CALL = replace(
-    CALL,
-    call_index=1,
-    arguments=None,
-    box=None,
-    success=False,
-    error_kind="box_empty",
-    flags=(),
-    image=None,
-    image_index=None,
-)
 
 
 @pytest.fixture
 def store(tmp_path: Path):  # type: ignore[no-untyped-def]
     with Store.open(tmp_path / "geostore.db", create=True) as opened:
         yield opened
-
-
-def start_run(store: Store) -> int:
-    return store.runs.start_run(arguments={}, versions={}, host="h", pid=1, process_started=None)
 
 
 def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options):  # type: ignore[no-untyped-def]
@@ -394,7 +335,7 @@ import os, sys
 from pathlib import Path
 from geostore.errors import StoreError
 from geostore.store import Store
-from tests.store.test_store import DATASET
+from tests.trace_parts import DATASET
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write to a read-only file
 try:
@@ -438,7 +379,7 @@ import resource, signal, sys
 from dataclasses import replace
 from geostore.errors import StoreError
 from geostore.store import Store
-from tests.store.test_store import DATASET
+from tests.trace_parts import DATASET
 store = Store.open(sys.argv[1], create=True)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))

@@ -29,7 +29,7 @@ from geostore.generate.journal import Journal, TraceJournal
 from geostore.records import Answer, Closing, FailedAttempt, PhotoFacts, Sample, Turn
 from geostore.rewards import ensure_default_spec, make_spec, rescore, score_trace
 from geostore.store import ClaimedTrace, Store
-from tests.store.test_store import BAD_CALL, CALL, DATASET, SENT, TURN
+from tests.trace_parts import BAD_CALL, CALL, DATASET, SENT, TURN
 
 START = datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC)
 SAMPLES = 3

@@ -32,10 +32,10 @@ from geostore.tools import (
 )
 from geostore.tools.enhance import LEAST_FACTOR, MOST_FACTOR
 from tests.builders import StoreBuilder, make_dataset, recipe_of
+from tests.image_samples import noise
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import Notes, run
 from tests.teacher_server import Body, Reply, teacher_server
-from tests.tools.test_tools import noise
 
 ENHANCE = "image_enhance_tool"
 PHOTO = ImageFacts("a" * 64, 500, 400, 1000, 800)

@@ -37,6 +37,7 @@ from geostore.tools import (
 )
 from geostore.tools.tool import Meaning, Tool
 from tests.builders import recipe_of
+from tests.image_samples import noise
 
 FRAMES: tuple[BboxFrame, ...] = ("pixel", "norm1000", "norm1000_yx")
 # Sent at half its size, so that the pixel frame is not the source's own.
@@ -96,11 +97,6 @@ def row(operation: Operation, image: Image.Image, image_index: int, text: str = 
         image=present(image, operation.name, LIMITS).facts,
         image_index=image_index,
     )
-
-
-def noise(size: tuple[int, int]) -> Image.Image:
-    bands = [Image.effect_noise(size, 80) for _ in range(3)]
-    return Image.merge("RGB", bands)
 
 
 class TestSchemas:
