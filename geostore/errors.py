@@ -1,34 +1,34 @@
-"""The errors of geostore, one class per boundary that can be crossed badly.
+"""The errors of geostore, one class per boundary.
 
 ::
 
-    GeostoreError           everything a user should read as one sentence
-    ├── DatasetError        the dataset: not there, no dataset, columns, changed since
-    ├── ImageError          one photo: does not decode, too large, no image at all
-    ├── StoreError          the SQLite file: not a store, read-only, full, wrong place
-    │   ├── StoreVersionError   of a newer or unknown schema
+    GeostoreError           every error that a user reads as one sentence
+    ├── DatasetError        the dataset is missing, changed, or not one that can be read
+    ├── ImageError          one photo is missing, too large, or does not decode
+    ├── StoreError          the SQLite file is not a store, read-only, full, ...
+    │   ├── StoreVersionError   its schema is newer or unknown
     │   ├── StoreLockedError    another process holds it for too long
-    │   ├── RowRefused          a value that the tables do not take
-    │   └── ClaimLost           a trace is another run's by now
-    ├── RecipeError         what is to be asked does not make sense
-    ├── TeacherError        one request failed (recorded, perhaps tried again)
-    │   └── TeacherUnusable     the run cannot go on: key, model, address, server
-    ├── PriceError          prices or a budget that are missing or make no sense
-    ├── RewardError         a reward spec that is unknown or has bad parameters
-    ├── FilterError         a condition on traces that is no expression, or a time that is none
-    ├── QueryError          a statement that is unknown, wrong, or not read-only
-    ├── NotFoundError       a trace that the store does not hold
-    ├── ExportError         an export that cannot be written
-    ├── TraceImportError    trace files that cannot be imported at all (geostore.importing)
+    │   ├── RowRefused          a table does not take a value
+    │   └── ClaimLost           another run holds the trace now
+    ├── RecipeError         parts of a recipe contradict each other or are out of range
+    ├── TeacherError        one request failed (it is recorded and may be tried again)
+    │   └── TeacherUnusable     no request can succeed: key, model, address, server
+    ├── PriceError          prices or a budget are missing or make no sense
+    ├── RewardError         a reward spec is unknown or has bad parameters
+    ├── FilterError         a condition on traces is no expression, or a time is none
+    ├── QueryError          a statement is unknown, wrong, or not read-only
+    ├── NotFoundError       the store does not hold the trace
+    ├── ExportError         an export cannot be written
+    ├── TraceImportError    a folder of trace files cannot be imported at all
     ├── ChildError          a child process failed: a bug, or it could not start
     │   └── ChildEnded          it died, or was killed because it took too long
     ├── GaveUp              the teacher failed every request for too long
     ├── Stopped             the run is stopping and sends nothing more
-    └── DemoError           the offline teacher or the demo photos
+    └── DemoError           the offline teacher or the demo photos cannot be made
 
 Only the command line prints them: one line on stderr, exit code 1. A message
-says what failed, where, and what to do. What goes wrong inside one rollout is
-a row in the store and not an exception that ends a run.
+says what failed, where, and what to do. A failure inside one rollout becomes a
+row in the store and does not end the run.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class GeostoreError(Exception):
     """Base of all errors that geostore raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What a class keeps beside its message is no argument of Exception's, so without this a
-        # child's error could not be rebuilt in its parent.
+        # Pickle passes only the message to __init__, so without this a parent process could not
+        # rebuild an error that has further attributes.
         return _rebuilt, (type(self), self.args, self.__dict__)
 
 
@@ -54,19 +54,20 @@ def _rebuilt(
 
 
 class DatasetError(GeostoreError):
-    """The dataset cannot be read, mapped, or is not the one the store knows."""
+    """The dataset cannot be read, lacks a column, or is not the one the store knows."""
 
 
 class ImageError(GeostoreError):
-    """One photo cannot be used; `kind` is a stable word for the store.
-
-    kind: one of ``undecodable``, ``too_large``, ``too_small``, ``too_thin``, ``missing``,
-    ``changed``, ``unknown``.
-    """
+    """One photo cannot be used."""
 
     def __init__(self, message: str, *, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+        """A stable word for the store.
+
+        ``undecodable``, ``too_large``, ``too_small``, ``too_thin``, ``missing``,
+        ``changed`` or ``unknown``.
+        """
 
 
 class StoreError(GeostoreError):
@@ -74,7 +75,7 @@ class StoreError(GeostoreError):
 
 
 class StoreVersionError(StoreError):
-    """The store has a schema that this geostore does not know: a newer one, or no geostore's."""
+    """The store has a schema that this geostore does not know: a newer or a foreign one."""
 
 
 class StoreLockedError(StoreError):
@@ -86,7 +87,7 @@ class RowRefused(StoreError):
 
 
 class ClaimLost(StoreError):
-    """The trace is another run's by now; nothing was written."""
+    """Another run holds the trace now; nothing was written."""
 
 
 class RecipeError(GeostoreError):
@@ -94,14 +95,7 @@ class RecipeError(GeostoreError):
 
 
 class TeacherError(GeostoreError):
-    """One request to the teacher failed.
-
-    error_class: a stable word for the attempts table: ``rate_limit``,
-    ``server``, ``timeout``, ``connection``, ``bad_response``, ``refused``.
-    status: HTTP status, None where there was none.
-    retry_after: seconds the server asked to wait, None where it did not say.
-    usage_json: the usage object of a response that was billed but useless.
-    """
+    """One request to the teacher failed."""
 
     def __init__(
         self,
@@ -114,9 +108,16 @@ class TeacherError(GeostoreError):
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
+        """A stable word for the attempts table.
+
+        ``rate_limit``, ``server``, ``timeout``, ``connection``, ``bad_response`` or ``refused``.
+        """
         self.status = status
+        """HTTP status; None without a response."""
         self.retry_after = retry_after
+        """Seconds that the server asks to wait; None where it does not say."""
         self.usage_json = usage_json
+        """The usage object of a useless response that was billed; None where none was."""
 
 
 class TeacherUnusable(TeacherError):
@@ -132,7 +133,7 @@ class GaveUp(GeostoreError):
 
 
 class Stopped(GeostoreError):
-    """`Pace.stop` was called: nothing more is sent."""
+    """The run is stopping (`Pace.stop`), so this request is not sent."""
 
 
 class RewardError(GeostoreError):
@@ -156,7 +157,7 @@ class ExportError(GeostoreError):
 
 
 class TraceImportError(GeostoreError):
-    """A folder of trace files cannot be imported, as a whole."""
+    """A folder of trace files cannot be imported at all."""
 
 
 class ChildError(GeostoreError):
@@ -170,11 +171,11 @@ class ChildEnded(ChildError):
         how = "took too long and was killed" if was_late else "died"
         super().__init__(f"a process that geostore started {how} (exit code {exit_code})")
         self.exit_code = exit_code
-        """As of `subprocess.Popen.returncode`: a signal's number is negative."""
+        """As `subprocess.Popen.returncode`: a signal's number is negative."""
         self.was_late = was_late
-        """Whether it was killed because it took longer than its limit."""
+        """Whether it was killed because it took longer than its time limit."""
         self.was_ready = was_ready
-        """Whether it had made its work; if not, another child would fail in the same way."""
+        """Whether it had started its work; if not, another child would fail in the same way."""
 
 
 class DemoError(GeostoreError):

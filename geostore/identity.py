@@ -15,9 +15,9 @@ import orjson
 def canonical_json(value: Any) -> bytes:
     """Serialise `value` (dicts with str keys, lists, str, int, float, bool, None).
 
-    Raises TypeError for anything else, for a lone surrogate in a string and for
-    an integer past 64 bits. NaN and infinity become null, as JSON has neither:
-    a caller to whom that matters has to refuse them before.
+    Raises TypeError for any other type, for a lone surrogate in a string and for
+    an integer past 64 bits. NaN and infinity become null, since JSON has neither;
+    a caller that must keep them apart refuses them first.
     """
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 

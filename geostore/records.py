@@ -23,103 +23,118 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """How large an image may be when it is sent; part of a recipe.
-
-    factor: each side is a multiple of this many pixels (1: any size). Teachers
-        that name boxes in pixels of the image as their server resized it need
-        28 (Qwen2.5-VL) or 32, so that the size sent is the size seen.
-    min_pixels, max_pixels: bounds of the area.
-    min_side: least short side of a tool's image; smaller ones are enlarged.
-    zoom_side: a zoom is enlarged until its short side has this many pixels,
-        as far as `max_pixels` and `max_side` let it.
-    quality: JPEG quality of every image that is encoded here.
-    max_side: greatest long side, None for no bound but the area. Teachers that
-        name boxes in pixels of the image as sent reduce one with a longer side.
-    """
+    """How large an image may be when it is sent; part of a recipe."""
 
     factor: int = 1
+    """Each side is a multiple of this many pixels; 1: any size.
+
+    Some servers resize images to a multiple of 28 (Qwen2.5-VL) or 32 pixels. Where
+    their models name boxes in pixels, the size sent has to be the size they see.
+    """
     min_pixels: int = 56 * 56
+    """Least area, in pixels."""
     max_pixels: int = 1280 * 28 * 28
+    """Greatest area, in pixels."""
     min_side: int = 32
+    """Least short side of a tool's image, in pixels; a smaller image is enlarged."""
     zoom_side: int = 448
+    """Short side a zoom is enlarged to, in pixels, within `max_pixels` and `max_side`."""
     quality: int = 90
+    """JPEG quality of every image that is encoded here."""
     max_side: int | None = None
+    """Greatest long side, in pixels, that the server does not reduce; None: no such bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What is known of a stored photo without its pixels.
-
-    sha256: of the bytes as the dataset stores them.
-    width, height: full-resolution pixels, after the EXIF orientation is applied.
-    format: Pillow's name, such as ``JPEG``.
-    """
+    """What is known of a stored photo without its pixels."""
 
     sha256: str
+    """Of the bytes as the dataset stores them."""
     width: int
+    """Full-resolution pixels, after the EXIF orientation is applied."""
     height: int
+    """Full-resolution pixels, after the EXIF orientation is applied."""
     format: str
+    """Pillow's name of the file's format, such as ``JPEG``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One dataset row that was drawn: where it is, its truth, its photo's facts.
-
-    lat, lon: degrees. locatability_score: 0 (hard) to 1 (easy), None if unknown.
-    columns: every other scalar column of the row.
-    photo: None only where `exclusion` says why the row cannot be used
-        (``duplicate``, an `ImageError` kind, or ``not_seen``: a trace file names
-        the row, and its dataset was not there).
-    """
+    """One dataset row that was drawn: its true place and its photo's facts."""
 
     sample_index: int
+    """Row number in the saved dataset, from 0."""
     lat: float
+    """Degrees north, -90 to 90."""
     lon: float
+    """Degrees east, -180 to 180."""
     locatability_score: float | None
+    """How easy the photo is to locate, 0 (hard) to 1 (easy); None: not known."""
     country: str | None
+    """As the dataset writes it; None: not known."""
     columns: dict[str, Any] = field(hash=False)
+    """Every other scalar column of the row, by name."""
     photo: PhotoFacts | None
+    """None only where `exclusion` says why; a duplicate has one."""
     exclusion: str | None = None
+    """Why the row cannot be used; None: it can.
+
+    ``duplicate``, the kind of an `ImageError`, or ``not_seen``: a trace file names
+    the row, but its dataset was not given.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetFacts:
-    """A dataset as it was found on disk.
+    """A dataset as it lies on disk, or as trace files name it.
 
-    fingerprint: of the saved dataset; with `num_rows` it says whether row
-        numbers still mean what they meant. Both are None for a dataset that was
-        never opened and only named by trace files; then nothing is known of its
-        columns, and `columns` and `column_map` are empty.
-    column_map: role (image, lat, lon, ...) to column name.
+    A dataset that was only named has never been opened, so its columns are unknown.
     """
 
     path: str
+    """Where it was last seen."""
     name: str
+    """Short, for names of traces and files."""
     fingerprint: str | None
+    """Of the saved dataset; None: the dataset was only named.
+
+    While it and `num_rows` stay the same, row numbers name the same photos.
+    """
     split: str | None
+    """None where it has no splits."""
     num_rows: int | None
+    """None: the dataset was only named."""
     columns: tuple[str, ...]
+    """The names of its columns, in order; empty where it was only named."""
     column_map: dict[str, str] = field(hash=False)
+    """Role (image, lat, lon, ...) to column name; empty where it was only named."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentImage:
-    """An image as it goes to the teacher: encoded bytes and their facts.
-
-    width, height: as sent. full_width, full_height: before it was resized to be
-    sent, the frame in which boxes are applied and from which a zoom is cut.
-    pixels_xxh128: of the pixels that were encoded (`imaging.hash_pixels`), None
-        where that was not asked for, or where the stored file was sent as it is.
-    """
+    """An image as it goes to the teacher: encoded bytes and their facts."""
 
     data: bytes = field(repr=False)
+    """The encoded file."""
     mime: str
+    """Such as ``image/jpeg``."""
     sha256: str
+    """Of `data`."""
     width: int
+    """Pixels, as sent."""
     height: int
+    """Pixels, as sent."""
     full_width: int
+    """Pixels before it was resized to be sent; boxes and zooms apply to this size."""
     full_height: int
+    """Pixels before it was resized to be sent."""
     pixels_xxh128: str | None = None
+    """Of the pixels that were encoded (`imaging.hash_pixels`).
+
+    None where the caller did not ask for it, and where the stored file was sent
+    without encoding it again.
+    """
 
     @property
     def facts(self) -> ImageFacts:
@@ -136,7 +151,7 @@ class SentImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """`SentImage` without its bytes: what the store keeps of it."""
+    """What the store keeps of a `SentImage`: the same fields, without the bytes."""
 
     sha256: str
     width: int
@@ -148,48 +163,56 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides what the teacher is asked; its content hash names it.
-
-    user_prompt: a template; ``{photo_size}`` becomes the photo's size as sent.
-    tools: the tools' JSON schemas, in order; empty: no tools.
-    protocol: how calls are written; of no effect without tools.
-    extra_body: further members of the request body.
-    max_calls_per_turn: calls past this in one response are refused in words.
-    max_nudges: how often a response with neither call nor answer is asked again.
-    answer_with_calls: what a response with both means: ``run_calls`` (the answer
-        came before the evidence) or ``final``.
-    """
+    """All that decides what the teacher is asked; its content hash names it."""
 
     model: str
+    """The model's name as the server knows it."""
     system_prompt: str
+    """The system message, with the tools' schemas where the protocol is ``text``."""
     user_prompt: str
+    """A template; ``{photo_size}`` becomes the photo's size as sent."""
     tools: tuple[dict[str, Any], ...] = field(hash=False)
+    """The tools' JSON schemas, in order; empty: no tools."""
     protocol: Protocol
+    """Whether calls are written in the text or as `tool_calls`; of no effect without tools."""
     bbox_frame: BboxFrame
+    """The frame of the teacher's boxes; of no effect without tools."""
     limits: ImageLimits
+    """Sizes and quality of the images sent."""
     temperature: float
+    """Sampling temperature, 0 to 2."""
     max_tokens: int
+    """Tokens of one response, at least 1."""
     seed: int | None = None
+    """Sampling seed; None: none is sent."""
     extra_body: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Further members of the request body."""
     max_calls_per_turn: int = 3
+    """Calls past this number in one response are not run, and the teacher is told so."""
     max_nudges: int = 2
+    """How often a response with neither call nor answer is asked again."""
     answer_with_calls: Literal["run_calls", "final"] = "run_calls"
+    """What a response with both an answer and calls means.
+
+    ``run_calls``: the calls are run and the teacher is asked again, because it
+    answered before it saw their results. ``final``: the answer counts.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedRecipe:
-    """What trace files say of what was asked, where nobody can prove it; its hash is its own.
-
-    Everything is None where the files do not say. label: what keeps traces of
-    one folder apart from those of another. tools: as the files give them.
-    settings: whatever else they say, such as ``tools_mode``.
-    """
+    """What trace files say of the request, without proof; its hash is never that of a `Recipe`."""
 
     model: str | None
+    """None where the files do not say."""
     label: str | None
+    """Keeps the traces of one folder apart from those of another; None: no label was given."""
     system_prompt: str | None
+    """None where the files do not say."""
     tools: tuple[dict[str, Any], ...] | None = field(hash=False)
+    """As the files give them; None where they do not say."""
     settings: dict[str, Any] = field(default_factory=dict, hash=False)
+    """What else the files say, such as ``tools_mode``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +223,11 @@ class TraceKey:
     """
 
     sample_index: int
+    """Row number in the dataset, from 0."""
     recipe_sha256: str
+    """The recipe's content hash, 64 hex digits."""
     rollout: int
+    """The number of this try of the recipe on the sample, from 1."""
 
     def __str__(self) -> str:
         return f"{self.sample_index}-{self.recipe_sha256[:8]}-{self.rollout}"
@@ -210,6 +236,12 @@ class TraceKey:
 ReasoningSource = Literal[
     "reasoning", "reasoning_content", "think", "think_unopened", "think_unclosed"
 ]
+"""Where the server put the reasoning, so that the message can be sent back exactly as it came.
+
+The first two are fields of the message. The others are <think> tags in the content:
+both of them (``think``), without the first, which a chat template may write itself
+(``think_unopened``), or without the last, which the token limit cut (``think_unclosed``).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,114 +265,128 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One teacher response, as it was paid for.
-
-    response: the content without its reasoning. reasoning: kept apart;
-        `reasoning_source` says where the server put it, so that the message can
-        be sent back exactly as it came: a field of its own, or <think> tags in
-        the content (``think``), of which a chat template may have written the
-        first (``think_unopened``) or the token limit cut the last
-        (``think_unclosed``).
-    native_calls: the message's `tool_calls` as canonical JSON, None without.
-    turn_limit: the limit in force when the request was sent; a request whose
-        turn is the limit says so to the teacher.
-    Token counts are None where the server did not say. latency_ms: whole
-        milliseconds from sending to the last byte.
-    request_sha256: of the canonical request (`protocol.RequestWriter.hash`).
-    messages: of an imported trace, what was sent, as `conversation.sent` reads it;
-        None where it follows from rows, and where nobody knows it.
-    In a trace of an `ImportedRecipe`, `turn_limit` and `request_sha256` are None:
-    there is nothing to prove.
-    """
+    """One teacher response, as it was paid for."""
 
     turn: int
+    """Its number in the trace, from 1."""
     response: str
+    """The content without its reasoning."""
     reasoning: str | None
+    """None where there is none."""
     reasoning_source: ReasoningSource | None
+    """None without reasoning."""
     native_calls: str | None
+    """The message's `tool_calls` as canonical JSON; None without."""
     finish_reason: str | None
+    """As the server says it, such as ``stop`` or ``length``; None where it does not."""
     turn_limit: int | None
+    """The limit in force when the request was sent; None in a trace of an `ImportedRecipe`."""
     request_sha256: str | None
+    """Of the canonical request (`RequestWriter.hash`); None in a trace of an `ImportedRecipe`."""
     prompt_tokens: int | None = None
+    """None where the server does not say, as for every count of tokens."""
     completion_tokens: int | None = None
+    """Reasoning included."""
     total_tokens: int | None = None
+    """Prompt and completion."""
     cached_tokens: int | None = None
+    """The part of the prompt that the server had cached."""
     reasoning_tokens: int | None = None
+    """The part of the completion that is reasoning."""
     latency_ms: int | None = None
+    """Whole milliseconds from sending to the last byte; None where an import does not say."""
     served_model: str | None = None
+    """The model that the response names; None where it names none."""
     request_id: str | None = None
+    """The server's id of the request; None where it gives none."""
     messages: str | None = None
+    """What was sent in an imported trace, as `conversation.sent` reads it.
+
+    None where it follows from rows, and where nobody knows it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call inside a turn and what came of it.
-
-    name, raw_arguments: as the teacher wrote them (name "" where none could be read).
-    arguments: canonical JSON of the arguments as understood, None if not.
-    source_index: the image it was applied to. box: what was cut, in that image's
-        full-resolution pixels. angle: degrees, counter-clockwise.
-    success, error_kind: a bad call is a row too. flags: sorted, of ``clamped``,
-        ``noop``, ``repaired``, and one ``looks_like:FRAME`` for each other frame
-        that would explain a box which does not fit the recipe's
-        (`geostore.tools.frames`). observation: the sentence the teacher reads,
-        None where a trace file does not say it.
-    image: the facts of the image it gave, None where it gave none; new_index:
-        that image's number in the conversation.
-    """
+    """One call inside a turn and its result. A call that fails is a row too."""
 
     turn: int
+    """The turn whose response made the call, from 1."""
     call_index: int
+    """Its place among the turn's calls, from 0."""
     name: str
+    """As the teacher wrote it; empty where no name could be read."""
     raw_arguments: str
+    """As the teacher wrote them."""
     arguments: str | None
+    """Canonical JSON of the arguments as they were understood; None where they were not."""
     source_index: int | None
+    """The image it was applied to; 0 is the photo. None where no image could be named."""
     box: Box | None
+    """What was cut, in full-resolution pixels of the source image; None without a cut."""
     angle: float | None
+    """Degrees, counter-clockwise; None without a rotation."""
     success: bool
+    """Whether the tool did what the call asks."""
     error_kind: str | None
+    """Why it failed, as a stable word; None exactly where `success` is true."""
     flags: tuple[str, ...]
+    """Sorted: ``clamped``, ``noop``, ``repaired``, ``looks_like:FRAME``.
+
+    There is one ``looks_like:FRAME`` for each other frame that a box fits which
+    does not fit the recipe's frame (`geostore.tools.frames`).
+    """
     observation: str | None
+    """The sentence the teacher reads; None where a trace file does not say it."""
     image: ImageFacts | None
+    """The image that the tool made; None where it made none."""
     image_index: int | None
+    """That image's number in the conversation; None where the tool made none."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """A request that failed: what kind, what it said, and what it cost if billed."""
+    """A request that failed."""
 
     turn: int
+    """The turn that the request asked for, from 1."""
     error_class: str
+    """A stable word, as `TeacherError.error_class`."""
     message: str
+    """What the server or the client said, cut to a readable length."""
     http_status: int | None = None
+    """None where there was no response."""
     usage_json: str | None = None
+    """The usage object of a useless response that was billed; None where none was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How a trace ended: its status and why.
-
-    reason: ``answer``, ``turn_limit``, ``truncated``, ``no_answer``,
-    ``content_filter``, or for a failed trace the class of its last error.
-    """
+    """How a trace ended."""
 
     status: Status
+    """Any but ``open``."""
     reason: str
+    """``answer``, ``turn_limit``, ``truncated``, ``no_answer`` or ``content_filter``.
+
+    For a failed trace, the class of its last error.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Coordinates read from a final response, or why there are none.
-
-    lat, lon: degrees, None exactly where `failure` is set. form: which form
-    matched, or failed. flags: sorted.
-    """
+    """Coordinates read from a final response, or why there are none."""
 
     lat: float | None
+    """Degrees north; None exactly where `failure` is set."""
     lon: float | None
+    """Degrees east; None exactly where `failure` is set."""
     form: str | None
+    """The form that matched or failed (`answers.FORMS`); None where the text holds none."""
     failure: str | None
+    """Why no point could be read (`answers.FAILURES`); None where one was."""
     flags: tuple[str, ...]
+    """Sorted."""
 
 
 ACCEPTED_SCORE = 0.3
@@ -349,43 +395,52 @@ ACCEPTED_SCORE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """A trace's reward under one spec; distance and score None without an answer.
-
-    distance_km: great-circle. score: the spec's. geoguessr_points: 0..5000.
-    """
+    """A trace's reward under one spec."""
 
     distance_km: float | None
+    """Great-circle distance from the true place; None without an answer."""
     score: float | None
+    """The spec's score; None without an answer."""
     geoguessr_points: int | None
+    """0 to 5000; None without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTrace:
-    """Everything the store holds of one trace.
-
-    name: public, unique in its store. photo: the photo as sent, None before the
-    first response and in a trace of an `ImportedRecipe`. answer, reward: of the
-    newest parser version and the store's default spec (`reward_spec`), None
-    while the trace is open or failed.
-    """
+    """Everything the store holds of one trace."""
 
     name: str
+    """Public, unique in its store."""
     key: TraceKey
+    """What the name is made of."""
     dataset: DatasetFacts
+    """The dataset of its photo."""
     sample: Sample
+    """The photo it is about, and the photo's true place."""
     recipe: Recipe | ImportedRecipe
+    """What the teacher was asked."""
     status: Status
+    """``open`` while a run may go on with it."""
     stop_reason: str | None
+    """As `Closing.reason`; None while it is open."""
     turn_limit: int | None
+    """The limit in force when it ended; None while it is open, and where nobody knows it."""
     photo: ImageFacts | None
+    """The photo as sent; None before the first response and under an `ImportedRecipe`."""
     turns: tuple[Turn, ...]
+    """The responses, in order."""
     calls: tuple[ToolCall, ...]
+    """The tool calls, in order."""
     failures: tuple[FailedAttempt, ...]
+    """The requests that failed, in order."""
     answer: Answer | None
+    """Of the newest parser version; None while the trace is open or failed."""
     reward: Reward | None
+    """Under the store's default spec; None while the trace is open or failed."""
     reward_spec: str | None
+    """The name of that spec; None where the store has no default."""
 
     @property
     def final_response(self) -> str | None:
-        """The last response of a trace that came to an end; None while it is open."""
+        """The last response of a trace that has ended; None while it is open."""
         return self.turns[-1].response if self.turns and self.status != "open" else None

@@ -38,10 +38,10 @@ def sql_names(folder: Folder) -> tuple[str, ...]:
 
 @cache
 def store_statements() -> Mapping[str, str]:
-    """Every named statement of ``sql/store``, ready to run: its parts are filled in.
+    """Every named statement of ``sql/store``, with its parts filled in.
 
-    A part, such as a list of columns that several statements read, stands once
-    after a line ``-- part: ...``; a statement names it in double braces.
+    A part is text that several statements share, such as a list of columns. It is
+    written once, after a line ``-- part: ...``; a statement names it in double braces.
     Raises ValueError where two statements or two parts have one name.
     """
     blocks: dict[str, dict[str, str]] = {"name": {}, "part": {}}
@@ -56,7 +56,7 @@ def store_statements() -> Mapping[str, str]:
 
 
 def describe_sql(folder: Folder, name: str) -> str:
-    """What a statement answers: the first comment line of its file."""
+    """The first comment line of a file, which says what its statement answers."""
     first = load_sql(folder, name).lstrip().splitlines()[0]
     return first.removeprefix("--").strip()
 
