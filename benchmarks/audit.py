@@ -87,7 +87,7 @@ def fill(store: Store, *, traces: int, seed: int = 0) -> None:
             sample = Sample(number, lat, lon, 0.4, "Italy", columns, photo)
             sample_id = store.samples.put_sample(dataset_id, sample).sample_id
             kept.append((number, sample_id, recipe_id, now, now))
-            answers.append((number, 1, lat, lon, "boxed", now))
+            answers.append((number, 1, lat, lon, "boxed"))
             for turn in range(1, _TURNS + 1):
                 said = _answer(lat, lon) if turn == _TURNS else ""
                 turns.append((number, turn, "stop", 10, "0" * 64, now, _prose(rng) + said))
@@ -115,8 +115,8 @@ insert into tool_calls (trace_id, turn, call_index, name, raw_arguments, argumen
 values (?, ?, 0, 'image_zoom_in_tool', ?, ?, 0, ?, ?, ?, ?, 1, ?, ?, '0', 448, 448, 448, 448, ?)
 """
 _ANSWER = """
-insert into answers (trace_id, parser_version, lat, lon, form, created_at)
-values (?, ?, ?, ?, ?, ?)
+insert into answers (trace_id, parser_version, lat, lon, form)
+values (?, ?, ?, ?, ?)
 """
 
 

@@ -41,13 +41,13 @@ _SAMPLES = f"""
 {_COUNT}
 insert into samples (
   id, dataset_id, sample_index, lat, lon, locatability_score, country, columns, image_sha256,
-  image_format, width, height, created_at
+  image_format, width, height
 )
 select
   i, 1, i, round({_SPREAD.format("i")} * 178 - 89, 6),
   round({_SPREAD.format("i * 31")} * 360 - 180, 6),
   {_SPREAD.format("i * 7")}, iif(i % 10 = 0, 'japan', 'france'), '{{}}',
-  printf('%064x', i), 'JPEG', 1600, 1200, :now
+  printf('%064x', i), 'JPEG', 1600, 1200
 from n
 """
 
@@ -88,12 +88,12 @@ from n as t, json_each('[1, 2, 3]') as k
 
 _ANSWERS = f"""
 {_COUNT}
-insert into answers (trace_id, parser_version, lat, lon, form, failure, flags, created_at)
+insert into answers (trace_id, parser_version, lat, lon, form, failure, flags)
 select
   i, :version,
   iif(i % 20 = 0, null, round({_SPREAD.format("i * 13")} * 178 - 89, 6)),
   iif(i % 20 = 0, null, round({_SPREAD.format("i * 17")} * 360 - 180, 6)),
-  'boxed', iif(i % 20 = 0, 'placeholder', null), '[]', :now
+  'boxed', iif(i % 20 = 0, 'placeholder', null), '[]'
 from n
 """
 
@@ -117,10 +117,10 @@ def add_traces(
         samples = {"first": (begin - 1) // rollouts + 1, "last": (end - 1) // rollouts + 1}
         rows = {"first": begin, "last": end}
         with store.db.transaction():
-            connection.execute(_SAMPLES, {**samples, "now": NOW})
+            connection.execute(_SAMPLES, samples)
             connection.execute(_TRACES, {**rows, "rollouts": rollouts, "now": NOW})
             connection.execute(_TURNS, {**rows, "now": NOW, "prose": _PROSE})
-            connection.execute(_ANSWERS, {**rows, "now": NOW, "version": PARSER_VERSION})
+            connection.execute(_ANSWERS, {**rows, "version": PARSER_VERSION})
 
 
 def _put_frame(connection: sqlite3.Connection) -> None:

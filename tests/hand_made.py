@@ -39,7 +39,6 @@ class Traces:
             lat=truth[0],
             lon=truth[1],
             columns="{}",
-            created_at="now",
             image_sha256="0" * 64,
             width=10,
             height=10,
@@ -65,7 +64,6 @@ class Traces:
             lat=lat,
             lon=lon,
             failure=None if guess else "one_number",
-            created_at="now",
         )
 
     def answered(self, guess: Point | None, *, truth: Point = (0.0, 0.0)) -> int:
@@ -210,7 +208,6 @@ class Batch:
             image_sha256="0" * 64,
             width=10,
             height=10,
-            created_at="now",
         )
 
     def trace(
@@ -276,7 +273,6 @@ class Batch:
             lat=None if failure else 1.5,
             lon=None if failure else 2.5,
             failure=failure,
-            created_at="now",
         )
 
     def reward(
@@ -297,7 +293,6 @@ class Batch:
             distance_km=km,
             score=score,
             geoguessr_points=None if score is None else round(5000 * score),
-            created_at="now",
         )
 
     def placed(self, sample_id: int, recipe_id: int, km: float, score: float, **how: Any) -> int:

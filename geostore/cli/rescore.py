@@ -147,7 +147,6 @@ def _rescore(
 ) -> RescoreResult:
     import os
 
-    from geostore.rewards import has_math_functions
     from geostore.rewards import rescore as rescore_store
     from geostore.text.progress_bar import CountProgress
 
@@ -159,11 +158,6 @@ def _rescore(
 
             pool = Pool(custom, workers=workers or os.cpu_count() or 1, time_limit=time_limit)
             scorer = CustomScorer(stack.enter_context(pool))
-        elif not has_math_functions(store.db):
-            say(
-                "this Python's SQLite was built without its math functions "
-                "(SQLITE_ENABLE_MATH_FUNCTIONS); numpy computes the same numbers, some times slower"
-            )
         return rescore_store(
             store.db,
             spec,

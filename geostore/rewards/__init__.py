@@ -5,7 +5,6 @@ from geostore.rewards.reparse import Parser
 from geostore.rewards.rescoring import (
     RescoreResult,
     count_missing,
-    has_math_functions,
     rescore,
     score_trace,
 )
@@ -35,7 +34,6 @@ __all__ = [
     "ensure_default_spec",
     "ensure_spec",
     "find_default_spec",
-    "has_math_functions",
     "make_spec",
     "moment",
     "read_spec",

@@ -9,24 +9,21 @@ Source: verl, verl/utils/reward_score and custom_reward_function.
 from __future__ import annotations
 
 import importlib.util
-import math
 import os
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
 from geostore.errors import RewardError
 from geostore.identity import canonical_text, sha256_hex
 from geostore.rewards.formulas import EARTH_RADIUS_KM
-from geostore.rewards.numeric import geoguessr_points, haversine_km
 from geostore.rewards.pool import Pool
 from geostore.rewards.specs import CUSTOM, RewardSpec
 from geostore.rewards.worker import Failed, Scored
-from geostore.store import Db, Row, utc_now
+from geostore.store import Db, Row
 
 TIME_LIMIT = 10.0
 """Seconds per row, unless told otherwise."""
@@ -113,30 +110,20 @@ class CustomScorer:
         *,
         again: bool,
     ) -> None:
-        places = np.array([[row[name] for name in _PLACES] for row in rows], dtype=np.float64)
-        km = haversine_km(*places.T)
-        points = geoguessr_points(km)
-        now = utc_now()
         values = [
             {
                 "spec_id": spec_id,
                 "trace_id": row["trace_id"],
                 "parser_version": row["parser_version"],
                 "turn": row["turn"],
-                "distance_km": None if math.isnan(km[i]) else float(km[i]),
-                "geoguessr_points": None if math.isnan(points[i]) else int(points[i]),
                 "score": result.score if isinstance(result, Scored) else None,
                 "extra": _extra(result),
                 "again": again,
-                "now": now,
             }
-            for i, (row, result) in enumerate(zip(rows, results, strict=True))
+            for row, result in zip(rows, results, strict=True)
         ]
         with db.transaction():
             db.run_many("put_reward", values)
-
-
-_PLACES = ("lat", "lon", "true_lat", "true_lon")
 
 
 def arguments(row: Row) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The kinds of reward that need no code: their parameters and what they mean.
 
-The formulas themselves stand in ``sql/store/rescore_traces.sql`` and once more, over arrays, in
-``geostore.rewards.numeric``; here is what both take from a spec.
+The formulas themselves stand in ``sql/store/rescore_traces.sql``; here is what that takes from a
+spec.
 """
 
 from __future__ import annotations

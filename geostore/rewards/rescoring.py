@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from geostore.errors import RewardError, StoreError
+from geostore.errors import RewardError
 from geostore.records import Reward
-from geostore.rewards.reparse import Parser, count_unread, read_again
+from geostore.rewards.ranges import SPAN, Range, count_ranges
+from geostore.rewards.reparse import Parser, find_unread, read_again
 from geostore.rewards.selection import (
     Selection,
     choose,
@@ -23,9 +24,9 @@ from geostore.rewards.selection import (
     find_pending,
     make_temporary,
 )
-from geostore.rewards.specs import RewardSpec, ensure_spec, stored_spec
-from geostore.store import Db, utc_now
-from geostore.store.rewards import find_spec, list_specs
+from geostore.rewards.specs import RewardSpec, ensure_spec
+from geostore.store import Db
+from geostore.store.rewards import find_spec
 
 Progress = Callable[[int, int], None]
 BATCH = 50_000
@@ -34,16 +35,16 @@ BATCH = 50_000
 
 @dataclass(frozen=True, slots=True)
 class RescoreResult:
-    """computed: rewards written. found_done: traces that had theirs already.
-
-    read: responses that a newer parser read first. failures: of the computed
-    ones, those whose custom function failed, by reason.
-    """
+    """What a rescore did, or would do."""
 
     computed: int
+    """Rewards that were written."""
     found_done: int
+    """Traces that had theirs already."""
     read: int = 0
+    """Responses that a newer parser read first."""
     failures: dict[str, int] = field(default_factory=dict)
+    """Of the computed ones, those whose custom function failed, by reason."""
 
 
 class Scorer(Protocol):
@@ -66,50 +67,53 @@ def rescore(
     parser: Parser | None = None,
     rename: bool = False,
     batch: int | None = None,
+    span: int = SPAN,
     progress: Progress | None = None,
     reading: Progress | None = None,
 ) -> RescoreResult:
     """Compute the rewards of a spec that are missing, or older than their answer.
 
     Responses that a newer parser has not read are read first. Traces that close
-    meanwhile are computed too. selection: None for all traces. scorer: what
-    computes a batch; None: SQLite, by the spec's formula. batch: traces of
-    one, at most. rename: give a spec
-    that is there this one's name. progress, reading: told the rewards computed
-    and the responses read, of how many. Raises StoreError where the store cannot
-    be written, RewardError for a condition that is no SQL.
+    meanwhile are computed too.
+
+    selection: None for all traces.
+    scorer: what computes a batch; None: SQLite, by the spec's formula.
+    rename: give a spec that is there this one's name.
+    batch: traces that are computed in one transaction, at most.
+    span: trace ids that are looked over at once for what is missing.
+    progress, reading: called with the rewards computed and the responses read,
+    of how many.
+    Raises StoreError where the store cannot be written, RewardError for a
+    condition that is no SQL.
     """
     chosen = selection or Selection()
+    parser = parser or Parser()
+    again = chosen.again or chosen.retry
+    found: Counter[str] = Counter()
     make_temporary(db)
     if chosen.narrows:
         choose(db, chosen)
-    read = read_again(db, parser or Parser(), chosen=chosen.narrows, progress=reading)
+    ranges = _ranges(db, spec, chosen, parser, span)
+    unread = find_unread(db, parser, ranges)
+    read_again(db, parser, unread, progress=reading)
     spec_id = ensure_spec(db, spec, rename=rename)
-    compute = scorer or formula_scorer(db, spec)
+    pending = find_pending(db, spec_id, chosen, ranges)
+    done = count_done(db, spec_id, ranges, pending=pending)
+    compute = scorer or score_in_sqlite
     # A scorer outside of SQLite is given what it needs of a whole batch at once.
     size = batch or (BATCH if scorer is None else 2_000)
-    found: Counter[str] = Counter()
-    done: int | None = None
-    while True:
-        pending = find_pending(db, spec_id, chosen)
+    # A second look finds what closed during the first, which may have taken hours.
+    for is_last in (chosen.narrows or again, True):
         total = found["computed"] + pending
-        first = done is None
-        if done is None:
-            done = count_done(db, spec_id, chosen, pending=pending)
         for after, last in _batches(db, size):
-            found += compute(
-                db,
-                spec_id,
-                after=after,
-                last=last,
-                again=chosen.again or chosen.retry,
-            )
+            found += compute(db, spec_id, after=after, last=last, again=again)
             if progress is not None:
                 progress(found["computed"], total)
-        if chosen.narrows or chosen.retry or chosen.again or pending == 0 or not first:
+        if is_last or pending == 0:
             break
+        pending = find_pending(db, spec_id, chosen, _ranges(db, spec, chosen, parser, span))
     computed = found.pop("computed", 0)
-    return RescoreResult(computed=computed, found_done=done, read=read, failures=dict(found))
+    return RescoreResult(computed=computed, found_done=done, read=len(unread), failures=dict(found))
 
 
 def count_missing(
@@ -118,6 +122,7 @@ def count_missing(
     *,
     selection: Selection | None = None,
     parser: Parser | None = None,
+    span: int = SPAN,
 ) -> RescoreResult:
     """What `rescore` would do, without doing it: nothing is written, not even the spec.
 
@@ -125,15 +130,16 @@ def count_missing(
     not counted in `computed` now.
     """
     chosen = selection or Selection()
+    parser = parser or Parser()
     make_temporary(db)
     if chosen.narrows:
         choose(db, chosen)
-    read = count_unread(db, parser or Parser(), chosen=chosen.narrows)
-    stored = find_spec(db, spec.sha256)
-    spec_id = stored.id if stored else 0
-    pending = find_pending(db, spec_id, chosen)
-    done = count_done(db, spec_id, chosen, pending=pending)
-    return RescoreResult(computed=pending, found_done=done, read=read)
+    ranges = _ranges(db, spec, chosen, parser, span)
+    unread = find_unread(db, parser, ranges)
+    spec_id = _spec_id(db, spec)
+    pending = find_pending(db, spec_id, chosen, ranges)
+    done = count_done(db, spec_id, ranges, pending=pending)
+    return RescoreResult(computed=pending, found_done=done, read=len(unread))
 
 
 def score_trace(db: Db, trace_id: int, spec_id: int) -> Reward:
@@ -144,54 +150,37 @@ def score_trace(db: Db, trace_id: int, spec_id: int) -> Reward:
     make_temporary(db)
     db.run("clear_pending")
     db.run("pending_trace", trace_id=trace_id, spec_id=spec_id)
-    if has_math_functions(db):
-        _score_in_sqlite(db, spec_id, after=trace_id - 1, last=trace_id, again=False)
-    else:
-        from geostore.rewards.fallback import score_in_numpy
-
-        spec = stored_spec(next(s for s in list_specs(db) if s.id == spec_id))
-        score_in_numpy(db, spec, spec_id, after=trace_id - 1, last=trace_id, again=False)
+    _compute(db, spec_id, after=trace_id - 1, last=trace_id, again=False)
     row = db.run("get_reward", trace_id=trace_id, spec_id=spec_id).fetchone()
     if row is None:
         raise RewardError(f"trace {trace_id} has no answer yet, so there is no reward to compute")
     return Reward(distance_km=row[0], score=row[1], geoguessr_points=row[2])
 
 
-def has_math_functions(db: Db) -> bool:
-    """Whether this connection can compute sin, exp and the like; they are a build option."""
-    try:
-        db.run("probe_math")
-    except StoreError:
-        return False
-    return True
+def score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
+    """Compute a batch by the spec's formula; a `Scorer`."""
+    with db.transaction():
+        return Counter(computed=_compute(db, spec_id, after=after, last=last, again=again))
 
 
-def formula_scorer(db: Db, spec: RewardSpec) -> Scorer:
-    """What computes a spec that is a formula: SQLite, or numpy where SQLite cannot."""
-    if has_math_functions(db):
-
-        def in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
-            with db.transaction():
-                count = _score_in_sqlite(db, spec_id, after=after, last=last, again=again)
-            return Counter(computed=count)
-
-        return in_sqlite
-
-    from geostore.rewards.fallback import score_in_numpy
-
-    def in_numpy(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
-        with db.transaction():
-            count = score_in_numpy(db, spec, spec_id, after=after, last=last, again=again)
-        return Counter(computed=count)
-
-    return in_numpy
+def _ranges(
+    db: Db, spec: RewardSpec, selection: Selection, parser: Parser, span: int
+) -> list[Range] | None:
+    """The ranges of all traces; None where the selection leaves some out on purpose."""
+    if selection.narrows:
+        return None
+    return count_ranges(db, spec_id=_spec_id(db, spec), version=parser.version, span=span)
 
 
-def _score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> int:
+def _spec_id(db: Db, spec: RewardSpec) -> int:
+    """The id of a spec in the store, 0 where it has none."""
+    stored = find_spec(db, spec.sha256)
+    return stored.id if stored else 0
+
+
+def _compute(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> int:
     """Compute the pending traces with ids in (after, last]; how many rewards were written."""
-    return db.run(
-        "rescore_traces", spec_id=spec_id, after=after, last=last, again=again, now=utc_now()
-    ).rowcount
+    return db.run("rescore_traces", spec_id=spec_id, after=after, last=last, again=again).rowcount
 
 
 def _batches(db: Db, batch: int) -> Iterator[tuple[int, int]]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from geostore.errors import RewardError, StoreError
+from geostore.rewards.ranges import Range
 from geostore.sqlfiles import store_statements
 from geostore.store import Db
 from geostore.store.opening import open_to_read
@@ -30,19 +31,19 @@ _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which traces; with nothing set, every one whose reward is missing or stale.
-
-    trace_id: only this one. since: only those closed at or after this ISO-8601
-    UTC time. where: only those for which this SQL condition holds, over the
-    columns of the view in ``sql/store/temp_trace_facts.sql``. again: also those
-    whose reward is there. retry: also those whose custom function failed.
-    """
+    """Which traces; with nothing set, every one whose reward is missing or stale."""
 
     trace_id: int | None = None
+    """Only this one; None: any."""
     since: str | None = None
+    """Only those closed at or after this ISO-8601 UTC time; None: whenever."""
     where: str | None = None
+    """Only those for which this SQL condition holds, over the columns of the view
+    temp_trace_facts in ``sql/store/rescore.sql``; None: all."""
     again: bool = False
+    """Also those whose reward is there."""
     retry: bool = False
+    """Also those whose custom function failed."""
 
     @property
     def narrows(self) -> bool:
@@ -71,7 +72,7 @@ def moment(text: str, *, now: datetime | None = None) -> str:
 
 def make_temporary(db: Db) -> None:
     """Make the temporary tables and views, unless they are there. Idempotent."""
-    for name in ("temp_pending", "temp_candidates", "temp_trace_extras"):
+    for name in ("temp_pending", "temp_candidates", "temp_trace_extras", "temp_pending_angles"):
         db.run(name)
 
 
@@ -91,32 +92,34 @@ def choose(db: Db, selection: Selection) -> None:
     db.run_many("put_candidate", kept)
 
 
-def find_pending(db: Db, spec_id: int, selection: Selection) -> int:
+def find_pending(db: Db, spec_id: int, selection: Selection, ranges: Iterable[Range] | None) -> int:
     """Fill temp.pending with the traces whose reward is to be computed; how many.
 
-    temp.candidates must hold what `choose` chose where the selection narrows.
-    spec_id: 0 for a spec that the store does not have.
+    spec_id: 0 for a spec that the store does not have. ranges: of all traces;
+    None where the selection narrows, and temp.candidates holds what `choose` chose.
     """
     db.run("clear_pending")
     again, retry = selection.again, selection.retry
-    if not (selection.narrows or again or retry):
-        db.run("pending_of_all", spec_id=spec_id)
-    else:
-        if not selection.narrows:
-            db.run("clear_candidates")
-            db.run("candidates_answered")
+    if ranges is not None and (again or retry):
+        db.run("clear_candidates")
+        db.run("candidates_answered")
+    if ranges is None or again or retry:
         db.run("pending_of_candidates", spec_id=spec_id, again=again, retry=retry)
+    else:
+        for part in ranges:
+            if not part.is_rewarded:
+                db.run("pending_of_range", spec_id=spec_id, after=part.after, last=part.last)
     return db.number("count_pending")
 
 
-def count_done(db: Db, spec_id: int, selection: Selection, *, pending: int) -> int:
+def count_done(db: Db, spec_id: int, ranges: Iterable[Range] | None, *, pending: int) -> int:
     """How many of the traces that `find_pending` looked at need nothing."""
-    if selection.narrows:
+    if ranges is None:
         return db.number("count_candidates") - pending
-    there = db.number("count_rewards", spec_id=spec_id)
+    rewards = sum(part.rewards for part in ranges)
     # A new spec has none, and need not be asked for a million traces.
-    replaced = db.number("count_replaced", spec_id=spec_id) if there else 0
-    return there - replaced
+    replaced = db.number("count_replaced", spec_id=spec_id) if rewards else 0
+    return rewards - replaced
 
 
 # --- conditions ------------------------------------------------------------------------------

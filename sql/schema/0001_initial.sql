@@ -1,7 +1,10 @@
 -- The schema of a store: its tables and indexes.
 -- Dialect: SQLite, STRICT tables. Never edited once it is released: a later change is a file of its
 -- own with the next number.
--- Times are ISO-8601 UTC text. JSON columns hold canonical JSON (compact, sorted keys).
+-- Times are ISO-8601 UTC text. JSON columns hold canonical JSON (compact, sorted keys). Hashes are
+-- hex: twice the bytes of a blob, but anyone can read, compare and search them in any tool.
+-- A row has a time of its own only where no other row's says when: samples, answers and rewards come
+-- with their trace, and the latter two can be computed again at any moment.
 
 -- One row per dataset. The fingerprint of the saved files is the identity, not the path: a dataset
 -- that was moved is still the same, and asking for its photos again would be paid twice. It is null
@@ -42,7 +45,6 @@ create table samples (
   width integer,                         -- full resolution, orientation applied
   height integer,
   exclusion text,                        -- null: usable; else why not (duplicate, undecodable, ...)
-  created_at text not null,
   unique (dataset_id, sample_index),
   check (exclusion is not null or (image_sha256 is not null and width > 0 and height > 0))
 ) strict;
@@ -222,12 +224,11 @@ create table attempts (
 create table answers (
   trace_id integer not null references traces (id),
   parser_version integer not null,
-  lat real check (lat between -90 and 90),
+  lat real check (lat between -90 and 90),   -- the guess, degrees
   lon real check (lon between -180 and 180),
-  form text,
+  form text,                             -- how it was written: boxed, answer, ...; null: not known
   failure text,
   flags text not null default '[]' check (json_valid(flags)),
-  created_at text not null,
   primary key (trace_id, parser_version),
   check ((failure is null) = (lat is not null and lon is not null))
 ) strict, without rowid;
@@ -257,7 +258,6 @@ create table rewards (
   score real,
   geoguessr_points integer,
   extra text check (extra is null or json_valid(extra)),  -- of a custom reward; error: why no score
-  created_at text not null,
   primary key (spec_id, trace_id)
 ) strict, without rowid;
 

@@ -14,6 +14,29 @@ create temp table if not exists pending (
   parser_version integer not null
 ) strict;
 
+-- name: temp_pending_angles
+-- How far the pending answers lie from the truth: a view of this connection's own.
+-- Grain: one row per trace of temp.pending with its reading; angle is that of the great circle in
+-- radians, by haversine, null without coordinates. Times the earth's radius it is a distance.
+-- The cross joins keep this order of loops, in which rows come and go sorted by trace.
+--
+create temp view if not exists pending_angles as
+select
+  trace_id, parser_version, form, failure, lat, lon,
+  -- Rounding can lift a root above 1 near the antipode, where asin would give null.
+  2 * asin(min(1.0, sqrt(across_lat * across_lat + shrink * across_lon * across_lon))) as angle
+from (
+  select
+    p.trace_id, p.parser_version, a.form, a.failure, a.lat, a.lon,
+    sin(radians(a.lat - s.lat) / 2) as across_lat,
+    sin(radians(a.lon - s.lon) / 2) as across_lon,
+    cos(radians(a.lat)) * cos(radians(s.lat)) as shrink
+  from temp.pending as p
+  cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
+  cross join traces as t on t.id = p.trace_id
+  cross join samples as s on s.id = t.sample_id
+);
+
 -- name: temp_trace_extras
 -- What a trace did on its way, as an input of rewards: a view of this connection's own.
 -- Grain: one row per trace.
@@ -87,16 +110,65 @@ select count(*) as answered
 from temp.candidates as c
 where exists (select 1 from answers where trace_id = c.trace_id);
 
--- name: unread_of_all
--- Every ended trace whose final response was not read by a parser of this version or a later one.
--- Grain: one row per trace, by id.
+-- name: range_start
+-- The first trace after an id; null where there is none.
+-- Grain: one row.
+select min(id) as first
+from traces
+where id > :after;
+
+-- name: count_range
+-- What a range of traces has: as many readings and rewards as traces ended means nothing is missing.
+-- Grain: one row. Traces with ids in (:after, :last]. :spec_id 0 for a spec that is not in the store.
+--   ended     traces that are to have a reading and a reward
+--   read      readings by the parser :version; later: by a newer one
+--   rewards   rewards of the spec; current: those of the reading by :version
+--   strays    traces that have not ended and have a reading or a reward nevertheless: with one of
+--             them equal counts would prove nothing
+-- The index is named because a range of ids alone would be looked up in the table, which is ten
+-- times as large.
+select ended, read, later, rewards, current, strays
+from (
+  select count(*) as ended
+  from traces indexed by traces_by_recipe
+  where recipe_id in (select id from recipes)
+    and status in ('answered', 'exhausted')
+    and id > :after and id <= :last
+)
+cross join (
+  select
+    count(*) filter (where parser_version = :version) as read,
+    count(*) filter (where parser_version > :version) as later
+  from answers
+  where trace_id > :after and trace_id <= :last
+)
+cross join (
+  select count(*) as rewards, count(*) filter (where parser_version = :version) as current
+  from rewards
+  where spec_id = :spec_id and trace_id > :after and trace_id <= :last
+)
+cross join (
+  select count(*) as strays
+  from traces as t indexed by traces_by_recipe
+  where t.recipe_id in (select id from recipes)
+    and t.status in ('open', 'failed')
+    and t.id > :after and t.id <= :last
+    and (
+      exists (select 1 from answers where trace_id = t.id)
+      or exists (select 1 from rewards where spec_id = :spec_id and trace_id = t.id)
+    )
+);
+
+-- name: unread_of_range
+-- The ended traces of a range whose final response no parser of this version or a newer one has read.
+-- Grain: one row per trace, by id. Traces with ids in (:after, :last].
 select id as trace_id
 from traces
-where status in ('answered', 'exhausted')
+where status in ('answered', 'exhausted') and id > :after and id <= :last
 except
 select trace_id
 from answers
-where parser_version >= :version
+where parser_version >= :version and trace_id > :after and trace_id <= :last
 order by 1;
 
 -- name: unread_of_candidates
@@ -127,27 +199,28 @@ order by k.trace_id;
 -- Records what a version of the parser reads, if the response read is still the final one.
 -- Grain: one row per trace and parser version. Degrees.
 insert or ignore into answers (
-  trace_id, parser_version, lat, lon, form, failure, flags, created_at
+  trace_id, parser_version, lat, lon, form, failure, flags
 )
-select :trace_id, :parser_version, :lat, :lon, :form, :failure, :flags, :now
+select :trace_id, :parser_version, :lat, :lon, :form, :failure, :flags
 from traces
 where id = :trace_id
   and status in ('answered', 'exhausted')
   and :turn = (select max(turn) from turns where trace_id = :trace_id);
 
--- name: pending_of_all
--- Finds every trace whose reward of a spec is missing or read from an older parser's answer.
--- Grain: one row per trace. Both sides of the except come in order and are merged, which reads each
--- once; a left join would look up every trace.
+-- name: pending_of_range
+-- Adds the traces of a range whose reward of a spec is missing or of a reading that is not the newest.
+-- Grain: one row per trace. Traces with ids in (:after, :last]. Both sides of the except come in
+-- order and are merged, which reads each once; a left join would look up every trace.
 insert into temp.pending (trace_id, parser_version)
 select n.trace_id, n.parser_version
 from (
   select trace_id, parser_version
   from answers
+  where trace_id > :after and trace_id <= :last
   except
   select trace_id, parser_version
   from rewards
-  where spec_id = :spec_id
+  where spec_id = :spec_id and trace_id > :after and trace_id <= :last
   order by 1, 2
 ) as n
 where not exists (
@@ -197,31 +270,6 @@ from (
   order by trace_id
   limit :batch
 );
-
--- name: pending_values
--- What the formulas need of the pending traces, for a SQLite without math functions.
--- Grain: one row per trace, by id. Traces of temp.pending with ids in (:after, :last]. Degrees.
--- :extras 0 leaves out what only a weighted reward asks for.
-select
-  p.trace_id,
-  p.parser_version,
-  a.lat,
-  a.lon,
-  s.lat as true_lat,
-  s.lon as true_lon,
-  a.failure is null as parsed,
-  iif(a.failure is null and a.form in ('boxed', 'answer'), 1, 0) as format,
-  iif(:extras, x.tool_validity, null) as tools,
-  iif(:extras, x.tool_calls > x.failed_tool_calls, null) as tool_use,
-  iif(:extras, x.turns, null) as turns,
-  iif(:extras, x.completion_tokens, null) as tokens
-from temp.pending as p
-cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
-cross join traces as t on t.id = p.trace_id
-cross join samples as s on s.id = t.sample_id
-cross join temp.trace_extras as x on x.trace_id = p.trace_id
-where p.trace_id > :after and p.trace_id <= :last
-order by p.trace_id;
 
 -- name: pending_responses
 -- What a custom reward function is given of the pending traces.
@@ -284,15 +332,15 @@ cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
 -- name: rescore_traces
 -- Computes the rewards of a spec for the pending traces, by formulas that the spec's row names.
 -- Grain: one row per trace. Traces of temp.pending with ids in (:after, :last], read by the parser
--- version that stands there. :again 1 computes over what is there, 0 only over what an older
+-- version that stands there. :again 1 computes over what is there, 0 only over what an earlier
 -- reading gave. All it needs to know is the spec's row: kind and parameters, radius and thresholds
 -- in km; a weighted spec is a sum over several terms, any other is one term of weight 1. Distance
 -- by haversine; points 5000 * exp(-km / 1492.7), whole, under every spec. Without coordinates
 -- distance and points are null, and so is the score of a term that needs a distance, unless the
--- spec says what it counts as. One term that is null makes the score null.
--- with its math functions.
+-- spec says what it counts as. One term that is null makes the score null. Angles come from the view
+-- temp.pending_angles.
 insert into rewards (
-  spec_id, trace_id, parser_version, distance_km, score, geoguessr_points, created_at
+  spec_id, trace_id, parser_version, distance_km, score, geoguessr_points
 )
 with
 spec as materialized (
@@ -336,27 +384,10 @@ curve as materialized (
     from terms, json_each(terms.parameters, '$.table') as pair
   )
 ),
--- The cross joins keep this order of loops, in which rows come and go sorted by trace.
-chords as (
-  select
-    p.trace_id, p.parser_version, a.form, a.failure,
-    sin(radians(a.lat - s.lat) / 2) as across_lat,
-    sin(radians(a.lon - s.lon) / 2) as across_lon,
-    cos(radians(a.lat)) * cos(radians(s.lat)) as shrink
-  from temp.pending as p
-  cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
-  cross join traces as t on t.id = p.trace_id
-  cross join samples as s on s.id = t.sample_id
-  where p.trace_id > :after and p.trace_id <= :last
-),
--- Rounding can lift a root above 1 near the antipode, where asin would give null.
 distances as materialized (
-  select
-    trace_id, parser_version, form, failure,
-    2 * (select radius from spec) * asin(
-      min(1.0, sqrt(across_lat * across_lat + shrink * across_lon * across_lon))
-    ) as km
-  from chords
+  select trace_id, parser_version, form, failure, (select radius from spec) * angle as km
+  from temp.pending_angles
+  where trace_id > :after and trace_id <= :last
 ),
 scores as (
   select
@@ -424,7 +455,7 @@ scores as (
 select
   :spec_id, trace_id, parser_version, km,
   (select iif(rounding is null, score, round(score, rounding)) from spec),
-  cast(round(5000 * exp(-km / 1492.7)) as integer), :now
+  cast(round(5000 * exp(-km / 1492.7)) as integer)
 from scores
 where true -- keeps SQLite from reading "on" as a join's condition
 on conflict (spec_id, trace_id) do update
@@ -432,11 +463,5 @@ on conflict (spec_id, trace_id) do update
       distance_km = excluded.distance_km,
       score = excluded.score,
       geoguessr_points = excluded.geoguessr_points,
-      extra = null,
-      created_at = excluded.created_at
+      extra = null
   where rewards.parser_version < excluded.parser_version or :again;
-
--- name: probe_math
--- Fails where SQLite was built without the math functions that rewards need.
--- Grain: one row.
-select sin(0.0), cos(0.0), asin(0.0), exp(0.0), radians(0.0), sqrt(0.0);

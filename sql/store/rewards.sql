@@ -54,34 +54,31 @@ from rewards
 where trace_id = :trace_id and spec_id = :spec_id;
 
 -- name: put_reward
--- Records a reward that was computed outside of SQLite, if its reading is still there.
--- Grain: one row per trace and spec. km; points 0..5000. :turn is the response it was computed from,
--- null where that cannot have changed. :again 1 replaces what is there, 0 only what an older reading
--- gave.
+-- Records a score that was computed outside of SQLite, if its reading is still there.
+-- Grain: one row per trace of temp.pending and spec. km; points 0..5000, both as in rescore_traces.
+-- :turn is the response it was computed from. :again 1 replaces what is there, 0 only what an earlier
+-- reading gave.
 insert into rewards (
-  spec_id, trace_id, parser_version, distance_km, score, geoguessr_points, extra, created_at
+  spec_id, trace_id, parser_version, distance_km, score, geoguessr_points, extra
 )
 select
-  :spec_id, trace_id, parser_version, :distance_km, :score, :geoguessr_points, :extra, :now
-from answers
-where trace_id = :trace_id
-  and parser_version = :parser_version
-  and (:turn is null or :turn = (select max(turn) from turns where trace_id = :trace_id))
+  :spec_id, trace_id, parser_version, km, :score,
+  cast(round(5000 * exp(-km / 1492.7)) as integer), :extra
+from (
+  select
+    trace_id, parser_version,
+    (select json_extract(parameters, '$.radius') from reward_specs where id = :spec_id) * angle as km
+  from temp.pending_angles
+  where trace_id = :trace_id and parser_version = :parser_version
+)
+where :turn = (select max(turn) from turns where trace_id = :trace_id)
 on conflict (spec_id, trace_id) do update
   set parser_version = excluded.parser_version,
       distance_km = excluded.distance_km,
       score = excluded.score,
       geoguessr_points = excluded.geoguessr_points,
-      extra = excluded.extra,
-      created_at = excluded.created_at
+      extra = excluded.extra
   where rewards.parser_version < excluded.parser_version or :again;
-
--- name: count_rewards
--- How many rewards a spec has.
--- Grain: one row.
-select count(*) as rewards
-from rewards
-where spec_id = :spec_id;
 
 -- name: count_rewards_by_spec
 -- What each reward spec has.

@@ -44,11 +44,11 @@ where path = :path and fingerprint is null;
 -- Grain: one row per dataset row. lat, lon in degrees.
 insert or ignore into samples (
   dataset_id, sample_index, lat, lon, locatability_score, country, columns,
-  image_sha256, image_format, width, height, exclusion, created_at
+  image_sha256, image_format, width, height, exclusion
 )
 values (
   :dataset_id, :sample_index, :lat, :lon, :locatability_score, :country, :columns,
-  :image_sha256, :image_format, :width, :height, :exclusion, :now
+  :image_sha256, :image_format, :width, :height, :exclusion
 );
 
 -- name: find_sample

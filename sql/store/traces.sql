@@ -93,9 +93,9 @@ where id = :trace_id and status = 'open';
 -- Records the coordinates read from a trace's final response, or why there are none.
 -- Grain: one row per trace and parser version. Degrees.
 insert or ignore into answers (
-  trace_id, parser_version, lat, lon, form, failure, flags, created_at
+  trace_id, parser_version, lat, lon, form, failure, flags
 )
-values (:trace_id, :parser_version, :lat, :lon, :form, :failure, :flags, :now);
+values (:trace_id, :parser_version, :lat, :lon, :form, :failure, :flags);
 
 -- name: put_export
 -- Records that an export was written.

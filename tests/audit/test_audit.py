@@ -640,8 +640,8 @@ def test_an_answer_that_was_read_anew_is_audited_anew(builder: StoreBuilder) -> 
     audit(builder.store)
     assert set(flags(builder.store)[name]) == {"null_island"}
     builder.store.db.connection.execute(
-        "insert into answers (trace_id, parser_version, lat, lon, form, created_at)"
-        " select trace_id, parser_version + 1, 1.0, 2.0, form, created_at from answers"
+        "insert into answers (trace_id, parser_version, lat, lon, form)"
+        " select trace_id, parser_version + 1, 1.0, 2.0, form from answers"
     )
     assert audit(builder.store).newly_audited == 1
     assert flags(builder.store)[name] == {}

@@ -774,12 +774,12 @@ while not stop.exists():
         " values (1, 1, ?, 'answered', 'now', 'now')", (rollout,)
     ).lastrowid
     store.execute(
-        "insert into answers (trace_id, parser_version, lat, lon, created_at)"
-        " values (?, 1, 0, 0, 'now')", (trace,)
+        "insert into answers (trace_id, parser_version, lat, lon)"
+        " values (?, 1, 0, 0)", (trace,)
     )
     store.execute(
-        "insert into rewards (trace_id, spec_id, parser_version, distance_km, created_at)"
-        " values (?, 1, 1, 5, 'now')", (trace,)
+        "insert into rewards (trace_id, spec_id, parser_version, distance_km)"
+        " values (?, 1, 1, 5)", (trace,)
     )
     store.execute("commit")
     said.write_text(str(rollout - 100))

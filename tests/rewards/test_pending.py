@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geostore.answers import parse_answer
@@ -20,11 +20,14 @@ from geostore.records import Answer
 from geostore.rewards import (
     Parser,
     RescoreResult,
+    RewardSpec,
     Selection,
     count_missing,
+    ensure_spec,
     make_spec,
     moment,
     rescore,
+    score_trace,
 )
 from geostore.store import Db, Store
 from tests.hand_made import Traces
@@ -44,66 +47,114 @@ def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator
 # --- all of them ---------------------------------------------------------------------------------
 
 
-def truly_missing(connection: sqlite3.Connection, spec_sha256: str) -> set[int]:
-    """The traces whose newest reading has no reward, found the plain and slow way."""
-    found = connection.execute(
-        """
-        select trace_id, max(parser_version) as newest from answers as a group by trace_id
-        having not exists (
-          select 1 from rewards where trace_id = a.trace_id and parser_version >= newest
-          and spec_id = (select id from reward_specs where sha256 = ?)
-        )
-        """,
-        (spec_sha256,),
-    )
-    return {row[0] for row in found}
-
-
+SPECS = (make_spec("linear"), make_spec("threshold"))
+READ = Answer(0.0, 3.0, "boxed", None, ())
+PARSERS = {version: Parser(version, lambda _: READ) for version in (1, 2, 3)}
+WRITES = st.sampled_from(
+    ["close", "close with a reward", "reopen", "reopen half", "forget a reward", "forget a reading"]
+)
 STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["answer", "read", "forget", "reopen", "rescore", "rescore some"]),
-        st.integers(0, 4),
+    st.one_of(
+        st.tuples(WRITES, st.integers(0, 2)),
+        st.tuples(st.just("rescore one"), st.integers(0, 2)),
+        st.tuples(st.sampled_from(["rescore", "rescore another"]), st.sampled_from(list(PARSERS))),
     ),
     max_size=25,
 )
 
 
-@given(steps=STEPS)
-def test_no_trace_that_lacks_its_reward_is_left_out(
-    shared: Traces, steps: list[tuple[str, int]]
+# Counts are equal in these, and a trace lacks its reading or its reward nevertheless.
+STRAY = [("close", 0), ("reopen half", 0), ("close", 1), ("forget a reading", 1), ("rescore", 1)]
+STRAY_REWARD = [("close with a reward", 0), ("reopen half", 0), ("close", 1), ("rescore", 1)]
+LATER = [("close with a reward", 0), ("rescore another", 2), ("rescore", 1)]
+
+
+@example(steps=STRAY, span=9)
+@example(steps=STRAY_REWARD, span=9)
+@example(steps=LATER, span=9)
+@given(steps=STEPS, span=st.sampled_from([1, 2, 9]))
+def test_a_rescore_of_what_is_missing_gives_what_computing_all_anew_gives(
+    shared: Traces, steps: list[tuple[str, int]], span: int
 ) -> None:
-    """Whatever is written in between, and by whatever statement, a rescore leaves none out."""
+    """Whatever was written in between, by whatever statement, and however the ranges fall."""
     connection = shared.connection
     connection.execute("savepoint all_of_it")
-    committing = sqlite3.Connection.execute
     try:
-        spec = make_spec("linear")
-        ids = [shared.answered((0.0, 1.0)) for _ in range(5)]
-        versions = dict.fromkeys(ids, 1)
         plain = _WithoutTransactions(shared.path, connection)
+        ids = [shared.trace((0.0, 0.0), status="open") for _ in range(3)]
+        for trace_id in ids:
+            shared.play(trace_id)
         for what, which in steps:
-            trace_id = ids[which]
-            if what == "answer":
-                ids[which] = shared.answered((0.0, 2.0))
-                versions[ids[which]] = 1
-            elif what == "read" and versions[trace_id]:
-                versions[trace_id] += 1
-                shared.answer(trace_id, (0.0, 3.0), version=versions[trace_id])
-            elif what == "forget":
-                committing(connection, "delete from rewards where trace_id = ?", (trace_id,))
-            elif what == "reopen":
-                for table in ("rewards", "answers"):
-                    committing(connection, f"delete from {table} where trace_id = ?", (trace_id,))
-                versions[trace_id] = 0
-            elif what == "rescore some":
-                rescore(plain, spec, selection=Selection(trace_id=trace_id))
+            if what.startswith("rescore"):
+                spec = SPECS[what == "rescore another"]
+                if what == "rescore one":
+                    rescore(plain, spec, selection=Selection(trace_id=ids[which]))
+                    continue
+                rescore(plain, spec, parser=PARSERS[which], batch=2, span=span)
+                _assert_as_computed_anew(plain, spec, PARSERS[which])
             else:
-                missing = truly_missing(connection, spec.sha256)
-                assert rescore(plain, spec, batch=2).computed == len(missing)
-                assert not truly_missing(connection, spec.sha256)
+                _write(plain, ids[which], what)
+        for spec in SPECS:
+            rescore(plain, spec, parser=PARSERS[1], batch=2, span=span)
+            _assert_as_computed_anew(plain, spec, PARSERS[1])
     finally:
         connection.execute("rollback to all_of_it")
         connection.execute("release all_of_it")
+
+
+def _write(db: Db, trace_id: int, what: str) -> None:
+    """Change a trace as geostore does, or as somebody does who knows no better."""
+    values = {"id": trace_id}
+    if what.startswith("close"):
+        closed = db.execute(
+            "update traces set status = 'answered', closed_at = 'now'"
+            " where id = :id and status = 'open'",
+            values,
+        ).rowcount
+        if closed:
+            db.execute(
+                "insert or ignore into answers (trace_id, parser_version, lat, lon)"
+                " values (:id, 1, 0, 2)",
+                values,
+            )
+        if what == "close with a reward" and closed:
+            score_trace(db, trace_id, ensure_spec(db, SPECS[0]))
+    elif what.startswith("reopen"):
+        db.execute("update traces set status = 'open', closed_at = null where id = :id", values)
+        if what == "reopen":
+            db.execute("delete from rewards where trace_id = :id", values)
+            db.execute("delete from answers where trace_id = :id", values)
+    elif what == "forget a reward":
+        db.execute("delete from rewards where trace_id = :id", values)
+    else:
+        db.execute("delete from answers where trace_id = :id and parser_version = 1", values)
+
+
+_REWARDS = """
+select w.trace_id, w.parser_version, w.distance_km, w.score, w.geoguessr_points
+from rewards as w
+join traces as t on t.id = w.trace_id
+join reward_specs as p on p.id = w.spec_id
+where p.sha256 = :spec and t.status = 'answered'
+order by 1
+"""
+
+
+def _assert_as_computed_anew(plain: Db, spec: RewardSpec, parser: Parser) -> None:
+    """Delete all rewards of a spec, compute every one, and compare; then take that back."""
+    found = [tuple(row) for row in plain.execute(_REWARDS, {"spec": spec.sha256})]
+    plain.execute("savepoint anew")
+    plain.execute(
+        "delete from rewards where spec_id = (select id from reward_specs where sha256 = :spec)",
+        {"spec": spec.sha256},
+    )
+    rescore(plain, spec, parser=parser, selection=Selection(again=True))
+    anew = [tuple(row) for row in plain.execute(_REWARDS, {"spec": spec.sha256})]
+    plain.execute("rollback to anew")
+    plain.execute("release anew")
+    ended = plain.execute("select count(*) from traces where status = 'answered'").fetchone()[0]
+    assert found == anew
+    assert len(found) == ended
 
 
 class _WithoutTransactions(Db):
@@ -323,7 +374,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 def test_all_computes_again_what_is_there(three: Traces) -> None:
     rescore(three.db, make_spec())
-    three.connection.execute("update rewards set score = 9, created_at = 'then'")
+    three.connection.execute("update rewards set score = 9")
     found = rescore(three.db, make_spec(), selection=Selection(again=True), batch=2)
     assert found == RescoreResult(3, 0)
     assert all(score < 1 for (score,) in three.rows("score"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,16 +22,16 @@ from geostore.rewards import (
     Selection,
     ensure_default_spec,
     ensure_spec,
-    has_math_functions,
     make_spec,
     rescore,
     score_trace,
 )
 from geostore.rewards.formulas import DISTANCE_KINDS
-from geostore.rewards.numeric import geoguessr_points, haversine_km
-from geostore.store import Db, Store
-from geostore.store.db import Rows
+from geostore.rewards.numeric import haversine_km
+from geostore.store import Store
+from geostore.store.math_functions import add_missing_math
 from geostore.store.opening import open_to_read
+from geostore.store.requirements import native_functions
 from tests.hand_made import Point, Traces
 
 KM_PER_DEGREE = math.radians(1) * 6371.0
@@ -68,6 +66,11 @@ POINTS = {
 }
 
 
+def geoguessr_points(km: float) -> int:
+    """The community's curve for the world map. Source: PIGEON (arXiv 2307.05845)."""
+    return math.floor(5000 * math.exp(-km / 1492.7) + 0.5)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Traces]:
     """A store for property tests, which take back what they do."""
@@ -79,12 +82,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator
 # --- formulas --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("truth", "guess", "km", "points"), PLACES)
-def test_known_distances_and_points_come_out_of_python(
-    truth: Point, guess: Point, km: float, points: int
-) -> None:
+@pytest.mark.parametrize(("truth", "guess", "km"), [place[:3] for place in PLACES])
+def test_known_distances_come_out_of_numpy(truth: Point, guess: Point, km: float) -> None:
     assert haversine_km(*truth, *guess) == pytest.approx(km, abs=0.001)
-    assert geoguessr_points(haversine_km(*truth, *guess)) == points
 
 
 def test_known_distances_and_points_come_out_of_sqlite(traces: Traces) -> None:
@@ -99,9 +99,11 @@ def test_known_distances_and_points_come_out_of_sqlite(traces: Traces) -> None:
         assert whole == points
 
 
-@pytest.mark.parametrize(("km", "points"), POINTS.items())
-def test_points_fall_with_distance_as_the_community_measured(km: float, points: int) -> None:
-    assert geoguessr_points(km) == points
+def test_points_fall_with_distance_as_the_community_measured(traces: Traces) -> None:
+    for km in POINTS:
+        traces.answered((0.0, km / KM_PER_DEGREE))
+    rescore(traces.db, make_spec())
+    assert traces.rows("geoguessr_points") == [(points,) for points in POINTS.values()]
 
 
 latitudes = st.floats(-90, 90, allow_subnormal=False)
@@ -451,19 +453,7 @@ def test_a_spec_that_makes_no_sense_is_refused_in_words(
 # --- SQLite without math functions -----------------------------------------------------------
 
 
-class WithoutMath(Db):
-    """SQLite as it is built without its math functions: their names are unknown to it."""
-
-    def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> Rows:
-        for name in ("asin", "sin", "cos", "exp", "radians", "sqrt"):
-            statement = re.sub(rf"\b{name}\(", f"missing_{name}(", statement)
-        return super().execute(statement, values)
-
-
-def without_math(path: Path) -> Db:
-    with_math = Store.open(path).db
-    return WithoutMath(path, with_math.connection)
-
+MATH = frozenset({"asin", "sin", "cos", "exp", "radians", "sqrt"})
 
 WEIGHTED = {
     "geoguessr": "0.5",
@@ -490,7 +480,7 @@ WEIGHTED = {
         ("weighted", {**WEIGHTED, "unparsed": "0.25"}),
     ],
 )
-def test_without_math_functions_numpy_gives_the_same_numbers(
+def test_functions_from_python_give_the_same_numbers_as_those_of_sqlite(
     traces: Traces, kind: str, params: dict[str, str]
 ) -> None:
     """To 1e-9, on every kind of reward, for whole stores and for single traces."""
@@ -505,19 +495,35 @@ def test_without_math_functions_numpy_gives_the_same_numbers(
     assert rescore(traces.db, spec).computed == 47
     expected = traces.rows("distance_km, score, geoguessr_points")
     traces.connection.execute("delete from rewards")
-    bare = without_math(traces.path)
-    assert not has_math_functions(bare)
-    assert score_trace(bare, 1, ensure_spec(bare, spec)).distance_km == pytest.approx(
-        5570.222, rel=0.01
-    )
-    assert rescore(bare, spec, batch=10) == RescoreResult(46, 1)
-    assert rescore(bare, spec) == RescoreResult(0, 47)
-    bare.close()
+    with Store.open(traces.path) as bare:
+        native = native_functions(bare.db.connection) - MATH
+        assert set(add_missing_math(bare.db.connection, native)) == MATH
+        spec_id = ensure_spec(bare.db, spec)
+        assert score_trace(bare.db, 1, spec_id).distance_km == pytest.approx(5570.222, rel=0.01)
+        assert rescore(bare.db, spec, batch=10) == RescoreResult(46, 1)
+        assert rescore(bare.db, spec) == RescoreResult(0, 47)
     found = traces.rows("distance_km, score, geoguessr_points")
     for ours, theirs in zip(found, expected, strict=True):
         for mine, other in zip(ours, theirs, strict=True):
             assert mine is other is None or mine == pytest.approx(other, rel=1e-9, abs=1e-12)
 
 
-def test_this_sqlite_has_its_math_functions(traces: Traces) -> None:
-    assert has_math_functions(traces.db)
+@pytest.mark.parametrize("name", sorted(MATH))
+@pytest.mark.parametrize("value", [None, 0, 1, 0.5, -0.25, 2.0, -3, 710.0, 1e9, "text"])
+def test_a_function_from_python_gives_null_where_that_of_sqlite_does(
+    traces: Traces, name: str, value: float | str | None
+) -> None:
+    native = sqlite3.connect(":memory:")
+    ours = sqlite3.connect(":memory:")
+    add_missing_math(ours, ())
+    expected, found = (
+        connection.execute(f"select {name}(?)", (value,)).fetchone()[0]
+        for connection in (native, ours)
+    )
+    native.close()
+    ours.close()
+    assert found is expected is None or found == pytest.approx(expected, rel=1e-12)
+
+
+def test_nothing_is_added_to_a_sqlite_that_has_them(traces: Traces) -> None:
+    assert add_missing_math(traces.connection, native_functions(traces.connection)) == []
