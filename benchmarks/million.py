@@ -3,7 +3,7 @@
 Four traces share a sample, one answer in twenty could not be read, and the true distances are
 spread from metres to the antipode. The rows have the sizes of real ones (responses of some
 hundred characters); photos, tool calls and hashes are made up. A million traces take about a
-minute and 2.5 GB.
+minute and 1.6 GB.
 
 Run by itself to look at such a store: python benchmarks/million.py PATH [--traces COUNT]
 """
