@@ -68,27 +68,27 @@ class Problem:
         return {"path": self.path, "kind": self.kind, "why": self.why}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ImportResult:
-    """The counts of an import; they grow while it runs."""
+    """The counts of an import."""
 
-    files: int = 0
+    files: int
     """JSON files in the folder and below it."""
-    imported: int = 0
+    imported: int
     """Traces that were written."""
-    known: int = 0
+    known: int
     """Files whose trace was in the store already."""
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(hash=False)
     """Files that were skipped, by the kind of their problem."""
-    problems: list[Problem] = field(default_factory=list)
+    problems: tuple[Problem, ...]
     """The first ten files that were skipped."""
-    moved: int = 0
+    moved: int
     """Imported traces whose dataset row was found by their coordinates."""
-    unproven: int = 0
+    unproven: int
     """Files of geostore's that did not prove themselves and were imported as other scripts' are."""
-    unproven_why: str | None = None
+    unproven_why: str | None
     """Why the first of those did not; None where there was none."""
-    rewards: int = 0
+    rewards: int
     """Rewards that were computed under the store's default spec."""
 
 
@@ -113,10 +113,10 @@ def import_traces(
     """
     options = options or ReadOptions()
     folder = Path(directory)
-    result = ImportResult(files=count_files(folder))
-    if not result.files:
+    files = count_files(folder)
+    if not files:
         raise TraceImportError(f"{directory} holds no trace files (no .json files in it or below)")
-    run = _Import(store, result, on_problem, on_progress)
+    run = _Import(store, files, on_problem, on_progress)
     batches = _batches(find_files(folder))
     unread = (batch for batch in map(run.leave_out_known, batches) if batch)
     # Starting processes takes longer than reading one batch here.
@@ -131,7 +131,7 @@ def import_traces(
         for batch, results in read_batches:
             run.write(batch, results)
     run.score()
-    return result
+    return run.result()
 
 
 class _Import:
@@ -140,12 +140,20 @@ class _Import:
     def __init__(
         self,
         store: Store,
-        result: ImportResult,
+        files: int,
         on_problem: Callable[[Problem], None] | None,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self._store = store
-        self._result = result
+        self._files = files
+        self._imported = 0
+        self._known = 0
+        self._skipped: Counter[str] = Counter()
+        self._problems: list[Problem] = []
+        self._moved = 0
+        self._unproven = 0
+        self._unproven_why: str | None = None
+        self._rewards = 0
         self._on_problem = on_problem
         self._on_progress = on_progress
         self._seen = 0
@@ -163,7 +171,7 @@ class _Import:
             for entry, path in zip(batch, paths, strict=True)
             if stamps.get(path) != entry.stamp
         ]
-        self._result.known += len(batch) - len(unread)
+        self._known += len(batch) - len(unread)
         self._progress(len(batch) - len(unread))
         return unread
 
@@ -179,9 +187,9 @@ class _Import:
         # Reported once the batch is committed, so that a report never names files of a batch that
         # was rolled back.
         for problem in problems:
-            self._result.skipped[problem.kind] += 1
-            if len(self._result.problems) < _NAMED:
-                self._result.problems.append(problem)
+            self._skipped[problem.kind] += 1
+            if len(self._problems) < _NAMED:
+                self._problems.append(problem)
             if self._on_problem is not None:
                 self._on_problem(problem)
         self._progress(len(batch))
@@ -194,11 +202,24 @@ class _Import:
                 ensure_default_spec(connection)
         spec = find_default_spec(connection)
         if spec is not None and spec.kind in KINDS:
-            self._result.rewards = rescore(connection, spec).computed
+            self._rewards = rescore(connection, spec).computed
+
+    def result(self) -> ImportResult:
+        """What the import did so far."""
+        return ImportResult(
+            files=self._files,
+            imported=self._imported,
+            known=self._known,
+            skipped=self._skipped,
+            problems=tuple(self._problems),
+            moved=self._moved,
+            unproven=self._unproven,
+            unproven_why=self._unproven_why,
+            rewards=self._rewards,
+        )
 
     def _put(self, entry: FoundFile, read: ReadFile) -> SkippedFile | None:
         """Write a trace; None, or why its file is skipped."""
-        result = self._result
         file = ImportedFile(path_text(entry.file.path), read.sha256, entry.stamp)
         try:
             outcome = self._writer.put(file, read.trace)
@@ -207,13 +228,13 @@ class _Import:
         if isinstance(outcome, Conflict):
             return SkippedFile("conflict", outcome.why)
         if outcome is None:
-            result.known += 1
+            self._known += 1
             return None
-        result.imported += 1
-        result.moved += read.trace.sample.sample_index != read.trace.stated_index
+        self._imported += 1
+        self._moved += read.trace.sample.sample_index != read.trace.stated_index
         if read.unproven is not None:
-            result.unproven += 1
-            result.unproven_why = result.unproven_why or read.unproven
+            self._unproven += 1
+            self._unproven_why = self._unproven_why or read.unproven
         return None
 
     def _adopt_reward(self, entry: FoundFile) -> None:
@@ -229,7 +250,7 @@ class _Import:
     def _progress(self, files: int) -> None:
         self._seen += files
         if self._on_progress is not None and files:
-            self._on_progress(self._seen, max(self._result.files, self._seen))
+            self._on_progress(self._seen, max(self._files, self._seen))
 
 
 def _batches(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
