@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from geostore.errors import StoreError
 from geostore.identity import canonical_text
@@ -63,17 +62,14 @@ class Snapshot:
     def scope(self, filters: Filter) -> Scope:
         """The datasets and recipes of the traces with at least one turn that a filter keeps."""
         datasets = []
-        recipes = {}
+        recipes: dict[str, Recipe | ImportedRecipe] = {}
         for dataset_id, facts in self._datasets.items():
-            any_kept = False
-            for row in self._rows(dataset_id, filters, with_turns=True):
-                any_kept = True
-                recipes[row["recipe_sha256"]] = row["recipe_id"]
-            if any_kept:
+            selected = self._run("snapshot_recipes", dataset_id, filters, with_turns=True)
+            of_dataset = {row["sha256"]: self._recipe(row["recipe_id"]) for row in selected}
+            recipes |= of_dataset
+            if of_dataset:
                 datasets.append(facts)
-        return Scope(
-            tuple(datasets), {sha256: self._recipe(recipes[sha256]) for sha256 in sorted(recipes)}
-        )
+        return Scope(tuple(datasets), dict(sorted(recipes.items())))
 
     def traces(self, filters: Filter, *, with_turns: bool = False) -> Iterator[StoredTrace]:
         """Traces by dataset name, row number, recipe hash and rollout.
@@ -83,9 +79,15 @@ class Snapshot:
         where the store does not have its reward.
         """
         for dataset_id, facts in self._datasets.items():
-            selected = self._rows(dataset_id, filters, with_turns=with_turns)
+            selected = self._run("snapshot_traces", dataset_id, filters, with_turns=with_turns)
             while batch := selected.fetchmany(_BATCH):
                 yield from self._batch(batch, facts)
+
+    def trace_ids(self, filters: Filter) -> Iterator[int]:
+        """The ids of the traces that a filter keeps, in no order. Raises as `traces` does."""
+        for dataset_id in self._datasets:
+            for row in self._run("snapshot_trace_ids", dataset_id, filters, with_turns=False):
+                yield int(row["id"])
 
     def unaudited(self, filters: Filter, checks: Mapping[str, int]) -> int:
         """How many of the traces with a turn were not audited by these checks as they are now.
@@ -95,7 +97,7 @@ class Snapshot:
         missing = 0
         every = replace(filters, flags=(), exclude_flags=())
         for dataset_id in self._datasets:
-            selected = self._rows(dataset_id, every, with_turns=True)
+            selected = self._run("snapshot_trace_ids", dataset_id, every, with_turns=True)
             while batch := selected.fetchmany(_LARGE_BATCH):
                 ids = canonical_text([row["id"] for row in batch])
                 missing += self._db.number(
@@ -126,32 +128,26 @@ class Snapshot:
             return default_spec(self._db)
         return get_spec(self._db, filters.reward)
 
-    def _rows(self, dataset_id: int, filters: Filter, *, with_turns: bool) -> Rows:
+    def _run(self, statement: str, dataset_id: int, filters: Filter, *, with_turns: bool) -> Rows:
+        """Run a statement over the part filtered_traces of ``sql/store/filters.sql``."""
         spec = self.reward_spec(filters)
         return self._db.run(
-            "snapshot_traces",
+            statement,
             dataset_id=dataset_id,
             spec_id=None if spec is None else spec.id,
             with_turns=int(with_turns),
-            **self._conditions_of(filters, spec),
-        )
-
-    def _conditions_of(self, filters: Filter, spec: StoredSpec | None) -> dict[str, Any]:
-        """The parameters of the part filter_conditions in ``sql/store/filters.sql``."""
-        statuses = filters.statuses
-        return {
-            "statuses": None if statuses is None else canonical_text(list(statuses)),
-            "recipe": filters.recipe,
-            "model": filters.model,
-            "since": filters.since,
-            "min_score": filters.min_score,
-            "max_distance_km": filters.max_distance_km,
-            "condition": self._condition(filters, spec),
-            "flags": canonical_text(list(filters.flags)) if filters.flags else None,
-            "exclude_flags": (
+            statuses=None if filters.statuses is None else canonical_text(list(filters.statuses)),
+            recipe=filters.recipe,
+            model=filters.model,
+            since=filters.since,
+            min_score=filters.min_score,
+            max_distance_km=filters.max_distance_km,
+            condition=self._condition(filters, spec),
+            flags=canonical_text(list(filters.flags)) if filters.flags else None,
+            exclude_flags=(
                 canonical_text(list(filters.exclude_flags)) if filters.exclude_flags else None
             ),
-        }
+        )
 
     def _condition(self, filters: Filter, spec: StoredSpec | None) -> int | None:
         """The number under which temp.chosen holds the traces that fulfil a filter's condition."""

@@ -1,14 +1,24 @@
 -- Which traces a filter keeps, and the conditions that a user writes.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
--- part: filter_conditions
--- Of a trace, t, with its sample, s, recipe, r, newest answer, a, and reward, w. Each parameter may be
--- null: no such condition. :statuses is a JSON array; :min_score keeps scores from there on,
--- :max_distance_km smaller distances (km), and either leaves out what could not be parsed; :recipe is
--- the start of a recipe's hash; :model is a pattern for glob; :since is an ISO-8601 UTC time, from
--- which on the trace was closed; :condition is a number in temp.chosen; :flags is a JSON array of
--- checks, one of which flagged the trace, :exclude_flags of checks that did not.
-(:statuses is null or t.status in (select value from json_each(:statuses)))
+-- part: filtered_traces
+-- Of a dataset, the traces, t, that a filter keeps, with sample, s, recipe, r, newest answer, a, and
+-- reward, w, of the spec :spec_id, p. Each other parameter may be null: no such condition. :with_turns
+-- 1 leaves out traces without a response; :statuses is a JSON array; :recipe is the start of a
+-- recipe's hash; :model is a pattern for glob; :since is an ISO-8601 UTC time, from which on the trace
+-- was closed; :min_score keeps scores from there on, :max_distance_km smaller distances (km), and
+-- either leaves out what could not be parsed; :condition is a number in temp.chosen; :flags is a JSON
+-- array of checks, one of which flagged the trace, :exclude_flags of checks that did not.
+samples as s
+-- A cross join keeps this order of loops, in which rows come sorted from the indexes.
+cross join traces as t on t.sample_id = s.id
+join recipes as r on r.id = t.recipe_id
+{{newest_answer}}
+left join reward_specs as p on p.id = :spec_id
+left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
+where s.dataset_id = :dataset_id
+  and (:with_turns = 0 or exists (select 1 from turns where trace_id = t.id))
+  and (:statuses is null or t.status in (select value from json_each(:statuses)))
   and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
   and (:model is null or r.model glob :model)
   and (:since is null or t.closed_at >= :since)

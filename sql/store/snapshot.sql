@@ -10,21 +10,24 @@ order by name, fingerprint, path;
 
 -- name: snapshot_traces
 -- The traces of a dataset that a filter keeps, each with its sample, newest answer and a reward.
--- Grain: one row per trace, by row number, recipe and rollout. :spec_id is the reward's spec;
--- :with_turns 1 leaves out traces without a response; other parameters as in filter_conditions.
+-- Grain: one row per trace, by row number, recipe and rollout. Parameters as in filtered_traces.
 select
   {{trace_columns}}
-from samples as s
--- A cross join keeps this order of loops, in which rows come sorted from the indexes.
-cross join traces as t on t.sample_id = s.id
-join recipes as r on r.id = t.recipe_id
-{{newest_answer}}
-left join reward_specs as p on p.id = :spec_id
-left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
-where s.dataset_id = :dataset_id
-  and (:with_turns = 0 or exists (select 1 from turns where trace_id = t.id))
-  and {{filter_conditions}}
+from {{filtered_traces}}
 order by s.sample_index, r.sha256, t.rollout;
+
+-- name: snapshot_trace_ids
+-- The ids of the traces of a dataset that a filter keeps.
+-- Grain: one row per trace. Parameters as in filtered_traces.
+select t.id
+from {{filtered_traces}};
+
+-- name: snapshot_recipes
+-- The recipes of the traces of a dataset that a filter keeps.
+-- Grain: one row per recipe, by hash. Parameters as in filtered_traces.
+select distinct t.recipe_id, r.sha256
+from {{filtered_traces}}
+order by r.sha256;
 
 -- name: snapshot_unaudited
 -- How many of some traces were not audited as they are now, by these checks in these versions.
