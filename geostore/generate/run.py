@@ -40,7 +40,6 @@ from geostore.records import Recipe, TraceKey
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
 from geostore.store import ClaimedTrace, Store
-from geostore.store.runs import start_run
 from geostore.tools.frames import FrameAlarm
 
 if TYPE_CHECKING:
@@ -87,7 +86,9 @@ async def play_run(
     too long, StoreError where the store cannot be written; what was committed stays.
     """
     with Journal(store) as journal, ThreadPoolExecutor(_worker_threads()) as executor:
-        run_id = await journal.commit(partial(start_run, arguments=arguments))
+        run_id = await journal.commit(
+            lambda store: store.runs.start_this_process(arguments=arguments)
+        )
         run = _Run(
             dataset=dataset,
             journal=journal,

@@ -7,14 +7,11 @@ import platform
 import sqlite3
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geostore.identity import canonical_text
 from geostore.store.db import Db, Row, utc_now
 from geostore.store.processes import host_name, is_alive, start_mark
-
-if TYPE_CHECKING:
-    from geostore.store.store import Store
 
 
 class Runs:
@@ -22,6 +19,20 @@ class Runs:
 
     def __init__(self, db: Db) -> None:
         self._db = db
+
+    def start_this_process(self, *, arguments: Mapping[str, Any]) -> int:
+        """Record this process as a run; its id. Gives back what dead processes had claimed."""
+        host = host_name()
+        for run in self.claiming_runs():
+            if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
+                self.end_run(run["id"], "killed")
+        return self.start_run(
+            arguments=arguments,
+            versions=versions(),
+            host=host,
+            pid=os.getpid(),
+            process_started=start_mark(os.getpid()),
+        )
 
     def start_run(
         self,
@@ -51,21 +62,6 @@ class Runs:
     def claiming_runs(self) -> list[Row]:
         """The runs that hold claims: id, host, pid, process_started."""
         return self._db.run("open_runs").fetchall()
-
-
-def start_run(store: Store, *, arguments: Mapping[str, Any]) -> int:
-    """Record this process, and give back what processes that no longer live have claimed."""
-    host = host_name()
-    for run in store.runs.claiming_runs():
-        if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
-            store.runs.end_run(run["id"], "killed")
-    return store.runs.start_run(
-        arguments=arguments,
-        versions=versions(),
-        host=host,
-        pid=os.getpid(),
-        process_started=start_mark(os.getpid()),
-    )
 
 
 def versions() -> dict[str, str]:
