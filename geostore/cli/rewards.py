@@ -20,12 +20,12 @@ rewards = typer.Typer(
 @rewards.command("list")
 def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """List the store's rewards, the default among them, and the built-in ones."""
-    from geostore.rewards.listing import list_text, listed
+    from geostore.rewards import listing
     from geostore.store import Store
 
     with Store.open(store) as opened:
-        found = listed(opened.db)
-    typer.echo(jsons.dumps(found, indent=2) if json else list_text(found))
+        listed = listing.list_rewards(opened.db)
+    typer.echo(jsons.dumps(listed.to_json(), indent=2) if json else listing.list_text(listed))
 
 
 @rewards.command("show")
@@ -37,12 +37,12 @@ def show_reward(
     json: JsonOption = False,
 ) -> None:
     """Show one reward: its formula, its parameters, and how many traces have it."""
-    from geostore.rewards.listing import show_text, shown
+    from geostore.rewards import listing
     from geostore.store import Store
 
     with Store.open(store) as opened:
-        found = shown(opened.db, name)
-    typer.echo(jsons.dumps(found, indent=2) if json else show_text(found))
+        reward = listing.describe_reward(opened.db, name)
+    typer.echo(jsons.dumps(reward.to_json(), indent=2) if json else listing.describe_text(reward))
 
 
 @rewards.command("default")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from geostore.errors import RewardError
@@ -21,16 +23,101 @@ from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
 from geostore.text.tables import QueryResult, format_table
 
 
-def listed(db: Db) -> dict[str, Any]:
-    """``{"specs": [...], "kinds": [...]}``: what the store has, and what can be computed."""
+@dataclass(frozen=True, slots=True)
+class ListedSpec:
+    """A reward spec of a store, and how many traces have its reward."""
+
+    name: str
+    """As it was computed under; two specs may share one."""
+    sha256: str
+    """Of all but the name."""
+    kind: str
+    """Which formula it uses."""
+    formula: str | None
+    """In words, with d for the distance in km; None for a kind that this version does not know."""
+    parameters: Mapping[str, Any]
+    """By name, as they stand in the store; None: not set."""
+    code_version: int
+    """Of the code that computes the kind."""
+    default: bool
+    """Whether export, stats and queries use it unless told otherwise."""
+    created_at: str
+    """ISO-8601, UTC."""
+    rewards: int
+    """Traces that have a reward of it."""
+    scored: int
+    """Those of them with a score."""
+    failed: int
+    """Those of them whose custom function raised an error."""
+    missing: int | None = None
+    """Traces that lack it; None where they were not counted, as in a list."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name; without `missing` where it was not counted."""
+        document = asdict(self)
+        if self.missing is None:
+            del document["missing"]
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTerm:
+    """One term that a weighted reward may have."""
+
+    formula: str
+    """In words, with d for the distance in km."""
+    parameters: Mapping[str, Any]
+    """By name, each with its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKind:
+    """A kind of reward that can be computed without code."""
+
+    kind: str
+    """Its name on the command line."""
+    formula: str
+    """In words, with d for the distance in km."""
+    parameters: Mapping[str, Any]
+    """By name, each with its default; None: not set."""
+    terms: Mapping[str, ListedTerm] | None = None
+    """The terms it may add up, by name; None for every kind but the weighted one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name; without `terms` where the kind has none."""
+        document = asdict(self)
+        if self.terms is None:
+            del document["terms"]
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class RewardList:
+    """The rewards of a store, and those that can be computed."""
+
+    specs: tuple[ListedSpec, ...]
+    """Of the store, the oldest first."""
+    kinds: tuple[ListedKind, ...]
+    """Built in."""
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"specs": [...], "kinds": [...]}``."""
+        return {
+            "specs": [spec.to_json() for spec in self.specs],
+            "kinds": [kind.to_json() for kind in self.kinds],
+        }
+
+
+def list_rewards(db: Db) -> RewardList:
+    """What the store has, and what can be computed."""
     counts = {row[0]: (row[1], row[2], row[3]) for row in db.run("count_rewards_by_spec")}
-    return {
-        "specs": [_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(db)],
-        "kinds": [_kind(kind) for kind in KINDS],
-    }
+    return RewardList(
+        specs=tuple(_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(db)),
+        kinds=tuple(map(_kind, KINDS)),
+    )
 
 
-def shown(db: Db, name: str) -> dict[str, Any]:
+def describe_reward(db: Db, name: str) -> ListedSpec | ListedKind:
     """One spec of the store with its missing rewards, or one kind. Raises RewardError."""
     stored = find_spec(db, name)
     if stored is None:
@@ -39,72 +126,77 @@ def shown(db: Db, name: str) -> dict[str, Any]:
         raise RewardError(
             f"no reward {name!r} in this store or built in; geostore rewards list shows both"
         )
-    spec = next(s for s in listed(db)["specs"] if s["sha256"] == stored.sha256)
+    listed = next(spec for spec in list_rewards(db).specs if spec.sha256 == stored.sha256)
     missing = count_missing(
         db,
         RewardSpec(stored.name, stored.kind, stored.parameters, stored.code_version),
     )
-    return {**spec, "missing": missing.computed}
+    return replace(listed, missing=missing.computed)
 
 
-def _spec(spec: StoredSpec, counts: tuple[int, int, int]) -> dict[str, Any]:
+def _spec(spec: StoredSpec, counts: tuple[int, int, int]) -> ListedSpec:
     rewards, scored, failed = counts
-    return {
-        "name": spec.name,
-        "sha256": spec.sha256,
-        "kind": spec.kind,
-        "formula": FORMULAS.get(spec.kind),
-        "parameters": spec.parameters,
-        "code_version": spec.code_version,
-        "default": spec.is_default,
-        "created_at": spec.created_at,
-        "rewards": rewards,
-        "scored": scored,
-        "failed": failed,
-    }
+    return ListedSpec(
+        name=spec.name,
+        sha256=spec.sha256,
+        kind=spec.kind,
+        formula=FORMULAS.get(spec.kind),
+        parameters=spec.parameters,
+        code_version=spec.code_version,
+        default=spec.is_default,
+        created_at=spec.created_at,
+        rewards=rewards,
+        scored=scored,
+        failed=failed,
+    )
 
 
-def _kind(kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": kind, "formula": FORMULAS[kind]}
+def _kind(kind: str) -> ListedKind:
     if kind != WEIGHTED:
-        return {**found, "parameters": make_spec(kind).parameters}
-    terms = {**DISTANCE_KINDS, **EXTRA_TERMS}
-    return {
-        **found,
-        "parameters": {**COMMON, "unparsed": None},
-        "terms": {
-            name: {"formula": FORMULAS[name], "parameters": dict(values)}
-            for name, values in terms.items()
+        return ListedKind(kind, FORMULAS[kind], make_spec(kind).parameters)
+    return ListedKind(
+        kind,
+        FORMULAS[kind],
+        {**COMMON, "unparsed": None},
+        {
+            name: ListedTerm(FORMULAS[name], dict(values))
+            for name, values in (*DISTANCE_KINDS.items(), *EXTRA_TERMS.items())
         },
-    }
+    )
 
 
-def list_text(found: dict[str, Any]) -> str:
+# --- as text ---------------------------------------------------------------------------------
+
+
+def list_text(rewards: RewardList) -> str:
     """A table of the store's specs, and one of the kinds."""
     specs = QueryResult(
         ("name", "hash", "default", "rewards", "scored", "failed", "kind", "parameters"),
         [
             (
-                s["name"],
-                s["sha256"][:SHORT],
-                "default" if s["default"] else "",
-                *(s[k] for k in ("rewards", "scored", "failed", "kind")),
-                _short(s["parameters"]),
+                spec.name,
+                spec.sha256[:SHORT],
+                "default" if spec.default else "",
+                spec.rewards,
+                spec.scored,
+                spec.failed,
+                spec.kind,
+                _set_parameters(spec.parameters),
             )
-            for s in found["specs"]
+            for spec in rewards.specs
         ],
     )
     kinds = QueryResult(
         ("built in", "formula (d: distance in km)", "parameters"),
-        [(k["kind"], k["formula"], _short(k["parameters"])) for k in found["kinds"]],
+        [(kind.kind, kind.formula, _set_parameters(kind.parameters)) for kind in rewards.kinds],
     )
     return f"{format_table(specs)}\n\n{format_table(kinds)}"
 
 
-def show_text(found: dict[str, Any]) -> str:
+def describe_text(reward: ListedSpec | ListedKind) -> str:
     """A line for each thing to know."""
     lines = []
-    for name, value in found.items():
+    for name, value in reward.to_json().items():
         if isinstance(value, dict):
             lines.append(f"{name}:")
             lines += [f"  {key}: {_shown(part)}" for key, part in value.items()]
@@ -113,8 +205,8 @@ def show_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _short(parameters: dict[str, Any]) -> str:
-    """The parameters that say something: without what every kind has and is not set."""
+def _set_parameters(parameters: Mapping[str, Any]) -> str:
+    """The parameters that are set, without those that every kind has at their defaults."""
     return ", ".join(
         f"{key}={_shown(value)}"
         for key, value in parameters.items()
@@ -131,6 +223,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict) and "formula" in value:
-        inner = _short(value["parameters"])
-        return f"{value['formula']}{f' ({inner})' if inner else ''}"
+        parameters = _set_parameters(value["parameters"])
+        return f"{value['formula']}{f' ({parameters})' if parameters else ''}"
     return value if isinstance(value, str) else json.dumps(value)

@@ -17,6 +17,8 @@ from geostore.errors import RewardError
 from geostore.export import Filter, export
 from geostore.rewards import Selection, ensure_spec, make_spec, read_spec, rescore, resolve_spec
 from geostore.rewards.compare import compare, mean_ranks
+from geostore.rewards.formulas import KINDS
+from geostore.rewards.listing import list_rewards
 from geostore.store import Store
 from geostore.store.rewards import default_spec, get_spec
 from tests.builders import StoreBuilder, fill, make_dataset
@@ -212,6 +214,27 @@ def test_the_commands_list_show_and_choose(played: Traces) -> None:
         assert default.name == "mine"
     assert "no reward 'golf'" in refused("rewards", "default", "golf", *store)
     assert "3 traces lack it" in said("rewards", "default", "steps", *store)
+
+
+def test_rewards_as_json_have_the_numbers_of_the_text(played: Traces) -> None:
+    rescore(played.db, make_spec("linear", name="mine"))
+    listed = list_rewards(played.db)
+    played.db.close()
+    store = ("--store", played.path)
+    document = json.loads(said("rewards", "list", *store, "--json"))
+    (spec,) = document["specs"]
+    assert list(spec) == [
+        *("name", "sha256", "kind", "formula", "parameters", "code_version", "default"),
+        *("created_at", "rewards", "scored", "failed"),
+    ]
+    assert (spec["name"], spec["rewards"], spec["scored"], spec["failed"]) == ("mine", 3, 2, 0)
+    assert [kind["kind"] for kind in document["kinds"]] == list(KINDS)
+    assert document == json.loads(json.dumps(listed.to_json()))
+    shown = json.loads(said("rewards", "show", "mine", *store, "--json"))
+    assert shown == {**spec, "missing": 0}
+    weighted = json.loads(said("rewards", "show", "weighted", *store, "--json"))
+    assert list(weighted) == ["kind", "formula", "parameters", "terms"]
+    assert weighted["terms"]["turns"]["parameters"] == {"max": 10.0}
 
 
 def test_what_contradicts_itself_is_a_usage_error(played: Traces) -> None:
