@@ -1,4 +1,4 @@
-"""What `verify` finds, and how it is told: as text for a person, as JSON for a program."""
+"""What `verify` finds: a report that is text for a person and JSON for a program."""
 
 from __future__ import annotations
 
@@ -15,64 +15,125 @@ Check = Literal["file", "reference", "dataset", "photo", "image", "request", "re
 a photo, an image that was sent, a request, a recipe's hash, the rows of a trace with each other."""
 
 MOST_LISTED = 1000
-"""How many findings of a severity are kept; the others are only counted."""
+"""How many findings of a severity a report lists; the others are only counted."""
 
 _SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as the store says.
-
-    trace: its name, None where it is not about one. todo: what can be done, a
-    sentence without its full stop.
-    """
+    """One thing that differs from what the store says."""
 
     check: Check
+    """What was compared."""
     severity: Literal["failure", "warning"]
+    """A warning can be explained without a change of what was sent, as by another JPEG encoder."""
     trace: str | None
+    """The trace's name; None where it is not about one."""
     what: str
+    """The thing that differs, in a few words, such as ``image 2``."""
     expected: str
+    """What the store says: the start of a hash, a size, or words."""
     found: str
+    """What there is instead."""
     todo: str
+    """What can be done about it, a sentence without its full stop."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked and what was found.
-
-    traces, turns, photos, images: checked; each image is counted once for each
-    trace that shows it. unverified_traces: of `traces`, those with images that
-    could not be derived, because the dataset is not there or its photo is another.
-    imported_traces: of `traces`, those whose files say no hashes; only their photo
-    is compared, where its dataset is known.
-    versions: with which the images were derived now. failures, warnings: by check;
-    `findings` lists at most `MOST_LISTED` of each.
-    """
+    """What was checked and what was found."""
 
     path: str
-    versions: dict[str, str]
-    traces: int = 0
-    turns: int = 0
-    photos: int = 0
-    images: int = 0
-    unverified_traces: int = 0
-    imported_traces: int = 0
-    seconds: float = 0.0
-    failures: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, finding: Finding) -> None:
-        """Count a finding, and keep it if there is room."""
-        counted = self.failures if finding.severity == "failure" else self.warnings
-        if counted.total() < MOST_LISTED:
-            self.findings.append(finding)
-        counted[finding.check] += 1
+    """The store's file."""
+    versions: Mapping[str, str]
+    """Of the libraries with which the images were derived now, by name."""
+    traces: int
+    """Traces that were checked."""
+    turns: int
+    """Turns whose request was rebuilt."""
+    photos: int
+    """Photos from which images were derived."""
+    images: int
+    """Images that were derived, each once for each trace that shows it."""
+    unverified_traces: int
+    """Of `traces`, those with images that could not be derived, because the dataset is not there or
+    its photo is another."""
+    imported_traces: int
+    """Of `traces`, those that were imported without hashes; only their photo is compared, and that
+    where its dataset is known."""
+    seconds: float
+    """How long the check took."""
+    failures: Mapping[str, int]
+    """How many by check, listed or not."""
+    warnings: Mapping[str, int]
+    """How many by check, listed or not."""
+    findings: tuple[Finding, ...]
+    """In the order in which they were found, at most `MOST_LISTED` of each severity."""
 
     def holds(self, *, strict: bool = False) -> bool:
         """Whether nothing failed; strict: whether nothing was found at all."""
         return not self.failures and not (strict and self.warnings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name, and ``holds``; seconds are rounded to milliseconds."""
+        document: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
+        document["seconds"] = round(self.seconds, 3)
+        document["findings"] = [asdict(finding) for finding in self.findings]
+        document["holds"] = self.holds()
+        return document
+
+
+@dataclass(slots=True)
+class ReportDraft:
+    """What a check has counted and found so far. The counts are those of `Report`."""
+
+    path: str
+    """The store's file."""
+    versions: dict[str, str]
+    """Of the libraries that derive the images, by name."""
+    traces: int = 0
+    """Traces that were checked."""
+    turns: int = 0
+    """Turns whose request was rebuilt."""
+    photos: int = 0
+    """Photos from which images were derived."""
+    images: int = 0
+    """Images that were derived, each once for each trace that shows it."""
+    unverified_traces: int = 0
+    """Of `traces`, those with images that could not be derived."""
+    imported_traces: int = 0
+    """Of `traces`, those that were imported without hashes."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """How many by check."""
+    warnings: Counter[str] = field(default_factory=Counter)
+    """How many by check."""
+    findings: list[Finding] = field(default_factory=list)
+    """At most `MOST_LISTED` of each severity, so that a store that is all wrong still fits."""
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding, and list it if there is room."""
+        counts = self.failures if finding.severity == "failure" else self.warnings
+        if counts.total() < MOST_LISTED:
+            self.findings.append(finding)
+        counts[finding.check] += 1
+
+    def report(self, seconds: float) -> Report:
+        """All of it as a value. seconds: how long the check took."""
+        return Report(
+            path=self.path,
+            versions=self.versions,
+            traces=self.traces,
+            turns=self.turns,
+            photos=self.photos,
+            images=self.images,
+            unverified_traces=self.unverified_traces,
+            imported_traces=self.imported_traces,
+            seconds=seconds,
+            failures=dict(self.failures),
+            warnings=dict(self.warnings),
+            findings=tuple(self.findings),
+        )
 
 
 def format_text(report: Report) -> str:
@@ -105,22 +166,17 @@ def format_text(report: Report) -> str:
 
 def format_json(report: Report) -> str:
     """The whole report as one JSON object."""
-    # Not asdict of the whole, which fails on counters before Python 3.12.
-    value: dict[str, Any] = {place.name: getattr(report, place.name) for place in fields(report)}
-    value["seconds"] = round(report.seconds, 3)
-    value["findings"] = [asdict(finding) for finding in report.findings]
-    value["holds"] = report.holds()
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(report.to_json(), ensure_ascii=False, indent=2)
 
 
 def _listed(report: Report, severity: str, heading: str, counts: Mapping[str, int]) -> list[str]:
     findings = [finding for finding in report.findings if finding.severity == severity]
     shown = findings[:_SHOWN]
     total = sum(counts.values())
-    of_each = ", ".join(f"{check} {count:,}" for check, count in sorted(counts.items()))
+    counts_by_check = ", ".join(f"{check} {count:,}" for check, count in sorted(counts.items()))
     columns = ("check", "trace", "what", "expected", "found")
     rows = [tuple(getattr(finding, name) for name in columns) for finding in shown]
-    lines = [f"{heading}: {of_each}", format_table(QueryResult(columns, rows))]
+    lines = [f"{heading}: {counts_by_check}", format_table(QueryResult(columns, rows))]
     if total > len(shown):
         lines.append(f"and {total - len(shown):,} more; --json lists up to {MOST_LISTED:,}")
     lines += [

@@ -23,7 +23,7 @@ from geostore.records import StoredTrace
 from geostore.store import FileCheck, Store, TraceIds, iter_trace_ids, open_snapshot
 from geostore.store.runs import versions
 from geostore.verify.explain import file_findings, finding
-from geostore.verify.findings import Finding, Report
+from geostore.verify.findings import Finding, Report, ReportDraft
 from geostore.verify.proof import Outcome, PhotoTask, check_photos
 from geostore.verify.sources import Photos
 
@@ -64,35 +64,34 @@ def verify(
     # Kept open until the end: a connection that only reads needs the -wal and -shm files beside
     # the store, and cannot make them itself.
     with Store.open(path) as store:
-        report = Report(str(store.path), versions())
+        draft = ReportDraft(str(store.path), versions())
         with FileCheck(store.path) as file_check:
-            _check_traces(report, sample, dataset_path, workers, progress)
+            _check_traces(draft, sample, dataset_path, workers, progress)
             for file_finding in file_findings(file_check.result()):
-                report.add(file_finding)
-    report.seconds = time.monotonic() - began
-    return report
+                draft.add(file_finding)
+    return draft.report(seconds=time.monotonic() - began)
 
 
 def _check_traces(
-    report: Report,
+    draft: ReportDraft,
     sample: int | None,
     dataset_path: str | None,
     workers: int | None,
     progress: Progress | None,
 ) -> None:
-    path, began = Path(report.path), time.monotonic()
+    path, began = Path(draft.path), time.monotonic()
     try:
         ids = list(iter_trace_ids(path))
     except StoreError as error:
-        report.add(_unreadable("the list of traces", error))
+        draft.add(_unreadable("the list of traces", error))
         return
-    photos = Photos(dataset_path, several=len(ids) > 1, report=report.add)
+    photos = Photos(dataset_path, several=len(ids) > 1, report=draft.add)
     if sample is not None:
         ids = _sampled(ids, sample)
     count = sum(len(of_dataset.traces) for of_dataset in ids)
     if workers is None:
         workers = min(cores(), 1 + count // _WORTH_A_WORKER)
-    tasks = _tasks(path, ids, photos, report)
+    tasks = _tasks(path, ids, photos, draft)
     with ExitStack() as stack:
         if workers > 1:
             crew = stack.enter_context(Crew(_make_check, workers))
@@ -101,15 +100,15 @@ def _check_traces(
         else:
             outcomes = ((task, check_photos(task)) for task in tasks)
         for task, outcome in outcomes:
-            _count(report, _died(report, task) if isinstance(outcome, ChildEnded) else outcome)
+            _count(draft, _died(draft, task) if isinstance(outcome, ChildEnded) else outcome)
             if progress is not None:
-                progress(report.traces, count, _state(report, time.monotonic() - began))
+                progress(draft.traces, count, _state(draft, time.monotonic() - began))
     photos.finish()
 
 
-def _state(report: Report, seconds: float) -> str:
-    state = f"{report.images / max(seconds, 1e-9):.0f} images/s"
-    failures = report.failures.total()
+def _state(draft: ReportDraft, seconds: float) -> str:
+    state = f"{draft.images / max(seconds, 1e-9):.0f} images/s"
+    failures = draft.failures.total()
     return f"{state}, {failures:,} failed" if failures else state
 
 
@@ -126,7 +125,7 @@ def _make_check() -> Callable[[tuple[PhotoTask, ...]], Outcome]:
 
 
 def _tasks(
-    path: Path, ids: Sequence[TraceIds], photos: Photos, report: Report
+    path: Path, ids: Sequence[TraceIds], photos: Photos, draft: ReportDraft
 ) -> Iterator[tuple[PhotoTask, ...]]:
     """Everything that is to be checked, a few photos at a time."""
     for of_dataset in ids:
@@ -134,7 +133,7 @@ def _tasks(
         pairs_of_ids = zip(of_dataset.samples, of_dataset.traces, strict=True)
         by_sample = groupby(pairs_of_ids, lambda pair: pair[0])
         for _, pairs in by_sample:
-            traces = tuple(_read(path, [trace_id for _, trace_id in pairs], report))
+            traces = tuple(_read(path, [trace_id for _, trace_id in pairs], draft))
             if traces:
                 batch.append(PhotoTask(photos.of(traces[0][1]), traces))
             if len(batch) == _PHOTOS_AT_ONCE:
@@ -144,36 +143,38 @@ def _tasks(
             yield tuple(batch)
 
 
-def _read(path: Path, trace_ids: Sequence[int], report: Report) -> list[tuple[int, StoredTrace]]:
+def _read(
+    path: Path, trace_ids: Sequence[int], draft: ReportDraft
+) -> list[tuple[int, StoredTrace]]:
     """The traces of one photo. Where rows cannot be read, only their own trace is left out."""
     try:
         with open_snapshot(path) as snapshot:
             return snapshot.traces_of(trace_ids)
     except (StoreError, LookupError, TypeError, ValueError) as error:
         if len(trace_ids) > 1:
-            return [pair for trace_id in trace_ids for pair in _read(path, [trace_id], report)]
-        report.add(_unreadable(f"rows of the trace with id {trace_ids[0]}", error))
-        report.traces += 1
-        report.unverified_traces += 1
+            return [pair for trace_id in trace_ids for pair in _read(path, [trace_id], draft)]
+        draft.add(_unreadable(f"rows of the trace with id {trace_ids[0]}", error))
+        draft.traces += 1
+        draft.unverified_traces += 1
         return []
 
 
-def _count(report: Report, outcome: Outcome) -> None:
-    report.traces += outcome.traces
-    report.turns += outcome.turns
-    report.photos += outcome.photos
-    report.images += outcome.images
-    report.unverified_traces += outcome.unverified_traces
-    report.imported_traces += outcome.imported_traces
+def _count(draft: ReportDraft, outcome: Outcome) -> None:
+    draft.traces += outcome.traces
+    draft.turns += outcome.turns
+    draft.photos += outcome.photos
+    draft.images += outcome.images
+    draft.unverified_traces += outcome.unverified_traces
+    draft.imported_traces += outcome.imported_traces
     for fault in outcome.faults:
-        report.add(finding(fault, Path(report.path), report.versions))
+        draft.add(finding(fault, Path(draft.path), draft.versions))
 
 
-def _died(report: Report, tasks: tuple[PhotoTask, ...]) -> Outcome:
+def _died(draft: ReportDraft, tasks: tuple[PhotoTask, ...]) -> Outcome:
     """The outcome of photos whose process ended before it was done with them."""
     traces = [trace for task in tasks for _, trace in task.traces]
     rows = sorted({trace.sample.sample_index for trace in traces})
-    report.add(
+    draft.add(
         Finding(
             "image",
             "failure",

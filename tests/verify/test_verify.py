@@ -17,6 +17,7 @@ from PIL import Image
 import geostore
 from geostore.store import Store
 from geostore.verify import Report, format_json, format_text, verify
+from geostore.verify.findings import MOST_LISTED, Finding, ReportDraft
 from tests import minds
 from tests.builders import (
     BAD_BOX,
@@ -114,7 +115,7 @@ WITH_LATER_TURN = (
 def test_everything_that_generate_stored_is_derived_again(made: Path) -> None:
     """Two protocols, three frames, several rollouts; counted against the rows themselves."""
     report = found(made / "geostore.db")
-    assert report.findings == []
+    assert report.findings == ()
     assert report.holds(strict=True)
     with Store.open(made / "geostore.db") as store:
 
@@ -151,7 +152,7 @@ def test_an_open_trace_is_verified_as_far_as_its_rows_go(tmp_path: Path) -> None
         builder.play(1, [ZOOM_IN, TURN_LEFT + BAD_BOX], rollout=2)
         builder.play(2, [], rollout=2)
     report = found(tmp_path / "geostore.db")
-    assert report.findings == []
+    assert report.findings == ()
     assert report.traces == 6  # of eight: one failed and one was not begun
     alter(tmp_path / "geostore.db", "update tool_calls set image_sha256 = ?", "0" * 64)
     open_trace = pick(tmp_path / "geostore.db", "t.status = 'open' and t.sent_sha256 is not null")
@@ -257,7 +258,7 @@ def test_of_several_datasets_the_one_that_moved_can_be_named(tmp_path: Path) -> 
     path = tmp_path / "geostore.db"
     assert found(path).unverified_traces == 1
     report = found(path, dataset_path=str(tmp_path / "moved"))
-    assert (report.findings, report.images) == ([], 4)
+    assert (report.findings, report.images) == ((), 4)
     useless = found(path, dataset_path=str(tmp_path / "nowhere"))
     assert useless.unverified_traces == 1
     assert {f.what for f in useless.findings} == {
@@ -430,7 +431,7 @@ class TestAnotherEncoder:
     def test_it_is_told_from_other_pixels_and_fails_nothing(self, path: Path) -> None:
         alter(path, """update runs set versions = json_set(versions, '$.pillow', '9.9.9')""")
         report = found(path)
-        assert report.failures.total() == 0
+        assert report.failures == {}
         assert report.warnings["image"] == report.images > 30
         assert report.holds()
         assert not report.holds(strict=True)
@@ -442,7 +443,7 @@ class TestAnotherEncoder:
     def test_the_request_that_named_an_image_attests_its_hash(self, path: Path) -> None:
         """With the same versions too: a library may be built in more than one way."""
         report = found(path)
-        assert report.failures.total() == 0
+        assert report.failures == {}
         assert report.warnings["image"] == report.images
 
     def test_an_altered_hash_does_not_hide_behind_it(self, path: Path) -> None:
@@ -511,15 +512,18 @@ def test_the_command_prints_a_table_and_exits_with_1(path: Path) -> None:
     assert value["failures"] == {"request": 1}
     assert value["findings"][0]["trace"] == name
     assert value["holds"] is False
+    assert list(value) == [
+        *("path", "versions", "traces", "turns", "photos", "images", "unverified_traces"),
+        *("imported_traces", "seconds", "failures", "warnings", "findings", "holds"),
+    ]
 
 
-def test_thousands_of_failures_are_counted_and_some_are_listed(path: Path) -> None:
-    report = found(path)
-    from geostore.verify.findings import MOST_LISTED, Finding
-
+def test_thousands_of_failures_are_counted_and_some_are_listed(tmp_path: Path) -> None:
+    draft = ReportDraft(str(tmp_path), {})
     for number in range(MOST_LISTED + 500):
-        report.add(Finding("image", "failure", f"{number}-a-1", "image 1", "a", "b", "do this"))
-    report.add(Finding("image", "warning", "1-a-1", "image 1", "a", "b", "do that"))
+        draft.add(Finding("image", "failure", f"{number}-a-1", "image 1", "a", "b", "do this"))
+    draft.add(Finding("image", "warning", "1-a-1", "image 1", "a", "b", "do that"))
+    report = draft.report(seconds=1.0)
     assert report.failures["image"] == MOST_LISTED + 500
     assert len(report.findings) == MOST_LISTED + 1
     text = format_text(report)
@@ -544,4 +548,4 @@ def test_a_native_trace_attests_the_images_of_its_calls(tmp_path: Path) -> None:
     with Store.open(tmp_path / "geostore.db", create=True) as store:
         script = [native("Look.", (ZOOM, {"bbox_2d": [0, 0, 500, 500]})), answer(1, 2)]
         StoreBuilder(store, dataset).play(0, script, recipe=NATIVE_RECIPE)
-    assert found(tmp_path / "geostore.db").findings == []
+    assert found(tmp_path / "geostore.db").findings == ()
