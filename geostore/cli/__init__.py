@@ -1,9 +1,9 @@
-"""The command line: reads options, calls one function, prints what it gives.
+"""The command line: each command reads its options, calls one function and prints the result.
 
-Results go to stdout, everything said to a person to stderr. An error of
-geostore's is one line and exit code 1, a wrong option exit code 2, a run that
-was asked to stop 3. What a command needs is imported when it runs, so that
-``--help`` answers at once.
+A command's module has its name. Results go to stdout, messages to stderr. An
+error of geostore's is one line and exit code 1, a wrong option exit code 2, a run
+that was asked to stop exit code 3. A command imports what it needs when it runs,
+so that ``--help`` answers at once.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ def import_(
 ) -> None:
     """Import trace files of older scripts, or an export; what is in already is left alone.
 
-    Files that are no traces, broken, or about another row are told and skipped. Rewards in the
-    files are kept beside those that are computed anew.
+    Files that are no traces, are broken, or are about another row are skipped and named. Rewards in
+    the files are kept beside those that are computed anew.
     """
     from geostore.importing import ReadOptions, import_traces
     from geostore.store import Store
@@ -72,26 +72,26 @@ def import_(
     )
     try:
         with ExitStack() as stack:
-            told = stack.enter_context(_Report(report)) if report is not None else None
-            shown = stack.enter_context(CountProgress("files", quiet=quiet))
+            report_file = stack.enter_context(_Report(report)) if report is not None else None
+            progress = stack.enter_context(CountProgress("files", quiet=quiet))
             opened = stack.enter_context(Store.open(store, create=True, durability="normal"))
             result = import_traces(
                 opened,
                 directory,
                 options=options,
                 processes=processes,
-                on_problem=told.write if told is not None else None,
-                on_progress=shown.show,
+                on_problem=report_file.write if report_file is not None else None,
+                on_progress=progress.show,
             )
     except KeyboardInterrupt:
         say("stopped; what was committed is in the store: run the same command again to go on")
         raise typer.Exit(EXIT_STOPPED) from None
-    _tell(result, report)
+    _print_result(result, report)
     if result.skipped and not (result.imported or result.known):
         raise typer.Exit(EXIT_ERROR)
 
 
-def _tell(result: ImportResult, report: Path | None) -> None:
+def _print_result(result: ImportResult, report: Path | None) -> None:
     for problem in result.problems:
         say(_printable(f"skipped ({problem.kind}) {problem.path}: {problem.why}"))
     total = result.skipped.total()
@@ -120,7 +120,7 @@ def _tell(result: ImportResult, report: Path | None) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text of a stranger's file, without what could steer a terminal."""
+    """Text from a file, without characters that could steer a terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 

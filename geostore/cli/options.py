@@ -1,4 +1,4 @@
-"""What several commands share: options, exit codes, and how a person is spoken to."""
+"""What several commands share: options, exit codes, and messages on stderr."""
 
 from __future__ import annotations
 
@@ -55,9 +55,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.
 
 
 def reward_hash(store: Path, reward: str | None) -> str | None:
-    """The hash of the reward of a store's that an option names; None without one.
+    """The hash of the store's reward that an option names; None where it names none.
 
-    The store is closed again: DuckDB must not read it while it is open here.
     Raises RewardError.
     """
     if reward is None:
@@ -65,6 +64,8 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
     from geostore.store import Store
     from geostore.store.rewards import get_spec
 
+    # Closed before DuckDB reads the store in this process: the two SQLite libraries do not see each
+    # other's locks, and closing one drops the locks of the other.
     with Store.open(store) as opened:
         return get_spec(opened.db, reward).sha256
 
@@ -75,14 +76,14 @@ def say(message: str) -> None:
 
 
 def pairs(values: list[str], option: str) -> dict[str, str]:
-    """``name=value`` strings as a dict. Raises a usage error for any other."""
-    found: dict[str, str] = {}
+    """``name=value`` strings as a dict. Raises a usage error for any other string."""
+    values_by_name: dict[str, str] = {}
     for value in values:
         name, equals, rest = value.partition("=")
         if not (name and equals):
             raise typer.BadParameter(f"{value!r} is not name=value", param_hint=option)
-        found[name] = rest
-    return found
+        values_by_name[name] = rest
+    return values_by_name
 
 
 def json_object(text: str | None, option: str) -> dict[str, Any]:

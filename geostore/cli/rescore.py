@@ -91,18 +91,18 @@ def rescore(
     with Store.open(store) as opened:
         spec = _spec(opened, reward, params, spec_file=spec_file, custom=custom, name=name)
         if dry_run:
-            found = count_missing(opened.db, spec, selection=selection)
+            result = count_missing(opened.db, spec, selection=selection)
         else:
-            found = _rescore(
+            result = _rescore(
                 opened, spec, selection, custom, workers, time_limit, rename=name is not None
             )
         comparison = None
         if compare is not None:
             comparison = _compare(opened, spec, compare, min_score, compute=not dry_run)
     if json:
-        typer.echo(jsons.dumps(_as_json(spec, found, comparison, dry_run), indent=2))
+        typer.echo(jsons.dumps(_as_json(spec, result, comparison, dry_run), indent=2))
     else:
-        _tell(spec, found, comparison, dry_run)
+        _print_result(spec, result, comparison, dry_run)
 
 
 def _spec(
@@ -186,48 +186,48 @@ def _compare(
         if compute:
             rescore_store(store.db, other)
         stored = find_spec(store.db, other.sha256)
-    mine = find_spec(store.db, spec.sha256)
-    if stored is None or mine is None:
+    computed = find_spec(store.db, spec.sha256)
+    if stored is None or computed is None:
         lacking = name if stored is None else spec.name
         raise RewardError(f"the store has no rewards of {lacking!r} yet; leave out --dry-run")
     return compare(
         store.db,
-        get_spec(store.db, mine.sha256),
+        get_spec(store.db, computed.sha256),
         get_spec(store.db, stored.sha256),
         min_score=min_score,
     )
 
 
 def _as_json(
-    spec: RewardSpec, found: RescoreResult, comparison: Comparison | None, dry_run: bool
+    spec: RewardSpec, result: RescoreResult, comparison: Comparison | None, dry_run: bool
 ) -> dict[str, Any]:
     from geostore.rewards.compare import comparison_json
 
     return {
         "spec": {"name": spec.name, "sha256": spec.sha256, "kind": spec.kind},
         "dry_run": dry_run,
-        "read": found.read,
-        "computed": found.computed,
-        "found_done": found.found_done,
-        "failures": found.failures,
+        "read": result.read,
+        "computed": result.computed,
+        "found_done": result.found_done,
+        "failures": result.failures,
         "comparison": None if comparison is None else comparison_json(comparison),
     }
 
 
-def _tell(
-    spec: RewardSpec, found: RescoreResult, comparison: Comparison | None, dry_run: bool
+def _print_result(
+    spec: RewardSpec, result: RescoreResult, comparison: Comparison | None, dry_run: bool
 ) -> None:
     from geostore.rewards.compare import comparison_text
 
-    if found.read:
+    if result.read:
         would = "would read" if dry_run else "read"
-        say(f"{would} {found.read:,} responses again with a newer parser")
+        say(f"{would} {result.read:,} responses again with a newer parser")
     verb = "would compute" if dry_run else "computed"
-    typer.echo(f"{spec.label}: {verb} {found.computed:,}, found done {found.found_done:,}")
-    if found.failures:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(found.failures.items()))
+    typer.echo(f"{spec.label}: {verb} {result.computed:,}, found done {result.found_done:,}")
+    if result.failures:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(result.failures.items()))
         typer.echo(
-            f"failed: {sum(found.failures.values()):,} of {found.computed:,} ({reasons}); "
+            f"failed: {sum(result.failures.values()):,} of {result.computed:,} ({reasons}); "
             "they have no score; compute them again with --retry-errors"
         )
     if comparison is not None:

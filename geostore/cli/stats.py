@@ -15,5 +15,5 @@ def stats(
     """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
     from geostore.query import stats as batch
 
-    found = batch.stats(store, reward_hash(store, reward))
-    typer.echo(batch.format_json(found) if json else batch.format_text(found))
+    result = batch.stats(store, reward_hash(store, reward))
+    typer.echo(batch.format_json(result) if json else batch.format_text(result))

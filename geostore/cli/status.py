@@ -14,5 +14,5 @@ def status(
     """Show how runs go, also from another terminal: progress, pace, failures, cost, time left."""
     from geostore.query import status as running
 
-    found = running.status(store)
-    typer.echo(running.format_json(found) if json else running.format_text(found))
+    result = running.status(store)
+    typer.echo(running.format_json(result) if json else running.format_text(result))
