@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from geostore.errors import NotFoundError
 from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
 from geostore.export import export as export_store
-from geostore.records import SentImage, Status, StoredTrace
-from geostore.store import ENDED, Filter, Store, moment, open_snapshot
+from geostore.records import SentImage, StoredTrace
+from geostore.store import ENDED, Conditions, Store, make_filter, open_snapshot
 from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
@@ -60,20 +60,7 @@ class GeoStore:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def traces(
-        self,
-        *,
-        status: Status | Sequence[Status] | None = None,
-        min_score: float | None = None,
-        max_distance_km: float | None = None,
-        recipe: str | None = None,
-        model: str | None = None,
-        flags: Sequence[str] = (),
-        exclude_flags: Sequence[str] = (),
-        since: str | None = None,
-        where: str | None = None,
-        reward: str | None = None,
-    ) -> Iterator[StoredTrace]:
+    def traces(self, **conditions: Unpack[Conditions]) -> Iterator[StoredTrace]:
         """Traces by dataset name, row number, recipe and rollout, as they were when this began.
 
         Memory stays flat. status: one or several, None for all. min_score keeps
@@ -86,18 +73,8 @@ class GeoStore:
         of the reward they carry, None for the store's default.
         Raises FilterError, RewardError.
         """
-        filters = _filter(
-            status,
-            min_score=min_score,
-            max_distance_km=max_distance_km,
-            recipe=recipe,
-            model=model,
-            flags=flags,
-            exclude_flags=exclude_flags,
-            since=since,
-            where=where,
-            reward=reward,
-        )
+        filters = make_filter(conditions, statuses=None)
+        check_flags(filters)
         with open_snapshot(self._store.path) as snapshot:
             yield from snapshot.traces(filters)
 
@@ -198,19 +175,10 @@ class GeoStore:
         out: str | os.PathLike[str],
         *,
         format: Format = "trace",
-        status: Status | Sequence[Status] | None = None,
-        min_score: float | None = None,
-        max_distance_km: float | None = None,
-        recipe: str | None = None,
-        model: str | None = None,
-        flags: Sequence[str] = (),
-        exclude_flags: Sequence[str] = (),
-        since: str | None = None,
-        where: str | None = None,
-        reward: str | None = None,
         messages: MessagesMode = "delta",
         images: ImagesMode = "reference",
         dataset_path: str | None = None,
+        **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
@@ -220,18 +188,7 @@ class GeoStore:
             self._store,
             out,
             format=format,
-            filters=_filter(
-                ENDED if status is None else status,
-                min_score=min_score,
-                max_distance_km=max_distance_km,
-                recipe=recipe,
-                model=model,
-                flags=flags,
-                exclude_flags=exclude_flags,
-                since=since,
-                where=where,
-                reward=reward,
-            ),
+            filters=make_filter(conditions, statuses=ENDED),
             messages=messages,
             images=images,
             dataset_path=dataset_path,
@@ -300,34 +257,3 @@ class GeoStore:
         if dataset_path not in self._sources:
             self._sources[dataset_path] = PhotoSource(dataset_path)
         return self._sources[dataset_path]
-
-
-def _filter(
-    status: Status | Sequence[Status] | None,
-    *,
-    min_score: float | None,
-    max_distance_km: float | None,
-    recipe: str | None,
-    model: str | None,
-    flags: Sequence[str],
-    exclude_flags: Sequence[str],
-    since: str | None,
-    where: str | None,
-    reward: str | None,
-) -> Filter:
-    """The conditions that a caller gave as a filter. Raises FilterError."""
-    statuses = (status,) if isinstance(status, str) else status
-    filters = Filter(
-        min_score=min_score,
-        max_distance_km=max_distance_km,
-        recipe=recipe,
-        reward=reward,
-        statuses=None if statuses is None else tuple(statuses),
-        exclude_flags=tuple(exclude_flags),
-        model=model,
-        flags=tuple(flags),
-        since=None if since is None else moment(since),
-        where=where,
-    )
-    check_flags(filters)
-    return filters

@@ -10,7 +10,7 @@ from geostore.store.checking import (
 )
 from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
-from geostore.store.filters import ENDED, Filter, moment
+from geostore.store.filters import ENDED, Conditions, Filter, make_filter, moment
 from geostore.store.opening import Durability
 from geostore.store.samples import KnownSample, Retry
 from geostore.store.snapshot import Scope, Snapshot, open_snapshot
@@ -19,6 +19,7 @@ from geostore.store.store import Store
 __all__ = [
     "ENDED",
     "ClaimedTrace",
+    "Conditions",
     "Db",
     "Durability",
     "FileCheck",
@@ -34,6 +35,7 @@ __all__ = [
     "TraceIds",
     "find_photo",
     "iter_trace_ids",
+    "make_filter",
     "moment",
     "open_snapshot",
     "turn_versions",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from geostore.errors import FilterError
 from geostore.records import Status
@@ -53,6 +54,41 @@ class Filter:
             if not members[name]:
                 del members[name]
         return members
+
+
+class Conditions(TypedDict, total=False):
+    """The conditions of a `Filter` as keyword arguments, written as a person writes them."""
+
+    status: Status | Sequence[Status] | None
+    """One status or several; None for all that can be asked for."""
+    min_score: float | None
+    max_distance_km: float | None
+    recipe: str | None
+    reward: str | None
+    model: str | None
+    flags: Sequence[str]
+    exclude_flags: Sequence[str]
+    since: str | None
+    """A time that `moment` reads, such as ``2026-10-01`` or ``12h``."""
+    where: str | None
+
+
+def make_filter(conditions: Conditions, *, statuses: tuple[Status, ...] | None) -> Filter:
+    """The filter that keyword arguments mean.
+
+    statuses: those that count where `conditions` names no status. Raises
+    FilterError for a time that cannot be read, TypeError for an unknown name.
+    """
+    members: dict[str, Any] = dict(conditions)
+    status = members.pop("status", None)
+    since = members.pop("since", None)
+    for name in ("flags", "exclude_flags"):
+        members[name] = tuple(members.get(name, ()))
+    if isinstance(status, str):
+        status = (status,)
+    if status is not None:
+        statuses = tuple(status)
+    return Filter(statuses=statuses, since=None if since is None else moment(since), **members)
 
 
 def moment(text: str, *, now: datetime | None = None) -> str:
