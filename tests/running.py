@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from geostore.conversation.recipe import RecipeChoices, make_recipe
 from geostore.costs.prices import Prices
 from geostore.dataset import PhotoDataset
 from geostore.generate.events import (
@@ -27,7 +28,6 @@ from geostore.sampling.drawing import Drawing
 from geostore.sampling.orders import Candidates
 from geostore.store import Store
 from geostore.teacher import Teacher
-from tests.builders import recipe_of
 
 E = TypeVar("E")
 AT_ONCE = RetryPolicy(
@@ -71,6 +71,8 @@ def run(
 
     recipe: model and fields of `RecipeChoices`. pace: fields of `PaceLimits`.
     """
+    choices = dict(recipe or {})
+    model = choices.pop("model", "test")
     limits = PaceLimits(ceiling=concurrency, **(pace or {}))
     options = {"num_samples": 6, "pace": limits, "retry_policy": AT_ONCE, **plan}
 
@@ -81,7 +83,7 @@ def run(
             return await play_run(
                 dataset=PhotoDataset.open(dataset_path),
                 store=store,
-                recipe=recipe_of(**(recipe or {})),
+                recipe=make_recipe(model, RecipeChoices(**choices)),
                 plan=Plan(**options),
                 teacher=teacher,
                 arguments={},

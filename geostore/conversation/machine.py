@@ -1,9 +1,9 @@
-"""A trace as a state machine over its rows: given what is there, what comes next.
+"""Decides the next step of a trace from its rows: ask, run a tool call, or close.
 
-`Conversation` is fed turns and tool calls, in order, from a running trace or
-from the store alike, and says which step is missing. It knows no clock, no
-network, no pixels and no database, so a conversation that was cut anywhere goes
-on exactly as if it had not been.
+`Conversation` takes turns and tool calls in order, whether they come from a
+running trace or from the store, and says which step comes next. It uses no clock,
+no network, no pixels and no database. So a conversation that was cut anywhere goes
+on exactly as it would have without the cut.
 """
 
 from __future__ import annotations
@@ -26,43 +26,54 @@ from geostore.tools import current_image_after
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Send a request; its response becomes turn number `turn`.
-
-    messages: the whole conversation so far. request_sha256: of the request.
-    """
+    """Send a request; its response becomes the next turn."""
 
     turn: int
+    """The number of that turn, from 1."""
+
     turn_limit: int
+    """The limit on turns that the request was written under; its last turn says so."""
+
     messages: tuple[Message, ...]
+    """The whole conversation so far."""
+
     request_sha256: str
+    """Hash of the canonical request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run a tool call of the last turn and feed its row.
-
-    refused: it is past the recipe's limit of calls in one response.
-    images: facts of every image so far, by number. current_image: the number of the
-    one that a call without `img_idx` means.
-    earlier: all calls of the trace so far.
-    """
+    """Run a tool call of the last turn, and feed its row."""
 
     turn: int
+    """The number of that turn, from 1."""
+
     call_index: int
+    """The call's place in the turn, from 0."""
+
     written: WrittenCall
+    """The call as the teacher wrote it."""
+
     refused: bool
+    """Whether it is past the recipe's limit of calls in one response, and only gets a refusal."""
+
     images: tuple[ImageFacts, ...]
+    """Facts of every image so far, by number."""
+
     current_image: int
+    """The number of the image that a call without `img_idx` means."""
+
     earlier: tuple[ToolCall, ...]
+    """All calls of the trace so far."""
 
 
 Step = Ask | Run | Closing
 
 
 class Conversation:
-    """One trace's rows so far. Feed rows in order; `next` says what is missing.
+    """One trace's rows so far. Feed rows in order; `next` says which step comes next.
 
-    `writer` must be of the same recipe; it is shared between traces.
+    writer: of the same recipe; traces of a recipe share it.
     """
 
     def __init__(self, recipe: Recipe, writer: RequestWriter, photo: ImageFacts) -> None:
@@ -76,7 +87,8 @@ class Conversation:
         self._written: tuple[WrittenCall, ...] = ()
         self._turn_calls: list[ToolCall] = []
         self._nudges = 0
-        self._answered: bool | None = None  # not read yet
+        # None: the last response was not read for an answer yet.
+        self._answered: bool | None = None
 
     @classmethod
     def resume(
@@ -88,7 +100,7 @@ class Conversation:
         turns: Iterable[Turn],
         calls: Sequence[ToolCall],
     ) -> Conversation:
-        """The conversation that these rows leave, turns and calls each in order."""
+        """The conversation that these rows make; turns and calls each in order."""
         conversation = cls(recipe, writer, photo)
         waiting = list(reversed(calls))
         for turn in turns:
@@ -100,7 +112,7 @@ class Conversation:
     def add_turn(self, turn: Turn) -> None:
         """Take the response to the request that `next` asked for.
 
-        Raises ValueError where it is not the next turn.
+        Raises ValueError for a turn that is not the next.
         """
         if turn.turn != len(self.turns) + 1:
             raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
@@ -118,7 +130,7 @@ class Conversation:
     def add_call(self, call: ToolCall) -> None:
         """Take the result of the call that `next` asked to run.
 
-        Raises ValueError where it is not the next call.
+        Raises ValueError for a call that is not the next.
         """
         if call.turn != len(self.turns) or call.call_index != len(self._turn_calls):
             raise ValueError(f"call {call.call_index} of turn {call.turn} is out of order")
@@ -128,10 +140,10 @@ class Conversation:
             self.images.append(call.image)
 
     def next(self, turn_limit: int, *, go_on: bool = False) -> Step:
-        """The next step under a limit on turns; pure, and the same until a row is fed.
+        """The next step under a limit on turns; the same until another row is fed.
 
-        go_on: once more ask for an answer after a response that would end the
-        trace without one: cut by the token limit, or after the last nudge.
+        go_on: ask for an answer once more where the trace would end without one,
+        because the token limit cut the response or the last nudge was used.
         """
         if not self.turns:
             return self._ask(turn_limit)
@@ -147,8 +159,8 @@ class Conversation:
         calls_matter = self.recipe.answer_with_calls == "run_calls" or not self._is_answered()
         if self._written and calls_matter:
             if at_limit:
-                # No request can follow, so the observations would be seen by no one. With a
-                # higher limit the calls are still to be run.
+                # No request can follow, so nobody would read what the tools give back. The calls
+                # stay unrun, so that a later run with a higher limit can run them.
                 return _at_limit(self._is_answered())
             if len(self._turn_calls) < len(self._written):
                 return self._run()
@@ -162,7 +174,7 @@ class Conversation:
         return self._ask(turn_limit)
 
     def _is_answered(self) -> bool:
-        """Whether the last response answers; read when it matters, which takes its time."""
+        """Whether the last response answers. Reading it is slow, so it is read only when asked."""
         if self._answered is None:
             self._answered = has_answer(self.turns[-1].response)
         return self._answered

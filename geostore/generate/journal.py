@@ -2,7 +2,7 @@
 
 A rollout hands over a change and waits until it is on disk. Changes that wait
 at the same moment share one transaction and one sync, so that many rollouts in
-flight cost few commits. The thread owns its connection; nothing else writes.
+flight cost few commits. Only this thread writes to the store.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from geostore.store import Store
 
 T = TypeVar("T")
 _MOST_IN_ONE_COMMIT = 512
+"""Changes that share a transaction at most; the first of them waits for all to be done."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Something to do to the store, and who waits for it."""
+    """A change to the store, and the rollout that waits for it."""
 
     work: Callable[[Store], Any]
+    """Makes the change; the caller gets what it returns."""
+
     waiting: asyncio.Future[Any]
+    """Resolved in the event loop once the change is on disk, or has failed."""
 
 
 _Result = tuple[_Change, Any, BaseException | None]
@@ -55,9 +59,9 @@ class Journal:
     async def commit(self, work: Callable[[Store], T]) -> T:
         """Do `work` in a transaction and return its value once that is on disk.
 
-        `work` may be done twice where another change in its transaction failed,
-        so it must not do anything but write and read rows. It is done even where
-        the caller is cancelled meanwhile: what was handed over is kept.
+        Where another change in the transaction fails, `work` is done again, so it
+        must only read and write rows. Where the caller is cancelled, the change is
+        still committed: the response in it may be paid for.
         """
         waiting: asyncio.Future[T] = self._loop.create_future()
         self._waiting.put(_Change(work, waiting))
@@ -73,7 +77,7 @@ class Journal:
                 return
 
     def _gather(self) -> tuple[list[_Change], bool]:
-        """What waits now; waits for the first. The flag says that no more will come."""
+        """The changes that wait now, at least one; True where no more will come."""
         first = self._waiting.get()
         if first is None:
             return [], True
@@ -95,14 +99,16 @@ class Journal:
         except BaseException as error:
             if len(batch) == 1:
                 return [(batch[0], None, error)]
-            # One of them is at fault; the others must not suffer for it.
+            # One bad change has rolled back the whole batch. Retried one by one, only that
+            # one fails.
             return [result for change in batch for result in self._commit([change])]
         return [(change, value, None) for change, value in zip(batch, values, strict=True)]
 
 
 def _tell(results: list[_Result]) -> None:
-    """Tell those who wait; who was cancelled meanwhile no longer does."""
+    """Resolve what the rollouts wait for. Runs in the event loop, which owns the futures."""
     for change, value, error in results:
+        # A rollout that was cancelled meanwhile has cancelled its future.
         if change.waiting.done():
             continue
         if error is None:
@@ -112,9 +118,9 @@ def _tell(results: list[_Result]) -> None:
 
 
 class TraceJournal:
-    """What one rollout records of its trace; each method returns when it is on disk.
+    """Writes one rollout's trace; each method returns when its change is on disk.
 
-    Every one raises ClaimLost, and writes nothing, where the trace is another run's by now.
+    Every method raises ClaimLost, and writes nothing, where another run holds the trace by now.
     """
 
     def __init__(self, journal: Journal, *, trace_id: int, run_id: int) -> None:
@@ -123,7 +129,7 @@ class TraceJournal:
         self._run_id = run_id
 
     async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
-        """A response; with the first one, the photo as it was sent."""
+        """Write a response; with the first one, the photo as it was sent."""
         await self._commit(
             lambda store: store.traces.put_turn(
                 self._trace_id, turn, run_id=self._run_id, photo=photo
@@ -131,11 +137,11 @@ class TraceJournal:
         )
 
     async def record_call(self, call: ToolCall) -> None:
-        """A tool call and its result."""
+        """Write a tool call and its result."""
         await self._commit(lambda store: store.traces.put_call(self._trace_id, call))
 
     async def record_failure(self, attempt: FailedAttempt) -> None:
-        """A request that failed."""
+        """Write a request that failed."""
         await self._commit(
             lambda store: store.traces.put_attempt(self._trace_id, attempt, run_id=self._run_id)
         )

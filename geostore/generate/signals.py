@@ -1,4 +1,4 @@
-"""Turns the signals that ask a process to stop into calls, twice if need be."""
+"""Turns the signals that ask a process to stop into calls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 def stopped_by_signals(
     stop: Callable[[], None], task: asyncio.Task[Any] | None, *, grace: float
 ) -> Iterator[None]:
-    """While inside: the first SIGINT or SIGTERM calls `stop`; the second cancels `task`.
+    """While inside, the first SIGINT or SIGTERM calls `stop`, and the second cancels `task`.
 
-    So does the end of `grace`, in seconds after the first.
+    The task is also cancelled `grace` seconds after the first signal.
     """
     loop = asyncio.get_running_loop()
     end_of_grace: asyncio.TimerHandle | None = None
@@ -30,7 +30,7 @@ def stopped_by_signals(
 
     taken = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Only the main thread's loop can have handlers, and not on every system.
+        # Python allows signal handlers only in the main thread; elsewhere, run without them.
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, asked_to_stop)
             taken.append(number)

@@ -1,8 +1,7 @@
 """Decides when a request may be sent: how many at a time, how many a minute, and whether at all.
 
-Who wants to send waits in one queue for a place, and the head of the queue
-alone decides what is waited for, so that nobody is overtaken. Four things hold
-it back:
+All requests wait in one queue for a place. Only the head of the queue is looked
+at, so that no request overtakes another. Four things hold the head back:
 
 - the level: how many requests may be in flight. It starts at the ceiling or 16,
   whichever is less, and doubles with each round trip until the server is first
@@ -12,15 +11,15 @@ it back:
 - requests a minute, and tokens a minute, each as a bucket that holds no more
   than a tenth of a minute's worth;
 - the breaker: when every request has failed for a while, only single probes go
-  out, ever more rarely, until one of them succeeds.
+  out, at growing intervals, until one of them succeeds.
 
-A failed request gives its place back at once. How long it waits before it is
-tried again (a server's Retry-After) is its own affair and spent outside, so one
-that waits long holds up nobody.
+A failed request gives its place back at once. Its caller waits outside the queue
+before it tries again (as a server's Retry-After asks), so a long wait holds up no
+other request.
 
-Nothing polls: the queue is looked at when a request comes, reports or leaves,
-and by a single timer set to when a bucket will hold enough, a probe is due or
-it is time to give up.
+Nothing polls. The queue is looked at when a request comes, reports or leaves, and
+when a timer fires; the timer is set to when a bucket will hold enough, a probe is
+due or it is time to give up.
 """
 
 from geostore.pace.limits import PaceLimits

@@ -1,4 +1,4 @@
-"""Tells a teacher that is down from requests that fail, and says it in sentences."""
+"""Notices when a teacher is down, as opposed to single requests that fail."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _LONGEST_PROBE_SECONDS = 120.0
 
 
 class Breaker:
-    """Notices that every request fails, and says when to try again.
+    """Opens when every request fails, and says when to try again.
 
-    failures: in a row. level_before: the level when the row began; the failures
-    of a server that is away say nothing of what it bears when it is back.
+    failures: failures in a row. level_before: the level when that row began. A
+    server that is down fails requests at any level, so what it bears when it is
+    back is better guessed from before.
     """
 
     def __init__(self, limits: PaceLimits) -> None:
@@ -31,19 +32,19 @@ class Breaker:
         self._interval = limits.probe_seconds
 
     def succeeded(self) -> None:
-        """Close, whichever request it was that succeeded."""
+        """Close; any success counts, not only a probe's."""
         self.failures = 0
         self.is_open = False
         self.give_up_at = math.inf
         self._interval = self._limits.probe_seconds
 
-    def failed(self, said: str, now: float, *, level: float) -> None:
+    def failed(self, message: str, now: float, *, level: float) -> None:
         """Count a failure, and open when the row is long enough. level: before this failure."""
         limits = self._limits
         if self.failures == 0:
             self._first_at, self.level_before = now, level
         self.failures += 1
-        self._last, self._last_at = said, now
+        self._last, self._last_at = message, now
         lasted = now - self._first_at >= limits.break_after_seconds
         if self.is_open or not lasted or self.failures < limits.break_after_failures:
             return
@@ -64,12 +65,12 @@ class Breaker:
         self.probe_again(now)
 
     def why(self) -> str:
-        """What has been seen: how many failures, for how long, and the latest."""
+        """How many requests failed, for how long, and the latest message."""
         over = span(self._last_at - self._first_at)
         return f"{self.failures} requests in a row failed over {over}, the last with {self._last}"
 
     def announcement(self) -> str:
-        """The sentence for the opening."""
+        """The notice for when it opens."""
         after = self._limits.give_up_after
         giving_up = "" if after is None else f"; the run gives up after {span(after)}"
         return (
@@ -78,7 +79,7 @@ class Breaker:
         )
 
     def farewell(self, now: float) -> str:
-        """The sentence for the end, where no probe succeeded."""
+        """The message for when the run gives up."""
         return (
             f"gave up after a pause of {span(now - self.opened_at)}: {self.why()}; "
             "run the command again when the teacher answers"

@@ -1,4 +1,4 @@
-"""Holds requests or tokens to so many a minute."""
+"""Limits requests or tokens per minute."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ _BURST_MINUTES = 0.1
 
 
 class Bucket:
-    """An allowance that fills evenly over time and can be overdrawn.
+    """An allowance that fills evenly over time.
 
-    Overdrawn by a request larger than the bucket, or one that used more than
-    expected; the next ones wait until that is made up for.
+    A request larger than the bucket, or one that used more than expected,
+    overdraws it; the next requests wait until it has filled again.
     """
 
     def __init__(self, per_minute: float, now: float) -> None:
@@ -20,15 +20,15 @@ class Bucket:
         self._filled_at = now
 
     def seconds_until(self, amount: float, now: float) -> float:
-        """Until there is so much, or the bucket is full; 0 where that is so now."""
+        """Seconds until it holds `amount` or is full; 0 where it does now."""
         self.add(0.0, now)
         missing = min(amount, self._capacity) - self._held
-        # What is missing by rounding alone is there.
+        # Without the tolerance, a rounding error would set a timer for no time at all.
         return missing / self._rate if missing > 1e-9 * self._capacity else 0.0
 
     def add(self, amount: float, now: float) -> None:
-        """Put in what was charged too much; a negative amount takes out."""
-        # Full before anything is taken out: what ran over the brim is not there to be spent.
+        """Put back what was charged too much; a negative amount takes out."""
+        # Capped before anything is taken out: allowance beyond the capacity cannot be saved up.
         filled = min(self._capacity, self._held + (now - self._filled_at) * self._rate)
         self._held = filled + amount
         self._filled_at = now

@@ -1,4 +1,4 @@
-"""The queue that every request of a run goes through, and the order in which it is let out."""
+"""The queue that every request of a run goes through."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from geostore.pace.limits import PaceLimits
 from geostore.text.phrases import span
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
-"""Error classes by which a server says that it has too much to do.
+"""Error classes that mean the server has too much to do.
 
 A broken connection says nothing about load, and a refused request or a useless
-response is about that request; they count for the breaker alone.
+response concerns that request only; those count for the breaker alone.
 """
 
 _TOKENS_AT_FIRST = 2000.0
-"""What a request is taken to use until one has said."""
+"""Tokens that a request is assumed to use until a response reports its count."""
 
 _NEWEST_SHARE = 0.1
-"""Weight of the newest request in the mean of tokens."""
+"""Weight of the newest request in the running mean of tokens."""
 
 _SHORTEST_TIMER = 0.001
-"""Seconds; a timer may fire a hair early, and must not then be set to no time at all."""
+"""Seconds. A timer may fire slightly early; set again to 0 s, it would spin."""
 
 
 class PacedRequest:
-    """A place to send one request from, held until the block that asked for it is left."""
+    """A place for one request, held until the block that asked for it is left."""
 
     def __init__(self, pace: Pace, *, tokens: float, epoch: int) -> None:
         self._pace = pace
@@ -44,12 +44,12 @@ class PacedRequest:
         self._reported = False
 
     def succeeded(self, tokens: int | None) -> None:
-        """The teacher answered. tokens: in and out together, None where it did not say."""
+        """The teacher answered. tokens: in and out together; None where it sent no count."""
         self._report_once()
         self._pace._succeeded(self, tokens)
 
     def failed(self, error_class: str, message: str) -> None:
-        """The request failed; the words are those of `TeacherError`."""
+        """The request failed; error_class and message as of `TeacherError`."""
         self._report_once()
         self._pace._failed(self, error_class=error_class, message=message)
 
@@ -62,7 +62,7 @@ class PacedRequest:
 class Pace:
     """The queue that all requests of a run go through.
 
-    clock: seconds, never going back. notice: told in one sentence when the
+    clock: seconds, never going back. notice: called with a sentence when the
     breaker opens and when it closes. Belongs to one event loop.
     """
 
@@ -89,17 +89,17 @@ class Pace:
 
     @property
     def level(self) -> int:
-        """How many requests may be in flight now; while the breaker is open, the one probe."""
+        """How many requests may be in flight now; 1, the probe, while the breaker is open."""
         return 1 if self._breaker.is_open else int(self._level.value)
 
     @property
     def in_flight(self) -> int:
-        """How many places are held. Above `level` for a while after it fell."""
+        """How many places are held; for a while after `level` fell, more than that."""
         return self._in_flight
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """How many requests wait for a place."""
         return len(self._queue)
 
     @property
@@ -109,9 +109,9 @@ class Pace:
 
     @property
     def failing(self) -> bool:
-        """Whether so many requests in a row failed that it is not the requests' fault.
+        """Whether so many requests in a row failed that the teacher is the likely cause.
 
-        True some time before the breaker opens, and until the next success.
+        True from some time before the breaker opens until the next success.
         """
         return self._breaker.failures >= self._limits.break_after_failures
 
@@ -119,10 +119,10 @@ class Pace:
     async def request(self, *, expected_tokens: int | None = None) -> AsyncIterator[PacedRequest]:
         """Wait for a place, and hold it while inside.
 
-        expected_tokens: in and out together; None: as many as lately on average.
-        They stay charged unless a success says how many there were. Leaving
-        without a report, as by cancellation, is neither success nor failure.
-        Raises GaveUp or Stopped, also for those already waiting.
+        expected_tokens: in and out together; None: the running mean. They are
+        charged now, and corrected when a success reports how many there were.
+        Leaving without a report, as by cancellation, is neither success nor failure.
+        Raises GaveUp or Stopped, also for requests that already wait.
         """
         request = await self._place(expected_tokens)
         try:
@@ -131,7 +131,7 @@ class Pace:
             self._leave(request)
 
     def stop(self) -> None:
-        """Give no more places: who waits, and who comes later, gets `Stopped`."""
+        """Give no more places: requests that wait or come later get `Stopped`."""
         self._end(lambda: Stopped("the run is stopping, and sends nothing more"))
 
     async def _place(self, expected_tokens: int | None) -> PacedRequest:
@@ -144,7 +144,7 @@ class Pace:
             request = await waiter.place
         except asyncio.CancelledError:
             if waiter.place.cancelled():
-                # One that `_admit` came across in the meantime is no longer there.
+                # `_admit` may have removed it meanwhile.
                 if waiter in self._queue:
                     self._queue.remove(waiter)
             elif (given := waiter.place.result()) is not None:
@@ -158,7 +158,7 @@ class Pace:
         return request
 
     def _admit(self) -> None:
-        """Give out every place there is, and set the timer for the next."""
+        """Give out every free place, and set the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -191,10 +191,11 @@ class Pace:
         return _TOKENS_AT_FIRST if self._mean_tokens is None else self._mean_tokens
 
     def _seconds_to_place(self, tokens: float, now: float) -> float:
-        """0: there is one. Infinite: not before another request reports or leaves."""
+        """0: there is one now. Infinite: none before another request reports or leaves."""
         wait = 0.0
         if self._breaker.is_open:
-            # Requests that hang since before it opened do not keep the probe from finding out.
+            # Requests may hang since before the breaker opened; the probe need not wait for
+            # them while there is a place under the ceiling.
             if self._probe is not None or self._in_flight >= self._limits.ceiling:
                 return math.inf
             wait = self._breaker.probe_at - now
@@ -218,7 +219,7 @@ class Pace:
         return request
 
     def _refund(self, request: PacedRequest) -> None:
-        """Take back the charges of a request that was never sent."""
+        """Give back the charges of a request that was never sent."""
         for bucket, amount in self._charges(request._tokens):
             bucket.add(amount, self._clock())
 
@@ -226,7 +227,7 @@ class Pace:
         request._reported = True
         self._in_flight -= 1
         if self._probe is request:
-            # It ended without a report and proved nothing: another is due after as long.
+            # A cancelled probe proved nothing, so another is due after the same interval.
             self._probe = None
             self._breaker.probe_again(self._clock())
         self._admit()
@@ -238,7 +239,7 @@ class Pace:
                 self._tokens.add(request._tokens - tokens, now)
             mean = self._mean_tokens
             self._mean_tokens = tokens if mean is None else mean + _NEWEST_SHARE * (tokens - mean)
-        # A level that is not made use of would grow without anything being shown.
+        # With places to spare, a success does not show that the server can take more.
         if self._in_flight >= int(self._level.value):
             self._level.grow()
         was_open, seconds = self._breaker.is_open, now - self._breaker.opened_at
@@ -272,7 +273,7 @@ class Pace:
             self._ended = error
         while self._queue:
             place = self._queue.popleft().place
-            # An error set on a future that nobody awaits any more would be reported as lost.
+            # None and not an error: asyncio warns of an error in a future that nobody awaits.
             if not place.done():
                 place.set_result(None)
         self._admit()
@@ -280,7 +281,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    """One who waits. place: None where there will be none."""
+    """A request that waits for its place."""
 
     place: asyncio.Future[PacedRequest | None]
+    """Resolved with the place; with None where there will be none."""
+
     expected_tokens: int | None
+    """In and out together; None: the running mean."""

@@ -1,9 +1,9 @@
 """Talks to the teacher: one request, one reply or one named failure.
 
-The client's own retries are off, because a retry it makes silently can be paid
-for twice and is nowhere recorded; whether to try again is decided where attempts
-are rows. The client is made, and imported, for the first request: that takes half
-a second, which a run that finds nothing to do need not spend.
+The openai client's own retries are off: a silent retry can be paid for twice and
+is recorded nowhere. The rollout retries instead, and writes a row for each failed
+attempt. The client is imported and made for the first request, because that takes
+half a second, and a run that finds nothing to do should not spend it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     import openai
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to wait for a connection; a server that is there answers at once."""
+"""Seconds to wait for a connection; a running server accepts one at once."""
 
 REFUSALS_BEFORE_GIVING_UP = 3
-"""So many requests refused and none answered: the next ones will be refused as well."""
+"""When this many requests were refused and none answered, the next will be refused as well."""
 
 _MESSAGE_LENGTH = 500
 
@@ -36,10 +36,10 @@ _MESSAGE_LENGTH = 500
 class Teacher:
     """A chat-completions endpoint.
 
-    base_url: up to and including ``/v1``; its name and password, if it has them,
-    are sent and not kept. api_key: sent, and nowhere kept or
-    shown; None for a server that asks for none. request_timeout: seconds from
-    sending to the last byte, whatever the server does in between.
+    base_url: up to and including ``/v1``. A name and password in it are sent, and
+    neither stored nor shown. api_key: sent, and neither stored nor shown; None for
+    a server that asks for none. request_timeout: seconds from sending to the last
+    byte, even where bytes keep coming.
     Use as an async context manager.
     """
 
@@ -72,8 +72,8 @@ class Teacher:
     async def ask(self, body: bytes) -> Reply:
         """Send a serialised chat-completions request and read the reply.
 
-        Raises TeacherError for a failure of this request, TeacherUnusable where
-        no other request can fare better.
+        Raises TeacherError where this request failed, TeacherUnusable where every
+        other request would fail as well.
         """
         import openai
 
@@ -88,8 +88,8 @@ class Teacher:
                     cast_to=httpx2.Response,
                     options={"headers": {"Content-Type": "application/json"}},
                 )
-        # Not chained: the client's errors carry the server's words, and in them perhaps the key,
-        # which a traceback would show.
+        # Not chained: the client's errors quote the server, which may repeat the key, and a
+        # traceback would show it.
         except TimeoutError:
             raise self._timed_out() from None
         except openai.APIError as error:
@@ -127,8 +127,8 @@ class Teacher:
             return self._timed_out()
         if isinstance(error, openai.APIStatusError):
             return self._status_failure(error)
-        # A server that answered before and is away now may be restarting; one that never
-        # answered is more likely not there.
+        # A server that answered before may be restarting; one that never answered is more likely
+        # not there.
         if self._answered == 0 and isinstance(error.__cause__, httpx2.ConnectError):
             return self._unreachable(error)
         cause = error.__cause__ or error
@@ -147,38 +147,40 @@ class Teacher:
 
     def _status_failure(self, error: openai.APIStatusError) -> TeacherError:
         status = error.status_code
-        said = self._shown(_said(error))
+        message = self._shown(_server_message(error))
         retry_after = _retry_after(error.response)
         if status == 429:
-            if "insufficient_quota" in said:
-                return self._unusable(f"the account has no credit left: {said}", status)
+            if "insufficient_quota" in message:
+                return self._unusable(f"the account has no credit left: {message}", status)
             return TeacherError(
-                said, error_class="rate_limit", status=status, retry_after=retry_after
+                message, error_class="rate_limit", status=status, retry_after=retry_after
             )
         if status in (408, 409) or status >= 500:
-            return TeacherError(said, error_class="server", status=status, retry_after=retry_after)
+            return TeacherError(
+                message, error_class="server", status=status, retry_after=retry_after
+            )
         if status == 401:
             return self._unusable(
-                f"the key is missing or wrong (see --api-key-env): {said}", status
+                f"the key is missing or wrong (see --api-key-env): {message}", status
             )
         if status == 403:
-            return self._unusable(f"the key may not use this: {said}", status)
+            return self._unusable(f"the key may not use this: {message}", status)
         if status == 404:
             return self._unusable(
                 f"no such model or path at {self.base_url} "
-                f"(see --model; a base URL mostly ends in /v1): {said}",
+                f"(see --model; a base URL mostly ends in /v1): {message}",
                 status,
             )
         self._refused += 1
         if self._answered == 0 and self._refused >= REFUSALS_BEFORE_GIVING_UP:
-            return self._unusable(f"every request was refused: {said}", status)
-        return TeacherError(said, error_class="refused", status=status)
+            return self._unusable(f"every request was refused: {message}", status)
+        return TeacherError(message, error_class="refused", status=status)
 
     def _unusable(self, message: str, status: int) -> TeacherUnusable:
         return TeacherUnusable(message, error_class="refused", status=status)
 
     def _shown(self, message: str) -> str:
-        """The message on one line, cut, and without the secrets that it may repeat."""
+        """The message on one line, cut, and without the secrets that a server may repeat."""
         for secret in self._secrets:
             message = message.replace(secret, "[key]")
         return " ".join(message.split())[:_MESSAGE_LENGTH]
@@ -192,7 +194,7 @@ def _client(
     limits = httpx2.Limits(
         max_connections=max_connections, max_keepalive_connections=max_connections
     )
-    # The pool's own wait is bounded by the request's deadline.
+    # Waiting for a free connection needs no limit of its own: the request's deadline covers it.
     timeout = httpx2.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
     return openai.AsyncOpenAI(
         base_url=base_url,
@@ -211,22 +213,22 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _said(error: openai.APIStatusError) -> str:
-    """The server's own sentence, whichever way it puts it."""
+def _server_message(error: openai.APIStatusError) -> str:
+    """The server's own sentence, from whichever member of its answer holds it."""
     body = error.body
     if isinstance(body, dict):
         inner = body.get("error", body)
         if isinstance(inner, dict) and isinstance(inner.get("message"), str):
             code = inner.get("code")
-            said = f"{inner['message']} ({code})" if code else str(inner["message"])
-            return f"HTTP {error.status_code}: {said}"
+            message = f"{inner['message']} ({code})" if code else str(inner["message"])
+            return f"HTTP {error.status_code}: {message}"
     if "html" in error.response.headers.get("content-type", ""):
         return f"HTTP {error.status_code}: a web page"
     return f"HTTP {error.status_code}: {error.message}"
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds from a Retry-After header; its date form is rare here and taken as unsaid."""
+    """Seconds from a Retry-After header; None without one, or in its rare form of a date."""
     try:
         seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):

@@ -1,18 +1,18 @@
-"""Keeps an answer from being taken for the answer to another request.
+"""Keeps the answer to one request from being taken for the answer to another.
 
-On a connection that is kept alive, a response belongs to a request only by its
-place in the order. A server or a proxy that sends one response twice shifts all
-that follow by one: each is well formed, and each is about another photo. HTTP
-clients do not notice (RFC 9112, section 6.3, leaves it to them), so two things
-are looked at here:
+On a connection that is kept alive, only the order says which response belongs to
+which request. When a server or a proxy sends one response twice, all that follow
+are shifted by one: each is well formed, and each is about another photo. HTTP
+clients do not notice (RFC 9112, section 6.3, leaves it to them). This module
+checks for two signs:
 
-- a response whose head is there before the event loop has waited for the
-  network lay in the client's buffer when the request was sent;
-- a reply with the id and the very bytes of the one before it on the same
-  connection, although the request was another, came late and again.
+- The head of a response is there before the event loop has waited for the
+  network. Then it lay in the client's buffer when the request was sent.
+- A reply has the same id and the same bytes as the one before it on the same
+  connection, although the request was another. Then it is the repeated response.
 
-Either way the connection is closed and the request has failed as one that was
-cut off; on a new connection it is asked again.
+In both cases the connection is closed and the request counts as cut off, so it is
+sent again on a new connection.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ import httpx2
 from geostore.records import Reply
 
 _SAMPLE_BYTES = 256
-"""Of a request: enough to tell two photos apart, and nothing beside hashing megabytes of them."""
+"""Bytes of a request that are hashed: enough to tell two photos apart, and much faster than
+hashing megabytes."""
 
 SENT_TWICE = "the server sent a response twice, and what it sent next may be another request's"
 
 
 class Arrival:
-    """The ``trace`` extension of one request; it is told each step of the exchange.
+    """The ``trace`` extension of one request: the client calls it at each step of the exchange.
 
     Raises httpx2.RemoteProtocolError where the response was there before the
-    request, at which the client closes the connection.
+    request; the client then closes the connection.
     """
 
     def __init__(self, request: httpx2.Request) -> None:
@@ -43,7 +44,7 @@ class Arrival:
         self._waited = False
 
     async def __call__(self, step: str, info: object) -> None:
-        """Compare two moments; reading from the network always gives the loop a turn."""
+        """Notice a head that came without waiting; a real read always gives the loop a turn."""
         if step == "http11.receive_response_headers.started":
             asyncio.get_running_loop().call_soon(self._wait_over)
         elif step == "http11.receive_response_headers.complete" and not self._waited:
@@ -54,21 +55,21 @@ class Arrival:
 
 
 async def watch_arrival(request: httpx2.Request) -> None:
-    """An event hook for requests: each is given its own `Arrival`."""
+    """An event hook that gives each request its own `Arrival`."""
     request.extensions["trace"] = Arrival(request)
 
 
 class LastReplies:
-    """What was last asked and replied on each connection that is still open."""
+    """The last request and reply of each connection that is still open."""
 
     def __init__(self) -> None:
         self._last: WeakKeyDictionary[object, tuple[bytes, str, bytes]] = WeakKeyDictionary()
 
     async def is_repeated(self, body: bytes, response: httpx2.Response, reply: Reply) -> bool:
-        """Note a reply; whether it is that to another request. If so, the connection is closed.
+        """Note a reply. True where it repeats the one before; then the connection is closed.
 
-        body: of the request. A reply without an id is not looked at: a server that
-        gives none may say the same of two photos.
+        body: of the request. A reply without an id is never taken for a repeated
+        one, because a teacher may well give the same answer to two photos.
         """
         stream = response.extensions.get("network_stream")
         if reply.request_id is None or stream is None:
@@ -83,6 +84,6 @@ class LastReplies:
 
 
 def _sample(body: bytes) -> bytes:
-    """A short text that differs where requests do: bytes from all over it, and its length."""
+    """A hash that differs where requests do: of bytes from all over the body, and its length."""
     step = len(body) // _SAMPLE_BYTES + 1
     return sha256(body[::step] + len(body).to_bytes(8)).digest()

@@ -1,4 +1,4 @@
-"""Reads a chat completion: what the message says, however a server puts it, and what it cost."""
+"""Reads a chat completion in the forms that servers give it: message, calls, token counts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from geostore.records import ReasoningSource, Reply
 def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[str], str]) -> Reply:
     """The reply in a response of status 200.
 
-    shown: makes a message that quotes the server fit to be stored.
-    Raises TeacherError (``bad_response``) where there is none, with the usage that was billed.
+    shown: removes secrets from a message that quotes the server, and cuts it.
+    Raises TeacherError (``bad_response``) where the response holds no usable
+    message, with the usage that was billed.
     """
 
     def bad(message: str, usage: dict[str, Any] | None = None) -> TeacherError:
@@ -43,8 +44,8 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
     choice = choices[0] if _is_list_of_dicts(choices) else {}
     message = choice.get("message")
     if not isinstance(message, dict):
-        said = f": {body['error']}" if body.get("error") else ""
-        raise bad(f"the response holds no message{said}", usage)
+        reason = f": {body['error']}" if body.get("error") else ""
+        raise bad(f"the response holds no message{reason}", usage)
     content, calls = message.get("content"), message.get("tool_calls")
     if not isinstance(content, str | None) or not (not calls or _is_list_of_dicts(calls)):
         raise bad("the message's content or calls have an unknown form", usage)
@@ -72,7 +73,7 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
 def _parted(
     message: dict[str, Any], content: str
 ) -> tuple[str, str | None, ReasoningSource | None]:
-    """Response, reasoning and where it stood: a field by either name, or <think> tags."""
+    """Response, reasoning and where that stood: in a field by either name, or in <think> tags."""
     fields: tuple[ReasoningSource, ...] = ("reasoning", "reasoning_content")
     for name in fields:
         if isinstance(message.get(name), str) and message[name]:
@@ -81,9 +82,9 @@ def _parted(
 
 
 def _native_calls(calls: list[dict[str, Any]]) -> str:
-    """Canonical JSON of the calls; one that a server sent without an id of its own gets one.
+    """Canonical JSON of the calls. A call without an id, or with one that is taken, gets a new id.
 
-    The id ties a result to its call, so without it the call cannot be answered.
+    The id ties a result to its call, so a call without one could not be answered.
     """
     taken: set[str] = set()
     named = []
@@ -96,14 +97,14 @@ def _native_calls(calls: list[dict[str, Any]]) -> str:
 
 
 def _loads(content: bytes) -> Any:
-    """The JSON value; half of a surrogate pair, which some servers send, is replaced.
+    """The JSON value; a lone half of a surrogate pair, which some servers send, is replaced.
 
     Raises ValueError where it is no JSON.
     """
     try:
         return orjson.loads(content)
     except ValueError:
-        # The strict parser refuses lone surrogates, but the response is paid for.
+        # orjson refuses lone surrogates, but the response is paid for and has to be kept.
         return _whole_characters(json.loads(content))
 
 
@@ -118,7 +119,7 @@ def _whole_characters(value: Any) -> Any:
 
 
 def _clean(text: str) -> str:
-    """Without NUL, at which other readers of the file would end the text."""
+    """Without NUL characters: SQLite's tools would show the text only up to the first."""
     return text.replace("\x00", "�")
 
 
