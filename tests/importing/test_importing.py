@@ -40,6 +40,7 @@ from geostore.rewards.numeric import haversine_km
 from geostore.show.trace_text import render_trace
 from geostore.store import Store, open_snapshot
 from geostore.store.prices import spent_tokens
+from geostore.tools.frames import flagged_frames
 from geostore.verify import verify
 from geostore.verify.findings import format_text
 from tests import trace_files
@@ -833,6 +834,7 @@ def test_an_export_that_is_imported_and_exported_again_has_the_same_bytes(
         before = {trace.name: trace for trace in traces_in(store)}
         after = round_trip(store, tmp_path, messages=messages)
     assert len(after) == len(before) == 6 * 2 * 4
+    assert any(flagged_frames(call) for trace in after for call in trace.calls)
     for trace in after:
         known = before[trace.name]
         passing = {"latency_ms": None, "request_id": None}
