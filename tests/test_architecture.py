@@ -54,7 +54,7 @@ ONLY = {
     "httpx2": {"teacher"},
     "duckdb": {"query"},
     "sqlite_utils": {"store"},
-    "sqlite3": {"store", "rewards"},
+    "sqlite3": {"store"},
     "typer": {"cli"},
     "rich": {"text", "generate"},
     "PIL": {"imaging", "tools", "conversation", "show", "store", "demo", "api"},

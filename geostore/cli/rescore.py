@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, pairs, say
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    ModelOption,
+    RecipeOption,
+    SinceOption,
+    StoreOption,
+    WhereOption,
+    pairs,
+    say,
+)
 
 if TYPE_CHECKING:
     from geostore.rewards import RescoreResult, RewardSpec, Selection
     from geostore.rewards.compare import Comparison
-    from geostore.store import Store
+    from geostore.store import Filter, Store
 
 
 def rescore(
@@ -55,14 +65,10 @@ def rescore(
         bool,
         typer.Option("--retry-errors", help="Compute again where the custom function failed."),
     ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option(help="Only traces closed since: 2026-10-01, 2026-10-01T12:00, or 12h (ago)."),
-    ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option(help="Only traces for which this SQL holds, such as \"country = 'japan'\"."),
-    ] = None,
+    recipe: RecipeOption = None,
+    model: ModelOption = None,
+    since: SinceOption = None,
+    where: WhereOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many would be computed; write nothing.")
     ] = False,
@@ -76,8 +82,8 @@ def rescore(
     json: JsonOption = False,
 ) -> None:
     """Compute a reward for every trace that does not have it yet."""
-    from geostore.rewards import Selection, count_missing, moment
-    from geostore.store import Store
+    from geostore.rewards import Selection, count_missing
+    from geostore.store import Filter, Store, moment
 
     given = [o for o, v in (("--reward", reward), ("--spec", spec_file), ("--custom", custom)) if v]
     if len(given) > 1:
@@ -85,16 +91,26 @@ def rescore(
     if param and (spec_file or custom):
         raise typer.BadParameter("a file and a function have no --param", param_hint="--param")
     params = pairs(param or [], "--param")
-    selection = Selection(
-        since=None if since is None else moment(since), where=where, again=all_, retry=retry_errors
+    selection = Selection(again=all_, retry=retry_errors)
+    filters = Filter(
+        recipe=recipe, model=model, since=None if since is None else moment(since), where=where
     )
+    # Without conditions every trace is looked at, which is much faster than choosing them all.
+    chosen = None if filters == Filter() else filters
     with Store.open(store) as opened:
         spec = _spec(opened, reward, params, spec_file=spec_file, custom=custom, name=name)
         if dry_run:
-            result = count_missing(opened.db, spec, selection=selection)
+            result = count_missing(opened.db, spec, filters=chosen, selection=selection)
         else:
             result = _rescore(
-                opened, spec, selection, custom, workers, time_limit, rename=name is not None
+                opened,
+                spec,
+                chosen,
+                selection,
+                custom=custom,
+                workers=workers,
+                time_limit=time_limit,
+                rename=name is not None,
             )
         comparison = None
         if compare is not None:
@@ -138,11 +154,12 @@ def _spec(
 def _rescore(
     store: Store,
     spec: RewardSpec,
+    filters: Filter | None,
     selection: Selection,
+    *,
     custom: str | None,
     workers: int,
     time_limit: float,
-    *,
     rename: bool,
 ) -> RescoreResult:
     import os
@@ -161,6 +178,7 @@ def _rescore(
         return rescore_store(
             store.db,
             spec,
+            filters=filters,
             selection=selection,
             scorer=scorer,
             rename=rename,

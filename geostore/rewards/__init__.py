@@ -8,7 +8,7 @@ from geostore.rewards.rescoring import (
     rescore,
     score_trace,
 )
-from geostore.rewards.selection import Selection, moment
+from geostore.rewards.selection import Selection
 from geostore.rewards.specs import (
     RewardSpec,
     adopt_default_spec,
@@ -35,7 +35,6 @@ __all__ = [
     "ensure_spec",
     "find_default_spec",
     "make_spec",
-    "moment",
     "read_spec",
     "rescore",
     "resolve_spec",

@@ -25,7 +25,7 @@ from geostore.rewards.selection import (
     make_temporary,
 )
 from geostore.rewards.specs import RewardSpec, ensure_spec
-from geostore.store import Db
+from geostore.store import Db, Filter
 from geostore.store.rewards import find_spec
 
 Progress = Callable[[int, int], None]
@@ -62,6 +62,7 @@ def rescore(
     db: Db,
     spec: RewardSpec,
     *,
+    filters: Filter | None = None,
     selection: Selection | None = None,
     scorer: Scorer | None = None,
     parser: Parser | None = None,
@@ -76,24 +77,26 @@ def rescore(
     Responses that a newer parser has not read are read first. Traces that close
     meanwhile are computed too.
 
-    selection: None for all traces.
+    filters: which traces to look at, None for all; the scores that they ask for
+    are those of their own reward and not of this spec.
+    selection: what to compute again, None for nothing.
     scorer: what computes a batch; None: SQLite, by the spec's formula.
     rename: give a spec that is there this one's name.
     batch: traces that are computed in one transaction, at most.
     span: trace ids that are looked over at once for what is missing.
     progress, reading: called with the rewards computed and the responses read,
     of how many.
-    Raises StoreError where the store cannot be written, RewardError for a
-    condition that is no SQL.
+    Raises StoreError where the store cannot be written, FilterError for a
+    condition that is no SQL expression.
     """
     chosen = selection or Selection()
     parser = parser or Parser()
     again = chosen.again or chosen.retry
     found: Counter[str] = Counter()
     make_temporary(db)
-    if chosen.narrows:
-        choose(db, chosen)
-    ranges = _ranges(db, spec, chosen, parser, span)
+    if filters is not None:
+        choose(db, filters)
+    ranges = _ranges(db, spec, filters, parser, span)
     unread = find_unread(db, parser, ranges)
     read_again(db, parser, unread, progress=reading)
     spec_id = ensure_spec(db, spec, rename=rename)
@@ -103,7 +106,7 @@ def rescore(
     # A scorer outside of SQLite is given what it needs of a whole batch at once.
     size = batch or (BATCH if scorer is None else 2_000)
     # A second look finds what closed during the first, which may have taken hours.
-    for is_last in (chosen.narrows or again, True):
+    for is_last in (filters is not None or again, True):
         total = found["computed"] + pending
         for after, last in _batches(db, size):
             found += compute(db, spec_id, after=after, last=last, again=again)
@@ -111,7 +114,7 @@ def rescore(
                 progress(found["computed"], total)
         if is_last or pending == 0:
             break
-        pending = find_pending(db, spec_id, chosen, _ranges(db, spec, chosen, parser, span))
+        pending = find_pending(db, spec_id, chosen, _ranges(db, spec, filters, parser, span))
     computed = found.pop("computed", 0)
     return RescoreResult(computed=computed, found_done=done, read=len(unread), failures=dict(found))
 
@@ -120,6 +123,7 @@ def count_missing(
     db: Db,
     spec: RewardSpec,
     *,
+    filters: Filter | None = None,
     selection: Selection | None = None,
     parser: Parser | None = None,
     span: int = SPAN,
@@ -132,9 +136,9 @@ def count_missing(
     chosen = selection or Selection()
     parser = parser or Parser()
     make_temporary(db)
-    if chosen.narrows:
-        choose(db, chosen)
-    ranges = _ranges(db, spec, chosen, parser, span)
+    if filters is not None:
+        choose(db, filters)
+    ranges = _ranges(db, spec, filters, parser, span)
     unread = find_unread(db, parser, ranges)
     spec_id = _spec_id(db, spec)
     pending = find_pending(db, spec_id, chosen, ranges)
@@ -164,10 +168,10 @@ def score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool)
 
 
 def _ranges(
-    db: Db, spec: RewardSpec, selection: Selection, parser: Parser, span: int
+    db: Db, spec: RewardSpec, filters: Filter | None, parser: Parser, span: int
 ) -> list[Range] | None:
-    """The ranges of all traces; None where the selection leaves some out on purpose."""
-    if selection.narrows:
+    """The ranges of all traces; None where a filter leaves some out on purpose."""
+    if filters is not None:
         return None
     return count_ranges(db, spec_id=_spec_id(db, spec), version=parser.version, span=span)
 

@@ -7,67 +7,21 @@ rescore waits for nothing but the batches themselves.
 
 from __future__ import annotations
 
-import re
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from geostore.errors import RewardError, StoreError
 from geostore.rewards.ranges import Range
-from geostore.sqlfiles import store_statements
-from geostore.store import Db
-from geostore.store.opening import open_to_read
-
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_MARK = "/*condition*/"
-_MAY = frozenset(
-    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-)
-_REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
+from geostore.store import Db, Filter, open_snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which traces; with nothing set, every one whose reward is missing or stale."""
+    """Which of the traces that have their reward are computed again; none, with nothing set."""
 
-    trace_id: int | None = None
-    """Only this one; None: any."""
-    since: str | None = None
-    """Only those closed at or after this ISO-8601 UTC time; None: whenever."""
-    where: str | None = None
-    """Only those for which this SQL condition holds, over the columns of the view
-    temp_trace_facts in ``sql/store/rescore.sql``; None: all."""
     again: bool = False
-    """Also those whose reward is there."""
+    """All of them."""
     retry: bool = False
-    """Also those whose custom function failed."""
-
-    @property
-    def narrows(self) -> bool:
-        """Whether some traces are left out on purpose."""
-        return self.trace_id is not None or self.since is not None or self.where is not None
-
-
-def moment(text: str, *, now: datetime | None = None) -> str:
-    """A time as ISO-8601 UTC text, which sorts: ``2026-10-01``, with a time, or ``90m`` ago.
-
-    Units of a time ago: s, m, h, d, w. A time without an offset is UTC. Raises RewardError.
-    """
-    if ago := _AGO.fullmatch(text.strip()):
-        seconds = float(ago[1]) * _SECONDS[ago[2]]
-        found = (now or datetime.now(UTC)) - timedelta(seconds=seconds)
-    else:
-        try:
-            found = datetime.fromisoformat(text.strip())
-        except ValueError as error:
-            raise RewardError(
-                f"{text!r} is no time; write 2026-10-01, 2026-10-01T12:00, or 90m, 12h, 3d ago"
-            ) from error
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    return found.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Those whose custom function failed."""
 
 
 def make_temporary(db: Db) -> None:
@@ -76,27 +30,23 @@ def make_temporary(db: Db) -> None:
         db.run(name)
 
 
-def choose(db: Db, selection: Selection) -> None:
-    """Fill temp.candidates with what a selection narrows the traces to.
+def choose(db: Db, filters: Filter) -> None:
+    """Fill temp.candidates with the traces that a filter keeps.
 
-    Raises RewardError where the condition is no SQL expression or would do more
-    than read.
+    They are read on a connection that cannot write, so that a condition of the
+    user's cannot either. Raises FilterError, RewardError, StoreError.
     """
     db.run("clear_candidates")
-    if selection.since is None and selection.where is None:
-        db.run("put_candidate", trace_id=selection.trace_id)
-        return
-    with _reader(db) as reader:
-        ids = _chosen_ids(reader, selection)
-    kept = ({"trace_id": i} for i in ids if selection.trace_id in (None, i))
-    db.run_many("put_candidate", kept)
+    with open_snapshot(db.path) as snapshot:
+        chosen = ({"trace_id": trace_id} for trace_id in snapshot.trace_ids(filters))
+        db.run_many("put_candidate", chosen)
 
 
 def find_pending(db: Db, spec_id: int, selection: Selection, ranges: Iterable[Range] | None) -> int:
     """Fill temp.pending with the traces whose reward is to be computed; how many.
 
     spec_id: 0 for a spec that the store does not have. ranges: of all traces;
-    None where the selection narrows, and temp.candidates holds what `choose` chose.
+    None where there is a filter, and temp.candidates holds what `choose` chose.
     """
     db.run("clear_pending")
     again, retry = selection.again, selection.retry
@@ -120,53 +70,3 @@ def count_done(db: Db, spec_id: int, ranges: Iterable[Range] | None, *, pending:
     # A new spec has none, and need not be asked for a million traces.
     replaced = db.number("count_replaced", spec_id=spec_id) if rewards else 0
     return rewards - replaced
-
-
-# --- conditions ------------------------------------------------------------------------------
-
-
-@contextmanager
-def _reader(db: Db) -> Iterator[Db]:
-    """A connection of its own to the same file, which can only read it and open no other."""
-    reader = open_to_read(db.path)
-    try:
-        make_temporary(reader)
-        reader.run("temp_trace_facts")
-        yield reader
-    finally:
-        reader.close()
-
-
-def _chosen_ids(reader: Db, selection: Selection) -> list[int]:
-    condition = "true" if selection.where is None else selection.where
-    statements = store_statements()
-    reader.connection.set_authorizer(_allow_reading)
-    try:
-        # As a value and as a condition: what fits both places is one expression.
-        reader.execute(statements["check_condition"].replace(_MARK, condition))
-        chosen = reader.execute(
-            statements["choose_traces"].replace(_MARK, condition), {"since": selection.since}
-        )
-        # A condition can also fail on a row, as json_extract does on what is no JSON.
-        return [row[0] for row in chosen]
-    except (StoreError, ValueError) as error:
-        raise _condition_error(selection, reader, error) from error
-
-
-def _allow_reading(
-    action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
-) -> int:
-    if action not in _MAY:
-        return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _REFUSED_FUNCTIONS:
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK
-
-
-def _condition_error(selection: Selection, reader: Db, error: Exception) -> RewardError:
-    reader.connection.set_authorizer(None)
-    columns = [row[0] for row in reader.run("facts_columns")]
-    return RewardError(
-        f"the condition {selection.where!r} cannot be used: {error.__cause__ or error}; "
-        f"the columns are: {', '.join(columns)}"
-    )

@@ -160,7 +160,7 @@ class Snapshot:
         return self._conditions[key]
 
     def _choose(self, number: int, condition: str, spec_id: int | None) -> None:
-        for statement in ("temp_trace_extras", "temp_condition_reward", "temp_condition_facts"):
+        for statement in ("temp_trace_extras", "temp_condition_reward", "temp_trace_facts"):
             self._db.run(statement)
         columns = [row["name"] for row in self._db.run("facts_columns")]
         check_condition(self._db, condition, columns)

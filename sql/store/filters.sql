@@ -40,9 +40,42 @@ where s.dataset_id = :dataset_id
     where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
   ))
 
--- part: trace_facts
--- The columns of the view trace_facts, and the tables that they come from, but for the reward, w.
-t.id as trace_id,
+-- name: temp_chosen
+-- The traces that fulfil the conditions of a snapshot's filters, in a table of this connection's own.
+-- Grain: one row per condition, by its number, and trace.
+create temp table if not exists chosen (
+  condition integer not null,
+  trace_id integer not null,
+  primary key (condition, trace_id)
+) strict, without rowid;
+
+-- name: temp_condition_reward
+-- The reward that gives the scores in a condition, in a table of this connection's own.
+-- Grain: at most one row; null: the store's default.
+create temp table if not exists condition_reward (spec_id integer) strict;
+
+-- name: clear_condition_reward
+-- Empties the table of the reward of conditions.
+-- Grain: the table.
+delete from temp.condition_reward;
+
+-- name: put_condition_reward
+-- Sets the reward that gives the scores in a condition.
+-- Grain: one row.
+insert into temp.condition_reward (spec_id) values (:spec_id);
+
+-- name: temp_trace_facts
+-- What a condition of the user's may ask of a trace: a view of this connection's own.
+-- Grain: one row per trace. Columns are named and meant as in the DuckDB view trace_results:
+--   trace, dataset, sample_index, lat, lon (degrees), locatability_score, country, recipe (8 hex),
+--   model, with_tools, rollout, status, stop_reason, closed_at (ISO-8601 UTC), turns, tool_calls,
+--   failed_tool_calls, tool_validity, *_tokens, answer_lat, answer_lon, answer_form,
+--   answer_failure, flags (JSON array), parse_success, format_valid (read from a box or an answer
+--   tag), and distance_km, score, geoguessr_points of the reward in temp.condition_reward, or of the
+--   store's default one where that is empty or null.
+create temp view if not exists trace_facts as
+select
+  t.id as trace_id,
   {{trace_name}} as trace,
   n.name as dataset,
   s.sample_index,
@@ -81,38 +114,6 @@ join datasets as n on n.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id
 join trace_extras as x on x.trace_id = t.id
 {{newest_answer}}
-
--- name: temp_chosen
--- The traces that fulfil the conditions of a snapshot's filters, in a table of this connection's own.
--- Grain: one row per condition, by its number, and trace.
-create temp table if not exists chosen (
-  condition integer not null,
-  trace_id integer not null,
-  primary key (condition, trace_id)
-) strict, without rowid;
-
--- name: temp_condition_reward
--- The reward that gives the scores in a condition, in a table of this connection's own.
--- Grain: at most one row; null: the store's default.
-create temp table if not exists condition_reward (spec_id integer) strict;
-
--- name: clear_condition_reward
--- Empties the table of the reward of conditions.
--- Grain: the table.
-delete from temp.condition_reward;
-
--- name: put_condition_reward
--- Sets the reward that gives the scores in a condition.
--- Grain: one row.
-insert into temp.condition_reward (spec_id) values (:spec_id);
-
--- name: temp_condition_facts
--- What a condition of the user's may ask of a trace: a view of this connection's own.
--- Grain: one row per trace. Columns as in temp_trace_facts, but distance_km, score and
--- geoguessr_points are those of the reward in temp.condition_reward, if there is one.
-create temp view if not exists trace_facts as
-select
-  {{trace_facts}}
 left join reward_specs as p
   on p.id = coalesce(
     (select spec_id from temp.condition_reward), (select id from reward_specs where is_default = 1)

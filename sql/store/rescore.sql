@@ -57,35 +57,6 @@ select
   (select avg(success) from tool_calls where trace_id = t.id) as tool_validity
 from traces as t;
 
--- name: temp_trace_facts
--- What may be asked of a trace to choose it for a rescore: a view of this connection's own.
--- Grain: one row per trace. Columns are named and meant as in the DuckDB view trace_results:
---   trace, dataset, sample_index, lat, lon (degrees), locatability_score, country, recipe (8 hex),
---   model, with_tools, rollout, status, stop_reason, closed_at (ISO-8601 UTC), turns, tool_calls,
---   failed_tool_calls, tool_validity, *_tokens, answer_lat, answer_lon, answer_form,
---   answer_failure, flags (JSON array), parse_success, format_valid (read from a box or an answer
---   tag), and of the store's default reward distance_km, score, geoguessr_points.
-create temp view if not exists trace_facts as
-select
-  {{trace_facts}}
-left join reward_specs as p on p.is_default = 1
-left join rewards as w
-  on w.spec_id = p.id and w.trace_id = t.id and w.parser_version = a.parser_version;
-
--- name: choose_traces
--- The ended traces that a condition of the user's keeps.
--- Grain: one row per trace, by id. :since is null or an ISO-8601 UTC time. The condition stands in
--- place of the comment below; it is run where nothing can be written and no file can be opened.
--- Over the view trace_facts.
-select trace_id
-from temp.trace_facts
-where status in ('answered', 'exhausted')
-  and (:since is null or closed_at >= :since)
-  and (
-/*condition*/
-)
-order by trace_id;
-
 -- name: put_candidate
 -- Adds a trace to those among which a rescore looks.
 -- Grain: one row.

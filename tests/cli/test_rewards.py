@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from geostore.cli import app
 from geostore.errors import RewardError
 from geostore.export import Filter, export
-from geostore.rewards import Selection, ensure_spec, make_spec, read_spec, rescore, resolve_spec
+from geostore.rewards import ensure_spec, make_spec, read_spec, rescore, resolve_spec
 from geostore.rewards.compare import compare, mean_ranks
 from geostore.rewards.formulas import KINDS
 from geostore.rewards.listing import list_rewards
@@ -181,6 +181,16 @@ def test_a_reward_is_found_by_name_or_by_its_hash(traces: Traces) -> None:
     ensure_spec(db, make_spec("linear", {"max": "6000"}, name="mine"))
     with pytest.raises(RewardError, match=r"may be mine .* or mine .*; give the hash"):
         get_spec(db, "mine")
+
+
+def test_a_rescore_takes_the_conditions_that_an_export_takes(store_of_six: Path) -> None:
+    store = ("--store", store_of_six, "--dry-run", "--reward", "steps")
+    assert "would compute 5," in said("rescore", *store)
+    assert "would compute 1," in said("rescore", *store, "--model", "*native")
+    assert "would compute 3," in said("rescore", *store, "--where", "turns > 1 and tool_calls > 1")
+    assert "would compute 0," in said("rescore", *store, "--recipe", "00000000")
+    assert "would compute 0," in said("rescore", *store, "--since", "2999-01-01")
+    assert "did you mean turns?" in refused("rescore", *store, "--where", "turn > 1")
 
 
 def test_the_commands_list_show_and_choose(played: Traces) -> None:
@@ -382,5 +392,5 @@ def test_the_command_compares_and_computes_what_it_needs(played: Traces) -> None
 def test_one_trace_is_enough_for_a_selection_of_one(played: Traces) -> None:
     """A selection narrows what is looked at, so that nothing else counts as done."""
     rescore(played.db, make_spec())
-    found = rescore(played.db, make_spec(), selection=Selection(trace_id=2))
+    found = rescore(played.db, make_spec(), filters=Filter(where="trace_id = 2"))
     assert (found.computed, found.found_done) == (0, 1)

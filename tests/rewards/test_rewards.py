@@ -19,7 +19,6 @@ from geostore.records import Reward
 from geostore.rewards import (
     RescoreResult,
     RewardSpec,
-    Selection,
     ensure_default_spec,
     ensure_spec,
     make_spec,
@@ -28,7 +27,7 @@ from geostore.rewards import (
 )
 from geostore.rewards.formulas import DISTANCE_KINDS
 from geostore.rewards.numeric import haversine_km
-from geostore.store import Store
+from geostore.store import Filter, Store
 from geostore.store.math_functions import add_missing_math
 from geostore.store.opening import open_to_read
 from geostore.store.requirements import native_functions
@@ -260,14 +259,11 @@ def test_a_trace_without_a_final_response_has_no_reward(traces: Traces, status: 
 
 def test_one_trace_can_be_rescored_alone(traces: Traces) -> None:
     ids = [traces.answered((0.0, float(degrees))) for degrees in range(3)]
-    assert rescore(traces.db, make_spec(), selection=Selection(trace_id=ids[1])) == RescoreResult(
-        1, 0
-    )
+    one, none = Filter(where=f"trace_id = {ids[1]}"), Filter(where="trace_id = 999")
+    assert rescore(traces.db, make_spec(), filters=one) == RescoreResult(1, 0)
     assert traces.rows("trace_id") == [(ids[1],)]
-    assert rescore(traces.db, make_spec(), selection=Selection(trace_id=ids[1])) == RescoreResult(
-        0, 1
-    )
-    assert rescore(traces.db, make_spec(), selection=Selection(trace_id=999)) == RescoreResult(0, 0)
+    assert rescore(traces.db, make_spec(), filters=one) == RescoreResult(0, 1)
+    assert rescore(traces.db, make_spec(), filters=none) == RescoreResult(0, 0)
 
 
 def test_between_batches_another_process_can_write(traces: Traces) -> None:
