@@ -121,6 +121,7 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
         r"(^|[/:.@])(chatgpt|gpt|o[1-9](?![0-9a-z]))",
         Family("pixel", 1, "native", 768 * 768, max_side=2048),
     ),
+    (r"^offline-teacher$", Family("norm1000", 1, "text")),  # the demo's
 )
 _UNKNOWN_FAMILY = Family("norm1000", 1, "text")
 
