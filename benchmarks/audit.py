@@ -16,7 +16,7 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from figures import HEADER, Figure
@@ -139,7 +139,7 @@ def _zoom(rng: random.Random, image: int) -> tuple[object, ...]:
     return (arguments, arguments, *box, told, image)
 
 
-def _many(store: Store, statement: str, rows: list[tuple[object, ...]]) -> None:
+def _many(store: Store, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
     store.db.connection.executemany(statement, rows)
 
 

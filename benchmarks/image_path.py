@@ -18,8 +18,10 @@ import argparse
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
+from typing import Any
 
 from figures import HEADER, Figure, median_ratio, spread, turn_about
 from photos import photo
@@ -41,7 +43,7 @@ SIZES = {
 }
 ZOOM, ROTATE = "image_zoom_in_tool", "image_rotate_tool"
 # A distant sign, a quarter of the photo, a strip of road; then the photo turned, and a zoom of it.
-CALLS = (
+CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     (ZOOM, {"bbox_2d": [410, 420, 470, 500]}),
     (ZOOM, {"bbox_2d": [500, 0, 1000, 500]}),
     (ZOOM, {"bbox_2d": [0, 700, 1000, 900]}),
@@ -97,14 +99,17 @@ class Floor:
         return made
 
     def _box(self, box: list[int]) -> tuple[int, int, int, int]:
-        (width, height), (x1, y1, x2, y2) = self._full, box
-        scaled = (x1 * width, y1 * height, x2 * width, y2 * height)
-        return tuple(int(side / 1000 + 0.5) for side in scaled)  # type: ignore[return-value]
+        width, height = self._full
+        scaled = (side * (height if i % 2 else width) for i, side in enumerate(box))
+        left, top, right, bottom = (int(side / 1000 + 0.5) for side in scaled)
+        return left, top, right, bottom
 
 
-def _saved(image: Image.Image, size: tuple[int, int], box: object = None) -> bytes:
+def _saved(
+    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> bytes:
     if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS, box=box)  # type: ignore[arg-type]
+        image = image.resize(size, Image.Resampling.LANCZOS, box=box)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=LIMITS.quality, subsampling="4:2:0")
     return out.getvalue()
@@ -125,6 +130,11 @@ def cpu_of(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
+def _all(sides: Sequence[Callable[[bytes], object]], data: list[bytes]) -> None:
+    for side, photo_data in zip(sides, data, strict=True):
+        side(photo_data)
+
+
 def figures(*, rounds: int = 5, photos: int = 3) -> list[Figure]:
     """One ratio per size of photo, and what geostore needs for a turn."""
     found = []
@@ -135,10 +145,8 @@ def figures(*, rounds: int = 5, photos: int = 3) -> list[Figure]:
             check_same(geostore_side(each), floor(each))
         mine, floor_times = turn_about(
             [
-                lambda data=data: cpu_of(lambda: [geostore_side(each) for each in data]),
-                lambda data=data, floors=floors: cpu_of(
-                    lambda: [floor(each) for each, floor in zip(data, floors, strict=True)]
-                ),
+                partial(cpu_of, partial(_all, [geostore_side] * photos, data)),
+                partial(cpu_of, partial(_all, floors, data)),
             ],
             rounds=rounds,
         )

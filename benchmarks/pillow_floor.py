@@ -9,6 +9,8 @@ import hashlib
 import io
 import time
 from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event, Semaphore
 
 from PIL import Image
 
@@ -34,7 +36,13 @@ class Job:
     steps: tuple[Step, ...]
 
 
-def floor_worker(jobs, ready, go, results) -> None:  # type: ignore[no-untyped-def]
+Result = tuple[float, int] | RuntimeError
+"""CPU seconds of a worker and its number of images, or what went wrong."""
+
+
+def floor_worker(
+    jobs: list[Job], ready: Semaphore, go: Event, results: SimpleQueue[Result]
+) -> None:
     """Derive the images of some photos; CPU seconds and how many, or what went wrong."""
     try:
         derive(jobs[0])

@@ -28,6 +28,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from statistics import median
 
@@ -35,7 +36,7 @@ from figures import HEADER, Figure, median_ratio, spread, turn_about
 from generate_cpu import Work, generate_into
 from loopback import loopback_server
 from photos import photo, save_photos
-from pillow_floor import Job, Step, floor_worker
+from pillow_floor import Job, Result, Step, floor_worker
 
 from geostore.dataset import PhotoDataset
 from geostore.store import Filter, open_snapshot
@@ -82,7 +83,7 @@ def run_floor(path: Path) -> Run:
     count = cores()
     context = multiprocessing.get_context("spawn")
     go, ready = context.Event(), context.Semaphore(0)
-    results = context.SimpleQueue()
+    results: SimpleQueue[Result] = context.SimpleQueue()
     workers = [
         context.Process(target=floor_worker, args=(jobs[n::count], ready, go, results))
         for n in range(count)
@@ -93,14 +94,16 @@ def run_floor(path: Path) -> Run:
         ready.acquire()
     began = time.perf_counter()
     go.set()
-    found = [results.get() for _ in workers]
-    for error in found:
-        if isinstance(error, Exception):
-            raise error
+    done: list[tuple[float, int]] = []
+    for _ in workers:
+        result = results.get()
+        if isinstance(result, RuntimeError):
+            raise result
+        done.append(result)
     wall = time.perf_counter() - began
     for worker in workers:
         worker.join()
-    return Run(wall, sum(cpu for cpu, _ in found), sum(images for _, images in found))
+    return Run(wall, sum(cpu for cpu, _ in done), sum(images for _, images in done))
 
 
 RUNS = {"verify": run_verify, "floor": run_floor}

@@ -14,7 +14,7 @@ import lzma
 from collections import defaultdict
 from pathlib import Path
 
-from geostore.rewards import haversine_km
+from geostore.rewards.numeric import haversine_km
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "geostore" / "demo" / "data"
@@ -66,19 +66,19 @@ TERRITORIES = {
 
 def towns() -> dict[str, list[tuple[float, float]]]:
     """Positions by country, largest towns first, none within 250 km of an earlier one."""
-    found = defaultdict(list)
+    cities: defaultdict[str, list[tuple[int, str, float, float]]] = defaultdict(list)
     text = lzma.decompress((SOURCE / "gazetteer.tsv.xz").read_bytes()).decode()
     for line in text.splitlines():
         if not line.startswith("#"):
-            country, name, lat, lon, population = line.split("\t")
-            found[country].append((-int(population), name, float(lat), float(lon)))
-    kept: dict[str, list[tuple[float, float]]] = {}
-    for country, cities in found.items():
-        kept[country] = []
-        for _, _, lat, lon in sorted(cities):
-            if all(haversine_km(lat, lon, *other) > SPACING_KM for other in kept[country]):
-                kept[country].append((lat, lon))
-    return kept
+            country, name, *place, population = line.split("\t")
+            cities[country].append((-int(population), name, float(place[0]), float(place[1])))
+    places: dict[str, list[tuple[float, float]]] = {}
+    for country, in_country in cities.items():
+        places[country] = []
+        for _, _, lat, lon in sorted(in_country):
+            if all(haversine_km(lat, lon, *other) > SPACING_KM for other in places[country]):
+                places[country].append((lat, lon))
+    return places
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
@@ -21,6 +21,7 @@ from geostore.store import Store
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made by `make docs`; changes here are overwritten. -->\n"
 HELP_WIDTH = 96
+Command = typer.core.TyperGroup | typer.core.TyperCommand
 
 
 def schema_page() -> str:
@@ -70,13 +71,8 @@ def _comment_before(table: str) -> str:
 
 def commands_page() -> str:
     """docs/commands.md: the help of every command, as it is printed."""
-    command = typer.main.get_command(app)
-    assert isinstance(command, typer.core.TyperGroup)
-    pages = [_help(command, "geostore")]
-    for name, sub in sorted(command.commands.items()):
-        pages.append(_help(sub, f"geostore {name}"))
-        if isinstance(sub, typer.core.TyperGroup):
-            pages += [_help(s, f"geostore {name} {n}") for n, s in sorted(sub.commands.items())]
+    commands = _with_subcommands(typer.main.get_command(app), "geostore")
+    pages = [_help(command, name) for command, name in commands]
     intro = (
         "# The commands\n\n"
         "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped by a "
@@ -85,7 +81,16 @@ def commands_page() -> str:
     return "\n".join([MADE + intro, *pages])
 
 
-def _help(command: typer.core.TyperGroup | typer.core.TyperCommand, name: str) -> str:
+def _with_subcommands(command: object, name: str) -> Iterator[tuple[Command, str]]:
+    """A command and all below it with their full names, each before its own subcommands."""
+    assert isinstance(command, Command)
+    yield command, name
+    if isinstance(command, typer.core.TyperGroup):
+        for own_name, below in sorted(command.commands.items()):
+            yield from _with_subcommands(below, f"{name} {own_name}")
+
+
+def _help(command: Command, name: str) -> str:
     context = command.make_context(
         name,
         [],

@@ -20,7 +20,7 @@ from geostore.conversation.recipe import RecipeChoices, make_recipe, recipe_hash
 from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
 from geostore.imaging import prepare_photo
-from geostore.records import Closing, FailedAttempt, Recipe, TraceKey, Turn
+from geostore.records import Closing, FailedAttempt, Recipe, StoredTrace, TraceKey, Turn
 from geostore.rewards import ensure_default_spec, score_trace
 from geostore.store import ClaimedTrace, Store
 from tests.conftest import photo_bytes, save_dataset
@@ -46,6 +46,12 @@ RATE_LIMIT = FailedAttempt(
 
 Line = str | FailedAttempt | dict[str, Any]
 """What the teacher does next: says a text, fails, or says a turn with these fields."""
+
+
+def played_recipe(trace: StoredTrace) -> Recipe:
+    """The recipe of a trace that geostore itself played, whole."""
+    assert isinstance(trace.recipe, Recipe)
+    return trace.recipe
 
 
 def native(text: str, *calls: tuple[str, dict[str, Any]]) -> dict[str, Any]:

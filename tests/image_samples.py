@@ -33,6 +33,13 @@ def quarters(size: tuple[int, int] = (64, 32)) -> Image.Image:
     return image
 
 
+def rgb_at(image: Image.Image, place: tuple[int, int]) -> tuple[int, ...]:
+    """The value of a pixel in each band; a grey image has one band and gives no tuple."""
+    pixel = image.getpixel(place)
+    assert isinstance(pixel, tuple)
+    return pixel
+
+
 def corners(image: Image.Image) -> list[str]:
     """The names of the colours near the four corners, row by row."""
     named = {"red": RED, "green": GREEN, "blue": BLUE, "white": WHITE, "black": (0, 0, 0)}
@@ -40,7 +47,7 @@ def corners(image: Image.Image) -> list[str]:
     places = [(x, y), (-x - 1, y), (x, -y - 1), (-x - 1, -y - 1)]
     found = []
     for across, down in places:
-        pixel = image.getpixel((across % image.width, down % image.height))
+        pixel = rgb_at(image, (across % image.width, down % image.height))
         found.append(min(named, key=lambda name: math.dist(named[name], pixel)))
     return found
 

@@ -315,9 +315,9 @@ def _watch(reach: Reach, *, statements: bool) -> None:
         reach(RESPONSE)
         return reply
 
-    def watched_tool(self: ToolBench, *arguments: Any) -> Any:
+    def watched_tool(self: ToolBench, step: Any, recipe: Any, photo: bytes) -> Any:
         reach(TOOL)
-        result = run_tool(self, *arguments)
+        result = run_tool(self, step, recipe, photo)
         reach(TOOL_DONE)
         return result
 
@@ -325,21 +325,24 @@ def _watch(reach: Reach, *, statements: bool) -> None:
         reach(CLOSE)
         return await close(self, *arguments, **more)
 
-    Claims.claim = watched_claim  # type: ignore[method-assign]
-    Db.transaction = watched_transaction  # type: ignore[method-assign]
-    journal._tell = watched_tell
-    Teacher.ask = watched_ask  # type: ignore[method-assign]
-    ToolBench.run = watched_tool  # type: ignore[method-assign]
-    journal.TraceJournal.close = watched_close  # type: ignore[method-assign]
+    for owner, name, watched in (
+        (Claims, "claim", watched_claim),
+        (Db, "transaction", watched_transaction),
+        (journal, "_tell", watched_tell),
+        (Teacher, "ask", watched_ask),
+        (ToolBench, "run", watched_tool),
+        (journal.TraceJournal, "close", watched_close),
+    ):
+        setattr(owner, name, watched)
     if statements:
         connect = sqlite3.connect
 
         def watched_connect(*arguments: Any, **more: Any) -> sqlite3.Connection:
-            connection = connect(*arguments, **more)
+            connection: sqlite3.Connection = connect(*arguments, **more)
             connection.set_trace_callback(lambda statement: reach(SQL))
             return connection
 
-        sqlite3.connect = watched_connect  # type: ignore[assignment]
+        sqlite3.connect = watched_connect  # type: ignore[assignment]  # its overloads are not kept
 
 
 def _warm_up() -> None:
@@ -357,7 +360,7 @@ def _warm_up() -> None:
     gc.freeze()
     # Nor need each read the certificates anew, which no server on loopback is asked for.
     context = ssl.create_default_context()
-    ssl.create_default_context = lambda *_, **__: context  # type: ignore[assignment]
+    ssl.create_default_context = lambda *_, **__: context
 
 
 if __name__ == "__main__":

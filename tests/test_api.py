@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
@@ -22,7 +23,7 @@ from geostore.errors import (
     StoreError,
 )
 from geostore.store import Store
-from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
+from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset, played_recipe
 from tests.conftest import photo_bytes
 from tests.trace_files import history, write
 
@@ -49,8 +50,8 @@ def store(path: Path) -> Iterator[geostore.GeoStore]:
         yield opened
 
 
-def rows_of(store: geostore.GeoStore, **filters: object) -> list[int]:
-    return [trace.key.sample_index for trace in store.traces(**filters)]  # type: ignore[arg-type]
+def rows_of(store: geostore.GeoStore, **filters: Any) -> list[int]:
+    return [trace.key.sample_index for trace in store.traces(**filters)]
 
 
 def test_opening_never_makes_a_store(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_traces_are_filtered(store: geostore.GeoStore) -> None:
     assert rows_of(store, status="open") == [1]
     assert rows_of(store, min_score=0.95) == [0, 3]
     assert rows_of(store, max_distance_km=1.0) == [0]
-    native = next(t for t in store.traces() if t.recipe.protocol == "native")
+    native = next(t for t in store.traces() if played_recipe(t).protocol == "native")
     assert rows_of(store, recipe=native.key.recipe_sha256[:8]) == [3]
 
 

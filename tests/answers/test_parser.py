@@ -2,13 +2,21 @@
 
 import random
 import string
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.answers import FAILURES, FORMS, has_answer, parse_answer, parser, slots
-from geostore.answers.text import WINDOW, says_placeholder, tail, visible_text
+from geostore.answers.text import (
+    WINDOW,
+    normalise,
+    normalise_slot,
+    says_placeholder,
+    tail,
+    visible_text,
+)
 from geostore.records import Answer
 
 DMS_LAT = 48 + 51 / 60 + 24 / 3600
@@ -26,10 +34,8 @@ def fails(response: str, failure: str, form: str | None, *flags: str) -> object:
 def assert_reads(response: str, form: str, lat: float, lon: float, flags: tuple[str, ...]) -> None:
     answer = parse_answer(response)
     assert (answer.form, answer.failure, answer.flags) == (form, None, flags)
-    assert (answer.lat, answer.lon) == (
-        pytest.approx(lat, abs=1e-12),
-        pytest.approx(lon, abs=1e-12),
-    )
+    assert answer.lat == pytest.approx(lat, abs=1e-12)
+    assert answer.lon == pytest.approx(lon, abs=1e-12)
 
 
 def assert_fails(response: str, form: str | None, failure: str, flags: tuple[str, ...]) -> None:
@@ -503,16 +509,16 @@ def test_the_text_that_is_rewritten_does_not_grow_with_the_response(
     """Only pieces of bounded size reach the patterns, however often a hostile unit repeats."""
     rewritten: list[int] = []
 
-    def counting(rewrite):  # type: ignore[no-untyped-def]
+    def counting(rewrite: Callable[[str], str]) -> Callable[[str], str]:
         def counted(text: str) -> str:
             rewritten.append(len(text))
-            return str(rewrite(text))
+            return rewrite(text)
 
         return counted
 
     for module in (parser, slots):
-        monkeypatch.setattr(module, "normalise", counting(module.normalise))
-    monkeypatch.setattr(slots, "normalise_slot", counting(slots.normalise_slot))
+        monkeypatch.setattr(module, "normalise", counting(normalise))
+    monkeypatch.setattr(slots, "normalise_slot", counting(normalise_slot))
     for head in ("", "<answer>", "\\boxed{95, 20}"):
         rewritten.clear()
         parse_answer(head + unit * (400_000 // len(unit)))

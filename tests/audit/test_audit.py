@@ -36,6 +36,7 @@ from tests.builders import (
     TOOLLESS_RECIPE,
     TURN_LEFT,
     ZOOM_IN,
+    Line,
     StoreBuilder,
     make_dataset,
     native,
@@ -235,7 +236,7 @@ def test_a_trace_that_has_it_is_flagged_and_a_near_miss_is_not(
 
 def test_an_ordinary_trace_has_no_flag(builder: StoreBuilder) -> None:
     text = builder.play(0, [f"<think>{PROSE}</think>{ZOOM_IN}", TURN_LEFT, PROSE + NEAR])
-    calls = [native("Look.", (ZOOM, {"bbox_2d": [10, 10, 500, 500]})), PROSE * 2 + NEAR]
+    calls: list[Line] = [native("Look.", (ZOOM, {"bbox_2d": [10, 10, 500, 500]})), PROSE * 2 + NEAR]
     other = builder.play(1, calls, recipe=NATIVE_RECIPE)
     audit(builder.store)
     assert flags(builder.store) == {text: {}, other: {}}
@@ -613,7 +614,7 @@ def _can_go_on(store: Store, row: int, recipe: int) -> bool:
         " join recipes r on r.id = t.recipe_id where s.sample_index = ? and (r.tools = '[]') = ?",
         (row, recipe),
     ).fetchone()
-    return found["status"] == "open" or found["stop_reason"] == "turn_limit"
+    return bool(found["status"] == "open" or found["stop_reason"] == "turn_limit")
 
 
 def test_an_open_trace_is_audited_once_it_is_closed(builder: StoreBuilder) -> None:

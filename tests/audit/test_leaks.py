@@ -13,6 +13,7 @@ import struct
 import zlib
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
@@ -252,12 +253,11 @@ def received(tmp_path_factory: pytest.TempPathFactory) -> list[TeacherServer]:
     folder = tmp_path_factory.mktemp("leaks")
     path = save(folder)
     servers = []
-    for number, recipe in enumerate(
-        (
-            {"protocol": "text", "bbox_frame": "norm1000"},
-            {"protocol": "native", "bbox_frame": "pixel", "max_pixels": 20_000},
-        )
-    ):
+    recipes: tuple[dict[str, Any], ...] = (
+        {"protocol": "text", "bbox_frame": "norm1000"},
+        {"protocol": "native", "bbox_frame": "pixel", "max_pixels": 20_000},
+    )
+    for number, recipe in enumerate(recipes):
         with teacher_server(wanderer) as server:
             tally = run(
                 server.url,
@@ -300,8 +300,10 @@ def test_no_image_that_the_server_received_has_a_place_for_a_secret(
     received: list[TeacherServer],
 ) -> None:
     """Not even an empty one: whatever a file is built of is the picture's or its colours'."""
-    markers = (b"Exif\0", b"EXIF", b"eXIf", b"xmpmeta", b"ns.adobe.com", b"8BIM", b"XMP ", b"tEXt")
-    markers += (b"zTXt", b"iTXt", b"MPF\0", b"JFXX", b"\xff\xfe")
+    markers = (
+        *(b"Exif\0", b"EXIF", b"eXIf", b"xmpmeta", b"ns.adobe.com", b"8BIM", b"XMP ", b"tEXt"),
+        *(b"zTXt", b"iTXt", b"MPF\0", b"JFXX", b"\xff\xfe"),
+    )
     allowed = {
         *("jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "icc_profile"),
         *("adobe", "adobe_transform", "progressive", "progression"),

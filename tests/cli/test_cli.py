@@ -20,7 +20,10 @@ from tests.running import geostore, run
 from tests.teacher_server import Fault, free_address, teacher_server
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+GROUP = typer.main.get_command(app)
+assert isinstance(GROUP, typer.core.TyperGroup)
+BY_NAME = GROUP.commands
+COMMANDS = sorted(BY_NAME)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +56,11 @@ def generate(dataset: Path, store: Path, *more: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_every_option_of_it_a_sentence(command: str) -> None:
-    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    found = BY_NAME[command]
     assert found.help
     for parameter in found.params:
         if parameter.name != "help":
-            assert parameter.help, f"{command} {parameter.name}"
+            assert getattr(parameter, "help", None), f"{command} {parameter.name}"
     assert geostore(command, "--help").returncode == 0
 
 
@@ -80,7 +83,7 @@ def test_every_option_that_a_page_of_ours_names_is_there() -> None:
     """A README that shows an option of yesterday sends its reader into a wall."""
     known = {
         option
-        for command in typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+        for command in BY_NAME.values()
         for parameter in command.params
         for option in (*parameter.opts, *parameter.secondary_opts)
     } | {"--help", "--version", "--debug"}
@@ -248,7 +251,7 @@ def test_credentials_in_an_address_are_not_stored(photo_dataset: Path, tmp_path:
 def test_an_unknown_value_of_an_option_is_a_usage_error(
     photo_dataset: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    arguments = ["generate", "--dataset-path", photo_dataset, "--store", tmp_path / "g.db"]
+    arguments = ("generate", "--dataset-path", photo_dataset, "--store", tmp_path / "g.db")
     said = one_line(geostore(*arguments, *TEACHER, *options), code=2)
     assert options[0] in said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ PHOTO = photo_bytes(1)
 BENCH = ToolBench()
 
 
-def turn_of(ask: Ask, response: str, **fields: object) -> Turn:
+def turn_of(ask: Ask, response: str, **fields: Any) -> Turn:
     turn = Turn(
         turn=ask.turn,
         response=response,
@@ -34,7 +35,7 @@ def turn_of(ask: Ask, response: str, **fields: object) -> Turn:
         turn_limit=ask.turn_limit,
         request_sha256=ask.request_sha256,
     )
-    return replace(turn, **fields)  # type: ignore[arg-type]
+    return replace(turn, **fields)
 
 
 class Player:
@@ -81,7 +82,7 @@ class Player:
                 self.rows.append(call)
 
 
-def saying(response: str, **fields: object) -> Callable[[Ask], Turn]:
+def saying(response: str, **fields: Any) -> Callable[[Ask], Turn]:
     return lambda ask: turn_of(ask, response, **fields)
 
 
@@ -176,6 +177,7 @@ def test_the_request_hash_of_every_turn_follows_from_the_rows_before_it(
     player, _, _ = game
     for at, row in enumerate(player.rows):
         if isinstance(row, Turn):
+            assert row.turn_limit is not None
             step = player.conversation(player.rows[:at]).next(row.turn_limit)
             assert isinstance(step, Ask)
             assert step.request_sha256 == row.request_sha256
@@ -205,11 +207,11 @@ BOX = (ZOOM, {"bbox_2d": [0, 0, 500, 500]})
 
 
 def calling(
-    protocol: str, *calls: tuple[str, object], beside: str = "", **fields: object
+    protocol: str, *calls: tuple[str, object], beside: str = "", **fields: Any
 ) -> Callable[[Ask], Turn]:
     """A turn that makes these calls in a protocol, with text beside them."""
     if protocol == "native":
-        return lambda ask: replace(native(*calls, content=beside)(ask), **fields)  # type: ignore[arg-type]
+        return lambda ask: replace(native(*calls, content=beside)(ask), **fields)
     return saying("".join(text_call(*call) for call in calls) + beside, **fields)
 
 
@@ -320,12 +322,14 @@ def test_a_whole_answer_before_the_token_limit_counts_and_is_marked() -> None:
 def test_rows_out_of_order_are_refused() -> None:
     player = Player(recipe_of(), lambda turn: 5)
     player.play([saying(text_call(ROTATE, {"angle": 90})), saying(answer(1, 2))], [])
-    turn, call = player.rows[0], player.rows[1]
+    turn, call = player.rows[:2]
+    assert isinstance(turn, Turn)
+    assert isinstance(call, ToolCall)
     conversation = player.conversation([])
     with pytest.raises(ValueError, match="out of order"):
-        conversation.add_call(call)  # type: ignore[arg-type]
+        conversation.add_call(call)
     with pytest.raises(ValueError, match="cannot follow"):
-        conversation.add_turn(replace(turn, turn=2))  # type: ignore[type-var]
+        conversation.add_turn(replace(turn, turn=2))
 
 
 def test_a_rotation_changes_the_current_image_and_a_zoom_does_not() -> None:

@@ -309,6 +309,7 @@ def test_what_has_two_readings_or_none_is_answered_with_a_sentence(
 ) -> None:
     made = run_call(protocol, as_called(protocol, arguments, name=ZOOM))
     assert made.error_kind == ("malformed_call" if protocol == "text" else "malformed_json")
+    assert made.observation is not None
     assert made.observation.endswith(".")
 
 

@@ -30,7 +30,7 @@ from geostore.identity import canonical_json, sha256_hex
 from geostore.imaging import prepare_photo
 from geostore.records import Closing, Recipe, StoredTrace, ToolCall, TraceKey, Turn
 from geostore.store import Store
-from tests.builders import recipe_of
+from tests.builders import played_recipe, recipe_of
 from tests.conftest import photo_bytes
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import run
@@ -168,7 +168,7 @@ def turn_of(ask: Ask, parts: dict[str, Any], protocol: str) -> Turn:
         turn=ask.turn,
         response=response,
         reasoning=reasoning,
-        reasoning_source=source,  # type: ignore[arg-type]
+        reasoning_source=source,
         native_calls=canonical_json(calls).decode() if calls else None,
         finish_reason=parts["finish"],
         turn_limit=ask.turn_limit,
@@ -264,7 +264,7 @@ def test_rows_give_every_request_again_and_every_image_in_it(
 
 def assert_rebuilt(trace: StoredTrace, sent: list[tuple[bytes, str]]) -> None:
     """Each request that was sent, and its hash, follow from the trace's rows."""
-    writer = RequestWriter(trace.recipe)
+    writer = RequestWriter(played_recipe(trace))
     rebuilt = rebuilt_requests(trace)
     assert len(rebuilt) == len(sent) == len(trace.turns)
     for messages, (canonical, sha256), turn in zip(rebuilt, sent, trace.turns, strict=True):
@@ -337,7 +337,7 @@ def test_what_the_server_received_follows_from_the_store(
     assert sum(len(trace.turns) for trace in traces) == len(received), "none was sent twice"
     source = PhotoSource()
     for trace in traces:
-        hashes = [turn.request_sha256 for turn in trace.turns]
+        hashes = [turn.request_sha256 or "" for turn in trace.turns]
         assert_rebuilt(trace, [(by_hash[sha256], sha256) for sha256 in hashes])
         photo = source.photo_bytes(trace)
         images = conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)

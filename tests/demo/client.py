@@ -86,6 +86,7 @@ class Client:
         """Talk until there is an answer. refuse: what every tool call is answered with."""
         full = Image.open(io.BytesIO(photo)).convert("RGB")
         images, sent = [full], [reduced(full)]
+        current = 0
         outcome = Outcome()
         messages = first_messages(jpeg(sent[0]), sent[0].size, protocol=protocol, frame=frame)
         for turn in range(1, turns + 1):
@@ -100,15 +101,13 @@ class Client:
                 return outcome
             outcome.calls += calls
             messages.append(message)
-            table = 0
-            for index, image in enumerate(images):
-                table = index if getattr(image, "on_table", False) else table
             note = LAST if turn == turns - 1 else ""
             name, arguments = calls[0]
             if refuse is None:
-                made = apply_tool(images[table], sent[table].size, name, arguments, frame)
-                made.on_table = "rotate" in name  # type: ignore[attr-defined]
+                made = apply_tool(images[current], sent[current].size, name, arguments, frame)
                 images.append(made)
+                if "rotate" in name:
+                    current = len(images) - 1
                 sent.append(reduced(made))
                 width, height = sent[-1].size
                 line = f"Image {len(images) - 1} ({width} x {height} pixels): made. {note}"

@@ -19,11 +19,11 @@ from PIL import Image
 
 from geostore.conversation.messages import LAST_TURN, request_members
 from geostore.errors import ExportError, StoreLockedError
-from geostore.export import Filter, export, open_snapshot
+from geostore.export import Filter, Format, export, open_snapshot
 from geostore.export.folder import check_target
 from geostore.export.layout import Layout
 from geostore.identity import content_hash
-from geostore.records import StoredTrace, TraceKey
+from geostore.records import ImportedRecipe, Recipe, StoredTrace, TraceKey
 from geostore.store import Scope, Store
 from tests.builders import (
     NATIVE_RECIPE,
@@ -34,6 +34,7 @@ from tests.builders import (
     StoreBuilder,
     fill,
     make_dataset,
+    played_recipe,
 )
 from tests.minds import answer
 
@@ -131,7 +132,7 @@ def test_full_messages_are_the_requests_that_were_paid_for(store: Store, tmp_pat
         trace = stored(store, name)
         for turn, entry in zip(trace.turns, record["conversation_history"], strict=True):
             request = {
-                **request_members(trace.recipe),
+                **request_members(played_recipe(trace)),
                 "messages": as_sent(entry["messages"]),
             }
             assert content_hash(request) == turn.request_sha256
@@ -142,7 +143,7 @@ def test_full_messages_are_the_requests_that_were_paid_for(store: Store, tmp_pat
 def test_delta_messages_joined_are_the_full_ones(store: Store, tmp_path: Path) -> None:
     """`delta` loses nothing and repeats nothing; `last` has the last turn's request only."""
     for mode in ("full", "delta", "last"):
-        export(store, tmp_path / mode, messages=mode)  # type: ignore[arg-type]
+        export(store, tmp_path / mode, messages=mode)
     full, delta, last = (traces_of(tmp_path / mode) for mode in ("full", "delta", "last"))
     for name in full:
         joined: list[dict[str, Any]] = []
@@ -346,11 +347,11 @@ def test_embedded_images_are_the_bytes_that_were_sent(
 
 @pytest.mark.parametrize("format", ["trace", "jsonl"])
 def test_image_files_are_the_bytes_that_were_sent(
-    store: Store, tmp_path: Path, format: str
+    store: Store, tmp_path: Path, format: Format
 ) -> None:
     """Paths start at the folder of the file they stand in, and lead to files with the hashes."""
     out = tmp_path / "out"
-    export(store, out, format=format, images="files")  # type: ignore[arg-type]
+    export(store, out, format=format, images="files")
     records = traces_of(out) if format == "trace" else lines_of(out)
     written = set()
     for name, record in records.items():
@@ -450,7 +451,7 @@ def test_exhausted_traces_are_exported(own_store: Store, dataset: Path, tmp_path
     history = record["conversation_history"]
     messages = [message for entry in history for message in entry["messages"]]
     assert LAST_TURN in messages[-1]["content"][-1]["text"]
-    request = {**request_members(trace.recipe), "messages": as_sent(messages)}
+    request = {**request_members(played_recipe(trace)), "messages": as_sent(messages)}
     assert content_hash(request) == trace.turns[-1].request_sha256
     assert record["final_response"] == ZOOM_IN
     assert record["reward_score"]["parse_success"] is False
@@ -559,7 +560,7 @@ def test_no_two_traces_share_a_file_name(
     template: StoredTrace, keys: set[tuple[int, str, int]]
 ) -> None:
     """Whatever the rows, recipes and rollouts, a name stands for one trace."""
-    recipes = {sha256: TEXT_RECIPE for _, sha256, _ in keys}
+    recipes: dict[str, Recipe | ImportedRecipe] = {sha256: TEXT_RECIPE for _, sha256, _ in keys}
     layout = Layout(Scope((template.dataset,), recipes))
     stems = {layout.stem(replace(template, key=TraceKey(*key))) for key in keys}
     assert len(stems) == len(keys)
@@ -584,12 +585,12 @@ def test_two_exports_are_the_same_bytes(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["trace", "jsonl"])
 def test_the_order_in_which_rows_came_does_not_matter(
-    store: Store, own_store: Store, dataset: Path, tmp_path: Path, format: str
+    store: Store, own_store: Store, dataset: Path, tmp_path: Path, format: Format
 ) -> None:
     """A store filled in another order, with other ids, exports the same bytes."""
     fill(StoreBuilder(own_store, dataset), backwards=True)
-    export(store, tmp_path / "a", format=format)  # type: ignore[arg-type]
-    export(own_store, tmp_path / "b", format=format)  # type: ignore[arg-type]
+    export(store, tmp_path / "a", format=format)
+    export(own_store, tmp_path / "b", format=format)
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
 
 
@@ -599,7 +600,8 @@ def test_the_manifest_vouches_for_every_file(store: Store, tmp_path: Path) -> No
     files = files_of(tmp_path / "out")
     manifest = json.loads(files.pop("manifest.json"))
     sums = files.pop("SHA256SUMS")
-    listed = dict(reversed(line.split("  ")) for line in sums.decode().splitlines())
+    lines = (line.split("  ") for line in sums.decode().splitlines())
+    listed = {name: sha256 for sha256, name in lines}
     assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     assert manifest["sha256"] == result.sha256 == hashlib.sha256(sums).hexdigest()
     assert manifest["count"] == result.count == 3
@@ -740,9 +742,9 @@ def test_a_filter_that_keeps_nothing_gives_an_empty_export(store: Store, tmp_pat
 def test_unknown_options_are_named(store: Store, tmp_path: Path) -> None:
     """A wrong word is an error that lists the right ones."""
     with pytest.raises(ExportError, match="no format 'csv'; choose one of trace, jsonl"):
-        export(store, tmp_path / "out", format="csv")  # type: ignore[arg-type]
+        export(store, tmp_path / "out", format="csv")  # type: ignore[arg-type]  # refused below the types too
     with pytest.raises(ExportError, match="no images 'all'"):
-        export(store, tmp_path / "out", images="all")  # type: ignore[arg-type]
+        export(store, tmp_path / "out", images="all")  # type: ignore[arg-type]  # the same
 
 
 def test_a_place_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
@@ -763,7 +765,7 @@ def test_nothing_secret_and_no_path_of_an_image_is_exported(
     StoreBuilder(own_store, dataset).play(0, [ZOOM_IN, answer(1.0, 2.0)], recipe=recipe)
     for images in ("reference", "embed", "files"):
         out = tmp_path / images
-        export(own_store, out, images=images)  # type: ignore[arg-type]
+        export(own_store, out, images=images)
         for name, data in files_of(out).items():
             assert b"sk-not-for-you" not in data, name
             text = data.replace(json.dumps({"dataset_path": str(dataset)}).encode()[1:-1], b"")

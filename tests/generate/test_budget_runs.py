@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -16,7 +17,9 @@ from tests.teacher_server import Reply, TeacherServer, teacher_server
 PRICES = ("--price-in", "1", "--price-out", "5")
 
 
-def generate(server: TeacherServer, photos: Path, store: Path, *options: str):  # type: ignore[no-untyped-def]
+def generate(
+    server: TeacherServer, photos: Path, store: Path, *options: str
+) -> CompletedProcess[str]:
     return geostore(
         *("generate", "--dataset-path", photos, "--store", store, "--num-samples", "6"),
         *("--base-url", server.url, "--model", "test", "--concurrency", "2", *options),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def names(path: Path) -> set[str]:
     return found
 
 
-def put(number: int):  # type: ignore[no-untyped-def]
+def put(number: int) -> Callable[[Store], int]:
     return lambda store: store.samples.put_dataset(
         replace(DATASET, fingerprint=str(number), name=str(number))
     )
@@ -58,10 +59,13 @@ def test_a_change_that_fails_fails_alone(tmp_path: Path) -> None:
 
     async def run() -> list[object]:
         with Store.open(path, create=True) as store, Journal(store) as journal:
-            changes = [put(1), lambda s: s.traces.put_turn(99, TURN, run_id=1), put(2)]
-            return await asyncio.gather(
-                *(journal.commit(change) for change in changes), return_exceptions=True
-            )
+            changes: list[Callable[[Store], object]] = [
+                put(1),
+                lambda s: s.traces.put_turn(99, TURN, run_id=1),
+                put(2),
+            ]
+            commits = (journal.commit(change) for change in changes)
+            return list(await asyncio.gather(*commits, return_exceptions=True))
 
     first, second, third = asyncio.run(run())
     assert isinstance(second, StoreError)

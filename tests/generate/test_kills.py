@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ class Job:
     """One plan on one server: what it needs when nothing disturbs it, and runs of it."""
 
     def __init__(
-        self, forks: Forks, server: TeacherServer, dataset: Path, folder: Path, **options: object
+        self, forks: Forks, server: TeacherServer, dataset: Path, folder: Path, **options: Any
     ) -> None:
         self.forks, self.server, self.dataset = forks, server, dataset
         self.options = options
@@ -54,8 +55,8 @@ class Job:
         self.rows = contents(whole)
         assert turns_of(whole) == self.needed
 
-    def run(self, store: Path, **how: object) -> Outcome:
-        return self.forks.generate(self.server.url, self.dataset, store, **self.options, **how)  # type: ignore[arg-type]
+    def run(self, store: Path, **how: Any) -> Outcome:
+        return self.forks.generate(self.server.url, self.dataset, store, **self.options, **how)
 
     def finish(self, store: Path) -> None:
         """The last run, which nothing disturbs; its store is the undisturbed one's like."""

@@ -290,7 +290,7 @@ def test_a_run_syncs_as_it_was_asked_to_and_fully_unless_told_otherwise(
 ) -> None:
     """Also after the writer has worked: nothing on the way sets it back."""
     seen: list[int] = []
-    real = geostore.generate.request.play_run
+    real = play_run
 
     async def watched(**parts: Any) -> Any:
         def look() -> None:

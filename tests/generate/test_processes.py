@@ -207,8 +207,8 @@ def echo(status: int, *, json: bool = True) -> Script:
     return lambda number, asked: Fault(status, text, headers={"Content-Type": "text/plain"})
 
 
-def answers_then_fails(number: int, body: Body) -> Fault | None:
-    return None if turns_so_far(body) == 0 else echo(500)(number, body)  # type: ignore[return-value]
+def answers_then_fails(number: int, body: Body) -> Reply | Fault | None:
+    return None if turns_so_far(body) == 0 else echo(500)(number, body)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_password_in_the_address_is_not_kept(
     script: Script = lambda number, body: None if status == 200 else Fault(status)  # noqa: E731
     with teacher_server(zoom_then_answer, script=script) as server:
         url = server.url.replace("http://", f"http://user:{KEY}@")
-        options = ["--model", "test", "--num-samples", "3", "--store", store]
+        options = ("--model", "test", "--num-samples", "3", "--store", store)
         process = start_geostore(
             "--debug",
             "generate",

@@ -152,7 +152,9 @@ def test_a_colour_profile_keeps_its_colours_and_loses_its_text(name: str) -> Non
     def in_lab(profile: bytes) -> bytes:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(opened, to_lab, "RGB", "LAB")
-        return ImageCms.applyTransform(picture(), transform).tobytes()
+        converted = ImageCms.applyTransform(picture(), transform)
+        assert converted is not None, "it was not asked to work in place"
+        return converted.tobytes()
 
     assert in_lab(cleaned) == in_lab(original)
 
@@ -198,7 +200,7 @@ def test_an_animated_webp_keeps_its_frames() -> None:
     assert not stripped.plain
     assert SECRET not in stripped.data
     with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(stripped.data)) as after:
-        assert after.n_frames == 2
+        assert getattr(after, "n_frames", 1) == 2
         for frame in range(2):
             before.seek(frame)
             after.seek(frame)

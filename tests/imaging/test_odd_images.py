@@ -12,6 +12,7 @@ import struct
 import zlib
 from base64 import b64decode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,19 @@ from geostore.conversation.images import PhotoSource, conversation_images
 from geostore.records import StoredTrace
 from geostore.store import Store
 from tests.conftest import save_dataset
-from tests.image_samples import SEEN, corners, png, quarters, saved, segment, with_orientation
+from tests.image_samples import (
+    SEEN,
+    corners,
+    png,
+    quarters,
+    rgb_at,
+    saved,
+    segment,
+    with_orientation,
+)
 from tests.minds import zoom_then_answer
 from tests.running import Notes, run
-from tests.teacher_server import teacher_server
+from tests.teacher_server import Body, teacher_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
 SIZE = (160, 120)
@@ -99,6 +109,12 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 UPRIGHT = SEEN[1]
 RED_HALF = ["white", "red", "white", "red"]
+
+
+def orientated(number: int) -> bytes:
+    return with_orientation(scene(mark=20 + number), "JPEG", number)
+
+
 SENT: dict[str, tuple[Callable[[], bytes], list[str] | None]] = {
     "CMYK JPEG": (lambda: saved(scene(mark=1).convert("CMYK"), "JPEG", quality=95), UPRIGHT),
     "palette GIF": (lambda: saved(scene(mark=2).convert("P"), "GIF"), UPRIGHT),
@@ -140,7 +156,7 @@ SENT: dict[str, tuple[Callable[[], bytes], list[str] | None]] = {
     "EXIF that is noise": (lambda: with_exif(b"\xa5\x5a" * 300, mark=17), UPRIGHT),
     **{
         f"orientation {number}": (
-            lambda number=number: with_orientation(scene(mark=20 + number), "JPEG", number),
+            partial(orientated, number),
             SEEN[number],
         )
         for number in SEEN
@@ -148,8 +164,14 @@ SENT: dict[str, tuple[Callable[[], bytes], list[str] | None]] = {
 }
 
 
+Played = tuple[dict[str, StoredTrace | str], list[Body]]
+"""Traces by the name of their photo, or why there is none; and the requests."""
+
+
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, StoredTrace | str], object]:
+def played(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Played:
     """Every odd photo in one dataset and one run: its trace, or why it has none; what was told."""
     folder = tmp_path_factory.mktemp("odd")
     makers = {**REFUSED, **SENT}
@@ -174,16 +196,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, StoredTr
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_a_photo_is_skipped_with_its_reason(
-    name: str, played: tuple[dict[str, StoredTrace | str], object]
-) -> None:
+def test_what_cannot_be_a_photo_is_skipped_with_its_reason(name: str, played: Played) -> None:
     assert played[0][name] == REFUSED[name][1]
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_what_can_be_shown_is_sent_upright_and_plain(
-    name: str, played: tuple[dict[str, StoredTrace | str], object]
-) -> None:
+def test_what_can_be_shown_is_sent_upright_and_plain(name: str, played: Played) -> None:
     """8 bits a channel, one frame, no metadata; and derived again by its row, zoom and all."""
     trace = played[0][name]
     assert isinstance(trace, StoredTrace), trace
@@ -197,17 +215,17 @@ def test_what_can_be_shown_is_sent_upright_and_plain(
     assert not dict(shown.getexif())
     expected = SENT[name][1]
     if expected is None:  # grey: the dark half at the left, the bright one at the right
-        assert [shown.getpixel((x, 60))[0] // 32 for x in (10, 150)] == [1, 7]
+        assert [rgb_at(shown, (x, 60))[0] // 32 for x in (10, 150)] == [1, 7]
     else:
         assert corners(shown) == expected
     assert ("icc_profile" in shown.info) == name.startswith("embedded")
 
 
 def test_what_the_server_saw_are_whole_images_of_the_size_it_was_told(
-    played: tuple[dict[str, StoredTrace | str], object],
+    played: Played,
 ) -> None:
     seen = 0
-    for body in played[1]:  # type: ignore[attr-defined]
+    for body in played[1]:
         (photo, text) = body["messages"][1]["content"]
         with Image.open(
             io.BytesIO(b64decode(photo["image_url"]["url"].partition(",")[2]))

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from geostore.audit import audit
 from geostore.conversation.messages import RequestWriter
 from geostore.errors import DatasetError, ExportError, TraceImportError
-from geostore.export import Filter, export
+from geostore.export import Filter, ImagesMode, MessagesMode, export
 from geostore.identity import sha256_hex
 from geostore.importing import (
     IMPORTED_REWARD,
@@ -58,7 +58,7 @@ from tests.running import command, environment, geostore, run
 from tests.teacher_server import teacher_server
 from tests.trace_files import PHOTO, QUESTION, SYSTEM, ZOOMED, history, log, write
 
-MODES = ("delta", "full", "last")
+MODES: tuple[MessagesMode, ...] = ("delta", "full", "last")
 
 
 @pytest.fixture(scope="module")
@@ -211,13 +211,13 @@ def test_an_answer_that_a_file_could_not_read_has_no_distance(store: Store, tmp_
 
 @pytest.mark.parametrize("mode", MODES)
 def test_messages_are_kept_and_their_pixels_are_not(
-    store: Store, tmp_path: Path, mode: str
+    store: Store, tmp_path: Path, mode: MessagesMode
 ) -> None:
     """An export gives the file's messages back, images by the hash of their bytes; no base64."""
     write(tmp_path / "in", history(0, mode=mode))
     import_traces(store, tmp_path / "in")
     assert "base64" not in "".join(dump(store))
-    export(store, tmp_path / "out", messages=mode)  # type: ignore[arg-type]
+    export(store, tmp_path / "out", messages=mode)
     written = json.loads((tmp_path / "out" / "trace_00000.json").read_bytes())
     text = json.dumps(history(0, mode=mode)["conversation_history"])
     for image in (PHOTO, ZOOMED):
@@ -317,7 +317,7 @@ def test_rescore_show_stats_queries_and_export_work_on_imported_traces(
 
 @pytest.mark.parametrize("mode", ["full", "delta", "last"])
 def test_an_audit_reads_what_the_files_say_was_sent(
-    store: Store, tmp_path: Path, mode: str
+    store: Store, tmp_path: Path, mode: MessagesMode
 ) -> None:
     """And no prompt, which is the same for every photo; a frame that nobody knows is not judged."""
     told = "<tool_response>This street is in France, near 13.00000, 23.00000."
@@ -639,8 +639,8 @@ def test_batches_in_folders_and_with_labels_are_kept_apart(store: Store, tmp_pat
     write(tmp_path / "third", history(0, answer="Three. (1.0, 2.0)"))
     options = ReadOptions(label="third")
     assert import_traces(store, tmp_path / "third", options=options).imported == 1
-    labels = {trace.recipe.label for trace in traces_in(store)}  # type: ignore[union-attr]
-    assert labels == {"hard", "easy", "third"}
+    recipes = [trace.recipe for trace in traces_in(store)]
+    assert {r.label for r in recipes if isinstance(r, ImportedRecipe)} == {"hard", "easy", "third"}
 
 
 def test_several_processes_read_what_one_reads(
@@ -837,24 +837,24 @@ def test_an_export_that_is_imported_and_exported_again_has_the_same_bytes(
     assert any(flagged_frames(call) for trace in after for call in trace.calls)
     for trace in after:
         known = before[trace.name]
-        passing = {"latency_ms": None, "request_id": None}
-        assert trace.turns == tuple(replace(turn, **passing) for turn in known.turns)
+        turns = tuple(replace(turn, latency_ms=None, request_id=None) for turn in known.turns)
+        assert trace.turns == turns
         assert replace(trace, turns=known.turns, failures=known.failures) == known
 
 
 @pytest.mark.parametrize("images", ["embed", "files"])
 def test_images_in_an_export_are_no_obstacle(
-    generated: Path, dataset: Path, tmp_path: Path, images: str
+    generated: Path, dataset: Path, tmp_path: Path, images: ImagesMode
 ) -> None:
     """They are derived again for the second export, from the rows alone, and are the same bytes."""
     with Store.open(generated) as store:
         sha256 = store.db.connection.execute("select sha256 from recipes order by id").fetchone()[0]
         filters = Filter(recipe=sha256)
-        export(store, tmp_path / "first", images=images, filters=filters)  # type: ignore[arg-type]
+        export(store, tmp_path / "first", images=images, filters=filters)
     with new_store(tmp_path / "again.db") as again:
         import_traces(again, tmp_path / "first")
         assert "base64" not in "".join(dump(again))
-        export(again, tmp_path / "second", images=images, filters=filters)  # type: ignore[arg-type]
+        export(again, tmp_path / "second", images=images, filters=filters)
     assert files_of(tmp_path / "second") == files_of(tmp_path / "first")
 
 

@@ -839,7 +839,7 @@ def test_whatever_comes_the_limits_hold_and_everyone_has_a_turn(
             admitted(pace.broken, pace.in_flight, pace.level)
             return request
 
-        pace._start = watched  # type: ignore[method-assign]
+        pace._start = watched  # type: ignore[method-assign]  # of this object alone
 
         async def one(number: int, wish: Wish) -> None:
             await asyncio.sleep(wish.at)

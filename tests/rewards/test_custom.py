@@ -51,7 +51,7 @@ def write(path: Path, source: str) -> str:
 
 
 def compute(
-    traces: Traces, target: str, *, limit: float = 20.0, workers: int = 1, **selection: bool
+    traces: Traces, target: str, *, limit: float = 20.0, workers: int = 1, **selection: Any
 ) -> RescoreResult:
     with Pool(target, workers=workers, time_limit=limit) as pool:
         return rescore(
@@ -120,7 +120,9 @@ def test_signatures_and_results_that_verl_takes_are_taken(
         "extra_info": {"index": 7, "num_turns": 2},
     }
     found = score_row(module["compute_score"], row)
-    assert found == Scored(pytest.approx(score))
+    assert isinstance(found, Scored)
+    assert found.score == pytest.approx(score)
+    assert found.extra == {}
 
 
 def test_a_coroutine_is_awaited() -> None:

@@ -37,7 +37,7 @@ from tests.teacher_server import teacher_server
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Traces]:
     """A store for the property test, which takes back what it does."""
-    made = Traces(shutil.copy(template, tmp_path_factory.mktemp("shared") / "geostore.db"))
+    made = Traces(Path(shutil.copy(template, tmp_path_factory.mktemp("shared") / "geostore.db")))
     yield made
     made.connection.close()
 
@@ -261,9 +261,9 @@ def test_changes_between_two_parsers_are_shown_with_the_text_around(traces: Trac
     traces.connection.execute("update answers set flags = '[]'")
     rescore(traces.db, make_spec(), parser=Parser(2, shifted))
     traces.connection.close()
-    found = geostore("query", "answer_changes", "--store", traces.path, "--format", "csv")
-    assert found.returncode == 0, found.stderr
-    header, *lines = found.stdout.splitlines()
+    shown = geostore("query", "answer_changes", "--store", traces.path, "--format", "csv")
+    assert shown.returncode == 0, shown.stderr
+    header, *lines = shown.stdout.splitlines()
     assert header.startswith("trace,parser_before,parser_after,before,after")
     moved = [line for line in lines if "0.000000, 1.000000" in line]
     assert len(moved) == 1

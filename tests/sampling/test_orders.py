@@ -1,16 +1,21 @@
 """Choosing rows: what is left out, in which order the rest comes, and how stable that is."""
 
 import itertools
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.errors import DatasetError
-from geostore.sampling.orders import Candidates, Draw, candidates, describe_skipped
+from geostore.sampling.orders import Candidates, Draw, Order, candidates, describe_skipped
 
 NAN = float("nan")
+Floats = npt.NDArray[np.float64]
+Row = tuple[float, float, float]
+"""Latitude, longitude and locatability score."""
 
 degrees = st.one_of(
     st.floats(-200, 200),
@@ -18,21 +23,23 @@ degrees = st.one_of(
 )
 scores = st.one_of(st.sampled_from([0.0, 0.2, 0.4, 1.0, NAN]), st.floats(0, 1))
 tables = st.lists(st.tuples(degrees, degrees, scores), max_size=60)
-orders = st.sampled_from(["dataset", "hardest", "easiest", "random"])
+orders: st.SearchStrategy[Order] = st.sampled_from(["dataset", "hardest", "easiest", "random"])
 
 
-def columns(rows):
+def columns(rows: list[Row]) -> tuple[Floats, Floats, Floats]:
     lat, lon, score = np.array(rows, dtype=np.float64).reshape(-1, 3).T
     return lat, lon, score
 
 
-def on_land(count):
+def on_land(count: int) -> tuple[Floats, Floats]:
     """Coordinates of `count` usable rows."""
     return np.full(count, 52.5), np.linspace(1, 100, count)
 
 
 @given(tables, orders, st.integers(), st.sampled_from([None, 0.0, 0.2]), st.sampled_from([None, 1]))
-def test_every_row_is_drawn_once_or_accounted_for_once(rows, order, seed, low, high):
+def test_every_row_is_drawn_once_or_accounted_for_once(
+    rows: list[Row], order: Order, seed: int, low: float | None, high: float | None
+) -> None:
     """Candidates, skipped rows and rows outside the range add up to the dataset, none twice."""
     lat, lon, score = columns(rows)
     draw = Draw(order=order, seed=seed, min_locatability=low, max_locatability=high)
@@ -46,7 +53,9 @@ def test_every_row_is_drawn_once_or_accounted_for_once(rows, order, seed, low, h
 
 
 @given(tables, orders, st.integers(0, 3))
-def test_usable_rows_are_those_on_earth_and_off_null_island(rows, order, seed):
+def test_usable_rows_are_those_on_earth_and_off_null_island(
+    rows: list[Row], order: Order, seed: int
+) -> None:
     """The same rows are usable in every order, by a row-by-row restatement of the rule."""
     lat, lon, score = columns(rows)
     found = candidates(lat, lon, score, Draw(order=order, seed=seed))
@@ -60,10 +69,13 @@ def test_usable_rows_are_those_on_earth_and_off_null_island(rows, order, seed):
 
 
 @given(tables)
-def test_hardest_and_easiest_sort_by_score_with_ties_by_row_and_unscored_last(rows):
+def test_hardest_and_easiest_sort_by_score_with_ties_by_row_and_unscored_last(
+    rows: list[Row],
+) -> None:
     """Both orders agree with a plain sort on (unscored, score, row number)."""
     lat, lon, score = columns(rows)
-    for order, sign in (("hardest", 1), ("easiest", -1)):
+    ways: tuple[tuple[Order, int], ...] = (("hardest", 1), ("easiest", -1))
+    for order, sign in ways:
         drawn = candidates(lat, lon, score, Draw(order=order)).indices.tolist()
         expected = sorted(
             drawn,
@@ -73,7 +85,9 @@ def test_hardest_and_easiest_sort_by_score_with_ties_by_row_and_unscored_last(ro
 
 
 @given(tables, orders, st.integers(0, 9), st.floats(0, 0.5), st.floats(0.51, 1))
-def test_a_narrower_range_only_leaves_rows_out(rows, order, seed, low, high):
+def test_a_narrower_range_only_leaves_rows_out(
+    rows: list[Row], order: Order, seed: int, low: float, high: float
+) -> None:
     """A range keeps the order of the rows that stay, whatever the order."""
     lat, lon, score = columns(rows)
     all_rows = candidates(lat, lon, score, Draw(order=order, seed=seed)).indices
@@ -84,22 +98,22 @@ def test_a_narrower_range_only_leaves_rows_out(rows, order, seed, low, high):
     assert some.tolist() == kept
 
 
-def test_random_order_is_the_same_forever():
+def test_random_order_is_the_same_forever() -> None:
     """The order for a seed is part of the format: a new version must not draw others."""
     lat, lon = on_land(10)
     drawn = candidates(lat, lon, None, Draw(order="random", seed=7)).indices.tolist()
     assert drawn == [9, 1, 5, 6, 0, 7, 4, 8, 3, 2]
 
 
-def test_random_keys_are_splitmix64_of_the_row_number():
+def test_random_keys_are_splitmix64_of_the_row_number() -> None:
     """The keys agree with the generator's published definition in whole-number arithmetic."""
 
-    def mix(value):
+    def mix(value: int) -> int:
         value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
         value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
         return value ^ (value >> 31)
 
-    def key(row, seed):
+    def key(row: int, seed: int) -> int:
         return mix((mix(seed % 2**64) + (row + 1) * 0x9E3779B97F4A7C15) % 2**64)
 
     lat, lon = on_land(500)
@@ -108,7 +122,7 @@ def test_random_keys_are_splitmix64_of_the_row_number():
         assert drawn == sorted(range(500), key=lambda row: key(row, seed))
 
 
-def test_neighbouring_seeds_give_unrelated_orders():
+def test_neighbouring_seeds_give_unrelated_orders() -> None:
     """Seed 1 is not seed 0 moved by one: no long run of rows is common to both."""
     lat, lon = on_land(1000)
     first, second = (
@@ -119,7 +133,7 @@ def test_neighbouring_seeds_give_unrelated_orders():
     assert common < 10
 
 
-def test_random_order_spreads_over_the_whole_dataset():
+def test_random_order_spreads_over_the_whole_dataset() -> None:
     """The first tenth of a random order is no piece of the dataset's order."""
     lat, lon = on_land(10_000)
     drawn = candidates(lat, lon, None, Draw(order="random")).indices[:1000]
@@ -128,7 +142,7 @@ def test_random_order_spreads_over_the_whole_dataset():
     assert counts.max() < 140
 
 
-def test_the_range_is_half_open_so_that_stages_share_no_row():
+def test_the_range_is_half_open_so_that_stages_share_no_row() -> None:
     """A score of exactly 0.2 belongs to the stage that begins there."""
     lat, lon = on_land(4)
     score = np.array([0.0, 0.2, 0.4, NAN])
@@ -140,7 +154,7 @@ def test_the_range_is_half_open_so_that_stages_share_no_row():
     assert second.skipped["unscored"].tolist() == [3]
 
 
-def test_a_row_stands_under_its_first_reason_only():
+def test_a_row_stands_under_its_first_reason_only() -> None:
     """A row without coordinates is not also reported as unscored."""
     lat = np.array([NAN, 91.0, 0.0, -0.0, 10.0, 0.0])
     lon = np.array([5.0, 5.0, 0.0, 0.0, 10.0, 10.0])
@@ -156,7 +170,7 @@ def test_a_row_stands_under_its_first_reason_only():
     assert found.indices.tolist() == [5]
 
 
-def test_without_a_bound_unscored_rows_are_drawn():
+def test_without_a_bound_unscored_rows_are_drawn() -> None:
     """A missing score is no reason to skip a row that no range was asked of."""
     lat, lon = on_land(2)
     found = candidates(lat, lon, np.array([NAN, 0.1]), Draw(order="hardest"))
@@ -167,7 +181,7 @@ def test_without_a_bound_unscored_rows_are_drawn():
 @pytest.mark.parametrize(
     "draw", [Draw(order="hardest"), Draw(order="easiest"), Draw(max_locatability=0.5)]
 )
-def test_asking_for_scores_of_a_dataset_without_them_is_an_error(draw):
+def test_asking_for_scores_of_a_dataset_without_them_is_an_error(draw: Draw) -> None:
     """Silence would draw everything, or nothing, in an order nobody asked for."""
     lat, lon = on_land(3)
     with pytest.raises(DatasetError, match="--column locatability_score=COLUMN"):
@@ -183,19 +197,19 @@ def test_asking_for_scores_of_a_dataset_without_them_is_an_error(draw):
         ({"min_locatability": NAN}, "not a number"),
     ],
 )
-def test_a_draw_that_can_find_nothing_is_refused(arguments, message):
+def test_a_draw_that_can_find_nothing_is_refused(arguments: dict[str, Any], message: str) -> None:
     """A mistyped range is an error, not a run of zero samples."""
     with pytest.raises(DatasetError, match=message):
         Draw(**arguments)
 
 
-def test_columns_of_different_lengths_are_refused():
+def test_columns_of_different_lengths_are_refused() -> None:
     """Numpy would broadcast a single value over all rows."""
     with pytest.raises(ValueError, match="one value per row"):
         candidates(np.zeros(3), np.zeros(1), None, Draw())
 
 
-def test_describe_skipped_names_counts_and_first_rows():
+def test_describe_skipped_names_counts_and_first_rows() -> None:
     """One sentence per reason, in numbers that can be looked up."""
     empty = np.array([], dtype=np.int64)
     found = Candidates(
@@ -217,7 +231,7 @@ def test_describe_skipped_names_counts_and_first_rows():
     ]
 
 
-def test_describe_skipped_is_silent_when_nothing_was():
+def test_describe_skipped_is_silent_when_nothing_was() -> None:
     """No sentence without a cause."""
     lat, lon = on_land(3)
     assert describe_skipped(candidates(lat, lon, None, Draw())) == []

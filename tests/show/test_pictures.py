@@ -9,8 +9,10 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,10 +39,9 @@ from tests.builders import (
     TURN_LEFT,
     ZOOM_IN,
     StoreBuilder,
-    answer,
     make_dataset,
 )
-from tests.minds import ROTATE, ZOOM, text_call
+from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import command
 
 CORNER = text_call(ZOOM, {"bbox_2d": [0, 0, 250, 250]})
@@ -160,13 +161,13 @@ def test_the_photo_with_its_boxes_is_at_full_resolution_and_has_no_metadata(
         assert written.size == photo.size == (480, 360)
         assert set(written.info) <= {"icc_profile"}
         assert ImageChops.difference(written.convert("RGB"), drawn).getbbox() is None
-    changed = np.asarray(ImageChops.difference(photo, drawn)).any(axis=2)
+    changed = differing(photo, drawn)
     assert changed[36, 150]  # the upper edge of [48, 36, 288, 252]
     assert changed[200, 48]
     assert changed[10, 120]  # the right edge of [0, 0, 120, 90]
     assert not changed[270:, :380].any()
     # Turn 4 cut a quarter from the upper left of the photo turned left: its upper right.
-    only = np.asarray(ImageChops.difference(photo, one)).any(axis=2)
+    only = differing(photo, one)
     left, top, right, bottom = ImageChops.difference(photo, one).getbbox() or (0, 0, 0, 0)
     assert abs(left - 360) <= 4
     assert (top, right) == (0, 480)
@@ -192,6 +193,12 @@ def test_a_dataset_that_moved_can_be_named(tmp_path: Path) -> None:
     assert "has changed since" in refused(tmp_path, name, "--all", "--dataset-path", changed)
 
 
+def differing(one: Image.Image, other: Image.Image) -> npt.NDArray[np.bool_]:
+    """By row and column, whether a pixel has another colour."""
+    pixels: npt.NDArray[np.uint8] = np.asarray(ImageChops.difference(one, other))
+    return np.asarray(pixels.any(axis=2))
+
+
 # --- where a box lies ---------------------------------------------------------------------------
 
 
@@ -205,7 +212,8 @@ def played(photo: Image.Image, steps: list[tuple[str, dict[str, object]]]) -> li
     """The rows of these calls, run one after another by the real tools."""
     out = io.BytesIO()
     photo.save(out, "PNG")
-    bench, calls = ToolBench(), []
+    bench = ToolBench()
+    calls: list[ToolCall] = []
     images = [ImageFacts("a" * 64, *photo.size, *photo.size)]
     for number, (tool, arguments) in enumerate(steps):
         step = Run(
@@ -237,7 +245,9 @@ turn = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.one_of(zoom, turn), st.booleans()), min_size=1, max_size=5))
-def test_a_box_lies_where_its_pixels_come_from(steps: list[tuple[tuple[str, dict], bool]]) -> None:
+def test_a_box_lies_where_its_pixels_come_from(
+    steps: list[tuple[tuple[str, dict[str, Any]], bool]],
+) -> None:
     """Through zooms of zooms and turns of any angle, against what the pixels themselves say."""
     photo = a_map((240, 180))
     written = []

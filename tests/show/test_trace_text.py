@@ -90,9 +90,10 @@ def test_a_trace_is_shown_from_sample_to_score(
     ]
 
 
-def indented(sentence: str) -> list[str]:
+def indented(sentence: str | None) -> list[str]:
     import textwrap
 
+    assert sentence is not None
     margin = " " * 4
     return textwrap.wrap(sentence, WIDTH, initial_indent=margin, subsequent_indent=margin)
 

@@ -153,7 +153,7 @@ def test_a_model_is_named_whole_or_by_a_pattern(
 
 def test_traces_are_kept_by_their_status(filled: Path) -> None:
     for status in ("open", "answered", "failed"):
-        chosen = kept(filled, Filter(statuses=(status,)))  # type: ignore[arg-type]
+        chosen = kept(filled, Filter(statuses=(status,)))
         assert {trace.status for trace in chosen} == {status}
     assert {trace.status for trace in kept(filled, Filter(statuses=None))} == {
         "open",
@@ -183,7 +183,7 @@ def test_an_export_takes_only_traces_that_ended(filled: Path, tmp_path: Path) ->
     with Store.open(filled) as store:
         for statuses in (None, ("open",), ("answered", "failed")):
             with pytest.raises(ExportError, match="answered or exhausted"):
-                export(store, tmp_path / "out", filters=Filter(statuses=statuses))  # type: ignore[arg-type]
+                export(store, tmp_path / "out", filters=Filter(statuses=statuses))
         assert export(store, tmp_path / "out", filters=Filter(statuses=("exhausted",))).count == 0
 
 

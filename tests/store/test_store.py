@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,9 @@ from geostore.records import (
     FailedAttempt,
     Sample,
 )
-from geostore.sqlfiles import sql_names
+from geostore.sqlfiles import load_sql, sql_names
 from geostore.store import ClaimedTrace, Store, migrations
+from geostore.store.claims import NotClaimed
 from geostore.store.requirements import native_functions, require_sqlite
 from tests.trace_parts import BAD_CALL, CALL, DATASET, RECIPE, SAMPLE, SENT, TURN, start_run
 
@@ -35,20 +37,28 @@ KNOWN = sql_names("schema")
 
 
 @pytest.fixture
-def store(tmp_path: Path):  # type: ignore[no-untyped-def]
+def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "geostore.db", create=True) as opened:
         yield opened
 
 
-def claim(store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options):  # type: ignore[no-untyped-def]
+def claim(
+    store: Store, *, sample: Sample = SAMPLE, run_id: int | None = None, **options: Any
+) -> ClaimedTrace | NotClaimed:
     sample_id = store.samples.put_sample(store.samples.put_dataset(DATASET), sample).sample_id
-    values = {"rollout": 1, "turn_limit": 10, "seconds": 60.0, **options}
+    values: dict[str, Any] = {"rollout": 1, "turn_limit": 10, "seconds": 60.0, **options}
     return store.claims.claim(
         sample_id=sample_id,
         recipe_id=store.recipes.put_recipe(RECIPE),
         run_id=start_run(store) if run_id is None else run_id,
         **values,
     )
+
+
+def claimed_trace(store: Store, *, run_id: int, **options: Any) -> ClaimedTrace:
+    claimed = claim(store, run_id=run_id, **options)
+    assert isinstance(claimed, ClaimedTrace), claimed
+    return claimed
 
 
 def dump(store: Store) -> list[str]:
@@ -59,8 +69,7 @@ def dump(store: Store) -> list[str]:
 
 def played_trace(store: Store) -> int:
     run_id = start_run(store)
-    claimed = claim(store, run_id=run_id)
-    assert isinstance(claimed, ClaimedTrace)
+    claimed = claimed_trace(store, run_id=run_id)
     store.traces.put_turn(claimed.trace_id, TURN, run_id=run_id, photo=SENT)
     store.traces.put_call(claimed.trace_id, CALL)
     store.traces.put_call(claimed.trace_id, BAD_CALL)
@@ -135,11 +144,11 @@ def test_the_end_of_a_run_gives_back_its_claims_and_the_first_outcome_stays(stor
 
 def test_a_claimed_trace_comes_with_all_its_rows(store: Store) -> None:
     run_id = start_run(store)
-    first = claim(store, run_id=run_id)
+    first = claimed_trace(store, run_id=run_id)
     store.traces.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
     store.traces.put_call(first.trace_id, CALL)
     store.claims.release_claims(run_id)
-    again = claim(store)
+    again = claimed_trace(store, run_id=run_id)
     assert (again.photo, again.turns, again.calls) == (SENT, (TURN,), (CALL,))
 
 
@@ -162,10 +171,10 @@ def test_a_closed_trace_is_not_claimed_again(store: Store) -> None:
     ],
 )
 def test_only_what_a_new_run_can_change_is_opened_again(
-    store: Store, closing: Closing, options: dict[str, object], opens: bool
+    store: Store, closing: Closing, options: dict[str, Any], opens: bool
 ) -> None:
     run_id = start_run(store)
-    first = claim(store, run_id=run_id)
+    first = claimed_trace(store, run_id=run_id)
     store.traces.put_turn(first.trace_id, TURN, run_id=run_id, photo=SENT)
     store.traces.close_trace(first.trace_id, closing, turn_limit=10)
     store.traces.put_answer(first.trace_id, 1, Answer(1.0, 1.0, "boxed", None, ()))
@@ -438,7 +447,7 @@ def test_a_migration_that_fails_half_way_leaves_the_store_as_it_was(
     path = tmp_path / "geostore.db"
     Store.open(path, create=True).close()
     texts = {"9999_half": "create table half (id integer) strict;\nselect no_such_function();\n"}
-    real = migrations.load_sql
+    real = load_sql
     monkeypatch.setattr(migrations, "sql_names", lambda folder: (*KNOWN, "9999_half"))
     monkeypatch.setattr(
         migrations, "load_sql", lambda folder, name: texts.get(name) or real(folder, name)
@@ -457,7 +466,7 @@ def test_a_step_that_is_missing_is_taken_when_a_store_is_opened(
     path = tmp_path / "geostore.db"
     with Store.open(path, create=True) as opened:
         trace_id = played_trace(opened)
-    real = migrations.load_sql
+    real = load_sql
     step = "-- adds a column\nalter table traces add column note text;\n"
     monkeypatch.setattr(migrations, "sql_names", lambda folder: (*KNOWN, "9999_note"))
     monkeypatch.setattr(

@@ -234,6 +234,7 @@ class StoreMachine(RuleBasedStateMachine):
         if trace is None:
             return
         failure = FailedAttempt(len(trace.turns) + 1, "server", "busy", 503)
+        assert trace.owner is not None
         with self.stores[side].db.transaction():
             self.stores[side].traces.put_attempt(trace.trace_id, failure, run_id=trace.owner)
         trace.attempts += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from geostore.tools.frames import (
     names_box,
     with_frame_flags,
 )
-from tests.builders import StoreBuilder, recipe_of
+from tests.builders import StoreBuilder, played_recipe, recipe_of
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ZOOM, answer, text_call, turns_so_far
 from tests.running import Notes, run
@@ -78,11 +79,12 @@ def test_every_call_keeps_which_frames_would_explain_its_box(tmp_path: Path) -> 
         for trace_id in range(1, 7):
             stored = store.traces.get_trace(trace_id)
             images = [stored.photo] if stored.photo else []
+            recipe = played_recipe(stored)
             for call in stored.calls:
                 if names_box(call):
                     box = json.loads(call.arguments or call.raw_arguments)["bbox_2d"]
-                    source = images[call.source_index]
-                    frames = looks_like(stored.recipe.bbox_frame, box, source)
+                    source = images[call.source_index or 0]
+                    frames = looks_like(recipe.bbox_frame, box, source)
                     expected[trace_id, call.turn, call.call_index] = frames
                     assert set(flagged_frames(call)) == frames
                 else:
@@ -212,7 +214,7 @@ def test_a_call_without_a_box_of_a_known_image_gets_no_flag() -> None:
     assert call.flags == ()
 
 
-def _call(box: list[float], frame: BboxFrame, *, source_index: int = 0) -> ToolCall:
+def _call(box: Sequence[float], frame: BboxFrame, *, source_index: int = 0) -> ToolCall:
     """A refused call of `box` on a wide photo, flagged as the toolbench flags it."""
     call = ToolCall(
         turn=1,

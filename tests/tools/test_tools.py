@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -67,14 +68,14 @@ def call(
     )
 
 
-def good(name: str, arguments: object, **options: object) -> Operation:
-    operation = call(name, arguments, **options)  # type: ignore[arg-type]
+def good(name: str, arguments: object, **options: Any) -> Operation:
+    operation = call(name, arguments, **options)
     assert isinstance(operation, Operation), operation
     return operation
 
 
-def bad(name: str, arguments: object, **options: object) -> BadCall:
-    refused = call(name, arguments, **options)  # type: ignore[arg-type]
+def bad(name: str, arguments: object, **options: Any) -> BadCall:
+    refused = call(name, arguments, **options)
     assert isinstance(refused, BadCall), refused
     return refused
 
@@ -251,11 +252,11 @@ class TestRotate:
             (630, Image.Transpose.ROTATE_270),
         ],
     )
-    def test_right_angles_move_pixels_exactly(self, angle: int, transpose: object) -> None:
+    def test_right_angles_move_pixels_exactly(self, angle: int, transpose: Image.Transpose) -> None:
         """Positive is counter-clockwise: what was right is on top after 90 degrees."""
         photo = noise((60, 40))
         result = apply(good(ROTATE, {"angle": angle}), photo)
-        assert result.tobytes() == photo.transpose(transpose).tobytes()  # type: ignore[arg-type]
+        assert result.tobytes() == photo.transpose(transpose).tobytes()
 
     def test_the_canvas_grows_and_is_black_where_nothing_was(self) -> None:
         result = apply(good(ROTATE, {"angle": 30}), Image.new("RGB", (200, 100), "white"))

@@ -24,12 +24,14 @@ from tests.builders import (
     NATIVE_RECIPE,
     TURN_LEFT,
     ZOOM_IN,
+    Line,
     StoreBuilder,
-    answer,
     fill,
     make_dataset,
+    native,
 )
 from tests.conftest import photo_bytes, save_dataset
+from tests.minds import ZOOM, answer
 from tests.running import geostore as run_geostore
 from tests.running import run, start_geostore
 from tests.teacher_server import teacher_server
@@ -541,11 +543,9 @@ def test_python_gets_the_report(path: Path) -> None:
 
 
 def test_a_native_trace_attests_the_images_of_its_calls(tmp_path: Path) -> None:
-    from tests.builders import native
-    from tests.minds import ZOOM
-
     dataset = make_dataset(tmp_path / "photos")
     with Store.open(tmp_path / "geostore.db", create=True) as store:
-        script = [native("Look.", (ZOOM, {"bbox_2d": [0, 0, 500, 500]})), answer(1, 2)]
+        look = native("Look.", (ZOOM, {"bbox_2d": [0, 0, 500, 500]}))
+        script: list[Line] = [look, answer(1, 2)]
         StoreBuilder(store, dataset).play(0, script, recipe=NATIVE_RECIPE)
     assert found(tmp_path / "geostore.db").findings == ()
