@@ -8,7 +8,7 @@ from geostore.costs.prices import Prices
 from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
 from geostore.errors import PriceError
 from geostore.records import FailedAttempt, Turn
-from geostore.text.phrases import budget_use, format_cost
+from geostore.text.phrases import format_budget, format_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,18 @@ class BudgetUse:
     spent_cost: float | None
     """The cost so far at today's prices; None without prices."""
 
+    def to_json(self) -> dict[str, float | None]:
+        """The limits and what is spent, by name."""
+        return {
+            "max_total_tokens": self.limits.max_total_tokens,
+            "max_cost": self.limits.max_cost,
+            "spent_tokens": self.spent_tokens,
+            "spent_cost": self.spent_cost,
+        }
+
     def text(self) -> str:
         """Such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
-        return budget_use(
+        return format_budget(
             max_cost=self.limits.max_cost,
             spent_cost=self.spent_cost,
             max_total_tokens=self.limits.max_total_tokens,

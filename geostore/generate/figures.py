@@ -20,7 +20,7 @@ from geostore.generate.events import (
     TurnCommitted,
 )
 from geostore.records import ACCEPTED_SCORE, Reward
-from geostore.text.phrases import failures_by_class, format_cost, quality, span
+from geostore.text.phrases import format_cost_per_trace, format_counts, format_pace, format_quality
 
 _WINDOW_SECONDS = 60
 
@@ -143,9 +143,7 @@ class RunFigures:
         parts = [f"{self.ended:,}/{self.to_do:,} traces"]
         if self.done_before:
             parts.append(f"{self.done_before:,} done before")
-        parts.append(f"{self.per_minute:,.1f}/min")
-        if self.left_seconds is not None:
-            parts.append(f"about {span(self.left_seconds)} left")
+        parts.append(format_pace(self.per_minute, self.left_seconds))
         return ", ".join(parts)
 
     def requests_text(self) -> str:
@@ -162,19 +160,17 @@ class RunFigures:
 
     def quality_text(self) -> str:
         """Such as ``mean 824 km, 53.2 % accepted``."""
-        return quality(self.mean_km, self.accept_rate)
+        return format_quality(self.mean_km, self.accept_rate)
 
     def failures_text(self) -> str:
         """Such as ``rate_limit 12, timeout 3``; empty where none failed."""
-        return failures_by_class(self.failures)
+        return format_counts(self.failures)
 
     def cost_text(self) -> str:
         """Such as ``1.23, 0.0145 per trace; budget: 4.56 of 10.00``; empty without prices."""
         parts = []
         if self.cost is not None:
-            parts.append(format_cost(self.cost))
-            if self.ended:
-                parts[0] += f", {format_cost(self.cost / self.ended)} per trace"
+            parts.append(format_cost_per_trace(self.cost, self.ended))
         budget = self._gauges.budget if self._gauges else None
         if budget is not None:
             parts.append(f"budget: {budget.text()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from geostore.pace.limits import PaceLimits
-from geostore.text.phrases import span
+from geostore.text.phrases import format_span
 
 _LONGEST_PROBE_SECONDS = 120.0
 
@@ -66,21 +66,21 @@ class Breaker:
 
     def why(self) -> str:
         """How many requests failed, for how long, and the latest message."""
-        over = span(self._last_at - self._first_at)
+        over = format_span(self._last_at - self._first_at)
         return f"{self.failures} requests in a row failed over {over}, the last with {self._last}"
 
     def announcement(self) -> str:
         """The notice for when it opens."""
         after = self._limits.give_up_after
-        giving_up = "" if after is None else f"; the run gives up after {span(after)}"
+        giving_up = "" if after is None else f"; the run gives up after {format_span(after)}"
         return (
-            f"pausing: {self.why()}; a single request is tried in {span(self._interval)} and "
-            f"then ever more rarely, until one succeeds{giving_up}"
+            f"pausing: {self.why()}; a single request is tried in {format_span(self._interval)} "
+            f"and then ever more rarely, until one succeeds{giving_up}"
         )
 
     def farewell(self, now: float) -> str:
         """The message for when the run gives up."""
         return (
-            f"gave up after a pause of {span(now - self.opened_at)}: {self.why()}; "
+            f"gave up after a pause of {format_span(now - self.opened_at)}: {self.why()}; "
             "run the command again when the teacher answers"
         )

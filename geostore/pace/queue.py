@@ -15,7 +15,7 @@ from geostore.pace.breaker import Breaker
 from geostore.pace.bucket import Bucket
 from geostore.pace.level import Level
 from geostore.pace.limits import PaceLimits
-from geostore.text.phrases import span
+from geostore.text.phrases import format_span
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
 """Error classes that mean the server has too much to do.
@@ -250,7 +250,7 @@ class Pace:
         self._admit()
         if was_open and self._ended is None:
             self._notice(
-                f"going on: the teacher answers again after {span(seconds)}; "
+                f"going on: the teacher answers again after {format_span(seconds)}; "
                 f"requests at a time: {self.level}"
             )
 

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from geostore.query.reader import ask, one_moment, open_reader
-from geostore.text.phrases import failures_by_class, format_cost
-from geostore.text.tables import QueryResult, format_turned
+from geostore.text.phrases import format_cost, format_counts
+from geostore.text.tables import QueryResult, format_transposed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -232,10 +232,10 @@ def format_text(numbers: StoreStats) -> str:
     table = QueryResult(
         tuple(names), [tuple(_shown(n, part.get(n)) for n in names) for part in parts]
     )
-    lines = [format_turned(table)]
+    lines = [format_transposed(table)]
     for part in parts:
         lines += [
-            f"{words}, {part['recipe']}: {failures_by_class(part[name])}"
+            f"{words}, {part['recipe']}: {format_counts(part[name])}"
             for name, words in _BELOW_THE_TABLE.items()
             if part[name]
         ]

@@ -15,34 +15,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from geostore.costs.budget import BudgetLimits, BudgetUse
 from geostore.query.reader import ask, open_reader
 from geostore.store.processes import host_name, is_alive
 from geostore.text.phrases import (
-    budget_use,
-    failures_by_class,
     format_cost_per_trace,
+    format_counts,
     format_pace,
-    quality,
-    span,
+    format_quality,
+    format_span,
 )
 
 _WIDTH = 100
 _RECENT_SECONDS = 60.0
-_LIMITS = ("max_total_tokens", "max_cost")
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetUse:
-    """The limits of a run, and what its model has used of them over all runs of the store."""
-
-    max_total_tokens: int | None
-    """The most tokens; None: no limit."""
-    max_cost: float | None
-    """The highest cost, in the prices' currency; None: no limit."""
-    spent_tokens: int
-    """Tokens of all turns and billed failures so far."""
-    spent_cost: float | None
-    """What they cost; None where the model has no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +86,12 @@ class RunStatus:
     failures: Mapping[str, int]
     """Failed requests by class."""
     budget: BudgetUse | None
-    """None where the run was given no limit."""
+    """Its limits, and what its model has used of them over all runs; None without a limit."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
-        return asdict(self)
+        budget = None if self.budget is None else self.budget.to_json()
+        return {**asdict(self), "budget": budget}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +182,7 @@ def _budget(row: Mapping[str, Any], spending: Sequence[Mapping[str, Any]]) -> Bu
     if not limits:
         return None
     spent = next((part for part in spending if part["model"] == row["model"]), {})
-    return BudgetUse(
-        max_total_tokens=limits.get("max_total_tokens"),
-        max_cost=limits.get("max_cost"),
-        spent_tokens=spent.get("total_tokens", 0),
-        spent_cost=spent.get("cost"),
-    )
+    return BudgetUse(limits, spent.get("total_tokens", 0), spent.get("cost"))
 
 
 def _elapsed(row: Mapping[str, Any], state: str) -> float:
@@ -218,10 +199,10 @@ def _left(row: Mapping[str, Any], elapsed: float) -> float | None:
     return round(float(remaining * elapsed / row["closed"]), 1)
 
 
-def _limits(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits that a run was given, by their names among its arguments."""
+def _limits(row: Mapping[str, Any]) -> BudgetLimits:
+    """The limits that a run was given, which stand among its arguments."""
     budget = json.loads(row["arguments"]).get("budget", {})
-    return {name: budget[name] for name in _LIMITS if budget.get(name) is not None}
+    return BudgetLimits(budget.get("max_total_tokens"), budget.get("max_cost"))
 
 
 def _seconds(moment: str) -> float:
@@ -237,7 +218,7 @@ def _rate(count: float, seconds: float) -> float:
 
 def _block(run: RunStatus) -> str:
     where = f"process {run.pid} on {run.host}"
-    lines = [f"run {run.run_id}: {run.state}, {span(run.elapsed_s)}, {where}"]
+    lines = [f"run {run.run_id}: {run.state}, {format_span(run.elapsed_s)}, {where}"]
     if run.model is not None:
         lines.append(f"  model     {run.model}, recipe {run.recipe}")
     lines.append(f"  traces    {_traces(run)}")
@@ -247,19 +228,13 @@ def _block(run: RunStatus) -> str:
         f"{run.tokens_per_s_last_min:,.0f}/s in the last minute"
     )
     if run.closed:
-        lines.append(f"  quality   {quality(run.mean_km, run.accept_rate)}")
+        lines.append(f"  quality   {format_quality(run.mean_km, run.accept_rate)}")
     if run.failures:
-        lines.append(f"  failures  {failures_by_class(run.failures)}")
+        lines.append(f"  failures  {format_counts(run.failures)}")
     if run.cost is not None:
         lines.append(f"  cost      {_cost(run.cost, run)}")
     if run.budget is not None:
-        use = budget_use(
-            max_cost=run.budget.max_cost,
-            spent_cost=run.budget.spent_cost,
-            max_total_tokens=run.budget.max_total_tokens,
-            spent_tokens=run.budget.spent_tokens,
-        )
-        lines.append(f"  budget    {use} spent on this model, over all runs")
+        lines.append(f"  budget    {run.budget.text()} spent on this model, over all runs")
     return "\n".join(map(_wrapped, lines))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 
-def span(seconds: float) -> str:
+def format_span(seconds: float) -> str:
     """A length of time, such as ``45 s``, ``4 min 10 s``, ``2 h 5 min`` or ``3.4 days``."""
     whole = round(seconds)
     if whole < 60:
@@ -18,13 +18,13 @@ def span(seconds: float) -> str:
     return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"
 
 
-def failures_by_class(failures: Mapping[str, int]) -> str:
-    """Such as ``rate_limit 12, timeout 3``, the most first."""
-    ordered = sorted(failures.items(), key=lambda item: (-item[1], item[0]))
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Counts by name, such as ``rate_limit 12, timeout 3``; the most first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name} {count:,}" for name, count in ordered)
 
 
-def quality(mean_km: float | None, accept_rate: float | None) -> str:
+def format_quality(mean_km: float | None, accept_rate: float | None) -> str:
     """Such as ``mean 824 km, 53.2 % accepted``; None where it is not known yet."""
     mean = "no distance yet" if mean_km is None else f"mean {mean_km:,.0f} km"
     return mean if accept_rate is None else f"{mean}, {100 * accept_rate:.1f} % accepted"
@@ -49,10 +49,10 @@ def format_cost_per_trace(cost: float, traces: int) -> str:
 def format_pace(traces_per_minute: float, left_seconds: float | None) -> str:
     """Such as ``3.0/min, about 2 h 42 min left``; None: nobody can tell what is left."""
     pace = f"{traces_per_minute:,.1f}/min"
-    return pace if left_seconds is None else f"{pace}, about {span(left_seconds)} left"
+    return pace if left_seconds is None else f"{pace}, about {format_span(left_seconds)} left"
 
 
-def budget_use(
+def format_budget(
     *,
     max_cost: float | None,
     spent_cost: float | None,

@@ -12,7 +12,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geostore.text.phrases import span
+from geostore.text.phrases import format_span
 
 PLAIN_INTERVAL = 30.0
 """Seconds between lines where there is no terminal."""
@@ -77,6 +77,6 @@ class CountProgress:
             parts = [f"{done:,} of {total:,} {self._things}", state]
             if done:
                 parts.append(
-                    f"about {span(max(total - done, 0) * (now - self._began) / done)} left"
+                    f"about {format_span(max(total - done, 0) * (now - self._began) / done)} left"
                 )
             self._err.print(", ".join(filter(None, parts)))

@@ -15,8 +15,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
-_LONGEST_CELL = 80
-_WIDEST = 120
+_LONGEST_CELL = 80  # characters; longer text is cut
+_WIDEST = 120  # columns of a terminal; a wider table of few rows is transposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +34,35 @@ class QueryResult:
 
 
 def format_table(result: QueryResult) -> str:
-    """Plain aligned text, the same in a terminal and out of it.
+    """Plain aligned text, the same in a terminal and in a file.
 
-    Fractions have three decimals where all of a column are below 10, else one;
-    degrees have five. Long text is cut. A few rows of many columns are turned
-    over, so that a row of the result is a column beside the names.
+    A column of fractions has three decimals where all of them are below 10, else
+    one; degrees have five. Long text is cut. Up to six rows that would be too wide
+    are transposed: each becomes a column beside the names.
     """
     if result.columns == ("explain_key", "explain_value"):
-        return "\n".join(str(row[1]).rstrip() for row in result.rows)  # a drawing of its own
+        return "\n".join(
+            str(row[1]).rstrip() for row in result.rows
+        )  # DuckDB draws its plans itself
     rows = _cells(result)
     names = tuple(map(_cut, result.columns))
     numbers = [_is_number(result, place) for place in range(len(result.columns))]
     lines = _aligned([names, *rows], numbers)
     if 1 <= len(rows) <= 6 and max(map(_width, lines)) > _WIDEST:
-        return format_turned(result)
+        return format_transposed(result)
     rule = "  ".join("-" * width for width in _widths([names, *rows]))
-    counted = f"({len(rows):,} row{'' if len(rows) == 1 else 's'})"
-    return "\n".join([lines[0], rule, *lines[1:], counted])
+    row_count = f"({len(rows):,} row{'' if len(rows) == 1 else 's'})"
+    return "\n".join([lines[0], rule, *lines[1:], row_count])
 
 
-def format_turned(result: QueryResult) -> str:
-    """Plain aligned text with a line for each column of the result."""
-    turned = list(zip(map(_cut, result.columns), *_cells(result), strict=True))
-    return "\n".join(_aligned(turned, [False] + [True] * len(result.rows)))
+def format_transposed(result: QueryResult) -> str:
+    """Plain aligned text with a line for each column of the result, and a column for each row."""
+    lines = list(zip(map(_cut, result.columns), *_cells(result), strict=True))
+    return "\n".join(_aligned(lines, [False] + [True] * len(result.rows)))
 
 
 def format_csv(result: QueryResult) -> str:
-    """CSV with a header; nothing for null, true and false, full precision."""
+    """CSV with a header, in full precision; null is an empty field, booleans are true and false."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(result.columns)
@@ -71,7 +73,7 @@ def format_csv(result: QueryResult) -> str:
 
 
 def format_json(result: QueryResult) -> str:
-    """A JSON array with one object per row and line; what is no number is null."""
+    """A JSON array with an object per row, each on a line of its own; NaN and infinity are null."""
     objects = (dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.rows)
     lines = ",\n".join(json.dumps(o, ensure_ascii=False, allow_nan=False) for o in objects)
     return f"[\n{lines}\n]" if lines else "[]"
@@ -80,10 +82,11 @@ def format_json(result: QueryResult) -> str:
 FORMATS: Mapping[str, Callable[[QueryResult], str]] = MappingProxyType(
     {"table": format_table, "csv": format_csv, "json": format_json}
 )
+"""How rows can be printed, by the name that --format takes."""
 
 
 def _plain(value: Any) -> Any:
-    """A value of DuckDB's as what JSON has; times in ISO-8601."""
+    """A value of DuckDB as JSON can hold it; times in ISO-8601."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -123,7 +126,7 @@ def _cell(value: Any, decimals: int) -> str:
 
 
 def _cut(text: str) -> str:
-    # A teacher's words may hold line breaks, and escapes that a terminal would obey.
+    # A response may hold line breaks, and escape sequences that a terminal would carry out.
     text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
@@ -135,12 +138,12 @@ def _is_number(result: QueryResult, place: int) -> bool:
     )
 
 
-def _aligned(rows: Sequence[Sequence[str]], to_the_right: Sequence[bool]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]], align_right: Sequence[bool]) -> list[str]:
     widths = _widths(rows)
     lines = []
     for row in rows:
         cells = []
-        for cell, width, right in zip(row, widths, to_the_right, strict=True):
+        for cell, width, right in zip(row, widths, align_right, strict=True):
             space = " " * (width - _width(cell))
             cells.append(space + cell if right else cell + space)
         lines.append("  ".join(cells).rstrip())
@@ -152,5 +155,5 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal: East Asian characters take two."""
+    """Width in columns of a terminal, where East Asian characters take two."""
     return cell_len(text)

@@ -28,7 +28,13 @@ from geostore.generate.events import (
 from geostore.generate.figures import RunFigures
 from geostore.generate.live_view import ProgressWatcher
 from geostore.records import TraceKey
-from geostore.text.phrases import failures_by_class, quality, span
+from geostore.text.phrases import (
+    format_cost_per_trace,
+    format_counts,
+    format_pace,
+    format_quality,
+    format_span,
+)
 from geostore.text.progress_bar import CountProgress
 from tests.minds import zoom_then_answer
 from tests.running import Notes, command, environment, geostore, run
@@ -123,17 +129,24 @@ def test_the_level_and_the_budget_are_read_off_the_run() -> None:
     ],
 )
 def test_lengths_of_time_are_said_as_people_do(seconds: float, said: str) -> None:
-    assert span(seconds) == said
+    assert format_span(seconds) == said
 
 
 def test_failures_are_said_by_class_the_most_first() -> None:
-    assert failures_by_class({"timeout": 3, "server": 3, "rate_limit": 1200}) == (
+    assert format_counts({"timeout": 3, "server": 3, "rate_limit": 1200}) == (
         "rate_limit 1,200, server 3, timeout 3"
     )
 
 
 def test_distance_and_acceptance_are_said_together() -> None:
-    assert quality(823.6, 0.5317) == "mean 824 km, 53.2 % accepted"
+    assert format_quality(823.6, 0.5317) == "mean 824 km, 53.2 % accepted"
+
+
+def test_pace_and_cost_per_trace_are_left_out_where_nothing_tells() -> None:
+    assert format_pace(3, 9720) == "3.0/min, about 2 h 42 min left"
+    assert format_pace(0, None) == "0.0/min"
+    assert format_cost_per_trace(1.23, 100) == "1.23, 0.0123 per trace"
+    assert format_cost_per_trace(1.23, 0) == "1.23"
 
 
 # --- on a terminal and elsewhere ---------------------------------------------------------------
