@@ -1,8 +1,8 @@
-"""What audits of a store found: which traces were looked at, by which checks, and their flags.
+"""The results of audits: which traces were checked, by which checks, and their flags.
 
-Traces are read and flagged a batch at a time. What a batch reads is of one
-moment; what it writes is one short transaction, which leaves out traces that a
-generate beside it has opened again meanwhile.
+Traces are read and flagged in batches. A batch reads the store as it is at one
+moment and writes in one short transaction. It records nothing of a trace that
+`generate` has opened again in between.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from geostore.store.recipes import Recipes
 
 @dataclass(frozen=True, slots=True)
 class PendingTrace:
-    """A closed trace that is to be audited, without its text."""
+    """A closed trace that needs an audit, without its text."""
 
     trace_id: int
     """Its id in the store."""
@@ -37,14 +37,13 @@ class PendingTrace:
     """What was asked."""
 
     prompts_read: bool
-    """Whether its recipe was asked of this photo only, so that its prompts may tell about the
-    photo."""
+    """Whether its recipe was asked of this photo only; then its prompts may give the photo away."""
 
     sample: Sample
-    """The truth."""
+    """The photo's row, with its true place."""
 
     dataset_path: str
-    """Where the dataset lay."""
+    """Where the dataset was last seen."""
 
     answer: Answer | None
     """Of the newest parser; None where the trace failed."""
@@ -78,15 +77,15 @@ class Audited:
     """The same for traces with the same words; None where the words are few."""
 
     flags: tuple[Flag, ...]
-    """Empty where nothing was found."""
+    """What the checks found; empty where they found nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagCount:
-    """How many traces a check flagged."""
+    """The traces that a check flagged."""
 
     traces: int
-    """Counts from 0."""
+    """How many it flagged."""
 
     examples: tuple[str, ...]
     """The names of at most three of them."""
@@ -100,13 +99,13 @@ def put_suite(db: Db, checks: Mapping[str, int]) -> int:
 
 
 def other_suites(db: Db, suite_id: int) -> dict[int, dict[str, int]]:
-    """The sets of checks of traces that were last audited with another set, by id."""
-    found = db.run("other_audit_suites", suite_id=suite_id)
-    return {row["id"]: orjson.loads(row["checks"]) for row in found}
+    """The other sets of checks that some trace was last audited with, by id."""
+    suites = db.run("other_audit_suites", suite_id=suite_id)
+    return {row["id"]: orjson.loads(row["checks"]) for row in suites}
 
 
 class Reading:
-    """The traces of a store that are to be audited, as they were at one moment."""
+    """The traces of a store that need an audit, as they are at one moment."""
 
     def __init__(self, db: Db, recipes: dict[int, Recipe | ImportedRecipe]) -> None:
         self._db = db
@@ -115,16 +114,19 @@ class Reading:
     def pending(self, *, after: int, batch: int, older_suite: int | None) -> list[PendingTrace]:
         """The next traces by id, above `after`.
 
-        older_suite: None for those that are new or have changed, else those last
-        audited with that set of checks.
+        older_suite: gives the traces last audited with that set of checks; None
+        gives those that are new or have changed.
         """
-        found = self._db.run("audit_pending", after=after, batch=batch, older_suite=older_suite)
-        return [self._pending(row) for row in found.fetchall()]
+        pending = self._db.run("audit_pending", after=after, batch=batch, older_suite=older_suite)
+        return [self._pending(row) for row in pending.fetchall()]
 
     def texts(
         self, trace_ids: Sequence[int]
     ) -> Iterator[tuple[int, tuple[Turn, ...], tuple[ToolCall, ...]]]:
-        """Turns and calls of each of these traces, which ascend; one trace in memory at a time."""
+        """Turns and calls of each trace, one trace in memory at a time.
+
+        trace_ids: in ascending order.
+        """
         ids = canonical_text(list(trace_ids))
         turns = _grouped(self._db.run("turns_of_traces", trace_ids=ids))
         calls = _grouped(self._db.run("tool_calls_of_traces", trace_ids=ids))
@@ -142,10 +144,10 @@ class Reading:
             )
 
     def check(self, name: str, trace_ids: Sequence[int]) -> dict[int, str]:
-        """What the statement of ``sql/audit/`` with this name finds: trace to detail."""
+        """Run the check ``sql/audit/<name>.sql``; the details of flagged traces, by trace id."""
         statement = load_sql("audit", name)
-        found = self._db.execute(statement, {"trace_ids": canonical_text(list(trace_ids))})
-        return {row["trace_id"]: row["detail"] for row in found}
+        flagged = self._db.execute(statement, {"trace_ids": canonical_text(list(trace_ids))})
+        return {row["trace_id"]: row["detail"] for row in flagged}
 
     def _pending(self, row: Row) -> PendingTrace:
         return PendingTrace(
@@ -167,14 +169,14 @@ class Reading:
         return self._recipes[recipe_id]
 
 
-_MOST_RECIPES = 1_000  # kept between batches; a store may have one for each of its traces
+_MOST_RECIPES = 1_000  # kept between batches: every trace of a store may have its own recipe
 
 
 @contextmanager
 def reading(db: Db, recipes: dict[int, Recipe | ImportedRecipe]) -> Iterator[Reading]:
-    """Read at one moment of the store. recipes: kept from one reading to the next.
+    """Read the store as it is at one moment. Raises StoreError where SQLite refuses.
 
-    Raises StoreError where SQLite refuses.
+    recipes: those read so far, by id; the caller keeps them from one reading to the next.
     """
     with db.reading():
         yield Reading(db, recipes)
@@ -188,11 +190,11 @@ def put_audits(
     kept: Collection[str],
     with_keys: bool,
 ) -> int:
-    """Record what a batch found, in a transaction; how many traces that were.
+    """Record the results of a batch in one transaction; the number of traces recorded.
 
-    A trace's flags become those that were found; flags of the checks `kept`,
-    which were not run, stay. with_keys: whether the keys were computed; else those
-    that are known stay. Doing it twice changes nothing.
+    The new flags replace all flags of a trace but those of the checks `kept`, which
+    were not run. with_keys: whether `response_key` was computed; if not, the stored
+    keys stay. Doing it twice changes nothing.
     """
     audits = [
         [
@@ -225,23 +227,26 @@ def put_audits(
 
 
 def flag_same_responses(db: Db, flag: str, version: int) -> None:
-    """Bring the flag for words that two recipes' traces share up to date, over all audits."""
+    """Set `flag` on traces whose words a trace of another recipe shares, and only on those.
+
+    Looks at all audited traces of the store.
+    """
     with db.transaction():
         db.run("drop_same_response_flags", flag=flag)
         db.run("put_same_response_flags", flag=flag, version=version, now=utc_now())
 
 
 def flag_counts(db: Db) -> tuple[int, dict[str, FlagCount]]:
-    """How many traces were audited, and what each check that flagged any has flagged."""
-    first, *others = db.run("flag_counts").fetchall()
+    """How many traces were audited, and the counts of each check that flagged any."""
+    all_audited, *by_flag = db.run("flag_counts").fetchall()
     counts = {
         row["flag"]: FlagCount(row["traces"], tuple(orjson.loads(row["examples"])))
-        for row in others
+        for row in by_flag
     }
-    return first["traces"], counts
+    return all_audited["traces"], counts
 
 
-def _grouped(found: Rows) -> Iterator[tuple[int, list[Row]]]:
+def _grouped(sorted_rows: Rows) -> Iterator[tuple[int, list[Row]]]:
     """The rows of one trace after another."""
-    for trace_id, group in groupby(found, key=itemgetter("trace_id")):
+    for trace_id, group in groupby(sorted_rows, key=itemgetter("trace_id")):
         yield trace_id, list(group)

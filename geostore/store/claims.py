@@ -35,7 +35,7 @@ class ClaimedTrace:
 
 
 class Claims:
-    """The topic `claims` of a store: every method names the run that holds or wants a trace."""
+    """The claims of a store's runs on its traces."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -53,13 +53,11 @@ class Claims:
         seconds: float,
         retry: Collection[Retry] = (),
     ) -> ClaimedTrace | NotClaimed:
-        """Make a trace if it is new, and claim it for so many seconds.
+        """Make a trace if it is new, and claim it for `seconds`. Call it inside `Db.transaction`.
 
-        ``closed`` where it needs nothing more, ``claimed`` where another run
-        holds it. A trace that ran out of turns under a lower limit, and one of a
-        kind that `retry` names, is opened again: the readings of its last
-        response, its rewards and its audit are removed, because another response
-        will follow. To be called inside `Db.transaction`.
+        Gives ``closed`` where the trace needs nothing more, ``claimed`` where
+        another run holds it. Opens a trace again that ran out of turns under a lower
+        limit, or that is of a kind in `retry`.
         """
         key = {"sample_id": sample_id, "recipe_id": recipe_id, "rollout": rollout}
         self._db.run("put_trace", **key, now=utc_now())
@@ -67,6 +65,7 @@ class Claims:
             "reopen_trace", **key, turn_limit=turn_limit, retry=canonical_text(sorted(retry))
         ).fetchone()
         if reopened is not None:
+            # These belong to its last response, which will not be the last one any more.
             for removal in ("drop_derived_rewards", "drop_derived_answers", "drop_audit"):
                 self._db.run(removal, trace_id=reopened["id"])
         row = self._db.run(
@@ -75,7 +74,7 @@ class Claims:
         if row is None:
             return "claimed" if self._db.number("is_trace_open", **key) else "closed"
         sample = self._samples.get_sample(sample_id)
-        assert sample.photo is not None  # only rows that can be used have traces
+        assert sample.photo is not None  # a row that cannot be used is never given a trace
         return ClaimedTrace(
             trace_id=row["id"],
             sample=sample,
@@ -85,18 +84,18 @@ class Claims:
         )
 
     def require_claim(self, trace_id: int, run_id: int) -> None:
-        """Do nothing where a run still holds a trace. Raises ClaimLost where it does not.
+        """Raise ClaimLost unless this run still holds the trace.
 
-        To be called inside the transaction that then writes: a process that
-        slept past its claim must not write into another's conversation.
+        Call it inside the transaction that then writes. Otherwise a process that slept
+        past its claim could write into a conversation that another run has taken over.
         """
         if not self._db.number("holds_claim", trace_id=trace_id, run_id=run_id):
-            raise ClaimLost(f"trace {trace_id} is no longer this run's")
+            raise ClaimLost(f"another run has taken over trace {trace_id}, so this run lets it go")
 
     def renew_claims(self, run_id: int, *, seconds: float) -> None:
-        """Keep a run's claims for so many seconds from now."""
+        """Let a run's claims last for `seconds` from now."""
         self._db.run("renew_claims", run_id=run_id, expires_at=utc_in(seconds))
 
     def release_claims(self, run_id: int) -> int:
-        """Give back all traces of a run; how many."""
+        """Give back all traces that a run holds; how many."""
         return self._db.run("release_claims", run_id=run_id).rowcount

@@ -1,8 +1,8 @@
 """A connection to a store's file: runs the statements of ``sql/store`` by name.
 
-Every room above the store reads and writes through a `Db`. SQLite's errors are
-turned into a `StoreError` here and nowhere else, while a statement runs and
-while its rows are fetched.
+Every room above the store reads and writes through a `Db`. It alone turns
+SQLite's errors into a `StoreError`, while a statement runs and while its rows
+are fetched.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ Row = sqlite3.Row
 
 
 class Rows(sqlite3.Cursor):
-    """The rows of one statement, fetched as they are asked for. Raises StoreError."""
+    """The rows of one statement, fetched one by one as the caller asks. Raises StoreError."""
 
     path: Path
+    """The store's file, for error messages."""
 
     def fetchone(self) -> Any:
-        """The next row, None after the last."""
+        """The next row; None after the last."""
         try:
             return super().fetchone()
         except sqlite3.Error as error:
@@ -82,32 +83,34 @@ class Db:
         return rows
 
     def run_many(self, name: str, values: Iterable[Mapping[str, Any]]) -> int:
-        """Run a statement once for each set of parameters; how many rows it changed in all."""
+        """Run a statement once for each set of parameters; the number of rows changed in all."""
         try:
             return self.connection.executemany(store_statements()[name], values).rowcount
         except sqlite3.Error as error:
             raise store_error(error, self.path) from error
 
     def number(self, name: str, /, **values: Any) -> int:
-        """The whole number that a statement gives as its one value."""
+        """Run a statement that gives one whole number."""
         return int(self.run(name, **values).fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all or nothing; takes the write lock at once. Raises StoreError."""
+        """Write all or nothing. Raises StoreError."""
+        # Immediate: a transaction that reads first and asks for the write lock later fails at
+        # once where another process has written in between, whatever the time it may wait.
         self.execute("begin immediate")
         try:
             yield
             self.execute("commit")
         except BaseException:
-            # SQLite rolls back by itself on some errors, such as a full disk.
+            # On some errors, such as a full disk, SQLite has rolled back already.
             if self.connection.in_transaction:
                 self.execute("rollback")
             raise
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Read the store as it is at one moment, while others write. Raises StoreError."""
+        """Read the store as it is at one moment, while others may write. Raises StoreError."""
         self.execute("begin")
         try:
             yield
@@ -116,7 +119,7 @@ class Db:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Write all or nothing inside a transaction: an error takes back only what is inside."""
+        """Write all or nothing inside a transaction; an error takes back only this part of it."""
         self.execute("savepoint part")
         try:
             yield
@@ -139,7 +142,7 @@ def utc_now() -> str:
 
 
 def utc_in(seconds: float) -> str:
-    """The time so many seconds from now, as `utc_now` writes it."""
+    """The time `seconds` from now, as `utc_now` writes it."""
     return _iso(datetime.now(UTC) + timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""Says in a sentence what SQLite's errors mean for a store, and what to do."""
+"""Turns SQLite's errors into sentences that say what is wrong with a store and what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from geostore.errors import RowRefused, StoreError, StoreLockedError
 
 
 def store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    """The StoreError for an error of SQLite's, by its primary result code.
+    """The StoreError for an error of SQLite, by its primary result code.
 
     Source: https://www.sqlite.org/rescode.html
     """
@@ -19,11 +19,11 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
     primary = code & 0xFF if code is not None else None
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreLockedError(
-            f"{path} is locked by another process for too long; "
-            "end what holds it open for writing, and run this again"
+            f"{path} stays locked by another process; "
+            "end the process that writes to it, and run this again"
         )
     if primary == sqlite3.SQLITE_NOTADB:
-        return StoreError(f"{path} is not a SQLite file, so it is no store; name another")
+        return StoreError(f"{path} is not a SQLite file, so it is not a store; name another")
     if primary == sqlite3.SQLITE_READONLY:
         return StoreError(f"{path} cannot be written: the file or its folder is read-only")
     if primary == sqlite3.SQLITE_FULL:
@@ -32,12 +32,12 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
             "make room, and run the same command again"
         )
     if primary == sqlite3.SQLITE_CANTOPEN:
-        return StoreError(f"{path} cannot be opened: look at its folder and its permissions")
+        return StoreError(f"{path} cannot be opened; check its folder and its permissions")
     if primary == sqlite3.SQLITE_CORRUPT:
         return StoreError(f"{path} is damaged ({error}); restore it from a copy")
     if primary == sqlite3.SQLITE_IOERR:
         return StoreError(
             f"the disk of {path} failed a read or write ({error}); what was committed is safe: "
-            "look at the disk, and run the same command again"
+            "check the disk, and run the same command again"
         )
     return StoreError(f"{path}: {error}")

@@ -1,7 +1,7 @@
-"""Writes traces that came out of files, and tells which files are in already.
+"""Writes traces that were read from files, and says which files are imported already.
 
-A trace that is there is never written over: a file that says something else of
-it is a conflict, and the caller is told so.
+Nothing overwrites a trace that the store has: where a file contradicts it, the
+caller gets a `Conflict`.
 """
 
 from __future__ import annotations
@@ -29,66 +29,83 @@ from geostore.store.db import Db, Row, utc_now
 from geostore.store.store import Store
 
 Variant = Literal["geostore", "history", "log"]
-"""The form of a file: an export of ours that proved itself, or one of the older scripts'."""
+"""The form of a file: an export of geostore whose hashes match, or a file of the older scripts."""
 
 SAME_PLACE_DEGREES = 1e-4
-"""Coordinates that differ by less are the same: files may hold rounded ones. About 11 m."""
+"""Coordinates closer than this, about 11 m, count as the same, since files may round them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedTrace:
-    """All rows of a trace that a file makes.
-
-    dataset_seen: whether the dataset was opened, and so is where `dataset` says.
-    photo: as sent. reward: that the file carries, None without; reward_extra:
-    further numbers of it. stated_index: the file's own `sample_index`.
-    """
+    """A trace as a file gives it, ready to be written."""
 
     variant: Variant
+    """The form of the file."""
     stated_index: int
+    """The file's own `sample_index`."""
     dataset: DatasetFacts
+    """The dataset of its photo."""
     dataset_seen: bool
+    """Whether the dataset was opened, so that its path is right."""
     sample: Sample
+    """The photo it is about, and the photo's true place."""
     recipe: Recipe | ImportedRecipe
+    """What the teacher was asked."""
     recipe_sha256: str
+    """The recipe's content hash."""
     rollout: int
+    """The number of this try of the recipe on the sample, from 1."""
     status: Status
+    """Any but ``open``."""
     stop_reason: str | None
+    """As `Closing.reason`; None where the file does not say."""
     turn_limit: int | None
+    """The limit in force when it ended; None where the file does not say."""
     photo: ImageFacts | None
+    """The photo as sent; None under an `ImportedRecipe`."""
     turns: tuple[Turn, ...]
+    """The responses, in order."""
     calls: tuple[ToolCall, ...]
+    """The tool calls, in order."""
     answer: Answer
+    """What the parser of today reads in the last response."""
     reward: Reward | None = None
+    """The reward that the file carries; None where it carries none."""
     reward_extra: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Further numbers of that reward, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """A file that was read: where it lies, the hash of its bytes, its stamp before it was read."""
+    """A file that was read."""
 
     path: str
+    """Its absolute path."""
     sha256: str
+    """Of its bytes."""
     stamp: str
+    """Its size and times before it was read; the same stamp later means the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Why a file was not written: the store says something else."""
+    """The result for a file that contradicts the store; nothing of it is written."""
 
     why: str
+    """What differs, and what to do."""
 
 
 def known_stamps(db: Db, paths: Iterable[str]) -> dict[str, str]:
-    """Of some absolute paths, those that were imported, with the stamps they had then."""
-    found = db.run("find_imports", paths=canonical_text(list(paths)))
-    return {row["path"]: row["stamp"] for row in found}
+    """Of some absolute paths, those that were imported, each with its stamp at that time."""
+    imports = db.run("find_imports", paths=canonical_text(list(paths)))
+    return {row["path"]: row["stamp"] for row in imports}
 
 
 class ImportWriter:
-    """Writes imported traces; remembers ids, so its transactions have to be committed.
+    """Writes imported traces.
 
-    spec_id: the reward spec under which the files' own rewards are kept.
+    It remembers the ids of datasets and recipes, so the caller must drop it when a
+    transaction fails. spec_id: the reward spec for the files' own rewards.
     """
 
     def __init__(self, store: Store, *, spec_id: int) -> None:
@@ -102,14 +119,14 @@ class ImportWriter:
     ) -> Literal["imported"] | Conflict | None:
         """Write a file's trace, all or nothing; None where the store has it already.
 
-        To be called inside `Store.transaction`. Raises ValueError where the file's
-        values are none that the tables take; then nothing of it is written.
+        Call it inside `Db.transaction`. Raises ValueError where the tables refuse a
+        value of the file; then nothing of it is written.
         """
         try:
             with self._store.db.savepoint():
                 return self._put(file, trace)
         except RowRefused as error:
-            # The rows of these ids may have been taken back too.
+            # The savepoint may have rolled back the rows of remembered ids as well.
             self._datasets.clear()
             self._recipes.clear()
             raise ValueError(str(error.__cause__)) from error
@@ -131,14 +148,14 @@ class ImportWriter:
             "recipe_id": self._recipe(trace),
             "rollout": trace.rollout,
         }
-        there = self._store.db.run("find_trace_id", **key).fetchone()
-        if there is not None:
-            if not self._is_same(there["id"], there["status"], trace):
+        stored = self._store.db.run("find_trace_id", **key).fetchone()
+        if stored is not None:
+            if not self._is_same(stored["id"], stored["status"], trace):
                 return Conflict(
                     f"the store has another trace of row {trace.sample.sample_index}, rollout "
                     f"{trace.rollout}, of the same recipe; --label NAME keeps two batches apart"
                 )
-            self._put_import(file, trace.variant, trace.stated_index, there["id"])
+            self._put_import(file, trace.variant, trace.stated_index, stored["id"])
             return None
         trace_id = self._put_trace(key, trace)
         self._put_import(file, trace.variant, trace.stated_index, trace_id)
@@ -189,16 +206,16 @@ class ImportWriter:
 
     def _sample(self, dataset_id: int, trace: ImportedTrace) -> int | Conflict:
         sample = trace.sample
-        found = self._place(dataset_id, sample.sample_index)
-        if found is None:
+        stored = self._place(dataset_id, sample.sample_index)
+        if stored is None:
             return self._store.samples.put_sample(dataset_id, sample).sample_id
-        apart = max(abs(found["lat"] - sample.lat), abs(found["lon"] - sample.lon))
+        apart = max(abs(stored["lat"] - sample.lat), abs(stored["lon"] - sample.lon))
         if apart > SAME_PLACE_DEGREES:
             return Conflict(
-                f"the store knows row {sample.sample_index} at {found['lat']}, {found['lon']}, "
+                f"the store knows row {sample.sample_index} at {stored['lat']}, {stored['lon']}, "
                 f"and the file has it at {sample.lat}, {sample.lon}"
             )
-        return int(found["id"])
+        return int(stored["id"])
 
     def _place(self, dataset_id: int, sample_index: int) -> Row | None:
         row: Row | None = self._store.db.run(
@@ -212,10 +229,10 @@ class ImportWriter:
         return self._recipes[trace.recipe_sha256]
 
     def _is_same(self, trace_id: int, status: str, trace: ImportedTrace) -> bool:
-        """Whether a file says of a trace what the store says, in another layout perhaps."""
-        return status == trace.status and _said(
+        """Whether a file holds the same words and calls as the store, perhaps in another layout."""
+        return status == trace.status and _words(
             self._store.traces.trace_turns(trace_id), self._store.traces.trace_calls(trace_id)
-        ) == _said(trace.turns, trace.calls)
+        ) == _words(trace.turns, trace.calls)
 
     def _put_import(self, file: ImportedFile, variant: str, stated_index: int, id: int) -> None:
         self._store.db.run(
@@ -230,7 +247,7 @@ class ImportWriter:
         )
 
 
-def _said(turns: Sequence[Turn], calls: Sequence[ToolCall]) -> tuple[Any, ...]:
+def _words(turns: Sequence[Turn], calls: Sequence[ToolCall]) -> tuple[Any, ...]:
     return (
         [(turn.response, turn.reasoning) for turn in turns],
         [(call.turn, call.name, call.raw_arguments, call.success) for call in calls],

@@ -8,7 +8,7 @@ from geostore.store.db import Db, utc_now
 
 
 def put_prices(db: Db, model: str, prices: Prices) -> None:
-    """Record what a model's tokens cost; later prices replace earlier ones, for all its tokens."""
+    """Record what a model's tokens cost. New prices replace the old ones, for past tokens too."""
     db.run(
         "put_prices",
         model=model,
@@ -20,15 +20,15 @@ def put_prices(db: Db, model: str, prices: Prices) -> None:
 
 
 def find_prices(db: Db, model: str) -> Prices | None:
-    """What a model's tokens cost, as a run was last told; None where no run was told."""
+    """What a model's tokens cost, as the last run was given it; None where no run was."""
     row = db.run("find_prices", model=model).fetchone()
     return None if row is None else Prices(**dict(row))
 
 
 def spent_tokens(db: Db, model: str) -> Usage:
-    """All that was used for a model's traces, over all recipes and runs of this store.
+    """All tokens used for a model's traces, over all recipes and runs of this store.
 
-    Failed requests that were billed are part of it. Adds up every turn, about
-    0.2 s a million, so call it once when a run with a budget starts.
+    Counts failed requests that were billed. Adds up every turn, about 0.2 s a
+    million: call it once, when a run with a budget starts, and count on from there.
     """
     return Usage(**dict(db.run("spent_tokens", model=model).fetchone()))

@@ -1,4 +1,4 @@
-"""Tells whether the process that left a mark in the store still lives."""
+"""Says whether the process that started a run still lives."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def host_name() -> str:
 
 
 def start_mark(pid: int) -> str | None:
-    """What tells a process from a later one with the same number; None where unknown.
+    """A text that differs between two processes with the same number; None where unknown.
 
-    The machine's boot and the process's start since then, in clock ticks.
-    Source: proc(5), /proc/pid/stat field 22; Linux only.
+    It holds the machine's boot id and the process's start after the boot, in clock
+    ticks. Source: proc(5), /proc/pid/stat field 22; Linux only.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -27,24 +27,24 @@ def start_mark(pid: int) -> str | None:
 
 
 def is_alive(pid: int, mark: str | None) -> bool:
-    """Whether the process of that number, and of that mark if one is known, runs here."""
+    """Whether a process with this number runs here and has this mark; None: any mark."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # somebody else's process, but it is there
+        pass  # it exists, but belongs to another user
     fields = _stat(pid)
     if fields and fields[0] in "ZX":
-        return False  # it has ended, and only its parent has not taken notice
+        return False  # it has ended, but its parent has not waited for it yet
     return mark is None or start_mark(pid) == mark
 
 
 def _stat(pid: int) -> list[str]:
-    """What proc(5) tells of a process from its state on; [] where it tells nothing."""
+    """The fields of /proc/pid/stat from the state (field 3) on; [] where there are none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    # The name in field 2 may hold spaces and parentheses; the others follow its last one.
+    # The name in field 2 may hold spaces and parentheses, so split after the last parenthesis.
     return stat.rpartition(")")[2].split()

@@ -9,7 +9,7 @@ from geostore.store.db import Db, utc_now
 
 
 class Recipes:
-    """The topic `recipes` of a store."""
+    """The recipes of a store."""
 
     def __init__(self, db: Db) -> None:
         self._db = db

@@ -18,20 +18,28 @@ SHORT = 8
 
 @dataclass(frozen=True, slots=True)
 class StoredSpec:
-    """A reward spec of a store; `sha256` covers all but the name."""
+    """A reward spec of a store."""
 
     id: int
+    """The id of its row."""
     sha256: str
+    """Of kind, parameters and code version, but not of the name."""
     name: str
+    """For people; two specs may have the same."""
     kind: str
+    """The formula, such as ``geoguessr`` or ``weighted``."""
     parameters: dict[str, Any] = field(hash=False)
+    """The formula's parameters, by name."""
     code_version: int
+    """Raised when the same parameters give other scores."""
     is_default: bool
+    """Whether views and exports take its scores where no spec is named."""
     created_at: str
+    """ISO-8601 UTC."""
 
     @property
     def label(self) -> str:
-        """Name and the start of the hash, which tell it from any other of its name."""
+        """Name and start of the hash, which differ between two specs of one name."""
         return f"{self.name} ({self.sha256[:SHORT]})"
 
 
@@ -42,33 +50,33 @@ def list_specs(db: Db) -> list[StoredSpec]:
 
 def default_spec(db: Db) -> StoredSpec | None:
     """The store's default; None where nothing was scored yet."""
-    found = _find(db, None, default=True)
-    return found[0] if found else None
+    defaults = _find(db, None, default=True)
+    return defaults[0] if defaults else None
 
 
 def find_spec(db: Db, name: str) -> StoredSpec | None:
-    """The spec with a name, or whose hash begins so (four digits or more); None without one.
+    """The spec with this name, or with this start of its hash (four digits or more), or None.
 
-    Raises RewardError where it may be more than one.
+    Raises RewardError where several specs match.
     """
-    found = [spec for spec in _find(db, name) if spec.name == name or _HASH.fullmatch(name)]
-    if len(found) > 1:
+    matches = [spec for spec in _find(db, name) if spec.name == name or _HASH.fullmatch(name)]
+    if len(matches) > 1:
         raise RewardError(
-            f"{name!r} may be {' or '.join(spec.label for spec in found)}; give the hash"
+            f"{name!r} may be {' or '.join(spec.label for spec in matches)}; give the hash"
         )
-    return found[0] if found else None
+    return matches[0] if matches else None
 
 
 def get_spec(db: Db, name: str) -> StoredSpec:
-    """Like `find_spec`. Raises RewardError, which names those there are, without one."""
-    found = find_spec(db, name)
-    if found is None:
-        known = ", ".join(spec.label for spec in list_specs(db)) or "none yet"
+    """Like `find_spec`, but raises RewardError where no spec matches."""
+    spec = find_spec(db, name)
+    if spec is None:
+        known = ", ".join(other.label for other in list_specs(db)) or "none yet"
         raise RewardError(
             f"the store has no reward {name!r}; it has: {known}. "
             "Compute one with: geostore rescore --reward ..."
         )
-    return found
+    return spec
 
 
 def _find(db: Db, name: str | None, *, default: bool = False) -> list[StoredSpec]:

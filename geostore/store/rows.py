@@ -1,4 +1,4 @@
-"""Between rows of the store and records; the only place that knows both shapes."""
+"""Turns records into rows of the store and back; the only place that knows both shapes."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def recipe_row(recipe: Recipe | ImportedRecipe) -> dict[str, Any]:
 def recipe_record(row: Row) -> Recipe | ImportedRecipe:
     """From get_recipe."""
     if row["imported"] is not None:
-        found = orjson.loads(row["imported"])
-        tools = None if found["tools"] is None else tuple(found["tools"])
-        return ImportedRecipe(**{**found, "tools": tools})
+        members = orjson.loads(row["imported"])
+        tools = None if members["tools"] is None else tuple(members["tools"])
+        return ImportedRecipe(**{**members, "tools": tools})
     values = {name: row[name] for name in _RECIPE_FIELDS}
     values |= {name: orjson.loads(row[name]) for name in _RECIPE_JSON}
     values["tools"] = tuple(values["tools"])
@@ -256,9 +256,10 @@ def stored_trace_record(
     calls: Sequence[ToolCall],
     failures: Sequence[FailedAttempt],
 ) -> StoredTrace:
-    """From get_trace or snapshot_traces, which give the same columns, and what belongs to it.
+    """From a row of get_trace or snapshot_traces, which give the same columns.
 
-    several_datasets: whether the store holds more than one, so that names need theirs.
+    several_datasets: whether the store holds more than one; a trace's name then begins with
+    its dataset's.
     """
     key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"])
     return StoredTrace(

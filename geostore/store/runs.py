@@ -1,4 +1,4 @@
-"""Generate processes as rows: who they are, with what they run, and whose claims are void."""
+"""Generate processes as rows: which process, which versions, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from geostore.store.processes import host_name, is_alive, start_mark
 
 
 class Runs:
-    """The topic `runs` of a store."""
+    """The runs of a store."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
 
     def start_this_process(self, *, arguments: Mapping[str, Any]) -> int:
-        """Record this process as a run; its id. Gives back what dead processes had claimed."""
+        """Record this process as a run; its id. Ends the runs of processes that were killed."""
         host = host_name()
+        # Whether a process on another machine lives cannot be seen here; its claims expire.
         for run in self.claiming_runs():
             if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
                 self.end_run(run["id"], "killed")
@@ -43,7 +44,7 @@ class Runs:
         pid: int,
         process_started: str | None,
     ) -> int:
-        """Record a process that is about to generate; its id. `arguments` holds no secret."""
+        """Record that a process starts to generate; the run's id. `arguments` holds no secret."""
         return self._db.number(
             "start_run",
             arguments=canonical_text(dict(arguments)),
@@ -55,7 +56,7 @@ class Runs:
         )
 
     def end_run(self, run_id: int, outcome: str) -> None:
-        """Record how a run ended and give back its claims; the first outcome stays."""
+        """Record how a run ended and give back its claims; a second outcome changes nothing."""
         self._db.run("release_claims", run_id=run_id)
         self._db.run("end_run", run_id=run_id, outcome=outcome, now=utc_now())
 
@@ -65,7 +66,7 @@ class Runs:
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide which bytes an image comes out in, and what was sent how."""
+    """The versions that decide the bytes of an encoded image and of a request."""
     from PIL import features
 
     packages = {name: version(name) for name in ("geostore", "pillow", "openai", "datasets")}

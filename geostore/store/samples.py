@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Retry = Literal["failed", "truncated", "exhausted"]
-"""Closed traces that can be taken up again: ``failed`` used up its attempts, ``truncated`` was cut
-by the token limit, ``exhausted`` ended without an answer for another reason."""
+"""Closed traces that a run may open again.
+
+``failed`` used up its attempts, ``truncated`` was cut by the token limit, and
+``exhausted`` ended without an answer for another reason.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class KnownSample:
 
 
 class Samples:
-    """The topic `samples` of a store: datasets, and their rows that were drawn."""
+    """The datasets of a store, and their rows that were drawn."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -53,7 +56,7 @@ class Samples:
         return rows.dataset_record(self._db.run("get_dataset", dataset_id=dataset_id).fetchone())
 
     def put_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
-        """Record a drawn row; one whose photo another row brought is marked ``duplicate``."""
+        """Record a drawn row, as a ``duplicate`` where another row has the same photo."""
         values = rows.sample_row(sample)
         if sample.exclusion is None:
             duplicate = self._db.run(
@@ -90,7 +93,7 @@ class Samples:
         turn_limit: int,
         retry: Collection[Retry] = (),
     ) -> NDArray[np.int64]:
-        """The row numbers whose rollouts all need nothing more; see `Claims.claim`."""
+        """The row numbers whose rollouts all need nothing more; parameters as in `Claims.claim`."""
         import numpy as np
 
         joined: str | None = self._db.run(

@@ -1,9 +1,9 @@
-"""A store that is open: its connection, and what can be done with it, by topic.
+"""An open store: its connection, and one object for each topic.
 
 Every row has a natural key, and every write is insert-or-ignore or an update
-that names the state it expects, so that writing twice changes nothing. Methods
-of the topics begin no transaction of their own: `Db.transaction` groups them,
-and outside of it each statement commits by itself.
+that names the state it expects, so writing twice changes nothing. Methods of the
+topics do not begin transactions: a caller groups them in `Db.transaction`, and
+outside of it each statement commits by itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Store:
     """One connection to a store. Use as a context manager; not for two threads at once."""
 
     db: Db
-    """What runs the statements; rooms above the store that keep rows of their own use it."""
+    """Runs the statements; rooms above the store use it for their own rows."""
     samples: Samples
     """Datasets and their rows."""
     recipes: Recipes
@@ -34,7 +34,7 @@ class Store:
     claims: Claims
     """Which run works on which trace."""
     traces: Traces
-    """Turns, calls, failures, answers, and reading a trace as a whole."""
+    """Turns, calls, failures and answers, and whole traces."""
 
     def __init__(self, db: Db) -> None:
         self.db = db
@@ -55,12 +55,14 @@ class Store:
     ) -> Store:
         """Open a store for reading and writing, and bring its schema up to date.
 
-        create: make it where there is none. durability: ``full`` syncs at every
-        commit, so that what was acknowledged survives a power cut; ``normal``
-        syncs at checkpoints, and a power cut (not a crash of the process) may lose
-        the last commits. busy_timeout: seconds to wait for another process's lock.
-        Raises StoreError (not there, not a store, read-only, full),
-        StoreVersionError (a newer or unknown schema), StoreLockedError.
+        create: make the store where there is none.
+        durability: ``full`` syncs at every commit, so every commit survives a power
+            cut; ``normal`` syncs at checkpoints, and a power cut (not a crash of the
+            process) may lose the last commits.
+        busy_timeout: seconds to wait for a lock of another process.
+
+        Raises StoreError (missing, not a store, read-only, full), StoreVersionError
+        (a newer or unknown schema), StoreLockedError.
         """
         where = Path(path)
         return cls(open_db(where, create=create, durability=durability, wait=busy_timeout))
@@ -77,5 +79,5 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; the file stays whole whether this is called or not."""
+        """Close the connection. The file stays whole without it too."""
         self.db.close()

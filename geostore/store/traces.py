@@ -1,4 +1,4 @@
-"""What happens in a trace as rows, and a trace read as a whole."""
+"""The turns, calls, failures and answers of traces as rows, and whole traces."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ T = TypeVar("T")
 def rows_of_traces(
     db: Db, statement: str, trace_ids: Sequence[int], record: Callable[[Row], T]
 ) -> defaultdict[int, list[T]]:
-    """Rows that belong to some traces, as records in their order, by trace id.
+    """The rows of some traces, as records in their order, by trace id.
 
-    statement: one that takes `trace_ids` and gives a column trace_id.
+    statement: takes `trace_ids` and gives a column trace_id.
     """
     by_trace: defaultdict[int, list[T]] = defaultdict(list)
     for row in db.run(statement, trace_ids=canonical_text(list(trace_ids))).fetchall():
@@ -40,7 +40,7 @@ def rows_of_traces(
 
 
 class Traces:
-    """The topic `traces` of a store: what is recorded of one, and reading one."""
+    """The traces of a store: records what happens in one, and reads one."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -82,7 +82,7 @@ class Traces:
         )
 
     def close_trace(self, trace_id: int, closing: Closing, *, turn_limit: int) -> None:
-        """Close a trace that is open; one that is closed stays as it is."""
+        """Close an open trace; a closed one stays as it is."""
         self._db.run(
             "close_trace",
             trace_id=trace_id,
@@ -125,16 +125,16 @@ class Traces:
         return tuple(self._rows("tool_calls_of_traces", trace_id, rows.tool_call_record))
 
     def find_trace(self, name: str) -> int:
-        """The id of the trace with a public name, the dataset's name before it or not.
+        """The id of the trace with this public name, with or without its dataset's name.
 
-        Raises NotFoundError where there is none, or more than one.
+        Raises NotFoundError where no trace has it, or several have.
         """
         dataset, _, key = name.rpartition(":")
         index, _, rest = key.partition("-")
         recipe, _, rollout = rest.partition("-")
         if not (index.isdecimal() and recipe and rollout.isdecimal()):
             raise NotFoundError(
-                f"{name!r} is no trace name; they look like 17-3fa1c2d4-1 "
+                f"{name!r} is not a trace name; they look like 17-3fa1c2d4-1 "
                 "(row, start of the recipe's hash, rollout)"
             )
         matches = self._db.run(
@@ -150,7 +150,9 @@ class Traces:
                 'list them with: geostore query "select trace from trace_results"'
             )
         if len(matches) > 1:
-            raise NotFoundError(f"{name!r} is ambiguous; put the dataset's name and ':' before it")
+            raise NotFoundError(
+                f"several traces have the name {name!r}; put the dataset's name and ':' before it"
+            )
         return int(matches[0]["id"])
 
     def get_trace(self, trace_id: int) -> StoredTrace:

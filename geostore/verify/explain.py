@@ -67,7 +67,7 @@ def file_findings(state: FileState) -> list[Finding]:
                 "none",
                 lost,
             )
-            for where in state.lost
+            for where in state.broken
         ),
     ]
 

@@ -1,4 +1,4 @@
--- An answer that follows calls of which none worked, without another try.
+-- An answer right after a turn whose tool calls all failed.
 -- Grain: one row per trace. :trace_ids is a JSON array. Looks at the last turn that called a tool.
 -- Dialect: SQLite.
 with last_calls as (

@@ -1,5 +1,5 @@
 -- A call that showed the teacher nothing new: nearly the whole image, no turn at all, or a repeat.
--- Grain: one row per trace. :trace_ids is a JSON array. As the calls were flagged when they ran.
+-- Grain: one row per trace. :trace_ids is a JSON array. Reads the flags that were set when the calls ran.
 -- Dialect: SQLite.
 select
   trace_id,

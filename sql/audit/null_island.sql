@@ -1,5 +1,5 @@
--- An answer of exactly 0, 0, which is open sea and what a program puts for nothing.
--- Grain: one row per trace. :trace_ids is a JSON array. As the newest parser flagged it.
+-- An answer of exactly 0, 0: open sea, and what programs write for a missing place.
+-- Grain: one row per trace. :trace_ids is a JSON array. Reads the flags of the newest parser.
 -- Dialect: SQLite.
 select a.trace_id, 'answer 0, 0' as detail
 from answers as a

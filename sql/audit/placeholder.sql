@@ -1,5 +1,5 @@
 -- An answer beside the prompt's own words, or a comment that calls it a placeholder.
--- Grain: one row per trace. :trace_ids is a JSON array. As the newest parser flagged it.
+-- Grain: one row per trace. :trace_ids is a JSON array. Reads the flags of the newest parser.
 -- Dialect: SQLite.
 select a.trace_id, coalesce('answer ' || a.lat || ', ' || a.lon, 'no answer') as detail
 from answers as a

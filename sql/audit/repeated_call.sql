@@ -1,10 +1,10 @@
--- A call that asked again for what an earlier call gave, or that failed as an earlier one had.
--- Grain: one row per trace. :trace_ids is a JSON array. Of calls that worked, the tool, the image and
--- what was applied to it are compared (box in source pixels, angle within a turn, or the arguments
--- of a tool that has neither); of calls that failed, the words. A call past the limit of a turn was
--- never run, and asking for it again is no repeat. Dialect: SQLite.
+-- A call that asks again for what an earlier call gave, or that fails as an earlier one did.
+-- Grain: one row per trace. :trace_ids is a JSON array. Calls that succeeded are the same if tool,
+-- image and box (source pixels), angle (within a full turn) or, without either, arguments are; calls
+-- that failed, if their words are. A call past the limit of a turn was not run, so asking for it again
+-- is not a repeat. Dialect: SQLite.
 with
--- floor() is one of the functions that a SQLite may lack.
+-- Written without floor(), which some builds of SQLite lack.
 within_turn as (
   select *, angle - 360 * (cast(angle / 360 as integer) - (angle < 0)) as remainder
   from tool_calls

@@ -1,8 +1,8 @@
--- What an audit looked at, and the flags that it set.
+-- Which traces were audited, by which checks, and their flags.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- part: shared_keys
--- The keys of words that more than one audited trace has.
+-- The response keys that several audited traces have.
 several as materialized (
   select response_key
   from audits
@@ -25,7 +25,7 @@ from audit_suites
 where checks = :checks;
 
 -- name: other_audit_suites
--- The sets of checks that some trace was last audited with, other than the one that is meant.
+-- The sets of checks, other than :suite_id, that some trace was last audited with.
 -- Grain: one row per set.
 select id, checks
 from audit_suites as u
@@ -34,10 +34,10 @@ where id <> :suite_id
 order by id;
 
 -- name: audit_pending
--- The next closed traces to be audited, each with what is compared with its text.
--- Grain: one row per trace, by id. Those with ids above :after, at most :batch. :older_suite null:
--- traces that were not audited since they were closed, whose answer was read anew, or whose recipe
--- was asked of a second photo since; else traces that were last audited with that set of checks.
+-- The next closed traces that need an audit, each with what checks compare with its text.
+-- Grain: one row per trace with an id above :after, by id, at most :batch. With :older_suite: traces
+-- that were last audited with that set of checks. With null: traces that were not audited since they
+-- were closed, whose answer was read anew since, or whose recipe was asked of a second photo since.
 -- prompts_read is 1 where the recipe was asked of this photo only.
 select
   t.id, t.closed_at, t.recipe_id,
@@ -67,10 +67,10 @@ order by t.id
 limit :batch;
 
 -- name: put_audits
--- Records that traces were audited, where they are still as they were read.
+-- Records that traces were audited, unless they were opened again after they were read.
 -- Grain: one row per trace of :audits, a JSON array of [trace_id, closed_at, parser_version,
--- prompts_read, response_key]. Returns the traces that were recorded: one that was opened again
--- meanwhile is left to the next audit. :with_keys 0: keys that are known stay.
+-- prompts_read, response_key]. Returns the traces that were recorded; the next audit takes the
+-- others. :with_keys 0: stored keys stay.
 insert into audits (trace_id, suite_id, parser_version, prompts_read, response_key, created_at)
 select
   t.id, :suite_id, json_extract(a.value, '$[2]'), json_extract(a.value, '$[3]'),
@@ -87,15 +87,15 @@ on conflict (trace_id) do update
 returning trace_id;
 
 -- name: drop_audit
--- Forgets that a trace was audited; its flags go with that.
+-- Removes the audit of a trace, and its flags with it.
 -- Grain: at most one row.
 delete from audits
 where trace_id = :trace_id;
 
 -- name: put_flags
--- Records what checks found.
--- Grain: one row per trace and check of :flags, a JSON array of [trace_id, flag, version, detail];
--- of the traces in the JSON array :trace_ids only.
+-- Records the flags that checks set.
+-- Grain: one row per trace and check of :flags, a JSON array of [trace_id, flag, version, detail],
+-- for the traces in the JSON array :trace_ids.
 insert into trace_flags (trace_id, flag, version, detail, created_at)
 select
   json_extract(f.value, '$[0]'), json_extract(f.value, '$[1]'), json_extract(f.value, '$[2]'),
@@ -104,17 +104,16 @@ from json_each(:flags) as f
 where json_extract(f.value, '$[0]') in (select value from json_each(:trace_ids));
 
 -- name: drop_flags
--- Removes the flags that are to be found anew, and those of checks that are no more.
--- Grain: one row per flag of these traces. :trace_ids is a JSON array; :kept one of the checks whose
--- flags stay.
+-- Removes all flags of some traces but those of the checks in :kept.
+-- Grain: one row per flag. :trace_ids and :kept are JSON arrays.
 delete from trace_flags
 where trace_id in (select value from json_each(:trace_ids))
   and flag not in (select value from json_each(:kept));
 
 -- name: put_same_response_flags
--- Flags the traces whose words are also those of another recipe's trace.
--- Grain: one row per such trace. The detail names the first of the others. Looks at the keys of all
--- traces that were audited, through an index, not at their words.
+-- Flags the traces that have the same words as a trace of another recipe.
+-- Grain: one row per such trace. The detail names the first of the others. Compares the response keys
+-- of all audited traces through an index, and reads no words.
 with
 {{shared_keys}},
 alike as materialized (
@@ -123,7 +122,7 @@ alike as materialized (
   cross join audits as a on a.response_key = k.response_key
   cross join traces as t on t.id = a.trace_id
 ),
--- Of each key the first trace, and the first of those with another recipe than that one's.
+-- For each key: its first trace, and the first trace with another recipe than that.
 firsts as materialized (
   select response_key, min(trace_id) as trace_id, recipe_id
   from alike
@@ -136,7 +135,7 @@ others as materialized (
   where a.recipe_id <> f.recipe_id
   group by a.response_key
 ),
-found as (
+flagged as (
   select
     a.trace_id,
     iif(a.recipe_id = f.recipe_id, o.trace_id, f.trace_id) as other_id
@@ -151,7 +150,7 @@ select
   :version,
   'the words of ' || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout,
   :now
-from found as x
+from flagged as x
 join traces as t on t.id = x.other_id
 join samples as s on s.id = t.sample_id
 join recipes as r on r.id = t.recipe_id
@@ -161,7 +160,7 @@ on conflict (trace_id, flag) do update
   where version <> excluded.version or detail <> excluded.detail;
 
 -- name: drop_same_response_flags
--- Removes the flag from traces whose words are no longer those of another recipe's trace as well.
+-- Removes the flag from traces that no longer share their words with a trace of another recipe.
 -- Grain: one row per such flag.
 with
 {{shared_keys}},
@@ -181,8 +180,8 @@ where flag = :flag
 
 -- name: flag_counts
 -- How many traces each check flagged, with the names of the first three, and how many were audited.
--- Grain: one row per check that flagged a trace, by name, and a first one over all audited traces
--- (flag null).
+-- Grain: first one row for all audited traces (flag null), then one row per check that flagged a
+-- trace, by name.
 with ranked as (
   select
     f.flag,

@@ -1,4 +1,4 @@
--- Who works on which trace: begun, reopened, claimed and given back.
+-- Which run works on which trace: traces are made, opened again, claimed and given back.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- name: put_trace
@@ -8,9 +8,9 @@ insert or ignore into traces (sample_id, recipe_id, rollout, created_at)
 values (:sample_id, :recipe_id, :rollout, :now);
 
 -- name: reopen_trace
--- Opens a trace again that can go on: one that ran out of turns, once the limit is higher, and one
--- of a kind that :retry asks for: a JSON array of failed, truncated (by the token limit) and
--- exhausted (any other end without an answer).
+-- Opens a closed trace again: one that ran out of turns under a lower limit, or one of a kind in
+-- :retry, a JSON array of failed, truncated (by the token limit) and exhausted (any other end
+-- without an answer).
 -- Grain: at most one row.
 update traces
 set status = 'open', stop_reason = null, turn_limit = null, closed_at = null
@@ -26,13 +26,13 @@ where sample_id = :sample_id
 returning id;
 
 -- name: drop_derived_rewards
--- Removes the rewards of a response that is no longer the final one.
+-- Removes the rewards of a trace, because its last response will not be the last any more.
 -- Grain: one row per spec.
 delete from rewards
 where trace_id = :trace_id and spec_id in (select id from reward_specs);
 
 -- name: drop_derived_answers
--- Removes the readings of a response that is no longer the final one.
+-- Removes what parsers read in a trace, because its last response will not be the last any more.
 -- Grain: one row per parser version.
 delete from answers where trace_id = :trace_id;
 
@@ -56,7 +56,7 @@ from traces
 where sample_id = :sample_id and recipe_id = :recipe_id and rollout = :rollout;
 
 -- name: holds_claim
--- Whether a run still holds a trace: it is open, and no other run has claimed it meanwhile.
+-- Whether a run still holds a trace: it is open, and no other run has claimed it since.
 -- Grain: one row.
 select exists (
   select 1
@@ -72,7 +72,7 @@ set claimed_by = null, claim_expires_at = null
 where claimed_by = :run_id;
 
 -- name: renew_claims
--- Moves on the expiry of the traces that a run holds.
+-- Sets a later expiry for the claims of a run.
 -- Grain: one row per claimed trace.
 update traces
 set claim_expires_at = :expires_at

@@ -2,7 +2,7 @@
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- name: find_import
--- What is known of a file: whether this path was imported, and a trace with these bytes.
+-- The bytes that were imported from this path, and the trace that was imported from these bytes.
 -- Grain: one row.
 select
   (select sha256 from imports where path = :path) as path_sha256,
@@ -10,7 +10,7 @@ select
   (select trace_id from imports where sha256 = :sha256 limit 1) as trace_id;
 
 -- name: find_imports
--- The files among some that are in the store, and their stamps when they were read.
+-- Of some files, those that were imported, with their stamps when they were read.
 -- Grain: one row per file. :paths is a JSON array.
 select path, stamp
 from imports
@@ -26,7 +26,7 @@ on conflict (path) do update
   where sha256 = excluded.sha256;
 
 -- name: put_imported_trace
--- Records a trace that came to an end elsewhere.
+-- Records a trace that a file holds; it is closed.
 -- Grain: one row per sample x recipe x rollout. Sent size in pixels.
 insert into traces (
   sample_id, recipe_id, rollout, status, stop_reason, turn_limit,
@@ -39,7 +39,7 @@ values (
 returning id;
 
 -- name: put_imported_reward
--- Records the reward that a trace file carries; parser version 0: no reading of ours.
+-- Records the reward that a trace file carries; parser version 0: no parser of geostore read it.
 -- Grain: one row per trace and spec. km; points 0..5000.
 insert or ignore into rewards (
   trace_id, spec_id, parser_version, distance_km, score, geoguessr_points, extra

@@ -1,29 +1,28 @@
--- Which traces lack a reading or a reward, and the formulas that compute it.
+-- Which traces lack an answer or a reward, and the formulas that compute rewards.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- name: temp_candidates
--- The traces among which a rescore looks, in a table of this connection's own.
+-- The traces that a rescore considers, in a temporary table of this connection.
 -- Grain: one row per trace.
 create temp table if not exists candidates (trace_id integer primary key) strict;
 
 -- name: temp_pending
--- The traces that a rescore is about to compute, in a table of this connection's own.
--- Grain: one row per trace, with the parser version whose reading counts.
+-- The traces that a rescore is about to compute, in a temporary table of this connection.
+-- Grain: one row per trace, with the parser version whose answer counts.
 create temp table if not exists pending (
   trace_id integer primary key,
   parser_version integer not null
 ) strict;
 
 -- name: temp_pending_angles
--- How far the pending answers lie from the truth: a view of this connection's own.
--- Grain: one row per trace of temp.pending with its reading; angle is that of the great circle in
--- radians, by haversine, null without coordinates. Times the earth's radius it is a distance.
--- The cross joins keep this order of loops, in which rows come and go sorted by trace.
---
+-- How far the pending answers lie from the true places: a temporary view of this connection.
+-- Grain: one row per trace of temp.pending. angle: of the great circle, in radians, by haversine; null
+-- without coordinates. Times the earth's radius it is a distance.
+-- The cross joins keep this order of loops, in which rows come sorted by trace.
 create temp view if not exists pending_angles as
 select
   trace_id, parser_version, form, failure, lat, lon,
-  -- Rounding can lift a root above 1 near the antipode, where asin would give null.
+  -- Near the antipode rounding can make the root larger than 1, where asin would give null.
   2 * asin(min(1.0, sqrt(across_lat * across_lat + shrink * across_lon * across_lon))) as angle
 from (
   select
@@ -38,13 +37,13 @@ from (
 );
 
 -- name: temp_trace_extras
--- What a trace did on its way, as an input of rewards: a view of this connection's own.
+-- Counts of a trace that rewards use: a temporary view of this connection.
 -- Grain: one row per trace.
 --   turns               responses of the teacher
 --   *_tokens            sums over the turns; null where the server never said
---   tool_calls          all calls; failed_tool_calls: those without a result
---   tool_validity       the share of calls that gave a result, 0..1; null without a call
--- A column that is not asked for costs nothing.
+--   tool_calls          all calls; failed_tool_calls: those that failed
+--   tool_validity       the share of calls that succeeded, 0..1; null without a call
+-- SQLite computes only the columns that a statement reads.
 create temp view if not exists trace_extras as
 select
   t.id as trace_id,
@@ -58,7 +57,7 @@ select
 from traces as t;
 
 -- name: put_candidate
--- Adds a trace to those among which a rescore looks.
+-- Adds a trace to the candidates.
 -- Grain: one row.
 insert or ignore into temp.candidates (trace_id) values (:trace_id);
 
@@ -68,14 +67,14 @@ insert or ignore into temp.candidates (trace_id) values (:trace_id);
 delete from temp.candidates;
 
 -- name: candidates_answered
--- Adds every trace that has a reading.
+-- Adds every trace that has an answer.
 -- Grain: one row per trace.
 insert or ignore into temp.candidates (trace_id)
 select distinct trace_id
 from answers;
 
 -- name: count_candidates
--- How many candidates have a reading.
+-- How many candidates have an answer.
 -- Grain: one row.
 select count(*) as answered
 from temp.candidates as c
@@ -89,14 +88,15 @@ from traces
 where id > :after;
 
 -- name: count_range
--- What a range of traces has: as many readings and rewards as traces ended means nothing is missing.
+-- Counts of a range of traces. Nothing is missing where there are as many answers and rewards as
+-- ended traces.
 -- Grain: one row. Traces with ids in (:after, :last]. :spec_id 0 for a spec that is not in the store.
---   ended     traces that are to have a reading and a reward
---   read      readings by the parser :version; later: by a newer one
---   rewards   rewards of the spec; current: those of the reading by :version
---   strays    traces that have not ended and have a reading or a reward nevertheless: with one of
---             them equal counts would prove nothing
--- The index is named because a range of ids alone would be looked up in the table, which is ten
+--   ended     traces that need an answer and a reward
+--   read      answers by the parser :version; later: by a newer one
+--   rewards   rewards of the spec; current: those from the answer by :version
+--   strays    traces that have an answer or a reward but have not ended; where there is one, equal
+--             counts prove nothing
+-- The index is named because SQLite would otherwise read a range of ids from the table, which is ten
 -- times as large.
 select ended, read, later, rewards, current, strays
 from (
@@ -143,7 +143,7 @@ where parser_version >= :version and trace_id > :after and trace_id <= :last
 order by 1;
 
 -- name: unread_of_candidates
--- The ended candidates whose final response was not read by a parser of this version or a later one.
+-- The ended candidates whose final response no parser of this version or a later one has read.
 -- Grain: one row per trace, by id.
 select c.trace_id
 from temp.candidates as c
@@ -167,7 +167,7 @@ cross join turns as k
 order by k.trace_id;
 
 -- name: put_reading
--- Records what a version of the parser reads, if the response read is still the final one.
+-- Records what a version of the parser read, if that response is still the final one.
 -- Grain: one row per trace and parser version. Degrees.
 insert or ignore into answers (
   trace_id, parser_version, lat, lon, form, failure, flags
@@ -179,9 +179,9 @@ where id = :trace_id
   and :turn = (select max(turn) from turns where trace_id = :trace_id);
 
 -- name: pending_of_range
--- Adds the traces of a range whose reward of a spec is missing or of a reading that is not the newest.
+-- Adds the traces of a range whose reward of a spec is missing or not from the newest answer.
 -- Grain: one row per trace. Traces with ids in (:after, :last]. Both sides of the except come in
--- order and are merged, which reads each once; a left join would look up every trace.
+-- order, so SQLite merges them and reads each once; a left join would look up every trace.
 insert into temp.pending (trace_id, parser_version)
 select n.trace_id, n.parser_version
 from (
@@ -201,8 +201,8 @@ where not exists (
 );
 
 -- name: pending_of_candidates
--- Finds the candidates whose reward of a spec is missing or read from an older parser's answer.
--- Grain: one row per trace. :again 1 takes those with a reward too, :retry 1 those whose custom
+-- Finds the candidates whose reward of a spec is missing or from an older parser's answer.
+-- Grain: one row per trace. :again 1 also takes those with a reward, :retry 1 those whose custom
 -- function failed.
 insert into temp.pending (trace_id, parser_version)
 select c.trace_id, a.parser_version
@@ -217,7 +217,7 @@ where w.trace_id is null
   or (:retry and w.score is null and json_extract(w.extra, '$.error') is not null);
 
 -- name: pending_trace
--- Finds one trace, if its reward of a spec is missing or read from an older parser's answer.
+-- Finds one trace, if its reward of a spec is missing or from an older parser's answer.
 -- Grain: at most one row.
 insert into temp.pending (trace_id, parser_version)
 select n.trace_id, n.parser_version
@@ -243,7 +243,7 @@ from (
 );
 
 -- name: pending_responses
--- What a custom reward function is given of the pending traces.
+-- What a custom reward function gets of each pending trace.
 -- Grain: one row per trace, by id. Traces of temp.pending with ids in (:after, :last]. Degrees.
 select
   p.trace_id,
@@ -293,23 +293,22 @@ select count(*) as pending
 from temp.pending;
 
 -- name: count_replaced
--- How many pending traces have a reward of a spec, which is to be replaced.
--- Grain: one row. The cross join keeps SQLite from going through all rewards of the spec where few
+-- How many pending traces have a reward of a spec already, which will be replaced.
+-- Grain: one row. Without the cross join SQLite would read all rewards of the spec even where few
 -- traces are pending.
 select count(*) as replaced
 from temp.pending as p
 cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
 
 -- name: rescore_traces
--- Computes the rewards of a spec for the pending traces, by formulas that the spec's row names.
--- Grain: one row per trace. Traces of temp.pending with ids in (:after, :last], read by the parser
--- version that stands there. :again 1 computes over what is there, 0 only over what an earlier
--- reading gave. All it needs to know is the spec's row: kind and parameters, radius and thresholds
--- in km; a weighted spec is a sum over several terms, any other is one term of weight 1. Distance
--- by haversine; points 5000 * exp(-km / 1492.7), whole, under every spec. Without coordinates
--- distance and points are null, and so is the score of a term that needs a distance, unless the
--- spec says what it counts as. One term that is null makes the score null. Angles come from the view
--- temp.pending_angles.
+-- Computes the rewards of a spec for the pending traces.
+-- Grain: one row per trace of temp.pending with an id in (:after, :last], from the answer of the
+-- parser version that stands there. :again 1 replaces every reward, 0 only one from an earlier answer.
+-- The formulas follow from the spec's row: its kind and parameters, radius and thresholds in km. A
+-- weighted spec is a sum over several terms, any other is one term of weight 1. Distances come from
+-- temp.pending_angles; points are 5000 * exp(-km / 1492.7), rounded, under every spec. Without
+-- coordinates distance and points are null, and so is a term that needs a distance, unless the spec
+-- gives a value for it. A null term makes the score null.
 insert into rewards (
   spec_id, trace_id, parser_version, distance_km, score, geoguessr_points
 )
@@ -340,7 +339,7 @@ terms as materialized (
     json_extract(parameters, '$.km') as within_km
   from described
 ),
--- Each pair of a term's table with the one before it, which the first has not.
+-- Each pair of a term's table beside the pair before it; the first pair has none before it.
 curve as materialized (
   select
     term, place, km, value,
@@ -418,7 +417,7 @@ scores as (
             )
           end as value
         from terms
-        limit -1 -- keeps the values from being computed for the count and again for the sum
+        limit -1 -- without it SQLite computes the values twice, for the count and for the sum
       )
     ) as score
   from distances as d

@@ -1,4 +1,4 @@
--- Reward specs, and rewards as they are written and counted.
+-- Reward specs; rewards written one by one, counted and compared.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- name: put_reward_spec
@@ -33,14 +33,14 @@ where id = :spec_id
   and not exists (select 1 from reward_specs where is_default = 1);
 
 -- name: clear_default_reward_spec
--- Leaves the store without a default reward spec, so that another can be made it.
+-- Takes the default away from a reward spec, so that another can get it.
 -- Grain: at most one row.
 update reward_specs
 set is_default = 0
 where is_default = 1;
 
 -- name: set_default_reward_spec
--- Makes a reward spec the store's default in place of another.
+-- Makes a reward spec the store's default, after clear_default_reward_spec.
 -- Grain: one row.
 update reward_specs
 set is_default = 1
@@ -54,10 +54,10 @@ from rewards
 where trace_id = :trace_id and spec_id = :spec_id;
 
 -- name: put_reward
--- Records a score that was computed outside of SQLite, if its reading is still there.
+-- Records a score that was computed outside of SQLite, if its answer is still there.
 -- Grain: one row per trace of temp.pending and spec. km; points 0..5000, both as in rescore_traces.
--- :turn is the response it was computed from. :again 1 replaces what is there, 0 only what an earlier
--- reading gave.
+-- :turn is the response it was computed from. :again 1 replaces any reward, 0 only one from an
+-- earlier answer.
 insert into rewards (
   spec_id, trace_id, parser_version, distance_km, score, geoguessr_points, extra
 )
@@ -81,9 +81,9 @@ on conflict (spec_id, trace_id) do update
   where rewards.parser_version < excluded.parser_version or :again;
 
 -- name: count_rewards_by_spec
--- What each reward spec has.
--- Grain: one row per spec that has a reward. scored: with a score. failed: whose custom function
--- failed.
+-- The rewards of each reward spec.
+-- Grain: one row per spec that has a reward. scored: rewards with a score. failed: rewards whose
+-- custom function failed.
 select
   spec_id,
   count(*) as rewards,
@@ -94,8 +94,8 @@ group by spec_id;
 
 -- name: compare_rewards
 -- The scores that two reward specs give to the same traces.
--- Grain: one row per trace that has a reward of both of the same reading, by id. A score is null
--- where it is not known.
+-- Grain: one row per trace that has both rewards, from the same answer, by id. A score is null where
+-- it is not known.
 select a.trace_id, a.score as score, b.score as other_score
 from rewards as a
 join rewards as b

@@ -16,7 +16,7 @@ set ended_at = :now, outcome = :outcome
 where id = :run_id and ended_at is null;
 
 -- name: open_runs
--- The runs that have not said how they ended and hold claims: running elsewhere, or killed.
+-- The runs that hold claims: they are still going, or their process was killed.
 -- Grain: one row per run.
 select distinct r.id, r.host, r.pid, r.process_started
 from traces as t
@@ -47,16 +47,16 @@ from prices
 where model = :model;
 
 -- name: spent_tokens
--- What all responses to runs of a model used, failed requests that were billed included. What was
--- imported is left out: no run of this store paid for it.
--- Grain: one row. A count the server did not say is 0; uncounted is how many responses lack that of
--- their prompt or completion. Reads the index turns_by_run, not the turns.
+-- The tokens that all runs used for a model, with failed requests that were billed. Imported turns
+-- are left out, because no run of this store paid for them.
+-- Grain: one row. A count that the server did not say is 0; uncounted: the responses without a count
+-- of their prompt or completion. Reads the index turns_by_run, not the turns.
 with of_model as (
   select id from recipes where model = :model
 ),
 used as (
   select k.prompt_tokens, k.completion_tokens, k.cached_tokens, k.total_tokens
-  -- A cross join keeps this order of loops: through the index, then to the trace.
+  -- A cross join keeps this order of loops: first the index of turns, then their traces.
   from turns as k
   cross join traces as t on t.id = k.trace_id
   where k.run_id is not null and t.recipe_id in (select id from of_model)

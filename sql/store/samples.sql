@@ -1,8 +1,8 @@
--- Datasets and their rows: what was drawn, and what of it can be used.
+-- Datasets, and their rows that were drawn.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- name: put_dataset
--- Records a dataset, or where one that is known was seen last.
+-- Records a dataset; of a known one only the path where it was last seen.
 -- Grain: one row per dataset.
 insert into datasets (fingerprint, path, name, split, num_rows, columns, column_map, created_at)
 values (:fingerprint, :path, :name, :split, :num_rows, :columns, :column_map, :now)
@@ -25,7 +25,7 @@ from datasets
 where id = :dataset_id;
 
 -- name: put_unseen_dataset
--- Records a dataset that only trace files name; one that is known keeps the path it was seen at.
+-- Records a dataset that only trace files name; a known one keeps its path.
 -- Grain: one row per dataset.
 insert or ignore into datasets (
   fingerprint, path, name, split, num_rows, columns, column_map, created_at
@@ -59,14 +59,14 @@ from samples
 where dataset_id = :dataset_id and sample_index = :sample_index;
 
 -- name: find_sample_place
--- Where the photo of a dataset row is, as the store knows it.
+-- The coordinates that the store has for a dataset row.
 -- Grain: at most one row. Degrees.
 select id, lat, lon
 from samples
 where dataset_id = :dataset_id and sample_index = :sample_index;
 
 -- name: find_duplicate
--- Whether a photo was already drawn from this dataset under another row number, and is used.
+-- The other row of this dataset with the same photo that is in use.
 -- Grain: at most one row.
 select sample_index
 from samples
@@ -104,10 +104,10 @@ order by exclusion, sample_index;
 
 -- name: finished_samples
 -- The rows of a dataset whose rollouts from 1 to :rollouts under a recipe all need nothing more.
--- Grain: one row, with the numbers of those rows as text with commas between them, null for none:
--- there may be millions, and as many rows of an answer take longer to fetch than to find.
--- What needs more: a trace that is open or that reopen_trace would open again. :retry is a JSON
--- array. Reads indexes alone for what is finished.
+-- Grain: one row, with the row numbers as text between commas, null for none. There may be
+-- millions, and fetching so many rows would take longer than finding them.
+-- A trace needs more if it is open or reopen_trace would open it again. :retry is a JSON array.
+-- Finished traces are read from indexes alone.
 select group_concat(sample_index) from (
   select s.sample_index
   from samples as s

@@ -30,7 +30,7 @@ from {{filtered_traces}}
 order by r.sha256;
 
 -- name: snapshot_unaudited
--- How many of some traces were not audited as they are now, by these checks in these versions.
+-- How many of some traces have no audit by these versions of the checks since their last change.
 -- Grain: one row. :trace_ids is a JSON array, :checks a JSON object, check name to version.
 select count(*) as unaudited
 from json_each(:trace_ids) as i
@@ -45,8 +45,8 @@ where a.trace_id is null
   );
 
 -- name: traces_with_turns
--- The traces of a dataset that hold a response, those of one photo side by side.
--- Grain: one row per trace, by row number, then in the order they were begun.
+-- The traces of a dataset that hold a response; traces of one photo stand side by side.
+-- Grain: one row per trace, by row number, then in the order in which they were made.
 select t.id, t.sample_id
 from samples as s
 -- A cross join keeps this order of loops, in which rows come sorted from the indexes.
@@ -56,15 +56,15 @@ where s.dataset_id = :dataset_id
 order by s.sample_index, t.id;
 
 -- name: turn_versions
--- With which versions a response was stored, and so the images of its calls made.
--- Grain: at most one row; none where the run is not known. JSON.
+-- The versions of the run that stored a response and made the images of its calls.
+-- Grain: at most one row of JSON; none where the run is not known.
 select r.versions
 from turns as t
 join runs as r on r.id = t.run_id
 where t.trace_id = :trace_id and t.turn = :turn;
 
 -- name: find_photo
--- Under which row number the dataset of a trace holds the photo with these stored bytes.
+-- The row number of the photo with these stored bytes in a trace's dataset.
 -- Grain: at most one row.
 select other.sample_index
 from traces as t
@@ -76,11 +76,11 @@ limit 1;
 
 -- name: integrity_check
 -- SQLite's own check of the file: pages, indexes, and the constraints of every row.
--- Grain: one row per thing found wrong, or the one row "ok"; at most 100.
+-- Grain: one row per fault, at most 100, or the one row "ok".
 pragma integrity_check(100);
 
 -- name: foreign_key_check
--- Rows that point to a row which is not there.
--- Grain: one row per such reference: table, its rowid (null where it has none), the table pointed to,
--- number of the foreign key.
+-- References to rows that do not exist.
+-- Grain: one row per reference: its table, its rowid (null in a table without them), the table it
+-- refers to, and the number of the foreign key.
 pragma foreign_key_check;

@@ -1,4 +1,4 @@
--- What happens in a trace, and a trace read as a whole.
+-- Turns, tool calls, failed requests and answers of traces, and whole traces.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- part: sample_columns
@@ -21,7 +21,7 @@ t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height
 a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags
 
 -- part: newest_answer
--- Joins what the newest parser read in a trace, t.
+-- Joins the answer that the newest parser read in a trace, t.
 left join answers as a
   on a.trace_id = t.id
   and a.parser_version = (select max(parser_version) from answers where trace_id = t.id)
@@ -55,7 +55,7 @@ values (
 );
 
 -- name: put_tool_call
--- Records a tool call and what came of it.
+-- Records a tool call and its result.
 -- Grain: one row per call. box_left, box_top, box_right, box_bottom in source pixels; angle in degrees.
 insert or ignore into tool_calls (
   trace_id, turn, call_index, name, raw_arguments, arguments, source_index,
@@ -104,7 +104,7 @@ insert into exports (format, options, trace_count, sha256, path, created_at)
 values (:format, :options, :trace_count, :sha256, :path, :now);
 
 -- name: find_trace_id
--- The id of a trace by its natural key, and whether it came to an end.
+-- The id and status of a trace by its natural key.
 -- Grain: at most one row.
 select id, status
 from traces
