@@ -357,7 +357,8 @@ left join calls as c on c.trace_id = k.trace_id and c.turn = k.turn;
 --   turn, call_index       the turn that made the call, from 1; the call's place in it, from 0
 --   tool                   the name as the teacher wrote it
 --   success                whether it gave a result; error_kind says why not, else null
---   flags                  JSON array of what is odd about the call: noop, clamped, repaired
+--   flags                  JSON array of what is odd about the call: noop, clamped, repaired,
+--                          looks_like:FRAME
 --   raw_arguments          as the teacher wrote them; arguments: JSON as the tool read them, null
 --                          where it could not
 --   source_index           the image it was used on: 0 is the photo; null where it names none
