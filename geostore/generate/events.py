@@ -119,13 +119,17 @@ class CallCommitted:
 
 @dataclass(frozen=True, slots=True)
 class RequestFailed:
-    """A failed request is in the store."""
+    """A failed attempt is in the store.
+
+    Mostly a request; also a photo that cannot be used, a tool that crashed, or a
+    trace that took too long.
+    """
 
     key: TraceKey
     """The trace it belongs to."""
 
     attempt: FailedAttempt
-    """Why it failed."""
+    """What failed and why."""
 
 
 @dataclass(frozen=True, slots=True)

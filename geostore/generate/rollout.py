@@ -257,7 +257,7 @@ class _Rollout:
         )
         while True:
             step = conversation.next(context.turn_limit, go_on=go_on)
-            # Asked once more a run, or a teacher that never answers would be asked for ever.
+            # Once more and no further: a teacher that never answers would be asked for ever.
             go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
                 # Closing costs no request, so it is done even where the run is stopping.
@@ -316,8 +316,8 @@ class _Rollout:
     async def _ask(self, step: Ask) -> Reply | None:
         """The reply, after as many attempts as are allowed; None when the run is stopping.
 
-        Raises TeacherError where the attempts are used up or another attempt
-        cannot fare better.
+        Raises TeacherError where the attempts are used up or another attempt would
+        fail as well.
         """
         # A conversation only grows, so only its new messages are written in wire form.
         for message in step.messages[len(self._wire) :]:

@@ -48,6 +48,10 @@ def test_billed_failures_count_and_others_do_not() -> None:
     budget.add_failure(BILLED)
     assert budget.spent_tokens == 31
     assert budget.spent_cost == pytest.approx(40 / 1e6)
+    use = budget.use
+    assert (use.spent_tokens, use.spent_cost) == (31, budget.spent_cost)
+    budget.add_turn(PAID)
+    assert use.text() == "31 of 1,000 tokens", "a use is of one moment"
 
 
 def test_the_sentence_says_which_limit_how_much_and_how_to_go_on() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from geostore.costs.budget import BudgetLimits
 from geostore.errors import GeostoreError, TeacherUnusable
 from geostore.generate.event_log import EventLog
 from geostore.generate.events import (
@@ -105,6 +106,20 @@ def test_a_run_says_its_events_in_the_order_in_which_they_happen(
     assert sum(event.traces for event in again.all_of(FoundDone)) == 3
     end = notes.all_of(AskingEnded)[0].gauges
     assert (end.in_flight, end.ceiling, end.paused, end.budget) == (0, 1, None, None)
+
+
+def test_the_last_gauges_hold_all_that_was_spent(photo_dataset: Path, tmp_path: Path) -> None:
+    """The summary reads them, and the last tick may be half a second old."""
+    notes = Notes()
+    with teacher_server(zoom_then_answer) as server:
+        request = request_of(server, photo_dataset, tmp_path / "s.db")
+        result = run_generate(replace(request, budget=BudgetLimits(max_total_tokens=300)), [notes])
+    spent = sum(event.turn.total_tokens or 0 for event in notes.all_of(TurnCommitted))
+    budget = notes.all_of(AskingEnded)[0].gauges.budget
+    assert budget is not None
+    assert budget.spent_tokens == spent >= 300
+    assert result.paused in notes.notices
+    assert notes.all_of(AskingStarted)[0].gauges.budget == replace(budget, spent_tokens=0)
 
 
 def test_every_event_is_a_frozen_value_that_can_be_written_as_json(

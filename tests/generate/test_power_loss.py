@@ -297,9 +297,9 @@ def test_a_run_syncs_as_it_was_asked_to_and_fully_unless_told_otherwise(
             seen.append(parts["store"].connection.execute("pragma synchronous").fetchone()[0])
 
         look()
-        tally = await real(**parts)
+        result = await real(**parts)
         look()
-        return tally
+        return result
 
     monkeypatch.setattr(geostore.generate.request, "play_run", watched)
     with teacher_server(zoom_then_answer) as server:

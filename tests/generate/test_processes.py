@@ -131,9 +131,9 @@ def test_what_a_killed_process_held_is_finished_by_the_next_at_once(
         else:
             state = Path(f"/proc/{process.pid}/stat")
             wait_until(lambda: not state.exists() or ") Z " in state.read_text())
-        tally = run(server.url, photo_dataset, store, num_samples=6)
+        result = run(server.url, photo_dataset, store, num_samples=6)
         process.communicate()
-        assert (tally.closed.total(), tally.elsewhere) == (6, 0)
+        assert (result.closed.total(), result.elsewhere) == (6, 0)
         assert len(server.requests) == 4 + 12
     assert ask(store, "select status, count(*) from traces group by 1") == [("answered", 6)]
     assert ask(store, "select outcome from runs order by id") == [("killed",), ("done",)]
@@ -147,10 +147,10 @@ def test_a_process_that_lives_keeps_what_it_holds(photo_dataset: Path, tmp_path:
             *arguments(server, photo_dataset, store, "--num-samples", "4", "--concurrency", "4")
         )
         wait_until(lambda: len(server.requests) >= 4, 60.0)
-        tally = run(server.url, photo_dataset, store, num_samples=4)
+        result = run(server.url, photo_dataset, store, num_samples=4)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
-        assert (tally.closed.total(), tally.elsewhere) == (0, 4)
+        assert (result.closed.total(), result.elsewhere) == (0, 4)
         assert len(server.requests) == 8
 
 
@@ -180,8 +180,8 @@ def test_a_process_that_slept_past_its_claims_leaves_the_traces_to_who_took_them
             connection.execute("update traces set claim_expires_at = '2000-01-01T00:00:00.000Z'")
             connection.commit()
             connection.close()
-            tally = run(server.url, photo_dataset, store, num_samples=8)
-            assert (tally.closed.total(), tally.elsewhere) == (8, 0)
+            result = run(server.url, photo_dataset, store, num_samples=8)
+            assert (result.closed.total(), result.elsewhere) == (8, 0)
             process.send_signal(signal.SIGCONT)
             awake.set()
             _, errors = process.communicate(timeout=60)

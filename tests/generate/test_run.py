@@ -68,8 +68,8 @@ def test_a_run_stores_every_turn_call_answer_and_reward(
     photo_dataset: Path, store_path: Path
 ) -> None:
     with teacher_server(zoom_then_answer) as server:
-        tally = run(server.url, photo_dataset, store_path)
-    assert (tally.closed, tally.done, tally.stopped) == ({"answered": 6}, 0, False)
+        result = run(server.url, photo_dataset, store_path)
+    assert (result.closed, result.done, result.stopped) == ({"answered": 6}, 0, False)
     assert statuses(store_path) == ["answered"] * 6
     counts = "select (select count(*) from turns), (select count(*) from tool_calls where success)"
     assert rows(store_path, counts) == [(12, 6)]
@@ -84,8 +84,8 @@ def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
     with teacher_server(zoom_then_answer) as server:
         run(server.url, photo_dataset, store_path)
         before = contents(store_path)
-        tally = run(server.url, photo_dataset, store_path)
-        assert (tally.closed.total(), tally.done) == (0, 6)
+        result = run(server.url, photo_dataset, store_path)
+        assert (result.closed.total(), result.done) == (0, 6)
         assert len(server.requests) == 12
         assert contents(store_path) == before
         run(server.url, photo_dataset, store_path, num_samples=8)
@@ -245,9 +245,9 @@ def test_rows_that_cannot_be_used_are_kept_with_the_reason_and_others_take_their
     path = save_dataset(tmp_path / "odd", photos, lat=[1.0, 2.0, 3.0, None, 5.0])
     notes = Notes()
     with teacher_server(zoom_then_answer) as server:
-        tally = run(server.url, path, store_path, num_samples=5, notes=notes)
-        assert tally.excluded == {"undecodable": 1, "duplicate": 1}
-        assert tally.closed.total() == 2
+        result = run(server.url, path, store_path, num_samples=5, notes=notes)
+        assert result.excluded == {"undecodable": 1, "duplicate": 1}
+        assert result.closed.total() == 2
         run(server.url, path, store_path, num_samples=5)
         assert len(server.requests) == 4
     assert rows(store_path, "select sample_index, exclusion from samples order by 1") == [
@@ -268,8 +268,8 @@ def test_a_photo_in_several_rows_is_asked_about_once_unless_told_otherwise(
         assert len(statuses(store_path)) == 2
         run(server.url, path, store_path, duplicates=True)
         assert len(statuses(store_path)) == 3
-        tally = run(server.url, path, store_path)
-        assert (tally.done, tally.excluded) == (2, {"duplicate": 1})
+        result = run(server.url, path, store_path)
+        assert (result.done, result.excluded) == (2, {"duplicate": 1})
 
 
 def test_an_error_nobody_thought_of_fails_its_trace_and_no_other(
@@ -314,8 +314,8 @@ def test_two_runs_at_the_same_time_share_the_work(photo_dataset: Path, store_pat
         for process in both:
             _, errors = process.communicate(timeout=60)
             assert process.returncode == 0, errors
-        tally = run(server.url, photo_dataset, store_path, num_samples=12)
-    assert tally.closed.total() == 0
+        result = run(server.url, photo_dataset, store_path, num_samples=12)
+    assert result.closed.total() == 0
     assert len(server.requests) == 24
     assert statuses(store_path) == ["answered"] * 12
 
@@ -484,8 +484,8 @@ def test_real_photos_go_through_and_their_place_does_not_reach_the_wire(
 ) -> None:
     """Camera files with GPS in EXIF, of 1 and 8 megapixels."""
     with teacher_server(zoom_then_answer) as server:
-        tally = run(server.url, REAL_PHOTOS, store_path, num_samples=None)
-    assert tally.closed == {"answered": 13}
+        result = run(server.url, REAL_PHOTOS, store_path, num_samples=None)
+    assert result.closed == {"answered": 13}
     seen = 0
     for body in server.bodies:
         assert "lund_" not in str(body["messages"][0])
@@ -613,7 +613,7 @@ def test_a_server_that_is_overloaded_gets_fewer_requests_and_every_trace_its_ans
 
     retry_policy = replace(AT_ONCE, max_attempts=50)
     with teacher_server(zoom_then_answer, script=script) as server:
-        tally = run(
+        result = run(
             server.url,
             photo_dataset,
             store_path,
@@ -622,7 +622,7 @@ def test_a_server_that_is_overloaded_gets_fewer_requests_and_every_trace_its_ans
             retry_policy=retry_policy,
         )
         assert len(server.requests) < 24 * 3
-    assert tally.closed == {"answered": 12}
+    assert result.closed == {"answered": 12}
 
 
 def test_a_long_retry_after_holds_up_no_other_trace(photo_dataset: Path, store_path: Path) -> None:

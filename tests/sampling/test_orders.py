@@ -43,13 +43,13 @@ def test_every_row_is_drawn_once_or_accounted_for_once(
     """Candidates, skipped rows and rows outside the range add up to the dataset, none twice."""
     lat, lon, score = columns(rows)
     draw = Draw(order=order, seed=seed, min_locatability=low, max_locatability=high)
-    found = candidates(lat, lon, score, draw)
-    named = [*found.indices.tolist()]
-    for skipped in found.skipped.values():
+    drawable = candidates(lat, lon, score, draw)
+    named = [*drawable.indices.tolist()]
+    for skipped in drawable.skipped.values():
         named += skipped.tolist()
     assert len(named) == len(set(named))
     assert set(named) <= set(range(len(rows)))
-    assert len(named) + found.below_range + found.above_range == len(rows)
+    assert len(named) + drawable.below_range + drawable.above_range == len(rows)
 
 
 @given(tables, orders, st.integers(0, 3))
@@ -58,14 +58,14 @@ def test_usable_rows_are_those_on_earth_and_off_null_island(
 ) -> None:
     """The same rows are usable in every order, by a row-by-row restatement of the rule."""
     lat, lon, score = columns(rows)
-    found = candidates(lat, lon, score, Draw(order=order, seed=seed))
+    drawable = candidates(lat, lon, score, Draw(order=order, seed=seed))
     expected = [
         number
         for number, (y, x, _) in enumerate(rows)
         if abs(y) <= 90 and abs(x) <= 180 and not (y == 0 and x == 0)
     ]
-    assert sorted(found.indices.tolist()) == expected
-    assert found.indices.dtype == np.int64
+    assert sorted(drawable.indices.tolist()) == expected
+    assert drawable.indices.dtype == np.int64
 
 
 @given(tables)
@@ -159,23 +159,23 @@ def test_a_row_stands_under_its_first_reason_only() -> None:
     lat = np.array([NAN, 91.0, 0.0, -0.0, 10.0, 0.0])
     lon = np.array([5.0, 5.0, 0.0, 0.0, 10.0, 10.0])
     score = np.array([NAN, NAN, NAN, NAN, NAN, 0.5])
-    found = candidates(lat, lon, score, Draw(min_locatability=0.0))
-    skipped = {reason: rows.tolist() for reason, rows in found.skipped.items()}
+    drawable = candidates(lat, lon, score, Draw(min_locatability=0.0))
+    skipped = {reason: rows.tolist() for reason, rows in drawable.skipped.items()}
     assert skipped == {
         "missing": [0],
         "out_of_range": [1],
         "null_island": [2, 3],
         "unscored": [4],
     }
-    assert found.indices.tolist() == [5]
+    assert drawable.indices.tolist() == [5]
 
 
 def test_without_a_bound_unscored_rows_are_drawn() -> None:
     """A missing score is no reason to skip a row that no range was asked of."""
     lat, lon = on_land(2)
-    found = candidates(lat, lon, np.array([NAN, 0.1]), Draw(order="hardest"))
-    assert found.indices.tolist() == [1, 0]
-    assert found.skipped["unscored"].size == 0
+    drawable = candidates(lat, lon, np.array([NAN, 0.1]), Draw(order="hardest"))
+    assert drawable.indices.tolist() == [1, 0]
+    assert drawable.skipped["unscored"].size == 0
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_columns_of_different_lengths_are_refused() -> None:
 def test_describe_skipped_names_counts_and_first_rows() -> None:
     """One sentence per reason, in numbers that can be looked up."""
     empty = np.array([], dtype=np.int64)
-    found = Candidates(
+    drawable = Candidates(
         indices=empty,
         skipped={
             "missing": np.arange(2000, dtype=np.int64) * 3,
@@ -223,7 +223,7 @@ def test_describe_skipped_names_counts_and_first_rows() -> None:
         below_range=0,
         above_range=1,
     )
-    assert describe_skipped(found, limit=3) == [
+    assert describe_skipped(drawable, limit=3) == [
         "2,000 rows have no readable coordinates and are skipped: 0, 3, 6 and 1,997 more.",
         "1 row has coordinates out of range and is skipped: 8.",
         "2 rows have no locatability score and are skipped: 1, 4.",
