@@ -1,6 +1,6 @@
-"""Finds what a plan lacks: asks for rows, skips those that need nothing more, claims the rest.
+"""Finds the traces that a plan still needs: draws rows, skips finished ones, claims the rest.
 
-The store alone decides what is lacking. So it does not matter how often a run is
+The store alone says what is finished. So it does not matter how often a run is
 started, killed, or started twice.
 """
 
@@ -83,7 +83,7 @@ class PendingTraces:
     async def claimed(
         self, dataset_id: int, recipe_id: int
     ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
-        """The traces that are lacking, in drawing order, each claimed when it is asked for."""
+        """The traces to play, in drawing order, each claimed when it is asked for."""
         async for index, sample_id in self._unfinished(dataset_id, recipe_id):
             for rollout in range(1, self.plan.rollouts + 1):
                 claimed = await self._claim(sample_id, recipe_id, rollout)
@@ -100,7 +100,7 @@ class PendingTraces:
             self._drawing.feed(sample_index, closing, reward)
 
     async def _unfinished(self, dataset_id: int, recipe_id: int) -> AsyncIterator[tuple[int, int]]:
-        """Row number and sample id of each usable sample of the plan that may lack traces."""
+        """Row number and sample id of each usable sample that may need traces."""
         plan = self.plan
         drawable = await asyncio.to_thread(self._candidates)
         for sentence in describe_skipped(drawable):

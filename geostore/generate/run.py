@@ -1,4 +1,4 @@
-"""Plays many rollouts at a time: each lacking trace gets a seat, until none is lacking."""
+"""Plays many rollouts at a time: each pending trace gets a seat, until none is pending."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def play_run(
     whole_traces: bool = False,
     start_drawing: Callable[[Candidates], Drawing] = draw_in_order,
 ) -> RunResult:
-    """Play what is lacking of a plan, as far as a budget goes.
+    """Play the traces of a plan that are not finished, as far as a budget goes.
 
     arguments: of the run, for its row; no secret. prices: of the model, for who
     watches. whole_traces: `TraceEnded` carries the whole trace, read from the store.
