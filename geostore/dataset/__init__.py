@@ -1,4 +1,4 @@
-"""A dataset on disk: found and opened (`files`), understood (`columns`), read by row."""
+"""A dataset on disk: its files (`files`), its columns (`columns`) and its rows."""
 
 from geostore.dataset.photo_dataset import (
     PhotoDataset,

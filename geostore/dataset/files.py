@@ -1,7 +1,7 @@
-"""Finds out what kind of dataset lies at a path, and loads it as it was saved.
+"""Recognises the kind of dataset at a path, and loads it as it was saved.
 
-Whatever it is, it is local: a path that does not exist is an error and never
-the name of something to download.
+Every dataset is local: a path that does not exist is an error, never the name of
+something to download.
 """
 
 from __future__ import annotations
@@ -34,28 +34,30 @@ _LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What lies at a path.
-
-    folder: where relative photo paths start. name: short, fit for trace names.
-    fingerprint: as saved with the dataset, None where there is none. files: the
-    Arrow or Parquet files, in row order where that is known before loading.
-    """
+class Located:
+    """A dataset that was recognised but not loaded yet."""
 
     kind: Literal["saved", "parquet", "imagefolder"]
+    """``saved``: written by ``save_to_disk``."""
     path: Path
+    """Where it lies; a pattern for some Parquet files."""
     folder: Path
+    """Where relative photo paths start."""
     name: str
+    """Short, and fit for the names of traces and files."""
     split: str | None = None
+    """None where it has no splits."""
     fingerprint: str | None = None
+    """As saved with the dataset; None where none was saved."""
     files: tuple[Path, ...] = ()
+    """The Arrow or Parquet files, in row order where that is known before loading."""
 
 
-def find(path: Path) -> Found:
-    """Look at an absolute path; nothing of `datasets` is imported for it.
+def locate(path: Path) -> Located:
+    """Recognise the dataset at an absolute path, without importing `datasets`.
 
-    Raises DatasetError for nothing, for no dataset, and for several splits; it
-    lists what is there instead.
+    Raises DatasetError, which lists the folder, where the path does not exist, holds no
+    dataset, or holds several splits.
     """
     if not path.exists():
         files = tuple(sorted(path.parent.glob(path.name))) if "*" in path.name else ()
@@ -64,7 +66,7 @@ def find(path: Path) -> Found:
         raise DatasetError(f"there is nothing at {path}; {_nearest_listing(path.parent)}")
     if path.is_file():
         if path.suffix == ".parquet":
-            return Found("parquet", path, path.parent, _trace_name(path.stem), files=(path,))
+            return Located("parquet", path, path.parent, _trace_name(path.stem), files=(path,))
         raise DatasetError(
             f"{path} is no dataset: give a folder written by save_to_disk, a Parquet file, "
             "or an image folder"
@@ -75,7 +77,7 @@ def find(path: Path) -> Found:
         splits = _read_json(path / "dataset_dict.json").get("splits") or []
         if len(splits) != 1:
             raise _several_splits(path, [str(path / str(split)) for split in splits])
-        return find(path / str(splits[0]))
+        return locate(path / str(splits[0]))
     images = next(_files(path, _IMAGE_SUFFIXES), None) is not None
     described = any((path / name).is_file() for name in _METADATA)
     shards = () if images and described else tuple(_files(path, {".parquet"}))
@@ -83,41 +85,42 @@ def find(path: Path) -> Found:
     if shards:
         return _parquet(path, path, tuple(sorted(shards, key=lambda file: file.as_posix())))
     if images:
-        return Found("imagefolder", path, path, _trace_name(path.name))
+        return Located("imagefolder", path, path, _trace_name(path.name))
     raise DatasetError(
         f"{path} is no dataset (no state.json as save_to_disk writes it, no Parquet files, "
         f"no images); {_listing(path)}"
     )
 
 
-def _saved(path: Path) -> Found:
+def _saved(path: Path) -> Located:
     state = _read_json(path / "state.json")
-    # Written by datasets 1.x for a selection; later ones ignore it and would give other rows.
+    # datasets 1.x writes these for a selection of rows. Later versions ignore them and would give
+    # other rows under the same numbers.
     if state.get("_indices_data_files") or state.get("_indices_files"):
         raise DatasetError(
             f"{path} was saved with a selection of rows by an old version of datasets, which "
             "later versions do not read; save it again after flatten_indices()"
         )
-    if state.get("_data_files") == []:  # as it is written without rows, and then fails to load
+    if state.get("_data_files") == []:  # save_to_disk writes this for no rows, and cannot load it
         raise DatasetError(f"{path} has no rows")
     split = state.get("_split")
     inside = path.name == split or (path.parent / "dataset_dict.json").is_file()
     name = f"{path.parent.name}.{path.name}" if inside and path.parent.name else path.name
     fingerprint = state.get("_fingerprint")
-    return Found(
+    return Located(
         "saved",
         path,
         path,
         _trace_name(name),
         split=split if isinstance(split, str) else None,
         fingerprint=fingerprint if isinstance(fingerprint, str) and fingerprint else None,
-        # `datasets` leaves the results of sort and map beside the data, under cache-*.
+        # `datasets` leaves the results of sort and map beside the data, as cache-*.
         files=tuple(f for f in sorted(path.glob("*.arrow")) if not f.name.startswith("cache-")),
     )
 
 
-def _parquet(path: Path, folder: Path, files: tuple[Path, ...]) -> Found:
-    """Parquet shards; those of several splits, by the names the Hub gives them, are refused."""
+def _parquet(path: Path, folder: Path, files: tuple[Path, ...]) -> Located:
+    """Parquet shards. Raises DatasetError where their names, as on the Hub, name several splits."""
     by_split: dict[str | None, Path] = {}
     for file in files:
         shard = _SHARD.match(file.stem)
@@ -130,42 +133,42 @@ def _parquet(path: Path, folder: Path, files: tuple[Path, ...]) -> Found:
         raise _several_splits(path, choices)
     split = next(iter(by_split))
     name = folder.name if split is None else f"{folder.name}.{split}"
-    return Found("parquet", path, folder, _trace_name(name), split=split, files=files)
+    return Located("parquet", path, folder, _trace_name(name), split=split, files=files)
 
 
-def load(found: Found, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
-    """Load what was found, memory-mapped, without the network, bars or log lines.
+def load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
+    """Load a dataset, memory-mapped, without network, progress bars or log lines.
 
-    Raises DatasetError when it cannot be read, or holds several splits.
+    Raises DatasetError where it cannot be read, or holds several splits.
     """
     from datasets.exceptions import DatasetsError
 
     try:
         with _quiet_and_offline():
-            return _load(found, cache_dir=cache_dir)
+            return _load(located, cache_dir=cache_dir)
     except (DatasetsError, pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise DatasetError(
-            f"{found.path} cannot be read as a dataset: {_first_line(error)}"
+            f"{located.path} cannot be read as a dataset: {_first_line(error)}"
         ) from error
 
 
-def _load(found: Found, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
+def _load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
     import datasets
 
-    if found.kind == "saved":
-        saved = datasets.load_from_disk(str(found.path), keep_in_memory=False)
+    if located.kind == "saved":
+        saved = datasets.load_from_disk(str(located.path), keep_in_memory=False)
         if not isinstance(saved, datasets.Dataset):
-            raise DatasetError(f"{found.path} holds several splits; give one of its folders")
+            raise DatasetError(f"{located.path} holds several splits; give one of its folders")
         return saved
     cache = None if cache_dir is None else str(cache_dir)
     source: dict[str, Any] = (
-        {"data_files": [glob.escape(str(file)) for file in found.files]}
-        if found.kind == "parquet"
-        else {"data_dir": glob.escape(str(found.path))}
+        {"data_files": [glob.escape(str(file)) for file in located.files]}
+        if located.kind == "parquet"
+        else {"data_dir": glob.escape(str(located.path))}
     )
-    loaded = datasets.load_dataset(found.kind, **source, cache_dir=cache, keep_in_memory=False)
+    loaded = datasets.load_dataset(located.kind, **source, cache_dir=cache, keep_in_memory=False)
     if len(loaded) != 1:
-        raise _several_splits(found.path, [str(found.path / str(split)) for split in loaded])
+        raise _several_splits(located.path, [str(located.path / str(split)) for split in loaded])
     dataset: datasets.Dataset = next(iter(loaded.values()))
     return dataset
 
@@ -185,8 +188,8 @@ def _quiet_and_offline() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-            # The image folder loader leaves its metadata file to the collector, which would
-            # complain of it to whoever happens to be running later.
+            # The image folder loader leaves its metadata file open. Collected later, the file would
+            # print a warning in the middle of something else.
             gc.collect()
     finally:
         datasets.config.HF_HUB_OFFLINE = offline
@@ -195,22 +198,22 @@ def _quiet_and_offline() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def hash_files(found: Found, table: Any, *, image: str) -> str:
+def hash_files(located: Located, table: Any, *, image: str) -> str:
     """A fingerprint for a dataset that was saved without one.
 
-    Of the Arrow or Parquet files' names and sizes, and the Parquet footers; of
-    an image folder the photos' names and sizes in row order, since that order
-    is made anew whenever the copy that `datasets` keeps is gone. A photo or
-    value exchanged for another of the same size goes unnoticed.
+    It covers the names and sizes of the Arrow or Parquet files, and the Parquet
+    footers. For an image folder it covers the photos' names and sizes in row order,
+    because `datasets` orders them anew whenever its copy is gone. It does not notice a
+    photo or value that was replaced by one of the same size.
     """
-    digest = hashlib.sha256(found.kind.encode())
-    for file in found.files:
-        name = file.relative_to(found.folder).as_posix()
+    digest = hashlib.sha256(located.kind.encode())
+    for file in located.files:
+        name = file.relative_to(located.folder).as_posix()
         digest.update(f"{name}\0{file.stat().st_size}\n".encode("utf-8", "surrogateescape"))
-        if found.kind == "parquet":
+        if located.kind == "parquet":
             digest.update(_parquet_footer(file))
-    if found.kind == "imagefolder":
-        root = found.folder.resolve()  # as the loader does
+    if located.kind == "imagefolder":
+        root = located.folder.resolve()  # as the loader does
         paths = pc.struct_field(table.column(image), "path")
         for name in (name for chunk in paths.chunks for name in chunk.to_pylist()):
             file = root / (name or "")
@@ -221,7 +224,7 @@ def hash_files(found: Found, table: Any, *, image: str) -> str:
 
 
 def _parquet_footer(file: Path) -> bytes:
-    """Its schema, row counts, offsets and statistics: what changes when rows do.
+    """The footer of a Parquet file: schema, row counts, offsets and statistics.
 
     Source: the Parquet format's file layout: footer, its length in 4 bytes, "PAR1".
     """
@@ -234,7 +237,7 @@ def _parquet_footer(file: Path) -> bytes:
 
 
 def _files(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
-    """Files below a folder by suffix, case aside, hidden ones left out."""
+    """Files below a folder with one of these suffixes in any case, but no hidden ones."""
     wanted = frozenset(suffixes)
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -280,7 +283,7 @@ def _listing(folder: Path) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    # `datasets` wraps what went wrong in "An error occurred while generating the dataset".
+    # `datasets` wraps the cause in "An error occurred while generating the dataset".
     while error.__cause__ is not None:
         error = error.__cause__
     text = "" if isinstance(error, LookupError) else str(error).strip()

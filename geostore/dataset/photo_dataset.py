@@ -1,8 +1,8 @@
 """Reads a dataset as it lies on disk: its columns as arrays, its photos as stored bytes.
 
-Row numbers are those of the saved dataset and nothing here ever sorts, filters
-or decodes, so that a row number kept in a store names the same photo for as long
-as the dataset's fingerprint stays the same. Nothing here goes to the network.
+Row numbers are those of the saved dataset, and nothing here sorts, filters or
+decodes. So a row number in a store names the same photo as long as the dataset's
+fingerprint stays the same. Nothing here uses the network.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class PhotoDataset:
     """A dataset on disk with an image, a latitude and a longitude in every row.
 
-    Memory stays flat whatever its size: the Arrow files are mapped, not read.
-    All methods may be called from several threads at once.
+    Memory stays flat whatever its size, because the Arrow files are mapped, not read.
+    Several threads may call its methods at once.
     """
 
     def __init__(self, dataset: datasets.Dataset, facts: DatasetFacts, *, folder: Path) -> None:
@@ -38,7 +38,7 @@ class PhotoDataset:
         self._facts = facts
         self._folder = folder
         self._table: Any = dataset.data.table
-        # A selection is kept by `datasets` beside the table; its row n is the table's row rows[n].
+        # `datasets` keeps a selection beside the table: its row n is row rows[n] of the table.
         selected: Any = getattr(dataset, "_indices", None)
         self._rows: npt.NDArray[np.int64] | None = (
             None if selected is None else selected.column(0).to_numpy().astype(np.int64)
@@ -51,13 +51,13 @@ class PhotoDataset:
             for field in schema
             if field.name not in roles and column_values.is_scalar(field.type)
         ]
-        # Names behind the numbers of a ClassLabel column, which mean nothing outside the dataset.
+        # The names of a ClassLabel column, whose numbers mean nothing outside the dataset.
         self._labels: dict[str, list[str]] = {
             name: list(feature.names)
             for name, feature in dataset.features.items()
             if type(feature).__name__ == "ClassLabel" and getattr(feature, "names", None)
         }
-        # Batches instead of Table.slice, which walks every chunk of every column for one row.
+        # Look up batches, because Table.slice would walk every chunk of every column for one row.
         read = [*dict.fromkeys([*facts.column_map.values(), *self._scalars])]
         self._position = {name: number for number, name in enumerate(read)}
         self._batches: list[Any] = self._table.select(read).to_batches()
@@ -72,7 +72,7 @@ class PhotoDataset:
         columns: Mapping[str, str] | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> PhotoDataset:
-        """Open what lies at `path`.
+        """Open the dataset at `path`.
 
         path: a folder written by ``save_to_disk`` (a dataset, one split of a
             DatasetDict, or a DatasetDict with a single split), a Parquet file,
@@ -81,36 +81,34 @@ class PhotoDataset:
         columns: role to column name, for columns that have another name than
             `DEFAULT_COLUMNS`.
         cache_dir: where ``datasets`` keeps the Arrow copy that it makes of
-            Parquet files and image folders; None for its own place.
+            Parquet files and image folders; None: its own folder.
 
-        The fingerprint of a saved dataset is the one saved with it. Other kinds
-        have none that outlives a copy or a `touch`, so theirs is a hash: of the
-        Parquet files' names, sizes and footers, or of the photo files' names
-        and sizes in row order.
+        A saved dataset has its fingerprint saved with it. Other kinds have none that
+        outlives a copy or a `touch`, so theirs is a hash (`files.hash_files`).
 
-        Raises DatasetError when there is nothing, no dataset, several splits,
-        or a required column missing.
+        Raises DatasetError where the path does not exist, holds no dataset or several
+        splits, or a required column is missing.
         """
-        found = dataset_files.find(Path(os.path.abspath(os.path.expanduser(path))))
-        dataset = dataset_files.load(found, cache_dir=cache_dir)
+        located = dataset_files.locate(Path(os.path.abspath(os.path.expanduser(path))))
+        dataset = dataset_files.load(located, cache_dir=cache_dir)
         column_map = column_values.map_columns(
-            dataset.column_names, columns or {}, path=str(found.path)
+            dataset.column_names, columns or {}, path=str(located.path)
         )
-        fingerprint = found.fingerprint
+        fingerprint = located.fingerprint
         if fingerprint is None:
             fingerprint = dataset_files.hash_files(
-                found, dataset.data.table, image=column_map["image"]
+                located, dataset.data.table, image=column_map["image"]
             )
         facts = DatasetFacts(
-            path=str(found.path),
-            name=found.name,
+            path=str(located.path),
+            name=located.name,
             fingerprint=fingerprint,
-            split=found.split,
+            split=located.split,
             num_rows=dataset.num_rows,
             columns=tuple(dataset.column_names),
             column_map=column_map,
         )
-        return cls(dataset, facts, folder=found.folder)
+        return cls(dataset, facts, folder=located.folder)
 
     @property
     def facts(self) -> DatasetFacts:
@@ -118,13 +116,13 @@ class PhotoDataset:
         return self._facts
 
     def __len__(self) -> int:
-        assert self._facts.num_rows is not None  # only that of a dataset never opened is unknown
+        assert self._facts.num_rows is not None  # None only for a dataset that was never opened
         return self._facts.num_rows
 
     def coordinates(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Latitudes and longitudes in degrees, one per row, NaN where none can be read.
 
-        Numbers stored as text are read. Nothing is checked for its range.
+        Reads numbers that are stored as text too. Does not check their range.
         """
         return self._numbers("lat"), self._numbers("lon")
 
@@ -133,10 +131,10 @@ class PhotoDataset:
         return self._numbers("locatability_score") if self._has("locatability_score") else None
 
     def photo_bytes(self, index: int) -> bytes:
-        """The photo of row `index` exactly as it is stored, not decoded.
+        """The bytes of row `index`'s photo as they are stored.
 
-        Raises ImageError(kind="missing") where the row has none or its file is
-        not there, DatasetError where there is no such row.
+        Raises ImageError(kind="missing") where the row has no photo or its file does
+        not exist, DatasetError where there is no such row.
         """
         batch, row = self._locate(index)
         scalar = batch.column(self._position[self._facts.column_map["image"]])[row]
@@ -151,16 +149,16 @@ class PhotoDataset:
         stored: bytes = value.as_buffer().to_pybytes()
         if not column_values.is_text(value.type):
             return stored
-        # Not decoded as UTF-8, which the name of a file need not be.
+        # The name of a file need not be UTF-8.
         return self._read_file(os.fsdecode(stored), index)
 
     def read_sample(self, index: int) -> Sample:
-        """Row `index` without its pixels: its truth, its scalar columns, its photo's facts.
+        """Row `index` without its pixels: its true place, scalar columns and photo's facts.
 
-        Lists, structs and binary columns are left out. A photo that cannot be
-        used gives a sample that says so in `exclusion`.
+        Leaves out lists, structs and binary columns. Where the photo cannot be used, the
+        sample says why in `exclusion`.
 
-        Raises DatasetError where there is no such row or no coordinates in it.
+        Raises DatasetError where there is no such row, or it has no coordinates.
         """
         from geostore import imaging
 
@@ -196,19 +194,19 @@ class PhotoDataset:
 
     def check_same(self, facts: DatasetFacts) -> None:
         """Raise DatasetError unless row numbers drawn from `facts` still name the same photos."""
-        mine = self._facts
-        if (facts.fingerprint, facts.num_rows) != (mine.fingerprint, mine.num_rows):
+        opened = self._facts
+        if (facts.fingerprint, facts.num_rows) != (opened.fingerprint, opened.num_rows):
             raise DatasetError(
-                f"{mine.path} has changed since rows were drawn from it: the store knows "
-                f"{facts.num_rows:,} rows with fingerprint {facts.fingerprint}, and here are "
-                f"{mine.num_rows:,} rows with fingerprint {mine.fingerprint}. To restore from it "
-                "would give wrong photos; put the dataset back as it was, or begin a new store"
+                f"{opened.path} has changed since rows were drawn from it: the store knows "
+                f"{facts.num_rows:,} rows with fingerprint {facts.fingerprint}, and it has "
+                f"{opened.num_rows:,} rows with fingerprint {opened.fingerprint}. It would "
+                "give wrong photos; put the dataset back as it was, or begin a new store"
             )
-        image = facts.column_map.get("image", mine.column_map["image"])
-        if image != mine.column_map["image"]:
+        image = facts.column_map.get("image", opened.column_map["image"])
+        if image != opened.column_map["image"]:
             raise DatasetError(
-                f"{mine.path}: the store took its photos from the column {image!r}, not from "
-                f"{mine.column_map['image']!r}; name it, as in --column image={image}"
+                f"{opened.path}: the store took its photos from the column {image!r}, not from "
+                f"{opened.column_map['image']!r}; name it, as in --column image={image}"
             )
 
     def _has(self, role: str) -> bool:

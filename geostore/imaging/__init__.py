@@ -1,4 +1,4 @@
-"""Photos as bytes and pixels, and the removal of all that a file says beside its pixels."""
+"""Photos as bytes and as pixels, and files without their metadata."""
 
 from geostore.imaging.decoded import DecodedPhotos
 from geostore.imaging.metadata import strip_metadata

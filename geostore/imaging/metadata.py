@@ -1,11 +1,10 @@
-"""Takes out of a photo file everything but the picture, without encoding it again.
+"""Removes everything but the picture from a photo file, without encoding it again.
 
-What is left decodes to the same pixels in the same colours and holds no EXIF,
-XMP, IPTC, comment, thumbnail, text, second image or trailing data. It works by
-allow-list: a segment or chunk that is not known to matter to the picture goes.
-A colour profile stays, because pixels mean another colour without it, but
-everything in it that is not colour (names, descriptions, dates, device) is
-emptied in place.
+The result decodes to the same pixels in the same colours and holds no EXIF, XMP,
+IPTC, comment, thumbnail, text, second image or trailing data. An allow-list
+names the segments and chunks that stay; all others are removed. A colour profile
+stays, because the colours would change without it, but everything in it that is
+not colour (names, descriptions, dates, device) is overwritten with zeros.
 """
 
 from __future__ import annotations
@@ -26,31 +25,33 @@ _MAX_PROFILE_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class StrippedFile:
-    """A photo file without metadata, and what the metadata said about showing it.
-
-    format: Pillow's name. orientation: EXIF's, 1 to 8; 1 where there is none or
-    it cannot be read. plain: of the kind that every decoder reads alike (8 bits
-    a channel, one frame, no arithmetic or lossless JPEG coding).
-    """
+    """A photo file without metadata, and the orientation that its metadata gave."""
 
     data: bytes
+    """The file without metadata."""
     format: Literal["JPEG", "PNG", "WEBP"]
+    """Pillow's name of the format."""
     orientation: int
+    """EXIF's, 1 to 8; 1 where there is none or it cannot be read."""
     plain: bool
+    """Whether every decoder reads it alike.
+
+    That takes 8 bits a channel, one frame, and no arithmetic or lossless JPEG coding.
+    """
 
 
 def strip_metadata(data: bytes) -> bytes:
-    """The same picture without metadata; not a pixel differs. JPEG, PNG and WebP.
+    """A JPEG, PNG or WebP without its metadata; the pixels stay the same.
 
-    Of an animated PNG the still image is kept. Raises ImageError (kind
+    An animated PNG keeps only its still image. Raises ImageError (kind
     ``undecodable``) for another format and for a file whose structure is broken
-    or ends early: such a file can only be decoded and encoded anew.
+    or ends early; such a file can only be decoded and encoded anew.
     """
     return strip(data).data
 
 
 def strip(data: bytes) -> StrippedFile:
-    """`strip_metadata`, with what was learnt on the way. Raises as it does."""
+    """`strip_metadata`, with the file's format and orientation. Raises as it does."""
     if data.startswith(b"\xff\xd8\xff"):
         return _strip_jpeg(data)
     if data.startswith(_PNG_SIGNATURE):
@@ -63,8 +64,8 @@ def strip(data: bytes) -> StrippedFile:
 def exif_orientation(exif: bytes) -> int:
     """Orientation (1 to 8) from an EXIF block; 1 where it cannot be read.
 
-    Read here rather than by an EXIF library, because a corrupt block must
-    neither fail the photo nor warn. Source: Exif 2.3 and TIFF 6.0, section 2.
+    EXIF libraries fail or warn where the block is corrupt, and that must not spoil the
+    photo. Source: Exif 2.3 and TIFF 6.0, section 2.
     """
     tiff = exif.removeprefix(_EXIF_PREFIX)
     order: Literal["little", "big"]
@@ -89,8 +90,8 @@ def exif_orientation(exif: bytes) -> int:
 
 # --- colour profiles ----------------------------------------------------------------------------
 
-# Types of an ICC tag that hold numbers about colour, and types of text, which are emptied but
-# keep their type: some readers insist that a profile has a description.
+# ICC tags of these types hold numbers about colour and stay. Tags of text types are emptied but
+# keep their type, because some readers insist that a profile has a description.
 _CURVE_TYPES = frozenset([b"curv", b"para", b"mft1", b"mft2", b"mAB ", b"mBA ", b"mpet"])
 _NUMBER_TYPES = frozenset([b"XYZ ", b"sf32", b"chrm", b"cicp", b"meas", b"view", b"sig ", b"clro"])
 _COLOUR_TYPES = _CURVE_TYPES | _NUMBER_TYPES
@@ -98,9 +99,9 @@ _TEXT_TYPES = frozenset([b"text", b"desc", b"mluc"])
 
 
 def clean_profile(profile: bytes) -> bytes | None:
-    """An ICC profile with nothing but colour in it, of the same length and layout.
+    """An ICC profile with everything but colour emptied, of the same length and layout.
 
-    None where it is not a well-formed profile, which decoders ignore as well.
+    None where the profile is not well-formed; decoders ignore such a one too.
     Source: ICC.1:2022, section 7 (header 128 bytes, tag count, 12 bytes a tag).
     """
     size = len(profile)
@@ -110,10 +111,10 @@ def clean_profile(profile: bytes) -> bytes | None:
     table_end = 132 + 12 * count
     if table_end > size:
         return None
-    # Starting from zeros drops what lies between tags too.
+    # The copy starts as zeros, so bytes that lie between tags are dropped too.
     clean = bytearray(size)
     clean[:table_end] = profile[:table_end]
-    # Date; manufacturer, model; creator, the checksum over what was there before, and the rest.
+    # Date; manufacturer and model; creator, the checksum of the original profile, and the rest.
     for start, end in ((24, 36), (48, 56), (80, 128)):
         clean[start:end] = bytes(end - start)
     for entry in range(132, table_end, 12):
@@ -172,7 +173,7 @@ def _strip_jpeg(data: bytes) -> StrippedFile:
             picture.append(_segment(marker, payload))
             frames |= {marker} & _FRAMES
         elif marker == _APP0 and payload[:5] == b"JFIF\0" and len(payload) >= 14:
-            # Without its thumbnail. That it is there at all tells decoders the colour space.
+            # Without its thumbnail. The segment itself stays: it tells decoders the colour space.
             jfif = jfif or _segment(marker, payload[:12] + b"\0\0")
         elif marker == _APP14 and payload[:5] == b"Adobe" and len(payload) >= 12:
             adobe = _segment(marker, payload[:12])
@@ -195,7 +196,7 @@ def _strip_jpeg(data: bytes) -> StrippedFile:
 def _next_marker(data: bytes, at: int) -> tuple[int, int]:
     """The marker at `at` (past fill bytes) and where its segment begins."""
     if data[at : at + 1] != b"\xff":
-        raise _broken("no JPEG marker where one has to be, or the file ends early")
+        raise _broken("a JPEG marker is missing, or the file ends early")
     while data[at : at + 1] == b"\xff":
         at += 1
     if at >= len(data):
@@ -205,8 +206,8 @@ def _next_marker(data: bytes, at: int) -> tuple[int, int]:
 
 def _end_of_scan(data: bytes, at: int) -> int:
     """Where the entropy-coded data that begins at `at` ends."""
-    while found := _MARKER_IN_SCAN.search(data, at):
-        at = found.start()
+    while match := _MARKER_IN_SCAN.search(data, at):
+        at = match.start()
         after = at
         while data[after : after + 1] == b"\xff":
             after += 1
@@ -259,7 +260,7 @@ def _strip_png(data: bytes) -> StrippedFile:
             raise _broken("the PNG ends early")
         body = data[at + 8 : end - 4]
         if name in _PNG_KEPT:
-            # The checksum stands in for decoding: it is how a damaged picture shows.
+            # The checksum shows damage without decoding the picture.
             if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 raise _broken(f"a PNG chunk fails its checksum ({name!r})")
             out.append(data[at:end])
@@ -300,9 +301,8 @@ def _png_profile(body: bytes) -> list[bytes]:
 def _zlib_stored(data: bytes) -> bytes:
     """`data` as a zlib stream without compression.
 
-    Written here because compressors differ between builds of zlib, and the
-    bytes sent must be the same wherever they are derived again. Source: RFC
-    1950 and RFC 1951, section 3.2.4.
+    Builds of zlib compress differently, and the bytes sent must be the same on every
+    machine that derives them again. Source: RFC 1950 and RFC 1951, section 3.2.4.
     """
     out = [b"\x78\x01"]
     for at in range(0, len(data), 0xFFFF):
@@ -377,5 +377,5 @@ def _riff_chunk(name: bytes, body: bytes) -> bytes:
     return name + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2)
 
 
-def _broken(what: str) -> ImageError:
-    return ImageError(f"the photo's file is not sound: {what}", kind="undecodable")
+def _broken(reason: str) -> ImageError:
+    return ImageError(f"the photo's file is not sound: {reason}", kind="undecodable")

@@ -1,11 +1,11 @@
-"""Turns the bytes of a stored photo into pixels, and pixels into what is sent.
+"""Turns the bytes of a stored photo into pixels, and pixels into the image that is sent.
 
-Nothing that is sent carries metadata, and the same photo and limits give the
-same bytes: what the teacher saw can be derived again and compared by hash.
-Both hold for one build of Pillow and its codecs; another may round otherwise.
+No image that is sent carries metadata. The same photo and limits give the same
+bytes, so what the teacher saw can be derived again and compared by hash. This
+holds for one build of Pillow and its codecs; another build may round otherwise.
 
-Colours: a photo's RGB profile travels with it (emptied of text), through every
-crop and rotation; pixels are never converted from one profile to another.
+A photo keeps its RGB colour profile (without text) through every crop and
+rotation; pixels are never converted from one profile to another.
 """
 
 from __future__ import annotations
@@ -27,17 +27,20 @@ from geostore.imaging.metadata import StrippedFile, clean_profile, strip
 from geostore.records import Box, ImageLimits, PhotoFacts, SentImage
 
 MAX_PIXELS = 178_956_970
-"""Above this area a photo is refused: about 680 MiB of pixels, and Pillow's own bound."""
+"""Photos with a larger area are refused: this is Pillow's own bound, about 680 MiB of pixels."""
 
 MIN_SIDE = 4
-"""Below this many pixels a side there is no photo to be placed."""
+"""Photos with a shorter side, in pixels, are refused: nobody could locate them."""
 
 MAX_ASPECT = 200
-"""Above this ratio of its sides a photo is refused, because servers refuse it (Qwen's do, by
-`MAX_RATIO` in qwen-vl-utils) and would stop a whole run."""
+"""Photos with a larger ratio of long to short side are refused.
+
+Servers refuse them (Qwen's do: `MAX_RATIO` in qwen-vl-utils), and one such
+refusal would stop a whole run.
+"""
 
 _MAX_SENT_SIDE = 65_500
-# Pillow reads more, but some by starting another program, and none that photos come in.
+# Pillow reads more formats, but photos do not come in them, and for some it starts a program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 _MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _TRANSPOSES = {
@@ -49,25 +52,28 @@ _TRANSPOSES = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Changing the warning filters is not safe in two threads at once.
+# Python's warning filters belong to the whole process; two threads must not change them at once.
 _filters_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A photo whose header was read; no pixels yet.
-
-    stripped: None where the file's structure is not sound or not one of the
-    three formats; then only decoding tells whether it is whole.
-    """
+    """A photo whose header was read, but not its pixels."""
 
     image: Image.Image
+    """Pillow's image, not loaded yet."""
     orientation: int
+    """EXIF's, 1 to 8."""
     stripped: StrippedFile | None
+    """The file without metadata.
+
+    None where its structure is broken or its format is not JPEG, PNG or WebP. Then only
+    decoding shows whether it is whole.
+    """
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height as the photo is meant to be seen."""
+        """Width and height after the orientation is applied."""
         return self.turned(self.image.size)
 
     def turned(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -75,14 +81,14 @@ class _Opened:
 
 
 def probe(data: bytes) -> PhotoFacts:
-    """What is known of a stored photo, with as little decoding as tells it is whole.
+    """The facts of a stored photo, after a check that the file is whole.
 
-    A JPEG is walked from end to end, as is a PNG with its checksums, and not
-    decoded; any other format is, because nothing less tells that it is whole.
+    A JPEG is walked from end to end, and so is a PNG, with its checksums; neither is
+    decoded. Any other format is decoded, because nothing less shows that it is whole.
     Raises ImageError: ``undecodable`` (no image, cut off, damaged),
-    ``too_large`` (over `MAX_PIXELS`), ``too_small`` (a side under 4 pixels),
-    ``too_thin`` (one side over `MAX_ASPECT` times the other; only here, so that
-    what was sent before can be derived again).
+    ``too_large`` (over `MAX_PIXELS`), ``too_small`` (a side under `MIN_SIDE`),
+    ``too_thin`` (one side over `MAX_ASPECT` times the other; the other functions
+    accept such a photo, so that one which was sent can be derived again).
     """
     opened = _open(data)
     if opened.stripped is None or opened.stripped.format == "WEBP":
@@ -94,7 +100,7 @@ def probe(data: bytes) -> PhotoFacts:
         sha256=sha256_hex(data),
         width=width,
         height=height,
-        # A JPEG with further pictures behind the first is to us a JPEG.
+        # Pillow calls a JPEG with further pictures behind the first MPO; only the first is used.
         format=(opened.image.format or "").replace("MPO", "JPEG"),
     )
 
@@ -102,10 +108,10 @@ def probe(data: bytes) -> PhotoFacts:
 def decode(data: bytes) -> Image.Image:
     """The photo's pixels: RGB, upright, at full resolution; the first frame of several.
 
-    Transparent parts are put on white. 16 bits a channel become 8 by dropping
-    the low ones; other depths are stretched from their darkest to their
-    brightest value. CMYK is converted without its profile.
-    Raises ImageError as `probe` does.
+    Transparent parts become white. 16 bits a channel become 8 by dropping the low
+    ones; other depths are stretched from their darkest to their brightest value.
+    CMYK is converted without its profile.
+    Raises ImageError as `probe` does, but for ``too_thin``.
     """
     opened = _open(data)
     _load(opened)
@@ -122,14 +128,14 @@ def prepare_photo(
 ) -> SentImage:
     """The photo as it is sent.
 
-    The stored bytes without metadata where they can go as they are: JPEG, PNG
-    or WebP of one upright 8-bit frame, grey or RGB, of the size that `fit_size`
-    keeps. Otherwise decoded, resized and encoded as JPEG; a JPEG of at least
-    twice the size is decoded at a half, quarter or eighth (libjpeg scales while
-    it decodes), which takes half the time and looks the same.
-    keep: is given the pixels that `decode` gives, where they came up on the way.
+    A JPEG, PNG or WebP of one upright 8-bit frame, grey or RGB, whose size `fit_size`
+    keeps is sent as stored, without its metadata. Any other photo is decoded, resized
+    and encoded as JPEG. A JPEG of at least twice the size is decoded at a half,
+    quarter or eighth (libjpeg scales while it decodes), which takes half the time
+    and looks the same.
+    keep: called with the pixels that `decode` gives, where they were decoded anyway.
     with_pixels: hash the pixels too, where they are encoded here.
-    Raises ImageError as `probe` does.
+    Raises ImageError as `decode` does.
     """
     opened = _open(data)
     width, height = opened.size
@@ -148,7 +154,7 @@ def prepare_photo(
             keep(rgb)
         if rgb.size != stored_target:
             rgb = rgb.resize(stored_target, Image.Resampling.LANCZOS, box=box)
-        # Turned last: there are fewer pixels to turn.
+        # Turned after the resize, when there are fewer pixels to turn.
         image = _upright(opened, rgb)
     return encode(image, limits, full_size=(width, height), with_pixels=with_pixels)
 
@@ -161,8 +167,8 @@ def fit_size(
     Each side is rounded to the factor; if the area is then out of bounds, both
     are scaled, rounding down to get under `max_pixels` and up to reach
     `min_pixels`. enlarge_short_side: first enlarge until the short side has this
-    many pixels, as far as `max_pixels` and `max_side` let it. No side is ever less
-    than the factor, whatever the aspect ratio.
+    many pixels, within `max_pixels` and `max_side`. No side is ever less than the
+    factor, whatever the aspect ratio.
     Source: smart_resize of Qwen's image processor (qwen-vl-utils).
     """
     room = math.sqrt(limits.max_pixels / (width * height))
@@ -173,8 +179,8 @@ def fit_size(
     factor = limits.factor
     fitted = [max(factor, round(side / factor) * factor) for side in (width, height)]
     area = fitted[0] * fitted[1]
-    # Divided and multiplied in the order of the source: another order rounds otherwise, and
-    # then the size sent is not the size seen.
+    # Divide and multiply in the order of the source. Another order rounds otherwise, and the server
+    # would resize the image again.
     if area > limits.max_pixels:
         scale = math.sqrt(width * height / limits.max_pixels)
         fitted = [max(factor, math.floor(s / scale / factor) * factor) for s in (width, height)]
@@ -182,17 +188,17 @@ def fit_size(
         scale = math.sqrt(limits.min_pixels / (width * height))
         fitted = [math.ceil(s * scale / factor) * factor for s in (width, height)]
     if fitted[0] * fitted[1] > limits.max_pixels:
-        # A very thin image, whose short side is held up at the factor, or bounds so close that
-        # rounding up left them: the long side gives way.
+        # The short side of a very thin image cannot go below the factor, or the bounds are so close
+        # that rounding up went past them. So shorten the long side.
         most = max(factor, limits.max_pixels // min(fitted) // factor * factor)
         fitted = [min(side, most) for side in fitted]
-    # The first is what libjpeg can write.
+    # libjpeg cannot write a longer side than _MAX_SENT_SIDE.
     largest = max(factor, min(_MAX_SENT_SIDE, limits.max_side or _MAX_SENT_SIDE) // factor * factor)
     return min(fitted[0], largest), min(fitted[1], largest)
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The image at this size; the same object where it has it already."""
+    """The image at this size; the same object where it has this size already."""
     return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -204,7 +210,7 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
             f"box {box} is not inside an image of {image.width} x {image.height} pixels",
             kind="missing",
         )
-    with _quiet():  # Pillow warns of large crops as it does of large files
+    with _quiet():  # Pillow warns about large crops as it does about large files
         return image.crop(box)
 
 
@@ -217,8 +223,8 @@ def encode(
 ) -> SentImage:
     """The image as a JPEG without metadata, at the size it has.
 
-    Baseline, 4:2:0, standard Huffman tables: tables made to measure save 2 % of
-    the bytes and take 2.7 times as long.
+    Baseline, 4:2:0, standard Huffman tables: optimised tables save 2 % of the bytes
+    and take 2.7 times as long.
     full_size: width and height before it was resized to be sent.
     with_pixels: hash the pixels too.
     """
@@ -230,7 +236,7 @@ def encode(
         quality=limits.quality,
         subsampling="4:2:0",
         icc_profile=_rgb_profile(rgb),
-        comment="",  # or Pillow would carry over the one it found
+        comment="",  # otherwise Pillow copies the comment of the file it read
     )
     data = buffer.getvalue()
     return SentImage(
@@ -246,15 +252,15 @@ def encode(
 
 
 def hash_pixels(image: Image.Image) -> str:
-    """XXH3 of 128 bits in hex of an RGB image's pixels as they are before they are encoded.
+    """XXH3 of 128 bits, in hex, of an RGB image's pixels before they are encoded.
 
-    Hashed are ``RGB <width>x<height>`` and a line feed in ASCII, then the pixels
-    from the top row down, each as its three bytes. Where two builds of Pillow
-    agree in this, they decode, cut and resize alike, and bytes that differ all the
-    same differ by what the JPEG encoder made of them. A colour profile is not hashed.
-    It tells builds apart and is no proof against a forger, who would have to forge
-    the bytes' sha256 first; so it may be a fast one, at a thirtieth of sha256's time.
+    The hash covers ``RGB <width>x<height>`` and a line feed in ASCII, then the pixels
+    from the top row down, three bytes each; it does not cover the colour profile.
+    Where two builds of Pillow give the same hash, they decode, cut and resize alike,
+    so if the encoded bytes differ, only the JPEG encoder differs.
     """
+    # It tells builds apart and need not withstand a forger, who would have to forge the sha256 of
+    # the bytes first. So it is a fast hash, which takes a thirtieth of the time of sha256.
     digest = xxhash.xxh3_128(f"RGB {image.width}x{image.height}\n".encode("ascii"))
     digest.update(image.tobytes())
     return digest.hexdigest()
@@ -266,13 +272,13 @@ def hash_pixels(image: Image.Image) -> str:
 def _open(data: bytes) -> _Opened:
     """Read the header, from a copy without metadata where one can be made.
 
-    So no decoder ever parses metadata, which is where files are most often
-    corrupt. Raises ImageError as `probe` does.
+    Files are most often corrupt in their metadata, which the decoder then never sees.
+    Raises ImageError as `decode` does.
     """
     try:
         stripped = strip(data)
     except ImageError:
-        # Another format, or not as the book has it, which a decoder may yet make sense of.
+        # Another format, or a broken file that Pillow may still be able to decode.
         stripped = None
     source = data if stripped is None else stripped.data
     with _decoder_errors(), _quiet():
@@ -287,21 +293,21 @@ def _open(data: bytes) -> _Opened:
 
 
 def _foreign_orientation(image: Image.Image) -> int:
-    """Orientation by Pillow's reading, where the metadata was not taken out before.
+    """The orientation that Pillow reads, for a file whose metadata could not be removed.
 
-    Raises ImageError where the pixels have to be read for it and cannot be.
+    Raises ImageError where Pillow needs the pixels for it and cannot decode them.
     """
     if image.format == "TIFF":
         return 1  # Pillow turns it while loading
     if image.format == "PNG":
-        # Pillow loads a PNG to read its EXIF. A picture that fails must fail here: loading it
-        # again would fail no more and give black pixels.
+        # Pillow loads a PNG to read its EXIF. A damaged picture must fail here, because a second
+        # load would succeed and give black pixels.
         with _decoder_errors():
             image.load()
     try:
         with _quiet():
             value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # a corrupt block fails in as many ways as there are tags; the photo does not
+    except Exception:  # a corrupt block fails in many ways, and must not spoil the photo
         return 1
     return value if value in _TRANSPOSES else 1
 
@@ -317,13 +323,13 @@ def _load(opened: _Opened) -> None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """The loaded image as RGB without alpha; `info` holds its RGB profile at most."""
+    """The loaded image as RGB without alpha; `info` keeps only its RGB profile."""
     profile = _rgb_profile(image)
     if image.mode == "RGB" and "transparency" not in image.info:
         rgb = image
     elif image.mode.startswith("I;16"):
-        # By way of 32 bits, whose `point` scales by a factor. A grey value that stands for
-        # transparent is not heeded: Pillow compares it after reducing to 8 bits.
+        # Through 32 bits, because there `point` can scale by a factor. A grey value that stands
+        # for transparent is ignored: Pillow would compare it after reducing to 8 bits.
         wide = image.convert("I").point(lambda value: value * (1 / 256) + 0)
         rgb = wide.convert("L").convert("RGB")
     elif image.has_transparency_data:
@@ -385,7 +391,7 @@ def _as_it_is(opened: _Opened, width: int, height: int) -> SentImage:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Pillow's warnings (large files, corrupt tags) from the caller."""
+    """Hide Pillow's warnings about large files and corrupt tags."""
     with _filters_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,9 +1,9 @@
-"""Reads JSON that a model wrote, repairing it only where there is one reading.
+"""Reads JSON that a model wrote, and repairs it only where one meaning is possible.
 
-Repaired: a Markdown code fence around it, a comma before a closing bracket,
-strings in single quotes, line breaks inside strings, and Python's None, True and
-False. Anything else that is not JSON is not guessed at; nor is an object that
-gives one name two values, of which parsers silently take the last.
+It repairs a Markdown code fence around the text, a comma before a closing
+bracket, strings in single quotes, line breaks inside strings, and Python's None,
+True and False. It refuses anything else that is not JSON, and an object that
+gives one name two values, because parsers silently take the last.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 from typing import Any
 
 _FENCE = re.compile(r"\A```[a-zA-Z]*\s*(.*?)\s*```\Z", re.DOTALL)
-# Strings are matched first and whole, so that nothing inside them is taken for a comma or a word.
-# An escape outside a string is no JSON either way; matched as a pair, it begins no string.
+# Strings are matched first and whole, so that commas and words inside them are left alone. An
+# escape outside a string is never JSON; it is matched as a pair so that its quote begins no string.
 _TOKEN = re.compile(
     r"""
     (?P<plain> "(?:[^"\\]|\\.)*+" | \\. )
@@ -41,7 +41,7 @@ def _loads(text: str, *, strict: bool) -> tuple[Any, bool]:
     """strict: refuse control characters in strings, as JSON does."""
     try:
         return json.loads(text, strict=strict, object_pairs_hook=_unambiguous), True
-    # RecursionError: nesting past Python's limit. ValueError also covers integers of more
+    # RecursionError: nesting past Python's limit. ValueError: no JSON, or an integer with more
     # digits than Python converts.
     except (ValueError, RecursionError):
         return None, False
@@ -58,10 +58,10 @@ def _repair(text: str) -> str:
     text = text.strip()
     if fenced := _FENCE.match(text):
         text = fenced.group(1)
-    return _TOKEN.sub(_mended, text)
+    return _TOKEN.sub(_repaired, text)
 
 
-def _mended(token: re.Match[str]) -> str:
+def _repaired(token: re.Match[str]) -> str:
     if token["single"] is not None:
         return f'"{_IN_SINGLE.sub(_in_double_quotes, token["single"])}"'
     if token["comma"] is not None:
@@ -70,5 +70,5 @@ def _mended(token: re.Match[str]) -> str:
 
 
 def _in_double_quotes(part: re.Match[str]) -> str:
-    """A quote or an escape of a string in single quotes, as it stands in double quotes."""
+    """A quote or an escape of a string in single quotes, rewritten for double quotes."""
     return {'"': '\\"', "\\'": "'"}.get(part.group(), part.group())
