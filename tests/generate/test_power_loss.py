@@ -294,7 +294,7 @@ def test_a_run_syncs_as_it_was_asked_to_and_fully_unless_told_otherwise(
 
     async def watched(**parts: Any) -> Any:
         def look() -> None:
-            seen.append(parts["store"].connection.execute("pragma synchronous").fetchone()[0])
+            seen.append(parts["store"].db.connection.execute("pragma synchronous").fetchone()[0])
 
         look()
         result = await real(**parts)
