@@ -7,6 +7,7 @@ import itertools
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,24 @@ def test_imports_run_one_way(path: Path) -> None:
             assert ORDER.index(parts[1]) <= ORDER.index(room), f"{room} may not import {parts[1]}"
         elif parts[0] in ONLY:
             assert room in ONLY[parts[0]], f"{room} may not know {parts[0]}"
+
+
+# Packages whose import has another name than what is installed.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "duckdb_extension_sqlite_scanner": "duckdb-extension-sqlite-scanner",
+    "sqlite_utils": "sqlite-utils",
+}
+
+
+def test_every_direct_import_is_a_named_dependency() -> None:
+    """A package that only comes along with another may be gone with its next release."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    named = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+    imported = {module.split(".")[0] for path in modules() for module in imports(path)}
+    outside = imported - set(sys.stdlib_module_names) - {"geostore"}
+    assert {DISTRIBUTIONS.get(name, name) for name in outside} <= named
 
 
 def test_a_rollout_knows_no_database_and_no_teachers_client() -> None:

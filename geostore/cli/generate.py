@@ -222,7 +222,7 @@ def generate(
         Path | None,
         typer.Option(
             "--price-file",
-            help='Prices by model, .json or .toml: {"gpt-5-mini*": {"in": 0.25, "out": 2}}.',
+            help='Prices by model, .json or .toml: {"qwen3-vl-*": {"in": 0.25, "out": 2}}.',
         ),
     ] = None,
     durability: Annotated[

@@ -100,7 +100,7 @@ def load_prices(path: str | os.PathLike[str], model: str) -> Prices:
 
     The file maps a model's name, or the start of one and ``*``, to ``in``,
     ``out`` and perhaps ``cached``, per million tokens:
-    ``{"gpt-5-mini*": {"in": 0.25, "out": 2.0, "cached": 0.025}}``. The exact
+    ``{"qwen3-vl-*": {"in": 0.25, "out": 2.0, "cached": 0.025}}``. The exact
     name comes first, then the longest start. Raises PriceError where the file
     cannot be read, is no such table, or has no price of the model.
     """

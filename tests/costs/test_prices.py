@@ -113,18 +113,18 @@ def test_a_cost_is_shown_with_digits_that_say_something(cost: float, text: str) 
 
 TABLE: dict[str, Any] = {
     "gpt*": {"in": 9, "out": 9},
-    "gpt-5*": {"in": 0.25, "out": 2.0, "cached": 0.025},
-    "gpt-5-exact": {"in": 1, "out": 3},
+    "teacher*": {"in": 0.25, "out": 2.0, "cached": 0.025},
+    "teacher-exact": {"in": 1, "out": 3},
 }
 TOML = """
 ["gpt*"]
 in = 9
 out = 9
-["gpt-5*"]
+["teacher*"]
 in = 0.25
 out = 2.0
 cached = 0.025
-[gpt-5-exact]
+[teacher-exact]
 in = 1
 out = 3
 """
@@ -134,9 +134,9 @@ out = 3
 @pytest.mark.parametrize(
     ("model", "prices"),
     [
-        ("gpt-5-exact", Prices(1, 3)),
-        ("gpt-5-mini", PRICES),
-        ("gpt-5", PRICES),
+        ("teacher-exact", Prices(1, 3)),
+        ("teacher-mini", PRICES),
+        ("teacher", PRICES),
         ("gpt-4", Prices(9, 9)),
     ],
 )
@@ -151,7 +151,11 @@ def test_the_exact_name_comes_first_and_then_the_longest_start(
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("p.json", json.dumps(TABLE), r"no price of 'm'; it has: gpt\*, gpt-5\*, gpt-5-exact"),
+        (
+            "p.json",
+            json.dumps(TABLE),
+            r"no price of 'm'; it has: gpt\*, teacher\*, teacher-exact",
+        ),
         ("p.json", "{", r"is no JSON"),
         ("p.toml", "[", r"is no TOML"),
         ("p.json", "[]", r"no table from models to prices"),
