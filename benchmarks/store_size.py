@@ -1,6 +1,6 @@
 """Measure how large a store is: its bytes per trace against the bytes of the text it holds.
 
-A few hundred traces are generated as the command line does it, of two to four turns with about
+Some traces are generated as the command line does it, enough that empty tables do not count, of two to four turns with about
 1 KB of text in each response, every trace of a sample of its own. Then the log is put back into
 the file, and the file is weighed whole: tables, indices, free pages and all. Set against it is
 the text that anyone who keeps traces has to keep, in UTF-8: responses, reasoning, observations,
@@ -30,7 +30,7 @@ from geostore.dataset import PhotoDataset
 from geostore.export import MessagesMode, export
 from geostore.store import Store
 
-TRACES = 288
+TRACES = 1_500
 EXPORTED = 12
 GOAL = 2.0
 _SMALL = (640, 480)

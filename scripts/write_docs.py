@@ -25,12 +25,12 @@ Command = typer.core.TyperGroup | typer.core.TyperCommand
 
 
 def schema_page() -> str:
-    """docs/schema.md: every table of a new store, with its own comments."""
+    """docs/schema.md: every table and view of a new store, with its own comments."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Store.open(Path(folder) / "geostore.db", create=True) as store,
     ):
-        parts = [_table(store.db.connection, name) for name in _tables(store.db.connection)]
+        parts = [_table(store.db.connection, name) for name in _tables_and_views(store.db.connection)]
     intro = (
         "# The schema of a store\n\n"
         "A store is one SQLite file. This is what `geostore` makes of an empty one: the statements "
@@ -40,9 +40,9 @@ def schema_page() -> str:
     return "\n".join([MADE + intro, *parts])
 
 
-def _tables(connection: sqlite3.Connection) -> list[str]:
+def _tables_and_views(connection: sqlite3.Connection) -> list[str]:
     found = connection.execute(
-        "select name from sqlite_master where type = 'table' and name not like '\\_%' escape '\\'"
+        "select name from sqlite_master where type in ('table', 'view') and name not like '\\_%' escape '\\'"
         " and name not like 'sqlite%' order by rowid"
     )
     return [row["name"] for row in found]
@@ -60,13 +60,13 @@ def _table(connection: sqlite3.Connection, name: str) -> str:
     return f"## {name}\n\n{comment}{references}\n\n```sql\n{statements};\n```\n"
 
 
-def _comment_before(table: str) -> str:
-    """The comment that stands before a table in the schema."""
+def _comment_before(name: str) -> str:
+    """The comment that stands before a table or a view in the schema."""
     for migration in sql_names("schema"):
         script = load_sql("schema", migration)
-        if found := re.search(rf"((?:^--.*\n)+)create table {table} ", script, re.MULTILINE):
+        if found := re.search(rf"((?:^--.*\n)+)create (?:table|view) {name} ", script, re.MULTILINE):
             return " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
-    raise ValueError(f"table {table} has no comment before it in sql/schema")
+    raise ValueError(f"{name} has no comment before it in sql/schema")
 
 
 def commands_page() -> str:

@@ -45,9 +45,6 @@ def open_db(path: Path, *, create: bool, durability: Durability, wait: float) ->
         native = native_functions(connection)
         require_sqlite(native)
         add_missing_math(connection, native)
-        # Of a new file only. A turn's row is mostly 1 to 2 KB, of which a page of 4 KB, SQLite's
-        # default, wastes a fifth; with 8 KB it is a tenth. Larger pages waste more on long texts.
-        connection.execute("pragma page_size = 8192")
         # Off by default in SQLite, and per connection.
         connection.execute("pragma foreign_keys = on")
         migrate(connection, path)

@@ -1,0 +1,235 @@
+"""The views of a store's file and those of DuckDB: one name, the same columns, the same rows."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geostore.query.reader import run_query
+from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
+from geostore.store import Store
+from tests.hand_made import insert
+
+VIEWS = ("trace_results", "turn_results", "tool_results", "boxes")
+MODELS = ("priced", "cached too", "without a price", None)
+USAGES = (
+    None,
+    "{}",
+    '{"prompt_tokens": 70, "completion_tokens": 5, "total_tokens": 80}',
+    '{"prompt_tokens": 70, "prompt_tokens_details": {"cached_tokens": 90}}',
+    '{"prompt_tokens": "many", "completion_tokens": 1.5, "total_tokens": null}',
+)
+ARGUMENTS = (
+    '{"bbox_2d": [10, 20.5, 300, 400]}',
+    '{"label": "a sign", "bbox_2d": [0, 0, 1, 1]}',
+    '{"bbox_2d": [10, 20, 30]}',
+    '{"bbox_2d": [10, "20", 30, 40]}',
+    '{"bbox_2d": {"left": 1}}',
+    '{"angle": 90}',
+    '{"bbox_2d": [10, 20, 30',
+    "not JSON",
+)
+FLAGS = ("[]", '["noop"]', '["looks_like:pixel"]', '["clamped","looks_like:pixel_yx"]')
+
+
+class RandomStore:
+    """Fills a store with rows of every kind that the views tell apart."""
+
+    def __init__(self, store: Store, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.connection = store.db.connection
+        self.specs = (ensure_default_spec(store.db), ensure_spec(store.db, make_spec("linear")))
+
+    def put(self, table: str, **values: Any) -> int:
+        return insert(self.connection, table, **values)
+
+    def maybe(self, value: Any) -> Any:
+        return value if self.random.random() < 0.7 else None
+
+    def fill(self, *, datasets: int, traces: int) -> None:
+        for model, cached in (("priced", None), ("cached too", 0.1)):
+            self.put(
+                "prices",
+                model=model,
+                per_million_in=0.4,
+                per_million_out=1.6,
+                per_million_cached=cached,
+                created_at="now",
+                updated_at="now",
+            )
+        recipes = [self.recipe(number, model) for number, model in enumerate(MODELS)]
+        for dataset in range(1, datasets + 1):
+            self.put("datasets", path=f"/{dataset}", name=f"photos{dataset}", created_at="now")
+        for number in range(traces):
+            sample = self.put(
+                "samples",
+                dataset_id=self.random.randint(1, datasets),
+                sample_index=number,
+                lat=self.random.uniform(-90, 90),
+                lon=self.random.uniform(-180, 180),
+                locatability_score=self.maybe(0.5),
+                country=self.maybe("france"),
+                columns="{}",
+                image_sha256=f"{number:064x}",
+                width=2048,
+                height=1536,
+            )
+            self.trace(sample, self.random.choice(recipes))
+
+    def recipe(self, number: int, model: str | None) -> int:
+        return self.put(
+            "recipes",
+            sha256=f"{number:x}" * 64,
+            model=model,
+            tools=self.maybe("[]"),
+            bbox_frame=self.maybe("pixel"),
+            imported="{}",
+            created_at="now",
+        )
+
+    def trace(self, sample_id: int, recipe_id: int) -> None:
+        status = self.random.choice(["open", "answered", "exhausted", "failed"])
+        trace_id = self.put(
+            "traces",
+            sample_id=sample_id,
+            recipe_id=recipe_id,
+            rollout=1,
+            status=status,
+            stop_reason=None if status == "open" else "because",
+            sent_width=640,
+            sent_height=480,
+            created_at="now",
+            closed_at=None if status == "open" else "now",
+        )
+        for turn in range(1, self.random.randint(0, 3) + 1):
+            self.turn(trace_id, turn)
+        for attempt in range(1, self.random.randint(0, 2) + 1):
+            self.put(
+                "attempts",
+                trace_id=trace_id,
+                attempt=attempt,
+                turn=1,
+                error_class="server",
+                message="no",
+                usage=self.random.choice(USAGES),
+                created_at="now",
+            )
+        if status in ("answered", "exhausted"):
+            self.answer(trace_id)
+
+    def turn(self, trace_id: int, turn: int) -> None:
+        self.put(
+            "turns",
+            trace_id=trace_id,
+            turn=turn,
+            turn_limit=self.maybe(10),
+            prompt_tokens=self.maybe(100),
+            completion_tokens=self.maybe(20),
+            total_tokens=self.maybe(120),
+            cached_tokens=self.maybe(self.random.choice([50, 200])),
+            reasoning_tokens=self.maybe(3),
+            latency_ms=self.maybe(1500),
+            response=f"response {turn}",
+            reasoning=self.maybe("hm"),
+            created_at=f"2026-01-01T00:00:0{turn}.000Z",
+        )
+        for index in range(self.random.randint(0, 3)):
+            arguments = self.random.choice(ARGUMENTS)
+            success = self.random.random() < 0.6
+            self.put(
+                "tool_calls",
+                trace_id=trace_id,
+                turn=turn,
+                call_index=index,
+                name="zoom",
+                raw_arguments=arguments,
+                arguments=self.maybe(arguments) if _is_json(arguments) else None,
+                source_index=self.maybe(self.random.choice([0, 10])),
+                angle=self.maybe(90.0),
+                success=int(success),
+                error_kind=None if success else "bad_box",
+                flags=self.random.choice(FLAGS),
+                observation=self.maybe("an image"),
+                image_index=10 if success and turn == 1 and index == 0 else None,
+                image_width=448,
+                image_height=300,
+                created_at="2026-01-01T00:00:05.000Z",
+            )
+
+    def answer(self, trace_id: int) -> None:
+        for version in range(1, self.random.randint(0, 2) + 1):
+            is_read = self.random.random() < 0.7
+            self.put(
+                "answers",
+                trace_id=trace_id,
+                parser_version=version,
+                lat=1.5 if is_read else None,
+                lon=2.5 if is_read else None,
+                form=self.maybe(self.random.choice(["boxed", "answer", "pair"])),
+                failure=None if is_read else "no_answer",
+            )
+            for spec_id in self.specs:
+                if self.random.random() < 0.4:
+                    self.connection.execute(
+                        "insert or replace into rewards (spec_id, trace_id, parser_version,"
+                        " distance_km, score, geoguessr_points) values (?, ?, ?, ?, ?, ?)",
+                        (spec_id, trace_id, version, 12.5 if is_read else None, 0.9, 4500),
+                    )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("datasets", [1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_view_of_the_file_has_the_columns_and_rows_of_that_of_duckdb(
+    tmp_path: Path, datasets: int, seed: int
+) -> None:
+    path = tmp_path / "geostore.db"
+    with Store.open(path, create=True, durability="normal") as store, store.db.transaction():
+        RandomStore(store, seed).fill(datasets=datasets, traces=120)
+    connection = sqlite3.connect(path)
+    for view in VIEWS:
+        cursor = connection.execute(f"select * from {view}")
+        columns = tuple(column[0] for column in cursor.description)
+        expected = run_query(path, f"select * from {view}")
+        assert columns == tuple(expected.columns), view
+        rows, others = (_in_order(found) for found in (cursor, expected.rows))
+        assert len(rows) > 20, view
+        assert rows == others, view
+    connection.close()
+
+
+def _in_order(rows: Any) -> list[tuple[Any, ...]]:
+    """Rows with numbers to nine digits, sorted by their text."""
+    return sorted((tuple(map(_plain, row)) for row in rows), key=repr)
+
+
+def _plain(value: Any) -> Any:
+    # DuckDB has a type for true and false, and whole numbers may be floats in either.
+    return float(f"{value:.9g}") if isinstance(value, bool | int | float) else value
+
+
+def test_one_trace_is_found_in_a_view_without_reading_the_others(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "geostore.db", create=True) as store:
+        for view in VIEWS:
+            plan = store.db.execute(
+                f"explain query plan select * from {view} where trace_id = 1"
+            ).fetchall()
+            steps = [row["detail"] for row in plan]
+            # Recipes are few, and so are the datasets that are counted for the names.
+            scans = [s for s in steps if s.startswith("SCAN") and "dataset" not in s]
+            assert not [s for s in scans if "CONSTANT ROW" not in s and s not in _DERIVED], steps
+
+
+_DERIVED = ("SCAN b", "SCAN u", "SCAN (subquery)")
