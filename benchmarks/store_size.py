@@ -1,10 +1,10 @@
 """Measure how large a store is: its bytes per trace against the bytes of the text it holds.
 
-Some traces are generated as the command line does it, enough that empty tables do not count, of two to four turns with about
-1 KB of text in each response, every trace of a sample of its own. Then the log is put back into
-the file, and the file is weighed whole: tables, indices, free pages and all. Set against it is
-the text that anyone who keeps traces has to keep, in UTF-8: responses, reasoning, observations,
-and the prompts once.
+Traces are generated as the command line does it, of two to four turns with about 1 KB of text in
+each response, every trace of a sample of its own; enough of them that the pages of empty tables do
+not count. Then the log is put back into the file, and the file is weighed whole: tables, indices,
+free pages and all. Set against it is the text that anyone who keeps traces has to keep, in UTF-8:
+responses, reasoning, observations, and the prompts once.
 
 The other figures are what the same traces weigh as files, a JSON per trace with the images inside
 as base64, which is what loops without a store ordinarily write: once with every image once, and
