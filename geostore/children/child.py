@@ -1,9 +1,11 @@
-"""One child process that answers tasks, from the parent's side.
+"""The parent's side of a child process that answers tasks.
 
-The child is a fresh interpreter that imports geostore and nothing of the caller's
-script, as multiprocessing would. Tasks and replies are pickled and travel over a
-socket of their own, so what a library prints cannot stand among the replies.
-The child ignores Ctrl-C, which is the parent's, and ends when the parent is gone.
+The child is a fresh interpreter that imports geostore; unlike a child of
+multiprocessing it does not import the caller's script. It is not forked, because
+a fork would inherit the store's open file, and closing it there would drop the
+parent's locks. Tasks and replies are pickled and travel over a socket of their
+own, so what a library prints cannot get between the replies. The child ignores
+Ctrl-C, which is for the parent, and ends when the parent is gone.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ Result = TypeVar("Result")
 
 START_LIMIT = 120.0
 """Seconds that a child may take to import what it needs."""
-_END_LIMIT = 5.0  # seconds to clean up in, such as files that DuckDB spilled to disk
+_END_LIMIT = 5.0  # seconds that a child may take to clean up, such as DuckDB's temporary files
 
-# -P below: nothing that lies in the working folder may stand in for pickle here.
+# Runs with -P, or a pickle.py in the working folder would be imported instead of Python's own.
 _SCRIPT = """
 import sys
 from multiprocessing.connection import Connection
@@ -40,13 +42,13 @@ serve(connection, parent=int(sys.argv[2]))
 
 
 class Child(Generic[Task, Result]):
-    """A process that answers tasks one after another. As a context manager it is ended at the end.
+    """A process that answers tasks one after another; a context manager ends it.
 
-    make_work: called once in the child; what it returns is called there with each
-        task. It has to be a function of a module, or a partial of one, and so must
-        tasks and results be what can be pickled.
-    time_limit: seconds for each task; None: as long as it takes.
-    environment: variables that the child gets on top of this process's.
+    make_work: called once in the child; the function it returns is called there with
+        each task. It is a function of a module, or a partial of one, because it is
+        pickled, as are tasks and results.
+    time_limit: seconds for each task; None: no limit.
+    environment: variables that the child gets in addition to this process's.
     """
 
     def __init__(
@@ -58,20 +60,20 @@ class Child(Generic[Task, Result]):
     ) -> None:
         self.connection, its_end = Pipe()
         self.unanswered: deque[Task] = deque()
-        """Tasks that were given and have no reply yet; the child is at the first."""
+        """Tasks without a reply so far, in order; the child works on the first."""
         self.is_ready = False
-        """Whether the child has made its work; until then tasks wait here."""
+        """Whether the child has called `make_work`; until then tasks wait here."""
         self._time_limit = float("inf") if time_limit is None else time_limit
         self.deadline = time.monotonic() + START_LIMIT
-        """By `time.monotonic`: when the child is late with its next reply."""
+        """When the child is late with its next reply, by `time.monotonic`."""
         with its_end:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SCRIPT, str(its_end.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[its_end.fileno()],
                 env={**os.environ, **(environment or {})},
-                # A group of its own: the terminal's Ctrl-C does not reach it, and what it starts
-                # can be killed with it.
+                # In a group of its own, so that the terminal's Ctrl-C does not reach it, and `kill`
+                # also ends what it has started.
                 start_new_session=True,
             )
         try:
@@ -89,29 +91,28 @@ class Child(Generic[Task, Result]):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is gone; only to be asked while no task is unanswered."""
-        # A child that is ready only replies: with no task, what there is to read is the end.
+        """Whether the process is gone. Ask only while no task is unanswered."""
+        # Without a task a ready child sends nothing, so anything to read is the end of the socket.
         return self.connection.closed or (self.is_ready and self.connection.poll())
 
     def ask(self, task: Task) -> Result:
         """The result of one task; the child must have no other.
 
-        Raises what `receive` raises. A child that could not answer, or whose answer
-        was not waited for, is ended: its next reply would not be that of the next task.
+        Raises what `receive` raises.
         """
         try:
             self.give([task])
             return self.result()
         except BaseException:
+            # Nobody has read the reply to this task, so the next task would get it.
             if self.unanswered:
                 self.end()
             raise
 
     def give(self, tasks: Sequence[Task]) -> None:
-        """Hand over tasks, to be answered in this order; the child must have none left.
-
-        Without any it is reading, so that no write can wait for ever on a full socket.
-        """
+        """Hand over tasks, which the child answers in this order; it must have none left."""
+        # A child without tasks is reading. One that is writing while this process writes too could
+        # fill both sockets, and both would wait for ever.
         assert not self.unanswered
         self.unanswered.extend(tasks)
         if self.is_ready:
@@ -126,10 +127,9 @@ class Child(Generic[Task, Result]):
     def receive(self) -> list[Result]:
         """Wait for the child's next message: the result of the first unanswered task.
 
-        Empty where the child only says that it is ready. Raises the GeostoreError
-        that the work raised; ChildEnded where the process died, or was late and
-        is killed for it; of a child that is not ready, also the GeostoreError for
-        which it cannot make its work.
+        Empty where the child only says that it is ready. Raises the GeostoreError that
+        the task, or `make_work`, raised; ChildEnded where the process died, or was late
+        and is killed.
         """
         try:
             if self.deadline < float("inf") and not self.connection.poll(self._seconds_left()):
@@ -152,13 +152,13 @@ class Child(Generic[Task, Result]):
         return []
 
     def end(self) -> None:
-        """Let the process clean up and end; it is killed where that takes long."""
+        """Let the process clean up and end; kill it where that takes longer than 5 seconds."""
         if self._process.returncode is None:
             self._process.terminate()
         self._finish(_END_LIMIT)
 
     def kill(self) -> None:
-        """Kill the process and all that it started."""
+        """Kill the process and all processes that it started."""
         self._finish(0.0)
 
     def _hand_over(self) -> None:
@@ -166,7 +166,7 @@ class Child(Generic[Task, Result]):
         self._send(list(self.unanswered))
 
     def _send(self, value: Any) -> None:
-        with suppress(OSError):  # it died, which `receive` tells
+        with suppress(OSError):  # the child died; `receive` raises ChildEnded
             self.connection.send(value)
 
     def _seconds_left(self) -> float:
@@ -176,9 +176,9 @@ class Child(Generic[Task, Result]):
         return ChildEnded(self._finish(patience), was_late=was_late, was_ready=self.is_ready)
 
     def _finish(self, patience: float) -> int:
-        """Wait so many seconds for the end, then kill what is left of the group; the exit code."""
+        """Wait `patience` seconds for the end, then kill the rest of the group; the exit code."""
         self.connection.close()
-        # Once it was waited for, its number may be another group's.
+        # After a wait the system may give the process's number to another group.
         if self._process.returncode is None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)

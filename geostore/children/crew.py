@@ -1,4 +1,4 @@
-"""Several children that share out tasks; one that dies or hangs is replaced."""
+"""Several children that share tasks; one that dies or hangs is replaced."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Result = TypeVar("Result")
 
 
 class Crew(Generic[Task, Result]):
-    """Runs tasks in `count` children. Use as a context manager; leaving it kills them.
+    """Runs tasks in `count` children, which start as tasks come. A context manager that kills them.
 
-    make_work, time_limit: as for `Child`. A child starts when there is a task for it.
+    make_work, time_limit: as for `Child`.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Crew(Generic[Task, Result]):
         self.kill()
 
     def start(self) -> None:
-        """Start all children now, so that they import while the first tasks are being made."""
+        """Start all children now, so that they import while the caller makes the first tasks."""
         while len(self._children) < self._count:
             self._add_child()
 
     def kill(self) -> None:
-        """Kill every child; they hold nothing that could be lost."""
+        """Kill every child. Nothing is lost: a child keeps nothing between tasks."""
         for child in self._children:
             child.kill()
 
@@ -54,14 +54,14 @@ class Crew(Generic[Task, Result]):
     ) -> Iterator[tuple[Task, Result | ChildEnded]]:
         """Each task with its result, in the order in which they finish.
 
-        A ChildEnded stands for the result where the child died at the task or was
-        killed for being late; tasks that were given with it go to another child.
-        at_once: how many tasks a child is given in one message; it gets more only when
-        it is idle, so no more of `tasks` is read than what the children hold. Raises
-        what `Child.receive` raises otherwise, such as of a child that cannot start.
+        Where a child dies at a task or is late, the result is a ChildEnded; other tasks
+        that it was given go to another child. Raises what `Child.receive` raises
+        otherwise, such as where a child cannot start.
+        at_once: tasks in one message to a child. A child gets more only when it is idle,
+        so `tasks` is read no further than the children need.
         """
         source = iter(tasks)
-        returned: list[list[Task]] = []  # left over by children that ended
+        returned: list[list[Task]] = []  # unanswered tasks of children that ended
         while True:
             while len(self._busy()) < self._count:
                 chunk = returned.pop() if returned else list(islice(source, at_once))
@@ -76,6 +76,7 @@ class Crew(Generic[Task, Result]):
                 try:
                     results: list[Result | ChildEnded] = [*child.receive()]
                 except ChildEnded as ended:
+                    # Every other child would fail in the same way before its first task.
                     if not ended.was_ready:
                         raise
                     self._children.remove(child)
@@ -95,7 +96,7 @@ class Crew(Generic[Task, Result]):
         return [child for child in self._children if child.unanswered]
 
     def _wait(self) -> list[Child[Task, Result]]:
-        """Wait until a child sends something, ends, or is late; those that did."""
+        """Wait until some children have sent something, ended or are late; those children."""
         busy = self._busy()
         nearest = min(child.deadline for child in busy)
         timeout = None if nearest == float("inf") else max(0.0, nearest - time.monotonic())

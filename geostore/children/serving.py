@@ -1,4 +1,4 @@
-"""What a child process does: it makes its work, and answers tasks until its parent is gone."""
+"""The child's side: it answers tasks until its parent is gone."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _LOOK_EVERY = 1.0  # seconds
 
 
 def serve(connection: Connection, *, parent: int) -> None:
-    """Receive a ``make_work`` and then lists of tasks; reply to it, and to each task.
+    """Receive a ``make_work`` and then lists of tasks; reply once to it, and to each task.
 
-    A reply is ``(error, value)``. An error that is not geostore's is a bug: its
-    traceback goes to stderr, and the parent gets a ChildError of one line.
+    A reply is ``(error, value)``. Any error but a GeostoreError is a bug: its traceback
+    goes to stderr, and the parent gets a ChildError of one line.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # What this process starts must not keep the connection open after it.
+    # A process started here must not inherit the connection and keep it open.
     os.set_inheritable(connection.fileno(), False)
-    # stdout is the parent's, and belongs to the results of a command.
+    # stdout is the parent's, which writes the results of a command there.
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    # The end of the connection, or an error of it, is the end of the parent's interest.
+    # Where the connection ends or fails, the parent wants no more replies.
     with suppress(EOFError, OSError):
         make_work = connection.recv()
         error, work = _outcome(make_work)
@@ -54,7 +54,7 @@ def _outcome(call: Callable[[], Any]) -> tuple[GeostoreError | None, Any]:
 
 
 def _end_with(parent: int) -> None:
-    """End this process and what it started once the parent is gone, even amid a task."""
+    """Once the parent is gone, kill this process and all it started, even during a task."""
     while os.getppid() == parent:
         time.sleep(_LOOK_EVERY)
     os.killpg(0, signal.SIGKILL)

@@ -1,9 +1,9 @@
 """The functions of DuckDB that a statement may call, by name.
 
-This is a list of what is allowed, so a function that a later DuckDB adds is
-refused until somebody has looked at it. Left out is what opens files, runs text
-that no check has seen, shows settings, waits, or changes the session; and what
-nobody needs to read a store. `tests/query/test_statements.py` names all of these.
+This is an allow-list, so a function that a later DuckDB adds is refused until
+somebody has looked at it. It leaves out functions that open files, run unchecked
+text, show settings, wait, or change the session, and those that nobody needs to
+read a store. `tests/query/test_statements.py` names all of these.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 TABLE_FUNCTIONS = frozenset(
     ["generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"]
 )
-"""Functions that may stand where a table does."""
+"""Functions that may stand in the place of a table."""
 
 _OPERATORS = """
 !__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~

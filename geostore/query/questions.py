@@ -1,8 +1,9 @@
-"""Questions to one store, asked of a child process that keeps DuckDB and the store open.
+"""Asks questions about one store in a child process that keeps DuckDB and the store open.
 
-Opening takes most of a question's time, so the second one is quick. The child is
-started with the first question, replaced if it died, and holds no transaction
-between two: each sees what was committed last, and no writer waits for it.
+Opening takes most of a question's time, so the second question is quick. The
+first question starts the child, and a child that died is replaced. It holds no
+transaction between two questions, so each question sees the last commit and no
+writer waits for it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ Question = Callable[[duckdb.DuckDBPyConnection], Any]
 
 
 class Questions:
-    """Asks questions to a store. Use in one thread, and `close` it.
+    """Asks questions about a store. Use in one thread, and `close` it.
 
-    For a process that has the store open in Python's SQLite, which must not read
-    it with DuckDB itself; see `geostore.query.reader`.
+    A process that has the store open in Python's SQLite must ask through this and not
+    open DuckDB itself; see `geostore.query.reader`.
     """
 
     def __init__(self, store: Path) -> None:
@@ -35,9 +36,10 @@ class Questions:
         self._child: Child[tuple[Question, str | None], Any] | None = None
 
     def ask(self, question: Callable[[duckdb.DuckDBPyConnection], T], reward: str | None) -> T:
-        """The answer of a function of a module, or a partial of one, that is called with a reader.
+        """Call a function with a reader in the child; what it returns.
 
-        reward: see `open_reader`. Raises QueryError, StoreError.
+        question: a function of a module, or a partial of one. reward: as for
+        `open_reader`. Raises QueryError, StoreError.
         """
         if self._child is None or self._child.has_ended:
             self.close()
@@ -51,14 +53,14 @@ class Questions:
         return answer
 
     def close(self) -> None:
-        """End the child, if there is one; may be done twice."""
+        """End the child if there is one; may be called twice."""
         if self._child is not None:
             self._child.end()
             self._child = None
 
 
 class _Answers:
-    """A store that is open for as long as this lives; called with a question."""
+    """The child's work: holds a store open, and is called with each question."""
 
     def __init__(self, store: Path) -> None:
         self._open = ExitStack()

@@ -1,13 +1,13 @@
 """DuckDB over the store: one statement at a time, which can only read.
 
-The store is attached read-only, also while a generate writes to it, and a
-statement sees one moment of it. Nothing is downloaded: the extension that reads
-SQLite comes with its Python package. Files other than the store are out of
-reach of a statement.
+The store is attached read-only, also while `generate` writes to it, and a
+statement sees the store as it is at one moment. A statement can open no other
+file. Nothing is downloaded: the extension that reads SQLite comes as a Python
+package.
 
-DuckDB carries its own SQLite. A process that holds the same store open with
-Python's SQLite must not read it here: the two do not know of each other's
-locks, and closing one drops those of the other.
+DuckDB has its own SQLite. A process that has the store open with Python's SQLite
+must not read it here: neither knows the other's locks, and closing the file in one
+drops the locks of the other.
 Source: https://www.sqlite.org/howtocorrupt.html, section 2.2.1.
 """
 
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 def list_queries() -> list[tuple[str, str]]:
-    """The queries that have names, each with what it answers, by name."""
+    """The named queries, each with the question it answers, by name."""
     return [(name, describe_sql("analytics", name)) for name in _query_names()]
 
 
@@ -42,17 +42,17 @@ def run_query(
 ) -> QueryResult:
     """Answer one question: a named query, or one statement in DuckDB's SQL.
 
-    A word alone is meant as a name. reward: see `open_reader`. Raises QueryError
-    (unknown name, not one statement, not reading, DuckDB's own complaint),
+    One word alone is a name. reward: as for `open_reader`. Raises QueryError (an
+    unknown name, several statements, a statement that may write, an error of DuckDB),
     StoreError (no such store).
     """
-    _named(statement_or_name)  # a wrong name is told before the work of opening
+    _named(statement_or_name)  # refuse an unknown name before the slow opening
     with open_reader(store, reward=reward) as reader:
         return ask(reader, statement_or_name)
 
 
 def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
-    """`run_query` through a reader that is open. Raises QueryError."""
+    """`run_query` with an open reader. Raises QueryError."""
     try:
         statement = _named(statement_or_name)
         if statement is None:
@@ -60,7 +60,7 @@ def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResul
             check_reads_only(reader, statement)
         cursor = reader.execute(statement)
         columns = tuple(column[0] for column in cursor.description or ())
-        # All rows at once: the transaction ends with the last, and a checkpoint waits for that.
+        # Fetch all rows at once: the transaction lasts until then, and a checkpoint waits for it.
         return QueryResult(_each_once(columns), cursor.fetchall())
     except duckdb.Error as error:
         raise QueryError(_one_line(error)) from error
@@ -68,9 +68,9 @@ def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResul
 
 @contextmanager
 def one_moment(reader: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let all that is asked inside see the same moment of the store.
+    """Let all questions inside see the store as it is at one moment.
 
-    Only as long as it takes: until then no writer can shorten the store's log.
+    Leave it soon: until then no writer can shorten the store's write-ahead log.
     """
     reader.execute("begin")
     try:
@@ -80,7 +80,7 @@ def one_moment(reader: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def take_scores_of(reader: duckdb.DuckDBPyConnection, reward: str | None) -> None:
-    """From now on the views take scores from this reward spec; see `open_reader`."""
+    """Let the views take scores from this reward spec from now on; as for `open_reader`."""
     reader.execute("set variable reward_spec = $sha256", {"sha256": reward})
 
 
@@ -91,12 +91,12 @@ def take_scores_of(reader: duckdb.DuckDBPyConnection, reward: str | None) -> Non
 def open_reader(
     store: str | os.PathLike[str], *, reward: str | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection in which the store's tables and `trace_results` have plain names.
+    """A DuckDB connection in which the store's tables and views have plain names.
 
-    reward: the sha256 of the reward spec that the views take scores from; None
-    for the store's default.
+    reward: the sha256 of the reward spec whose scores the views take; None: the
+    store's default.
     Not for a process that has the same store open in Python's SQLite. Raises
-    StoreError where the file is missing, no store, or cannot be read.
+    StoreError where the file is missing, is not a store, or cannot be read.
     """
     path = _existing_store(Path(store))
     connection = duckdb.connect(
@@ -104,9 +104,9 @@ def open_reader(
         config={
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            # A name in a statement is a table, never a variable of this program.
+            # Otherwise a name in a statement could be a variable of this program.
             "python_enable_replacements": False,
-            # Made only by a query too large for memory; the default is below the working folder.
+            # For queries that do not fit in memory; the default would be in the working folder.
             "temp_directory": str(Path(tempfile.gettempdir()) / f"geostore-duckdb-{os.getpid()}"),
         },
     )
@@ -119,14 +119,14 @@ def open_reader(
             connection.execute(load_sql("analytics", _VIEWS))
         except duckdb.Error as error:
             raise _unreadable(path, error) from error
-        # In this order, after which neither can be taken back.
+        # In this order: the second forbids further changes, so that a statement cannot undo them.
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
 
 
 def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load the extension from its package; DuckDB checks its signature."""
+    """Load the SQLite extension from its package; DuckDB checks its signature."""
     try:
         folder = files("duckdb_extension_sqlite_scanner") / "extensions"
     except ModuleNotFoundError as error:
@@ -160,17 +160,17 @@ def _existing_store(path: Path) -> Path:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
     if start != b"SQLite format 3\x00":
         raise StoreError(f"{path} is not a SQLite file, so it is no store; name another")
-    # Absolute: DuckDB gives a meaning to what looks like a prefix, as in sqlite:name.
+    # Absolute, because DuckDB would read the start of sqlite:name as a prefix.
     return path.resolve()
 
 
 def _unreadable(path: Path, error: duckdb.Error) -> StoreError:
     if isinstance(error, duckdb.CatalogException):
-        return StoreError(f"{path} is a SQLite file, but no store of geostore's; name another")
+        return StoreError(f"{path} is a SQLite file, but no store of geostore; name another")
     if not os.access(path.parent, os.W_OK):
         return StoreError(
-            f"{path} cannot be read in the folder {path.parent}, which is read-only: SQLite has to "
-            "make a file beside the store; copy the store to a folder of yours and query the copy"
+            f"{path} cannot be read: SQLite has to make a file beside it, and the folder "
+            f"{path.parent} is read-only; copy the store to a folder of yours and query the copy"
         )
     return StoreError(f"{path} cannot be read: {_one_line(error)}")
 
@@ -202,7 +202,7 @@ def _named(statement_or_name: str) -> str | None:
 
 
 def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Column names with a number after those that come again, as DuckDB does in a subquery."""
+    """Column names with a number after repeated ones, as DuckDB writes them in a subquery."""
     names: list[str] = []
     for column in columns:
         name, number = column, 0

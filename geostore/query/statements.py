@@ -1,9 +1,9 @@
-"""Which statements only read the store: a check of the parsed statement against lists of what may.
+"""Checks that a statement only reads the store, by lists of what it may contain.
 
-That the store is attached read-only and that files are closed to DuckDB is not
-enough: attach and some functions open SQLite files past both, and others run
-text that nothing has checked. So the tree that DuckDB itself parses a statement
-to is walked, and whatever stands in it has to be on a list.
+It is not enough that the store is attached read-only and that DuckDB may open no
+files: attach and some functions open SQLite files all the same, and others run
+text that nothing has checked. So the check walks the tree that DuckDB parses a
+statement to, and everything in it has to be on a list.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ Names = frozenset[str]
 def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
     """Raise QueryError unless this is one statement that only reads the store.
 
-    reader: where the statement will be run. Raises duckdb.Error where it cannot be parsed.
+    reader: the connection that will run it. Raises duckdb.Error where it cannot be parsed.
     """
     statements = duckdb.extract_statements(statement)
     if len(statements) != 1:
         raise QueryError(f"a query is one statement, and this is {len(statements) or 'none'}")
     tokens = _tokens(statement)
     if statements[0].type == duckdb.StatementType.EXPLAIN:
-        # Explain analyze runs what it explains.
+        # "explain analyze" runs the statement that it explains, so check that one.
         explained = statement.encode()[_explained(tokens) :].decode()
         check_reads_only(reader, explained)
         return
@@ -68,7 +68,7 @@ def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
 
 
 def _parts(tree: Any) -> Iterator[tuple[dict[str, Any], Names]]:
-    """Every object of a parsed statement, with the names that `with` gives to it."""
+    """Every object of a parsed statement, with the names that ``with`` defines for it."""
     waiting: list[tuple[Any, Names]] = [(tree, frozenset())]
     while waiting:
         value, ctes = waiting.pop()
@@ -76,16 +76,18 @@ def _parts(tree: Any) -> Iterator[tuple[dict[str, Any], Names]]:
             waiting += ((item, ctes) for item in value)
         if not isinstance(value, dict):
             continue
-        if value.get("class") != "CONSTANT":  # what is in it are values
+        if value.get("class") != "CONSTANT":  # a constant holds values, no parts of the statement
             for entry in value.get("cte_map", {}).get("map", ()):
-                waiting.append((entry["value"], ctes))  # it knows those before it, and not itself
+                waiting.append(
+                    (entry["value"], ctes)
+                )  # it may name those before it, but not itself
                 ctes |= {entry["key"].lower()}
             itself = frozenset({value.get("cte_name", "").lower()})
             for key, item in value.items():
                 if value.get("type") == "RECURSIVE_CTE_NODE" and key == "right":
                     waiting.append((item, ctes | itself))
                 elif value.get("type") == "TABLE_FUNCTION" and key == "function":
-                    waiting.append((list(item.values()), ctes))  # it is no function of a value
+                    waiting.append((list(item.values()), ctes))  # its name is checked as a table's
                 elif key != "cte_map":
                     waiting.append((item, ctes))
         yield value, ctes
@@ -136,7 +138,7 @@ class _Check:
             )
 
     def _names(self, which: str) -> Names:
-        """The names that a file of sql/reader gives."""
+        """The names that a statement of sql/reader gives; asked once a check."""
         if which not in self._lists:
             rows = self._reader.execute(load_sql("reader", which)).fetchall()
             self._lists[which] = frozenset(name.lower() for (name,) in rows)
@@ -144,7 +146,7 @@ class _Check:
 
 
 def nearest(name: str, names: Names) -> str:
-    """``, did you mean ...?``; nothing where no name is like it."""
+    """`` (did you mean ...?)`` with the most similar name; empty where none is similar."""
     like = get_close_matches(name, sorted(names), n=1)
     return f" (did you mean {like[0]}?)" if like else ""
 
@@ -157,7 +159,7 @@ def _not_allowed(name: str, where: str, names: Names) -> QueryError:
 
 
 def _tokens(statement: str) -> list[tuple[int, bytes]]:
-    """Offset and text of each token, in lower case; of all but words one character."""
+    """Offset and text of each token: a word in lower case, of any other its first character."""
     data = statement.encode()
     tokens = []
     for offset, _ in duckdb.tokenize(statement):
@@ -167,7 +169,7 @@ def _tokens(statement: str) -> list[tuple[int, bytes]]:
 
 
 def _explained(tokens: list[tuple[int, bytes]]) -> int:
-    """Where in an explain statement the explained one begins."""
+    """The offset in an explain statement at which the explained statement begins."""
     words = [word for _, word in tokens]
     place = 2 if words[1:2] == [b"analyze"] else 1
     if words[place : place + 1] == [b"("] and words[place + 1 : place + 2] in (

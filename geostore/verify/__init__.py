@@ -1,4 +1,4 @@
-"""Proves a store: derives again all that its teachers were sent, and compares (`run`)."""
+"""Proves a store: derives again everything that was sent to its teachers, and compares."""
 
 from geostore.verify.findings import Finding, Report, format_json, format_text
 from geostore.verify.run import verify

@@ -30,15 +30,15 @@ _TODO: Mapping[str, str] = {
 def finding(fault: Fault, path: Path, now: Mapping[str, str]) -> Finding:
     """The finding for a fault of the store at `path`.
 
-    now: the versions of the libraries with which the image was derived.
+    now: the versions of the libraries that derived the images now.
     """
     if fault.kind == "bytes":
         return _other_bytes(fault, turn_versions(path, fault.trace_id, fault.turn or 1), now)
-    expected, actual = fault.expected, fault.found
+    expected, actual = fault.expected, fault.actual
     if fault.kind in ("photo", "request", "recipe"):
         expected, actual = _short(expected), _short(actual)
     if fault.kind == "photo":
-        row = find_photo(path, fault.trace_id, fault.found)
+        row = find_photo(path, fault.trace_id, fault.actual)
         actual += "" if row is None else f", the photo of row {row}"
     check = _CHECKS.get(fault.kind, fault.kind)
     todo = _TODO.get(fault.kind, _ROW_CHANGED)
@@ -46,49 +46,53 @@ def finding(fault: Fault, path: Path, now: Mapping[str, str]) -> Finding:
 
 
 def file_findings(state: FileState) -> list[Finding]:
-    """The findings for what SQLite reports of the file."""
-    damaged = "the file is damaged; restore it from a copy"
-    lost = (
+    """The findings for the faults that SQLite finds in the file."""
+    damage_todo = "the file is damaged; restore it from a copy"
+    reference_todo = (
         "rows were deleted by hand, or the file was damaged; restore it from a copy, or delete "
         "these rows too"
     )
     return [
         *(
-            Finding("file", "failure", None, "integrity", "ok", what, damaged)
-            for what in state.damage
+            Finding("file", "failure", None, "integrity", "ok", sentence, damage_todo)
+            for sentence in state.damage
         ),
         *(
             Finding(
                 "reference",
                 "failure",
                 None,
-                f"{where.table} row {'?' if where.rowid is None else where.rowid}",
-                f"a row of {where.parent}",
+                f"{reference.table} row {'?' if reference.rowid is None else reference.rowid}",
+                f"a row of {reference.parent}",
                 "none",
-                lost,
+                reference_todo,
             )
-            for where in state.broken
+            for reference in state.broken
         ),
     ]
 
 
 def _other_bytes(fault: Fault, then: Mapping[str, str], now: Mapping[str, str]) -> Finding:
-    """The finding for an image in other bytes.
+    """The finding for an image whose bytes differ.
 
-    Another encoder is a warning, other pixels are a failure, and so is what cannot be told.
+    It is a warning where only the JPEG encoder differs, and a failure where the pixels
+    differ or no hash of them is known.
+
+    then, now: the versions when the image was sent and now; empty where not known.
     """
     before, here = _codecs(then), _codecs(now)
     other_codecs = bool(then) and before != here
     severity: Literal["failure", "warning"] = "failure"
-    actual = _short(fault.found)
+    actual = _short(fault.actual)
     if fault.pixels == "same":
         actual += ", same pixels"
-        # The row's own hash is believed where a request names it, or another encoder is known.
+        # The pixel hash alone proves little: somebody may have changed the row's hash of the bytes.
+        # So a request with a right hash must name that hash, or the codecs must be others.
         if fault.attested or other_codecs:
             severity = "warning"
             todo = (
-                f"the same pixels, which another JPEG encoder made other bytes of: {before} then, "
-                f"{here} now; to export these bytes or go on with the trace, install what made them"
+                f"the same pixels, encoded by another JPEG encoder: {before} then, {here} now; "
+                "to export these bytes or go on with the trace, install the versions of then"
             )
         else:
             todo = f"the same pixels and {here} then and now; the hash in the row was changed"
@@ -96,7 +100,7 @@ def _other_bytes(fault: Fault, then: Mapping[str, str], now: Mapping[str, str]) 
         actual += ", other pixels"
         todo = (
             f"{before} then, {here} now, which may decode or resize otherwise; verify again with "
-            "what made them"
+            "the versions of then"
             if other_codecs
             else f"other pixels, though {here} made both; the photo, or the row of a call (its "
             "source, box or angle), was changed"
@@ -104,8 +108,8 @@ def _other_bytes(fault: Fault, then: Mapping[str, str], now: Mapping[str, str]) 
     else:
         actual += ", pixels not recorded"
         todo = (
-            "no hash of the pixels was kept, so it may be another encoder or other pixels: "
-            f"{before} then, {here} now; verify again with what made them"
+            "no hash of the pixels was kept, so the encoder or the pixels may differ: "
+            f"{before} then, {here} now; verify again with the versions of then"
         )
     return Finding("image", severity, fault.trace, fault.what, _short(fault.expected), actual, todo)
 

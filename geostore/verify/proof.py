@@ -1,6 +1,6 @@
-"""Checks the traces of photos by deriving again everything that their teacher was sent.
+"""Checks the traces of photos by deriving again everything that was sent to their teacher.
 
-It reads and writes nothing: tasks and outcomes can be pickled, so it runs in
+It reads and writes no files. Tasks and outcomes can be pickled, so it runs in
 worker processes that know neither the store nor a dataset.
 """
 
@@ -27,8 +27,12 @@ from geostore.records import (
 )
 
 Kind = Literal["photo", "bytes", "size", "image", "request", "recipe", "trace"]
-"""What a fault is about: the stored bytes of a photo; an image in other bytes, or with another
-size in the rows; one that cannot be derived; a request; a recipe's hash; rows that do not fit."""
+"""What differs.
+
+``photo``: the stored bytes of a photo. ``bytes``: the bytes of an image. ``size``: its
+size in the rows. ``image``: an image that cannot be derived. ``request``: a request.
+``recipe``: a recipe's hash. ``trace``: rows that contradict each other.
+"""
 
 Pixels = Literal["same", "other", "unknown"]
 
@@ -38,8 +42,10 @@ class PhotoTask:
     """The traces about one photo."""
 
     photo: bytes | None
-    """The bytes that the dataset's row holds now; None where they are not available, and then only
-    what needs no pixels is checked."""
+    """The bytes in the dataset's row now; None where they cannot be had.
+
+    Without them only requests and recipes are checked.
+    """
 
     traces: tuple[tuple[int, StoredTrace], ...]
     """Each with its id in the store."""
@@ -47,10 +53,10 @@ class PhotoTask:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something of a trace that differs from what its rows say."""
+    """A difference between a trace's rows and what was derived from them."""
 
     kind: Kind
-    """What it is about."""
+    """What differs."""
 
     trace_id: int
     """The trace's id in the store."""
@@ -59,7 +65,7 @@ class Fault:
     """The trace's public name."""
 
     turn: int | None
-    """The turn it is about; None where it is about no turn."""
+    """The turn that it concerns; None where it concerns none."""
 
     what: str
     """The thing that differs, in a few words, such as ``image 2``."""
@@ -67,15 +73,14 @@ class Fault:
     expected: str
     """What the rows say: a hash, a size, or words."""
 
-    found: str
+    actual: str
     """What was derived instead."""
 
     pixels: Pixels = "unknown"
-    """Of an image in other bytes: whether its pixels are the same."""
+    """Whether the pixels are the same, of an image whose bytes differ."""
 
     attested: bool = False
-    """Whether the row's hash is the one that was sent: a request that names it, and whose own hash
-    is right, says so."""
+    """Whether a request with a right hash names the row's hash, so that this image was sent."""
 
 
 @dataclass(slots=True)
@@ -115,7 +120,7 @@ class Outcome:
 
 
 def check_photos(tasks: tuple[PhotoTask, ...]) -> Outcome:
-    """Check all traces of some photos. Never raises for what rows or photos hold."""
+    """Check all traces of some photos. Never raises, whatever rows or photos hold."""
     outcome = Outcome()
     for task in tasks:
         _PhotoCheck(task, outcome).run()
@@ -123,7 +128,7 @@ def check_photos(tasks: tuple[PhotoTask, ...]) -> Outcome:
 
 
 class _PhotoCheck:
-    """The check of one task; each photo is decoded once, and prepared once for each limits."""
+    """The check of one task; decodes its photo once, and prepares it once for each limits."""
 
     def __init__(self, task: PhotoTask, outcome: Outcome) -> None:
         self._task = task
@@ -135,16 +140,16 @@ class _PhotoCheck:
         self._writers: dict[str, RequestWriter] = {}
 
     def run(self) -> None:
-        derived = False
+        any_derived = False
         for trace_id, trace in self._task.traces:
             check = _TraceCheck(trace_id, trace, self._outcome)
             self._outcome.traces += 1
             if isinstance(trace.recipe, ImportedRecipe):
                 self._outcome.imported_traces += 1
                 if self._photo is not None and trace.sample.photo is not None:
-                    derived |= self._is_the_photo(check)
+                    any_derived |= self._is_the_photo(check)
                 continue
-            # A damaged row can raise anything, and must not end the check of the other traces.
+            # A damaged row can raise any error, which must not end the check of the other traces.
             try:
                 attested = check.requests(self._writer(check, trace.recipe))
             except Exception as error:
@@ -153,12 +158,12 @@ class _PhotoCheck:
             if self._photo is None or not self._is_the_photo(check):
                 self._outcome.unverified_traces += 1
                 continue
-            derived = True
+            any_derived = True
             try:
                 self._images(self._photo, check, trace.recipe, attested)
             except Exception as error:
                 check.fault("image", "the images", "images that can be derived", error)
-        self._outcome.photos += derived
+        self._outcome.photos += any_derived
 
     def _is_the_photo(self, check: _TraceCheck) -> bool:
         known = check.trace.sample.photo
@@ -174,7 +179,7 @@ class _PhotoCheck:
         return False
 
     def _writer(self, check: _TraceCheck, recipe: Recipe) -> RequestWriter:
-        """The writer of a recipe, whose hash is checked the first time it is met."""
+        """The writer of a recipe; checks the recipe's hash the first time."""
         expected = check.trace.key.recipe_sha256
         if expected not in self._writers:
             computed = recipe_hash(recipe)
@@ -192,8 +197,8 @@ class _PhotoCheck:
         self._outcome.images += 1
         sent = self._prepared[limits]
         if check.differs("the photo as sent", 1, trace.photo, sent):
-            again = prepare_photo(photo, limits, keep=keep, with_pixels=True)
-            check.image("the photo as sent", 1, trace.photo, again, attested)
+            with_pixels = prepare_photo(photo, limits, keep=keep, with_pixels=True)
+            check.image("the photo as sent", 1, trace.photo, with_pixels, attested)
         calls = [call for call in trace.calls if call.image is not None]
         if not calls:
             return
@@ -204,13 +209,13 @@ class _PhotoCheck:
             if check.differs(f"image {call.image_index}", call.turn, call.image, image):
                 any_differs = True
         if any_differs:
-            # Hashing pixels takes time, and helps only where bytes differ.
+            # Pixels are hashed only now, because that takes time and helps only where bytes differ.
             for call, image in tool_images(full, recipe, calls, with_pixels=True):
                 check.image(f"image {call.image_index}", call.turn, call.image, image, attested)
 
 
 class _TraceCheck:
-    """The check of one trace, which adds its faults to an outcome."""
+    """The check of one trace; adds its faults to an outcome."""
 
     def __init__(self, trace_id: int, trace: StoredTrace, outcome: Outcome) -> None:
         self.trace = trace
@@ -222,29 +227,37 @@ class _TraceCheck:
         kind: Kind,
         what: str,
         expected: str,
-        found: str | Exception,
+        actual: str | Exception,
         *,
         turn: int | None = None,
         pixels: Pixels = "unknown",
         attested: bool = False,
     ) -> None:
-        if isinstance(found, GeostoreError):
-            found = str(found)
-        elif isinstance(found, Exception):
-            found = f"{type(found).__name__}: {found}"
+        if isinstance(actual, GeostoreError):
+            actual = str(actual)
+        elif isinstance(actual, Exception):
+            actual = f"{type(actual).__name__}: {actual}"
         self._outcome.faults.append(
             Fault(
-                kind, self._trace_id, self.trace.name, turn, what, expected, found, pixels, attested
+                kind,
+                self._trace_id,
+                self.trace.name,
+                turn,
+                what,
+                expected,
+                actual,
+                pixels,
+                attested,
             )
         )
 
     def requests(self, writer: RequestWriter) -> set[str]:
-        """Rebuild every request; the hashes of the images that are named in right ones."""
+        """Rebuild every request; the hashes of all images that requests with a right hash name."""
         attested: set[str] = set()
         wrong = []
         messages = []
-        for turn, fresh in zip(self.trace.turns, sent_messages(self.trace), strict=True):
-            messages += fresh
+        for turn, new_messages in zip(self.trace.turns, sent_messages(self.trace), strict=True):
+            messages += new_messages
             computed = writer.hash(messages)
             if computed == turn.request_sha256:
                 attested.update(sha256 for message in messages for sha256 in message.images)
@@ -260,7 +273,7 @@ class _TraceCheck:
         return attested
 
     def differs(self, what: str, turn: int, known: ImageFacts | None, image: SentImage) -> bool:
-        """Whether an image is in other bytes; where it is not, compare its size with the rows."""
+        """Whether an image's bytes differ; where they do not, check its size in the rows."""
         if known is None or known.sha256 != image.sha256:
             return True
         if _size(known) != _size(image):
@@ -275,7 +288,7 @@ class _TraceCheck:
         image: SentImage,
         attested: set[str],
     ) -> None:
-        """Add a fault for an image in other bytes. image: with the hash of its pixels."""
+        """Add a fault if an image's bytes differ. image: with the hash of its pixels."""
         if known is None:
             self.fault("trace", what, "its hash", "no hash in the rows", turn=turn)
             return

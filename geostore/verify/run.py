@@ -1,8 +1,8 @@
-"""Verifies a store: reads its traces and photos, checks them on all cores, reports what differs.
+"""Verifies a store: reads its traces and photos, checks them on all cores, reports differences.
 
-Only this process knows the store and the datasets. Memory grows by sixteen bytes
-a trace and no more: rows and photos are read a few at a time, each time in a
-transaction of its own, so that a generate that writes the store need not wait.
+Only this process knows the store and the datasets. Memory grows by only 16 bytes a
+trace. Rows and photos are read a few at a time, in short transactions, so that a
+`generate` that writes the store does not wait.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ _WORTH_A_WORKER = 24  # traces; starting a process takes about as long as checki
 
 
 Progress = Callable[[int, int, str], None]
-"""Called with the traces checked so far, the traces to check, and a few words: images a second,
-and failures if there are any."""
+"""Called with the number of traces checked so far, the number of all, and a few words.
+
+The words give the images a second, and the failures if there are any.
+"""
 
 
 def verify(
@@ -44,25 +46,25 @@ def verify(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Prove that a store's rows are what its teachers were sent; a report of what is not proven.
+    """Prove that a store's rows are what was sent to its teachers; a report of the differences.
 
-    Every dataset is opened and its fingerprint compared; every photo's stored
-    bytes are hashed; every image is derived again and compared by hash; every
-    request of every turn is rebuilt and compared by hash; recipes are hashed;
-    SQLite checks the file and its foreign keys. The last response of a trace is
-    in no request, so nothing proves its words.
+    It opens every dataset and compares its fingerprint, hashes every photo's stored
+    bytes, derives every image again and compares its hash, rebuilds the request of
+    every turn and compares its hash, hashes the recipes, and lets SQLite check the file
+    and its foreign keys. No request holds the last response of a trace, so nothing
+    proves its words.
 
-    sample: check only so many traces, chosen by a hash of their ids: the same
-        ones every time. None: all that hold a response.
-    dataset_path: where the dataset is now; datasets of the store that are not
-        there are looked for where they were last.
+    sample: the number of traces to check, chosen by a hash of their ids, so that it
+        is the same traces every time. None: all that hold a response.
+    dataset_path: where the dataset is now; other datasets of the store are expected
+        where they were last.
     workers: processes; None: one a core, or fewer where there is little to check.
-    progress: called after each few photos.
-    Raises StoreError where the file is no store.
+    progress: called after every few photos.
+    Raises StoreError where the file is not a store.
     """
     began = time.monotonic()
-    # Kept open until the end: a connection that only reads needs the -wal and -shm files beside
-    # the store, and cannot make them itself.
+    # Keep the store open until the end: connections that only read need the -wal and -shm files
+    # beside it, and cannot make them.
     with Store.open(path) as store:
         draft = ReportDraft(str(store.path), versions())
         with FileCheck(store.path) as file_check:
@@ -127,7 +129,7 @@ def _make_check() -> Callable[[tuple[PhotoTask, ...]], Outcome]:
 def _tasks(
     path: Path, ids: Sequence[TraceIds], photos: Photos, draft: ReportDraft
 ) -> Iterator[tuple[PhotoTask, ...]]:
-    """Everything that is to be checked, a few photos at a time."""
+    """All traces to check, a few photos at a time."""
     for of_dataset in ids:
         batch: list[PhotoTask] = []
         pairs_of_ids = zip(of_dataset.samples, of_dataset.traces, strict=True)
@@ -146,11 +148,12 @@ def _tasks(
 def _read(
     path: Path, trace_ids: Sequence[int], draft: ReportDraft
 ) -> list[tuple[int, StoredTrace]]:
-    """The traces of one photo. Where rows cannot be read, only their own trace is left out."""
+    """The traces of one photo, without those whose rows cannot be read."""
     try:
         with open_snapshot(path) as snapshot:
             return snapshot.traces_of(trace_ids)
     except (StoreError, LookupError, TypeError, ValueError) as error:
+        # One damaged row fails the whole batch, so read the traces one by one.
         if len(trace_ids) > 1:
             return [pair for trace_id in trace_ids for pair in _read(path, [trace_id], draft)]
         draft.add(_unreadable(f"rows of the trace with id {trace_ids[0]}", error))
@@ -171,7 +174,7 @@ def _count(draft: ReportDraft, outcome: Outcome) -> None:
 
 
 def _died(draft: ReportDraft, tasks: tuple[PhotoTask, ...]) -> Outcome:
-    """The outcome of photos whose process ended before it was done with them."""
+    """The outcome of photos whose process died while it checked them."""
     traces = [trace for task in tasks for _, trace in task.traces]
     rows = sorted({trace.sample.sample_index for trace in traces})
     draft.add(
@@ -182,7 +185,7 @@ def _died(draft: ReportDraft, tasks: tuple[PhotoTask, ...]) -> Outcome:
             f"images of rows {', '.join(map(str, rows))}",
             "images that can be derived",
             "the process that derived them died",
-            "look in the system's log whether memory ran out, or a decoder crashed on a photo",
+            "look in the system's log whether memory ran out or a decoder crashed on a photo",
         )
     )
     return Outcome(traces=len(traces), unverified_traces=len(traces))

@@ -1,4 +1,4 @@
-"""Reads the photos of traces from their datasets, and reports those that are not there."""
+"""Reads the photos of traces from their datasets, and reports missing ones."""
 
 from __future__ import annotations
 
@@ -18,30 +18,27 @@ _WHERE = "say where the dataset is now with --dataset-path, or put it back as it
 
 
 class Photos:
-    """The stored bytes of photos; each dataset is opened once, and its fingerprint compared.
+    """Reads the stored bytes of photos; opens each dataset once and compares its fingerprint.
 
-    dataset_path: where the dataset is now, None for where the store saw it last.
+    dataset_path: where the dataset is now; None: where the store saw it last.
     several: whether the store holds several datasets; those that are not at
-    `dataset_path` are then looked for where they were last. report: called with
-    each finding.
+        `dataset_path` are then expected where the store saw them last.
+    report: called with each finding.
     """
 
     def __init__(
         self, dataset_path: str | None, *, several: bool, report: Callable[[Finding], None]
     ) -> None:
         self._dataset_path = dataset_path
-        self._named = PhotoSource(dataset_path)
-        self._known = PhotoSource()
+        self._at_path = PhotoSource(dataset_path)
+        self._where_last_seen = PhotoSource()
         self._several = several
         self._report = report
         self._open: dict[str, PhotoDataset | None] = {}
-        self._used = dataset_path is None
+        self._path_was_used = dataset_path is None
 
     def of(self, trace: StoredTrace) -> bytes | None:
-        """The bytes of a trace's photo as its row holds them now; None where there are none.
-
-        They are not compared with anything.
-        """
+        """The bytes of a trace's photo in its dataset now, unchecked; None without them."""
         facts = trace.dataset
         if facts.fingerprint is None or trace.sample.photo is None:
             return None  # imported without its dataset
@@ -62,23 +59,23 @@ class Photos:
 
     def finish(self) -> None:
         """Report a `dataset_path` at which no dataset of the store was found."""
-        if not self._used and any(self._open.values()):
+        if not self._path_was_used and any(self._open.values()):
             what = f"--dataset-path {self._dataset_path}"
             todo = f"the datasets were found where the store saw them last; {_WHERE}"
             self._put(what, "a dataset of the store", "another, or none", todo)
 
     def _opened(self, facts: DatasetFacts, fingerprint: str) -> PhotoDataset | None:
         try:
-            dataset = self._named.dataset(facts)
-            self._used = True
+            dataset = self._at_path.dataset(facts)
+            self._path_was_used = True
             return dataset
         except DatasetError as error:
-            why = str(error)
+            reason = str(error)
         if self._several and self._dataset_path is not None:
             with suppress(DatasetError):
-                return self._known.dataset(facts)
+                return self._where_last_seen.dataset(facts)
         expected = f"{facts.num_rows:,} rows, {fingerprint[:12]}"
-        self._put(f"dataset {facts.name}", expected, "not there, or another", f"{why}; {_WHERE}")
+        self._put(f"dataset {facts.name}", expected, "not there, or another", f"{reason}; {_WHERE}")
         return None
 
     def _put(self, what: str, expected: str, actual: str, todo: str) -> None:

@@ -1,4 +1,4 @@
--- The functions that geostore defines itself for its views.
+-- The functions that geostore's own views define.
 -- Grain: one row per name. Dialect: DuckDB.
 select distinct function_name as name
 from duckdb_functions()

@@ -1,4 +1,4 @@
--- What a statement may read from: the tables and views of the store, and the views of analytics.
+-- The names that a statement may read from: the store's tables and views, and those of analytics.
 -- Grain: one row per name. Dialect: DuckDB, with the store attached.
 select table_name as name
 from duckdb_tables()
