@@ -72,7 +72,7 @@ def check_tokens(condition: str) -> None:
 
 
 def check_condition(db: Db, condition: str, columns: Sequence[str]) -> None:
-    """Check that a condition is one expression over the view trace_facts and only reads.
+    """Check that a condition is one expression over the view trace_results and only reads.
 
     columns: those of the view, which a connection must have. Raises FilterError,
     which names them.

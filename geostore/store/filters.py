@@ -44,7 +44,7 @@ class Filter:
     since: str | None = None
     """Only traces closed at or after this time, as `moment` writes it."""
     where: str | None = None
-    """One SQL expression over the columns of the view ``trace_facts``, such as ``turns > 2``. Its
+    """One SQL expression over the columns of the view ``trace_results``, such as ``turns > 2``. Its
     ``score``, ``distance_km`` and ``geoguessr_points`` are those of `reward`."""
 
     def to_json(self) -> dict[str, Any]:

@@ -160,9 +160,9 @@ class Snapshot:
         return self._conditions[key]
 
     def _choose(self, number: int, condition: str, spec_id: int | None) -> None:
-        for statement in ("temp_trace_extras", "temp_condition_reward", "temp_trace_facts"):
+        for statement in ("temp_condition_reward", "temp_trace_results"):
             self._db.run(statement)
-        columns = [row["name"] for row in self._db.run("facts_columns")]
+        columns = [row["name"] for row in self._db.run("condition_columns")]
         check_condition(self._db, condition, columns)
         self._db.run("clear_condition_reward")
         self._db.run("put_condition_reward", spec_id=spec_id)

@@ -64,55 +64,57 @@ delete from temp.condition_reward;
 -- Grain: one row.
 insert into temp.condition_reward (spec_id) values (:spec_id);
 
--- name: temp_trace_facts
--- What a condition of the user's may ask of a trace: a view of this connection's own.
--- Grain: one row per trace. Columns are named and meant as in the DuckDB view trace_results:
---   trace, dataset, sample_index, lat, lon (degrees), locatability_score, country, recipe (8 hex),
---   model, with_tools, rollout, status, stop_reason, closed_at (ISO-8601 UTC), turns, tool_calls,
---   failed_tool_calls, tool_validity, *_tokens, answer_lat, answer_lon, answer_form,
---   answer_failure, flags (JSON array), parse_success, format_valid (read from a box or an answer
---   tag), and distance_km, score, geoguessr_points of the reward in temp.condition_reward, or of the
---   store's default one where that is empty or null.
-create temp view if not exists trace_facts as
+-- name: temp_trace_results
+-- What a condition of the user's may ask of a trace: the schema's view trace_results with the scores of
+-- a chosen reward, in its place for this connection alone.
+-- Grain: one row per trace. distance_km, score, geoguessr_points and what follows from them are of the
+-- reward in temp.condition_reward, or of the store's default one where that is empty or null.
+-- closed_at (ISO-8601 UTC) and answer_form are added.
+create temp view if not exists trace_results as
 select
-  t.id as trace_id,
-  {{trace_name}} as trace,
-  n.name as dataset,
-  s.sample_index,
-  s.lat,
-  s.lon,
-  s.locatability_score,
-  s.country,
-  substr(r.sha256, 1, 8) as recipe,
-  r.model,
-  r.tools <> '[]' as with_tools,
-  t.rollout,
-  t.status,
-  t.stop_reason,
-  t.closed_at,
-  x.turns,
-  x.prompt_tokens,
-  x.completion_tokens,
-  x.total_tokens,
-  x.tool_calls,
-  x.failed_tool_calls,
-  x.tool_validity,
-  a.lat as answer_lat,
-  a.lon as answer_lon,
-  a.form as answer_form,
-  a.failure as answer_failure,
-  a.flags,
-  iif(a.trace_id is null, null, a.failure is null) as parse_success,
-  iif(a.trace_id is null, null, iif(a.failure is null and a.form in ('boxed', 'answer'), 1, 0))
-    as format_valid,
+  v.trace_id,
+  v.trace,
+  v.dataset,
+  v.sample_id,
+  v.sample_index,
+  v.lat,
+  v.lon,
+  v.locatability_score,
+  v.country,
+  v.recipe,
+  v.model,
+  v.with_tools,
+  v.rollout,
+  v.status,
+  v.stop_reason,
+  v.turns,
+  v.tool_calls,
+  v.failed_tool_calls,
+  v.prompt_tokens,
+  v.completion_tokens,
+  v.total_tokens,
+  v.cached_tokens,
+  v.cost,
+  v.unpriced_turns,
+  v.answer_lat,
+  v.answer_lon,
+  v.answer_failure,
+  v.flags,
+  v.parse_success,
+  v.format_valid,
+  v.tool_validity,
   w.distance_km,
   w.score,
-  w.geoguessr_points
-from traces as t
-join samples as s on s.id = t.sample_id
-join datasets as n on n.id = s.dataset_id
-join recipes as r on r.id = t.recipe_id
-join trace_extras as x on x.trace_id = t.id
+  w.geoguessr_points,
+  v.failure,
+  case v.failure when 1 then v.distance_km_or_20000 when 0 then w.distance_km end
+    as distance_km_or_20000,
+  case v.failure when 1 then v.score_or_0 when 0 then w.score end as score_or_0,
+  v.final_response,
+  t.closed_at,
+  a.form as answer_form
+from main.trace_results as v
+join traces as t on t.id = v.trace_id
 {{newest_answer}}
 left join reward_specs as p
   on p.id = coalesce(
@@ -121,16 +123,16 @@ left join reward_specs as p
 left join rewards as w
   on w.spec_id = p.id and w.trace_id = t.id and w.parser_version = a.parser_version;
 
--- name: facts_columns
+-- name: condition_columns
 -- The columns of which a condition may speak.
 -- Grain: one row per column.
 select name
-from pragma_table_info('trace_facts', 'temp')
+from pragma_table_info('trace_results', 'temp')
 order by cid;
 
 -- name: check_condition
 -- Whether a condition of the user's is one expression: no other text fits these three places.
--- Grain: no row. Over the view trace_facts. Each comment stands for the condition. As a value in
+-- Grain: no row. Over the view trace_results. Each comment stands for the condition. As a value in
 -- parentheses, it is an expression, a list of them or a select; between case and when, an expression;
 -- as a condition, one that speaks of a single row.
 select
@@ -140,7 +142,7 @@ select
   case when
 /*condition*/
   then 1 end
-from temp.trace_facts
+from temp.trace_results
 where (
 /*condition*/
 )
@@ -148,11 +150,11 @@ limit 0;
 
 -- name: put_chosen
 -- Keeps the traces that fulfil a condition of the user's, under a number.
--- Grain: one row per trace. Over the view trace_facts. The condition, which was checked, stands in
+-- Grain: one row per trace. Over the view trace_results. The condition, which was checked, stands in
 -- place of the comment below.
 insert into temp.chosen (condition, trace_id)
 select :condition, trace_id
-from temp.trace_facts
+from temp.trace_results
 where (
 /*condition*/
 );

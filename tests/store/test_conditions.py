@@ -31,7 +31,7 @@ def connection() -> Iterator[sqlite3.Connection]:
     made.execute("create table t (id integer primary key, shown, score, country)")
     made.execute("create table secrets (key)")
     made.executemany("insert into t values (?, ?, ?, ?)", ROWS)
-    made.execute("create temp view trace_facts as select * from t")
+    made.execute("create temp view trace_results as select * from t")
     made.commit()
     yield made
     made.close()
@@ -89,7 +89,7 @@ def test_an_expression_is_taken_as_it_is(connection: sqlite3.Connection, conditi
         ("count(*) > 1", "aggregate"),
         ("row_number() over () = 1", "window"),
         ("scor > 2", r"no such column: scor \(did you mean score\?\)"),
-        ("trace_facts.cuontry = 'x'", "the columns are: id, shown, score, country"),
+        ("trace_results.cuontry = 'x'", "the columns are: id, shown, score, country"),
         ("load_extension('x') is null", "cannot be used"),
         ("exists (select 1 from pragma_database_list)", "cannot be used"),
         ("country = '\ud800'", "cannot be used"),

@@ -58,7 +58,7 @@ CONDITIONS: list[tuple[str, Callable[[StoredTrace], bool]]] = [
     ("rollout = 2 and lat = 10", lambda trace: trace.key.rollout == 2),
     ("parse_success", lambda trace: trace.answer is not None and trace.answer.failure is None),
     (
-        "exists (select 1 from turns where turns.trace_id = trace_facts.trace_id and turn = 3)",
+        "exists (select 1 from turns where turns.trace_id = trace_results.trace_id and turn = 3)",
         lambda trace: len(trace.turns) >= 3,
     ),
 ]
@@ -120,6 +120,22 @@ def test_the_scores_of_a_condition_are_those_of_the_reward_that_is_chosen(filled
             assert kept(filled, Filter(where=condition, reward=reward)) == by_number
     assert len(kept(filled, Filter(where="score > 0.5"))) == 3
     assert len(kept(filled, Filter(where="score > 0.5", reward="near"))) == 1
+
+
+def test_a_condition_may_name_every_column_of_the_view_that_queries_read(filled: Path) -> None:
+    """And its numbers are the view's, where no other reward is chosen."""
+    with Store.open(filled) as store:
+        view = store.db.execute("select * from trace_results order by trace_id").fetchall()
+    for row in view:
+        for name in row.keys():  # noqa: SIM118
+            condition = f"{name} is {_literal(row[name])} and trace_id = {row['trace_id']}"
+            assert len(kept(filled, Filter(where=condition, statuses=None))) == 1, condition
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "null"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
 
 
 def test_two_filters_can_be_read_at_the_same_time(filled: Path) -> None:
