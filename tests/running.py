@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,7 @@ from geostore.sampling.drawing import Drawing
 from geostore.sampling.orders import Candidates
 from geostore.store import Store
 from geostore.teacher import Teacher
+from tests.warm_commands import Command, WarmProcess
 
 E = TypeVar("E")
 AT_ONCE = RetryPolicy(
@@ -96,7 +99,7 @@ def run(
         return asyncio.run(play())
 
 
-def command(*arguments: str | Path, **environment: str) -> list[str]:
+def command(*arguments: str | Path) -> list[str]:
     """The command line, as a list to start it with."""
     return [sys.executable, "-m", "geostore", *map(str, arguments)]
 
@@ -107,22 +110,27 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "COLUMNS": "120", **more}
 
 
+@cache
+def _warm_process() -> WarmProcess:
+    process = WarmProcess()
+    atexit.register(process.end)
+    return process
+
+
+def start_geostore(*arguments: str | Path, **more: str) -> Command:
+    """Start the command line and leave it running."""
+    return _warm_process().start([str(argument) for argument in arguments], environment(**more))
+
+
 def geostore(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, env=environment(**more), timeout=60
-    )
-
-
-def start_geostore(*arguments: str | Path, **more: str) -> subprocess.Popen[str]:
-    """Start the command line and leave it running."""
-    return subprocess.Popen(
-        command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**more),
-    )
+    with start_geostore(*arguments, **more) as started:
+        try:
+            out, err = started.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            raise
+    return subprocess.CompletedProcess(started.args, started.wait(), out, err)
 
 
 TABLES = (

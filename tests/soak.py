@@ -1,10 +1,11 @@
 """Kills generate thousands of times, at random, and checks every store against an undisturbed one.
 
-Run it as ``python -m tests.soak --kills 3000``. Each round draws a plan, a
-latency of the teacher, a fault rate and a way to kill; plays one store to its
-end through as many kills as it takes; and compares its rows, the file's
-soundness and the number of requests. The seed of a round that failed is
-printed, and ``--seed`` with it plays that round again first.
+Run it as ``python -m tests.soak --kills 3000``; with ``--seconds 60`` it ends
+after a minute, however many kills that were. Each round draws a plan, a latency
+of the teacher, a fault rate and a way to kill; plays one store to its end through
+as many kills as it takes; and compares its rows, the file's soundness and the
+number of requests. The seed of a round that failed is printed, and ``--seed``
+with it plays that round again first.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ def main() -> int:
     """Play rounds until there were enough kills; 1 where one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=3000, help="how many, at least")
+    parser.add_argument("--seconds", type=float, default=None, help="end when they are over")
     parser.add_argument("--seed", type=int, default=None, help="of the first round")
     options = parser.parse_args()
     seed = random.randrange(10**6) if options.seed is None else options.seed
@@ -114,7 +116,9 @@ def main() -> int:
     kills = rounds = 0
     started = time.monotonic()
     with Forks(folder / "errors") as forks:
-        while kills < options.kills:
+        while kills < options.kills and not (
+            options.seconds and time.monotonic() - started > options.seconds
+        ):
             work = folder / str(seed)
             work.mkdir()
             round_ = Round.drawn(seed)

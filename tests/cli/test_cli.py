@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -326,17 +327,18 @@ def test_a_reward_that_is_none_is_one_line_that_says_what_is_allowed(
     assert words in one_line(geostore("rescore", "--store", played, *options))
 
 
-def test_every_named_query_answers_in_every_format(played: Path) -> None:
+def test_every_named_query_and_every_format_is_answered(played: Path) -> None:
     listed = geostore("query", "--list")
     names = [line.split()[0] for line in listed.stdout.splitlines()]
     needed = {"summary", "tool_lift", "tool_use_by_difficulty", "tokens_per_turn", "accuracy"}
     assert needed <= set(names)
-    for name in names:
-        for form in ("table", "csv", "json"):
-            found = geostore("query", name, "--store", played, "--format", form)
-            assert found.returncode == 0, found.stderr
-            if form == "json":
-                assert isinstance(json.loads(found.stdout), list)
+    # Each query once and each format several times; tests of the formats themselves give each of
+    # them every query's result.
+    for name, form in zip(names, itertools.cycle(("table", "csv", "json")), strict=False):
+        found = geostore("query", name, "--store", played, "--format", form)
+        assert found.returncode == 0, found.stderr
+        if form == "json":
+            assert isinstance(json.loads(found.stdout), list)
 
 
 @pytest.mark.parametrize(

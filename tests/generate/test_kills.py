@@ -110,7 +110,8 @@ def test_killed_again_and_again_a_run_still_comes_to_its_end(
             server,
             photo_dataset,
             tmp_path,
-            num_samples=5,
+            # Few turns of a conversation run a tool, every turn passes the other points.
+            num_samples=5 if point in (TOOL, TOOL_DONE) else 3,
             concurrency=1,
             recipe={"protocol": protocol},
         )
@@ -147,12 +148,13 @@ def test_kills_at_random_instants_lose_no_more_than_what_is_in_flight(
             concurrency=concurrency,
             recipe={"protocol": protocol},
         )
-        while kills < 30:
+        while kills < 10:  # `make soak` does thousands
             number += 1
             store, before, killed = tmp_path / f"{number}.db", len(server.requests), 0
             # The schema is made first: being killed while it is made is a test of its own.
             assert forks.open(store).code == 0
-            while job.run(store, kill_after=chance.uniform(0.02, 0.3)).killed:
+            # Lives grow longer, so that on a busy machine too the end is reached.
+            while job.run(store, kill_after=chance.uniform(0.02, 0.3 + 0.1 * killed)).killed:
                 killed += 1
             kills += killed
             job.finish(store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from geostore.export import export
 from geostore.store import Store
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import answer, turns_so_far, wanderer, zoom_then_answer
-from tests.running import contents, run, start_geostore
+from tests.running import command, contents, environment, run, start_geostore
 from tests.teacher_server import (
     Body,
     Fault,
@@ -120,9 +121,11 @@ def test_what_a_killed_process_held_is_finished_by_the_next_at_once(
         return Fault(silent_seconds=60.0) if number < 4 else None
 
     with teacher_server(zoom_then_answer, script=slow_at_first) as server:
-        process = start_geostore(
-            *arguments(server, photo_dataset, store, "--num-samples", "6", "--concurrency", "4")
+        options = arguments(
+            *(server, photo_dataset, store, "--num-samples", "6", "--concurrency", "4")
         )
+        # A child of this process, which alone can leave it unreaped.
+        process = subprocess.Popen(command(*options), env=environment(), stdout=subprocess.DEVNULL)
         wait_until(lambda: len(server.requests) >= 4, 60.0)
         assert ask(store, "select count(*) from traces where claimed_by is not null") == [(4,)]
         os.kill(process.pid, signal.SIGKILL)
