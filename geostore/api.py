@@ -205,15 +205,15 @@ class GeoStore:
         DatasetError, ImageError where it is not the photo that was used,
         NotFoundError where the trace has no such image.
         """
-        found = self._found(trace)
+        stored = self._stored(trace)
         if image_index == 0:
             from geostore.imaging import decode
 
-            return decode(self._source(dataset_path).photo_bytes(found))
-        images = self.sent_images(found, dataset_path=dataset_path)
+            return decode(self._source(dataset_path).photo_bytes(stored))
+        images = self.sent_images(stored, dataset_path=dataset_path)
         if not 0 < image_index < len(images):
             raise NotFoundError(
-                f"{found.name} has no image {image_index}, but {len(images)} in all"
+                f"{stored.name} has no image {image_index}, but {len(images)} in all"
             )
         from PIL import Image
 
@@ -226,15 +226,15 @@ class GeoStore:
     ) -> list[SentImage]:
         """Every image the teacher saw, by number, in the bytes that were sent.
 
-        None where nothing was sent yet. Raises DatasetError, ImageError.
+        Empty where nothing was sent yet. Raises DatasetError, ImageError.
         """
         from geostore.conversation.images import conversation_images
 
-        found = self._found(trace)
-        if found.photo is None:
+        stored = self._stored(trace)
+        if stored.photo is None:
             return []
-        photo = self._source(dataset_path).photo_bytes(found)
-        return conversation_images(photo, found.recipe, found.calls, sent=found.photo)
+        photo = self._source(dataset_path).photo_bytes(stored)
+        return conversation_images(photo, stored.recipe, stored.calls, sent=stored.photo)
 
     def overlay(
         self,
@@ -246,9 +246,9 @@ class GeoStore:
         """The photo with the boxes of a trace's calls; see `geostore.show.pictures.overlay`."""
         from geostore.show.pictures import overlay
 
-        return overlay(self._found(trace), self._source(dataset_path), turn=turn)
+        return overlay(self._stored(trace), self._source(dataset_path), turn=turn)
 
-    def _found(self, trace: StoredTrace | str) -> StoredTrace:
+    def _stored(self, trace: StoredTrace | str) -> StoredTrace:
         return self.trace(trace) if isinstance(trace, str) else trace
 
     def _source(self, dataset_path: str | None) -> PhotoSource:

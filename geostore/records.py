@@ -154,11 +154,19 @@ class ImageFacts:
     """What the store keeps of a `SentImage`: the same fields, without the bytes."""
 
     sha256: str
+    """Of the encoded bytes, in hex."""
     width: int
+    """In pixels, as sent."""
     height: int
+    """In pixels, as sent."""
     full_width: int
+    """In pixels, before it was resized to be sent."""
     full_height: int
+    """In pixels, before it was resized to be sent."""
     pixels_xxh128: str | None = None
+    """Of the pixels that were encoded (`imaging.hash_pixels`), in hex.
+
+    None where the photo was sent in the bytes of its file, and where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

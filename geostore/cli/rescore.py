@@ -219,8 +219,6 @@ def _compare(
 def _as_json(
     spec: RewardSpec, result: RescoreResult, comparison: Comparison | None, dry_run: bool
 ) -> dict[str, Any]:
-    from geostore.rewards.compare import comparison_json
-
     return {
         "spec": {"name": spec.name, "sha256": spec.sha256, "kind": spec.kind},
         "dry_run": dry_run,
@@ -228,7 +226,7 @@ def _as_json(
         "computed": result.computed,
         "found_done": result.found_done,
         "failures": result.failures,
-        "comparison": None if comparison is None else comparison_json(comparison),
+        "comparison": None if comparison is None else comparison.to_json(),
     }
 
 

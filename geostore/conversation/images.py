@@ -108,10 +108,10 @@ def conversation_images(
     keep = partial(decoded.keep, photo)
     prepared = prepare_photo(photo, recipe.limits, keep=keep, with_pixels=sent is None)
     images = [_checked(prepared, sent, "the photo as sent")]
-    made = [call for call in calls if call.image is not None]
-    if not made:
+    with_image = [call for call in calls if call.image is not None]
+    if not with_image:
         return images
-    for call, image in tool_images(decoded.get(photo), recipe, made):
+    for call, image in tool_images(decoded.get(photo), recipe, with_image):
         images.append(_checked(image, call.image, f"image {call.image_index}"))
     return images
 
@@ -126,10 +126,10 @@ def tool_images(
     so nothing is derived twice. Nothing is compared with the rows.
     Raises ImageError where the rows do not fit together.
     """
-    made = [call for call in calls if call.image_index is not None]
-    last_use = {call.source_index: number for number, call in enumerate(made)}
+    with_image = [call for call in calls if call.image_index is not None]
+    last_use = {call.source_index: number for number, call in enumerate(with_image)}
     full: dict[int | None, Image.Image] = {0: photo}
-    for number, call in enumerate(made):
+    for number, call in enumerate(with_image):
         if call.source_index not in full:
             raise ImageError(
                 f"image {call.image_index} is made of image {call.source_index}, "

@@ -42,10 +42,12 @@ _NAMES_COMPLETION_TOKENS = re.compile(r"^(openai/)?(gpt-[5-9]|o[1-9])")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: canonical JSON bytes and the hashes of its images, in order."""
+    """One message of a request."""
 
     canonical: bytes
+    """Canonical JSON, in which images are named by their hashes."""
     images: tuple[str, ...] = ()
+    """The hashes of its images, in order."""
 
     def wire(self, urls: Mapping[str, bytes]) -> bytes:
         """The bytes to send: each image's name replaced by its data URL.
@@ -62,16 +64,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class WrittenCall:
-    """A tool call as the teacher wrote it; name "" where none could be read.
-
-    raw_arguments: the JSON text of the arguments, or the whole text inside the
-    tags where it is not a call. repaired: it was not written as it should be, and
-    has one reading.
-    """
+    """A tool call as the teacher wrote it."""
 
     name: str
+    """The tool's name; empty where none can be read."""
     raw_arguments: str
+    """The JSON text of the arguments, or all text inside the tags where it is no call."""
     repaired: bool = False
+    """Whether it was not written as it should be, and has one reading all the same."""
 
 
 def data_url(image: SentImage) -> bytes:
@@ -261,13 +261,13 @@ def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
         return ()
     if turn.native_calls is not None:
         return tuple(_native_call(call) for call in orjson.loads(turn.native_calls))
-    found = []
+    calls = []
     for match in _CALL.finditer(visible_text(turn.response)):
         closed = match.group(2) == "</tool_call>"
         if not closed and turn.finish_reason == "length" and match.end() == len(match.string):
             break
-        found.append(_text_call(match.group(1).strip()))
-    return tuple(found)
+        calls.append(_text_call(match.group(1).strip()))
+    return tuple(calls)
 
 
 def _native_call(call: Mapping[str, Any]) -> WrittenCall:

@@ -51,8 +51,8 @@ def sent_facts(trace: StoredTrace) -> list[tuple[ImageFacts, ToolCall | None]]:
     """
     if trace.photo is None:
         return []
-    made = [(call.image, call) for call in trace.calls if call.image is not None]
-    return [(trace.photo, None), *made]
+    with_image = [(call.image, call) for call in trace.calls if call.image is not None]
+    return [(trace.photo, None), *with_image]
 
 
 def image_reference(image: ExportedImage, trace: StoredTrace) -> dict[str, Any]:

@@ -64,4 +64,4 @@ class ReaderProcesses:
 
 def _make_reader(options: ReadOptions) -> Callable[[Batch], Results]:
     reader = FileReader(options)
-    return lambda batch: [reader.read(found.file) for found in batch]
+    return lambda batch: [reader.read(entry.file) for entry in batch]

@@ -22,40 +22,56 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """A trace whose rank changes. Ranks: 1 is the best score, ties share their mean."""
+    """A trace whose rank changes."""
 
     trace: str
+    """Its public name."""
     distance_km: float | None
+    """From the answer to the truth; None without an answer."""
     score: float
+    """Under the first spec."""
     other_score: float
+    """Under the second spec."""
     rank: float
+    """Under the first spec: 1 is the best score, and equal scores share their mean rank."""
     other_rank: float
+    """Under the second spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two specs over the traces that both know a score for.
-
-    compared: those traces. only, other_only: with a score under the one alone;
-    neither: under none. rho: Spearman's rank correlation, ties with their mean
-    rank; None below two traces, or where all scores of a spec are equal.
-    accepted_both, accepted_only, accepted_other: traces with at least
-    `min_score` under both, under the spec alone, under the other alone; without
-    a score a trace is not accepted. movers: by change of rank, the largest first.
-    """
+    """Two specs over the traces of a store."""
 
     spec: str
+    """The first spec's name and the start of its hash."""
     other: str
+    """The second's."""
     compared: int
+    """Traces with a score under both."""
     only: int
+    """Traces with a score under the first alone."""
     other_only: int
+    """Traces with a score under the second alone."""
     neither: int
+    """Traces without a score under either."""
     rho: float | None
+    """Spearman's rank correlation, -1 to 1; equal scores have their mean rank.
+
+    None below two traces, and where all scores of a spec are equal."""
     min_score: float
+    """The score from which a trace is accepted; one without a score is not."""
     accepted_both: int
+    """Traces that both specs accept."""
     accepted_only: int
+    """Traces that the first alone accepts."""
     accepted_other: int
+    """Traces that the second alone accepts."""
     movers: tuple[Mover, ...]
+    """At most `MOVERS` traces, by change of rank, the largest first."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON object."""
+        return asdict(self)
 
 
 def compare(db: Db, spec: StoredSpec, other: StoredSpec, *, min_score: float) -> Comparison:
@@ -128,8 +144,8 @@ def _movers(
     # Of equal moves the first trace comes first, so that the same store says the same.
     order = [int(i) for i in np.lexsort((ids, -moved))[:MOVERS] if moved[i] > 0]
     chosen = [int(ids[i]) for i in order]
-    found = db.run("moved_traces", spec_id=spec_id, trace_ids=canonical_text(chosen))
-    named = {row[0]: (row[1], row[2]) for row in found}
+    rows = db.run("moved_traces", spec_id=spec_id, trace_ids=canonical_text(chosen))
+    named = {row[0]: (row[1], row[2]) for row in rows}
     return tuple(
         Mover(
             *named[trace_id],
@@ -142,28 +158,25 @@ def _movers(
     )
 
 
-def comparison_json(found: Comparison) -> dict[str, Any]:
-    """The same as a JSON object."""
-    return asdict(found)
-
-
-def comparison_text(found: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """Some sentences, and a table of the movers."""
-    rho = "not defined" if found.rho is None else f"{found.rho:.4f}"
+    rho = "not defined" if comparison.rho is None else f"{comparison.rho:.4f}"
     lines = [
-        f"{found.spec} against {found.other}",
-        f"compared: {found.compared:,} traces with a score under both; "
-        f"{found.only:,} under the first alone, {found.other_only:,} under the second alone, "
-        f"{found.neither:,} under neither",
+        f"{comparison.spec} against {comparison.other}",
+        f"compared: {comparison.compared:,} traces with a score under both; "
+        f"{comparison.only:,} under the first alone, "
+        f"{comparison.other_only:,} under the second alone, "
+        f"{comparison.neither:,} under neither",
         f"Spearman's rho: {rho}",
-        f"accepted (score >= {found.min_score:g}): {found.accepted_both:,} by both, "
-        f"{found.accepted_only:,} by the first alone, {found.accepted_other:,} by the second alone",
+        f"accepted (score >= {comparison.min_score:g}): {comparison.accepted_both:,} by both, "
+        f"{comparison.accepted_only:,} by the first alone, "
+        f"{comparison.accepted_other:,} by the second alone",
     ]
-    if found.movers:
+    if comparison.movers:
         columns = ("trace", "distance_km", "first", "second", "rank_first", "rank_second")
         rows = [
             (m.trace, m.distance_km, m.score, m.other_score, m.rank, m.other_rank)
-            for m in found.movers
+            for m in comparison.movers
         ]
         lines += ["the largest changes of rank:", format_table(QueryResult(columns, rows))]
     return "\n".join(lines)

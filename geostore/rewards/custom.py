@@ -67,12 +67,12 @@ def _source(place: str) -> Path:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # as the workers do
     try:
-        found = importlib.util.find_spec(place)
+        module = importlib.util.find_spec(place)
     except (ImportError, ValueError) as error:
         raise RewardError(f"there is no module {place!r}: {error}") from error
-    if found is None or found.origin is None or not found.has_location:
+    if module is None or module.origin is None or not module.has_location:
         raise RewardError(f"there is no module {place!r} whose source could be read")
-    return Path(found.origin)
+    return Path(module.origin)
 
 
 class CustomScorer:

@@ -33,31 +33,30 @@ _NOT_BY_FORMULA = (CUSTOM, IMPORTED)
 
 @dataclass(frozen=True, slots=True)
 class RewardSpec:
-    """A reward's definition; `make_spec` checks what goes into one.
-
-    kind: the formula. With d the distance in km:
-        ``geoguessr`` and ``exponential`` exp(-d / scale);
-        ``linear`` max(0, 1 - d / max);
-        ``threshold`` 1 where d <= km, else 0;
-        ``steps`` the value of the first pair with d <= km, 0 past the last;
-        ``piecewise`` straight lines through the pairs, and outside of them the
-        nearest pair's value;
-        ``weighted`` the sum of weight times value over `terms`, each one of the
-        kinds above or one of `formulas.EXTRA_TERMS`;
-        ``custom`` a function of the user's (`geostore.rewards.custom`).
-    parameters: those of the kind (km; `table` is ascending pairs of km and
-        value), and of every kind `radius` (of the earth, km) and `rounding`
-        (decimals of the score, None: as computed). Of ``weighted`` also
-        `unparsed`: what a term that needs a distance counts as without
-        coordinates, None: the score is then not known either.
-    code_version: of the formulas.
-    name: for people; the hash does not cover it.
-    """
+    """A reward's definition; `make_spec` checks its parts."""
 
     name: str
+    """For people; the hash does not cover it."""
     kind: str
+    """The formula. With d the distance in km:
+
+    ``geoguessr`` and ``exponential``: exp(-d / scale);
+    ``linear``: max(0, 1 - d / max);
+    ``threshold``: 1 where d <= km, else 0;
+    ``steps``: the value of the first pair with d <= km, 0 past the last;
+    ``piecewise``: straight lines through the pairs, and outside of them the nearest pair's value;
+    ``weighted``: the sum of weight times value over `terms`, each one of the kinds above or one of
+    `formulas.EXTRA_TERMS`;
+    ``custom``: a function of the user's (`geostore.rewards.custom`).
+    """
     parameters: dict[str, Any] = field(hash=False)
+    """Those of the kind, in km; `table` is ascending pairs of km and value.
+
+    Every kind has `radius` (of the earth, in km) and `rounding` (decimals of the score; None: as
+    computed). ``weighted`` has `unparsed`: the value, without coordinates, of a term that needs a
+    distance; None: the score is then unknown too."""
     code_version: int = CODE_VERSION
+    """Of the formulas in SQL."""
 
     @property
     def sha256(self) -> str:
@@ -98,18 +97,18 @@ def read_spec(path: Path) -> RewardSpec:
     Parameters are named as on the command line; `name` may be left out. Raises RewardError.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise RewardError(f"{path} is no JSON file that can be read: {error}") from error
     known = {"reward", "name", "parameters"}
-    if not isinstance(found, dict) or found.keys() - known or "reward" not in found:
+    if not isinstance(document, dict) or document.keys() - known or "reward" not in document:
         raise RewardError(f"{path} must be a JSON object with reward, and parameters and name")
-    parameters = found.get("parameters", {})
-    name = found.get("name")
+    parameters = document.get("parameters", {})
+    name = document.get("name")
     if not isinstance(parameters, dict) or not isinstance(name, str | None):
         raise RewardError(f"{path}: parameters must be a JSON object, and name a string")
     written = {key: as_written(value) for key, value in parameters.items()}
-    return make_spec(str(found["reward"]), written, name=name)
+    return make_spec(str(document["reward"]), written, name=name)
 
 
 def as_written(value: Any) -> str:
@@ -145,8 +144,8 @@ def resolve_spec(db: Db, name: str, params: Mapping[str, str] | None = None) -> 
     """
     if name in KINDS:
         return make_spec(name, params)
-    found = find_spec(db, name)
-    if found is None:
+    stored = find_spec(db, name)
+    if stored is None:
         known = ", ".join(KINDS)
         raise RewardError(
             f"no reward {name!r}; there are: {known}; "
@@ -154,9 +153,9 @@ def resolve_spec(db: Db, name: str, params: Mapping[str, str] | None = None) -> 
         )
     if params:
         raise RewardError(
-            f"{found.label} has its parameters already; name a built-in reward to give others"
+            f"{stored.label} has its parameters already; name a built-in reward to give others"
         )
-    return stored_spec(found)
+    return stored_spec(stored)
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -216,8 +215,7 @@ def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
     if spec.kind not in KINDS or spec.code_version != CODE_VERSION:
         return False
     spec_id = ensure_spec(db, spec)
-    found = db.run("make_reward_spec_default", spec_id=spec_id)
-    return found.rowcount > 0
+    return db.run("make_reward_spec_default", spec_id=spec_id).rowcount > 0
 
 
 def set_default(db: Db, name: str) -> StoredSpec:
