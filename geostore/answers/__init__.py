@@ -1,4 +1,4 @@
-"""Coordinates from text: the forms an answer can take, and the parser that ranks them."""
+"""Reads coordinates from text: the forms of an answer, and the parser that ranks them."""
 
 from geostore.answers.parser import (
     FAILURES,

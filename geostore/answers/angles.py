@@ -1,8 +1,8 @@
 """Read one angle or one pair of angles: decimal degrees or degrees, minutes and seconds.
 
-The grammar is written once, as a pattern with numbered groups, and used inside every form. It
-prefers to match nothing over matching a part: a number that goes on (48.85.1, 48,85,2), a range
-(48-49), a percentage, a length in metres, or a hemisphere word it could not attach makes it fail.
+Every form uses the same grammar, a pattern with numbered groups. It matches a whole angle or
+nothing: it fails on a number that goes on (48.85.1, 48,85,2), a range (48-49), a percentage, a
+length in metres, and a hemisphere word that belongs to no number.
 """
 
 import re
@@ -23,31 +23,31 @@ MAX_LAT = 90.0
 MAX_LON = 180.0
 
 POINT_NUMBER = r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?![0-9]|\.[0-9])"
-"""A number whose decimal mark is a point; a comma after it may part it from the next."""
+"""A number whose decimal mark is a point; a comma after it may separate it from the next."""
 COMMA_NUMBER = r"[0-9]{1,3}(?:,[0-9]{1,30})?(?![0-9]|[.,][0-9])"
 """A number whose decimal mark is a comma."""
 ANY_NUMBER = (
     r"(?:[0-9]{1,20}\.[0-9]{1,30}(?!\.?[0-9])|[0-9]{1,3},[0-9]{1,30}(?![.,]?[0-9])"
     r"|[0-9]{1,20}(?![.,]?[0-9]))"
 )
-"""A number with either decimal mark, where what surrounds it says which one it is."""
+"""A number with either decimal mark, for places where the text around it shows which."""
 
 _BEFORE = (
     r"(?:[NSEW](?![A-Za-z])|(?i:north|south|east|west)(?![A-Za-z])|[北南][纬緯]|[东東西][经經経])"
 )
 _AFTER = (
     r"(?:[NSEWnsew](?![A-Za-z0-9])|(?i:north|south|east|west)(?![A-Za-z])"
-    # Chinese puts the word first: one that a number follows belongs to that number.
+    # Chinese puts the word first, so a word before a number belongs to that number.
     r"|(?:[北南][纬緯]?+|[东東西][经經経]?+)(?! ?[-+:0-9]))"
 )
 _NO_HEMISPHERE = (
-    # "33.8, East longitude: 151.2": there the word belongs to the label that follows.
+    # In "33.8, East longitude: 151.2" the word belongs to the label after it.
     r"(?! ?[(,]? ?(?i:(?:north|south|east|west)(?!(?:ern)? l(?:at|on|ng))|[nsew](?![a-z0-9])))"
 )
 _NO_MORE = r"(?![A-Za-z0-9_°度-]| ?[±%]| - | ?(?:km|mi|miles|ft|m)(?![a-z]))"
 
 START = r"(?<![A-Za-z0-9_.°'+-])(?<![+-] )"
-"""What may not stand right before an angle: a longer word or number, or a sign that came loose."""
+"""Refuses an angle right after a longer word or number, or after a sign and a space."""
 
 _LON_LETTERS = frozenset("EW东東西")
 _NEGATIVE_LETTERS = frozenset("SW南西")
@@ -55,9 +55,8 @@ _CARDINALS = str.maketrans("nsew", "NSEW")
 
 
 def angle_pattern(group: int, *, number: str, start: str = START) -> str:
-    """The pattern of an angle; its groups are named with the suffix `group`.
-
-    pre, sign, deg, mark, min, sec, post; `pre` and `post` (the hemisphere) never both.
+    """The pattern of an angle. Its groups are pre, sign, deg, mark, min, sec and post, each with
+    the suffix `group`; the hemisphere is in `pre` or in `post`, never in both.
     """
     g = group
     return (
@@ -73,27 +72,32 @@ def angle_pattern(group: int, *, number: str, start: str = START) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Angle:
-    """One angle as written: degrees with their sign, and the axis its hemisphere letter names."""
+    """One angle as it is written."""
 
     degrees: float
-    axis: str | None  # "lat", "lon", or None without a letter
+    """With its sign; any value where `failure` is set."""
+    axis: str | None
+    """``lat`` or ``lon``, by the hemisphere letter; None without a letter."""
     failure: str | None = None
+    """Why it cannot be read; None where it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one occurrence of a form says; start and end are offsets in the text it was read from.
-
-    lat and lon are degrees in range, or both None with the reason in `failure`. swapped: out of
-    range as it stands, in range the other way round.
-    """
+    """One occurrence of a form in a text, and the point that it gives."""
 
     start: int
+    """Offset of its first character."""
     end: int
+    """Offset after its last character."""
     lat: float | None = None
+    """Degrees, -90 to 90; None where `failure` is set."""
     lon: float | None = None
+    """Degrees, -180 to 180; None where `failure` is set."""
     failure: str | None = None
+    """Why it gives no point; None where it gives one."""
     swapped: bool = False
+    """Whether the point is out of range, but in range with its numbers exchanged."""
 
 
 def read_angle(match: re.Match[str], group: int) -> Angle:
@@ -143,9 +147,9 @@ def labelled_reading(lat: Angle, lon: Angle, *, start: int, end: int) -> Reading
 
 
 def judge(lat: float, lon: float, *, start: int, end: int) -> Reading:
-    """A point that is on Earth, or the reason why it is not. Nothing is wrapped or swapped."""
+    """The point, or a failure where it is out of range. Never wraps or swaps the numbers."""
     if abs(lat) <= MAX_LAT and abs(lon) <= MAX_LON:
-        return Reading(start, end, lat + 0.0, lon + 0.0)  # + 0.0 makes -0.0 plain
+        return Reading(start, end, lat + 0.0, lon + 0.0)  # + 0.0 turns -0.0 into 0.0
     swapped = abs(lon) <= MAX_LAT and abs(lat) <= MAX_LON
     return Reading(start, end, failure=OUT_OF_RANGE, swapped=swapped)
 

@@ -1,7 +1,7 @@
 """Find the last occurrence of each written form of a point in normalised text.
 
-Each finder returns None where its form does not occur at all, else one `Reading`: the last
-occurrence, valid or not. A form that names one coordinate only counts where no pair was found.
+Each finder returns None where its form does not occur, else the `Reading` of its last
+occurrence, valid or not. A single coordinate counts only where there is no pair.
 Source of the forms: what models write when they are asked for a latitude and a longitude.
 """
 
@@ -29,7 +29,7 @@ from geostore.answers.angles import (
 from geostore.answers.words import failure_of_words
 
 _Member = tuple[str, re.Match[str]]
-"""One labelled coordinate: its axis and where it stands."""
+"""One labelled coordinate: its axis and its match."""
 
 # --- JSON members -------------------------------------------------------------------------------
 
@@ -44,7 +44,7 @@ def _json_member(number_end: str) -> re.Pattern[str]:
     return re.compile(rf"{_JSON_KEY}(?:{number}|{_JSON_STRING}|{_JSON_WORD})")
 
 
-# A number that touches the end of a response may have been cut; at the end of a slot it cannot.
+# A number at the very end of a response may have been cut off; one at the end of a slot cannot.
 _JSON_IN_PROSE = _json_member(r"[\s,}\]]")
 _JSON_IN_SLOT = _json_member(r"[\s,}\]]|\Z")
 _JSON_CUT = re.compile(rf"{_JSON_KEY}[^{{}},\n]{{0,60}}\Z")
@@ -53,7 +53,7 @@ _STRING_ANGLE = re.compile(angle_pattern(1, number=ANY_NUMBER))
 
 
 def find_json(text: str, *, slot: bool = False) -> Reading | None:
-    """The last pair of lat/lon members of one object, however broken the rest of it is."""
+    """The last pair of lat and lon members of one object; the rest of it may be broken."""
     pattern = _JSON_IN_SLOT if slot else _JSON_IN_PROSE
     members = [
         ("lat" if match["key"].lower().startswith("lat") else "lon", match)
@@ -120,7 +120,7 @@ _LABEL_REACH = 60
 
 
 def find_labelled(text: str, *, slot: bool = False) -> Reading | None:
-    """The last latitude and longitude that stand beside their names, in either order."""
+    """The last latitude and longitude beside their names, in either order."""
     members = [
         (_label_axis(match), match)
         for match in _MEMBER.finditer(text)
@@ -145,10 +145,10 @@ def find_labelled(text: str, *, slot: bool = False) -> Reading | None:
 
 
 def _is_label(text: str, match: re.Match[str], *, slot: bool) -> bool:
-    """Whether the match is a coordinate's name and value, not a word that happens to look so."""
+    """Whether the match is a coordinate's name and value, and not other words that look alike."""
     before = text[max(0, match.start() - 24) : match.start()].rstrip(_BETWEEN_LABELS)
     if before.endswith(_LABEL_ENDS) and not match["han"] and _LABEL_AT_END.search(before):
-        return False  # "latitude, longitude: 1, 2": the first number is not the longitude
+        return False  # in "latitude, longitude: 1, 2" the first number is not the longitude
     sure = slot or match["han"] or _SURE_SEPARATOR.search(match["separator"])
     if match["word"] is not None:
         return bool(sure) and failure_of_words(match["word"]) != NO_COORDINATES
@@ -227,7 +227,8 @@ def iter_hemisphere(text: str) -> Iterator[Reading]:
     for match in _LETTERS_BEFORE.finditer(text):
         while taken < len(matches) and matches[taken].end() <= match.start():
             taken += 1
-        # "48.85 N 2.35 E 3.5" holds "N 2.35 E 3.5": a letter belongs to the number before it.
+        # "48.85 N 2.35 E 3.5" also matches as "N 2.35 E 3.5", but each letter belongs to the number
+        # before it.
         if taken == len(matches) or matches[taken].start() >= match.end():
             before.append(match)
     for match in sorted([*matches, *before], key=lambda match: match.start()):
@@ -269,10 +270,10 @@ def _last_pair(
     read: Callable[[re.Match[str]], Angle],
     joined: Callable[[str], bool],
 ) -> Reading | None:
-    """The last latitude and longitude that follow one another with only a joining gap between.
+    """The last latitude and longitude with nothing but a joining gap between them.
 
-    Pairs are made from the left, so that a lone coordinate after a pair does not tear it apart.
-    A pair that only repeats the prompt does not stand in front of an earlier one.
+    Pairs are made from the left, so that a lone coordinate after a pair does not break the pair.
+    A pair that only repeats the prompt does not hide an earlier one.
     """
     pairs: list[tuple[_Member, _Member]] = []
     waiting: _Member | None = None

@@ -1,8 +1,8 @@
 r"""Read coordinates from a teacher's response, or say why there are none.
 
-A wrong pair is worse than none: it would be a false label with a confident number. So there is
-no "any two numbers" fallback. The forms, strongest first; the first that gives a valid pair wins,
-and within a form its last occurrence speaks:
+A wrong pair is worse than none, because it becomes a false label. So the parser never takes any
+two numbers. It tries these forms, strongest first; the first form that gives a valid pair wins, and
+of each form the last occurrence counts:
 
 1. ``boxed``: ``\boxed{...}``
 2. ``answer``: ``<answer>...</answer>``, with any form below or one bare pair that ends it
@@ -11,13 +11,13 @@ and within a form its last occurrence speaks:
 5. ``hemisphere``: numbers with N, S, E, W, decimal or degrees-minutes-seconds
 6. ``parentheses``: ``(48.8566, 2.3522)``, both with a decimal mark
 
-A form that fails leaves the word to the next one, with one exception: where the teacher
-declines (unknown, NaN), contradicts itself (-48 N) or is cut off, what it said before that is
-taken back, and only what follows may still answer. When nothing is valid, the failure is that of
-the strongest form that attempted an answer.
+Where a form fails, the next one is tried. But where the teacher declines (unknown, NaN),
+contradicts itself (-48 N) or is cut off, the text before that no longer counts, and only the text
+after it may still answer. Where no form gives a valid pair, the failure is that of the strongest
+form that attempted an answer.
 
-Time is linear in the response: the whole text is only cut and searched for fixed strings, and
-everything else looks at pieces of bounded size.
+Time is linear in the response: the parser only cuts the whole text and searches it for fixed
+strings; all other work is on pieces of bounded size.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ from geostore.answers.text import normalise, says_placeholder, tail, visible_tex
 from geostore.records import Answer
 
 PARSER_VERSION: int = 1
-"""Raised whenever any response would be read differently; stored beside each answer."""
+"""Stored beside each answer. Raise it with every change that reads some response differently."""
 
 FORMS: tuple[str, ...] = ("boxed", "answer", "json", "labelled", "hemisphere", "parentheses")
 
@@ -77,10 +77,10 @@ def parse_answer(response: str) -> Answer:
     """The coordinates that `response` gives as its answer. Never raises, whatever the text.
 
     On success lat and lon are degrees within range and `failure` is None. Flags: ``null_island``
-    (exactly 0, 0), ``swapped`` (out of range, but valid the other way round; never swapped here),
-    ``placeholder`` (the prompt's own words or a placeholder comment were met, even if another
-    form answered), ``inconsistent`` (a box or answer tag, and a hemisphere pair in the prose, lie
-    on different sides of the equator or of Greenwich).
+    (exactly 0, 0), ``swapped`` (out of range, but valid with its numbers exchanged; never done
+    here), ``placeholder`` (the response holds the prompt's own words or a placeholder
+    comment, even if another form answered), ``inconsistent`` (a box or answer tag, and a hemisphere
+    pair in the prose, lie on different sides of the equator or of Greenwich).
     """
     return _read(visible_text(response))
 
@@ -88,7 +88,7 @@ def parse_answer(response: str) -> Answer:
 def has_answer(response: str) -> bool:
     r"""Whether `response` is meant as a final answer.
 
-    True where \boxed{ or <answer> stands outside <think>, even malformed, or where coordinates
+    True where it holds \boxed{ or <answer> outside <think>, even malformed, or coordinates that
     can be read.
     """
     text = visible_text(response)
@@ -108,7 +108,7 @@ def _read(text: str) -> Answer:
         if slot.retracts:
             rest = rest[slot.end :]
         elif slot.reading.failure == AMBIGUOUS:
-            # A weaker form must not pick one of the pairs between which the slot did not choose.
+            # The slot holds several pairs, and a weaker form must not pick one of them.
             rest = rest[: slot.start] + "\n" + rest[slot.end :]
     prose = normalise(tail(rest))
     for form, find in _PROSE_FORMS:
@@ -124,13 +124,15 @@ def _read(text: str) -> Answer:
 
 @dataclass(slots=True)
 class _Search:
-    """What the forms tried so far have said."""
+    """The results of the forms tried so far."""
 
     failed: tuple[str, Reading] | None = None
+    """The strongest form that attempted an answer and failed; None while none has."""
     placeholder: bool = False
+    """Whether a form held the prompt's own words or a placeholder comment."""
 
     def accepts(self, form: str, reading: Reading, text: str, start: int, end: int) -> bool:
-        """Whether a reading answers; note why any other does not."""
+        """Whether a reading is an answer; if not, note why."""
         if reading.failure is None:
             if not says_placeholder(text, start, end):
                 return True

@@ -1,7 +1,7 @@
-r"""Read the two places the prompt names for an answer: \boxed{...} and <answer>...</answer>.
+r"""Read the two slots that the prompt names for an answer: \boxed{...} and <answer>...</answer>.
 
-Only in these slots may a bare pair of numbers be coordinates, and only when no other pair could
-be meant. Work is bounded by counting slots and their characters, newest first.
+Only in a slot can a bare pair of numbers be coordinates, and only where no other pair could be
+meant. The number of slots and of their characters that are read, the last first, is bounded.
 """
 
 import re
@@ -35,7 +35,7 @@ OPEN_ANSWER = "<answer>"
 CLOSE_ANSWER = "</answer>"
 
 RETRACTING = frozenset({UNKNOWN, NOT_FINITE, HEMISPHERE_CONFLICT, TRUNCATED_BOX, TRUNCATED_ANSWER})
-"""Failures that take back what was said before them: only what follows may still answer."""
+"""Failures after which earlier text no longer counts: only later text may still answer."""
 
 _NO_ATTEMPT = frozenset({NO_COORDINATES, PLACEHOLDER})
 _OPEN_BOX = re.compile(r"\\boxed\s{0,4}\{")
@@ -47,31 +47,32 @@ _SLOT_BUDGET = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot's reading with its place in the visible text, tags and all.
-
-    retracts: nothing before `end` may answer any more. placeholder: the prompt's own words were
-    met, here or in a later slot that was passed over.
-    """
+    """A slot in the visible text, and what it gives."""
 
     start: int
+    """Offset of its opening tag or box."""
     end: int
+    """Offset after its closing tag or brace."""
     reading: Reading
+    """The point that it gives, or a failure."""
     retracts: bool
+    """Whether text before `end` can no longer be the answer."""
     placeholder: bool
+    """Whether it, or a later slot that was passed over, holds the prompt's own words."""
 
 
 def read_box(text: str) -> Slot | None:
-    r"""The last \boxed{...} that attempts an answer; without one, the last \boxed{ there is."""
+    r"""The last \boxed{...} that attempts an answer; without one, the last \boxed{ of all."""
     return _last_attempt(_iter_boxes(text))
 
 
 def read_answer_tag(text: str) -> Slot | None:
-    """The last <answer>...</answer> that attempts an answer; without one, the last there is."""
+    """The last <answer>...</answer> that attempts an answer; without one, the last of all."""
     return _last_attempt(_iter_answer_tags(text))
 
 
 def has_slot(text: str) -> bool:
-    """Whether a visible text opens a box or an answer at all, well-formed or not."""
+    """Whether a visible text opens a box or an answer, well-formed or not."""
     return OPEN_ANSWER in text or _OPEN_BOX.search(text) is not None
 
 
@@ -82,7 +83,7 @@ def _last_attempt(slots: Iterator[Slot]) -> Slot | None:
         placeholder = placeholder or slot.placeholder
         if slot.reading.failure not in _NO_ATTEMPT:
             return Slot(slot.start, slot.end, slot.reading, slot.retracts, placeholder)
-        # A box around a country or the prompt's words is no attempt; the one before it may be.
+        # A box around a country or the prompt's words attempts no answer; an earlier box may.
         if last is None or (slot.placeholder and not last.placeholder):
             last = slot
     return last
@@ -106,10 +107,10 @@ def _iter_boxes(text: str) -> Iterator[Slot]:
             continue
         close = _closing_brace(text, opened.end())
         if close is None:
-            # Where </answer> follows, the teacher forgot a brace; it was not cut off.
-            forgotten = text.find(CLOSE_ANSWER, end) >= 0
+            # Where </answer> follows, the response was not cut off: the teacher forgot a brace.
+            brace_forgotten = text.find(CLOSE_ANSWER, end) >= 0
             cut = Reading(0, 0, failure=TRUNCATED_BOX)
-            yield _slot(end, len(text), cut, retracts=not forgotten)
+            yield _slot(end, len(text), cut, retracts=not brace_forgotten)
             return
         content = text[opened.end() : close]
         budget -= len(content)
@@ -144,7 +145,7 @@ def _iter_answer_tags(text: str) -> Iterator[Slot]:
 
 
 def _read_unclosed(content: str) -> Reading:
-    """A pair in an <answer> that never ends, unless it touches the end and may go on."""
+    """A pair in an <answer> that never closes; not one at the very end, which may go on."""
     text = normalise(content)
     for find in (find_json, find_labelled, find_hemisphere, find_parentheses):
         reading = find(text)
@@ -187,8 +188,8 @@ _REACH = 600
 def _read_bare(text: str, *, whole: bool) -> Reading:
     """The one pair of numbers in a slot.
 
-    whole: the slot may hold no other number (a box). Otherwise the pair must end the slot, and
-    neither end a longer list nor follow another pair.
+    whole: the slot may hold no other number (a box). Otherwise the pair must be at the end of the
+    slot, must not end a longer list, and must not follow another pair.
     """
     base = max(0, len(text) - _REACH)
     for pattern in (_COMMA_ANGLE, _POINT_ANGLE):
@@ -205,7 +206,7 @@ def _read_bare(text: str, *, whole: bool) -> Reading:
     failure = failure_of_words(text[-2 * _REACH :])
     if _DIGIT.search(text, base) and failure not in RETRACTING:
         alone = list(_POINT_ANGLE.finditer(text, base))
-        # Words that merely hold a number (Route 66, Arizona) are no attempt at coordinates.
+        # Words with a number among them (Route 66, Arizona) attempt no coordinates.
         attempt = whole or _ENDS_IN_NUMBER.search(text, max(base, len(text) - 12))
         failure = AMBIGUOUS if attempt else NO_COORDINATES
         if len(alone) == 1 and not _DIGIT.search(_without(text, alone)):
@@ -221,7 +222,7 @@ def _has_decimal_commas(text: str, angles: list[re.Match[str]]) -> bool:
 
 
 def _why_not(text: str, angles: list[re.Match[str]], *, whole: bool) -> str | None:
-    """Why the last two of `angles` are not surely this slot's latitude and longitude."""
+    """Why the last two of `angles` may not be the slot's latitude and longitude, or None."""
     first, second = angles[-2:]
     gap = text[first.end() : second.start()]
     before, after = text[: first.start()], text[second.end() :]
@@ -248,7 +249,7 @@ def _why_not(text: str, angles: list[re.Match[str]], *, whole: bool) -> str | No
 
 
 def _is_decimal_comma(first: str, gap: str, second: str) -> bool:
-    """Whether "48,8566" is one number; "48,2" asked for as two numbers is two."""
+    """Whether two numbers as in "48,8566" are one with a decimal comma; "48,2" is two."""
     fraction = len(second) > 3 or (len(second) > 1 and second.startswith("0"))
     return gap == "," and first.isdigit() and second.isdigit() and fraction
 

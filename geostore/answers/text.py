@@ -1,14 +1,14 @@
-"""Prepare a teacher's response for reading: drop its thoughts, unify its characters and markup.
+"""Prepare a teacher's response for the parser: drop its thoughts, unify characters and markup.
 
-Nothing here decides what a number means. Every function is linear in its input; the ones that
-rewrite text are meant for pieces of bounded size (see `tail`), because rewriting a megabyte
-character by character would cost more than all the reading that follows.
+Nothing here decides what a number means. Every function is linear in its input. Call those that
+rewrite text on pieces of bounded size (see `tail`): rewriting a megabyte character by character
+would take longer than all the parsing after it.
 """
 
 import re
 
 WINDOW = 16_384
-"""Characters of prose, counted from the end, in which the weaker forms are looked for."""
+"""Characters at the end of the prose in which the weaker forms are searched."""
 
 _LINE_REACH = 200
 
@@ -20,11 +20,11 @@ _CHARACTERS = str.maketrans(
         **{chr(0x06F0 + digit): str(digit) for digit in range(10)},
         # Hemisphere letters in full width.
         **{chr(0xFEE0 + ord(letter)): letter for letter in "NSEW"},
-        # The minus sign, hyphens and the en dash; never the em dash, which parts words.
+        # The minus sign, hyphens and the en dash; not the em dash, which stands between words.
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe58\ufe63\uff0d", "-"),
         "\uff0b": "+",
         "\uff1d": "=",
-        # Separators. A thousands separator goes: what is left is out of range, as it should be.
+        # Separators. The thousands separator is removed; the number is then out of range.
         **dict.fromkeys("\uff0c\u060c\u3001\ufe50", ","),
         **dict.fromkeys("\uff1b\u061b", ";"),
         **dict.fromkeys("\uff0e\u066b\ufe52", "."),
@@ -40,11 +40,11 @@ _CHARACTERS = str.maketrans(
         "\uff5d": "}",
         "\uff05": "%",
         "\u066a": "%",
-        # Degrees, minutes, seconds and the quotes that stand in for them.
+        # Degrees, minutes, seconds, and the quotes that are used for them.
         **dict.fromkeys("\u00ba\u02da\u2218", "°"),
         **dict.fromkeys("\u2018\u2019\u201b\u2032\u02b9\u02bc\u00b4\uff07", "'"),
         **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u02ba\uff02\u00ab\u00bb", '"'),
-        # Marks that have no width: direction marks, joiners, variation selectors.
+        # Characters without width: direction marks, joiners, variation selectors.
         **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u061c\u2060\ufeff\ufe0e\ufe0f", None),
         **dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", None),
     }
@@ -74,25 +74,25 @@ _COMMENT_MARKS = ("//", "#", "%", "/*", "<!--", "--", "(", "[")
 
 
 def visible_text(response: str) -> str:
-    """What the teacher says aloud: `response` without its <think>...</think> parts.
+    """`response` without its <think>...</think> parts.
 
-    A <think> that is never closed hides all that follows. A </think> that was never opened
-    (chat templates open it in the prompt) hides all that came before.
+    A <think> that is never closed hides everything after it. A </think> that was never opened
+    (chat templates open it in the prompt) hides everything before it.
     """
     *closed, last = response.split("</think>")
-    aloud = [last.partition("<think>")[0]]
+    visible = [last.partition("<think>")[0]]
     for part in reversed(closed):
         opened = part.find("<think>")
         if opened < 0:
             break
-        aloud.append(part[:opened])
-    return "\n".join(reversed(aloud))
+        visible.append(part[:opened])
+    return "\n".join(reversed(visible))
 
 
 def tail(text: str, *, limit: int = WINDOW) -> str:
-    """The last `limit` characters of `text`, begun after a break so that no number is cut in two.
+    """The last `limit` characters of `text`, from the first break on, so that no number is cut.
 
-    A longer text in which those characters hold no break at all gives an empty string.
+    Empty where `text` is longer and those characters hold no break.
     """
     if len(text) <= limit:
         return text
@@ -105,7 +105,7 @@ def normalise(text: str) -> str:
     """`text` with one spelling for each digit, sign, separator, quote and degree sign.
 
     LaTeX and Markdown around numbers become plain text, runs of blanks one space, runs of line
-    breaks one line break. Braces stay: they say where an object ends.
+    breaks one line break. Braces stay, because they show where an object ends.
     """
     text = text.translate(_CHARACTERS).replace("&deg;", "°")
     if "\\" in text:
@@ -123,15 +123,15 @@ def normalise(text: str) -> str:
 
 
 def normalise_slot(content: str) -> str:
-    """Like `normalise`, for the inside of a box or an answer: braces are markup here and go."""
+    """Like `normalise`, for the inside of a box or an answer, where braces are markup and go."""
     text = _LONE_SIGN.sub(r"\1", normalise(content).replace("\\\\", " "))
     return _BLANKS.sub(" ", _SLOT_LEFTOVERS.sub(" ", text)).strip().lstrip("\"' ")
 
 
 def says_placeholder(text: str, start: int, end: int) -> bool:
-    """Whether a comment in or beside `text[start:end]` calls it a placeholder.
+    """Whether a comment calls `text[start:end]` a placeholder.
 
-    Beside means on the same lines, or alone on the line above.
+    The comment is inside it, on the same lines, or alone on the line above.
     """
     start = max(start, end - 5 * _LINE_REACH)
     above, line = _lines_before(text, start)

@@ -1,10 +1,10 @@
-"""Say why words that stand where numbers should be are no answer."""
+"""Say why words in the place of numbers are no answer."""
 
 import re
 
 from geostore.answers.angles import NO_COORDINATES, NOT_FINITE, PLACEHOLDER, UNKNOWN
 
-# "Nan" with one capital is a province; NaN is written in the other ways.
+# "Nan" with one capital is the name of a province; NaN is written in other ways.
 _NOT_FINITE = re.compile(
     r"(?<![A-Za-z])(?:NaN|nan|NAN|[Ii]nf(?:inity)?|INF(?:INITY)?)(?![A-Za-z])|∞"
 )
@@ -28,8 +28,8 @@ _ELLIPSIS = re.compile(r"\.\.\.|…|_{2,}")
 def failure_of_words(text: str) -> str:
     """Why a text that holds no pair of numbers is no answer.
 
-    not_finite or unknown where it says so, placeholder where it is made of the prompt's own words
-    ("latitude, longitude", "XX.XXXX, YY.YYYY", "..."), else no_coordinates.
+    ``not_finite`` or ``unknown`` where it says so, ``placeholder`` where it only repeats the prompt
+    ("latitude, longitude", "XX.XXXX, YY.YYYY", "..."), else ``no_coordinates``.
     """
     if _NOT_FINITE.search(text):
         return NOT_FINITE

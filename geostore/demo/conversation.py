@@ -1,8 +1,8 @@
 """Read a chat-completions request as a conversation about one photo.
 
-Nothing but the request's messages and its `tools` key is looked at; the images
-are kept as the bytes that came. Both ways of calling tools are understood: the
-text protocol (<tool_call> in the assistant's text) and the native one.
+It reads only the request's messages and its `tools` key, and keeps the images as
+the bytes that came. It understands both ways of calling tools: the text protocol
+(<tool_call> in the assistant's text) and the native one.
 """
 
 from __future__ import annotations
@@ -26,38 +26,44 @@ _IMAGE_SIZE = re.compile(r"Image \d+ \((\d+) x (\d+) pixels\)")
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as it was sent. stated: width and height that the text gives, if it does."""
+    """An image as it was sent."""
 
     data: bytes
+    """The encoded file."""
     digest: str
+    """Its sha256 in hex."""
     stated: tuple[int, int] | None
+    """Width and height in pixels, as the text gives them; None where it does not."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One tool call of ours and what came back. picture: None if the tool failed."""
+    """One tool call that the teacher made, and its result."""
 
     tool: str
+    """The tool's name; empty where it cannot be read."""
     picture: Picture | None
+    """The image that came back; None where the tool failed."""
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """All that the teacher goes by.
-
-    protocol: ``none`` (no tools offered), ``text`` or ``native``; frame: how boxes
-    are written; last_turn: whether an answer is due now.
-    """
+    """All that the teacher knows."""
 
     protocol: str
+    """``none`` (no tools offered), ``text`` or ``native``."""
     frame: str
+    """How boxes are written: ``pixel``, ``norm1000`` or ``norm1000_yx``."""
     photo: Picture | None
+    """The photo as sent; None where no message holds an image."""
     steps: tuple[Step, ...]
+    """The tool calls so far, in order."""
     last_turn: bool
+    """Whether the teacher has to answer now."""
 
 
 def parse_conversation(body: Mapping[str, Any]) -> Conversation:
-    """Raises DemoError if the messages are not in the chat-completions form."""
+    """The conversation of a request body. Raises DemoError if it is not chat-completions."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise DemoError("'messages' must be a list with at least one message")

@@ -1,9 +1,8 @@
 """Real cities for the demo: names, positions, populations, and the side cars drive on.
 
 The data is an extract of GeoNames (www.geonames.org, CC BY 4.0), made by
-`scripts/build_gazetteer.py`. Names are kept as GeoNames writes them; on a sign
-they stand in capital letters from A to Z (`sign_name`), because that is what
-Pillow's built-in font draws well.
+`scripts/build_gazetteer.py`. Names stay as GeoNames writes them. Signs show them in
+capital letters from A to Z (`sign_name`), which Pillow's built-in font draws well.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from geostore.errors import DemoError
 
 EARTH_RADIUS_KM = 6371.0
-"""Radius used for every distance of the demo, the signs' included."""
+"""For every distance of the demo, also those on the signs."""
 
 _LEFT_DRIVING = """
 AG AI AU BB BD BM BN BS BT BW CC CK CX CY DM FJ FK GB GD GG GS GY HK ID IE IM IN JE JM JP KE
@@ -29,7 +28,7 @@ KI KN KY LC LK LS MO MS MT MU MV MW MY MZ NA NF NP NR NU NZ PG PK PN SB SC SG SH
 TK TL TO TT TV TZ UG VC VG VI WS ZA ZM ZW
 """
 LEFT_DRIVING = frozenset(_LEFT_DRIVING.split())
-"""ISO codes of the countries and territories whose traffic keeps left."""
+"""ISO codes of the countries and territories where traffic keeps left."""
 
 _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
     {
@@ -42,13 +41,18 @@ _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """One city. lat, lon: degrees; country: ISO 3166-1 alpha-2."""
+    """One city."""
 
     name: str
+    """As GeoNames writes it."""
     country: str
+    """ISO 3166-1 alpha-2."""
     lat: float
+    """Degrees."""
     lon: float
+    """Degrees."""
     population: int
+    """As GeoNames gives it."""
 
 
 def fold(name: str) -> str:
@@ -63,7 +67,7 @@ def sign_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """What two spellings of one name have in common: its capital letters A to Z alone."""
+    """The capital letters A to Z of a name, which are the same in all its spellings."""
     return "".join(letter for letter in sign_name(name) if "A" <= letter <= "Z")
 
 
@@ -83,7 +87,7 @@ def great_circle_km(
 
 
 class Gazetteer:
-    """The cities, to be looked up by name, by length of name, and by place. Immutable."""
+    """Looks up cities by name, by length of name and by place. Immutable."""
 
     def __init__(self, cities: Iterable[City], country_names: dict[str, str]) -> None:
         self.cities = tuple(cities)
@@ -100,9 +104,9 @@ class Gazetteer:
             self._by_length.setdefault(len(key), []).append(key)
 
     def find(self, name: str) -> tuple[City, ...]:
-        """All cities of that name in any spelling, the most populous first; maybe none."""
-        found = self._by_key.get(name_key(name), [])
-        return tuple(sorted(found, key=lambda city: (-city.population, city.country, city.lat)))
+        """All cities of this name in any spelling, the most populous first; () without one."""
+        cities = self._by_key.get(name_key(name), [])
+        return tuple(sorted(cities, key=lambda city: (-city.population, city.country, city.lat)))
 
     def keys_of_length(self, length: int) -> tuple[list[str], NDArray[np.intp]]:
         """All name keys of `length` letters, and their letters as numbers (A = 0), one row each."""

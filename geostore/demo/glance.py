@@ -1,7 +1,7 @@
-"""What a first look at a photo tells: where a sign stands, how it is tilted, and the scenery.
+"""Reads from pixels where a sign stands in a photo, how it is tilted, and the scenery.
 
-Only pixels are read. Angles are degrees counter-clockwise as seen; boxes are
-(left, top, right, bottom) in pixels of the image looked at.
+Angles are degrees counter-clockwise as seen; boxes are (left, top, right, bottom)
+in pixels of the image.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ _GROUNDS = {
 
 @dataclass(frozen=True)
 class Panel:
-    """A sign's coloured face. box: upright box around it; angle: of its lines of text.
-
-    A line of text looks the same turned by half a circle: angle is in (-90, 90].
-    centre, length, height: of the tilted rectangle itself, in pixels.
-    """
+    """A sign's coloured face."""
 
     box: tuple[float, float, float, float]
+    """The upright box around it, in pixels."""
     angle: float
+    """Of its lines of text, in (-90, 90]: a line turned by half a circle looks the same."""
     centre: tuple[float, float]
+    """Of the tilted rectangle, in pixels."""
     length: float
+    """Of the tilted rectangle along its lines, in pixels."""
     height: float
+    """Of the tilted rectangle across its lines, in pixels."""
 
 
 @dataclass(frozen=True)
 class Scenery:
-    """What the scene shows apart from text. side: where cars keep, None if not seen.
-
-    ground: tropical, dry, temperate or northern, by the colour of the fields.
-    """
+    """What the scene shows apart from text."""
 
     side: str | None
+    """The side on which cars keep, ``left`` or ``right``; None where none is seen."""
     ground: str
+    """``tropical``, ``dry``, ``temperate`` or ``northern``, by the colour of the fields."""
 
 
 def find_panel(image: Image.Image) -> Panel | None:
@@ -136,20 +136,20 @@ def _largest_region(dense: Mask) -> list[tuple[int, int]]:
 
 def _outline(part: Mask) -> Points:
     """First and last true pixel of every row and column, as centres (x, y)."""
-    found = []
+    ends_of_lines = []
     for mask, swap in ((part, False), (part.T, True)):
         lines = np.flatnonzero(mask.any(axis=1))
         first = mask[lines].argmax(axis=1)
         last = mask.shape[1] - 1 - mask[lines, ::-1].argmax(axis=1)
         for ends in (first, last):
-            found.append(np.stack((lines, ends) if swap else (ends, lines), axis=1))
-    return np.concatenate(found).astype(np.float64) + 0.5
+            ends_of_lines.append(np.stack((lines, ends) if swap else (ends, lines), axis=1))
+    return np.concatenate(ends_of_lines).astype(np.float64) + 0.5
 
 
 def _least_rectangle(points: Points) -> tuple[float, tuple[float, float, float, float]]:
     """Angle and extent (along and across) of the smallest rectangle; along is the longer side.
 
-    Extents leave out a few outlying points, so that one stray pixel does not turn it.
+    The extent leaves out a few outlying points, or one stray pixel would turn the rectangle.
     """
 
     def extent(angles: Points) -> Points:
@@ -174,11 +174,11 @@ def _least_rectangle(points: Points) -> tuple[float, tuple[float, float, float, 
 
 
 def up_direction(image: Image.Image) -> float | None:
-    """Where the sky is, in degrees counter-clockwise from the right: 90 in an upright photo.
+    """The direction of the sky, in degrees counter-clockwise from the right; 90 if upright.
 
-    None where no side of the image is clearly bluer than the other. Sky and far
-    hills are bluer than the ground, on average. Black corners, as a rotation
-    leaves them, count for nothing.
+    Sky and far hills are bluer than the ground, on average. None where no side of the
+    image is clearly bluer than the other. Black corners, which a rotation leaves, are
+    ignored.
     """
     pixels = np.asarray(image.convert("RGB").resize((64, 64)), dtype=np.float64)
     seen = pixels.max(axis=2) > 24
@@ -189,7 +189,7 @@ def up_direction(image: Image.Image) -> float | None:
     y, x = np.mgrid[0:64, 0:64]
     across = float((weight * (x - 31.5)).sum()) * image.width
     upwards = float((weight * (31.5 - y)).sum()) * image.height
-    # The mean shade of blue by which the halves must differ, at least.
+    # The halves must differ at least by this mean shade of blue.
     if math.hypot(across, upwards) < 1.5 * 32 * 64 * 64 / 4 * max(image.size):
         return None
     return math.degrees(math.atan2(upwards, across))
@@ -198,7 +198,7 @@ def up_direction(image: Image.Image) -> float | None:
 def turn_upright(panel: Panel, image: Image.Image) -> float:
     """Degrees to rotate counter-clockwise so that the panel's text is upright, in (-180, 180].
 
-    Of the two turns that level the lines, the one that brings the sky up.
+    Two turns level the lines; this is the one that brings the sky up.
     """
     turn = -panel.angle
     sky = up_direction(image)

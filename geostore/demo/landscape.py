@@ -1,7 +1,7 @@
 """Draw the land of a scene: sky, hills, fields, and a road in perspective.
 
-Lengths on the ground are metres. The picture follows a pinhole camera that
-stands in its own lane, so the side that cars keep can be seen.
+Lengths on the ground are metres. The picture is that of a pinhole camera that
+stands in its own lane, so it shows on which side cars keep.
 """
 
 from __future__ import annotations
@@ -27,13 +27,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Climate:
-    """What grows beside the road. grass, soil, leaves: base colours."""
+    """What grows beside the road."""
 
     name: str
+    """``tropical``, ``dry``, ``temperate`` or ``northern``."""
     grass: Colour
+    """Base colour of the fields."""
     soil: Colour
+    """Base colour of the verge."""
     leaves: Colour
+    """Base colour of trees and hills."""
     tree: str
+    """``palm``, ``shrub``, ``broadleaf`` or ``fir``."""
 
 
 CLIMATES: tuple[Climate, ...] = (
@@ -45,26 +50,29 @@ CLIMATES: tuple[Climate, ...] = (
 
 
 def climate_at(lat: float) -> Climate:
-    """The demo's rule of thumb: the climate follows from the distance to the equator alone."""
+    """The climate at a latitude in degrees; in the demo it depends on nothing else."""
     limits = (22.0, 36.0, 52.0)
     return CLIMATES[sum(abs(lat) >= limit for limit in limits)]
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the ground lies in the picture. side: +1 where cars keep right, -1 left.
-
-    vanishing: x where the road meets the horizon; bend: of the road, in metres to the
-    right per square metre ahead; focal: focal length in pixels.
-    """
+    """Where the ground lies in the picture."""
 
     width: int
+    """Of the picture, in pixels."""
     height: int
+    """Of the picture, in pixels."""
     horizon: int
+    """y of the horizon, in pixels."""
     vanishing: float
+    """x where the road meets the horizon, in pixels."""
     bend: float
+    """Of the road, in metres to the right per square metre ahead."""
     side: int
+    """+1 where cars keep right, -1 where they keep left."""
     focal: float = FOCAL
+    """Focal length in pixels."""
 
     @property
     def road_centre(self) -> float:
@@ -93,8 +101,8 @@ class View:
 def draw_landscape(view: View, climate: Climate, rng: np.random.Generator) -> Image.Image:
     """Sky with clouds, the ground with the road, and two ranges of hills between them.
 
-    Sky and ground are drawn at half the size and enlarged: they have no detail
-    that would be lost, and it takes a quarter of the time.
+    Sky and ground are drawn at half the size and enlarged, which takes a quarter of the
+    time and loses nothing, since they have no detail.
     """
     half = view.halved()
     land = np.concatenate([_sky(half, rng), _ground(half, climate, rng)])

@@ -1,9 +1,9 @@
-"""Make the demo dataset: photos of road scenes at real places, with their truth in columns.
+"""Make the demo dataset: photos of road scenes at real places, with their true places in columns.
 
-The camera stands between three real towns of one country, 5 to 40 km from each,
-and a sign names them with their great-circle distances, rounded to whole
-kilometres (a real sign gives the way by road; a scene has no roads to follow).
-The same seed gives the same photos, byte for byte under the same Pillow.
+The camera stands between three real towns of one country, 5 to 40 km from each. A
+sign names them with their great-circle distances, rounded to whole kilometres (a
+real sign gives distances by road, but a scene knows no roads). The same seed gives
+the same photos, byte for byte under the same Pillow.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LOCATABILITY = {
     "small_tilted": 0.25,
     "no_sign": 0.04,
 }
-"""Middle of `locatability_score` by kind; every photo lies within 0.04 of it."""
+"""Middle of `locatability_score` by kind; each photo's score lies within 0.04 of it."""
 
 NEAREST_KM, FARTHEST_KM = 5.0, 40.0
 _LONGEST_NAME = 14  # letters on a sign that still fits beside the road in large text
@@ -67,11 +67,14 @@ _VERSION = 1  # of the photos: a change of pixels or truth raises it
 
 @dataclass(frozen=True)
 class Place:
-    """Where a photo is taken. towns: three cities with their exact distances in km."""
+    """Where a photo is taken."""
 
     lat: float
+    """Degrees."""
     lon: float
+    """Degrees."""
     towns: tuple[tuple[City, float], ...]
+    """Three cities with their exact distances in km, the nearest first."""
 
     @property
     def country(self) -> str:
@@ -85,7 +88,7 @@ class Place:
 
 
 def make_photos(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
-    """Save `samples` photos with their truth as a Hugging Face dataset at `path`.
+    """Save `samples` photos with their true places as a Hugging Face dataset at `path`.
 
     Columns: image (JPEG of 2048 x 1536 with GPS in its EXIF block, as a camera
     writes it), lat, lon (degrees), locatability_score (0..1), country and city
@@ -131,10 +134,10 @@ def make_photos(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
 
 
 def _fingerprint(edition: str) -> str:
-    """The dataset's identity: photos rendered again in the same way are the same photos.
+    """The dataset's identity, which is the same for photos rendered again in the same way.
 
-    Left to itself, the library would hash this module's code: a change of a
-    comment would make a store ask for all photos again.
+    Without it `datasets` would hash this module's code, and a changed comment would
+    make a store ask for all photos again.
     """
     encoder = features.version_codec("jpg")
     return hashlib.sha256(f"{edition}; {PIL.__version__}; {encoder}".encode()).hexdigest()[:16]
@@ -178,8 +181,8 @@ def iter_samples(samples: int, seed: int) -> Iterator[dict[str, Any]]:
 def find_place(gazetteer: Gazetteer, rng: np.random.Generator) -> Place:
     """Draw a country, a town in it, and a camera that three of its towns surround.
 
-    The camera lies inside the triangle of the towns (which also keeps it ashore,
-    but for a bay), and they differ by at least 40 degrees in direction.
+    The camera lies inside the triangle of the towns (so it is on land, unless in a
+    bay), and their directions differ by at least 40 degrees.
     """
     countries = _countries_with_many_towns(gazetteer)
     while True:
@@ -213,7 +216,7 @@ def _fits_sign(city: City) -> bool:
 
 
 def _surround(lat: float, lon: float, towns: tuple[tuple[City, float], ...]) -> bool:
-    """Whether the camera is inside the towns' triangle, well away from its corners' lines."""
+    """Whether the camera is inside the towns' triangle and not close to one of its sides."""
     if len({name_key(city.name) for city, _ in towns}) < len(towns):
         return False
     shrink = math.cos(math.radians(lat))

@@ -1,9 +1,9 @@
 """Read the rows of a road sign from pixels: a name at the left, kilometres at the right.
 
-Two readers: `TemplateReader` compares each letter with Pillow's built-in font,
-in which the demo's signs are set; `RapidOcrReader` asks RapidOCR (the extra
-`geostore[demo]`). Both read only text that stands upright, and say nothing
-where it is too small: that is what zoom and rotation are for.
+There are two readers. `TemplateReader` compares each letter with Pillow's built-in
+font, in which the demo's signs are set; `RapidOcrReader` uses RapidOCR (the extra
+`geostore[demo]`). Both read only upright text that is large enough, so the teacher
+has to zoom and rotate.
 """
 
 from __future__ import annotations
@@ -28,33 +28,34 @@ _PUNCTUATION = "-'"
 _DIGITS = "0123456789"
 
 MOST_TILT = 6.0
-"""Degrees off level up to which a reader straightens a sign itself."""
+"""A reader straightens a sign itself up to this tilt, in degrees."""
 
 _LEAST_CAPITAL = 4.5  # pixels: letters lower than this are not tried
 _CAPITAL = 24  # rows to which every letter is brought before it is compared
 _CELL = 44  # columns of the field in which a letter is centred
 _SURE = 0.78  # mean likeness from which a row counts as read
 _CLEAR = 0.9  # mean likeness at which no better reading is looked for
-_CUT_COST = 0.08  # of a capital's height: what a letter more must gain in likeness x width
+_CUT_COST = 0.08  # of a capital's height: the least gain in likeness x width of one more letter
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a sign. scores: likeness -1..1 of each letter (rows) to A..Z (columns).
-
-    km: the number at the right; confidence: mean likeness of letters and digits;
-    capital: height of its capital letters in pixels of the image it was read from.
-    """
+    """One row of a sign."""
 
     text: str
+    """The letters of the name, without spaces."""
     km: int
+    """The number at the right."""
     scores: Floats
+    """Likeness, -1..1, of each letter (rows) to A..Z (columns)."""
     confidence: float
+    """Mean likeness of letters and digits."""
     capital: float
+    """Height of its capital letters, in pixels of the image it was read from."""
 
 
 class SignReader(Protocol):
-    """Reads the rows on a panel that stands upright, or nearly so."""
+    """Reads the rows on a panel that is upright or nearly so."""
 
     name: str
 
@@ -93,7 +94,7 @@ def straighten(image: Image.Image, panel: Panel) -> Image.Image:
 
 
 class TemplateReader:
-    """Compares each letter with the built-in font's. It needs nothing but numpy and Pillow."""
+    """Compares each letter with the built-in font. Needs only numpy and Pillow."""
 
     name = "template"
 
@@ -118,7 +119,7 @@ class TemplateReader:
         return tuple(rows)
 
     def _best_row(self, ink: Floats, top: float, bottom: float) -> Row | None:
-        """The likeliest of a few readings: round letters overshoot the line on either side."""
+        """The likeliest of a few readings, since round letters overshoot the line on both sides."""
         slack = max(0.03 * (bottom - top), 0.35)
         best: Row | None = None
         for above, below in ((0.0, 0.0), (slack, slack), (slack, 0.0), (0.0, slack)):
@@ -159,11 +160,11 @@ class TemplateReader:
 
     def _segment(self, strip: Floats, spans: list[tuple[int, int]], templates: Floats) -> Floats:
         """Likeness of every letter to every template; letters that touch are cut apart."""
-        found = []
+        likeness = []
         for start, end in spans:
             cuts = [start, *_valleys(strip, start, end), end]
-            found.append(self._best_cut(strip, cuts, templates))
-        return np.concatenate(found)
+            likeness.append(self._best_cut(strip, cuts, templates))
+        return np.concatenate(likeness)
 
     def _best_cut(self, strip: Floats, cuts: list[int], templates: Floats) -> Floats:
         """The way through `cuts` whose letters are most like templates, by width."""
@@ -187,7 +188,7 @@ class TemplateReader:
 
 
 class RapidOcrReader:
-    """Reads with RapidOCR, whose models come inside its package: nothing is downloaded."""
+    """Reads with RapidOCR, whose package holds its models, so nothing is downloaded."""
 
     name = "rapidocr"
 
@@ -211,7 +212,7 @@ class RapidOcrReader:
         if abs(panel.angle) > MOST_TILT:
             return ()
         inside = straighten(image, panel)
-        # OpenCV's order of colours, and a margin: its detector misses text at the edge.
+        # RapidOCR takes colours in OpenCV's order. Without a margin it misses text at the edge.
         pixels = np.asarray(inside)[..., ::-1]
         margin = max(inside.height // 12, 4)
         padded = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
@@ -317,7 +318,7 @@ def _valleys(strip: Floats, start: int, end: int) -> list[int]:
 
 
 def _centred(letter: Floats) -> Floats:
-    """A letter in the middle of a field of _CELL columns; what is wider is cut."""
+    """A letter in the middle of a field of _CELL columns; a wider one is cut."""
     width = min(letter.shape[1], _CELL)
     left = (_CELL - width) // 2
     field = np.zeros((_CAPITAL, _CELL))
@@ -345,6 +346,6 @@ def _blurred(cell: Floats, radius: float) -> Floats:
 
 
 def _normalised(cell: Floats) -> Floats:
-    """As a vector of mean 0 and length 1: products of two are their correlation."""
+    """The cell as a vector of mean 0 and length 1; the product of two is their correlation."""
     flat = cell.ravel() - cell.mean()
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-9))

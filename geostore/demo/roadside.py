@@ -1,7 +1,8 @@
-"""Draw what stands and moves beside the road: trees by climate, cars from both ends.
+"""Draw trees by climate, and cars from the front and from behind.
 
-Each is drawn in metres at the scale (pixels per metre) of its place, foot at the
-given point. Cars away from us show red lights, cars towards us white ones.
+Each is drawn in metres, at the scale (pixels per metre) of its place, with its foot
+at the given point. A car ahead of the camera shows red lights, one that comes
+towards it white ones.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def draw_car(
 ) -> None:
     """Draw a car from the front or from behind, wheels on `foot`; scale: pixels per metre.
 
-    It is drawn at twice its size and reduced, which smooths its edges.
+    Drawing it at twice its size and reducing it smooths its edges.
     """
     paint = _PAINT[int(rng.integers(len(_PAINT)))]
     unit = 2 * scale

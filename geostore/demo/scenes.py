@@ -1,7 +1,6 @@
 """Draw one road scene: the land, trees and cars on it, and a sign with its posts.
 
-Everything is a function of a `Scene` and a random generator: the same two give
-the same pixels.
+The same `Scene` and random generator give the same pixels.
 """
 
 from __future__ import annotations
@@ -35,21 +34,28 @@ PANEL_COLOURS: tuple[Colour, ...] = ((14, 62, 150), (0, 104, 72))
 
 @dataclass(frozen=True)
 class Sign:
-    """Rows of (name, distance in km) as drawn; em: text size in pixels of the finished photo."""
+    """A sign to draw."""
 
     rows: tuple[tuple[str, int], ...]
+    """Name and distance in km, from top to bottom."""
     em: int
+    """Text size, in pixels of the finished photo."""
     colour: Colour
+    """Of its panel."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One photo to draw. tilt: degrees, counter-clockwise as seen; sign: None for none."""
+    """One photo to draw."""
 
     climate: Climate
+    """What grows beside the road."""
     drive_side: str
+    """``left`` or ``right``."""
     sign: Sign | None
+    """None for a scene without one."""
     tilt: float
+    """Degrees, counter-clockwise as seen."""
 
 
 def render(scene: Scene, rng: np.random.Generator) -> Image.Image:
@@ -58,7 +64,7 @@ def render(scene: Scene, rng: np.random.Generator) -> Image.Image:
     width, height = (WIDTH, HEIGHT) if upright else (_CANVAS, _CANVAS)
     side = 1 if scene.drive_side == "right" else -1
     horizon = height // 2 + 2 * int(rng.integers(30, 80))
-    # The camera looks a little away from the sign's side, so that the sign has room.
+    # The camera looks a little away from the sign, so that the sign has room.
     vanishing = width / 2 - side * float(rng.uniform(60, 220))
     placed = None
     if scene.sign is not None:
@@ -147,7 +153,7 @@ def _plant_trees(
 
 
 def _drive_cars(image: Image.Image, view: View, rng: np.random.Generator) -> None:
-    """Cars coming towards us in the other lane, and one ahead of us in our own."""
+    """Two cars that come towards the camera in the other lane, and one ahead in its own."""
     coming = np.sort(rng.uniform(16, 70, 2))[::-1]
     cars = [(float(ahead), -1, True) for ahead in coming]
     cars.append((float(rng.uniform(13, 22)), 1, False))
@@ -159,21 +165,22 @@ def _drive_cars(image: Image.Image, view: View, rng: np.random.Generator) -> Non
 
 @dataclass(frozen=True)
 class _PlacedSign:
-    """A panel and where it goes. aside: pixels from the vanishing point to its middle.
-
-    bottom: y of its lower edge; room: how far its middle may be from the picture's
-    middle so that all of it stays in the finished photo; scale: pixels per metre.
-    """
+    """A panel and its place in the picture."""
 
     panel: Image.Image
+    """The sign's face."""
     aside: float
+    """Pixels from the vanishing point to its middle."""
     bottom: float
+    """y of its lower edge, in pixels."""
     room: float
+    """Its middle may lie this many pixels from the picture's; else part of it is cut off."""
     scale: float
+    """Pixels per metre."""
 
 
 def _place_sign(sign: Sign, size: tuple[int, int], horizon: int, *, upright: bool) -> _PlacedSign:
-    """Beside the road, at the distance that makes its letters as large as they are."""
+    """Place a sign beside the road, at the distance at which its letters have their size."""
     panel = panel_image(sign)
     scale = sign.em / _LETTER
     middle = size[1] / 2
@@ -203,7 +210,7 @@ def _put_up_sign(image: Image.Image, view: View, placed: _PlacedSign) -> None:
 
 
 def _film(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """What a lens and a sensor add: a little blur, darker corners, grain."""
+    """Add what a lens and a sensor add: a little blur, darker corners, grain."""
     blurred = image.filter(ImageFilter.GaussianBlur(0.6))
     pixels: Floats = np.asarray(blurred, dtype=np.float32)
     y = np.linspace(-1, 1, image.height, dtype=np.float32)[:, None]

@@ -1,7 +1,7 @@
 """Serve the offline teacher on loopback as an OpenAI-compatible chat-completions API.
 
-It runs in a child process, which never outlives the process that started it. The
-same request always gets the same response.
+It runs in a child process that ends with the process that started it. The same
+request always gets the same response.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from geostore.errors import ChildEnded, DemoError
 
 MODEL = "offline-teacher"
 
-_MOST_BYTES = 200_000_000  # of a request: some dozens of full-size photos
+_MOST_BYTES = 200_000_000  # of a request; enough for dozens of full-size photos
 _LETTERS_PER_TOKEN, _PIXELS_PER_TOKEN = 4, 784
 
 
 class OfflineServer(ThreadingHTTPServer):
-    """One thread per connection; `latency_s` seconds of waiting before each response."""
+    """Serves each connection in a thread, and waits `latency_s` seconds before each response."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -45,7 +45,7 @@ class OfflineServer(ThreadingHTTPServer):
 
     @property
     def base_url(self) -> str:
-        """What a client takes as its base URL."""
+        """The base URL for a client."""
         return f"http://127.0.0.1:{self.server_port}/v1"
 
 
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         except DemoError as error:
             self._fail(400, str(error))
             return
-        except Exception as error:  # a server has to answer, whatever went wrong inside
+        except Exception as error:  # the server has to answer, whatever fails inside
             self._fail(500, f"{type(error).__name__}: {error}", kind="server_error")
             return
         if self.server.latency_s > 0:
@@ -143,34 +143,35 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: standard error belongs to the process that started the server."""
+        """Log nothing: standard error belongs to the process that started the server."""
 
 
 def completion(
     body: Mapping[str, Any], reply: Reply, protocol: str, identity: str, prompt_tokens: int
 ) -> dict[str, Any]:
-    """A reply as a chat completion; identity: names the request, so ids are repeatable.
+    """A reply as a chat completion.
 
     A reply longer than the request's max_tokens is cut, with finish_reason length.
+    identity: follows from the request, so that the ids are the same every time.
     """
     text, finish = reply.text, "stop"
     message: dict[str, Any] = {"role": "assistant", "content": text}
-    spoken = text
+    full_text = text
     if reply.call is not None:
         arguments = json.dumps(reply.call.arguments)
         if protocol == "native":
             function = {"name": reply.call.tool, "arguments": arguments}
             call = {"id": f"call_{identity}", "type": "function", "function": function}
             message["tool_calls"], finish = [call], "tool_calls"
-            spoken = text + arguments
+            full_text = text + arguments
         else:
             block = f'{{"name": "{reply.call.tool}", "arguments": {arguments}}}'
-            spoken = f"{text}\n\n<tool_call>\n{block}\n</tool_call>"
-            message["content"] = spoken
-    tokens = -(-len(spoken) // _LETTERS_PER_TOKEN)
+            full_text = f"{text}\n\n<tool_call>\n{block}\n</tool_call>"
+            message["content"] = full_text
+    tokens = -(-len(full_text) // _LETTERS_PER_TOKEN)
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if isinstance(limit, int) and 0 < limit < tokens:
-        cut = spoken[: limit * _LETTERS_PER_TOKEN]
+        cut = full_text[: limit * _LETTERS_PER_TOKEN]
         message, finish, tokens = {"role": "assistant", "content": cut}, "length", limit
     return {
         "id": f"chatcmpl-{identity}",
@@ -187,7 +188,7 @@ def completion(
 
 
 def _text_length(value: Any) -> int:
-    """Letters of all text in the messages, image data left out."""
+    """The number of letters of all text in the messages, without image data."""
     if isinstance(value, str):
         return 0 if value.startswith("data:") else len(value)
     if isinstance(value, Mapping):
@@ -197,12 +198,12 @@ def _text_length(value: Any) -> int:
 
 @contextmanager
 def offline_teacher(*, reader: str = "template", latency_ms: int = 0) -> Iterator[str]:
-    """Run the offline teacher as a child process; yields its base URL, ends it afterwards.
+    """Run the offline teacher as a child process, and give its base URL.
 
     Raises DemoError if it does not start.
     """
     start = partial(_start, reader, latency_ms)
-    # Pictures are looked at by two threads: more threads inside numpy only get in their way.
+    # Two threads look at pictures; more threads inside numpy would only slow them down.
     environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     child: Child[None, str] = Child(start, environment=environment)
     try:
@@ -212,13 +213,13 @@ def offline_teacher(*, reader: str = "template", latency_ms: int = 0) -> Iterato
             raise DemoError(f"the offline teacher did not start: {error}") from error
         yield url
     finally:
-        child.kill()  # it holds nothing that could be lost
+        child.kill()  # nothing is lost: it keeps nothing between requests
 
 
 def _start(reader: str, latency_ms: int) -> Callable[[None], str]:
-    """Serve in a thread; what tells the base URL."""
+    """Serve in a thread; a function that gives the base URL."""
     server = make_server(reader=reader, latency_ms=latency_ms)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    # Libraries that read pictures complain there, in the middle of the run's progress line.
+    # Libraries that read pictures write warnings there, into the run's progress line.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     return lambda _: server.base_url

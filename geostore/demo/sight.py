@@ -1,7 +1,7 @@
-"""The offline teacher's eyes: decode an image, look at it once, remember what was seen.
+"""The offline teacher's eyes: decode an image, look at it once, and remember the result.
 
-A conversation sends its earlier images again with every turn: what was seen in
-an image is kept under the sha256 of its bytes, for the most recent images.
+A conversation sends its earlier images again with every turn, so the results of the
+most recent images are kept, by the sha256 of their bytes.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ from geostore.demo.towns import Fix, locate
 from geostore.errors import DemoError
 
 _MOST_PIXELS = 80_000_000
-_REMEMBERED = 512  # images; what is kept of one is a few hundred bytes
+_REMEMBERED = 512  # images, at a few hundred bytes each
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """What one image shows. size: width, height in pixels; turn: degrees to stand upright.
-
-    panel, rows, fix: the sign, what it says, the place that follows; scenery: only
-    of an image that stands upright.
-    """
+    """What one image shows."""
 
     size: tuple[int, int]
+    """Width and height in pixels."""
     panel: Panel | None
+    """The sign; None where none is seen."""
     turn: float
+    """Degrees to rotate counter-clockwise until the sign is upright; 0 without a sign."""
     rows: tuple[Row, ...]
+    """The rows of the sign that can be read."""
     fix: Fix | None
+    """The place that follows from the rows; None where none does."""
     scenery: Scenery | None
+    """None where the image is not upright."""
 
 
 class Sight:
-    """Looks at pictures, from several threads, at most `at_once` of them at a time."""
+    """Looks at pictures, at most `at_once` at a time. Several threads may use it."""
 
     def __init__(self, reader: SignReader, gazetteer: Gazetteer, *, at_once: int = 2) -> None:
         self._reader = reader
@@ -58,7 +60,7 @@ class Sight:
         self._turns = threading.BoundedSemaphore(at_once)
 
     def look(self, picture: Picture) -> Sighting:
-        """What the picture shows. Raises DemoError if it is no image."""
+        """What the picture shows. Raises DemoError if it is not an image."""
         with self._lock:
             known = self._seen.get(picture.digest)
             if known is not None:
@@ -92,7 +94,7 @@ class Sight:
 
 
 def _decoded(data: bytes) -> Image.Image:
-    """The pixels, and nothing of the metadata."""
+    """The pixels of an image; its metadata is not read."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:

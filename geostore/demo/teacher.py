@@ -1,10 +1,10 @@
 """The offline teacher: decide the next step in a conversation about a photo, and say why.
 
-It knows the request and a gazetteer, nothing else: no sample, no truth, no
-metadata. The same conversation always gets the same reply. It turns a tilted
-photo upright, zooms into a sign that is too small to read, answers from the
-towns on the sign, and otherwise says that it guesses. It calls a tool at most
-`MOST_CALLS` times, and never the same way twice on the same photo.
+It knows only the request and a gazetteer: no sample, no true place, no metadata.
+The same conversation always gets the same reply. It turns a tilted photo upright,
+zooms into a sign that is too small to read, answers from the towns on the sign, and
+otherwise says that it guesses. It calls a tool at most `MOST_CALLS` times, and never
+in the same way twice on the same photo.
 """
 
 from __future__ import annotations
@@ -34,19 +34,24 @@ _LATITUDES = {
 
 @dataclass(frozen=True)
 class Call:
-    """A tool and its arguments, as the request's tool schemas name them."""
+    """A tool call."""
 
     tool: str
+    """The tool's name, as the request's schemas give it."""
     arguments: dict[str, Any]
+    """By name, as the request's schemas give them."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the teacher says: the reasoning, then either a call or an answer."""
+    """What the teacher says."""
 
     text: str
+    """The reasoning, with the answer where there is one."""
     call: Call | None
+    """None where it answers."""
     answer: tuple[float, float] | None
+    """Latitude and longitude in degrees; None where it calls a tool."""
 
 
 class Teacher:
@@ -57,7 +62,7 @@ class Teacher:
         self._gazetteer = gazetteer
 
     def reply(self, talk: Conversation) -> Reply:
-        """The next turn. Raises DemoError if an image of the request is none."""
+        """The next turn. Raises DemoError if an image of the request is not an image."""
         if talk.photo is None:
             return self._answer(talk, [], None)
         current, tried = _current_image(talk.photo, talk.steps)
@@ -77,7 +82,7 @@ class Teacher:
     def _next_call(
         self, talk: Conversation, current: Picture, now: Sighting, tried: tuple[str, ...]
     ) -> Call | None:
-        """Turn upright first, then magnify; None when both were tried."""
+        """Turn upright first, then magnify; None once both were tried."""
         rotations = sum(step.tool == ROTATE for step in talk.steps)
         if now.panel is None:
             if talk.steps:

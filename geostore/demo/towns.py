@@ -1,7 +1,7 @@
-"""From the rows of a sign to a place: match names with the gazetteer, then trilaterate.
+"""Finds a place from the rows of a sign: matches names with the gazetteer, then trilaterates.
 
-A sign's three distances meet in one point, give or take their rounding. Where
-several towns share a name, the ones are meant whose distances fit together.
+A sign's three distances meet in one point, up to their rounding. Where several
+towns share a name, the right ones are those whose distances fit together.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from geostore.demo.gazetteer import EARTH_RADIUS_KM, City, Gazetteer, great_circ
 from geostore.demo.reader import Row
 
 SURE_KM = 1.2
-"""Mean disagreement of three distances, in km, up to which a place counts as found."""
+"""A place is sure if its three distances miss it by no more than this on average, in km."""
 
 _LEAST_LIKENESS = 0.6  # of a name to the letters read
-_NEARLY_BEST = 0.05  # names that are less like the letters than the best by no more stay in
+_NEARLY_BEST = 0.05  # names whose likeness is below the best by no more than this stay in
 _MOST_NAMES, _MOST_CITIES = 4, 12
 _SLACK_KM = 3.0
 
 
 @dataclass(frozen=True)
 class Fix:
-    """A place from towns and distances (km). sure: three or more towns that agree.
-
-    error_km: root mean square by which the distances miss; 0 for fewer than three.
-    """
+    """A place that follows from towns and distances."""
 
     lat: float
+    """Degrees."""
     lon: float
+    """Degrees."""
     towns: tuple[tuple[City, int], ...]
+    """Each with its distance on the sign, in km."""
     error_km: float
+    """Root mean square by which the distances miss the place; 0 for fewer than three towns."""
 
     @property
     def sure(self) -> bool:
@@ -44,10 +45,10 @@ class Fix:
 
 
 def locate(rows: Sequence[Row], gazetteer: Gazetteer) -> Fix | None:
-    """The place that explains the most rows best; None if no name is known.
+    """The place that best fits the most rows; None if no name is known.
 
-    Two rows leave two points where their circles meet: the one half-way is given.
-    One row gives the town itself.
+    The circles of two rows meet in two points, and the point half-way is given. One row
+    gives the town itself.
     """
     known = [(row.km, matching_cities(row, gazetteer)) for row in rows[:5]]
     known = [(km, cities) for km, cities in known if cities]
@@ -55,7 +56,7 @@ def locate(rows: Sequence[Row], gazetteer: Gazetteer) -> Fix | None:
         fixes = [
             _trilaterated(towns) for some in combinations(known, count) for towns in _agreeing(some)
         ]
-        if count == 1 and fixes:  # nothing confirms the name: the largest town of it
+        if count == 1 and fixes:  # nothing confirms the name, so take the largest town
             return max(fixes, key=lambda fix: fix.towns[0][0].population)
         fixes = [fix for fix in fixes if fix.error_km <= 2 * _SLACK_KM]
         if fixes:
@@ -106,7 +107,7 @@ def _trilaterated(towns: tuple[tuple[City, int], ...]) -> Fix:
     if len(towns) == 1:
         return Fix(float(lats[0]), float(lons[0]), towns, 0.0)
     if len(towns) == 2:
-        # Along the line between them, where the line through both meeting points cuts it.
+        # The point between the towns where the line through both meeting points crosses.
         apart = float(great_circle_km(float(lats[0]), float(lons[0]), lats[1:], lons[1:])[0])
         share = (apart**2 + kms[0] ** 2 - kms[1] ** 2) / (2 * apart**2)
         lat = float(lats[0] + share * (lats[1] - lats[0]))

@@ -1,7 +1,7 @@
 """Walk through geostore on rendered photos: the real commands, one after another.
 
-No network and no key: the teacher is the offline one, a child process on
-loopback. Each command is shown as one would type it and run as its own process.
+It needs no network and no key: the teacher is the offline one, a child process on
+loopback. Each command is shown as a user would type it, and runs as a process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from geostore.demo.server import MODEL, offline_teacher
 from geostore.errors import DemoError
 
 MAX_PIXELS = 640 * 480
-"""Area to which photos are reduced: small text on a sign is unreadable then."""
+"""Photos are reduced to this area, at which small text on a sign is unreadable."""
 
 # The trace to show: the best one that needed the most tool calls.
 _PICK_TRACE = (
@@ -31,8 +31,8 @@ _PICK_TRACE = (
 def run(directory: str | Path, *, samples: int = 24) -> None:
     """Render photos, ask the offline teacher with and without tools, look, and export.
 
-    Makes `directory` with photos/, geostore.db and traces/; a second run pays for
-    nothing that the first one has. Writes to standard output.
+    Makes `directory` with photos/, geostore.db and traces/. A second run pays for nothing
+    that the first one paid for. Writes to standard output.
 
     Raises DemoError if the photos or the teacher cannot be made, SystemExit with
     a command's exit code if that command fails.
@@ -41,26 +41,26 @@ def run(directory: str | Path, *, samples: int = 24) -> None:
     photos, store, traces = folder / "photos", folder / "geostore.db", folder / "traces"
     _render(photos, samples)
     with offline_teacher() as url:
-        _tell("A teacher now listens on this machine; it sees only what each request holds.")
+        _announce("A teacher now listens on this machine; it sees only what each request holds.")
         ask = ["generate", "--dataset-path", str(photos), "--store", str(store)]
         ask += ["--num-samples", str(samples), "--base-url", url, "--model", MODEL]
         ask += ["--max-pixels", str(MAX_PIXELS)]
-        _tell("Ask it about every photo; it may zoom and rotate.")
+        _announce("Ask it about every photo; it may zoom and rotate.")
         _geostore(*ask)
-        _tell("Ask again without tools: another recipe, beside the first.")
+        _announce("Ask again without tools: another recipe, beside the first.")
         _geostore(*ask, "--no-tools")
     at = ["--store", str(store)]
-    _tell("Rewards are there already; rescore fills in only what is missing.")
+    _announce("Rewards are there already; rescore fills in only what is missing.")
     _geostore("rescore", *at)
-    _tell("Ask the store: how the recipes compare, and what the tools brought.")
+    _announce("Ask the store: how the recipes compare, and what the tools brought.")
     _geostore("query", "summary", *at)
     _geostore("query", "tool_lift", *at)
     _geostore("stats", *at)
     trace = _pick_trace(store)
     if trace is not None:
-        _tell("One trace in full.")
+        _announce("One trace in full.")
         _geostore("show", trace, *at)
-    _tell("Export the good ones, a JSON file per trace.")
+    _announce("Export the good ones, a JSON file per trace.")
     _geostore("export", str(traces), *at, "--format", "trace", "--min-score", "0.3")
     print(_closing(photos, store, traces, samples), flush=True)
 
@@ -69,28 +69,28 @@ def _render(photos: Path, samples: int) -> None:
     import datasets
 
     datasets.disable_progress_bars()
-    _tell(f"Render {samples} photos of road scenes at real places (a second or less each).")
-    made = make_photos(photos, samples=samples)
-    print(f"{photos}: {samples} photos{'' if made else ', there already'}", flush=True)
+    _announce(f"Render {samples} photos of road scenes at real places (a second or less each).")
+    is_new = make_photos(photos, samples=samples)
+    print(f"{photos}: {samples} photos{'' if is_new else ', there already'}", flush=True)
 
 
 def _geostore(*arguments: str) -> None:
     """Show a command and run it. Raises SystemExit with its code if it fails."""
-    shown = shlex.join(["geostore", *arguments])
-    print(f"\n$ {shown}", flush=True)
+    command_line = shlex.join(["geostore", *arguments])
+    print(f"\n$ {command_line}", flush=True)
     code = subprocess.run(_command(arguments), env=_environment(), check=False).returncode
     if code != 0:
-        print(f"demo: stopped, exit code {code} from: {shown}", file=sys.stderr)
+        print(f"demo: stopped, exit code {code} from: {command_line}", file=sys.stderr)
         raise SystemExit(code if code > 0 else 1)
 
 
 def _pick_trace(store: Path) -> str | None:
-    """Name of a trace worth looking at; None if the store has none that was answered."""
+    """The name of a trace to show; None if the store has none with an answer."""
     command = _command(["query", _PICK_TRACE, "--store", str(store), "--format", "json"])
-    done = subprocess.run(command, env=_environment(), check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise DemoError(f"no trace could be picked to show: {done.stderr.strip()}")
-    rows = json.loads(done.stdout)
+    query = subprocess.run(command, env=_environment(), check=False, capture_output=True, text=True)
+    if query.returncode != 0:
+        raise DemoError(f"no trace could be picked to show: {query.stderr.strip()}")
+    rows = json.loads(query.stdout)
     return str(rows[0]["trace"]) if rows else None
 
 
@@ -99,16 +99,16 @@ def _command(arguments: Sequence[str]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without a teacher's key or address: the demo must reach nobody's account."""
+    """This environment without a teacher's key or address, so that the demo costs nobody money."""
     return {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
 
 
-def _tell(sentence: str) -> None:
+def _announce(sentence: str) -> None:
     print(f"\n# {sentence}", flush=True)
 
 
 def _closing(photos: Path, store: Path, traces: Path, samples: int) -> str:
-    """What was made, what to try next, and the way to a real teacher."""
+    """The last text: the files, what to try next, and how to use a real teacher."""
     at, data = shlex.quote(str(store)), shlex.quote(str(photos))
     return f"""
 Made:

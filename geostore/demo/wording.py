@@ -1,7 +1,7 @@
 """The offline teacher's sentences: what it sees, what it does next, and why.
 
-A photo always gets the same words; different photos get different ones, chosen
-by a number that follows from the photo's bytes.
+A photo always gets the same words. Different photos get different ones, by a number
+that follows from the photo's bytes.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from geostore.demo.towns import Fix
 
 @dataclass(frozen=True)
 class Reasons:
-    """What an answer rests on. variant: chooses between wordings, the same for one photo.
-
-    sign_seen: whether any image shows a sign's panel; scenery: None where no image
-    stands upright.
-    """
+    """The reasons for an answer or a call."""
 
     variant: int
+    """Chooses between wordings; the same for one photo."""
     steps: tuple[Step, ...]
+    """The tool calls so far, in order."""
     sign_seen: bool
+    """Whether any image shows a sign's panel."""
     scenery: Scenery | None
+    """None where no image is upright."""
     fix: Fix | None
+    """The place that follows from a sign; None where none does."""
 
 
 def say_call(tool: str, arguments: dict[str, Any], look: Sighting, reasons: Reasons) -> str:
@@ -66,7 +67,7 @@ def say_call(tool: str, arguments: dict[str, Any], look: Sighting, reasons: Reas
 
 
 def say_answer(reasons: Reasons, guess: City | None, gazetteer: Gazetteer) -> str:
-    """The reasoning in front of an answer. guess: the city answered where no sign was read."""
+    """The reasoning in front of an answer. guess: the city it names; None if a sign was read."""
     pick = _Picker(reasons.variant, len(reasons.steps))
     parts = [*_tools_used(reasons), *_tool_failed(reasons), _scene(reasons.scenery, pick)]
     if reasons.fix is not None:
@@ -78,7 +79,7 @@ def say_answer(reasons: Reasons, guess: City | None, gazetteer: Gazetteer) -> st
 
 
 class _Picker:
-    """Chooses one of several wordings, again and again, always the same for one photo."""
+    """Chooses among wordings, always in the same way for one photo and turn."""
 
     def __init__(self, variant: int, turn: int) -> None:
         self._random = random.Random(variant * 31 + turn)
@@ -161,9 +162,9 @@ def _why_zoom(look: Sighting, pick: _Picker) -> str:
 
 
 def _tools_used(reasons: Reasons) -> list[str]:
-    done = [step.tool for step in reasons.steps if step.picture is not None]
-    turned = any(tool.endswith("rotate_tool") for tool in done)
-    zoomed = any(tool.endswith("zoom_in_tool") for tool in done)
+    worked = [step.tool for step in reasons.steps if step.picture is not None]
+    turned = any(tool.endswith("rotate_tool") for tool in worked)
+    zoomed = any(tool.endswith("zoom_in_tool") for tool in worked)
     if turned and zoomed:
         return ["After turning the photo upright and enlarging the sign I could look closely."]
     if turned:
