@@ -23,9 +23,10 @@ from pathlib import Path
 
 import duckdb
 
-from geostore.errors import QueryError, StoreError
+from geostore.errors import QueryError, StoreError, StoreVersionError
 from geostore.query.statements import check_reads_only, nearest
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
+from geostore.store.migrations import missing_steps
 from geostore.text.tables import QueryResult
 
 _VIEWS = "views"
@@ -115,6 +116,7 @@ def open_reader(
         try:
             connection.execute(f"attach {_quoted(path)} as store (type sqlite, read_only)")
             connection.execute("use store")
+            _check_schema(connection, path)
             take_scores_of(connection, reward)
             connection.execute(load_sql("analytics", _VIEWS))
         except duckdb.Error as error:
@@ -123,6 +125,19 @@ def open_reader(
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
+
+
+def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raise StoreError unless the store has the schema that the views are written for.
+
+    A query never writes, so it cannot bring the schema up to date itself.
+    """
+    steps = [row[0] for row in connection.execute(load_sql("reader", "schema_steps")).fetchall()]
+    if missing := missing_steps(steps, path):
+        raise StoreVersionError(
+            f"the schema of {path} lacks {', '.join(missing)}; bring it up to date with a command "
+            f"that writes, such as: geostore rescore --store {path}"
+        )
 
 
 def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:

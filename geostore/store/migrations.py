@@ -29,7 +29,17 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
     Raises StoreError where the file is another program's, StoreVersionError
     where its schema is newer or not known, sqlite3.Error where SQLite refuses.
     """
-    applied = applied_migrations(connection, path)
+    missing = missing_steps(applied_migrations(connection, path), path)
+    if missing:
+        _apply(connection)
+    return missing
+
+
+def missing_steps(applied: list[str], path: Path) -> list[str]:
+    """The steps that a store with these lacks, in order.
+
+    Raises StoreVersionError where its schema is newer or not known.
+    """
     known = list(sql_names("schema"))
     if unknown := [name for name in applied if name not in known]:
         raise StoreVersionError(
@@ -41,10 +51,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
             f"the schema of {path} is of no geostore: its steps are {', '.join(applied)}, and not "
             f"the first of {', '.join(known)}; name another store, or restore this one from a copy"
         )
-    missing = known[len(applied) :]
-    if missing:
-        _apply(connection)
-    return missing
+    return known[len(applied) :]
 
 
 def applied_migrations(connection: sqlite3.Connection, path: Path) -> list[str]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from geostore.costs.prices import Prices
-from geostore.errors import QueryError, StoreError
+from geostore.errors import QueryError, StoreError, StoreVersionError
 from geostore.query.reader import ask, list_queries, open_reader, run_query
 from geostore.query.stats import format_json as format_stats
 from geostore.query.stats import format_text, stats
@@ -118,6 +118,21 @@ def empty_reader(empty: Path) -> Iterator[Reader]:
 @pytest.fixture
 def copy(small: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(small, tmp_path / "geostore.db"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("insert into _sqlite_migrations values (9, 'geostore', '9999_later', '2030')", "newer"),
+        ("delete from _sqlite_migrations where name > '0001_initial'", "geostore rescore"),
+    ],
+)
+def test_a_store_of_another_schema_is_not_read(copy: Path, change: str, words: str) -> None:
+    """The views are written for one schema; figures over another could be wrong."""
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute(change)
+    with pytest.raises(StoreVersionError, match=words), open_reader(copy):
+        pass
 
 
 def test_the_rows_of_every_table_can_be_counted(reader: Reader, small: Path) -> None:
