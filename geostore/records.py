@@ -112,15 +112,11 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class SentImage:
-    """An image as it goes to the teacher: encoded bytes and their facts."""
+class ImageFacts:
+    """What the store keeps of an image that was sent."""
 
-    data: bytes = field(repr=False)
-    """The encoded file."""
-    mime: str
-    """Such as ``image/jpeg``."""
     sha256: str
-    """Of `data`."""
+    """Of the encoded bytes."""
     width: int
     """Pixels, as sent."""
     height: int
@@ -132,9 +128,25 @@ class SentImage:
     pixels_xxh128: str | None = None
     """Of the pixels that were encoded (`imaging.hash_pixels`).
 
-    None where the caller did not ask for it, and where the stored file was sent
-    without encoding it again.
+    None where the caller did not ask for it, where the stored file was sent without
+    encoding it again, and where nobody knows it.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """An image as it goes to the teacher; the fields after `mime` are those of `ImageFacts`."""
+
+    data: bytes = field(repr=False)
+    """The encoded file."""
+    mime: str
+    """Such as ``image/jpeg``."""
+    sha256: str
+    width: int
+    height: int
+    full_width: int
+    full_height: int
+    pixels_xxh128: str | None = None
 
     @property
     def facts(self) -> ImageFacts:
@@ -147,26 +159,6 @@ class SentImage:
             full_height=self.full_height,
             pixels_xxh128=self.pixels_xxh128,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What the store keeps of a `SentImage`: the same fields, without the bytes."""
-
-    sha256: str
-    """Of the encoded bytes, in hex."""
-    width: int
-    """In pixels, as sent."""
-    height: int
-    """In pixels, as sent."""
-    full_width: int
-    """In pixels, before it was resized to be sent."""
-    full_height: int
-    """In pixels, before it was resized to be sent."""
-    pixels_xxh128: str | None = None
-    """Of the pixels that were encoded (`imaging.hash_pixels`), in hex.
-
-    None where the photo was sent in the bytes of its file, and where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,9 @@ def _pass(
             audited = _look_at(source, pending, checks)
         if not pending:
             return count
-        count += put_audits(store.db, suite_id, audited, kept=staying, with_keys=with_keys)
+        count += put_audits(
+            store.db, suite_id, audited, skipped_checks=staying, with_keys=with_keys
+        )
         last_id = pending[-1].trace_id
 
 

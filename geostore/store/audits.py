@@ -187,13 +187,13 @@ def put_audits(
     suite_id: int,
     audited: Sequence[Audited],
     *,
-    kept: Collection[str],
+    skipped_checks: Collection[str],
     with_keys: bool,
 ) -> int:
     """Record the results of a batch in one transaction; the number of traces recorded.
 
-    The new flags replace all flags of a trace but those of the checks `kept`, which
-    were not run. with_keys: whether `response_key` was computed; if not, the stored
+    The new flags replace all flags of a trace but those of `skipped_checks`, which were
+    not run. with_keys: whether `response_key` was computed; if not, the stored
     keys stay. Doing it twice changes nothing.
     """
     audits = [
@@ -221,7 +221,7 @@ def put_audits(
             now=now,
         ).fetchall()
         ids = canonical_text([row["trace_id"] for row in recorded])
-        db.run("drop_flags", trace_ids=ids, kept=canonical_text(sorted(kept)))
+        db.run("drop_flags", trace_ids=ids, skipped_checks=canonical_text(sorted(skipped_checks)))
         db.run("put_flags", flags=canonical_text(flags), trace_ids=ids, now=now)
     return len(recorded)
 

@@ -199,7 +199,7 @@ def _client(
     return openai.AsyncOpenAI(
         base_url=base_url,
         api_key=api_key or "none",
-        max_retries=0,
+        max_retries=0,  # the rollout retries, because each failed request becomes a row
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(
             limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}

@@ -73,7 +73,10 @@ class Meaning:
     """What a tool reads from its own arguments; the rest is the same for all tools."""
 
     arguments: dict[str, Any]
-    """The arguments as they were understood, without `img_idx`."""
+    """The arguments as they were understood, without `img_idx`.
+
+    Kept whole in the call's row, so a tool with other parameters takes no new column.
+    """
 
     box: Box | None = None
     """In full-resolution pixels of the source; None for a tool without a box."""

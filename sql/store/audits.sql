@@ -104,11 +104,11 @@ from json_each(:flags) as f
 where json_extract(f.value, '$[0]') in (select value from json_each(:trace_ids));
 
 -- name: drop_flags
--- Removes all flags of some traces but those of the checks in :kept.
--- Grain: one row per flag. :trace_ids and :kept are JSON arrays.
+-- Removes all flags of some traces but those of the checks that were not run.
+-- Grain: one row per flag. :trace_ids and :skipped_checks are JSON arrays.
 delete from trace_flags
 where trace_id in (select value from json_each(:trace_ids))
-  and flag not in (select value from json_each(:kept));
+  and flag not in (select value from json_each(:skipped_checks));
 
 -- name: put_same_response_flags
 -- Flags the traces that have the same words as a trace of another recipe.
