@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## Run the whole pipeline on rendered photos: no networ
 	@$(BIN)/geostore demo $(DEMO) --samples $(SAMPLES)
 
 test: $(VENV)/.installed-dev ## Run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: format lint types test soak-briefly wheel ## All that CI runs: format, lint, types, tests, some kills, the built wheel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import os
 import shutil
@@ -20,6 +21,18 @@ from tests.hand_made import Traces, make_frame
 _CACHE = tempfile.mkdtemp(prefix="geostore-tests-")
 os.environ["HF_HOME"] = _CACHE
 atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of the garbage collector's sight.
+
+    Opening a dataset collects garbage, which took a tenth of a second of looking at
+    modules and at the tests themselves, thousands of times.
+    """
+    import datasets  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 def photo_bytes(

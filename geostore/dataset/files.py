@@ -167,6 +167,10 @@ def _load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> data
         else {"data_dir": glob.escape(str(located.path))}
     )
     loaded = datasets.load_dataset(located.kind, **source, cache_dir=cache, keep_in_memory=False)
+    if located.kind == "imagefolder":
+        # This loader leaves its metadata file open. Collected later, the file would print a warning
+        # in the middle of something else.
+        gc.collect()
     if len(loaded) != 1:
         raise _several_splits(located.path, [str(located.path / str(split)) for split in loaded])
     dataset: datasets.Dataset = next(iter(loaded.values()))
@@ -188,9 +192,6 @@ def _quiet_and_offline() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-            # The image folder loader leaves its metadata file open. Collected later, the file would
-            # print a warning in the middle of something else.
-            gc.collect()
     finally:
         datasets.config.HF_HUB_OFFLINE = offline
         datasets.logging.set_verbosity(verbosity)

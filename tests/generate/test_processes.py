@@ -30,7 +30,7 @@ KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
 VARIABLE = "GEOSTORE_TEST_KEY"
 
 
-TRACES = 2_000
+TRACES = 600
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -54,7 +53,7 @@ from tests.builders import (
 )
 from tests.dying import dies
 from tests.minds import answer, wanderer
-from tests.running import command, environment, geostore, run
+from tests.running import geostore, run, start_geostore
 from tests.teacher_server import teacher_server
 from tests.trace_files import PHOTO, QUESTION, SYSTEM, ZOOMED, history, log, write
 
@@ -356,13 +355,14 @@ def test_verify_proves_of_imported_traces_what_there_is_to_prove(
 
 def test_every_named_query_answers_for_imported_traces(folder: Path, tmp_path: Path) -> None:
     """None stumbles over what is not known of them."""
-    from geostore.query.reader import list_queries, run_query
+    from geostore.query.reader import ask, list_queries, open_reader
 
     where = tmp_path / "geostore.db"
     with new_store(where) as store:
         import_traces(store, folder)
-    for name, _ in list_queries():
-        run_query(where, name)
+    with open_reader(where) as reader:
+        for name, _ in list_queries():
+            ask(reader, name)
 
 
 # --- broken files -------------------------------------------------------------------------------
@@ -687,18 +687,15 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(
         write(place, history(row, lat=row / 20, lon=1.0))
     with new_store(where):
         pass
-    process = subprocess.Popen(
-        command("import", place, "--store", where, "--processes", "1"),
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start_geostore("import", place, "--store", where, "--processes", "1")
     reader = sqlite3.connect(where)
     until = time.monotonic() + 60
     while not reader.execute("select count(*) from imports").fetchone()[0]:
         assert process.poll() is None or process.returncode == 0
         assert time.monotonic() < until
+        time.sleep(0.002)
     process.send_signal(how)
+    process.communicate()
     assert process.wait() in (0, -signal.SIGKILL if how == signal.SIGKILL else 3)
     reader.close()
     with Store.open(where) as store:
