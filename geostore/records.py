@@ -11,7 +11,7 @@ Counting: turns, rollouts and attempts are numbered from 1; everything named
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Protocol = Literal["text", "native"]
@@ -116,49 +116,36 @@ class ImageFacts:
     """What the store keeps of an image that was sent."""
 
     sha256: str
-    """Of the encoded bytes."""
+    """Of the encoded bytes, in hex."""
     width: int
-    """Pixels, as sent."""
+    """In pixels, as sent."""
     height: int
-    """Pixels, as sent."""
+    """In pixels, as sent."""
     full_width: int
-    """Pixels before it was resized to be sent; boxes and zooms apply to this size."""
+    """In pixels, before it was resized to be sent; boxes and zooms apply to this size."""
     full_height: int
-    """Pixels before it was resized to be sent."""
+    """In pixels, before it was resized to be sent."""
     pixels_xxh128: str | None = None
-    """Of the pixels that were encoded (`imaging.hash_pixels`).
+    """Of the pixels that were encoded (`imaging.hash_pixels`), in hex.
 
-    None where the caller did not ask for it, where the stored file was sent without
-    encoding it again, and where nobody knows it.
+    None where the photo was sent in the bytes of its file, where nobody asked for it, and where it
+    is not known.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class SentImage:
-    """An image as it goes to the teacher; the fields after `mime` are those of `ImageFacts`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentImage(ImageFacts):
+    """An image as it goes to the teacher: its facts, and the encoded bytes."""
 
     data: bytes = field(repr=False)
     """The encoded file."""
     mime: str
     """Such as ``image/jpeg``."""
-    sha256: str
-    width: int
-    height: int
-    full_width: int
-    full_height: int
-    pixels_xxh128: str | None = None
 
     @property
     def facts(self) -> ImageFacts:
         """The same without the bytes."""
-        return ImageFacts(
-            sha256=self.sha256,
-            width=self.width,
-            height=self.height,
-            full_width=self.full_width,
-            full_height=self.full_height,
-            pixels_xxh128=self.pixels_xxh128,
-        )
+        return ImageFacts(*(getattr(self, member.name) for member in fields(ImageFacts)))
 
 
 @dataclass(frozen=True, slots=True)
