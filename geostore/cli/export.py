@@ -66,25 +66,26 @@ def export(
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
     from geostore.export import export as export_store
-    from geostore.store import ENDED, Filter, Store, moment
+    from geostore.store import ENDED, Conditions, Store, make_filter
 
+    conditions = Conditions(
+        status=status,
+        min_score=min_score,
+        max_distance_km=max_distance,
+        recipe=recipe,
+        model=model,
+        flags=flag or (),
+        exclude_flags=exclude_flag or (),
+        since=since,
+        where=where,
+        reward=reward,
+    )
     with Store.open(store) as opened:
         result = export_store(
             opened,
             out,
             format=format,
-            filters=Filter(
-                min_score=min_score,
-                max_distance_km=max_distance,
-                recipe=recipe,
-                reward=reward,
-                statuses=ENDED if status is None else (status,),
-                exclude_flags=tuple(exclude_flag or ()),
-                model=model,
-                flags=tuple(flag or ()),
-                since=None if since is None else moment(since),
-                where=where,
-            ),
+            filters=make_filter(conditions, statuses=ENDED),
             messages=messages,
             images=images,
             dataset_path=str(dataset_path) if dataset_path else None,

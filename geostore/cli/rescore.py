@@ -83,7 +83,7 @@ def rescore(
 ) -> None:
     """Compute a reward for every trace that does not have it yet."""
     from geostore.rewards import Selection, count_missing
-    from geostore.store import Filter, Store, moment
+    from geostore.store import ENDED, Conditions, Filter, Store, make_filter
 
     given = [o for o, v in (("--reward", reward), ("--spec", spec_file), ("--custom", custom)) if v]
     if len(given) > 1:
@@ -92,9 +92,8 @@ def rescore(
         raise typer.BadParameter("a file and a function have no --param", param_hint="--param")
     params = pairs(param or [], "--param")
     selection = Selection(again=all_, retry=retry_errors)
-    filters = Filter(
-        recipe=recipe, model=model, since=None if since is None else moment(since), where=where
-    )
+    conditions = Conditions(recipe=recipe, model=model, since=since, where=where)
+    filters = make_filter(conditions, statuses=ENDED)
     # Without conditions every trace is looked at, which is much faster than choosing them all.
     chosen = None if filters == Filter() else filters
     with Store.open(store) as opened:

@@ -88,7 +88,7 @@ class CustomScorer:
         again meanwhile gets no row. Raises RewardError where the function cannot
         be loaded.
         """
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         rows = db.run("pending_responses", after=after, last=last)
         # Read whole before anything is written: a reader that stays open across commits would
         # keep the log from being folded into the file.
@@ -97,9 +97,9 @@ class CustomScorer:
             part = batch[start : start + _WRITTEN_AT_ONCE]
             results = self._pool.run([arguments(row) for row in part])
             self._write(db, spec_id, part, results, again=again)
-            found["computed"] += len(part)
-            found.update(result.reason for result in results if isinstance(result, Failed))
-        return found
+            counts["computed"] += len(part)
+            counts.update(result.reason for result in results if isinstance(result, Failed))
+        return counts
 
     def _write(
         self,

@@ -92,7 +92,7 @@ def rescore(
     chosen = selection or Selection()
     parser = parser or Parser()
     again = chosen.again or chosen.retry
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     make_temporary(db)
     if filters is not None:
         choose(db, filters)
@@ -107,16 +107,18 @@ def rescore(
     size = batch or (BATCH if scorer is None else 2_000)
     # A second look finds what closed during the first, which may have taken hours.
     for is_last in (filters is not None or again, True):
-        total = found["computed"] + pending
+        total = counts["computed"] + pending
         for after, last in _batches(db, size):
-            found += compute(db, spec_id, after=after, last=last, again=again)
+            counts += compute(db, spec_id, after=after, last=last, again=again)
             if progress is not None:
-                progress(found["computed"], total)
+                progress(counts["computed"], total)
         if is_last or pending == 0:
             break
         pending = find_pending(db, spec_id, chosen, _ranges(db, spec, filters, parser, span))
-    computed = found.pop("computed", 0)
-    return RescoreResult(computed=computed, found_done=done, read=len(unread), failures=dict(found))
+    computed = counts.pop("computed", 0)
+    return RescoreResult(
+        computed=computed, found_done=done, read=len(unread), failures=dict(counts)
+    )
 
 
 def count_missing(
