@@ -46,7 +46,8 @@ __all__ = [
 IMPORTED_REWARD = RewardSpec("imported", "imported", {}, code_version=1)
 """The spec of the rewards that files carry; nothing computes it."""
 
-_BATCH_FILES = 128
+BATCH_FILES = 128
+"""Files that are read by one process at a time and written in one transaction."""
 _BATCH_BYTES = 8_000_000
 _NAMED = 10
 _MOST_PROCESSES = 8
@@ -98,15 +99,17 @@ def import_traces(
     *,
     options: ReadOptions | None = None,
     processes: int | None = None,
+    batch_files: int = BATCH_FILES,
     on_problem: Callable[[Problem], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ImportResult:
     """Import every trace file in a folder and below it; then score what was imported.
 
     options: see `ReadOptions`. processes: how many read files, None for one per
-    core; where there are few files, this one reads them. on_problem: called with
-    each file that is skipped. on_progress: called with how many files are done, of
-    how many. A store without a default reward gets that of the export, or geoguessr.
+    core; where there are few files, this one reads them. batch_files: how many files
+    are written in one transaction, at most. on_problem: called with each file that is
+    skipped. on_progress: called with how many files are done, of how many. A store
+    without a default reward gets that of the export, or geoguessr.
 
     Raises TraceImportError (no such folder, nothing in it), DatasetError,
     StoreError; what was committed by then stays in the store.
@@ -117,7 +120,7 @@ def import_traces(
     if not files:
         raise TraceImportError(f"{directory} holds no trace files (no .json files in it or below)")
     run = _Import(store, files, on_problem, on_progress)
-    batches = _batches(find_files(folder))
+    batches = _batches(find_files(folder), batch_files)
     unread = (batch for batch in map(run.leave_out_known, batches) if batch)
     # Starting processes takes longer than reading one batch here.
     first = list(islice(unread, 2))
@@ -253,14 +256,14 @@ class _Import:
             self._on_progress(self._seen, max(self._files, self._seen))
 
 
-def _batches(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
-    """Files in batches of at most 128, and fewer where they are large."""
+def _batches(files: Iterable[FoundFile], batch_files: int) -> Iterator[list[FoundFile]]:
+    """Files in batches of at most so many, and fewer where they are large."""
     batch: list[FoundFile] = []
     size = 0
     for entry in files:
         batch.append(entry)
         size += entry.size
-        if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
+        if len(batch) >= batch_files or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

@@ -33,7 +33,8 @@ from geostore.store.opening import open_to_read
 from geostore.store.rewards import StoredSpec, default_spec, get_spec
 from geostore.store.traces import rows_of_traces
 
-_BATCH = 100
+BATCH = 100
+"""Traces that are read at a time."""
 _LARGE_BATCH = 5_000  # of rows whose texts are not read
 
 
@@ -50,8 +51,9 @@ class Scope:
 class Snapshot:
     """A store as it was when this was opened. Made by `open_snapshot`."""
 
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, *, batch: int) -> None:
         self._db = db
+        self._batch_size = batch
         self._datasets = {
             int(row["id"]): rows.dataset_record(row) for row in self._db.run("snapshot_datasets")
         }
@@ -80,7 +82,7 @@ class Snapshot:
         """
         for dataset_id, facts in self._datasets.items():
             selected = self._run("snapshot_traces", dataset_id, filters, with_turns=with_turns)
-            while batch := selected.fetchmany(_BATCH):
+            while batch := selected.fetchmany(self._batch_size):
                 yield from self._batch(batch, facts)
 
     def trace_ids(self, filters: Filter) -> Iterator[int]:
@@ -208,14 +210,15 @@ class Snapshot:
 
 
 @contextmanager
-def open_snapshot(path: Path) -> Iterator[Snapshot]:
+def open_snapshot(path: Path, *, batch: int = BATCH) -> Iterator[Snapshot]:
     """The store at `path`, which must be open (and so have its schema) already, for reading.
 
+    batch: how many traces are read, and held in memory, at a time.
     Raises StoreError, also for what SQLite refuses while it is read.
     """
     db = open_to_read(path)
     try:
         db.execute("begin")
-        yield Snapshot(db)
+        yield Snapshot(db, batch=batch)
     finally:
         db.close()

@@ -17,23 +17,32 @@ from geostore.text.phrases import format_span
 PLAIN_INTERVAL = 30.0
 """Seconds between lines where there is no terminal."""
 
-_WORTH_A_BAR = 1.0  # seconds of work; a bar for less would only flicker
+WORTH_A_BAR = 1.0
+"""Seconds of work; a bar for less would only flicker."""
 
 
 class CountProgress:
     """The progress of one piece of work. Use as a context manager.
 
     things: what is counted, in the plural. quiet: show nothing. interval: seconds
-    between plain lines.
+    between plain lines. bar_after: seconds of work before there is a bar. console:
+    where to draw; None for stderr.
     """
 
     def __init__(
-        self, things: str, *, quiet: bool = False, interval: float = PLAIN_INTERVAL
+        self,
+        things: str,
+        *,
+        quiet: bool = False,
+        interval: float = PLAIN_INTERVAL,
+        bar_after: float = WORTH_A_BAR,
+        console: Console | None = None,
     ) -> None:
         self._things = things
         self._quiet = quiet
         self._interval = interval
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self._bar_after = bar_after
+        self._err = console or Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self._began = self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -69,7 +78,7 @@ class CountProgress:
             self._bar.update(self._task, completed=done, total=total, state=state)
             if done >= total:
                 self._end()
-            elif not self._drawn and now - self._began >= _WORTH_A_BAR:
+            elif not self._drawn and now - self._began >= self._bar_after:
                 self._bar.start()
                 self._drawn = True
         elif now - self._last_line >= self._interval:

@@ -40,25 +40,26 @@ def _understand(arguments: Arguments, _frame: Frame) -> Meaning:
 def _rotate(call: Operation | ToolCall, image: Image.Image) -> Image.Image:
     if call.angle is None:
         raise ImageError("a rotation without an angle cannot be applied", kind="missing")
-    angle = within_turn(call.angle)
+    return turn(image, within_turn(call.angle))
+
+
+def turn(image: Image.Image, angle: float, *, most_pixels: int = MAX_ROTATED_PIXELS) -> Image.Image:
+    """The image turned, reduced before where its canvas would grow past the bound."""
     if angle % 90:
-        image = _reduced_for_turn(image, angle)
+        image = resize(image, _turned_at(image.width, image.height, angle, most_pixels))
     # Pillow moves pixels exactly for multiples of 90 degrees, whatever the filter.
     return image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
 
 
-def _reduced_for_turn(image: Image.Image, angle: float) -> Image.Image:
-    """The image, reduced where its canvas would grow past the bound when it is turned."""
-    return resize(image, _turned_at(image.width, image.height, angle))
-
-
-def _turned_at(width: int, height: int, angle: float) -> tuple[int, int]:
+def _turned_at(
+    width: int, height: int, angle: float, most_pixels: int = MAX_ROTATED_PIXELS
+) -> tuple[int, int]:
     """The size at which an image is turned: its own, or less where its canvas grew too large."""
     cos, sin = (abs(f(math.radians(angle))) for f in (math.cos, math.sin))
     grown = (width * cos + height * sin) * (width * sin + height * cos)
-    if grown <= MAX_ROTATED_PIXELS:
+    if grown <= most_pixels:
         return width, height
-    scale = math.sqrt(MAX_ROTATED_PIXELS / grown)
+    scale = math.sqrt(most_pixels / grown)
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 

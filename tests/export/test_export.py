@@ -785,15 +785,12 @@ def test_the_reader_gives_what_the_store_gives(store: Store) -> None:
     assert read == [stored(store, trace.name) for trace in read]
 
 
-def test_a_snapshot_stands_still_while_traces_are_added(
-    own_store: Store, dataset: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshot_stands_still_while_traces_are_added(own_store: Store, dataset: Path) -> None:
     """A run that goes on beside an export changes nothing in it."""
-    monkeypatch.setattr("geostore.store.snapshot._BATCH", 1)
     builder = StoreBuilder(own_store, dataset)
     for row in range(3):
         builder.play(row, [answer(1.0, 2.0)])
-    with open_snapshot(own_store.path) as snapshot:
+    with open_snapshot(own_store.path, batch=1) as snapshot:
         traces = snapshot.traces(Filter())
         first = next(traces)
         builder.play(3, [answer(1.0, 2.0)])
@@ -804,18 +801,15 @@ def test_a_snapshot_stands_still_while_traces_are_added(
     assert {trace.stop_reason for trace in later} == {"answer"}
 
 
-def test_traces_come_in_order_across_batches(
-    own_store: Store, dataset: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_traces_come_in_order_across_batches(own_store: Store, dataset: Path) -> None:
     """A batch's end is not to be seen: each trace has its own turns and calls."""
-    monkeypatch.setattr("geostore.store.snapshot._BATCH", 2)
     builder = StoreBuilder(own_store, dataset)
     names = [
         builder.play(row, [ZOOM_IN] * row + [answer(1.0, 2.0)], rollout=rollout)
         for row in range(3)
         for rollout in (1, 2)
     ]
-    with open_snapshot(own_store.path) as snapshot:
+    with open_snapshot(own_store.path, batch=2) as snapshot:
         read = list(snapshot.traces(Filter()))
     assert [trace.name for trace in read] == names
     assert [len(trace.turns) for trace in read] == [1, 1, 2, 2, 3, 3]

@@ -9,7 +9,6 @@ import re
 import sqlite3
 import subprocess
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -239,20 +238,13 @@ def test_counted_work_is_told_in_lines_where_there_is_no_terminal(
     assert re.fullmatch(r"4 of 8 files, 2 failed, about 0 s left", second)
 
 
-def test_counted_work_has_a_bar_on_a_terminal_that_is_gone_when_it_is_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_counted_work_has_a_bar_on_a_terminal_that_is_gone_when_it_is_done() -> None:
     terminal = io.StringIO()
-    console = partial(Console, file=terminal, force_terminal=True, width=100)
-    monkeypatch.setattr(
-        "geostore.text.progress_bar.Console",
-        lambda **options: console(**{**options, "stderr": False}),
-    )
-    with CountProgress("soon done") as progress:
+    console = Console(file=terminal, force_terminal=True, width=100, soft_wrap=True)
+    with CountProgress("soon done", console=console) as progress:
         progress.show(1, 2)
     assert terminal.getvalue() == ""
-    monkeypatch.setattr("geostore.text.progress_bar._WORTH_A_BAR", 0.0)
-    with CountProgress("files") as progress:
+    with CountProgress("files", bar_after=0.0, console=console) as progress:
         progress.show(1, 2, "3 images/s")
         progress._bar.refresh()
         shown = terminal.getvalue()

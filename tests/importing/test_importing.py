@@ -643,22 +643,22 @@ def test_batches_in_folders_and_with_labels_are_kept_apart(store: Store, tmp_pat
     assert {r.label for r in recipes if isinstance(r, ImportedRecipe)} == {"hard", "easy", "third"}
 
 
-def test_several_processes_read_what_one_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_processes_read_what_one_reads(tmp_path: Path) -> None:
     """In the same order, with the same problems."""
     for row in range(30):
         write(tmp_path / "in", history(row) if row % 2 else log(row))
     write(tmp_path / "in", "{", "bad.json")
-    monkeypatch.setattr("geostore.importing._BATCH_FILES", 4)
     with new_store(tmp_path / "a.db") as one, new_store(tmp_path / "b.db") as other:
         seen: list[tuple[int, int]] = []
         result = import_traces(
-            one, tmp_path / "in", processes=2, on_progress=lambda *now: seen.append(now)
+            one,
+            tmp_path / "in",
+            processes=2,
+            batch_files=4,
+            on_progress=lambda *now: seen.append(now),
         )
         assert (result.imported, result.skipped) == (30, Counter(not_json=1))
         assert seen[-1] == (31, 31)
-        monkeypatch.setattr("geostore.importing._BATCH_FILES", 100)
         import_traces(other, tmp_path / "in")
         assert traces_in(one) == traces_in(other)
 
@@ -669,10 +669,9 @@ def test_a_reading_process_that_dies_ends_the_import_in_words(
     """What was committed stays, and the next import goes on."""
     for row in range(6):
         write(tmp_path / "in", history(row))
-    monkeypatch.setattr("geostore.importing._BATCH_FILES", 1)
     monkeypatch.setattr(reader_pool, "_make_reader", dies)
     with pytest.raises(TraceImportError, match=r"exit code -9"):
-        import_traces(store, tmp_path / "in")
+        import_traces(store, tmp_path / "in", batch_files=1)
     monkeypatch.undo()
     assert import_traces(store, tmp_path / "in").imported == 6
 
