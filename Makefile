@@ -37,7 +37,8 @@ docs: $(VENV)/.installed-dev ## Write the generated pages of docs/ anew (a test 
 bench: $(VENV)/.installed-dev ## Print the benchmarks
 	$(BIN)/python benchmarks/run.py
 
-soak: $(VENV)/.installed-dev ## Kill generate thousands of times and compare what is left
+soak: $(VENV)/.installed-dev ## Try properties on 20 times the examples, and kill generate thousands of times
+	GEOSTORE_EXAMPLES=20 $(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis --timeout 3600
 	$(BIN)/python -m tests.soak --kills 3000
 
 soak-briefly: $(VENV)/.installed-dev ## Kill generate for a minute or so and compare what is left

@@ -13,14 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
+from tests.examples import examples
 from tests.hand_made import Traces, make_frame
 
 # Image folders are converted once and cached; not into the tester's own cache.
 _CACHE = tempfile.mkdtemp(prefix="geostore-tests-")
 os.environ["HF_HOME"] = _CACHE
 atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+
+
+# For properties that do not say how many.
+settings.register_profile("geostore", max_examples=examples(100))
+settings.load_profile("geostore")
 
 
 def pytest_collection_finish() -> None:

@@ -42,6 +42,7 @@ from tests.builders import (
     native,
     recipe_of,
 )
+from tests.examples import examples
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import geostore
 
@@ -495,7 +496,7 @@ def test_a_loop_is_found_and_lists_and_tables_are_none(text: str, found: bool) -
     piece=st.text(st.characters(categories=["L", "P", "Zs"]), min_size=1, max_size=120),
     before=st.text(max_size=300),
 )
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_a_piece_that_fills_a_thousand_characters_is_a_loop_wherever_it_stands(
     piece: str, before: str
 ) -> None:
@@ -566,7 +567,7 @@ SCRIPTS: list[list[Any]] = [
 RECIPES = (TEXT_RECIPE, TOOLLESS_RECIPE)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(
         st.one_of(

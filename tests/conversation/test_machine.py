@@ -18,6 +18,7 @@ from geostore.imaging import prepare_photo
 from geostore.records import Closing, Recipe, ToolCall, Turn
 from tests.builders import recipe_of
 from tests.conftest import photo_bytes
+from tests.examples import examples
 from tests.minds import ROTATE, ZOOM, answer, text_call
 
 PHOTO = photo_bytes(1)
@@ -153,7 +154,7 @@ def played(draw: st.DrawFn) -> tuple[Player, list[Callable[[Ask], Turn]], Closin
     return player, responses, player.play(responses, [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(played())
 def test_resuming_from_any_prefix_of_the_rows_reaches_the_same_end_with_the_same_bytes(
     game: tuple[Player, list[Callable[[Ask], Turn]], Closing],
@@ -169,7 +170,7 @@ def test_resuming_from_any_prefix_of_the_rows_reaches_the_same_end_with_the_same
         assert player.requests == {t: body for t, body in requests.items() if t > paid}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(played())
 def test_the_request_hash_of_every_turn_follows_from_the_rows_before_it(
     game: tuple[Player, list[Callable[[Ask], Turn]], Closing],
@@ -183,7 +184,7 @@ def test_the_request_hash_of_every_turn_follows_from_the_rows_before_it(
             assert step.request_sha256 == row.request_sha256
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(played())
 def test_a_body_is_json_and_each_image_in_it_is_a_data_url(
     game: tuple[Player, list[Callable[[Ask], Turn]], Closing],

@@ -32,6 +32,7 @@ from geostore.records import Closing, Recipe, StoredTrace, ToolCall, TraceKey, T
 from geostore.store import Store
 from tests.builders import played_recipe, recipe_of
 from tests.conftest import photo_bytes
+from tests.examples import examples
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import run
 from tests.teacher_server import Body, Reply, teacher_server
@@ -214,7 +215,7 @@ def any_trace(photo_dataset: Path) -> StoredTrace:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     options=RECIPES,
     script=st.lists(said(), min_size=1, max_size=6),
@@ -287,7 +288,7 @@ def with_hashes(body: Body) -> Body:
 
 
 @settings(
-    max_examples=4,
+    max_examples=examples(3),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

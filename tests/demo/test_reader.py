@@ -18,6 +18,7 @@ from geostore.demo.scenes import PANEL_COLOURS, Sign, panel_image
 from geostore.demo.towns import locate, matching_cities
 from geostore.errors import DemoError
 from tests.demo.client import jpeg, off_by_km, reduced
+from tests.examples import examples
 
 READER = TemplateReader()
 GAZETTEER = load_gazetteer()
@@ -99,7 +100,7 @@ def test_plain_images_give_no_rows(colour: Any) -> None:
     assert up_direction(image) is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     cities=st.lists(st.sampled_from(ON_SIGNS), min_size=3, max_size=3, unique_by=id),
     kms=st.lists(st.integers(1, 199), min_size=3, max_size=3),

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from geostore.errors import ImageError
 from geostore.imaging.metadata import clean_profile, exif_orientation, strip, strip_metadata
+from tests.examples import examples
 from tests.image_samples import chunk, saved, segment
 
 SECRET = b"52.516275N-13.377704E"
@@ -261,7 +262,7 @@ def test_a_png_with_a_damaged_picture_is_refused() -> None:
         strip_metadata(bytes(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 2000), st.binary(min_size=1, max_size=8))
 def test_a_damaged_file_is_stripped_or_refused(name: str, at: int, damage: bytes) -> None:
     """No damage makes the walk raise anything else or run on for ever."""

@@ -52,6 +52,7 @@ from tests.builders import (
     make_dataset,
 )
 from tests.dying import dies
+from tests.examples import examples
 from tests.minds import answer, wanderer
 from tests.running import geostore, run, start_geostore
 from tests.teacher_server import teacher_server
@@ -503,7 +504,7 @@ def test_whatever_a_file_holds_it_is_imported_or_skipped(
     place = tmp_path_factory.mktemp("junk")
     reader = FileReader(ReadOptions())
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(text=damaged())
     def holds(text: str) -> None:
         number = len(tried)

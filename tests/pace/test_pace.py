@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from geostore.errors import GaveUp, Stopped
 from geostore.pace import Pace, PaceLimits
+from tests.examples import examples
 
 
 class _NothingToWaitFor(selectors.SelectSelector):
@@ -811,7 +812,7 @@ some_limits = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(limits=some_limits, asked=st.lists(wishes, max_size=60))
 def test_whatever_comes_the_limits_hold_and_everyone_has_a_turn(
     limits: PaceLimits, asked: list[Wish]
@@ -875,7 +876,7 @@ def test_whatever_comes_the_limits_hold_and_everyone_has_a_turn(
     on_bench(test, **{name: getattr(limits, name) for name in limits.__dataclass_fields__})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     tpm=st.integers(600, 6000),
     sizes=st.lists(st.integers(1, 1000), max_size=40),

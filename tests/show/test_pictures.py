@@ -41,6 +41,7 @@ from tests.builders import (
     StoreBuilder,
     make_dataset,
 )
+from tests.examples import examples
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import command
 
@@ -243,7 +244,7 @@ turn = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.tuples(st.one_of(zoom, turn), st.booleans()), min_size=1, max_size=5))
 def test_a_box_lies_where_its_pixels_come_from(
     steps: list[tuple[tuple[str, dict[str, Any]], bool]],

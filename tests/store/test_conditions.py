@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from geostore.errors import FilterError
 from geostore.store import Db
 from geostore.store.conditions import check_condition, check_tokens
+from tests.examples import examples
 
 COLUMNS = ("id", "shown", "score", "country")
 ROWS = [
@@ -142,7 +143,7 @@ TEXTS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(TEXTS)
 @example("score > 2")
 @example("score > 2) or (true")
@@ -169,7 +170,7 @@ def test_no_condition_that_is_taken_changes_the_statement_around_it(
         assert connection.execute(around).fetchall() == kept
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(st.text(alphabet="()'\"`[]-/*\n;:? a", max_size=30))
 @example("/*/")
 @example("/**/")

@@ -29,6 +29,7 @@ from geostore.generate.journal import Journal, TraceJournal
 from geostore.records import Answer, Closing, FailedAttempt, PhotoFacts, Sample, Turn
 from geostore.rewards import ensure_default_spec, make_spec, rescore, score_trace
 from geostore.store import ClaimedTrace, Store
+from tests.examples import examples
 from tests.trace_parts import BAD_CALL, CALL, DATASET, SENT, TURN
 
 START = datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC)
@@ -432,7 +433,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=60,
+    max_examples=examples(30),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
