@@ -70,6 +70,7 @@ class TeacherServer:
     url: str
     requests: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     @property
     def bodies(self) -> list[Body]:
@@ -99,6 +100,7 @@ def teacher_server(
                 number = len(server.requests)
                 server.requests.append(raw)
                 server.headers.append({k.lower(): v for k, v in self.headers.items()})
+                server.paths.append(self.path)
             ending.wait(latency)
             answer = script(number, body)
             if isinstance(answer, Fault):

@@ -21,7 +21,7 @@ from geostore.generate.run import play_run
 from geostore.records import Recipe
 from geostore.store import Durability, Store
 from geostore.store.prices import find_prices, put_prices, spent_tokens
-from geostore.teacher import Teacher, without_credentials
+from geostore.teacher import Teacher, without_secrets
 
 OFFLINE_MODEL = "offline-teacher"
 NO_TEACHER = (
@@ -50,7 +50,8 @@ class TeacherChoice:
     """By the name its server knows; None only for the offline teacher."""
 
     base_url: str | None = None
-    """The server's address up to ``/v1``; None: from the environment, else OpenAI's."""
+    """The server's address up to ``/v1``; None: from the environment, else OpenAI's. A name,
+    a password and a query in it go out with each request, and are neither stored nor shown."""
 
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key."""
@@ -189,7 +190,9 @@ def _is_frame_assumed(request: GenerateRequest, recipe: Recipe) -> bool:
 
 def _address(teacher: TeacherChoice) -> _Address:
     """Where the teacher is. Raises RecipeError, with what to do, where none is named."""
-    key = os.environ.get(teacher.api_key_env)
+    # The line break that ends a file comes along easily. No header takes it, and the client's
+    # error would quote the key.
+    key = os.environ.get(teacher.api_key_env, "").strip() or None
     if teacher.kind == "offline":
         return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, None)
     base_url = teacher.base_url or os.environ.get("OPENAI_BASE_URL")
@@ -221,8 +224,8 @@ def _arguments(request: GenerateRequest) -> dict[str, Any]:
     """The request as plain values for the run's row. The key is no part of a request."""
     values = asdict(request)
     base_url = request.teacher.base_url
-    # A URL can hold a name and a password.
-    values["teacher"]["base_url"] = base_url and without_credentials(base_url)
+    # A URL can hold a name and a password, and a key in its query.
+    values["teacher"]["base_url"] = base_url and without_secrets(base_url)
     plain: dict[str, Any] = _without_paths(values)
     return plain
 

@@ -1,5 +1,6 @@
 """The teacher behind an API: the only room that knows its client."""
 
-from geostore.teacher.client import Teacher, without_credentials
+from geostore.teacher.address import without_secrets
+from geostore.teacher.client import Teacher
 
-__all__ = ["Teacher", "without_credentials"]
+__all__ = ["Teacher", "without_secrets"]

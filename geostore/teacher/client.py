@@ -12,12 +12,12 @@ import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx2
 
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
+from geostore.teacher.address import Address
 from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
 from geostore.teacher.replies import read_reply
 
@@ -36,9 +36,9 @@ _MESSAGE_LENGTH = 500
 class Teacher:
     """A chat-completions endpoint.
 
-    base_url: up to and including ``/v1``. A name and password in it are sent, and
-    neither stored nor shown. api_key: sent, and neither stored nor shown; None for
-    a server that asks for none. request_timeout: seconds from sending to the last
+    base_url: up to and including ``/v1``. A name, a password and a query in it are
+    sent, and neither stored nor shown. api_key: sent, and neither stored nor shown;
+    None for a server that asks for none. request_timeout: seconds from sending to the last
     byte, even where bytes keep coming.
     Use as an async context manager.
     """
@@ -51,14 +51,16 @@ class Teacher:
         request_timeout: float = 600.0,
         max_connections: int = 64,
     ) -> None:
-        self.base_url = without_credentials(base_url)
-        password = urlsplit(base_url).password
-        secrets = (api_key, password, password and unquote(password))
-        self._secrets = [secret for secret in secrets if secret]
+        address = Address.of(base_url)
+        self.base_url = address.shown
+        self._path = "/chat/completions" + (f"?{address.query}" if address.query else "")
+        self._secrets = (*([api_key] if api_key else []), *address.secrets)
         self._request_timeout = request_timeout
         self._answered = 0
         self._refused = 0
-        self._make_client = partial(_client, base_url, api_key, request_timeout, max_connections)
+        self._make_client = partial(
+            _client, address.base, api_key, request_timeout, max_connections
+        )
         self._client: openai.AsyncOpenAI | None = None
         self._last_replies = LastReplies()
 
@@ -83,7 +85,7 @@ class Teacher:
         try:
             async with asyncio.timeout(self._request_timeout):
                 response = await self._client.post(
-                    "/chat/completions",
+                    self._path,
                     content=body,
                     cast_to=httpx2.Response,
                     options={"headers": {"Content-Type": "application/json"}},
@@ -205,12 +207,6 @@ def _client(
             limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}
         ),
     )
-
-
-def without_credentials(url: str) -> str:
-    """A URL without the name and password that may stand before its host."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _server_message(error: openai.APIStatusError) -> str:

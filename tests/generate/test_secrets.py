@@ -1,0 +1,85 @@
+"""Secrets in a base URL are sent with each request, and left behind nowhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from geostore.store import Store
+from tests.minds import zoom_then_answer
+from tests.running import geostore
+from tests.teacher_server import Body, Fault, Reply, teacher_server
+
+SECRETS = {
+    "a key": ("", "?key=AIzaSy-hush-4711"),
+    "a code with escapes": ("", "?api-version=2024-10-21&code=hush%2F4711%3D%3D"),
+    "a password and a key": ("me:hush-4711@", "?sig=hush%204712"),
+    "a word without a name": ("", "?hush4711"),
+}
+
+
+def traces_of(secret: str, folder: Path) -> list[str]:
+    """The files of a folder, the store's -wal among them, that hold a part of a secret."""
+    return [p.name for p in folder.iterdir() if p.is_file() and secret.encode() in p.read_bytes()]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_no_byte_of_a_secret_in_the_base_url_is_stored_logged_or_shown(
+    name: str, status: int, photo_dataset: Path, tmp_path: Path
+) -> None:
+    """The server repeats it as it was written and as it reads it, in each failure."""
+    user, query = SECRETS[name]
+    said = f"bad request for /v1/chat/completions{query} ({unquote(query)}) of {user}"
+    body = json.dumps({"error": {"message": said, "code": unquote(query)}}).encode()
+    store, log = tmp_path / "geostore.db", tmp_path / "events.jsonl"
+
+    def script(number: int, _: Body) -> Reply | Fault | None:
+        # A 404 ends the run, so it comes last.
+        return Fault(status, body) if number == (6 if status == 404 else 2) else None
+
+    with (
+        # Kept open, so that the run's end does not remove the -wal file.
+        Store.open(store, create=True),
+        teacher_server(zoom_then_answer, script=script) as server,
+    ):
+        url = server.url.replace("http://", f"http://{user}") + query
+        options: list[str | Path] = [
+            "--dataset-path",
+            photo_dataset,
+            "--store",
+            store,
+            "--num-samples",
+            "4",
+        ]
+        options += ["--base-url", url, "--model", "gpt-4o", "--concurrency", "1", "--verbose"]
+        ended = geostore(*("--debug", "generate", *options, "--log-file", log), OPENAI_LOG="debug")
+        assert (tmp_path / "geostore.db-wal").stat().st_size > 0
+        assert len(server.paths) >= 7
+        assert set(server.paths) == {f"/v1/chat/completions{query}"}
+        assert "bad request for" in ended.stderr
+        assert "bad request for" in log.read_text()
+        for text in ("hush", "4711", "4712"):
+            assert traces_of(text, tmp_path) == []
+            assert text not in ended.stdout + ended.stderr
+        with Store.open(store) as opened:
+            (arguments,) = opened.db.connection.execute("select arguments from runs").fetchone()
+    assert json.loads(arguments)["teacher"]["base_url"] == server.url
+
+
+def test_a_key_that_ends_in_a_line_break_is_sent_without_it(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "geostore.db"
+    with teacher_server(zoom_then_answer) as server:
+        ended = geostore(
+            *("generate", "--dataset-path", photo_dataset, "--store", store, "--num-samples", "1"),
+            *("--base-url", server.url, "--model", "gpt-4o"),
+            OPENAI_API_KEY="sk-hush-4711\n",
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert server.headers[0]["authorization"] == "Bearer sk-hush-4711"
+    assert traces_of("hush", tmp_path) == []

@@ -1,0 +1,37 @@
+"""A base URL: its secrets are sent, and stand in no message."""
+
+from __future__ import annotations
+
+import pytest
+
+from geostore.teacher.address import Address, without_secrets
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "base", "query", "secret"),
+    [
+        ("https://h/v1?key=s3cr3t", "https://h/v1", "https://h/v1", "key=s3cr3t", "s3cr3t"),
+        ("https://h:8/v1?code=a%2Fbc", "https://h:8/v1", "https://h:8/v1", "code=a%2Fbc", "a/bc"),
+        ("https://h/v1?key=one+two", "https://h/v1", "https://h/v1", "key=one+two", "one two"),
+        ("https://h/v1?s3cr3t", "https://h/v1", "https://h/v1", "s3cr3t", "s3cr3t"),
+        ("https://me:p%40ss@h/v1", "https://h/v1", "https://me:p%40ss@h/v1", "", "p@ss"),
+        ("https://t0ken@h/v1", "https://h/v1", "https://t0ken@h/v1", "", "t0ken"),
+        ("https://h/v1?a=1;key=s3cr3t", "https://h/v1", "https://h/v1", "a=1;key=s3cr3t", "s3cr3t"),
+        ("https://h/v1#s3cr3t", "https://h/v1", "https://h/v1", "", None),
+    ],
+)
+def test_secrets_are_taken_out_of_what_is_shown_and_stay_in_what_is_sent(
+    url: str, shown: str, base: str, query: str, secret: str | None
+) -> None:
+    address = Address.of(url)
+    assert (address.shown, address.base, address.query) == (shown, base, query)
+    assert without_secrets(url) == shown
+    assert secret is None or secret in address.secrets
+    assert list(address.secrets) == sorted(address.secrets, key=len, reverse=True)
+    assert not any(hidden in repr(address) for hidden in address.secrets)
+
+
+def test_what_is_too_short_for_a_secret_is_masked_only_with_its_name() -> None:
+    """Else every 1 in a message would be hidden."""
+    assert set(Address.of("https://h/v1?v=1&x").secrets) == {"v=1&x", "v=1"}
+    assert Address.of("https://me:a@h/v1").secrets == ()
