@@ -7,6 +7,7 @@ each request, and stand in no row, log or message.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 _SHORTEST_SECRET = 4
@@ -29,6 +30,9 @@ class Address:
     query: str = field(repr=False)
     """What stands after the question mark, as it was written; empty without one."""
 
+    is_local: bool
+    """Whether it names this machine by a loopback address; no proxy can reach that."""
+
     secrets: tuple[str, ...] = field(repr=False)
     """What a message that quotes a server must not hold, the longest first."""
 
@@ -40,6 +44,7 @@ class Address:
             shown=without_secrets(url),
             base=urlunsplit(parts._replace(query="", fragment="")),
             query=parts.query,
+            is_local=_is_local(parts.hostname or ""),
             secrets=_secrets(parts.username, parts.password, parts.query),
         )
 
@@ -49,6 +54,20 @@ def without_secrets(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
+
+
+def _is_local(host: str) -> bool:
+    name = host.lower().removesuffix(".")
+    # RFC 6761, section 6.3: every name under localhost is a loopback address.
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    # Servers print 0.0.0.0 as their address, and a connection to it stays on this machine.
+    return (mapped or address).is_loopback or address.is_unspecified
 
 
 def _secrets(name: str | None, password: str | None, query: str) -> tuple[str, ...]:

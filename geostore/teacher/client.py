@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -58,9 +58,7 @@ class Teacher:
         self._request_timeout = request_timeout
         self._answered = 0
         self._refused = 0
-        self._make_client = partial(
-            _client, address.base, api_key, request_timeout, max_connections
-        )
+        self._make_client = partial(_client, address, api_key, request_timeout, max_connections)
         self._client: openai.AsyncOpenAI | None = None
         self._last_replies = LastReplies()
 
@@ -80,7 +78,7 @@ class Teacher:
         import openai
 
         if self._client is None:
-            self._client = self._make_client()
+            self._client = self._open_client()
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._request_timeout):
@@ -102,6 +100,18 @@ class Teacher:
             raise TeacherError(SENT_TWICE, error_class="connection")
         self._answered += 1
         return reply
+
+    def _open_client(self) -> openai.AsyncOpenAI:
+        try:
+            return self._make_client()
+        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+            raise TeacherUnusable(
+                self._shown(
+                    "a proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or certificate (SSL_CERT_FILE, "
+                    f"SSL_CERT_DIR) of the environment cannot be used; correct or unset it: {error}"
+                ),
+                error_class="connection",
+            ) from None
 
     def _read(self, response: httpx2.Response, latency_ms: int) -> Reply:
         try:
@@ -189,7 +199,7 @@ class Teacher:
 
 
 def _client(
-    base_url: str, api_key: str | None, request_timeout: float, max_connections: int
+    address: Address, api_key: str | None, request_timeout: float, max_connections: int
 ) -> openai.AsyncOpenAI:
     import openai
 
@@ -198,13 +208,18 @@ def _client(
     )
     # Waiting for a free connection needs no limit of its own: the request's deadline covers it.
     timeout = httpx2.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
+    # A proxy of the environment would look for a loopback address on its own machine. Certificates
+    # of the environment still hold.
+    direct: dict[str, Any] = {}
+    if address.is_local:
+        direct = {"trust_env": False, "verify": httpx2.create_ssl_context()}
     return openai.AsyncOpenAI(
-        base_url=base_url,
+        base_url=address.base,
         api_key=api_key or "none",
         max_retries=0,  # the rollout retries, because each failed request becomes a row
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(
-            limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}
+            limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}, **direct
         ),
     )
 

@@ -35,3 +35,27 @@ def test_what_is_too_short_for_a_secret_is_masked_only_with_its_name() -> None:
     """Else every 1 in a message would be hidden."""
     assert set(Address.of("https://h/v1?v=1&x").secrets) == {"v=1&x", "v=1"}
     assert Address.of("https://me:a@h/v1").secrets == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1:8000", True),
+        ("127.8.9.10", True),
+        ("localhost:8000", True),
+        ("LocalHost.", True),
+        ("teacher.localhost", True),
+        ("[::1]:8000", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("0.0.0.0:8000", True),
+        ("me:word@127.0.0.1", True),
+        ("128.0.0.1", False),
+        ("192.168.0.7:8000", False),
+        ("[fe80::1]", False),
+        ("localhost.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("127.0.0.1@example.com", False),
+    ],
+)
+def test_a_loopback_address_is_told_from_any_other(host: str, is_local: bool) -> None:
+    assert Address.of(f"http://{host}/v1").is_local == is_local
