@@ -12,13 +12,11 @@ SQLite is about to run.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
 import signal
 import sqlite3
-import ssl
 import subprocess
 import sys
 import time
@@ -29,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from tests.warm_commands import warm_up
 
 ROOT = Path(__file__).parent.parent
 
@@ -345,25 +345,9 @@ def _watch(reach: Reach, *, statements: bool) -> None:
         sqlite3.connect = watched_connect  # type: ignore[assignment]  # its overloads are not kept
 
 
-def _warm_up() -> None:
-    """Import all that a run imports, so that no fork has to."""
-    import datasets  # noqa: F401
-    import openai.resources.chat  # noqa: F401
-    import sqlite_utils.migrations  # noqa: F401
-    from PIL import Image
-
-    import tests.running  # noqa: F401
-
-    Image.init()
-    # Forks of a frozen heap collect no garbage of the parent's, which takes longer than a run.
-    gc.collect()
-    gc.freeze()
-    # Nor need each read the certificates anew, which no server on loopback is asked for.
-    context = ssl.create_default_context()
-    ssl.create_default_context = lambda *_, **__: context
-
-
 if __name__ == "__main__":
-    _warm_up()
+    import tests.running  # noqa: F401  # what a fork calls
+
+    warm_up()
     with suppress(KeyboardInterrupt):
         serve()

@@ -215,8 +215,9 @@ def _become_a_process_of_its_own(out: int, err: int) -> None:
     os.closerange(3, 1024)
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Import all that commands import, so that no fork has to."""
+    import anyio._backends._asyncio  # noqa: F401
     import datasets  # noqa: F401
     import duckdb  # noqa: F401
     import openai.resources.chat  # noqa: F401
@@ -274,7 +275,7 @@ def _leave() -> None:
 if __name__ == "__main__":
     # Registered first, so it is called last, when threads and other exit functions are done.
     atexit.register(_leave)
-    _warm_up()
+    warm_up()
     with socket.socket(fileno=int(sys.argv[1])) as waiting_jobs:
         job = serve(waiting_jobs)
         if job is not None:

@@ -128,7 +128,7 @@ def test_what_was_acknowledged_outlives_a_cut_at_any_later_byte_of_the_log(
 ) -> None:
     """Promise 1 through a power cut, the log begun anew by checkpoints or not."""
     path, chance = tmp_path / "geostore.db", random.Random(3)
-    sizes = [chance.choice([1, 1, 2, 9]) for _ in range(30)]
+    sizes = [chance.choice([1, 1, 2, 9]) for _ in range(20)]
     moments: list[Acknowledged] = []
 
     async def play() -> None:
