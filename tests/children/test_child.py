@@ -29,8 +29,8 @@ def child() -> Iterator[Child[tuple[str, Any], Any]]:
 
 
 def gone(*pids: int) -> bool:
-    """Whether all processes end within some seconds."""
-    until = time.monotonic() + 10
+    """Whether all processes end within a time that a busy machine may need."""
+    until = time.monotonic() + 60
     while any(is_alive(pid, None) for pid in pids) and time.monotonic() < until:
         time.sleep(0.01)
     return not any(is_alive(pid, None) for pid in pids)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,34 +9,10 @@ import pytest
 
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply as Answered
-from geostore.teacher import Teacher
-from tests.teacher_server import Fault, Reply, TeacherServer, free_address, teacher_server
+from tests.asking import BODY, ask
+from tests.teacher_server import Fault, Reply, free_address, teacher_server
 
-BODY = json.dumps({"model": "test", "messages": []}).encode()
 HTML = {"Content-Type": "text/html"}
-
-
-def ask(
-    server: TeacherServer | str,
-    *,
-    times: int = 1,
-    timeout: float = 5.0,
-    bodies: tuple[bytes, ...] = (),
-) -> list[Any]:
-    """What each of so many requests, or of these, one after another, came to."""
-    url = server if isinstance(server, str) else server.url
-
-    async def run() -> list[Any]:
-        found: list[Any] = []
-        async with Teacher(base_url=url, api_key="sk-secret", request_timeout=timeout) as teacher:
-            for body in bodies or (BODY,) * times:
-                try:
-                    found.append(await teacher.ask(body))
-                except TeacherError as error:
-                    found.append(error)
-        return found
-
-    return asyncio.run(run())
 
 
 def said(reply: Reply) -> Answered:

@@ -10,8 +10,8 @@ import pytest
 
 from geostore.errors import TeacherUnusable
 from geostore.records import Reply as Answered
+from tests.asking import ask
 from tests.running import geostore
-from tests.teacher.test_client import ask
 from tests.teacher_server import Reply, TeacherServer, free_address, teacher_server
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
