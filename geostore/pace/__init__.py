@@ -8,8 +8,8 @@ at, so that no request overtakes another. Four things hold the head back:
   overloaded; from then on it grows by one for each `level` successes, and an
   overload halves it, once per round trip (additive increase, multiplicative
   decrease);
-- requests a minute, and tokens a minute, each as a bucket that holds no more
-  than a tenth of a minute's worth;
+- requests a minute, and tokens a minute: spread evenly, and never more than the
+  limit in any minute;
 - the breaker: when every request has failed for a while, only single probes go
   out, at growing intervals, until one of them succeeds.
 
@@ -18,7 +18,7 @@ before it tries again (as a server's Retry-After asks), so a long wait holds up 
 other request.
 
 Nothing polls. The queue is looked at when a request comes, reports or leaves, and
-when a timer fires; the timer is set to when a bucket will hold enough, a probe is
+when a timer fires; the timer is set to when a limit allows the next, a probe is
 due or it is time to give up.
 """
 

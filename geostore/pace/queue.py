@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from geostore.errors import GaveUp, GeostoreError, Stopped
 from geostore.pace.breaker import Breaker
-from geostore.pace.bucket import Bucket
 from geostore.pace.level import Level
 from geostore.pace.limits import PaceLimits
+from geostore.pace.minute import Charge, MinuteLimit
 from geostore.text.phrases import format_span
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
@@ -37,9 +37,9 @@ _SHORTEST_TIMER = 0.001
 class PacedRequest:
     """A place for one request, held until the block that asked for it is left."""
 
-    def __init__(self, pace: Pace, *, tokens: float, epoch: int) -> None:
+    def __init__(self, pace: Pace, *, charges: dict[MinuteLimit, Charge], epoch: int) -> None:
         self._pace = pace
-        self._tokens = tokens
+        self._charges = charges
         self._epoch = epoch
         self._reported = False
 
@@ -78,8 +78,8 @@ class Pace:
         self._notice = notice
         self._level = Level(limits.ceiling)
         self._breaker = Breaker(limits)
-        self._requests = None if limits.rpm is None else Bucket(limits.rpm, clock())
-        self._tokens = None if limits.tpm is None else Bucket(limits.tpm, clock())
+        self._requests = None if limits.rpm is None else MinuteLimit(limits.rpm, clock())
+        self._tokens = None if limits.tpm is None else MinuteLimit(limits.tpm, clock())
         self._mean_tokens: float | None = None
         self._queue: deque[_Waiter] = deque()
         self._in_flight = 0
@@ -201,27 +201,27 @@ class Pace:
             wait = self._breaker.probe_at - now
         elif self._in_flight >= self.level:
             return math.inf
-        return max(wait, *(b.seconds_until(n, now) for b, n in self._charges(tokens)), 0.0)
+        waits = (limit.seconds_until(n, now) for limit, n in self._amounts(tokens))
+        return max(wait, *waits, 0.0)
 
-    def _charges(self, tokens: float) -> Iterator[tuple[Bucket, float]]:
+    def _amounts(self, tokens: float) -> Iterator[tuple[MinuteLimit, float]]:
         if self._requests is not None:
             yield self._requests, 1.0
         if self._tokens is not None:
             yield self._tokens, tokens
 
     def _start(self, tokens: float, now: float) -> PacedRequest:
-        for bucket, amount in self._charges(tokens):
-            bucket.add(-amount, now)
+        charges = {limit: limit.charge(n, now) for limit, n in self._amounts(tokens)}
         self._in_flight += 1
-        request = PacedRequest(self, tokens=tokens, epoch=self._level.epoch)
+        request = PacedRequest(self, charges=charges, epoch=self._level.epoch)
         if self._breaker.is_open:
             self._probe = request
         return request
 
     def _refund(self, request: PacedRequest) -> None:
         """Give back the charges of a request that was never sent."""
-        for bucket, amount in self._charges(request._tokens):
-            bucket.add(amount, self._clock())
+        for limit, charge in request._charges.items():
+            limit.settle(charge, 0.0, self._clock())
 
     def _leave(self, request: PacedRequest) -> None:
         request._reported = True
@@ -236,7 +236,7 @@ class Pace:
         now = self._clock()
         if tokens is not None:
             if self._tokens is not None:
-                self._tokens.add(request._tokens - tokens, now)
+                self._tokens.settle(request._charges[self._tokens], tokens, now)
             mean = self._mean_tokens
             self._mean_tokens = tokens if mean is None else mean + _NEWEST_SHARE * (tokens - mean)
         # With places to spare, a success does not show that the server can take more.
