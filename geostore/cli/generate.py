@@ -13,6 +13,7 @@ from geostore.cli.options import (
     EXIT_STOPPED,
     StoreOption,
     json_object,
+    mute_closed_outputs,
     pairs,
     say,
 )
@@ -321,7 +322,12 @@ def generate(
         log = [stack.enter_context(EventLog(log_file))] if log_file else []
         shown = stack.enter_context(ProgressWatcher(saved_to=str(store), quiet=quiet))
         result = run_generate(request, [shown, *log], whole_traces=verbose)
-    say(_summary(result, shown.figures.line() if shown.figures.has_asked else ""))
+    if shown.failed:
+        mute_closed_outputs()
+        say("a part of what the run shows could not be written")
+    # A view that failed has counted only what came before.
+    counted = shown.figures.has_asked and not shown.failed
+    say(_summary(result, shown.figures.line() if counted else ""))
     if result.stopped:
         say(result.paused or "run the same command again to go on where this stopped")
         raise typer.Exit(EXIT_STOPPED)

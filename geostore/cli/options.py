@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,8 +73,26 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
 
 
 def say(message: str) -> None:
-    """A line for a person, on stderr."""
-    typer.echo(message, err=True)
+    """A line for a person, on stderr; lost where nobody reads it any more."""
+    try:
+        typer.echo(message, err=True)
+    except OSError:
+        mute_closed_outputs()
+
+
+def mute_closed_outputs() -> None:
+    """Lead stdout and stderr to nowhere where they take nothing more.
+
+    What they still hold would fail again when Python exits, which would then exit with a
+    code of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def pairs(values: list[str], option: str) -> dict[str, str]:

@@ -30,10 +30,11 @@ class EventLog:
     """A watcher that appends to a file. Use as a context manager.
 
     Each event is handed to the operating system before `watch` returns. Raises
-    GeostoreError where the file cannot be opened.
+    GeostoreError where the file cannot be opened or written.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             # Unbuffered: after a kill, the last lines are the ones that people look for.
             self._file = path.open("ab", buffering=0)
@@ -52,7 +53,17 @@ class EventLog:
         if name_and_values is not None:
             name, values = name_and_values
             line = {"at": utc_now(), "event": name, **values}
-            self._file.write(canonical_json(line) + b"\n")
+            self._write(canonical_json(line) + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        try:
+            # A disk that is almost full takes a part of a line and says so without an error.
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            raise GeostoreError(
+                f"the log {self._path} cannot be written: {error.strerror}"
+            ) from error
 
 
 def _line(event: Event) -> tuple[str, dict[str, Any]] | None:

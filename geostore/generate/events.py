@@ -7,6 +7,7 @@ only after the store has what the event says.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -192,3 +193,28 @@ class Watcher(Protocol):
 
     def watch(self, event: Event) -> None:
         """Take an event. Called in the event loop, so it must not block for long."""
+
+
+class Watchers:
+    """Gives each event to every watcher. One that fails gets no more of them.
+
+    A log on a full disk or a terminal that was closed must not end a run whose
+    responses are paid for.
+    """
+
+    def __init__(self, watchers: Iterable[Watcher]) -> None:
+        self._watchers = list(watchers)
+
+    def watch(self, event: Event) -> None:
+        """Give an event to all; where one fails, tell the others once."""
+        dropped = []
+        for watcher in tuple(self._watchers):
+            try:
+                watcher.watch(event)
+            except Exception as error:
+                self._watchers.remove(watcher)
+                name = type(watcher).__name__
+                reason = str(error) or type(error).__name__
+                dropped.append(Noticed(f"{name} failed and gets no more of this run: {reason}"))
+        for notice in dropped:
+            self.watch(notice)

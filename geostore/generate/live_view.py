@@ -7,6 +7,8 @@ result, and goes to stdout.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from typing import NoReturn
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -28,9 +30,18 @@ from geostore.show.trace_text import sample_block
 from geostore.text.progress_bar import PLAIN_INTERVAL
 
 
+class _Console(Console):
+    """A console of which a reader that is gone is an error like any other."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise BrokenPipeError; Rich's own would end the process."""
+        raise BrokenPipeError("nobody reads what the run shows any more")
+
+
 class ProgressWatcher:
     """A watcher for people. Use as a context manager.
 
+    After an OSError of the terminal, `failed` is set and nothing more is to be shown.
     A closed trace is shown whole where the run sends whole traces.
     saved_to: named in a whole trace as the place where it is.
     quiet: show nothing but whole traces.
@@ -45,11 +56,12 @@ class ProgressWatcher:
         interval: float = PLAIN_INTERVAL,
     ) -> None:
         self.figures = RunFigures()
+        self.failed = False
         self._quiet = quiet
         self._saved_to = saved_to
         self._interval = interval
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-        self._out = Console(highlight=False, soft_wrap=True, markup=False)
+        self._err = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self._out = _Console(highlight=False, soft_wrap=True, markup=False)
         self._last_line = time.monotonic()
         self._live: Live | None = None
         if self._err.is_terminal and not quiet:
@@ -65,11 +77,20 @@ class ProgressWatcher:
 
     def __exit__(self, *exc_info: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            # The terminal may be gone, and what was shown there with it.
+            with suppress(OSError):
+                self._live.stop()
 
     def watch(self, event: Event) -> None:
         """Count the event, and show it or the view where it is time to."""
         self.figures.watch(event)
+        try:
+            self._show(event)
+        except OSError:
+            self.failed = True
+            raise
+
+    def _show(self, event: Event) -> None:
         match event:
             case AskingStarted() | Ticked():
                 self._show_progress()

@@ -15,7 +15,7 @@ from geostore.costs.budget import Budget, BudgetLimits
 from geostore.costs.prices import PriceChoice, Prices, choose_prices
 from geostore.dataset import PhotoDataset
 from geostore.errors import RecipeError
-from geostore.generate.events import Noticed, RunEnded, RunStarted, Watcher
+from geostore.generate.events import Noticed, RunEnded, RunStarted, Watcher, Watchers
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.run import play_run
 from geostore.records import Recipe
@@ -114,20 +114,20 @@ def run_generate(
 ) -> RunResult:
     """Do what is asked. Raises GeostoreError.
 
-    watchers: each gets every event, from `RunStarted` to `RunEnded`.
+    watchers: each gets every event, from `RunStarted` to `RunEnded`; one that fails gets no
+    more, and the others a notice of it.
     whole_traces: `TraceEnded` carries the whole trace.
     """
-    for watcher in watchers:
-        watcher.watch(RunStarted(os.getpid()))
+    all_watchers = Watchers(watchers)
+    all_watchers.watch(RunStarted(os.getpid()))
     ended = RunEnded()
     try:
-        return _run(request, watchers, whole_traces=whole_traces)
+        return _run(request, all_watchers, whole_traces=whole_traces)
     except BaseException as error:
         ended = RunEnded(type(error).__name__, str(error))
         raise
     finally:
-        for watcher in watchers:
-            watcher.watch(ended)
+        all_watchers.watch(ended)
 
 
 def open_budget(
@@ -146,7 +146,7 @@ def open_budget(
     return budget
 
 
-def _run(request: GenerateRequest, watchers: Sequence[Watcher], *, whole_traces: bool) -> RunResult:
+def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) -> RunResult:
     address = _address(request.teacher)
     recipe = make_recipe(address.model, request.recipe)
     new_prices = choose_prices(address.model, request.prices)
@@ -158,8 +158,7 @@ def _run(request: GenerateRequest, watchers: Sequence[Watcher], *, whole_traces:
                 f"the name {recipe.model} does not tell in which frame the model names boxes; "
                 f"taken for {recipe.bbox_frame} (see --bbox-frame)"
             )
-            for watcher in watchers:
-                watcher.watch(notice)
+            watchers.watch(notice)
         async with _teacher(request, address) as teacher:
             return await play_run(
                 dataset=dataset,
@@ -168,7 +167,7 @@ def _run(request: GenerateRequest, watchers: Sequence[Watcher], *, whole_traces:
                 plan=request.plan,
                 teacher=teacher,
                 arguments=_arguments(request),
-                watchers=watchers,
+                watchers=[watchers],
                 prices=prices,
                 budget=budget,
                 whole_traces=whole_traces,

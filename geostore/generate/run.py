@@ -29,6 +29,7 @@ from geostore.generate.events import (
     TraceEnded,
     TurnCommitted,
     Watcher,
+    Watchers,
 )
 from geostore.generate.journal import Journal, TraceJournal
 from geostore.generate.pending import CLAIM_SECONDS, PendingTraces
@@ -79,6 +80,7 @@ async def play_run(
     arguments: of the run, for its row; no secret. prices: of the model, for who
     watches. whole_traces: `TraceEnded` carries the whole trace, read from the store.
     start_drawing: decides by results which rows come next; by default the plan's order does.
+    A watcher that fails gets no more events, and the others a notice of it.
     The first SIGINT or SIGTERM lets the requests in flight finish and commits
     them, the second drops them; either way the run ends as a run, and
     `RunResult.stopped` is set.
@@ -147,7 +149,7 @@ class _Run:
         self.journal = journal
         self.recipe = recipe
         self.plan = plan
-        self.watchers = watchers
+        self.watchers = Watchers(watchers)
         self.run_id = run_id
         self.whole_traces = whole_traces
         self.stopping = asyncio.Event()
@@ -319,8 +321,7 @@ class _Run:
 
     def _watch(self, event: Event) -> None:
         """Give an event to each watcher, and count what the run itself has to heed."""
-        for watcher in self.watchers:
-            watcher.watch(event)
+        self.watchers.watch(event)
         match event:
             case CallCommitted():
                 self.frame_alarm.add(event.call)
