@@ -137,9 +137,6 @@ class RunContext:
     pace: Pace
     """The queue that every request goes through."""
 
-    park: Callable[[], AbstractAsyncContextManager[None]]
-    """Entered while a rollout waits to retry, so that another trace may have its seat."""
-
     bench: ToolBench
     """Runs tool calls."""
 
@@ -168,6 +165,7 @@ async def play(
     journal: TraceRecorder,
     key: TraceKey,
     *,
+    park: Callable[[], AbstractAsyncContextManager[None]],
     load_photo: Callable[[], bytes],
     photo: ImageFacts | None,
     turns: tuple[Turn, ...] = (),
@@ -175,12 +173,13 @@ async def play(
 ) -> Outcome:
     """Play a trace on from its rows until it closes or the run is stopping.
 
+    park: entered while the rollout waits to retry, so that another trace may have its seat.
     load_photo: gives the stored bytes, checked; called in the executor.
     photo: the photo as it was sent with the first turn, None where there is no turn.
     Raises TeacherUnusable, GaveUp, and what the journal raises: StoreError and with
     it ClaimLost.
     """
-    rollout = _Rollout(context, journal, key, sent=photo, turns=turns, calls=calls)
+    rollout = _Rollout(context, journal, key, park=park, sent=photo, turns=turns, calls=calls)
     try:
         async with asyncio.timeout(context.retry_policy.trace_timeout):
             return await rollout.play(load_photo)
@@ -212,6 +211,7 @@ class _Rollout:
         journal: TraceRecorder,
         key: TraceKey,
         *,
+        park: Callable[[], AbstractAsyncContextManager[None]],
         sent: ImageFacts | None,
         turns: tuple[Turn, ...],
         calls: tuple[ToolCall, ...],
@@ -219,6 +219,7 @@ class _Rollout:
         self._context = context
         self._journal = journal
         self._key = key
+        self._park = park
         self._sent = sent
         self._turns = turns
         self._calls = calls
@@ -354,7 +355,7 @@ class _Rollout:
                     raise
                 # The seat is released for the wait: a trace that a server told to come back in
                 # minutes would otherwise keep others from being played.
-                async with self._context.park():
+                async with self._park():
                     seconds = policy.wait(tries, error.retry_after)
                     if await self._stopped_within(seconds):
                         return None

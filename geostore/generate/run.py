@@ -175,7 +175,6 @@ class _Run:
             writer=RequestWriter(recipe),
             teacher=teacher,
             pace=self.pace,
-            park=self._park,
             bench=ToolBench(),
             executor=executor,
             turn_limit=plan.turn_limit,
@@ -225,10 +224,11 @@ class _Run:
         """
 
         async def seated(key: TraceKey, claimed: ClaimedTrace) -> None:
+            seat = _Seat(self)
             try:
-                await self._play_one(key, claimed)
+                await self._play_one(key, claimed, seat)
             finally:
-                self.seats.release()
+                seat.give_back()
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -248,31 +248,14 @@ class _Run:
             first = errors.exceptions[0]
             raise first from first.__cause__
 
-    @asynccontextmanager
-    async def _park(self) -> AsyncIterator[None]:
-        """While inside, another trace may have this one's seat.
-
-        With enough traces parked, the trace keeps its seat: each parked one stays in
-        memory and needs a seat again.
-        """
-        if self.parked >= _PARKED_PER_SEAT * self.plan.pace.ceiling:
-            yield
-            return
-        self.parked += 1
-        self.seats.release()
-        try:
-            yield
-        finally:
-            self.parked -= 1
-            await self.seats.acquire()
-
-    async def _play_one(self, key: TraceKey, claimed: ClaimedTrace) -> None:
+    async def _play_one(self, key: TraceKey, claimed: ClaimedTrace, seat: _Seat) -> None:
         assert claimed.sample.photo is not None
         try:
             outcome = await play(
                 self.context,
                 TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
                 key,
+                park=seat.park,
                 load_photo=partial(
                     checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
                 ),
@@ -350,6 +333,41 @@ class _Run:
         self.stopping.set()
         self.pace.stop()
         self._notice("stopping: requests in flight are waited for and stored; once more drops them")
+
+
+class _Seat:
+    """One trace's right to be played. Made for a trace that holds a seat of the run."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._is_held = True
+
+    def give_back(self) -> None:
+        """Let another trace have it. Does nothing where the trace has none."""
+        if self._is_held:
+            self._is_held = False
+            self._run.seats.release()
+
+    @asynccontextmanager
+    async def park(self) -> AsyncIterator[None]:
+        """While inside, another trace may have the seat.
+
+        With enough traces parked, the trace keeps its seat: each parked one stays in
+        memory and needs a seat again.
+        """
+        run = self._run
+        if run.parked >= _PARKED_PER_SEAT * run.plan.pace.ceiling:
+            yield
+            return
+        run.parked += 1
+        self.give_back()
+        try:
+            yield
+            # A trace whose time is up here or before ends without a seat.
+            await run.seats.acquire()
+            self._is_held = True
+        finally:
+            run.parked -= 1
 
 
 def _worker_threads() -> int:
