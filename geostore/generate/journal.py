@@ -11,6 +11,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -60,12 +61,21 @@ class Journal:
         """Do `work` in a transaction and return its value once that is on disk.
 
         Where another change in the transaction fails, `work` is done again, so it
-        must only read and write rows. Where the caller is cancelled, the change is
-        still committed: the response in it may be paid for.
+        must only read and write rows. A caller that is cancelled gets the
+        CancelledError only when the change is on disk, or the change's own error
+        where it failed: the response in it may be paid for.
         """
         waiting: asyncio.Future[T] = self._loop.create_future()
         self._waiting.put(_Change(work, waiting))
-        return await waiting
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            while not waiting.done():
+                # Asked to end once more, by a second signal for example.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([waiting])
+            waiting.result()
+            raise
 
     def _write(self) -> None:
         while True:
@@ -108,9 +118,6 @@ class Journal:
 def _tell(results: list[_Result]) -> None:
     """Resolve what the rollouts wait for. Runs in the event loop, which owns the futures."""
     for change, value, error in results:
-        # A rollout that was cancelled meanwhile has cancelled its future.
-        if change.waiting.done():
-            continue
         if error is None:
             change.waiting.set_result(value)
         else:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -58,7 +58,10 @@ class TeacherClient(Protocol):
 
 
 class TraceRecorder(Protocol):
-    """The journal, as a rollout sees it; each method returns when the change is on disk."""
+    """The journal, as a rollout sees it; each method returns when the change is on disk.
+
+    A CancelledError, too, is raised only then.
+    """
 
     async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
         """Write a response; with the first one, the photo as it was sent."""
@@ -182,7 +185,9 @@ async def play(
     rollout = _Rollout(context, journal, key, park=park, sent=photo, turns=turns, calls=calls)
     try:
         async with asyncio.timeout(context.retry_policy.trace_timeout):
-            return await rollout.play(load_photo)
+            end = await rollout.play(load_photo)
+        # Outside of the limit: a trace whose time is up in this moment would be closed twice.
+        return Outcome(None, None) if end is None else await rollout.close(end)
     except TimeoutError as error:
         seconds = context.retry_policy.trace_timeout
         if seconds is None:
@@ -226,10 +231,12 @@ class _Rollout:
         # The messages of the conversation in wire form, so that a photo is written once a trace.
         self._wire: list[bytes] = []
         self._last_tokens: int | None = None
+        self._final_response: str | None = None
         # By sha256: images that no message in `_wire` shows yet.
         self._urls: dict[str, bytes] = {}
 
-    async def play(self, load_photo: Callable[[], bytes]) -> Outcome:
+    async def play(self, load_photo: Callable[[], bytes]) -> Closing | None:
+        """Play to the last step before the end of the trace; None where the run is stopping."""
         context = self._context
         decoded = context.bench.decoded
         photo = b""
@@ -249,7 +256,7 @@ class _Rollout:
         finally:
             decoded.forget(photo)
 
-    async def _steps(self, photo: bytes, sent: ImageFacts) -> Outcome:
+    async def _steps(self, photo: bytes, sent: ImageFacts) -> Closing | None:
         """Play from the rows on. photo: the stored bytes. sent: facts of the photo as sent."""
         context = self._context
         go_on = context.go_on
@@ -262,7 +269,8 @@ class _Rollout:
             go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
                 # Closing costs no request, so it is done even where the run is stopping.
-                return await self._close(step, conversation)
+                self._final_response = conversation.turns[-1].response
+                return step
             if context.stopping.is_set():
                 break
             if isinstance(step, Ask):
@@ -270,12 +278,12 @@ class _Rollout:
                 if reply is None:
                     break
                 turn = _turn(step, reply)
-                await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
+                with self._watched(TurnCommitted(self._key, turn)):
+                    await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
                 conversation.add_turn(turn)
-                context.watch(TurnCommitted(self._key, turn))
             else:
                 conversation.add_call(await self._run(step, photo))
-        return Outcome(None, None)
+        return None
 
     async def fail(self, reason: str) -> Outcome:
         """Close the trace as failed."""
@@ -303,16 +311,31 @@ class _Rollout:
             http_status=error.status if error else None,
             usage_json=error.usage_json if error else None,
         )
-        await self._journal.record_failure(attempt)
-        self._context.watch(RequestFailed(self._key, attempt))
+        with self._watched(RequestFailed(self._key, attempt)):
+            await self._journal.record_failure(attempt)
 
-    async def _close(self, closing: Closing, conversation: Conversation) -> Outcome:
+    async def close(self, closing: Closing) -> Outcome:
+        """Close the trace as `play` says."""
         reward = await self._journal.close(
             closing,
             turn_limit=self._context.turn_limit,
-            final_response=conversation.turns[-1].response,
+            final_response=self._final_response,
         )
         return Outcome(closing, reward)
+
+    @contextmanager
+    def _watched(self, event: Event) -> Iterator[None]:
+        """Watch an event once what is inside has committed it.
+
+        Also where the rollout is cancelled meanwhile: the journal raises that only
+        after the commit, and a turn that no watcher sees is missing from the budget.
+        """
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._context.watch(event)
+            raise
+        self._context.watch(event)
 
     async def _ask(self, step: Ask) -> Reply | None:
         """The reply, after as many attempts as are allowed; None when the run is stopping.
@@ -374,8 +397,8 @@ class _Rollout:
             await self.record_failure(
                 TOOL_CRASH, f"{call.name}: {call.observation}", turn=step.turn
             )
-        await self._journal.record_call(call)
-        self._context.watch(CallCommitted(self._key, call))
+        with self._watched(CallCommitted(self._key, call)):
+            await self._journal.record_call(call)
         return call
 
     async def _work(self, work: Callable[[], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,46 @@ def test_what_was_handed_over_is_kept_though_its_caller_is_cancelled(tmp_path: P
 
     asyncio.run(run())
     assert names(path) == {"1", "2"}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_caller_hears_of_its_cancellation_only_when_the_change_is_on_disk(
+    times: int, tmp_path: Path
+) -> None:
+    """However often it is asked to end: else the next step would not know what is stored."""
+    path = tmp_path / "geostore.db"
+
+    def slowly(store: Store) -> int:
+        time.sleep(0.2)
+        return put(1)(store)
+
+    async def run() -> None:
+        with Store.open(path, create=True) as store, Journal(store) as journal:
+            task = asyncio.create_task(journal.commit(slowly))
+            for _ in range(times):
+                await asyncio.sleep(0.02)
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert names(path) == {"1"}
+
+    asyncio.run(run())
+
+
+def test_a_caller_that_is_cancelled_hears_of_the_change_that_failed(tmp_path: Path) -> None:
+    def fails_slowly(store: Store) -> None:
+        time.sleep(0.1)
+        store.traces.put_turn(99, TURN, run_id=1)
+
+    async def run() -> None:
+        with Store.open(tmp_path / "s.db", create=True) as store, Journal(store) as journal:
+            task = asyncio.create_task(journal.commit(fails_slowly))
+            await asyncio.sleep(0.02)
+            task.cancel()
+            with pytest.raises(StoreError):
+                await task
+
+    asyncio.run(run())
 
 
 def test_leaving_the_block_commits_what_waits(tmp_path: Path) -> None:
