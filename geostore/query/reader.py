@@ -119,6 +119,7 @@ def open_reader(
             _check_schema(connection, path)
             take_scores_of(connection, reward)
             connection.execute(load_sql("analytics", _VIEWS))
+            connection.execute(load_sql("reader", "remember_names"))
         except duckdb.Error as error:
             raise _unreadable(path, error) from error
         # In this order: the second forbids further changes, so that a statement cannot undo them.

@@ -1,6 +1,4 @@
 -- The functions that geostore's own views define.
--- Grain: one row per name. Dialect: DuckDB.
-select distinct function_name as name
-from duckdb_functions()
-where not internal
+-- Grain: one row per name. Dialect: DuckDB, after remember_names.
+select unnest(getvariable('macros')) as name
 order by 1;
