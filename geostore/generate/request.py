@@ -21,7 +21,7 @@ from geostore.generate.run import play_run
 from geostore.records import Recipe
 from geostore.store import Durability, Store
 from geostore.store.prices import find_prices, put_prices, spent_tokens
-from geostore.teacher import Teacher, without_secrets
+from geostore.teacher import Address, Teacher
 
 OFFLINE_MODEL = "offline-teacher"
 NO_TEACHER = (
@@ -188,7 +188,11 @@ def _is_frame_assumed(request: GenerateRequest, recipe: Recipe) -> bool:
 
 
 def _address(teacher: TeacherChoice) -> _Address:
-    """Where the teacher is. Raises RecipeError, with what to do, where none is named."""
+    """Where the teacher is.
+
+    Raises RecipeError where none is named and TeacherUnusable where the base URL is none, with
+    what to do.
+    """
     # The line break that ends a file comes along easily. No header takes it, and the client's
     # error would quote the key.
     key = os.environ.get(teacher.api_key_env, "").strip() or None
@@ -199,7 +203,10 @@ def _address(teacher: TeacherChoice) -> _Address:
         raise RecipeError(NO_TEACHER)
     if teacher.model is None:
         raise RecipeError("no model named; pass --model NAME as the server knows it")
-    return _Address(base_url or "https://api.openai.com/v1", teacher.model, key)
+    base_url = base_url or "https://api.openai.com/v1"
+    # Looked at before a dataset is read or a store made.
+    Address.of(base_url)
+    return _Address(base_url, teacher.model, key)
 
 
 @asynccontextmanager
@@ -224,7 +231,7 @@ def _arguments(request: GenerateRequest) -> dict[str, Any]:
     values = asdict(request)
     base_url = request.teacher.base_url
     # A URL can hold a name and a password, and a key in its query.
-    values["teacher"]["base_url"] = base_url and without_secrets(base_url)
+    values["teacher"]["base_url"] = base_url and Address.of(base_url).shown
     plain: dict[str, Any] = _without_paths(values)
     return plain
 

@@ -89,3 +89,32 @@ def test_more_tools_are_offered_where_they_are_named(photo_dataset: Path, tmp_pa
     assert offered == ["image_zoom_in_tool", "image_rotate_tool", "image_enhance_tool"]
     with pytest.raises(RecipeError, match="image_enhance_tool"):
         run_generate(replace(request, recipe=RecipeChoices(extra_tools=("image_paint_tool",))))
+
+
+@pytest.mark.parametrize("name", ["option", "environment"])
+def test_a_base_url_without_a_scheme_is_refused_before_anything_is_made(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store, url = tmp_path / "geostore.db", "localhost:8000/v1?key=hush"
+    options = ["generate", "--dataset-path", str(photo_dataset), "--store", str(store)]
+    options += ["--model", "m"]
+    if name == "option":
+        ended = geostore(*options, "--base-url", url)
+    else:
+        ended = geostore(*options, OPENAI_BASE_URL=url)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "geostore: the base URL localhost:8000/v1 does not begin with http:// or https://; "
+        "write http://localhost:8000/v1 (see --base-url)\n"
+    )
+    assert not store.exists()
+
+
+def test_the_address_of_the_endpoint_itself_is_understood(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer) as server:
+        request = request_of(server, photo_dataset, tmp_path / "geostore.db")
+        teacher = replace(request.teacher, base_url=f" {server.url}/chat/completions/ ")
+        run_generate(replace(request, teacher=teacher))
+    assert set(server.paths) == {"/v1/chat/completions"}
