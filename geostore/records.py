@@ -220,14 +220,14 @@ class TraceKey:
         return f"{self.sample_index}-{self.recipe_sha256[:8]}-{self.rollout}"
 
 
-ReasoningSource = Literal[
-    "reasoning", "reasoning_content", "think", "think_unopened", "think_unclosed"
-]
+ReasoningSource = str
 """Where the server put the reasoning, so that the message can be sent back exactly as it came.
 
-The first two are fields of the message. The others are <think> tags in the content:
-both of them (``think``), without the first, which a chat template may write itself
-(``think_unopened``), or without the last, which the token limit cut (``think_unclosed``).
+``reasoning`` and ``reasoning_content`` are fields of the message. All else is delimiters in the
+content. <think> tags have names: both of them (``think``), without the first, which a chat template
+may write itself (``think_unopened``), or without the last, which the token limit cut
+(``think_unclosed``). Other delimiters stand here as they were written, with ``…`` for the thought:
+``[THINK]…[/THINK]``, ``…[/THINK]``, ``[THINK]…``. A lone ``…`` is a thought without any.
 """
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from geostore.answers import PARSER_VERSION
 from geostore.rewards import ensure_default_spec
 from geostore.store import Db, Store
 
@@ -54,7 +55,7 @@ class Traces:
             created_at="now",
         )
 
-    def answer(self, trace_id: int, guess: Point | None, *, version: int = 1) -> None:
+    def answer(self, trace_id: int, guess: Point | None, *, version: int = PARSER_VERSION) -> None:
         lat, lon = guess or (None, None)
         insert(
             self.connection,

@@ -46,6 +46,9 @@ _NO_HEMISPHERE = (
 )
 _NO_MORE = r"(?![A-Za-z0-9_°度-]| ?[±%]| - | ?(?:km|mi|miles|ft|m)(?![a-z]))"
 
+BROKEN_OFF = re.compile(r" ?…|\.(?:\.|\s?\Z)")
+"""What follows a whole number whose decimals are missing: "-46." at the end, "-46...", "-46…"."""
+
 START = r"(?<![A-Za-z0-9_.°'+-])(?<![+-] )"
 """Refuses an angle right after a longer word or number, or after a sign and a space."""
 
@@ -80,6 +83,10 @@ class Angle:
     """``lat`` or ``lon``, by the hemisphere letter; None without a letter."""
     failure: str | None = None
     """Why it cannot be read; None where it can."""
+    precise: bool = False
+    """Whether its number has decimals."""
+    broken: bool = False
+    """Whether its number ends in a decimal mark with nothing after it, as one that was cut does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +126,17 @@ def read_angle(match: re.Match[str], group: int) -> Angle:
     southern_or_western = letter in _NEGATIVE_LETTERS if letter else sign == "-"
     if letter and sign == "-" and not southern_or_western:
         return Angle(degrees, axis, HEMISPHERE_CONFLICT)
-    return Angle(-degrees if southern_or_western else degrees, axis)
+    precise = not degrees_text.isdigit() or minutes is not None
+    broken = not precise and BROKEN_OFF.match(match.string, match.end()) is not None
+    signed = -degrees if southern_or_western else degrees
+    return Angle(signed, axis, precise=precise, broken=broken)
 
 
 def pair_reading(
     first: Angle, second: Angle, *, start: int, end: int, axes: tuple[str, str] = ("lat", "lon")
 ) -> Reading:
     """Two angles as a point. Letters name the axes; without any, `axes` gives the order."""
-    failure = first.failure or second.failure
+    failure = first.failure or second.failure or _broken_off(first, second)
     if failure:
         return Reading(start, end, failure=failure)
     if first.axis and first.axis == second.axis:
@@ -138,7 +148,7 @@ def pair_reading(
 
 def labelled_reading(lat: Angle, lon: Angle, *, start: int, end: int) -> Reading:
     """Two labelled angles as a point; a letter that contradicts its label is a conflict."""
-    failure = lat.failure or lon.failure
+    failure = lat.failure or lon.failure or _broken_off(lat, lon)
     if not failure and (lat.axis == "lon" or lon.axis == "lat"):
         failure = HEMISPHERE_CONFLICT
     if failure:
@@ -152,6 +162,12 @@ def judge(lat: float, lon: float, *, start: int, end: int) -> Reading:
         return Reading(start, end, lat + 0.0, lon + 0.0)  # + 0.0 turns -0.0 into 0.0
     swapped = abs(lon) <= MAX_LAT and abs(lat) <= MAX_LON
     return Reading(start, end, failure=OUT_OF_RANGE, swapped=swapped)
+
+
+def _broken_off(first: Angle, second: Angle) -> str | None:
+    """Beside a number with decimals, one that ends in its decimal mark has lost its own."""
+    lost = (first.broken and second.precise) or (second.broken and first.precise)
+    return AMBIGUOUS if lost else None
 
 
 def _other(axis: str) -> str:

@@ -74,7 +74,13 @@ def _json_value(match: re.Match[str]) -> Angle:
     if match["number"] is not None:
         number = float(match["number"])
         finite = abs(number) != float("inf")
-        return Angle(number, None, None if finite else NOT_FINITE)
+        return Angle(
+            number,
+            None,
+            None if finite else NOT_FINITE,
+            precise="." in match["number"].rstrip("."),
+            broken=match["number"].endswith("."),
+        )
     words = match["string"] if match["word"] is None else match["word"]
     angle = _STRING_ANGLE.fullmatch(words.strip())
     if angle:
@@ -97,7 +103,8 @@ _SEPARATOR = (
     r"(?: ?\((?P<note>[^()0-9\n]{0,30})\))?"
     rf"(?P<separator>(?:[\s:=|≈(\[]|{_HEDGE}(?![A-Za-z])\.?){{0,12}}+)[\"']?"
 )
-_VALUE_WORD = r"(?P<word>[A-Za-z<\[.…?未无無不][^\s,;|]{0,30})"
+# In "a similar latitude:\nLatitude: 39.25" the second name is no value of the first.
+_VALUE_WORD = rf"(?!(?:{_LAT}|{_LON})\s?[:=])(?P<word>[A-Za-z<\[.…?未无無不][^\s,;|]{{0,30}})"
 _MEMBER = re.compile(
     rf"(?:{_LABEL_START}(?:(?P<front>(?i:north|south|east|west))(?:ern)? )?"
     rf"(?:(?P<lat>{_LAT})|(?P<lon>{_LON}))|{_HAN}){_SEPARATOR}"
@@ -111,7 +118,12 @@ _HEAD = re.compile(
     rf"{angle_pattern(1, number=ANY_NUMBER, start='')}{_PAIR_GAP}"
     rf"{angle_pattern(2, number=ANY_NUMBER, start='')}(?!,? ?[+-]?[0-9])"
 )
-_LABEL_AT_END = re.compile(rf"(?:{_LAT}|{_LON}|[纬緯经經経]度)(?:[\s,/&|;()-]{{0,4}}and)?\Z")
+_LABEL_AT_END = re.compile(
+    rf"(?:(?P<lat>{_LAT}|[纬緯]度)|(?P<lon>{_LON}|[经經経]度))(?:[\s,/&|;()-]{{0,4}}and)?\Z"
+)
+_LAT_NEXT = re.compile(rf"[\s,;|/°]{{0,6}}+{_LAT}\s?[:=]")
+_LON_NEXT = re.compile(rf"[\s,;|/°]{{0,6}}+{_LON}\s?[:=]")
+_WHOLE_WORD = re.compile(r"(?i:itude)\.\Z")
 _LABEL_ENDS = ("e", "t", "g", "n", ".", "and", "度", "E", "T", "G", "N")
 _BETWEEN_LABELS = " \n,/&|;()-"
 _SURE_SEPARATOR = re.compile(r"[:=|\n]")
@@ -146,14 +158,26 @@ def find_labelled(text: str, *, slot: bool = False) -> Reading | None:
 
 def _is_label(text: str, match: re.Match[str], *, slot: bool) -> bool:
     """Whether the match is a coordinate's name and value, and not other words that look alike."""
-    before = text[max(0, match.start() - 24) : match.start()].rstrip(_BETWEEN_LABELS)
-    if before.endswith(_LABEL_ENDS) and not match["han"] and _LABEL_AT_END.search(before):
-        return False  # in "latitude, longitude: 1, 2" the first number is not the longitude
+    if not match["han"] and _names_a_pair(text, match):
+        return False
     sure = slot or match["han"] or _SURE_SEPARATOR.search(match["separator"])
     if match["word"] is not None:
         return bool(sure) and failure_of_words(match["word"]) != NO_COORDINATES
     full_name = len(match["lat"] or match["lon"] or "") > len("long.")
     return bool(sure or full_name or match["mark1"] or re.search("[.,]", match["deg1"]))
+
+
+def _names_a_pair(text: str, match: re.Match[str]) -> bool:
+    """Whether the name before belongs to it: "latitude, longitude: 1, 2" gives no longitude 1."""
+    before = text[max(0, match.start() - 24) : match.start()].rstrip(_BETWEEN_LABELS)
+    if not before.endswith(_LABEL_ENDS):
+        return False
+    name = _LABEL_AT_END.search(before)
+    if name is None or _WHOLE_WORD.search(before):  # "at a similar latitude." ends a sentence
+        return False
+    if match["lat"]:
+        return name["lon"] is not None and not _LON_NEXT.match(text, match.end())
+    return name["lat"] is not None and not _LAT_NEXT.match(text, match.end())
 
 
 def _label_axis(match: re.Match[str]) -> str:
@@ -194,7 +218,9 @@ def _joins_labels(gap: str) -> bool:
 # --- hemispheres --------------------------------------------------------------------------------
 
 _HEMISPHERE_START = (
-    r"(?<![A-Za-z0-9_.°'+-])(?:(?<=\n[+-] )|(?<=\A[+-] )|(?<![+-] ))(?<![0-9.,°'] )(?<![0-9][,:/])"
+    r"(?<![A-Za-z0-9_.°'+-])(?:(?<=\n[+-] )|(?<=\A[+-] )|(?<![+-] ))"
+    # Not in a longer list; but "Paris. 48.85° N" and "Paris, 48.85° N" begin a pair.
+    r"(?<![0-9°'] )(?<![0-9°'NSEW][.,] )(?<![0-9][,:/])"
 )
 _SURE_ANGLE = r"(?=[NSEW]?[A-Za-z: ]{0,7}[+-]?[0-9]{1,20}(?:[.,][0-9]| ?(?:°|度|(?i:deg))))"
 _HEMISPHERE_GAP = r"(?P<gap>[\s,;/|&()\[\]]{0,6}+(?:(?:and|by)\s)?)"
@@ -258,6 +284,42 @@ def find_parentheses(text: str) -> Reading | None:
         )
         for match in _PARENTHESES.finditer(text)
     )
+
+
+# --- named coordinates and a bare pair ----------------------------------------------------------
+
+_DECIMALS = rf"(?:{_POINT} ?°?\s?[,;/ ]\s?{_POINT}|{_COMMA} ?°? ?; ?{_COMMA}) ?°?"
+# Coordinates of a box or of pixels look the same, so only words that a place goes with may precede.
+_COORDINATES = re.compile(
+    r"(?:(?:\A|[\n.;:!?>|-])\s?|(?<![a-z])(?:gps|geographic(?:al)?|estimated|approximate|approx\.?"
+    r"|exact|final|predicted|decimal|likely|best|map|location|the|my|their|its|answer) )"
+    r"(?:(?:gps|geographic(?:al)?|estimated|approximate|final|predicted|decimal|location)\s){0,3}"
+    r"(?:coordinates?|coords?)(?: ?\([^()0-9\n]{0,30}\))?"
+    r"(?:\s?[:=|]|\s(?:is|are))(?:[\s~≈]|(?:approximately|approx\.?|about|around|roughly)\s){0,4}"
+    rf"\[?(?P<pair>{_DECIMALS})\]?(?![0-9A-Za-z_.,:]?[0-9A-Za-z_]| ?[,;/] ?[+-]?[0-9]| ?%| ?px)",
+    re.IGNORECASE,
+)
+_NUMBERS = re.compile(rf"{_POINT}|{_COMMA}")
+_LON_FIRST = re.compile(rf"\( ?{_LON}", re.IGNORECASE)
+_BARE = re.compile(rf"[\s\"']*(?P<pair>{_DECIMALS})[\s\"']*\.?\s*")
+
+
+def find_coordinates(text: str) -> Reading | None:
+    """The last `Coordinates: lat, lon`, both with a decimal mark; not where it says lon first."""
+    return _last_of(
+        _decimals(match) for match in _COORDINATES.finditer(text) if not _LON_FIRST.search(match[0])
+    )
+
+
+def find_bare(text: str) -> Reading | None:
+    """A text that is one pair of numbers with decimal marks and nothing else."""
+    match = _BARE.fullmatch(text)
+    return _decimals(match) if match else None
+
+
+def _decimals(match: re.Match[str]) -> Reading:
+    lat, lon = (float(number.replace(",", ".")) for number in _NUMBERS.findall(match["pair"]))
+    return judge(lat, lon, start=match.start(), end=match.end())
 
 
 # --- what the forms share -----------------------------------------------------------------------

@@ -10,10 +10,14 @@ of each form the last occurrence counts:
 4. ``labelled``: latitude and longitude beside their names, also Chinese
 5. ``hemisphere``: numbers with N, S, E, W, decimal or degrees-minutes-seconds
 6. ``parentheses``: ``(48.8566, 2.3522)``, both with a decimal mark
+7. ``coordinates``: ``Coordinates: 48.8566, 2.3522``, both with a decimal mark
+8. ``bare``: a response that is one pair of numbers with decimal marks and nothing else
 
 Where a form fails, the next one is tried. But where the teacher declines (unknown, NaN),
 contradicts itself (-48 N) or is cut off, the text before that no longer counts, and only the text
-after it may still answer. Where no form gives a valid pair, the failure is that of the strongest
+after it may still answer. The same holds where a later passage in the same form or a stronger one
+tries a pair and cannot be read (a range, a third number): it speaks against an earlier pair that it
+does not agree with. Where no form gives a valid pair, the failure is that of the strongest
 form that attempted an answer.
 
 Time is linear in the response: the parser only cuts the whole text and searches it for fixed
@@ -36,21 +40,43 @@ from geostore.answers.angles import (
     UNKNOWN,
     Reading,
 )
+from geostore.answers.attempts import contradicting_attempt, holds_pair, holds_point
 from geostore.answers.forms import (
+    find_bare,
+    find_coordinates,
     find_hemisphere,
     find_json,
     find_labelled,
     find_parentheses,
     iter_hemisphere,
 )
-from geostore.answers.slots import RETRACTING, Slot, has_slot, read_answer_tag, read_box
-from geostore.answers.text import normalise, says_placeholder, tail, visible_text
+from geostore.answers.slots import (
+    CLOSE_ANSWER,
+    OPEN_ANSWER,
+    RETRACTING,
+    Slot,
+    has_slot,
+    mark_boxes,
+    read_answer_tag,
+    read_box,
+)
+from geostore.answers.text import normalise, says_placeholder, tail
+from geostore.answers.thoughts import visible_text
 from geostore.records import Answer
 
-PARSER_VERSION: int = 1
+PARSER_VERSION: int = 2
 """Stored beside each answer. Raise it with every change that reads some response differently."""
 
-FORMS: tuple[str, ...] = ("boxed", "answer", "json", "labelled", "hemisphere", "parentheses")
+FORMS: tuple[str, ...] = (
+    "boxed",
+    "answer",
+    "json",
+    "labelled",
+    "hemisphere",
+    "parentheses",
+    "coordinates",
+    "bare",
+)
 
 FAILURES: tuple[str, ...] = (
     NO_COORDINATES,  # no form occurs, or it holds only words
@@ -62,7 +88,7 @@ FAILURES: tuple[str, ...] = (
     PLACEHOLDER,  # the prompt's own words, or a comment that says placeholder
     HEMISPHERE_CONFLICT,  # -48 N, two latitudes, a latitude marked E
     TRUNCATED_BOX,  # \boxed{ that never closes
-    TRUNCATED_ANSWER,  # <answer> or a JSON member that never ends
+    TRUNCATED_ANSWER,  # <answer> or a JSON member that never ends; no <answer> in a cut response
 )
 
 _PROSE_FORMS: tuple[tuple[str, Callable[[str], Reading | None]], ...] = (
@@ -70,11 +96,19 @@ _PROSE_FORMS: tuple[tuple[str, Callable[[str], Reading | None]], ...] = (
     ("labelled", find_labelled),
     ("hemisphere", find_hemisphere),
     ("parentheses", find_parentheses),
+    ("coordinates", find_coordinates),
 )
 
 
-def parse_answer(response: str) -> Answer:
+_BARE_LENGTH = 200
+"""Characters of a response that may be one bare pair, with its blanks and markup."""
+
+
+def parse_answer(response: str, *, cut: bool = False) -> Answer:
     """The coordinates that `response` gives as its answer. Never raises, whatever the text.
+
+    cut: whether the token limit ended it. Then it may be a thought whose opening delimiter the chat
+    template wrote and whose closing one never came, so only a whole <answer>...</answer> counts.
 
     On success lat and lon are degrees within range and `failure` is None. Flags: ``null_island``
     (exactly 0, 0), ``swapped`` (out of range, but valid with its numbers exchanged; never done
@@ -82,33 +116,81 @@ def parse_answer(response: str) -> Answer:
     comment, even if another form answered), ``inconsistent`` (a box or answer tag, and a hemisphere
     pair in the prose, lie on different sides of the equator or of Greenwich).
     """
-    return _read(visible_text(response))
+    return _read(visible_text(response), cut=cut)
 
 
 def has_answer(response: str) -> bool:
     r"""Whether `response` is meant as a final answer.
 
-    True where it holds \boxed{ or <answer> outside <think>, even malformed, or coordinates that
-    can be read.
+    True where it holds \boxed{ or <answer> outside its thoughts, even malformed, or coordinates
+    that can be read.
     """
     text = visible_text(response)
-    return has_slot(text) or _read(text).failure is None
+    return has_slot(text) or _read(text, cut=False).failure is None
 
 
-def _read(text: str) -> Answer:
+def _read(text: str, *, cut: bool) -> Answer:
+    text = mark_boxes(text)
+    if len(text) <= _BARE_LENGTH and not has_slot(text):
+        bare = find_bare(normalise(text))
+        if bare is not None:
+            return _read_bare(bare, cut=cut)
+    answer, dropped = _read_forms(text, cut=cut)
+    if dropped is None or answer.lat is None or answer.lon is None:
+        return answer
+    if holds_point(dropped.words, answer.lat, answer.lon):
+        return answer
+    # The slot means another place than the weaker form does; only what follows it may correct it.
+    later, _ = _read_forms(dropped.later, cut=cut)
+    if later.failure is None:
+        return later
+    return Answer(None, None, dropped.form, AMBIGUOUS, later.flags)
+
+
+def _read_bare(reading: Reading, *, cut: bool) -> Answer:
+    search = _Search()
+    if reading.failure is not None:
+        search.fail("bare", reading)
+        return search.failure()
+    if cut:  # its last number may go on
+        return search.cut_off("bare", reading)
+    return search.success("bare", reading, inconsistent=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    """A slot with several numbers, of which nobody knows which two are meant."""
+
+    form: str
+    """``boxed`` or ``answer``."""
+    words: str
+    """The slot with its content."""
+    later: str
+    """The text after it."""
+
+
+def _read_forms(text: str, *, cut: bool) -> tuple[Answer, _Dropped | None]:
+    """The answer, and the first slot with several numbers that was passed over on the way to it."""
     search = _Search()
     rest = text
+    dropped: _Dropped | None = None
     for form, read in (("boxed", read_box), ("answer", read_answer_tag)):
         slot = read(rest)
         if slot is None:
             continue
         search.placeholder = search.placeholder or slot.placeholder
         if search.accepts(form, slot.reading, rest, slot.start, slot.end):
-            return search.success(form, slot.reading, inconsistent=_contradicts_prose(rest, slot))
+            if cut and not _in_whole_answer(rest, slot):
+                return search.cut_off(form, slot.reading), None
+            contradicts = _contradicts_prose(rest, slot)
+            return search.success(form, slot.reading, inconsistent=contradicts), dropped
         if slot.retracts:
             rest = rest[slot.end :]
         elif slot.reading.failure == AMBIGUOUS:
             # The slot holds several pairs, and a weaker form must not pick one of them.
+            words = rest[slot.start : slot.end]
+            if dropped is None and holds_pair(words):
+                dropped = _Dropped(form, words, rest[slot.end :])
             rest = rest[: slot.start] + "\n" + rest[slot.end :]
     prose = normalise(tail(rest))
     for form, find in _PROSE_FORMS:
@@ -116,10 +198,27 @@ def _read(text: str) -> Answer:
         if reading is None:
             continue
         if search.accepts(form, reading, prose, reading.start, reading.end):
-            return search.success(form, reading, inconsistent=False)
-        if reading.failure in RETRACTING:
+            if cut:
+                return search.cut_off(form, reading), dropped
+            assert reading.lat is not None
+            assert reading.lon is not None
+            attempt = contradicting_attempt(
+                prose, reading.end, form=form, lat=reading.lat, lon=reading.lon
+            )
+            if attempt is None:
+                return search.success(form, reading, inconsistent=False), dropped
+            search.fail(attempt.form, Reading(attempt.start, attempt.start, failure=AMBIGUOUS))
+            prose = prose[attempt.start :]
+        elif reading.failure in RETRACTING:
             prose = prose[reading.end :]
-    return search.failure()
+    return search.failure(), dropped
+
+
+def _in_whole_answer(text: str, slot: Slot) -> bool:
+    """Whether a slot is, or stands in, an <answer> that is closed."""
+    opened = text.rfind(OPEN_ANSWER, 0, slot.start + len(OPEN_ANSWER))
+    closed = text.find(CLOSE_ANSWER, opened) if opened >= 0 else -1
+    return closed >= 0 and closed + len(CLOSE_ANSWER) >= slot.end
 
 
 @dataclass(slots=True)
@@ -137,11 +236,20 @@ class _Search:
             if not says_placeholder(text, start, end):
                 return True
             reading = Reading(reading.start, reading.end, failure=PLACEHOLDER)
+        self.fail(form, reading)
+        return False
+
+    def fail(self, form: str, reading: Reading) -> None:
+        """Note why a form gives no answer."""
         self.placeholder = self.placeholder or reading.failure == PLACEHOLDER
         # A box with only words in it says less than a weaker form that tried numbers.
         if self.failed is None or self.failed[1].failure == NO_COORDINATES != reading.failure:
             self.failed = (form, reading)
-        return False
+
+    def cut_off(self, form: str, reading: Reading) -> Answer:
+        """The verdict on a pair that counts in a whole response only."""
+        self.failed = (form, Reading(reading.start, reading.end, failure=TRUNCATED_ANSWER))
+        return self.failure()
 
     def success(self, form: str, point: Reading, *, inconsistent: bool) -> Answer:
         flags = {

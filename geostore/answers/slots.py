@@ -33,6 +33,8 @@ from geostore.answers.words import failure_of_words
 BOX = "\\boxed"
 OPEN_ANSWER = "<answer>"
 CLOSE_ANSWER = "</answer>"
+OPEN_TOKEN = "<|begin_of_box|>"
+CLOSE_TOKEN = "<|end_of_box|>"
 
 RETRACTING = frozenset({UNKNOWN, NOT_FINITE, HEMISPHERE_CONFLICT, TRUNCATED_BOX, TRUNCATED_ANSWER})
 """Failures after which earlier text no longer counts: only later text may still answer."""
@@ -40,7 +42,9 @@ RETRACTING = frozenset({UNKNOWN, NOT_FINITE, HEMISPHERE_CONFLICT, TRUNCATED_BOX,
 _NO_ATTEMPT = frozenset({NO_COORDINATES, PLACEHOLDER})
 _OPEN_BOX = re.compile(r"\\boxed\s{0,4}\{")
 _BRACE = re.compile(r"[{}]")
+_NO_WORDS = re.compile(r"[^A-Za-z{}]{1,80}")
 _MAX_BOX = 1_000
+_MAX_TOKENS = 8
 _MAX_SLOTS = 64
 _SLOT_BUDGET = 8_192
 
@@ -69,6 +73,32 @@ def read_box(text: str) -> Slot | None:
 def read_answer_tag(text: str) -> Slot | None:
     """The last <answer>...</answer> that attempts an answer; without one, the last of all."""
     return _last_attempt(_iter_answer_tags(text))
+
+
+def mark_boxes(text: str) -> str:
+    r"""`text` with GLM's box tokens as \boxed{...} where they hold a pair; elsewhere they go.
+
+    Only the last few are read. What they hold otherwise (a country, a box of pixels) stays prose.
+    """
+    if OPEN_TOKEN not in text:
+        return text
+    *before, last = text.rsplit(OPEN_TOKEN, _MAX_TOKENS)
+    marked = [last]
+    for number, part in enumerate(reversed(before)):
+        content, close, rest = marked[-1].partition(CLOSE_TOKEN)
+        if close:
+            marked[-1] = _marked(content) + rest
+        elif number == 0 and _NO_WORDS.fullmatch(content):
+            # A pair that the token limit cut must not pass for a whole one.
+            marked[-1] = f"{BOX}{{{content}"
+        marked += (" ", part)
+    return "".join(reversed(marked)).replace(OPEN_TOKEN, " ").replace(CLOSE_TOKEN, " ")
+
+
+def _marked(content: str) -> str:
+    balanced = len(content) <= _MAX_BOX and content.count("{") == content.count("}")
+    is_pair = balanced and _read_content(content, whole=True).failure is None
+    return f"{BOX}{{{content}}}" if is_pair else f" {content} "
 
 
 def has_slot(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Prepare a teacher's response for the parser: drop its thoughts, unify characters and markup.
+"""Prepare a teacher's words for the parser: unify characters and markup.
 
 Nothing here decides what a number means. Every function is linear in its input. Call those that
 rewrite text on pieces of bounded size (see `tail`): rewriting a megabyte character by character
@@ -71,22 +71,6 @@ _SLOT_LEFTOVERS = re.compile(r"\\boxed|[{}^]+")
 
 _PLACEHOLDER = re.compile(r"place[- ]?holder|占位", re.IGNORECASE)
 _COMMENT_MARKS = ("//", "#", "%", "/*", "<!--", "--", "(", "[")
-
-
-def visible_text(response: str) -> str:
-    """`response` without its <think>...</think> parts.
-
-    A <think> that is never closed hides everything after it. A </think> that was never opened
-    (chat templates open it in the prompt) hides everything before it.
-    """
-    *closed, last = response.split("</think>")
-    visible = [last.partition("<think>")[0]]
-    for part in reversed(closed):
-        opened = part.find("<think>")
-        if opened < 0:
-            break
-        visible.append(part[:opened])
-    return "\n".join(reversed(visible))
 
 
 def tail(text: str, *, limit: int = WINDOW) -> str:

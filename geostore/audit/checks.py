@@ -15,7 +15,7 @@ from types import MappingProxyType
 from geostore.audit.audited_text import AuditedText
 from geostore.audit.contradiction import contradicts_prose
 from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
-from geostore.audit.wording import claimed_tool, repeated_text
+from geostore.audit.wording import claimed_tool, odd_thought, repeated_text
 from geostore.sqlfiles import describe_sql, sql_names
 from geostore.tools.frames import flagged_frames
 
@@ -69,7 +69,7 @@ _TEXT_CHECKS = (
     ),
     Check(
         "claimed_tool",
-        1,
+        2,
         "The teacher tells of a tool's result before it called any, or wrote the result itself.",
         claimed_tool,
     ),
@@ -81,7 +81,7 @@ _TEXT_CHECKS = (
     ),
     Check(
         "contradicts_prose",
-        1,
+        2,
         "The answer lies far from what the same response says in words.",
         contradicts_prose,
     ),
@@ -90,6 +90,12 @@ _TEXT_CHECKS = (
         1,
         "A box does not fit the recipe's frame and fits another; one such box proves little.",
         odd_frame,
+    ),
+    Check(
+        "odd_thought",
+        1,
+        "A response holds what looks like thoughts in delimiters that are not known.",
+        odd_thought,
     ),
 )
 _SQL_VERSIONS = {

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 from geostore.answers.forms import find_labelled, iter_hemisphere
-from geostore.answers.text import normalise, tail, visible_text
+from geostore.answers.text import normalise, tail
+from geostore.answers.thoughts import visible_text
 from geostore.audit.audited_text import AuditedText
 from geostore.audit.countries import known_country, nearest_km
 from geostore.rewards.numeric import haversine_km

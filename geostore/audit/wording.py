@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from geostore.answers.text import visible_text
+from geostore.answers.thoughts import unknown_delimiter, visible_text
 from geostore.audit.audited_text import AuditedText
 from geostore.identity import sha256_hex
 from geostore.records import Turn
@@ -89,6 +89,18 @@ _CLAIMS = re.compile(
     rf"|\bthe (?:zoom|rotation|enhance) tool(?:'s)?(?: output| result| response)? {_SHOWN}\b"
 )
 _TOOL_RESPONSE = "<tool_response>"
+
+
+def odd_thought(audited: AuditedText) -> str | None:
+    """A response with what looks like a thought in delimiters that nobody knows.
+
+    It was read as words: its calls were run, and its coordinates may be the answer.
+    """
+    for turn in audited.turns:
+        delimiter = unknown_delimiter(turn.response)
+        if delimiter is not None:
+            return f"turn {turn.turn}: {delimiter}"
+    return None
 
 
 def claimed_tool(audited: AuditedText) -> str | None:

@@ -150,7 +150,7 @@ class Conversation:
         last = self.turns[-1]
         at_limit = len(self.turns) >= turn_limit
         if last.finish_reason == "length":
-            whole = not self._written and parse_answer(last.response).failure is None
+            whole = not self._written and parse_answer(last.response, cut=True).failure is None
             if whole or not go_on or at_limit:
                 return Closing("answered" if whole else "exhausted", "truncated")
             return self._ask(turn_limit)

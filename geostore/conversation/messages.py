@@ -13,12 +13,12 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from geostore.answers.text import visible_text
+from geostore.answers.thoughts import split_thought, visible_text
 from geostore.conversation.recipe import PHOTO_SIZE
 from geostore.identity import canonical_json, sha256_hex
 from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn
@@ -160,12 +160,10 @@ def assistant_message(turn: Turn) -> Message:
     content: str | None = turn.response
     message: dict[str, Any] = {"role": "assistant"}
     reasoning = turn.reasoning or ""
-    if turn.reasoning_source == "think":
-        content = f"<think>{reasoning}</think>{turn.response}"
-    elif turn.reasoning_source == "think_unopened":
-        content = f"{reasoning}</think>{turn.response}"
-    elif turn.reasoning_source == "think_unclosed":
-        content = f"<think>{reasoning}"
+    source = _DELIMITERS.get(turn.reasoning_source or "", turn.reasoning_source or "")
+    if AROUND_THOUGHT in source:
+        opener, _, closer = source.partition(AROUND_THOUGHT)
+        content = f"{opener}{reasoning}{closer}{turn.response}"
     elif turn.reasoning_source is not None:
         # Servers differ in which of the two they read.
         message["reasoning"] = message["reasoning_content"] = reasoning
@@ -228,24 +226,48 @@ def nudge_messages(recipe: Recipe, turn: Turn, *, last_turn: bool) -> list[Messa
 
 # --- responses ----------------------------------------------------------------------------------
 
+AROUND_THOUGHT = "…"
+"""Stands for the thought between its delimiters in a `ReasoningSource`; part of no delimiter."""
+_THINK_SOURCES = {
+    "<think>…</think>": "think",
+    "…</think>": "think_unopened",
+    "<think>…": "think_unclosed",
+}
+"""The delimiters that have names, because stores of earlier versions hold these."""
+_DELIMITERS = {name: source for source, name in _THINK_SOURCES.items()}
+
 _CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 
 
 def split_reasoning(content: str) -> tuple[str, str | None, ReasoningSource | None]:
-    """Part <think>...</think> at the start of a content from the rest.
+    """Part the thought that a content begins with, in any known delimiters, from the rest.
 
     Returns response, reasoning, and the `ReasoningSource` that rebuilds the
     content exactly; (content, None, None) where it does not begin with thought.
     """
-    end = content.find("</think>")
-    if content.startswith("<think>"):
-        if end < 0:
-            return "", content.removeprefix("<think>"), "think_unclosed"
-        return content[end + len("</think>") :], content[len("<think>") : end], "think"
-    # Some chat templates write the opening tag into the prompt.
-    if end >= 0 and "<think>" not in content[:end]:
-        return content[end + len("</think>") :], content[:end], "think_unopened"
-    return content, None, None
+    thought = split_thought(content)
+    if thought is None:
+        return content, None, None
+    source = thought.opener + AROUND_THOUGHT + thought.closer
+    return thought.rest, thought.text, _THINK_SOURCES.get(source, source)
+
+
+def name_cut_thought(turn: Turn, earlier: Sequence[Turn]) -> Turn:
+    """`turn`, as a thought throughout where it is a thought that the token limit cut.
+
+    Where a chat template writes the opening delimiter and the limit comes before
+    the closing one, the content shows neither. Earlier turns of the same trace
+    show that the template does.
+    """
+    bare = turn.reasoning_source is None and turn.native_calls is None
+    if not bare or turn.finish_reason != "length" or not any(map(_is_unopened, earlier)):
+        return turn
+    return replace(turn, response="", reasoning=turn.response, reasoning_source=AROUND_THOUGHT)
+
+
+def _is_unopened(turn: Turn) -> bool:
+    source = turn.reasoning_source or ""
+    return _DELIMITERS.get(source, source).startswith(AROUND_THOUGHT)
 
 
 def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:

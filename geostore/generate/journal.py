@@ -157,7 +157,8 @@ class TraceJournal:
         self, closing: Closing, *, turn_limit: int, final_response: str | None
     ) -> Reward | None:
         """Close the trace, with its answer and default reward; None for a failed trace."""
-        answer = None if final_response is None else parse_answer(final_response)
+        cut = closing.reason == "truncated"
+        answer = None if final_response is None else parse_answer(final_response, cut=cut)
 
         def work(store: Store) -> Reward | None:
             store.traces.close_trace(self._trace_id, closing, turn_limit=turn_limit)

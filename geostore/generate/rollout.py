@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 
 from geostore.conversation.images import conversation_images
 from geostore.conversation.machine import Ask, Conversation, Run
-from geostore.conversation.messages import RequestWriter, data_url
+from geostore.conversation.messages import RequestWriter, data_url, name_cut_thought
 from geostore.conversation.toolbench import TOOL_CRASH, ToolBench
 from geostore.errors import (
     DatasetError,
@@ -277,7 +277,7 @@ class _Rollout:
                 reply = await self._ask(step)
                 if reply is None:
                     break
-                turn = _turn(step, reply)
+                turn = name_cut_thought(_turn(step, reply), conversation.turns)
                 with self._watched(TurnCommitted(self._key, turn)):
                     await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
                 conversation.add_turn(turn)

@@ -140,7 +140,7 @@ class ExportReader:
             photo=sent,
             turns=turns,
             calls=calls,
-            answer=parse_answer(turns[-1].response),
+            answer=parse_answer(turns[-1].response, cut=trace.stop_reason == "truncated"),
             reward=reward,
             reward_extra=extra,
         )

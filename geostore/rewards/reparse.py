@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.identity import canonical_text
@@ -16,6 +17,8 @@ from geostore.records import Answer
 from geostore.rewards.ranges import Range
 from geostore.store import Db
 from geostore.store.rows import answer_row
+
+_parse_cut = partial(parse_answer, cut=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Parser:
     """Of what `read` gives; the highest version of a trace counts."""
     read: Callable[[str], Answer] = parse_answer
     """From a response to its coordinates, or to why there are none."""
+    read_cut: Callable[[str], Answer] = _parse_cut
+    """The same, from a response that the token limit ended."""
 
 
 def find_unread(db: Db, parser: Parser, ranges: Iterable[Range] | None) -> list[int]:
@@ -65,12 +70,12 @@ def read_again(
         responses = db.run("final_responses", trace_ids=canonical_text(ids)).fetchall()
         answers = [
             {
-                **answer_row(parser.read(response)),
+                **answer_row((parser.read_cut if cut else parser.read)(response)),
                 "trace_id": trace_id,
                 "turn": turn,
                 "parser_version": parser.version,
             }
-            for trace_id, turn, response in responses
+            for trace_id, turn, response, cut in responses
         ]
         with db.transaction():
             db.run_many("put_reading", answers)

@@ -157,13 +157,14 @@ where t.status in ('answered', 'exhausted')
 order by c.trace_id;
 
 -- name: final_responses
--- The last responses of some traces.
+-- The last responses of some traces, and whether the token limit cut them.
 -- Grain: one row per trace that has a turn, by id. :trace_ids is a JSON array.
-select k.trace_id, k.turn, k.response
+select k.trace_id, k.turn, k.response, t.stop_reason is 'truncated' as cut
 from json_each(:trace_ids) as j
 cross join turns as k
   on k.trace_id = j.value
   and k.turn = (select max(turn) from turns where trace_id = j.value)
+cross join traces as t on t.id = j.value
 order by k.trace_id;
 
 -- name: put_reading

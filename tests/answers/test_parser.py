@@ -15,7 +15,6 @@ from geostore.answers.text import (
     normalise_slot,
     says_placeholder,
     tail,
-    visible_text,
 )
 from geostore.records import Answer
 
@@ -248,18 +247,223 @@ def test_parentheses_count_where_both_numbers_have_a_decimal_mark(
 
 
 @pytest.mark.parametrize(
+    ("response", "lat", "lon", "flags"),
+    [
+        case("Coordinates: 48.8566, 2.3522", 48.8566, 2.3522),
+        case("**Location**\n* Address: Paris\n* Coordinates: 48.8566, -2.3522", 48.8566, -2.3522),
+        case("**GPS coordinates:** `48.8566, 2.3522`", 48.8566, 2.3522),
+        case("My final coordinates are approximately 48.8566°, 2.3522°.", 48.8566, 2.3522),
+        case("- Estimated coordinates (decimal): 48.8566; 2.3522", 48.8566, 2.3522),
+        case("Coordinates: [48.8566, 2.3522]", 48.8566, 2.3522),
+        case("Coordinates: 48,8566; 2,3522", 48.8566, 2.3522),
+        case("Coordinates: 1.5, 2.5\nCoordinates: 3.5, 4.5", 3.5, 4.5),
+    ],
+)
+def test_named_coordinates_count_where_both_numbers_have_a_decimal_mark(
+    response: str, lat: float, lon: float, flags: tuple[str, ...]
+) -> None:
+    assert_reads(response, "coordinates", lat, lon, flags)
+
+
+@pytest.mark.parametrize(
+    ("response", "lat", "lon", "flags"),
+    [
+        case("48.8566, 2.3522", 48.8566, 2.3522),
+        case("\n-48.856600,-2.352200\n", -48.8566, -2.3522),
+        case("`48.8566, 2.3522`.", 48.8566, 2.3522),
+        case("**48.8566° 2.3522°**", 48.8566, 2.3522),
+        case("48,8566; 2,3522", 48.8566, 2.3522),
+        case("<think>(9.5, 9.5)?</think>\n\n48.8566, 2.3522", 48.8566, 2.3522),
+        case("[THINK](9.5, 9.5)?[/THINK]48.8566, 2.3522", 48.8566, 2.3522),
+    ],
+)
+def test_a_response_that_is_one_pair_and_nothing_else_is_read(
+    response: str, lat: float, lon: float, flags: tuple[str, ...]
+) -> None:
+    assert_reads(response, "bare", lat, lon, flags)
+
+
+@pytest.mark.parametrize(
+    ("response", "lat", "lon", "flags"),
+    [
+        case("<|begin_of_box|>48.8566, 2.3522<|end_of_box|>", 48.8566, 2.3522),
+        case("<answer><|begin_of_box|>48.8566, 2.3522<|end_of_box|></answer>", 48.8566, 2.3522),
+        case("<|begin_of_box|>\\boxed{48.8566, 2.3522}<|end_of_box|>", 48.8566, 2.3522),
+        case('<|begin_of_box|>{"lat": 48.8566, "lon": 2.3522}<|end_of_box|>', 48.8566, 2.3522),
+        case("<|begin_of_box|>Latitude: 1.5\nLongitude: 2.5<|end_of_box|>", 1.5, 2.5),
+        case("(9.5, 9.5)? <|begin_of_box|>1.5, 2.5<|end_of_box|>", 1.5, 2.5),
+        case("<|begin_of_box|>9.5, 9.5<|end_of_box|> or \\boxed{1.5, 2.5}", 1.5, 2.5),
+        case(
+            "<|begin_of_box|>1.5, 2.5<|end_of_box|> in <|begin_of_box|>Chad<|end_of_box|>", 1.5, 2.5
+        ),
+    ],
+)
+def test_the_box_tokens_of_glm_are_a_box(
+    response: str, lat: float, lon: float, flags: tuple[str, ...]
+) -> None:
+    assert_reads(response, "boxed", lat, lon, flags)
+
+
+def test_what_is_in_box_tokens_and_no_pair_stays_prose() -> None:
+    """Whole descriptions come in these tokens, so only a pair makes them a box."""
+    in_prose = "<|begin_of_box|>Kansas, (39.25, -98.75), of 100 people<|end_of_box|>"
+    assert_reads(in_prose, "parentheses", 39.25, -98.75, ())
+    assert_reads("<|begin_of_box|>Latitude: 1.5, Longitude: 2.5 is", "labelled", 1.5, 2.5, ())
+    assert not has_answer("The sign is at <|begin_of_box|>[816, 162, 838, 172]<|end_of_box|>.")
+
+
+KANSAS = "Latitude: 39.2500\nLongitude: -98.7500"
+CAIRO = "My first thought was Cairo (30.0444, 31.2357), but no."
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "possibly in Nebraska, or similar latitude:\n\n",
+        f"{CAIRO} The poles say a similar latitude.\n\n",
+        f"{CAIRO} The poles say a similar latitude\n\n",
+        f"{CAIRO} The sun says a southern longitude\n\n",
+        f"{CAIRO} The sun says a similar longitude.\n\n",
+        f"{CAIRO} It is at a high latitude and longitude.\n\n",
+        "Candidate A: Latitude: 10.0, Longitude: 20.0, too warm for that latitude.\n\n",
+        "Candidate A: Latitude: 10.0, Longitude: 20.0, too far from that long.\n\n",
+        "The first pair is **latitude**:\n",
+    ],
+)
+def test_a_name_that_ends_the_sentence_before_hides_no_labelled_pair(before: str) -> None:
+    assert_reads(before + KANSAS, "labelled", 39.25, -98.75, ())
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "Latitude: 39.25-39.30, Longitude: -98.75",
+        "Latitude: 39.25.1\nLongitude: -98.75",
+        "Latitude: ~39.2 to 39.3, Longitude: -98.7 km",
+        '{"lat": 39,2500, "lon": -98,7500}',
+        '{"lat": 39.25, "lon": -98. Sa',
+        '{"lat": 39.25, "lon": -98.75abc}',
+        "39.25–39.30° N, 98.75° W",
+        "39.25° N to 98.75° W",
+        "(39.25, -98.75, 450 m)",
+        "(39.25, -98.75 in Kansas)",
+        "\\boxed{39.25-39.30, -98.75}",
+        "\\boxed{39.25, -98.75, 450}",
+        "<answer>39.25, -98.75 is Kansas</answer>",
+    ],
+)
+@pytest.mark.parametrize(
+    "before",
+    [
+        CAIRO,
+        "Cairo? (30.0444, 31.2357)",
+        "Coordinates: 30.0444, 31.2357 (Cairo).",
+    ],
+)
+def test_a_later_attempt_that_cannot_be_read_lets_no_earlier_pair_speak(
+    before: str, after: str
+) -> None:
+    """The earlier place was only considered; no answer is better than that one."""
+    assert parse_answer(before).lat == 30.0444
+    answer = parse_answer(f"{before}\n\nIt is in Kansas: {after}")
+    assert answer.lat is None
+    assert answer.failure in FAILURES
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "Latitude: 39.0-39.5, Longitude: -99 to -98",
+        '{"lat": 39,25, "lon": -98,75}',
+        '{"lat": -98.75, "lon": 39.25}',
+        '\nFor example:\n{"lat": 0.0, "lon": 0.0x} // placeholder',
+        "39.2°–39.3° N, 98.7° W",
+        "(39.25, -98.75, 450 m)",
+        "\\boxed{39.25, -98.75, 450}",
+        "\\boxed{10-20}",
+        "zoom(0.5, 0.75, 1.0)",
+        "(512.5, 300.2, 600.1, 400.0)",
+        "Alternative latitude: 3.5",
+    ],
+)
+def test_a_later_passage_that_only_repeats_the_pair_or_means_no_place_changes_nothing(
+    after: str,
+) -> None:
+    answer = parse_answer(f"Kansas (39.25, -98.75). {after}")
+    assert (answer.lat, answer.lon) == (39.25, -98.75)
+
+
+def test_a_bare_pair_after_other_words_is_no_answer() -> None:
+    """Only the whole response is one; what stands after a dropped slot is not."""
+    assert parse_answer("<answer>39.25, -98.75 is Kansas</answer>41.25, -97.75").lat is None
+    assert parse_answer("\\boxed{unknown}\n41.25, -97.75").lat is None
+
+
+def test_what_follows_an_attempt_that_cannot_be_read_may_answer() -> None:
+    text = f"{CAIRO} Latitude: 39.2-39.3, Longitude: -98.75. So (39.25, -98.75)."
+    assert_reads(text, "parentheses", 39.25, -98.75, ())
+    text = f"{CAIRO} \\boxed{{39.2-39.3, -98.75}}, that is (41.25, -97.75)."
+    assert_reads(text, "parentheses", 41.25, -97.75, ())
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Paris. {}", "Paris, {}", "(Paris). {}"],
+)
+def test_a_hemisphere_pair_may_follow_a_word_and_its_full_stop_or_comma(words: str) -> None:
+    text = words.format("48.8566° N, 2.3522° E")
+    assert_reads(text, "hemisphere", 48.8566, 2.3522, ())
+
+
+@pytest.mark.parametrize(
+    ("response", "counts"),
+    [
+        ("<answer>\\boxed{1.5, 2.5}</answer> And now", True),
+        ("<answer>1.5, 2.5</answer>", True),
+        ("Maybe \\boxed{1.5, 2.5}? No. Let me compare with", False),
+        ("Maybe \\boxed{1.5, 2.5}", False),
+        ("Maybe Latitude: 1.5, Longitude: 2.5 or", False),
+        ('Maybe {"lat": 1.5, "lon": 2.5} or', False),
+        ("Maybe (1.5, 2.5) or", False),
+        ("1.5, 2.5", False),
+        ('<answer>{"lat": 1.5, "lon": 2.5} and', False),
+        ("<answer>no</answer> \\boxed{1.5, 2.5} and", False),
+    ],
+)
+def test_of_a_response_that_was_cut_only_a_whole_answer_tag_counts(
+    response: str, counts: bool
+) -> None:
+    """It may be a thought whose first tag the chat template wrote."""
+    assert (parse_answer(response, cut=True).failure is None) is counts
+    if not counts:
+        assert parse_answer(response, cut=True).failure == "truncated_answer"
+        assert parse_answer(response).lat == 1.5
+
+
+@pytest.mark.parametrize(
     ("response", "failure", "form", "flags"),
     [
         fails("", "no_coordinates", None),
         fails("It is Paris.", "no_coordinates", None),
-        fails("48.8566, 2.3522", "no_coordinates", None),
-        fails("Coordinates: 48.8566, 2.3522", "no_coordinates", None),
+        fails("48.8566, 2.3522 or so", "no_coordinates", None),
+        fails("48, 2", "no_coordinates", None),
+        fails("48.8566, 2", "no_coordinates", None),
+        fails("48.8566, 2.3522, 35.5", "no_coordinates", None),
+        fails("148.8566, 2.3522", "out_of_range", "bare", "swapped"),
+        fails("Coordinates: 48, 2", "no_coordinates", None),
+        fails("Coordinates: 48.8566, 2.3522, 35.5", "no_coordinates", None),
+        fails("Pixel coordinates: 0.5, 0.75", "no_coordinates", None),
+        fails("bbox coordinates: 0.5, 0.75, 0.9, 0.95", "no_coordinates", None),
+        fails("Coordinates (lon, lat) = 2.3522, 48.8566px", "no_coordinates", None),
+        fails("Coordinates: 95.5, 200.5", "out_of_range", "coordinates"),
         fails("[48.8566, 2.3522]", "no_coordinates", None),
         fails("(48, 2)", "no_coordinates", None),
         fails("zoom(0.5, 0.75)", "no_coordinates", None),
         fails("<think>\\boxed{1.5, 2.5}</think>", "no_coordinates", None),
         fails("<think>\\boxed{1.5, 2.5} and then", "no_coordinates", None),
         fails("\\boxed{1.5, 2.5}</think>", "no_coordinates", None),
+        fails("◁think▷\\boxed{1.5, 2.5} Let me compare with", "no_coordinates", None),
+        fails("<|channel|>analysis<|message|>(1.5, 2.5)", "no_coordinates", None),
         fails("100 N 500 E", "no_coordinates", None),
         fails("48 51 24 N, 2 21 03 E", "no_coordinates", None),
         fails("Latitude - 33.8, Longitude - 70.6", "no_coordinates", None),
@@ -274,6 +478,17 @@ def test_parentheses_count_where_both_numbers_have_a_decimal_mark(
         fails("<answer>Paris, 48.8566</answer>", "one_number", "answer"),
         fails('{"lat": 48.8566}', "one_number", "json"),
         fails('{"lat": 48.8566, "lon": 2.3522abc}', "one_number", "json"),
+        fails('{"lat": -23.5, "lon": -46. Sao', "ambiguous", "json"),
+        fails('{"lat": -23., "lon": -46.5}', "ambiguous", "json"),
+        fails("Latitude: 39.25\nLongitude: -98.", "ambiguous", "labelled"),
+        fails("Latitude: 39.25\nLongitude: -98...", "ambiguous", "labelled"),
+        fails("Latitude: 39.25, longitude: -98…", "ambiguous", "labelled"),
+        fails("\\boxed{39.25, -98.}", "ambiguous", "boxed"),
+        fails("<answer>39.25, -98...</answer>", "ambiguous", "answer"),
+        fails("<|begin_of_box|>39.25, -98.7", "truncated_box", "boxed"),
+        fails("<|begin_of_box|>Kansas<|end_of_box|>", "no_coordinates", None),
+        fails("<|begin_of_box|>[816, 162, 838, 172]<|end_of_box|>", "no_coordinates", None),
+        fails("<|begin_of_box|>148.5, 262.25<|end_of_box|>", "out_of_range", "bare"),
         fails('{"a": {"lat": 48.8566}, "b": {"lon": 2.3522}}', "one_number", "json"),
         fails("Latitude: 48.8566", "one_number", "labelled"),
         fails("Latitude: 48.8-48.9, longitude: 2.3522", "one_number", "labelled"),
@@ -369,21 +584,6 @@ def test_a_slot_outside_thoughts_is_meant_as_an_answer_even_when_malformed(
     assert has_answer(response) is meant
 
 
-@pytest.mark.parametrize(
-    ("response", "aloud"),
-    [
-        ("a<think>b</think>c", "a\nc"),
-        ("a<think>b", "a"),
-        ("b</think>c", "c"),
-        ("a<think>b</think>c</think>d", "d"),
-        ("<think>a<think>b</think>c", "\nc"),
-        ("a<think>b</think>c<think>d</think>e", "a\nc\ne"),
-    ],
-)
-def test_thoughts_are_not_said_aloud(response: str, aloud: str) -> None:
-    assert visible_text(response) == aloud
-
-
 # --- properties ---------------------------------------------------------------------------------
 
 latitudes = st.integers(-90_000_000, 90_000_000).map(lambda micro: micro / 1e6)
@@ -399,6 +599,7 @@ WRITERS = {
         lambda lat, lon: f"<answer>\\boxed{{{lat:.6f}, {lon:.6f}}}</answer>",
         lambda lat, lon: f"\\boxed{{({lat:.6f}^\\circ,\\ {lon:.6f}^\\circ)}}",
         lambda lat, lon: f"\\boxed{{{lat:.6f}; {lon:.6f}}}".replace(".", ","),
+        lambda lat, lon: f"<|begin_of_box|>{lat:.6f}, {lon:.6f}<|end_of_box|>",
         lambda lat, lon: f"\\boxed{{{lat:.6f}, {lon:.6f}}}".replace("-", "−"),
         lambda lat, lon: f"\\boxed{{{lat:.6f}, {lon:.6f}}}".translate(
             {ord(digit): 0xFF10 + int(digit) for digit in string.digits}
@@ -428,6 +629,11 @@ WRITERS = {
         lambda lat, lon: "{1}{3:.6f} {0}{2:.6f}".format(*_letters(lat, lon), abs(lat), abs(lon)),
     ],
     "parentheses": [lambda lat, lon: f"near ({lat:.6f}, {lon:.6f})."],
+    "coordinates": [
+        lambda lat, lon: f"Coordinates: {lat:.6f}, {lon:.6f}",
+        lambda lat, lon: f"* **GPS Coordinates:** {lat:.6f}, {lon:.6f}.",
+    ],
+    "bare": [lambda lat, lon: f"{lat:.6f}, {lon:.6f}\n"],
 }
 
 
@@ -457,6 +663,7 @@ PIECES = [
     *('"lat":', '"lon":', "Latitude: ", "longitude ", "lat, lon", "北纬", "经度", "°", "'", '"'),
     *("N", "S", " E", "W ", "north", ",", ", ", ";", " ", "\n", "-", "- ", "+", ".", "1", "48.85"),
     *("2.35", "-33.8", "151,2", "999", "1e5", "NaN", "null", "unknown", "placeholder", "# ", "\\"),
+    *("◁think▷", "◁/think▷", "<|begin_of_box|>", "<|end_of_box|>", "Coordinates: ", "…"),
     *("\\text{", "^\\circ", "$", "*", "|", "--", "é", "５", "٣", "−", "is ", "and "),
 ]
 

@@ -320,6 +320,21 @@ def test_a_whole_answer_before_the_token_limit_counts_and_is_marked() -> None:
     assert end == Closing("answered", "truncated")
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "Maybe Cairo: \\boxed{30.0444, 31.2357}? No, the poles. Let me compare with",
+        "Maybe Cairo (30.0444, 31.2357)? No, the poles. Let me compare with",
+        "◁think▷Maybe <answer>\\boxed{30.0444, 31.2357}</answer>? Let me compare with",
+    ],
+)
+def test_a_thought_that_was_cut_is_no_answer(cut: str) -> None:
+    """A chat template may have written its first tag, so the text need not show that it thinks."""
+    player = Player(recipe_of(), lambda turn: 5)
+    end = player.play([saying(cut, finish_reason="length")], [])
+    assert end == Closing("exhausted", "truncated")
+
+
 def test_rows_out_of_order_are_refused() -> None:
     player = Player(recipe_of(), lambda turn: 5)
     player.play([saying(text_call(ROTATE, {"angle": 90})), saying(answer(1, 2))], [])

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geostore.answers.thoughts import TAGS
 from geostore.conversation.machine import Run
 from geostore.conversation.messages import (
     LAST_TURN,
     RequestWriter,
     assistant_message,
+    name_cut_thought,
     nudge_messages,
     observation_messages,
     opening_messages,
@@ -116,12 +118,63 @@ def test_a_nudge_on_the_last_turn_asks_for_the_answer_alone() -> None:
     assert "Call a tool" not in message["content"][0]["text"]
 
 
-@given(st.text(alphabet=st.sampled_from("ab<>/think \n"), max_size=40))
+EDGES = [
+    *(tag for pair in TAGS for tag in pair),
+    *("<|start|>assistant", "<|channel|>analysis<|message|>", "<|end|>"),
+    *("<|channel|>final<|message|>", "analysis", "assistantfinal"),
+    *("Here is my thought process:", "Here's my response:"),
+    *("a", " ", "\n", "…", "<"),
+]
+
+
+@given(
+    st.one_of(
+        st.text(alphabet=st.sampled_from("ab<>/think \n"), max_size=40),
+        st.lists(st.one_of(st.sampled_from(EDGES), st.text()), max_size=8).map("".join),
+    )
+)
 def test_a_content_is_sent_back_exactly_as_it_came(content: str) -> None:
     """Parting the reasoning from the response and putting it together again loses nothing."""
     response, reasoning, source = split_reasoning(content)
     turn = replace(TURN, response=response, reasoning=reasoning, reasoning_source=source)
     assert json.loads(assistant_message(turn).canonical)["content"] == content
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [
+        ("<think>why</think>see", "think"),
+        ("why</think>see", "think_unopened"),
+        ("<think>why", "think_unclosed"),
+        ("◁think▷why◁/think▷see", "◁think▷…◁/think▷"),
+        ("why[/THINK]see", "…[/THINK]"),
+        ("\n<thought>why", "\n<thought>…"),
+        ("Here is my thought process:why Here is my response:see", None),
+    ],
+)
+def test_the_source_of_a_thought_says_how_it_was_written(content: str, source: str | None) -> None:
+    """Stores hold these texts: a later version must rebuild the content from them."""
+    expected = source or "Here is my thought process:…Here is my response:"
+    assert split_reasoning(content)[1:] == ("why" if source else "why ", expected)
+    turn = replace(TURN, response="see", reasoning="why", reasoning_source="[OLD]…[/OLD]")
+    assert json.loads(assistant_message(turn).canonical)["content"] == "[OLD]why[/OLD]see"
+
+
+def test_a_thought_that_was_cut_is_known_by_the_turns_before_it() -> None:
+    """Where the chat template writes the first tag, a cut thought shows no tag at all."""
+    text = "Maybe <answer>\\boxed{1.5, 2.5}</answer>? No."
+    cut = replace(TURN, turn=2, response=text, finish_reason="length")
+    unopened = replace(TURN, reasoning="why", reasoning_source="…[/THINK]")
+    named = replace(TURN, reasoning="why", reasoning_source="think_unopened")
+    for before in (unopened, named):
+        thought = name_cut_thought(cut, [before, TURN])
+        assert (thought.response, thought.reasoning) == ("", text)
+        assert assistant_message(thought) == assistant_message(cut)
+    field = replace(TURN, reasoning="why", reasoning_source="reasoning")
+    whole = replace(unopened, reasoning_source="[THINK]…[/THINK]")
+    assert name_cut_thought(cut, [TURN, field, whole]) == cut
+    for other in (replace(cut, finish_reason="stop"), replace(cut, native_calls="[]"), unopened):
+        assert name_cut_thought(other, [unopened]) == other
 
 
 def test_reasoning_from_a_field_goes_back_under_both_names() -> None:
@@ -208,6 +261,9 @@ def as_called(protocol: str, arguments: str, *, name: str = "z", **fields: Any) 
         ("<think>a</think>b<think><tool_call>{}</tool_call></think>no", []),
         ("<tool_call>{}</tool_call></think>no", []),
         ("<think><tool_call>{}</tool_call>", []),
+        ("◁think▷<tool_call>{}</tool_call>◁/think▷no", []),
+        ("a[THINK]<tool_call>{}</tool_call>[/THINK]no", []),
+        ("<thinking><tool_call>{}</tool_call>", []),
         (
             '<think><tool_call>{"name": "y"}</tool_call></think><tool_call>{"name": "z"}'
             "</tool_call>",

@@ -84,7 +84,10 @@ PROSE = st.sampled_from(
     ]
 )
 REASONING = st.sampled_from(
-    [None, None, "reasoning", "reasoning_content", "think", "unopened", "unclosed", "call inside"]
+    [
+        *(None, None, "reasoning", "reasoning_content"),
+        *("think", "unopened", "unclosed", "call inside", "other tags"),
+    ]
 )
 
 
@@ -142,6 +145,8 @@ def message_of(parts: dict[str, Any], protocol: str) -> dict[str, Any]:
         content = f"<think>\nhm\n</think>\n\n{content}"
     elif where == "call inside":
         content = f"<think>{text_call(ZOOM, {'bbox_2d': [0, 0, 9, 9]})}</think>{content}"
+    elif where == "other tags":
+        content = f"[THINK]hm{text_call(ZOOM, {'bbox_2d': [0, 0, 9, 9]})}[/THINK]{content}"
     elif where == "unopened":
         content = f"hm</think>{content}"
     elif where == "unclosed":

@@ -17,6 +17,7 @@ import pytest
 from geostore.generate.events import RequestFailed
 from geostore.generate.rollout import RetryPolicy
 from geostore.store import Store
+from geostore.verify import verify
 from tests.minds import wanderer
 from tests.running import Notes, contents, run
 from tests.teacher_server import Body, Fault, Reply, teacher_server
@@ -162,6 +163,34 @@ def test_an_answer_cut_at_the_token_limit_is_kept_as_what_it_is(
         )
         (row,) = opened.db.connection.execute(query).fetchall()
     assert tuple(row) == ("exhausted", "truncated", "length", half, 0)
+
+
+def test_a_thought_that_was_cut_is_never_an_answer(photo_dataset: Path, tmp_path: Path) -> None:
+    """The chat template wrote its first tag, and the limit came before the last one."""
+    store = tmp_path / "geostore.db"
+    thought = "Maybe \\boxed{30.0444, 31.2357}? No, the poles are American. Let me"
+    rehearsed = "So <answer>\\boxed{30.0444, 31.2357}</answer>? No, the poles are American. Let me"
+
+    def script(number: int, body: Body) -> Reply:
+        if number == 0:
+            return Reply(thought, "length")
+        if len(body["messages"]) == 2:
+            return Reply("I look first.</think>Let me see.")
+        return Reply(rehearsed, "length")
+
+    with teacher_server(wanderer, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=2, concurrency=1)
+    with Store.open(store) as opened:
+        query = (
+            "select t.status, t.stop_reason, a.lat, a.failure, k.response, k.reasoning_source"
+            " from traces as t join answers as a on a.trace_id = t.id"
+            " join turns as k on k.trace_id = t.id and k.finish_reason = 'length' order by k.turn"
+        )
+        first, second = map(tuple, opened.db.connection.execute(query).fetchall())
+    ended = ("exhausted", "truncated", None)
+    assert first == (*ended, "truncated_answer", thought, None)
+    assert second == (*ended, "no_coordinates", "", "…")
+    assert not verify(store).findings
 
 
 def test_the_server_that_these_tests_rely_on_does_what_is_asked_of_it() -> None:

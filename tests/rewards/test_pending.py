@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from geostore.answers import parse_answer
+from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.errors import FilterError, RewardError
 from geostore.records import Answer
 from geostore.rewards import (
@@ -47,7 +47,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator
 
 SPECS = (make_spec("linear"), make_spec("threshold"))
 READ = Answer(0.0, 3.0, "boxed", None, ())
-PARSERS = {version: Parser(version, lambda _: READ) for version in (1, 2, 3)}
+THIS = PARSER_VERSION
+# By generation: this version is the first.
+PARSERS = {number: Parser(THIS + number - 1, lambda _: READ) for number in (1, 2, 3)}
 WRITES = st.sampled_from(
     ["close", "close with a reward", "reopen", "reopen half", "forget a reward", "forget a reading"]
 )
@@ -113,9 +115,9 @@ def _write(db: Db, trace_id: int, what: str) -> None:
         if closed:
             db.execute(
                 "insert or ignore into answers (trace_id, parser_version, lat, lon)"
-                " values (:id, 1, :lat, :lon)",
+                " values (:id, :version, :lat, :lon)",
                 # As the parser of this version reads it: one version never reads two things.
-                {**values, "lat": READ.lat, "lon": READ.lon},
+                {**values, "version": THIS, "lat": READ.lat, "lon": READ.lon},
             )
         if what == "close with a reward" and closed:
             score_trace(db, trace_id, ensure_spec(db, SPECS[0]))
@@ -127,7 +129,7 @@ def _write(db: Db, trace_id: int, what: str) -> None:
     elif what == "forget a reward":
         db.execute("delete from rewards where trace_id = :id", values)
     else:
-        db.execute("delete from answers where trace_id = :id and parser_version = 1", values)
+        db.execute(f"delete from answers where trace_id = :id and parser_version = {THIS}", values)
 
 
 _REWARDS = """
@@ -199,12 +201,12 @@ def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: T
         return shifted(response)
 
     told: list[tuple[int, int]] = []
-    newer = Parser(version=2, read=reading)
+    newer = Parser(version=THIS + 1, read=reading)
     found = rescore(traces.db, make_spec(), parser=newer, reading=lambda *n: told.append(n))
     assert (found.read, found.computed, found.found_done) == (5, 5, 0)
     assert told == [(5, 5)]
     assert traces.rows("parser_version, round(distance_km)") == [
-        (2, round(111.195 * (lon + 1))) for lon in range(5)
+        (THIS + 1, round(111.195 * (lon + 1))) for lon in range(5)
     ]
     count = traces.connection.execute("select count(*), count(distinct trace_id) from answers")
     assert tuple(count.fetchone()) == (10, 5)
@@ -214,19 +216,32 @@ def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: T
     assert rescore(traces.db, make_spec(), parser=newer).read == 1
     assert read == ["\\boxed{0.0, 7.0}"]
     assert rescore(traces.db, make_spec(), parser=newer) == RescoreResult(0, 6)
-    assert rescore(traces.db, make_spec(), parser=Parser(1)) == RescoreResult(0, 6)
+    assert rescore(traces.db, make_spec(), parser=Parser(THIS)) == RescoreResult(0, 6)
 
 
 def test_a_rereading_that_is_stopped_goes_on_and_can_be_narrowed(traces: Traces) -> None:
     ids = [traces.answered((0.0, 1.0)) for _ in range(3)]
     for trace_id in ids:
         traces.play(trace_id, response="\\boxed{0.0, 1.0}")
-    newer = Parser(version=2, read=shifted)
+    newer = Parser(version=THIS + 1, read=shifted)
     one = Filter(where=f"trace_id = {ids[1]}")
     assert count_missing(traces.db, make_spec(), parser=newer).read == 3
     found = rescore(traces.db, make_spec(), parser=newer, filters=one)
     assert found == RescoreResult(1, 0, read=1)
     assert rescore(traces.db, make_spec(), parser=newer) == RescoreResult(2, 1, read=2)
+
+
+def test_a_response_that_was_cut_is_read_again_as_a_cut_one(traces: Traces) -> None:
+    """What stands in it may be a thought whose tags nobody sees."""
+    texts = ["Maybe (1.5, 2.5)? No.", "<answer>1.5, 2.5</answer> And"]
+    ids = [traces.answered(None) for _ in texts]
+    for trace_id, text in zip(ids, texts, strict=True):
+        traces.play(trace_id, response=text)
+    traces.connection.execute("update traces set stop_reason = 'truncated'")
+    rescore(traces.db, make_spec(), parser=Parser(THIS + 1))
+    query = f"select lat, failure from answers where parser_version = {THIS + 1} order by trace_id"
+    found = [tuple(row) for row in traces.connection.execute(query)]
+    assert found == [(None, "truncated_answer"), (1.5, None)]
 
 
 def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
@@ -245,9 +260,9 @@ def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
         other.close()
         return parse_answer(response)
 
-    rescore(traces.db, make_spec(), parser=Parser(2, reading))
+    rescore(traces.db, make_spec(), parser=Parser(THIS + 1, reading))
     found = traces.connection.execute("select parser_version from answers").fetchall()
-    assert [row[0] for row in found] == [1]
+    assert [row[0] for row in found] == [THIS]
 
 
 def test_changes_between_two_parsers_are_shown_with_the_text_around(traces: Traces) -> None:
@@ -259,7 +274,7 @@ def test_changes_between_two_parsers_are_shown_with_the_text_around(traces: Trac
         place = None if found.lat is None or found.lon is None else (found.lat, found.lon)
         traces.answer(trace_id, place)
     traces.connection.execute("update answers set flags = '[]'")
-    rescore(traces.db, make_spec(), parser=Parser(2, shifted))
+    rescore(traces.db, make_spec(), parser=Parser(THIS + 1, shifted))
     traces.connection.close()
     shown = geostore("query", "answer_changes", "--store", traces.path, "--format", "csv")
     assert shown.returncode == 0, shown.stderr

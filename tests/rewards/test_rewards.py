@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geostore.answers import PARSER_VERSION
 from geostore.errors import RewardError, StoreError, StoreLockedError
 from geostore.records import Reward
 from geostore.rewards import (
@@ -237,17 +238,18 @@ def test_a_newer_reading_makes_a_reward_stale(traces: Traces) -> None:
     trace_id = traces.answered((0.0, 1.0))
     other = traces.answered((0.0, 5.0))
     rescore(traces.db, make_spec())
-    traces.answer(trace_id, None, version=3)
-    traces.answer(trace_id, (0.0, 9.0), version=2)
+    newer = PARSER_VERSION + 1
+    traces.answer(trace_id, None, version=newer + 1)
+    traces.answer(trace_id, (0.0, 9.0), version=newer)
     assert rescore(traces.db, make_spec()) == RescoreResult(computed=1, found_done=1)
     assert traces.rows("trace_id, parser_version, distance_km, score, geoguessr_points")[0] == (
-        *(trace_id, 3, None, None, None),
+        *(trace_id, newer + 1, None, None, None),
     )
-    traces.answer(trace_id, (0.0, 2.0), version=4)
+    traces.answer(trace_id, (0.0, 2.0), version=newer + 2)
     assert rescore(traces.db, make_spec()) == RescoreResult(computed=1, found_done=1)
     (_, version, km), unchanged = traces.rows("trace_id, parser_version, distance_km")
-    assert (version, km) == (4, pytest.approx(2 * KM_PER_DEGREE))
-    assert unchanged == (other, 1, pytest.approx(5 * KM_PER_DEGREE))
+    assert (version, km) == (newer + 2, pytest.approx(2 * KM_PER_DEGREE))
+    assert unchanged == (other, PARSER_VERSION, pytest.approx(5 * KM_PER_DEGREE))
 
 
 @pytest.mark.parametrize("status", ["open", "failed"])

@@ -1,0 +1,140 @@
+"""Find attempts at coordinates that no form could read, so that nothing before them answers.
+
+Each form refuses what it is not sure of: a range, a third number, a number that goes on. Such a
+passage is still the teacher's later word. Without this check an earlier pair, often a place that
+the teacher only considered, would become the answer.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from geostore.answers.angles import MAX_LAT, MAX_LON
+from geostore.answers.text import says_placeholder
+
+_NUMBER = re.compile(r"[0-9]{1,20}(?:[.,][0-9]{1,30})?")
+_NEAR = 0.1
+"""Degrees within which a number of an attempt agrees with a coordinate."""
+
+_LAT = r"(?:latitude|lat)"
+_LON = r"(?:longitude|long|lng|lon)"
+_JSON_NAME = re.compile(
+    rf"[\"'](?:(?P<lat>{_LAT})|{_LON})[\"']\s?:\s?[\"']?(?=[+-]?[0-9])", re.IGNORECASE
+)
+_LABEL = re.compile(
+    rf"(?<![A-Za-z0-9_])(?:(?P<lat>{_LAT})|{_LON})\.?(?: ?\([^()\n]{{0,20}}\))?"
+    r"[\"']?\s?[:=|]\s?[~≈(]?\s?[A-Z]?\s?(?=[+-]?[0-9])",
+    re.IGNORECASE,
+)
+_DECIMAL = r"(?<![0-9.])(?:[0-9]{1,3}\.[0-9]{1,20}|[0-9]{1,3} ?°)"
+_HEMISPHERES = re.compile(
+    rf"(?P<lat>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[NS]|(?i:north|south))(?![A-Za-z])"
+    rf"[^A-Za-z\n]{{0,8}}(?:(?:and|by|to)\s)?(?P<lon>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[EW]|(?i:east|west))(?![A-Za-z])"
+)
+_PARENTHESES = re.compile(
+    r"(?<![A-Za-z0-9_])\( ?[+-]?(?P<lat>[0-9]{1,2}\.[0-9]{1,20}) ?°? ?[,;] ?"
+    r"[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{1,20})(?![0-9])[^()\n]{0,60}\)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A passage that writes a latitude and a longitude in one of the forms, well or not."""
+
+    form: str
+    """The form that it resembles."""
+    start: int
+    """Offset of its first character."""
+    end: int
+    """Offset after its last name or number."""
+    lat_text: str
+    """The text that holds its latitude."""
+    lon_text: str
+    """The text that holds its longitude."""
+
+    def contradicts(self, lat: float, lon: float) -> bool:
+        """Whether it means a place on Earth, and not one that it only repeats."""
+        lats, lons = _numbers(self.lat_text), _numbers(self.lon_text)
+        if not lats or not lons or min(lats) > MAX_LAT or min(lons) > MAX_LON:
+            return False
+        return not (_spans(lats, lat) and _spans(lons, lon))
+
+
+def contradicting_attempt(
+    text: str, start: int, *, form: str, lat: float, lon: float
+) -> Attempt | None:
+    """The first attempt after `start` that a pair before it, read in `form`, does not agree with.
+
+    Only attempts in the same form or a stronger one count: a weaker form never corrects.
+    """
+    for name, find in _FINDERS:
+        for attempt in find(text, start):
+            is_meant = not says_placeholder(text, attempt.start, attempt.end)
+            if is_meant and attempt.contradicts(lat, lon):
+                return attempt
+        if name == form:
+            break
+    return None
+
+
+def holds_point(text: str, lat: float, lon: float) -> bool:
+    """Whether numbers in `text` could be this point."""
+    numbers = _numbers(text)
+    return all(
+        any(abs(number - abs(degrees)) <= _NEAR for number in numbers) for degrees in (lat, lon)
+    )
+
+
+def holds_pair(text: str) -> bool:
+    """Whether `text` holds two numbers or more, and not only whole ones (10-20)."""
+    numbers = _NUMBER.findall(text)
+    return len(numbers) > 1 and ("°" in text or not all(number.isdigit() for number in numbers))
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number[0].replace(",", ".")) for number in _NUMBER.finditer(text)]
+
+
+def _spans(numbers: Sequence[float], degrees: float) -> bool:
+    return min(numbers) - _NEAR <= abs(degrees) <= max(numbers) + _NEAR
+
+
+def _named(form: str, name: re.Pattern[str], reach: int) -> Callable[[str, int], Iterator[Attempt]]:
+    def find(text: str, start: int) -> Iterator[Attempt]:
+        matches = list(name.finditer(text, start))
+        for first, second in _pairs(matches, reach):
+            values = text[first.end() : second.start()], text[second.end() : second.end() + 40]
+            lat, lon = values if first["lat"] else values[::-1]
+            yield Attempt(form, first.start(), second.end(), lat, lon.split("\n")[0])
+
+    return find
+
+
+def _pairs(
+    matches: Sequence[re.Match[str]], reach: int
+) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    """Two names of different axes that follow each other within `reach` characters."""
+    at = 0
+    while at + 1 < len(matches):
+        first, second = matches[at], matches[at + 1]
+        differ = (first["lat"] is None) != (second["lat"] is None)
+        if differ and second.start() - first.end() <= reach:
+            yield first, second
+            at += 1
+        at += 1
+
+
+def _matched(form: str, pattern: re.Pattern[str]) -> Callable[[str, int], Iterator[Attempt]]:
+    def find(text: str, start: int) -> Iterator[Attempt]:
+        for match in pattern.finditer(text, start):
+            yield Attempt(form, match.start(), match.end(), match["lat"], match["lon"])
+
+    return find
+
+
+_FINDERS: tuple[tuple[str, Callable[[str, int], Iterator[Attempt]]], ...] = (
+    ("json", _named("json", _JSON_NAME, 400)),
+    ("labelled", _named("labelled", _LABEL, 60)),
+    ("hemisphere", _matched("hemisphere", _HEMISPHERES)),
+    ("parentheses", _matched("parentheses", _PARENTHESES)),
+)
