@@ -292,11 +292,13 @@ _DECIMALS = rf"(?:{_POINT} ?°?\s?[,;/ ]\s?{_POINT}|{_COMMA} ?°? ?; ?{_COMMA}) 
 # Coordinates of a box or of pixels look the same, so only words that a place goes with may precede.
 _COORDINATES = re.compile(
     r"(?:(?:\A|[\n.;:!?>|-])\s?|(?<![a-z])(?:gps|geographic(?:al)?|estimated|approximate|approx\.?"
-    r"|exact|final|predicted|decimal|likely|best|map|location|the|my|their|its|answer) )"
+    r"|exact|final|predicted|decimal|likely|best|central|guess(?:ed)?|inferred|map|location|the|my|their"
+    r"|its|answer) )"
     r"(?:(?:gps|geographic(?:al)?|estimated|approximate|final|predicted|decimal|location)\s){0,3}"
-    r"(?:coordinates?|coords?)(?: ?\([^()0-9\n]{0,30}\))?"
-    r"(?:\s?[:=|]|\s(?:is|are))(?:[\s~≈]|(?:approximately|approx\.?|about|around|roughly)\s){0,4}"
-    rf"\[?(?P<pair>{_DECIMALS})\]?(?![0-9A-Za-z_.,:]?[0-9A-Za-z_]| ?[,;/] ?[+-]?[0-9]| ?%| ?px)",
+    r"(?:coordinates?|coords?|gps)(?: ?\([^()0-9\n]{0,30}\))?"
+    r"(?:\s?[:=|]|\s(?:is|are)|(?=\n))(?:[\s~≈]|(?:approximately|approx\.?|about|around|roughly)\s){0,4}"
+    rf"\[?(?P<pair>{_DECIMALS})\]?(?![0-9A-Za-z_.,:]?[0-9A-Za-z_]| ?[,;/] ?[+-]?[0-9]| ?%"
+    r"| ?(?:km|mi|miles|ft|m|px|pixels)(?![a-z]))",
     re.IGNORECASE,
 )
 _NUMBERS = re.compile(rf"{_POINT}|{_COMMA}")
@@ -305,16 +307,26 @@ _BARE = re.compile(rf"[\s\"']*(?P<pair>{_DECIMALS})[\s\"']*\.?\s*")
 
 
 def find_coordinates(text: str) -> Reading | None:
-    """The last `Coordinates: lat, lon`, both with a decimal mark; not where it says lon first."""
-    return _last_of(
+    """The last `Coordinates: lat, lon`, both with a decimal mark; not where it says lon first.
+
+    Nor where both lie between 0 and 1: that is a point of the image far more often than one in the
+    Gulf of Guinea.
+    """
+    readings = (
         _decimals(match) for match in _COORDINATES.finditer(text) if not _LON_FIRST.search(match[0])
     )
+    return _last_of(reading for reading in readings if not _in_unit_square(reading))
 
 
 def find_bare(text: str) -> Reading | None:
     """A text that is one pair of numbers with decimal marks and nothing else."""
     match = _BARE.fullmatch(text)
     return _decimals(match) if match else None
+
+
+def _in_unit_square(reading: Reading) -> bool:
+    lat, lon = reading.lat, reading.lon
+    return lat is not None and lon is not None and 0 <= lat <= 1 and 0 <= lon <= 1
 
 
 def _decimals(match: re.Match[str]) -> Reading:

@@ -1,0 +1,87 @@
+"""What teachers write, through whole runs: what is stored as thought, as call and as answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from geostore.store import Store
+from geostore.verify import verify
+from tests.minds import ZOOM, text_call, wanderer
+from tests.running import run
+from tests.teacher_server import Body, Reply, teacher_server
+
+CAIRO = "Maybe Cairo: \\boxed{30.0444, 31.2357}? No, the poles are American."
+ZOOM_IN = text_call(ZOOM, {"bbox_2d": [0, 0, 500, 500]})
+KANSAS = "The place is in Kansas.\nLatitude: 39.25, Longitude: -98.75"
+THERE = (39.25, -98.75)
+
+
+class Text(NamedTuple):
+    """A response, and what is stored of it."""
+
+    content: str
+    answer: tuple[float, float] | None
+    reasoning: str | None = None
+    finish_reason: str = "stop"
+
+
+TEXTS = {
+    "a name in a sentence before": Text(
+        "My first thought was Cairo (30.0444, 31.2357), but the poles say a similar latitude.\n\n"
+        "Latitude: 39.2500\nLongitude: -98.7500",
+        THERE,
+    ),
+    "Kimi": Text(f"◁think▷{CAIRO}◁/think▷{KANSAS}", THERE, CAIRO),
+    "Magistral": Text(f"[THINK]{CAIRO}[/THINK]{KANSAS}", THERE, CAIRO),
+    "prompted": Text(f"<thinking>{CAIRO}</thinking>{KANSAS}", THERE, CAIRO),
+    "EXAONE, the first tag in the template": Text(f"{CAIRO}</thought>{KANSAS}", THERE, CAIRO),
+    "Seed-OSS": Text(f"<seed:think>{CAIRO}</seed:think>{KANSAS}", THERE, CAIRO),
+    "gpt-oss": Text(
+        f"<|channel|>analysis<|message|>{CAIRO}<|end|><|start|>assistant"
+        f"<|channel|>final<|message|>{KANSAS}",
+        THERE,
+        CAIRO,
+    ),
+    "Granite": Text(
+        f"Here is my thought process:{CAIRO}Here is my response:{KANSAS}", THERE, CAIRO
+    ),
+    "a call in a thought": Text(f"[THINK]{CAIRO}{ZOOM_IN}[/THINK]{KANSAS}", THERE, CAIRO + ZOOM_IN),
+    "a thought that was cut": Text(f"◁think▷{CAIRO} Let me", None, f"{CAIRO} Let me", "length"),
+    "a thought that was cut and shows no tag": Text(f"{CAIRO} Let me", None, None, "length"),
+    "GLM's box": Text("<answer><|begin_of_box|>39.25, -98.75<|end_of_box|></answer>", THERE),
+    "GLM's box alone": Text("<|begin_of_box|>39.25, -98.75<|end_of_box|>", THERE),
+    "a bare pair": Text("39.250000, -98.750000", THERE),
+    "named coordinates": Text("* Address: Kansas\n* Coordinates: 39.2500, -98.7500", THERE),
+    "a number that is broken off": Text('{"lat": -23.5, "lon": -46. Sao', None),
+    "a later attempt": Text("Cairo (30.04, 31.23)? No: (39.25, -98.75, 450 m)", None),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_response_is_stored_as_what_it_is(name: str, photo_dataset: Path, tmp_path: Path) -> None:
+    """And where it is sent back, it goes as it came: verify rebuilds every request."""
+    text = TEXTS[name]
+    store = tmp_path / "geostore.db"
+    bodies: list[Body] = []
+
+    def script(number: int, body: Body) -> Reply:
+        bodies.append(body)
+        return Reply(text.content, text.finish_reason) if number == 0 else Reply("Well.")
+
+    with teacher_server(wanderer, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=1)
+    with Store.open(store) as opened:
+        query = (
+            "select k.response, k.reasoning, a.lat, a.lon, (select count(*) from tool_calls)"
+            " from turns as k join answers as a using (trace_id) where k.turn = 1"
+        )
+        response, reasoning, lat, lon, calls = opened.db.connection.execute(query).fetchone()
+    assert (None if lat is None else (lat, lon)) == text.answer
+    assert (reasoning, calls) == (text.reasoning, 0)
+    assert text.content.endswith(response)
+    for body in bodies[1:]:
+        assert body["messages"][2]["content"] == text.content
+    assert not verify(store, workers=1).findings
