@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, TypeGuard
 
 import httpx2
@@ -86,14 +87,21 @@ def _native_calls(calls: list[dict[str, Any]]) -> str:
 
     The id ties a result to its call, so a call without one could not be answered.
     """
-    taken: set[str] = set()
+    given = [call["id"] if isinstance(call.get("id"), str) else "" for call in calls]
+    # A new id must not be one that a later call has.
+    taken = {"", *given}
     named = []
-    for number, call in enumerate(calls):
-        given = call.get("id")
-        known = given if isinstance(given, str) and given not in taken else ""
-        taken.add(known)
-        named.append({**call, "id": known or f"call_{number}"})
+    for number, (call, own) in enumerate(zip(calls, given, strict=True)):
+        if not own or own in given[:number]:
+            own = next(name for name in _new_ids(number) if name not in taken)
+            taken.add(own)
+        named.append({**call, "id": own})
     return canonical_text(named)
+
+
+def _new_ids(number: int) -> Iterator[str]:
+    yield f"call_{number}"
+    yield from (f"call_{number}_{again}" for again in count(1))
 
 
 def _loads(content: bytes) -> Any:

@@ -90,6 +90,24 @@ def test_native_calls_under_one_id_are_told_apart() -> None:
     assert [each["id"] for each in calls] == ["same", "call_1", "call_2"]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([None, "call_0"], ["call_0_1", "call_0"]),
+        (["call_1", None], ["call_1", "call_1_1"]),
+        (["", "", ""], ["call_0", "call_1", "call_2"]),
+        (["call_1", "call_1", "call_1_1"], ["call_1", "call_1_2", "call_1_1"]),
+    ],
+)
+def test_a_new_id_of_a_native_call_is_none_that_another_has(
+    given: list[str | None], expected: list[str]
+) -> None:
+    call = {"type": "function", "function": {"name": "z", "arguments": "{}"}}
+    calls = [call if own is None else {**call, "id": own} for own in given]
+    found = said(Reply(None, tool_calls=calls))
+    assert [c["id"] for c in json.loads(found.native_calls or "")] == expected
+
+
 def test_characters_that_no_text_column_takes_are_replaced_and_the_rest_is_kept() -> None:
     body = b'{"choices": [{"message": {"content": "a\\ud800b\\u0000c"}, "finish_reason": "stop"}]}'
     fault = Fault(200, body)
