@@ -1,9 +1,11 @@
 """Reads JSON that a model wrote, and repairs it only where one meaning is possible.
 
 It repairs a Markdown code fence around the text, a comma before a closing
-bracket, strings in single quotes, line breaks inside strings, and Python's None,
-True and False. It refuses anything else that is not JSON, and an object that
-gives one name two values, because parsers silently take the last.
+bracket, strings in single or typographic quotes, line breaks inside strings,
+Python's None, True and False, full-width punctuation and digits, doubled braces,
+and closing brackets too many at the end. It refuses anything else that is not
+JSON, and an object that gives one name two values, because parsers silently take
+the last. Text that ends early stays refused: nobody knows what would have followed.
 """
 
 from __future__ import annotations
@@ -21,11 +23,16 @@ _TOKEN = re.compile(
     | '(?P<single> (?:[^'\\]|\\.)*+ )'
     | (?P<comma> ,(?=\s*+[\]}]) )
     | (?P<word> \b(?:None|True|False)\b )
+    | [“”„＂](?P<curly> (?:[^“”＂"\\]|\\.)*+ )[“”＂]
+    | (?P<wide> [：，、［］｛｝－．０-９\u3000\u00a0] )
     """,
     re.DOTALL | re.VERBOSE,
 )
 _IN_SINGLE = re.compile(r'\\.|"', re.DOTALL)
 _WORDS = {"None": "null", "True": "true", "False": "false"}
+_WIDE = str.maketrans("：，、［］｛｝－．０１２３４５６７８９\u3000\u00a0", ":,,[]{}-.0123456789  ")
+_SPARE_CLOSERS = re.compile(r"[\s}\]]*+\Z")
+_DOUBLED = re.compile(r'"(?:[^"\\]|\\.)*+"|\{\s*+\{|\}\s*+\}|\\.', re.DOTALL)
 
 
 def load_lenient(text: str) -> tuple[Any, bool]:
@@ -33,8 +40,15 @@ def load_lenient(text: str) -> tuple[Any, bool]:
     value, ok = _loads(text, strict=True)
     if ok:
         return value, False
-    value, ok = _loads(_repair(text), strict=False)
-    return (value, True) if ok else (None, False)
+    repaired = _repair(text)
+    value, ok = _loads(repaired, strict=False)
+    if ok:
+        return value, True
+    values = [
+        value for text in _with_fewer_braces(repaired) for value, ok in [_first_value(text)] if ok
+    ]
+    # Both ways of taking braces away have to agree: else there are two readings.
+    return (values[0], True) if values and all(v == values[0] for v in values) else (None, False)
 
 
 def _loads(text: str, *, strict: bool) -> tuple[Any, bool]:
@@ -47,11 +61,36 @@ def _loads(text: str, *, strict: bool) -> tuple[Any, bool]:
         return None, False
 
 
+def _first_value(text: str) -> tuple[Any, bool]:
+    """The value that a text begins with, where only closing brackets follow."""
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None, False
+    spare = isinstance(value, dict | list) and _SPARE_CLOSERS.match(text, end)
+    return (value, True) if spare else (None, False)
+
+
+def _with_fewer_braces(text: str) -> list[str]:
+    """The text, or where its first brace is doubled, the text without such braces."""
+    if not re.match(r"\{\s*+\{", text):
+        return [text]
+    # A template's escaped braces, each of them twice; or one brace too many in front.
+    return [_DOUBLED.sub(_single, text), text[1:].lstrip()]
+
+
+def _single(token: re.Match[str]) -> str:
+    return token.group()[0] if token.group()[0] in "{}" else token.group()
+
+
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs) and any(members[name] != value for name, value in pairs):
         raise ValueError("one name, two values")
     return members
+
+
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_unambiguous)
 
 
 def _repair(text: str) -> str:
@@ -64,6 +103,10 @@ def _repair(text: str) -> str:
 def _repaired(token: re.Match[str]) -> str:
     if token["single"] is not None:
         return f'"{_IN_SINGLE.sub(_in_double_quotes, token["single"])}"'
+    if token["curly"] is not None:
+        return f'"{token["curly"]}"'
+    if token["wide"] is not None:
+        return token["wide"].translate(_WIDE)
     if token["comma"] is not None:
         return ""
     return _WORDS.get(token.group(), token.group())

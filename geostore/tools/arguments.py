@@ -19,6 +19,19 @@ _NUMBER_TEXT = re.compile(rf"\s*({_NUMBER})\s*", re.ASCII)
 _NEXT_NUMBER = rf"(?:\s*,\s*|\s+)({_NUMBER})"
 _FOUR_NUMBERS = re.compile(rf"\s*([\[(])?\s*({_NUMBER}){_NEXT_NUMBER * 3}\s*([\])])?\s*", re.ASCII)
 _LONGEST_TEXT = 200  # of a number or a box written as text
+_ASCII = str.maketrans("，、［］（）－．０１２３４５６７８９\u3000\u00a0", ",,[]()-.0123456789  ")
+_MODEL_TOKEN = re.compile(r"<\|\w+\|>")
+_CORNERS = re.compile(
+    rf"\s*\(\s*({_NUMBER}){_NEXT_NUMBER}\s*\)\s*,?\s*\(\s*({_NUMBER}){_NEXT_NUMBER}\s*\)\s*",
+    re.ASCII,
+)
+# The names of a box's four sides where it is an object; each set in the order x1, y1, x2, y2.
+_SIDES = (
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("left", "top", "right", "bottom"),
+)
 
 
 class Arguments:
@@ -41,6 +54,8 @@ class Arguments:
             # The object's JSON text as a JSON string: encoded once too often.
             value, _ = load_lenient(value)
             repaired = True
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+            value, repaired = value[0], True
         if isinstance(value, dict):
             return cls(value, repaired=repaired)
         if value is None and raw.strip() != "null":
@@ -86,11 +101,7 @@ class Arguments:
 
     def box(self, frame: Frame) -> tuple[float, float, float, float]:
         """``bbox_2d`` as four finite numbers in the teacher's frame. Kind: ``bbox_invalid``."""
-        value = self._members["bbox_2d"]
-        if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
-            match = _FOUR_NUMBERS.fullmatch(value)
-            if match and (match[1], match[6]) in ((None, None), ("[", "]"), ("(", ")")):
-                value = list(match.group(2, 3, 4, 5))
+        value = self._four_sides(self._members["bbox_2d"], frame)
         if isinstance(value, list) and len(value) == 4:
             a, b, c, d = (self._number(side) for side in value)
             if a is not None and b is not None and c is not None and d is not None:
@@ -99,6 +110,33 @@ class Arguments:
             "bbox_invalid",
             f"bbox_2d must be a list of four finite numbers; give {frame.allowed}.",
         )
+
+    def _four_sides(self, value: Any, frame: Frame) -> Any:
+        """The list of a box's sides where it has one reading, else `value`."""
+        if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
+            text = _MODEL_TOKEN.sub("", value).translate(_ASCII)
+            match = _FOUR_NUMBERS.fullmatch(text)
+            if match and (match[1], match[6]) in ((None, None), ("[", "]"), ("(", ")")):
+                return list(match.group(2, 3, 4, 5))
+            if two := _CORNERS.fullmatch(text):
+                return list(two.groups())
+            value, _ = load_lenient(text)
+            if not isinstance(value, list | dict):
+                return None
+            self.repaired = True
+        if isinstance(value, dict):
+            order = (1, 0, 3, 2) if frame.name == "norm1000_yx" else (0, 1, 2, 3)
+            for sides in _SIDES:
+                if set(value) == set(sides):
+                    self.repaired = True
+                    return [value[sides[place]] for place in order]
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+            value, self.repaired = value[0], True
+        corners = isinstance(value, list) and len(value) == 2
+        if corners and all(isinstance(corner, list) and len(corner) == 2 for corner in value):
+            self.repaired = True
+            return [*value[0], *value[1]]
+        return value
 
     def label(self) -> str | None:
         """``label``, None where it is not given. Kind: ``label_invalid``."""

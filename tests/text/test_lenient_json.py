@@ -47,6 +47,15 @@ def test_no_text_makes_it_raise(text: str) -> None:
         ('{"label": "one\ntwo"}', {"label": "one\ntwo"}),
         ('```{"a": 1}```', {"a": 1}),
         ('```json {"a": 1} ```', {"a": 1}),
+        ('{"a"：[1，2、３]}', {"a": [1, 2, 3]}),
+        ('｛"a"：－１．５｝', {"a": -1.5}),
+        ('{“a”: “it\'s \\"here\\"”}', {"a": 'it\'s "here"'}),
+        ('{"a": 1}}', {"a": 1}),
+        ('{"a": [1]}]} }', {"a": [1]}),
+        ('{{"a": {{"b": [1]}}}}', {"a": {"b": [1]}}),
+        ('{{"a": {"b": [1]}}}', {"a": {"b": [1]}}),
+        ('{{"a": {"b": [1]}}', {"a": {"b": [1]}}),
+        ('{ {"a": "{{"} }', {"a": "{{"}),
     ],
 )
 def test_what_python_would_have_written_is_repaired(text: str, value: dict[str, object]) -> None:
@@ -73,6 +82,14 @@ def test_what_python_would_have_written_is_repaired(text: str, value: dict[str, 
         "{'a': 'b\\'}",
         "[" * 5000,
         '{"a" "b"}',
+        '{{"a": {{"b": [1]}}',
+        '{{"a": 1',
+        '{"a": 1}} and',
+        '{"a": 1}}{',
+        "1}",
+        '"a"]',
+        '{“a": 1}',
+        '{"a"；1}',
     ],
 )
 def test_what_has_more_than_one_reading_or_none_is_not_guessed_at(text: str) -> None:
@@ -80,6 +97,7 @@ def test_what_has_more_than_one_reading_or_none_is_not_guessed_at(text: str) -> 
 
 
 def test_words_inside_strings_are_left_alone() -> None:
+    assert load_lenient('{"label": "“東京”：１，}}",}') == ({"label": "“東京”：１，}}"}, True)
     assert load_lenient('{"label": "None, True,]",}') == ({"label": "None, True,]"}, True)
 
 
@@ -107,7 +125,10 @@ def test_what_python_prints_is_read_as_what_was_printed(value: dict[str, object]
     assert load_lenient(repr(value)) == (value, load_lenient(repr(value))[1])
 
 
-@pytest.mark.parametrize("unit", ["'", '"', "\\'", "\\", ", ]", "'\"", "```", "None"])
+@pytest.mark.parametrize(
+    "unit",
+    ["'", '"', "\\'", "\\", ", ]", "'\"", "```", "None", "}{", "{", "“", "“”", "："],
+)
 @pytest.mark.parametrize("head", ["{", "{'", '{"'])
 def test_hostile_text_is_read_once_and_not_over_and_over(head: str, unit: str) -> None:
     """Ten times what a response can hold; a reader that went back over it would not return."""
