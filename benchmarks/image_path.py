@@ -27,9 +27,9 @@ from figures import HEADER, Figure, median_ratio, spread, turn_about
 from photos import photo
 from PIL import Image
 
+from geostore.conversation.call_objects import WrittenCall
 from geostore.conversation.images import conversation_images
 from geostore.conversation.machine import Run
-from geostore.conversation.messages import WrittenCall
 from geostore.conversation.recipe import RecipeChoices, make_recipe
 from geostore.conversation.toolbench import ToolBench
 from geostore.imaging import prepare_photo, probe

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from geostore.answers import has_answer, parse_answer
+from geostore.conversation.call_objects import WrittenCall
+from geostore.conversation.calls import written_calls
 from geostore.conversation.messages import (
     Message,
     RequestWriter,
-    WrittenCall,
     assistant_message,
     lead_in,
-    written_calls,
 )
 from geostore.records import Closing, ImageFacts, Recipe, ToolCall, Turn
 from geostore.tools import current_image_after
@@ -157,7 +157,8 @@ class Conversation:
         if last.finish_reason == "content_filter":
             return Closing("exhausted", "content_filter")
         calls_matter = self.recipe.answer_with_calls == "run_calls" or not self._is_answered()
-        if self._written and calls_matter:
+        # A turn of an earlier release may have calls in its rows that are read otherwise today.
+        if (self._written or self._turn_calls) and calls_matter:
             if at_limit:
                 # No request can follow, so nobody would read what the tools give back. The calls
                 # stay unrun, so that a later run with a higher limit can run them.

@@ -1,4 +1,4 @@
-"""Turns rows into the messages of a request, and a response's text into calls.
+"""Turns rows into the messages of a request.
 
 Every function here is pure. A message is kept as its canonical JSON in which
 image data is named by its hash (``"url":"sha256:<hex>"``); the bytes that go
@@ -10,7 +10,6 @@ can be rebuilt from rows and proven by hash.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +17,10 @@ from typing import Any
 
 import orjson
 
-from geostore.answers.thoughts import split_thought, visible_text
+from geostore.answers.thoughts import split_thought
 from geostore.conversation.recipe import PHOTO_SIZE
 from geostore.identity import canonical_json, sha256_hex
 from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn
-from geostore.text.lenient_json import load_lenient
 
 NUDGE_TRUNCATED = (
     "Your reply was cut off at the limit of its length. Be brief, and answer with "
@@ -60,18 +58,6 @@ class Message:
         for sha256 in self.images:
             out = out.replace(_url_member(sha256.encode()), b'"url":"' + urls[sha256] + b'"', 1)
         return out
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenCall:
-    """A tool call as the teacher wrote it."""
-
-    name: str
-    """The tool's name; empty where none can be read."""
-    raw_arguments: str
-    """The JSON text of the arguments, or all text inside the tags where it is no call."""
-    repaired: bool = False
-    """Whether it was not written as it should be, and has one reading all the same."""
 
 
 def data_url(image: SentImage) -> bytes:
@@ -183,7 +169,7 @@ def observation_messages(
     end, because a chat template may drop the reasoning before a user turn that is
     not so wrapped. Native calls: a `tool` message per call, then one user message
     with the images, which every server takes (a `tool` message may be text only).
-    The turn decides, not the recipe (`written_calls`).
+    The turn decides, not the recipe (`calls.written_calls`).
     """
     closing = f"\n{LAST_TURN}" if last_turn else ""
     if turn.native_calls is None:
@@ -236,8 +222,6 @@ _THINK_SOURCES = {
 """The delimiters that have names, because stores of earlier versions hold these."""
 _DELIMITERS = {name: source for source, name in _THINK_SOURCES.items()}
 
-_CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
-
 
 def split_reasoning(content: str) -> tuple[str, str | None, ReasoningSource | None]:
     """Part the thought that a content begins with, in any known delimiters, from the rest.
@@ -268,56 +252,6 @@ def name_cut_thought(turn: Turn, earlier: Sequence[Turn]) -> Turn:
 def _is_unopened(turn: Turn) -> bool:
     source = turn.reasoning_source or ""
     return _DELIMITERS.get(source, source).startswith(AROUND_THOUGHT)
-
-
-def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
-    """The calls in a response, in order; none where the recipe has no tools.
-
-    Read from where they are: `tool_calls` where the message has them, else the
-    text outside <think></think>, in either protocol. Some servers read calls out
-    of the text unasked, and some leave to the text what was asked for natively.
-    A call that the token limit cut is none: half a call must not run. One whose
-    closing tag the server swallowed as a stop string is whole.
-    """
-    if not recipe.tools:
-        return ()
-    if turn.native_calls is not None:
-        return tuple(_native_call(call) for call in orjson.loads(turn.native_calls))
-    calls = []
-    for match in _CALL.finditer(visible_text(turn.response)):
-        closed = match.group(2) == "</tool_call>"
-        if not closed and turn.finish_reason == "length" and match.end() == len(match.string):
-            break
-        calls.append(_text_call(match.group(1).strip()))
-    return tuple(calls)
-
-
-def _native_call(call: Mapping[str, Any]) -> WrittenCall:
-    function = call.get("function")
-    if not isinstance(function, dict):
-        return WrittenCall("", canonical_json(call).decode())
-    name, arguments = function.get("name"), function.get("arguments")
-    # Some servers send the arguments as an object instead of its JSON text.
-    text = arguments if isinstance(arguments, str) else canonical_json(arguments or {}).decode()
-    return WrittenCall(name if isinstance(name, str) else "", text)
-
-
-def _text_call(body: str) -> WrittenCall:
-    value, repaired = load_lenient(body)
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        return WrittenCall("", body)
-    written_as = "arguments" if "arguments" in value else "parameters"
-    arguments = value.get(written_as, {})
-    if isinstance(arguments, str):  # the object's JSON text: encoded once too often
-        return WrittenCall(value["name"], arguments, repaired=True)
-    repaired |= written_as in value and written_as != "arguments"
-    return WrittenCall(value["name"], _json_text(arguments), repaired)
-
-
-def _json_text(value: Any) -> str:
-    # The standard library writes NaN and large integers, which have to reach the check of
-    # arguments as they are instead of becoming null here.
-    return json.dumps(value, ensure_ascii=False)
 
 
 # --- parts --------------------------------------------------------------------------------------

@@ -41,12 +41,7 @@ class ToolBench:
             sentence = f"Not run: at most {most} tool calls are run in one turn, so call again."
             return _bad(step, BadCall("too_many_calls", sentence, None)), None
         if not step.written.name:
-            sentence = (
-                "The text inside <tool_call></tool_call> is not a JSON object with "
-                '"name" and "arguments": write the call again.'
-                if recipe.protocol == "text"
-                else "That call names no tool: call one by its name, with arguments."
-            )
+            sentence = _how_to_call(recipe, tagged=step.written.tagged)
             return _bad(step, BadCall("malformed_call", sentence, None)), None
         understood = understand(
             step.written.name,
@@ -68,6 +63,21 @@ class ToolBench:
             sentence = f"The tool failed on this call ({type(error).__name__}): try another."
             return _bad(step, BadCall(TOOL_CRASH, sentence, understood.source_index)), None
         return _good(step, recipe, understood, image), image
+
+
+def _how_to_call(recipe: Recipe, *, tagged: bool) -> str:
+    """For a call that cannot be read: what is wrong, and how a call is written."""
+    if recipe.protocol == "native":
+        return "That call names no tool: call one by its name, with arguments."
+    if not tagged:
+        return (
+            "That looks like a tool call, but it cannot be read: write it as "
+            '<tool_call>{"name": ..., "arguments": {...}}</tool_call>.'
+        )
+    return (
+        "The text inside <tool_call></tool_call> is not a JSON object with "
+        '"name" and "arguments": write the call again.'
+    )
 
 
 def _good(step: Run, recipe: Recipe, operation: Operation, image: SentImage) -> ToolCall:

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geostore.conversation.machine import Ask, Conversation, Run
-from geostore.conversation.messages import LAST_TURN, RequestWriter, data_url
+from geostore.conversation.messages import (
+    LAST_TURN,
+    RequestWriter,
+    assistant_message,
+    data_url,
+    nudge_messages,
+    observation_messages,
+    opening_messages,
+)
 from geostore.conversation.toolbench import ToolBench
 from geostore.imaging import prepare_photo
 from geostore.records import Closing, Recipe, ToolCall, Turn
@@ -115,6 +123,8 @@ TEXTS = st.sampled_from(
         text_call(ROTATE, {"angle": 90, "img_idx": 0}) * 5,
         'He said "url":"sha256:' + "0" * 64 + '" and smiled.',
         text_call(ZOOM, {"bbox_2d": [0, 0, 900, 900]}).removesuffix("</tool_call>"),
+        f'{{"name": "{ZOOM}", "arguments": {{"bbox_2d": [0, 0, 500, 500]}}}}',
+        f'[TOOL_CALLS]{ZOOM}{{"bbox_2d": [0, 0, 500',
     ]
 )
 FIELDS = st.sampled_from(
@@ -371,3 +381,107 @@ def test_the_next_step_is_the_same_until_a_row_is_fed() -> None:
     conversation.add_turn(turn_of(step, text_call(ROTATE, {"angle": 90})))
     assert isinstance(conversation.next(5), Run)
     assert conversation.next(5) == conversation.next(5)
+
+
+BARE_CALL = f'{{"name": "{ZOOM}", "arguments": {{"bbox_2d": [0, 0, 500, 500]}}}}'
+
+
+def test_a_call_without_its_tags_runs_and_is_no_nudge() -> None:
+    player = Player(recipe_of(), lambda turn: 9)
+    end = player.play([saying(BARE_CALL)] * 4 + [saying(answer(1, 2))], [])
+    assert end == Closing("answered", "answer")
+    calls = [row for row in player.rows if isinstance(row, ToolCall)]
+    assert [(call.success, "repaired" in call.flags) for call in calls] == [(True, True)] * 4
+
+
+def test_a_call_that_cannot_be_read_is_answered_in_words_each_time() -> None:
+    """It never ends as a response without an answer: each one gets a sentence, up to the limit."""
+    player = Player(recipe_of(protocol="text"), lambda turn: 6)
+    end = player.play([saying(BARE_CALL[:-4])] * 6, [])
+    assert end == Closing("exhausted", "turn_limit")
+    for turn in range(2, 7):
+        assert "it cannot be read" in last_text(player, turn)
+        assert "<tool_call>" in last_text(player, turn)
+
+
+OTHER_READINGS = {
+    "without tags": BARE_CALL,
+    "another family's form": f'[TOOL_CALLS]{ZOOM}{{"bbox_2d": [0, 0, 500, 500]}}',
+    "cut": BARE_CALL[:-3],
+}
+
+
+@pytest.mark.parametrize("response", OTHER_READINGS.values(), ids=OTHER_READINGS.keys())
+def test_a_trace_that_was_nudged_for_what_is_a_call_today_keeps_its_requests(
+    response: str,
+) -> None:
+    """Its rows say that no call was run, so what was sent after that response was a nudge."""
+    recipe = recipe_of(protocol="text")
+    player = Player(recipe, lambda turn: 9)
+    opening = opening_messages(recipe, player.sent.facts, last_turn=False)
+    first = Turn(1, response, None, None, None, "stop", 9, player.writer.hash(opening))
+    sent = [
+        *opening,
+        assistant_message(first),
+        *nudge_messages(recipe, first, last_turn=False),
+    ]
+    second = replace(first, turn=2, request_sha256=player.writer.hash(sent))
+    step = player.conversation([first, second]).next(9)
+    assert isinstance(step, Run), "of the response that nothing followed, today's reading holds"
+    end = player.play([saying("")] * 2 + [saying(answer(1, 2))], [first, second])
+    assert end == Closing("answered", "answer")
+    assert list(player.requests) == [3], "no paid request is sent again"
+    body = json.loads(player.requests[3])
+    again = [json.loads(message.canonical) for message in sent[2:]]
+    assert body["messages"][2 : len(sent)] == again
+    # The nudge counts as one: the trace that was nudged as often as its recipe says has ended.
+    rows = [first, second, replace(first, turn=3), replace(first, turn=4, response="hm")]
+    assert player.conversation(list(rows)).next(9) == Closing("exhausted", "no_answer")
+
+
+def test_a_trace_whose_call_was_refused_keeps_its_row_where_it_is_read_today() -> None:
+    """The refusal was committed, and maybe sent; the call is not run in its place."""
+    recipe = recipe_of(protocol="text")
+    player = Player(recipe, lambda turn: 9)
+    listed = f"<tool_call>[{BARE_CALL}, {BARE_CALL}]</tool_call>"
+    opening = opening_messages(recipe, player.sent.facts, last_turn=False)
+    first = Turn(1, listed, None, None, None, "stop", 9, player.writer.hash(opening))
+    refusal = ToolCall(
+        turn=1,
+        call_index=0,
+        name="",
+        raw_arguments=listed,
+        arguments=None,
+        source_index=None,
+        box=None,
+        angle=None,
+        success=False,
+        error_kind="malformed_call",
+        flags=(),
+        observation="Write the call again.",
+        image=None,
+        image_index=None,
+    )
+    observed = observation_messages(first, [refusal], last_turn=False)
+    sent = [*opening, assistant_message(first), *observed]
+    second = replace(first, turn=2, response="hm", request_sha256=player.writer.hash(sent))
+    step = player.conversation([first, refusal, second]).next(9)
+    assert isinstance(step, Ask)
+    assert list(step.messages[: len(sent)]) == sent
+    # Where no request followed yet, the call that was not seen then still gets its result.
+    step = player.conversation([first, refusal]).next(9)
+    assert isinstance(step, Run)
+    assert step.call_index == 1
+
+
+def test_calls_in_rows_are_answered_even_where_none_is_read_today() -> None:
+    """Rows decide: their results are what the teacher gets, not a nudge or an end."""
+    recipe = replace(recipe_of(protocol="text"), max_nudges=0)
+    player = Player(recipe, lambda turn: 9)
+    zoom = text_call(*BOX)
+    player.play([saying(zoom), saying(answer(1, 2))], [])
+    turn, call = player.rows[:2]
+    assert isinstance(turn, Turn)
+    step = player.conversation([replace(turn, response="no call"), call]).next(9)
+    assert isinstance(step, Ask)
+    assert "tool_response" in str(step.messages[-1].canonical)

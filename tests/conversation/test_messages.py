@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.answers.thoughts import TAGS
-from geostore.conversation.machine import Run
 from geostore.conversation.messages import (
     LAST_TURN,
     RequestWriter,
@@ -22,17 +21,12 @@ from geostore.conversation.messages import (
     opening_messages,
     request_members,
     split_reasoning,
-    written_calls,
 )
-from geostore.conversation.toolbench import ToolBench
 from geostore.identity import content_hash, sha256_hex
 from geostore.records import ImageFacts, Recipe, ToolCall, Turn
 from tests.builders import recipe_of
-from tests.conftest import photo_bytes
-from tests.minds import ZOOM
 
 PHOTO = ImageFacts("ab" * 32, 640, 480, 2048, 1536)
-PHOTO_BYTES = photo_bytes(1, size=(2048, 1536))
 IMAGE = ImageFacts("cd" * 32, 300, 200, 300, 200)
 TURN = Turn(1, "see", None, None, None, "stop", 10, "00" * 32)
 
@@ -227,194 +221,3 @@ def test_the_hash_is_of_the_canonical_request_whatever_further_members_it_has(
 )
 def test_the_token_limit_has_the_name_that_the_model_takes(model: str, member: str) -> None:
     assert request_members(recipe(model=model))[member] == 2048
-
-
-PROTOCOLS = pytest.mark.parametrize("protocol", ["text", "native"])
-
-
-def as_called(protocol: str, arguments: str, *, name: str = "z", **fields: Any) -> Turn:
-    """A turn that calls in a protocol, with these arguments as they stand."""
-    if protocol == "text":
-        said = f'<tool_call>{{"name": "{name}", "arguments": {arguments}}}</tool_call>'
-        return replace(TURN, response=said, **fields)
-    function = {"name": name, "arguments": arguments}
-    calls = [{"id": "c", "type": "function", "function": function}]
-    return replace(TURN, response="", native_calls=json.dumps(calls), **fields)
-
-
-@pytest.mark.parametrize(
-    ("response", "expected"),
-    [
-        ('<tool_call>{"name": "z", "arguments": {"a": 1}}</tool_call>', [("z", '{"a": 1}')]),
-        ('<tool_call>{"name": "z", "arguments": "{}"}</tool_call>', [("z", "{}")]),
-        ('<tool_call>{"name": "z", "parameters": {}}</tool_call>', [("z", "{}")]),
-        ("<tool_call>broken</tool_call>", [("", "broken")]),
-        ('<tool_call>["z"]</tool_call>', [("", '["z"]')]),
-        ('<tool_call>{"name": 7}</tool_call>', [("", '{"name": 7}')]),
-        ('x<tool_call>{"name": "z"}', [("z", "{}")]),
-        ('<tool_call>{"name": "y"}<tool_call>{"name": "z"}', [("y", "{}"), ("z", "{}")]),
-        (
-            '<tool_call>{"name": "y"}</tool_call> and <tool_call>{"name": "z"}</tool_call>',
-            [("y", "{}"), ("z", "{}")],
-        ),
-        ("<think><tool_call>{}</tool_call></think>no", []),
-        ("<think>a</think>b<think><tool_call>{}</tool_call></think>no", []),
-        ("<tool_call>{}</tool_call></think>no", []),
-        ("<think><tool_call>{}</tool_call>", []),
-        ("◁think▷<tool_call>{}</tool_call>◁/think▷no", []),
-        ("a[THINK]<tool_call>{}</tool_call>[/THINK]no", []),
-        ("<thinking><tool_call>{}</tool_call>", []),
-        (
-            '<think><tool_call>{"name": "y"}</tool_call></think><tool_call>{"name": "z"}'
-            "</tool_call>",
-            [("z", "{}")],
-        ),
-        ("no call", []),
-    ],
-)
-@PROTOCOLS
-def test_calls_are_read_from_the_text(
-    protocol: str, response: str, expected: list[tuple[str, str]]
-) -> None:
-    """In the native protocol too: some servers leave in the text what they were asked for."""
-    found = written_calls(recipe(protocol=protocol), replace(TURN, response=response))
-    assert [(c.name, c.raw_arguments) for c in found] == expected
-
-
-@PROTOCOLS
-def test_calls_of_the_api_are_read_whatever_the_recipe_asked_for(protocol: str) -> None:
-    """And then the text beside them is text: a server that read calls out of it left the rest."""
-    turn = replace(native_turn("a", "b"), response='<tool_call>{"name": "y"}</tool_call>')
-    found = written_calls(recipe(protocol=protocol), turn)
-    assert [(c.name, c.raw_arguments) for c in found] == [("n", "{}")] * 2
-    (first, second) = contents(
-        observation_messages(turn, [call(0, image=None)] * 2, last_turn=False)
-    )
-    assert (first["role"], second["role"]) == ("tool", "tool")
-
-
-@pytest.mark.parametrize(
-    ("function", "expected"),
-    [
-        ({"name": "z", "arguments": '{"a": 1}'}, ("z", '{"a": 1}')),
-        ({"name": "z", "arguments": {"a": 1}}, ("z", '{"a":1}')),
-        ({"name": "z", "arguments": None}, ("z", "{}")),
-        ({"name": "z"}, ("z", "{}")),
-        ({"name": None, "arguments": "{}"}, ("", "{}")),
-        ({"arguments": '{"a": 1}'}, ("", '{"a": 1}')),
-        ("z", ("", '{"function":"z","id":"a"}')),
-        (None, ("", '{"function":null,"id":"a"}')),
-    ],
-)
-def test_native_calls_are_read_in_whatever_form_they_come(
-    function: object, expected: tuple[str, str]
-) -> None:
-    turn = replace(TURN, response="", native_calls=json.dumps([{"id": "a", "function": function}]))
-    (found,) = written_calls(recipe(protocol="native"), turn)
-    assert (found.name, found.raw_arguments) == expected
-
-
-REPAIRS = [
-    ('{"bbox_2d": [100, 200, 500, 500,],}', True),
-    ("{'bbox_2d': [100, 200, 500, 500]}", True),
-    ('{"bbox_2d": [100, 200, 500, 500], "label": None}', True),
-    ('{"bbox_2d": [100, 200, 500, 500]}', False),
-]
-
-
-@pytest.mark.parametrize(("arguments", "repaired"), REPAIRS)
-@PROTOCOLS
-def test_almost_json_runs_and_is_flagged_in_either_protocol(
-    protocol: str, arguments: str, repaired: bool
-) -> None:
-    made = run_call(protocol, as_called(protocol, arguments, name=ZOOM))
-    assert made.success
-    assert ("repaired" in made.flags) == repaired
-    assert made.arguments is not None
-    assert json.loads(made.arguments)["bbox_2d"] == [100, 200, 500, 500]
-
-
-@PROTOCOLS
-def test_a_code_fence_around_a_call_or_its_arguments_is_repaired(protocol: str) -> None:
-    inner = '{"bbox_2d": [100, 200, 500, 500]}'
-    turn = (
-        replace(
-            TURN,
-            response=f'<tool_call>```json\n{{"name": "{ZOOM}", "arguments": {inner}}}\n```'
-            "</tool_call>",
-        )
-        if protocol == "text"
-        else as_called(protocol, f"```json\n{inner}\n```", name=ZOOM)
-    )
-    made = run_call(protocol, turn)
-    assert (made.success, "repaired" in made.flags) == (True, True)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        '{"bbox_2d": [1, 2, 3, 4]',
-        '{"bbox_2d": [1, 2, 3, 4], "bbox_2d": [5, 6, 7, 8]}',
-        "{'label': 'Joe's bar'}",
-        "{bbox_2d: [1, 2, 3, 4]}",
-    ],
-)
-@PROTOCOLS
-def test_what_has_two_readings_or_none_is_answered_with_a_sentence(
-    protocol: str, arguments: str
-) -> None:
-    made = run_call(protocol, as_called(protocol, arguments, name=ZOOM))
-    assert made.error_kind == ("malformed_call" if protocol == "text" else "malformed_json")
-    assert made.observation is not None
-    assert made.observation.endswith(".")
-
-
-@PROTOCOLS
-def test_a_repair_is_flagged_even_where_the_call_is_bad_besides(protocol: str) -> None:
-    made = run_call(protocol, as_called(protocol, "{'bbox_2d': [5, 5, 2, 2]}", name=ZOOM))
-    assert (made.error_kind, made.flags) == ("bbox_empty", ("repaired",))
-
-
-def run_call(protocol: str, turn: Turn) -> ToolCall:
-    """What comes of the one call in a turn."""
-    made = recipe(protocol=protocol)
-    (written,) = written_calls(made, turn)
-    step = Run(1, 0, written, False, (PHOTO,), 0, ())
-    return ToolBench().run(step, made, PHOTO_BYTES)[0]
-
-
-@PROTOCOLS
-def test_half_a_call_at_the_token_limit_is_no_call_to_be_sent_back(protocol: str) -> None:
-    """A server refuses a call that has no result, or whose arguments are cut."""
-    turn = as_called(protocol, '{"bbox_2d": [1, 2', finish_reason="length")
-    message = json.loads(assistant_message(turn).canonical)
-    assert "tool_calls" not in message
-    assert message["content"] == turn.response
-    if protocol == "text":
-        cut = replace(turn, response=turn.response.removesuffix("}</tool_call>"))
-        assert written_calls(recipe(), cut) == ()
-
-
-@pytest.mark.parametrize(
-    ("body", "repaired"),
-    [
-        ("{'name': 'z',}", True),
-        ('{"name": "z", "parameters": {}}', True),
-        ('{"name": "z", "arguments": "{}"}', True),
-        ('{"name": "z"}', False),
-    ],
-)
-def test_a_call_that_had_to_be_repaired_says_so(body: str, repaired: bool) -> None:
-    turn = replace(TURN, response=f"<tool_call>{body}</tool_call>")
-    (found,) = written_calls(recipe(), turn)
-    assert (found.name, found.repaired) == ("z", repaired)
-
-
-@PROTOCOLS
-def test_without_tools_nothing_is_a_call(protocol: str) -> None:
-    assert written_calls(recipe(tools=False), as_called(protocol, "{}")) == ()
-
-
-@given(st.text(), st.sampled_from(["text", "native"]))
-def test_no_response_makes_reading_calls_raise(response: str, protocol: str) -> None:
-    written_calls(recipe(protocol=protocol), replace(TURN, response=response))

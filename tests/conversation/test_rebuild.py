@@ -69,11 +69,12 @@ CALLS = st.lists(
     st.tuples(
         st.sampled_from([ZOOM, ZOOM, ROTATE, ENHANCE, "no_such_tool", ""]),
         st.builds(lambda a, b: {**a, **b}, ARGUMENTS, INDEX),
-        st.sampled_from(["json", "json", "json", "python", "comma", "broken"]),
+        st.sampled_from(["json", "json", "json", "python", "comma", "broken", "brace too many"]),
     ),
     min_size=1,
     max_size=4,
 )
+TAGS = ("<tool_call>", "</tool_call>")
 PROSE = st.sampled_from(
     [
         "",
@@ -101,6 +102,8 @@ def said(draw: st.DrawFn) -> dict[str, Any]:
         "finish": draw(st.sampled_from(["stop"] * 8 + ["length", "content_filter"])),
         # Some servers leave calls in the text that were asked for natively.
         "in_text": draw(st.sampled_from([False] * 4 + [True])),
+        # And some models write them as another family does, with tags of its own or without.
+        "tags": draw(st.sampled_from([TAGS] * 3 + [("", ""), ("<tool_calls>", "</tool_calls>")])),
     }
 
 
@@ -118,7 +121,8 @@ def written(arguments: dict[str, Any], how: str) -> str:
     text = json.dumps(arguments, ensure_ascii=False)
     if how == "python":
         return repr(arguments)
-    return {"json": text, "comma": text[:-1] + ",}", "broken": text[:-2]}[how]
+    forms = {"comma": text[:-1] + ",}", "broken": text[:-2], "brace too many": text + "}"}
+    return forms.get(how, text)
 
 
 def message_of(parts: dict[str, Any], protocol: str) -> dict[str, Any]:
@@ -137,7 +141,8 @@ def message_of(parts: dict[str, Any], protocol: str) -> dict[str, Any]:
     else:
         for name, arguments, how in parts["calls"]:
             body = f'{{"name": "{name}", "arguments": {written(arguments, how)}}}'
-            content += f"\n<tool_call>\n{body}\n</tool_call>"
+            opening, closing = parts["tags"]
+            content += f"\n{opening}\n{body}\n{closing}"
     where = parts["reasoning"]
     if where in ("reasoning", "reasoning_content"):
         message[where] = "I think it is far north."

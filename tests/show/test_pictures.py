@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 
 import geostore
 from geostore.cli import app
+from geostore.conversation.call_objects import WrittenCall
 from geostore.conversation.images import tool_images
 from geostore.conversation.machine import Run
-from geostore.conversation.messages import WrittenCall
 from geostore.conversation.toolbench import ToolBench
 from geostore.errors import GeostoreError
 from geostore.imaging import decode
