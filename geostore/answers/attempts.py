@@ -18,12 +18,20 @@ _NEAR = 0.1
 
 _LAT = r"(?:latitude|lat)"
 _LON = r"(?:longitude|long|lng|lon)"
+_VALUE = r"(?=[+-]?[0-9]|\s?(?:[,;}]|\Z))"
+"""A number, or the place of one that never came."""
 _JSON_NAME = re.compile(
-    rf"[\"'](?:(?P<lat>{_LAT})|{_LON})[\"']\s?:\s?[\"']?(?=[+-]?[0-9])", re.IGNORECASE
+    rf"[\"'](?:(?P<lat>{_LAT})|{_LON})[\"']\s?:\s?[\"']?{_VALUE}", re.IGNORECASE
 )
 _LABEL = re.compile(
-    rf"(?<![A-Za-z0-9_])(?:(?P<lat>{_LAT})|{_LON})\.?(?: ?\([^()\n]{{0,20}}\))?"
-    r"[\"']?\s?[:=|]\s?[~≈(]?\s?[A-Z]?\s?(?=[+-]?[0-9])",
+    rf"(?<![A-Za-z0-9_])(?:(?P<lat>{_LAT})|{_LON})\.?(?: ?\([^()\n]{{0,20}}\))?[\"']?\s?[:=|]"
+    rf"(?:\s(?:approximately|approx\.?|about|around|roughly))?\s?[~≈(]?\s?[A-Z]?\s?{_VALUE}"
+    r"|(?:(?P<han_lat>[北南]?[纬緯])|[东東西]?[经經経])度?\s?[:=]?\s?(?=[+-]?[0-9])",
+    re.IGNORECASE,
+)
+_HEADED = re.compile(
+    rf"(?<![A-Za-z0-9_]){_LAT}\)?\s?(?:[,/&]|and)\s?{_LON}\)?[\s:=|(\[]{{1,8}}+"
+    r"(?P<lat>[+-]?[0-9]{1,2}\.[0-9]{1,20}[^0-9\n]{1,8}+)(?P<lon>[0-9]{1,3}\.[0-9]{1,20})",
     re.IGNORECASE,
 )
 _DECIMAL = r"(?<![0-9.])(?:[0-9]{1,3}\.[0-9]{1,20}|[0-9]{1,3} ?°)"
@@ -55,8 +63,9 @@ class Attempt:
     def contradicts(self, lat: float, lon: float) -> bool:
         """Whether it means a place on Earth, and not one that it only repeats."""
         lats, lons = _numbers(self.lat_text), _numbers(self.lon_text)
-        if not lats or not lons or min(lats) > MAX_LAT or min(lons) > MAX_LON:
+        if min(lats, default=0) > MAX_LAT or min(lons, default=0) > MAX_LON:
             return False
+        # A number that never came contradicts nothing.
         return not (_spans(lats, lat) and _spans(lons, lon))
 
 
@@ -67,13 +76,14 @@ def contradicting_attempt(
 
     Only attempts in the same form or a stronger one count: a weaker form never corrects.
     """
+    strength = FORMS_BY_STRENGTH.index(form) if form in FORMS_BY_STRENGTH else len(_FINDERS)
     for name, find in _FINDERS:
+        if FORMS_BY_STRENGTH.index(name) > strength:
+            return None
         for attempt in find(text, start):
             is_meant = not says_placeholder(text, attempt.start, attempt.end)
             if is_meant and attempt.contradicts(lat, lon):
                 return attempt
-        if name == form:
-            break
     return None
 
 
@@ -96,7 +106,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _spans(numbers: Sequence[float], degrees: float) -> bool:
-    return min(numbers) - _NEAR <= abs(degrees) <= max(numbers) + _NEAR
+    return not numbers or min(numbers) - _NEAR <= abs(degrees) <= max(numbers) + _NEAR
 
 
 def _named(form: str, name: re.Pattern[str], reach: int) -> Callable[[str, int], Iterator[Attempt]]:
@@ -104,7 +114,7 @@ def _named(form: str, name: re.Pattern[str], reach: int) -> Callable[[str, int],
         matches = list(name.finditer(text, start))
         for first, second in _pairs(matches, reach):
             values = text[first.end() : second.start()], text[second.end() : second.end() + 40]
-            lat, lon = values if first["lat"] else values[::-1]
+            lat, lon = values if _is_lat(first) else values[::-1]
             yield Attempt(form, first.start(), second.end(), lat, lon.split("\n")[0])
 
     return find
@@ -117,11 +127,15 @@ def _pairs(
     at = 0
     while at + 1 < len(matches):
         first, second = matches[at], matches[at + 1]
-        differ = (first["lat"] is None) != (second["lat"] is None)
+        differ = _is_lat(first) != _is_lat(second)
         if differ and second.start() - first.end() <= reach:
             yield first, second
             at += 1
         at += 1
+
+
+def _is_lat(name: re.Match[str]) -> bool:
+    return (name["lat"] or name.groupdict().get("han_lat")) is not None
 
 
 def _matched(form: str, pattern: re.Pattern[str]) -> Callable[[str, int], Iterator[Attempt]]:
@@ -132,9 +146,13 @@ def _matched(form: str, pattern: re.Pattern[str]) -> Callable[[str, int], Iterat
     return find
 
 
+FORMS_BY_STRENGTH = ("json", "labelled", "hemisphere", "parentheses")
+"""The forms that an attempt can resemble, the strongest first."""
+
 _FINDERS: tuple[tuple[str, Callable[[str, int], Iterator[Attempt]]], ...] = (
     ("json", _named("json", _JSON_NAME, 400)),
     ("labelled", _named("labelled", _LABEL, 60)),
+    ("labelled", _matched("labelled", _HEADED)),
     ("hemisphere", _matched("hemisphere", _HEMISPHERES)),
     ("parentheses", _matched("parentheses", _PARENTHESES)),
 )
