@@ -223,11 +223,12 @@ class TraceKey:
 ReasoningSource = str
 """Where the server put the reasoning, so that the message can be sent back exactly as it came.
 
-``reasoning`` and ``reasoning_content`` are fields of the message. All else is delimiters in the
-content. <think> tags have names: both of them (``think``), without the first, which a chat template
-may write itself (``think_unopened``), or without the last, which the token limit cut
-(``think_unclosed``). Other delimiters stand here as they were written, with ``…`` for the thought:
-``[THINK]…[/THINK]``, ``…[/THINK]``, ``[THINK]…``. A lone ``…`` is a thought without any.
+``reasoning`` and ``reasoning_content`` are fields of the message, and ``parts`` are thinking parts
+of a content that is a list. All else is delimiters in the content. <think> tags have names: both of
+them (``think``), without the first, which a chat template may write itself (``think_unopened``), or
+without the last, which the token limit cut (``think_unclosed``). Other delimiters stand here as
+they were written, with ``…`` for the thought: ``[THINK]…[/THINK]``, ``…[/THINK]``, ``[THINK]…``. A
+lone ``…`` is a thought without any.
 """
 
 
@@ -265,7 +266,11 @@ class Turn:
     native_calls: str | None
     """The message's `tool_calls` as canonical JSON; None without."""
     finish_reason: str | None
-    """As the server says it, such as ``stop`` or ``length``; None where it does not."""
+    """As the server says it, such as ``stop``; None where it does not.
+
+    What other servers call otherwise is ``length``, ``content_filter`` and, also where
+    the message has a `refusal`, ``refusal`` (`geostore.teacher.finish_reasons`).
+    """
     turn_limit: int | None
     """The limit in force when the request was sent; None in a trace of an `ImportedRecipe`."""
     request_sha256: str | None
@@ -354,7 +359,7 @@ class Closing:
     status: Status
     """Any but ``open``."""
     reason: str
-    """``answer``, ``turn_limit``, ``truncated``, ``no_answer`` or ``content_filter``.
+    """``answer``, ``turn_limit``, ``truncated``, ``no_answer``, ``content_filter`` or ``refused``.
 
     For a failed trace, the class of its last error.
     """

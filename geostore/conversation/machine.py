@@ -156,6 +156,8 @@ class Conversation:
             return self._ask(turn_limit)
         if last.finish_reason == "content_filter":
             return Closing("exhausted", "content_filter")
+        if last.finish_reason == "refusal":
+            return Closing("exhausted", "refused")
         calls_matter = self.recipe.answer_with_calls == "run_calls" or not self._is_answered()
         # A turn of an earlier release may have calls in its rows that are read otherwise today.
         if (self._written or self._turn_calls) and calls_matter:

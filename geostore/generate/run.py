@@ -41,6 +41,7 @@ from geostore.records import Recipe, TraceKey
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
 from geostore.store import ClaimedTrace, Store
+from geostore.teacher import is_known_finish
 from geostore.tools.frames import FrameAlarm
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ class _Run:
         self.parked = 0
         self.pace = Pace(plan.pace, notice=self._notice)
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
+        self.odd_finishes: set[str] = set()
         self.pending = PendingTraces(
             dataset=dataset,
             journal=journal,
@@ -305,6 +307,8 @@ class _Run:
     def _watch(self, event: Event) -> None:
         """Give an event to each watcher, and count what the run itself has to heed."""
         self.watchers.watch(event)
+        if isinstance(event, TurnCommitted):
+            self._check_finish(event.turn.finish_reason)
         match event:
             case CallCommitted():
                 self.frame_alarm.add(event.call)
@@ -316,6 +320,16 @@ class _Run:
                 self._heed_budget()
             case _:
                 pass
+
+    def _check_finish(self, reason: str | None) -> None:
+        """Say once of each unknown finish_reason that its replies are taken as whole."""
+        if reason is None or reason in self.odd_finishes or is_known_finish(reason):
+            return
+        self.odd_finishes.add(reason)
+        self._notice(
+            f"the teacher ends replies with the unknown finish_reason {reason[:40]!r}; "
+            "they are taken as whole"
+        )
 
     def _notice(self, message: str) -> None:
         self._watch(Noticed(message))

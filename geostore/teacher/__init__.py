@@ -2,5 +2,6 @@
 
 from geostore.teacher.address import Address
 from geostore.teacher.client import Teacher
+from geostore.teacher.finish_reasons import is_known_finish
 
-__all__ = ["Address", "Teacher"]
+__all__ = ["Address", "Teacher", "is_known_finish"]

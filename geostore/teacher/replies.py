@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeGuard
 
@@ -14,6 +15,10 @@ from geostore.conversation.messages import split_reasoning
 from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
+from geostore.teacher.finish_reasons import finish_reason_of
+
+_ENDED_ON_PURPOSE = frozenset({"length", "content_filter", "refusal"})
+"""Asked again, a reply without words that ended so would be billed again and be empty again."""
 
 
 def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[str], str]) -> Reply:
@@ -47,19 +52,22 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
     if not isinstance(message, dict):
         reason = f": {body['error']}" if body.get("error") else ""
         raise bad(f"the response holds no message{reason}", usage)
-    content, calls = message.get("content"), message.get("tool_calls")
-    if not isinstance(content, str | None) or not (not calls or _is_list_of_dicts(calls)):
+    words, calls = _words(message), message.get("tool_calls")
+    if words is None or not (not calls or _is_list_of_dicts(calls)):
         raise bad("the message's content or calls have an unknown form", usage)
-    text, reasoning, source = _parted(message, _clean(content or ""))
-    finish_reason = choice.get("finish_reason")
-    if not text and not calls and reasoning is None and finish_reason != "content_filter":
+    finish_reason = finish_reason_of(choice.get("finish_reason"))
+    text, reasoning, source = _parted(message, words)
+    if words.refusal and not calls:
+        finish_reason = "refusal"
+        text = "\n\n".join(part for part in (text, words.refusal) if part)
+    if not text and not calls and reasoning is None and finish_reason not in _ENDED_ON_PURPOSE:
         raise bad("the message is empty", usage)
     return Reply(
         response=text,
         reasoning=reasoning,
         reasoning_source=source,
         native_calls=_native_calls(calls) if calls else None,
-        finish_reason=str(finish_reason) if finish_reason is not None else None,
+        finish_reason=finish_reason,
         prompt_tokens=_count(usage, "prompt_tokens"),
         completion_tokens=_count(usage, "completion_tokens"),
         total_tokens=_count(usage, "total_tokens"),
@@ -71,15 +79,67 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a message says, whatever form its content has."""
+
+    text: str
+    """The content as one text; empty where there is none."""
+
+    thoughts: str
+    """The thinking parts of a content in parts; empty without."""
+
+    refusal: str
+    """Why the model will not answer, in its own words; empty where it does not refuse."""
+
+
+def _words(message: dict[str, Any]) -> _Words | None:
+    """The message's words; None where its content has an unknown form."""
+    refusal, content = _part_text(message.get("refusal")), message.get("content")
+    if isinstance(content, str | None):
+        return _Words(_clean(content or ""), "", refusal)
+    if not isinstance(content, list):
+        return None
+    texts, thoughts, refusals = [], [], []
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in ("thinking", "reasoning"):
+            thoughts.append(_part_text(part))
+        elif kind == "refusal":
+            refusals.append(_part_text(part))
+        else:
+            texts.append(_part_text(part))
+    words = _Words(
+        "".join(texts), "\n\n".join(filter(None, thoughts)), refusal or "".join(refusals)
+    )
+    # Parts that hold no words, such as audio, are nothing that this could go on with.
+    is_known = not content or words.text or words.thoughts or words.refusal
+    return words if is_known else None
+
+
+def _part_text(part: Any) -> str:
+    """All text in a part of a content, or in a list of parts; empty where it holds none."""
+    if isinstance(part, str):
+        return _clean(part)
+    if isinstance(part, list):
+        return "".join(map(_part_text, part))
+    if isinstance(part, dict):
+        names = ("text", "thinking", "reasoning", "refusal", "summary", "content")
+        return next((text for name in names if (text := _part_text(part.get(name)))), "")
+    return ""
+
+
 def _parted(
-    message: dict[str, Any], content: str
+    message: dict[str, Any], words: _Words
 ) -> tuple[str, str | None, ReasoningSource | None]:
-    """Response, reasoning and where that stood: in a field by either name, or in <think> tags."""
+    """Response, reasoning and where that stood: in a field, in parts, or in <think> tags."""
     fields: tuple[ReasoningSource, ...] = ("reasoning", "reasoning_content")
     for name in fields:
         if isinstance(message.get(name), str) and message[name]:
-            return content, _clean(message[name]), name
-    return split_reasoning(content)
+            return words.text, _clean(message[name]), name
+    if words.thoughts:
+        return words.text, words.thoughts, "parts"
+    return split_reasoning(words.text)
 
 
 def _native_calls(calls: list[dict[str, Any]]) -> str:
