@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from geostore.records import Reply
 from geostore.teacher.address import Address
 from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
 from geostore.teacher.replies import read_reply
+from geostore.teacher.server_errors import error_of_response
+from geostore.teacher.waits import seconds_to_wait
 
 if TYPE_CHECKING:
     import openai
@@ -159,8 +162,15 @@ class Teacher:
 
     def _status_failure(self, error: openai.APIStatusError) -> TeacherError:
         status = error.status_code
-        message = self._shown(_server_message(error))
-        retry_after = _retry_after(error.response)
+        response = error.response
+        said = error_of_response(response.content, response.headers.get("content-type", ""), status)
+        message = self._shown(f"HTTP {status}: {said.message}")
+        retry_after = seconds_to_wait(
+            {**response.headers, **(said.headers or {})},
+            message=said.message,
+            limited=status == 429,
+            now=datetime.now(UTC),
+        )
         if status == 429:
             if "insufficient_quota" in message:
                 return self._unusable(f"the account has no credit left: {message}", status)
@@ -222,26 +232,3 @@ def _client(
             limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}, **direct
         ),
     )
-
-
-def _server_message(error: openai.APIStatusError) -> str:
-    """The server's own sentence, from whichever member of its answer holds it."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        if isinstance(inner, dict) and isinstance(inner.get("message"), str):
-            code = inner.get("code")
-            message = f"{inner['message']} ({code})" if code else str(inner["message"])
-            return f"HTTP {error.status_code}: {message}"
-    if "html" in error.response.headers.get("content-type", ""):
-        return f"HTTP {error.status_code}: a web page"
-    return f"HTTP {error.status_code}: {error.message}"
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds from a Retry-After header; None without one, or in its rare form of a date."""
-    try:
-        seconds = float(response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
-    return seconds if 0 <= seconds < float("inf") else None

@@ -16,6 +16,7 @@ from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
 from geostore.teacher.finish_reasons import finish_reason_of
+from geostore.teacher.server_errors import error_of_response, error_of_value
 
 _ENDED_ON_PURPOSE = frozenset({"length", "content_filter", "refusal"})
 """Asked again, a reply without words that ended so would be billed again and be empty again."""
@@ -39,10 +40,10 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
 
     try:
         body = _loads(response.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = response.headers.get("content-type", "")
-        start = shown(response.text)[:80]
-        raise bad(f"the response is not JSON ({kind}): {start!r}") from error
+        page = error_of_response(response.content, kind, response.status_code)
+        raise bad(f"the response is not JSON ({kind}): {page.message[:200]}") from error
     if not isinstance(body, dict):
         raise bad("the response is not a JSON object")
     usage = _dict(body.get("usage"))
@@ -50,7 +51,8 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
     choice = choices[0] if _is_list_of_dicts(choices) else {}
     message = choice.get("message")
     if not isinstance(message, dict):
-        reason = f": {body['error']}" if body.get("error") else ""
+        error_message = error_of_value(body).message
+        reason = f": {error_message}" if error_message else ""
         raise bad(f"the response holds no message{reason}", usage)
     words, calls = _words(message), message.get("tool_calls")
     if words is None or not (not calls or _is_list_of_dicts(calls)):

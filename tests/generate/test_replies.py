@@ -35,6 +35,11 @@ def fault(body: Any, status: int = 200, **headers: str) -> Fault:
     return Fault(status, raw, {**JSON, **{k.replace("_", "-"): v for k, v in headers.items()}})
 
 
+def good(number: int) -> Fault:
+    """A reply that answers; number: of its request, because each reply has its own id."""
+    return fault({**completion({"content": ANSWER}), "id": f"r{number}"})
+
+
 def rows(store_path: Path, query: str) -> list[tuple[Any, ...]]:
     with Store.open(store_path) as store:
         return [tuple(row) for row in store.db.connection.execute(query)]
@@ -183,3 +188,47 @@ def test_a_trace_whose_tokens_went_into_hidden_reasoning_is_taken_up_on_request(
 
 def _never(body: Body) -> Any:
     raise AssertionError("each request has its own reply")
+
+
+HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+SENTENCES: dict[str, tuple[Fault, str]] = {
+    "error.message": (fault({"error": {"message": "no room"}}, 500), "HTTP 500: no room"),
+    "detail": (fault({"detail": "no room"}, 503), "HTTP 503: no room"),
+    "detail as a list": (
+        fault({"detail": [{"loc": ["body", "n"], "msg": "too many"}]}, 500),
+        "HTTP 500: body.n: too many",
+    ),
+    "message": (fault({"message": "no room"}, 500), "HTTP 500: no room"),
+    "error as text": (fault({"error": "no room"}, 500), "HTTP 500: no room"),
+    "plain text": (
+        Fault(500, b"Internal Server Error", {"Content-Type": "text/plain"}),
+        "HTTP 500: Internal Server Error",
+    ),
+    "a web page": (
+        Fault(502, HTML, {"Content-Type": "text/html"}),
+        "HTTP 502: a web page (502 Bad Gateway)",
+    ),
+    "nothing": (Fault(503, b"", {}), "HTTP 503: Service Unavailable"),
+    "the key": (fault({"error": "no room for sk-secret"}, 500), "HTTP 500: no room for [key]"),
+    "a web page as a reply": (
+        Fault(200, HTML, {"Content-Type": "text/html"}),
+        "the response is not JSON (text/html): a web page (502 Bad Gateway)",
+    ),
+    "no choices": (
+        fault({"detail": "no room"}),
+        "the response holds no message: no room",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_failure_is_kept_in_the_servers_own_words(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    failure, sentence = SENTENCES[name]
+    store = tmp_path / "g.db"
+    script = lambda number, body: failure if number == 1 else good(number)  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=2, concurrency=1)
+    assert rows(store, "select message from attempts") == [(sentence,)]
+    assert rows(store, "select distinct status from traces") == [("answered",)]

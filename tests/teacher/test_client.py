@@ -130,6 +130,7 @@ def test_characters_that_no_text_column_takes_are_replaced_and_the_rest_is_kept(
         (Fault(200, b'{"choices": [{"message": {"content": ""}}]}'), "bad_response"),
         (Fault(200, b'{"choices": [{"message": {"content": 7}}]}'), "bad_response"),
         (Fault(200, b"[1, 2]"), "bad_response"),
+        (Fault(200, b"[" * 100_000), "bad_response"),
         (Fault(200, b'{"choices": [{"messa'), "bad_response"),
         (Fault(200, b"<html>later</html>", HTML), "bad_response"),
         (Fault(400, b'{"error": {"message": "too long"}}'), "refused"),
@@ -146,6 +147,15 @@ def test_each_failure_has_its_class_and_another_request_may_fare_better(
 def test_retry_after_is_passed_on() -> None:
     assert failed(Fault(429, headers={"Retry-After": "7"})).retry_after == 7
     assert failed(Fault(429, headers={"Retry-After": "soon"})).retry_after is None
+
+
+def test_the_limits_that_a_server_names_tell_how_long_to_wait_and_only_where_they_were_hit() -> (
+    None
+):
+    body = b'{"error": {"message": "slow down"}}'
+    limits = {"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-remaining-tokens": "0"}
+    assert failed(Fault(429, body, limits)).retry_after == 360
+    assert failed(Fault(500, body, limits)).retry_after is None
 
 
 def test_a_response_that_was_billed_but_is_useless_tells_what_it_cost() -> None:
