@@ -32,7 +32,7 @@ _DELIMITERS = re.compile(
 _DSML = re.compile(r"(?<=[</])｜DSML｜")
 
 # A value stands alone if nothing of a sentence stands before or behind it on its lines.
-_BEFORE = r"(?:\A|[\n:：>,;`\])}])[ \t]*+(?:json\b)?[ \t]*+"
+_BEFORE = r"(?:\A|[\n:：>,;`*\])}])[ \t]*+(?:json\b)?[ \t]*+"
 _OPENING = re.compile(_BEFORE + r"(?=[{\[])")
 _ALONE = re.compile(r"[ \t`.;,)\]}]*+(?:</?\w[\w:]*+>[ \t]*+)*+(?:\n|\Z|(?=[{\[]|\w[\w.:]*+\())")
 _SPARE_CLOSERS = re.compile(r"(?:\s*+[}\]])*+")
@@ -68,7 +68,7 @@ _PAIR = (
 _PAIRS = re.compile(_PAIR, re.DOTALL)
 _KEYED = re.compile(rf"(?<![\w.:/-])([\w.:/-]++)\s*+((?:{_PAIR})++)(?!<arg_|</arg_)", re.DOTALL)
 _BETWEEN_NAME_AND_OBJECT = re.compile(
-    r"(?::\d++)?(?:[\s`*:：]|json\b|(?i:action input|arguments|args|input|parameters))*+(?=\{)"
+    r"(?::\d++)?(?:[\s`*:：,]|json\b|(?i:action input|arguments|args|input|parameters))*+(?=\{)"
 )
 
 # What no prose holds: the beginning of a call in some family's form.
@@ -88,7 +88,7 @@ class CallReader:
         self._objects = CallObjects(tools)
         names = "|".join(map(re.escape, self._objects.types))
         self._named = re.compile(
-            rf"(?:\A|[\n:：>`(\[,;=\])}}])[ \t]*+(?P<call>(?:[\w-]++[.:/]){{0,3}}?"
+            rf"(?:\A|[\n:：>`*(\[,;=\])}}])[ \t]*+(?P<call>(?:[\w-]++[.:/]){{0,3}}?"
             rf"(?P<name>{names})(?!\w))"
         )
         self._element = re.compile(

@@ -40,6 +40,8 @@ def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
         closed = match.group(2) == "</tool_call>"
         if not closed and turn.finish_reason == "length" and match.end() == len(text):
             return tuple(calls)
+        if calls and not closed and not match.group(1).strip():
+            continue  # an opening tag where the closing one should be
         # Another opening tag ends a call as well as its own closing tag.
         ended = closed or match.end() < len(text)
         calls += reader.inside_tags(match.group(1).strip(), closed=ended)

@@ -2,10 +2,11 @@
 
 It repairs a Markdown code fence around the text, a comma before a closing
 bracket, strings in single or typographic quotes, line breaks inside strings,
-Python's None, True and False, full-width punctuation and digits, doubled braces,
-and closing brackets too many at the end. It refuses anything else that is not
-JSON, and an object that gives one name two values, because parsers silently take
-the last. Text that ends early stays refused: nobody knows what would have followed.
+Python's None, True, False and tuples of numbers, full-width punctuation and
+digits, doubled braces, and closing brackets too many at the end. It refuses
+anything else that is not JSON, and an object that gives one name two values,
+because parsers silently take the last. Text that ends early stays refused: nobody
+knows what would have followed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _TOKEN = re.compile(
     | (?P<comma> ,(?=\s*+[\]}]) )
     | (?P<word> \b(?:None|True|False)\b )
     | [“”„＂](?P<curly> (?:[^“”＂"\\]|\\.)*+ )[“”＂]
+    | \( (?P<tuple> [-+\d\s.,eE]*+ ) \)
     | (?P<wide> [：，、［］｛｝－．０-９\u3000\u00a0] )
     """,
     re.DOTALL | re.VERBOSE,
@@ -105,6 +107,8 @@ def _repaired(token: re.Match[str]) -> str:
         return f'"{_IN_SINGLE.sub(_in_double_quotes, token["single"])}"'
     if token["curly"] is not None:
         return f'"{token["curly"]}"'
+    if token["tuple"] is not None:
+        return f"[{token['tuple'].rstrip().removesuffix(',')}]"
     if token["wide"] is not None:
         return token["wide"].translate(_WIDE)
     if token["comma"] is not None:

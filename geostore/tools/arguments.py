@@ -19,6 +19,7 @@ _NUMBER_TEXT = re.compile(rf"\s*({_NUMBER})\s*", re.ASCII)
 _NEXT_NUMBER = rf"(?:\s*,\s*|\s+)({_NUMBER})"
 _FOUR_NUMBERS = re.compile(rf"\s*([\[(])?\s*({_NUMBER}){_NEXT_NUMBER * 3}\s*([\])])?\s*", re.ASCII)
 _LONGEST_TEXT = 200  # of a number or a box written as text
+_MOST_ENCODED = 3  # times that arguments may be encoded too often
 _ASCII = str.maketrans("，、［］（）－．０１２３４５６７８９\u3000\u00a0", ",,[]()-.0123456789  ")
 _MODEL_TOKEN = re.compile(r"<\|\w+\|>")
 _CORNERS = re.compile(
@@ -50,10 +51,11 @@ class Arguments:
         if not raw.strip():
             return cls({}, repaired=False)
         value, repaired = load_lenient(raw)
-        if isinstance(value, str):
-            # The object's JSON text as a JSON string: encoded once too often.
-            value, _ = load_lenient(value)
-            repaired = True
+        for _ in range(_MOST_ENCODED):
+            if isinstance(value, str):
+                # The object's JSON text as a JSON string: encoded once too often.
+                value, _ = load_lenient(value)
+                repaired = True
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
             value, repaired = value[0], True
         if isinstance(value, dict):

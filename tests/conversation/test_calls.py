@@ -258,6 +258,12 @@ def test_a_zoom_in_the_protocol_s_own_form_is_not_flagged() -> None:
     assert (call.success, call.flags) == (True, ())
 
 
+def test_an_opening_tag_where_the_closing_one_should_be_is_no_second_call() -> None:
+    assert boxes(ran(f"<tool_call>\n{CALL}\n<tool_call>")) == ZOOMED
+    (alone,) = ran("<tool_call>\n")
+    assert alone.error_kind == "malformed_call"
+
+
 @pytest.mark.parametrize("response", FORMS + BARE)
 def test_a_call_of_any_form_inside_thoughts_is_none(response: str) -> None:
     assert ran(f"<think>{response}</think>Let me see.") == []

@@ -50,6 +50,7 @@ def test_no_text_makes_it_raise(text: str) -> None:
         ('{"a"：[1，2、３]}', {"a": [1, 2, 3]}),
         ('｛"a"：－１．５｝', {"a": -1.5}),
         ('{“a”: “it\'s \\"here\\"”}', {"a": 'it\'s "here"'}),
+        ('{"a": (1, -2.5), "b": (1,)}', {"a": [1, -2.5], "b": [1]}),
         ('{"a": 1}}', {"a": 1}),
         ('{"a": [1]}]} }', {"a": [1]}),
         ('{{"a": {{"b": [1]}}}}', {"a": {"b": [1]}}),
@@ -90,6 +91,10 @@ def test_what_python_would_have_written_is_repaired(text: str, value: dict[str, 
         '"a"]',
         '{“a": 1}',
         '{"a"；1}',
+        '{"a": f(1)}',
+        '{"a": (1, 2]}',
+        '{"a": [1, 2)}',
+        '{"a": 1} (or 2)',
     ],
 )
 def test_what_has_more_than_one_reading_or_none_is_not_guessed_at(text: str) -> None:
