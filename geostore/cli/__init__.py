@@ -2,7 +2,8 @@
 
 A command's module has its name. Results go to stdout, messages to stderr. An
 error of geostore's is one line and exit code 1, a wrong option exit code 2, a run
-that was asked to stop exit code 3. A command imports what it needs when it runs,
+that stopped with work left exit code 3, a run in which many traces failed exit
+code 4. A command imports what it needs when it runs,
 so that ``--help`` answers at once.
 """
 
@@ -27,7 +28,7 @@ from geostore.cli.show import show
 from geostore.cli.stats import stats
 from geostore.cli.status import status
 from geostore.cli.verify import verify
-from geostore.errors import GeostoreError
+from geostore.errors import GaveUp, GeostoreError
 
 app = typer.Typer(
     name="geostore",
@@ -86,7 +87,9 @@ def main() -> NoReturn:
         if sys.argv[1:2] == ["--debug"]:
             raise
         say(f"geostore: {error}")
+        # Only the teacher was away: the same command goes on where this one stopped.
+        sys.exit(EXIT_STOPPED if isinstance(error, GaveUp) else EXIT_ERROR)
     except KeyboardInterrupt:
         say("geostore: interrupted; what was committed is in the store")
         sys.exit(EXIT_STOPPED)
-    sys.exit(EXIT_ERROR)
+    sys.exit(EXIT_ERROR)  # `app` exits by itself

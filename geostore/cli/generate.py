@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +11,7 @@ import typer
 
 from geostore.cli.options import (
     DEFAULT_STORE,
+    EXIT_MANY_FAILED,
     EXIT_STOPPED,
     StoreOption,
     json_object,
@@ -226,6 +228,15 @@ def generate(
             help='Prices by model, .json or .toml: {"qwen3-vl-*": {"in": 0.25, "out": 2}}.',
         ),
     ] = None,
+    max_failed_share: Annotated[
+        float,
+        typer.Option(
+            "--max-failed-share",
+            min=0,
+            max=1,
+            help="Exit with 4 where a greater share of this run's traces failed.",
+        ),
+    ] = 0.1,
     durability: Annotated[
         Literal["full", "normal"],
         typer.Option(
@@ -249,6 +260,7 @@ def generate(
 
     Run again, it does what is left; after a kill, it goes on inside the conversations that
     were cut. Ctrl-C finishes the requests in flight and stores them; twice drops them.
+    Exit code 0: done; 3: stopped with work left; 4: done, but many traces failed.
     """
     from contextlib import ExitStack
 
@@ -328,9 +340,34 @@ def generate(
     # A view that failed has counted only what came before.
     counted = shown.figures.has_asked and not shown.failed
     say(_summary(result, shown.figures.line() if counted else ""))
-    if result.stopped:
-        say(result.paused or "run the same command again to go on where this stopped")
+    for line in _what_is_left(result):
+        say(line)
+    if result.stopped and (result.paused or result.remaining != 0):
         raise typer.Exit(EXIT_STOPPED)
+    if result.failed_share > max_failed_share:
+        raise typer.Exit(EXIT_MANY_FAILED)
+
+
+def _what_is_left(result: RunResult) -> Iterator[str]:
+    """How many traces remain and what to type, in sentences; none where all is done."""
+    elsewhere = f"{result.elsewhere:,} of them held by another process"
+    if result.stopped and result.remaining != 0:
+        count = "traces remain" if result.remaining is None else f"{result.remaining:,} remain"
+        count += f" ({elsewhere})" if result.elsewhere else ""
+        # A budget's sentence says itself what to type.
+        yield count if result.paused else f"{count}; run the same command again to go on"
+    elif result.elsewhere:
+        yield (
+            f"{result.elsewhere:,} remain, held by another process; "
+            "run the same command again once it has ended"
+        )
+    if failed := result.closed["failed"]:
+        yield (
+            f"{failed:,} of {result.closed.total():,} traces failed (geostore query failures); "
+            "run the same command with --retry failed to ask about them again"
+        )
+    if result.paused:
+        yield result.paused
 
 
 def _summary(result: RunResult, state: str) -> str:

@@ -12,6 +12,7 @@ import typer
 
 EXIT_ERROR = 1
 EXIT_STOPPED = 3
+EXIT_MANY_FAILED = 4
 
 StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
 DEFAULT_STORE = Path("geostore.db")

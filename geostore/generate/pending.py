@@ -79,6 +79,7 @@ class PendingTraces:
     """Makes what is asked for rows, from the rows that can be drawn."""
 
     _drawing: Drawing | None = field(default=None, init=False)
+    _spare_rows: int = field(default=0, init=False)
 
     async def claimed(
         self, dataset_id: int, recipe_id: int
@@ -89,13 +90,16 @@ class PendingTraces:
                 claimed = await self._claim(sample_id, recipe_id, rollout)
                 if isinstance(claimed, str):
                     self._found_done(1, elsewhere=claimed == "claimed")
+                    if claimed != "claimed":
+                        self._lower_remaining(1)
                 else:
                     yield TraceKey(index, self.recipe_sha256, rollout), claimed
                 if self.stopping.is_set():
                     return
 
     def feed(self, sample_index: int, closing: Closing, reward: Reward | None) -> None:
-        """Tell the drawing how a trace closed."""
+        """Tell the drawing how a trace closed, and count it as done."""
+        self._lower_remaining(1)
         if self._drawing is not None:
             self._drawing.feed(sample_index, closing, reward)
 
@@ -120,6 +124,7 @@ class PendingTraces:
                 duplicates=plan.duplicates,
             )
         )
+        self._count_remaining(survey.states(drawable.indices), wanted)
         usable = 0
         while usable < wanted:
             rows = drawing.next(_ROWS_AT_A_TIME)
@@ -154,9 +159,28 @@ class PendingTraces:
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
                     self.result.excluded[sample.exclusion] += 1
+                    self._leave_out_row()
                     continue
                 usable += 1
                 yield index, sample.sample_id
+
+    def _count_remaining(self, states: NDArray[np.uint8], wanted: int) -> None:
+        """Count what the store lacks. states: of the rows in drawing order."""
+        usable = states[states < _FIRST_REASON]
+        unfinished = int((usable[:wanted] == _UNFINISHED).sum())
+        self.result.remaining = unfinished * self.plan.rollouts
+        self._spare_rows = len(usable) - wanted
+
+    def _leave_out_row(self) -> None:
+        """A new row cannot be used: the next one takes its place, where there is one."""
+        if self._spare_rows > 0:
+            self._spare_rows -= 1
+        else:
+            self._lower_remaining(self.plan.rollouts)
+
+    def _lower_remaining(self, traces: int) -> None:
+        if self.result.remaining is not None:
+            self.result.remaining = max(self.result.remaining - traces, 0)
 
     def _found_done(self, traces: int, *, elsewhere: bool = False) -> None:
         if elsewhere:

@@ -54,6 +54,10 @@ class RunResult:
     closed: Counter[Status] = field(default_factory=Counter)
     """Traces that this run closed, by status."""
 
+    remaining: int | None = None
+    """Traces of the plan that are not done, those that another process holds included; None
+    where the run ended before it knew. A row that turns out to be no usable photo lowers it."""
+
     interrupted: int = 0
     """Traces that this run began or took up and left open."""
 
@@ -68,3 +72,9 @@ class RunResult:
 
     paused: str | None = None
     """Which budget is used up and how to go on, in a sentence; None while there is room."""
+
+    @property
+    def failed_share(self) -> float:
+        """Share of the traces that this run closed as failed, 0 to 1; 0 where it closed none."""
+        closed = self.closed.total()
+        return self.closed["failed"] / closed if closed else 0.0
