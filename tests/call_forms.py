@@ -60,6 +60,7 @@ IN_TAGS = {
     "the tool's name as the key": f'{{"{ZOOM}": {ARGUMENTS}}}',
     "arguments beside the name": f'{{"name": "{ZOOM}", "bbox_2d": {BOX}}}',
     "other names of the members": f'{{"tool": "{ZOOM}", "args": {ARGUMENTS}}}',
+    "a member in the singular": CALL.replace("arguments", "argument"),
     "recipient_name": f'{{"recipient_name": "functions.{ZOOM}", "parameters": {ARGUMENTS}}}',
     "a prefix": CALL.replace(ZOOM, f"functions.{ZOOM}"),
     "a number behind": CALL.replace(ZOOM, f"functions.{ZOOM}:0"),

@@ -14,6 +14,8 @@ _NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_n
 _ARGUMENTS = (
     "arguments",
     "parameters",
+    "argument",
+    "parameter",
     "args",
     "params",
     "input",

@@ -54,7 +54,7 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
         error_message = error_of_value(body).message
         reason = f": {error_message}" if error_message else ""
         raise bad(f"the response holds no message{reason}", usage)
-    words, calls = _words(message), message.get("tool_calls")
+    words, calls = _words(message), _calls(message)
     if words is None or not (not calls or _is_list_of_dicts(calls)):
         raise bad("the message's content or calls have an unknown form", usage)
     finish_reason = finish_reason_of(choice.get("finish_reason"))
@@ -142,6 +142,14 @@ def _parted(
     if words.thoughts:
         return words.text, words.thoughts, "parts"
     return split_reasoning(words.text)
+
+
+def _calls(message: dict[str, Any]) -> Any:
+    """The message's calls: a list, also where a server sends one alone, or under its old name."""
+    calls = message.get("tool_calls")
+    if not calls and isinstance(message.get("function_call"), dict):
+        return [{"type": "function", "function": message["function_call"]}]
+    return [calls] if isinstance(calls, dict) and calls else calls
 
 
 def _native_calls(calls: list[dict[str, Any]]) -> str:

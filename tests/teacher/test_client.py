@@ -90,6 +90,16 @@ def test_native_calls_under_one_id_are_told_apart() -> None:
     assert [each["id"] for each in calls] == ["same", "call_1", "call_2"]
 
 
+@pytest.mark.parametrize("member", ["function_call", "tool_calls"])
+def test_a_call_alone_is_read_as_a_list_of_one(member: str) -> None:
+    """It is paid for; refused, it would be asked for and billed again."""
+    function = {"name": "zoom", "arguments": "{}"}
+    call = {"type": "function", "function": function}
+    alone = function if member == "function_call" else call
+    found = said(Reply(None, message={member: alone}))
+    assert json.loads(found.native_calls or "") == [{**call, "id": "call_0"}]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
