@@ -126,11 +126,8 @@ class ImageFacts:
     full_height: int
     """In pixels, before it was resized to be sent."""
     pixels_xxh128: str | None = None
-    """Of the pixels that were encoded (`imaging.hash_pixels`), in hex.
-
-    None where the photo was sent in the bytes of its file, where nobody asked for it, and where it
-    is not known.
-    """
+    """Of the pixels that were encoded (`imaging.hash_pixels`), in hex. None where the photo was
+    sent in the bytes of its file, where nobody asked, and where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,21 +231,34 @@ lone ``…`` is a thought without any.
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One response of the teacher, before it is a turn of a trace; fields as in `Turn`."""
+    """One response of the teacher, before it is a turn of a trace; see `Turn`."""
 
     response: str
+    """The content without its reasoning."""
     reasoning: str | None
+    """None where there is none."""
     reasoning_source: ReasoningSource | None
+    """None without reasoning."""
     native_calls: str | None
+    """The message's `tool_calls` as canonical JSON; None without."""
     finish_reason: str | None
+    """As the server says it; None where it does not."""
     prompt_tokens: int | None
+    """None where the server does not say, as for every count of tokens."""
     completion_tokens: int | None
+    """Reasoning included."""
     total_tokens: int | None
+    """As the server adds them up."""
     cached_tokens: int | None
+    """The part of the prompt that the server had cached."""
     reasoning_tokens: int | None
+    """The part of the completion that was reasoning."""
     latency_ms: int
+    """From the request to the last byte of the response."""
     served_model: str | None
+    """The model's name in the response."""
     request_id: str | None
+    """The server's id of the response."""
 
 
 @dataclass(frozen=True, slots=True)
