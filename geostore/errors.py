@@ -12,7 +12,7 @@
     │   └── ClaimLost           another run holds the trace now
     ├── RecipeError         parts of a recipe contradict each other or are out of range
     ├── TeacherError        one request failed (it is recorded and may be tried again)
-    │   └── TeacherUnusable     no request can succeed: key, model, address, server
+    │   └── TeacherUnusable     no request can succeed: key, model, address, server, credit
     ├── PriceError          prices or a budget are missing or make no sense
     ├── RewardError         a reward spec is unknown or has bad parameters
     ├── FilterError         a condition on traces is no expression, or a time is none
@@ -105,12 +105,16 @@ class TeacherError(GeostoreError):
         status: int | None = None,
         retry_after: float | None = None,
         usage_json: str | None = None,
+        response: str | None = None,
+        retried: bool = True,
+        tries: int | None = None,
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
         """A stable word for the attempts table.
 
-        ``rate_limit``, ``server``, ``timeout``, ``connection``, ``bad_response`` or ``refused``.
+        ``rate_limit``, ``server``, ``timeout``, ``connection``, ``bad_response``, ``refused``
+        or ``account``.
         """
         self.status = status
         """HTTP status; None without a response."""
@@ -118,10 +122,16 @@ class TeacherError(GeostoreError):
         """Seconds that the server asks to wait; None where it does not say."""
         self.usage_json = usage_json
         """The usage object of a useless response that was billed; None where none was."""
+        self.response = response
+        """The words of a reply that the server broke off; None where there are none."""
+        self.retried = retried
+        """Whether the same request may fare better."""
+        self.tries = tries
+        """Times that a turn may fail so before its trace ends; None: as the run's policy says."""
 
 
 class TeacherUnusable(TeacherError):
-    """No request can succeed: wrong key, model or address, or no server there."""
+    """No request can succeed: wrong key, model or address, no server there, or no credit left."""
 
 
 class PriceError(GeostoreError):

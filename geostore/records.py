@@ -360,6 +360,8 @@ class FailedAttempt:
     """None where there was no response."""
     usage_json: str | None = None
     """The usage object of a useless response that was billed; None where none was."""
+    response: str | None = None
+    """The words of a reply that the server broke off, which are no turn; None without."""
 
 
 @dataclass(frozen=True, slots=True)

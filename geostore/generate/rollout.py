@@ -46,7 +46,7 @@ from geostore.records import (
 
 T = TypeVar("T")
 _MESSAGE_LENGTH = 500
-_OUTAGE = frozenset({"rate_limit", "server", "timeout", "connection"})
+_OUTAGE = frozenset({"server", "timeout", "connection"})
 """Error classes that a teacher which is down gives to every request."""
 
 
@@ -106,7 +106,8 @@ class RetryPolicy:
 
         retry_after: seconds that the server asked for; None where it did not say.
         """
-        bound = min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
+        # The exponent is bounded, because an outage of days would overflow a float.
+        bound = min(self.longest_wait, self.first_wait * 2.0 ** min(failures - 1, 60))
         jittered = random.uniform(0, bound)
         if retry_after is None:
             return jittered
@@ -310,6 +311,7 @@ class _Rollout:
             message=message[:_MESSAGE_LENGTH],
             http_status=error.status if error else None,
             usage_json=error.usage_json if error else None,
+            response=error.response if error else None,
         )
         with self._watched(RequestFailed(self._key, attempt)):
             await self._journal.record_failure(attempt)
@@ -350,7 +352,7 @@ class _Rollout:
         self._urls.clear()
         body = self._context.writer.body(self._wire)
         policy, pace = self._context.retry_policy, self._context.pace
-        tries = failures = 0
+        tries = failures = denials = 0
         while True:
             try:
                 async with pace.request(expected_tokens=self._last_tokens) as request:
@@ -366,15 +368,20 @@ class _Rollout:
                 return None
             except TeacherError as error:
                 tries += 1
-                # While the teacher fails every request, the trace is not to blame: counting
-                # the failures would close all traces in flight as failed.
-                if not (pace.failing and error.error_class in _OUTAGE):
+                if error.tries is not None:
+                    denials += 1
+                # No trace is to blame for a rate, nor for anything while the teacher fails every
+                # request: counting these would close all traces in flight as failed.
+                elif error.error_class != "rate_limit" and not (
+                    pace.failing and error.error_class in _OUTAGE
+                ):
                     failures += 1
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
                 )
-                final = isinstance(error, TeacherUnusable) or error.error_class == "refused"
-                if final or failures >= policy.max_attempts:
+                final = isinstance(error, TeacherUnusable) or not error.retried
+                denied = error.tries is not None and denials >= error.tries
+                if final or denied or failures >= policy.max_attempts:
                     raise
                 # The seat is released for the wait: a trace that a server told to come back in
                 # minutes would otherwise keep others from being played.

@@ -21,6 +21,7 @@ class Breaker:
     def __init__(self, limits: PaceLimits) -> None:
         self._limits = limits
         self.failures = 0
+        self._refused = 0
         self.level_before = 1.0
         self.is_open = False
         self.opened_at = 0.0
@@ -33,19 +34,25 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Close; any success counts, not only a probe's."""
-        self.failures = 0
+        self.failures = self._refused = 0
         self.is_open = False
         self.give_up_at = math.inf
         self._interval = self._limits.probe_seconds
 
-    def failed(self, message: str, now: float, *, level: float) -> None:
-        """Count a failure, and open when the row is long enough. level: before this failure."""
+    def failed(self, message: str, now: float, *, level: float, refused: bool = False) -> None:
+        """Count a failure, and open when the row is long enough.
+
+        level: before this failure. refused: whether the server refused the request. Each
+        refusal ends a trace, so a long row of them opens the breaker however fast it came.
+        """
         limits = self._limits
         if self.failures == 0:
             self._first_at, self.level_before = now, level
         self.failures += 1
+        self._refused += refused
         self._last, self._last_at = message, now
         lasted = now - self._first_at >= limits.break_after_seconds
+        lasted = lasted or self._refused >= limits.break_after_failures
         if self.is_open or not lasted or self.failures < limits.break_after_failures:
             return
         self.is_open = True

@@ -258,7 +258,12 @@ class Pace:
         now = self._clock()
         breaker = self._breaker
         was_open = breaker.is_open
-        breaker.failed(f"{error_class}: {message}", now, level=self._level.value)
+        breaker.failed(
+            f"{error_class}: {message}",
+            now,
+            level=self._level.value,
+            refused=error_class == "refused",
+        )
         if error_class in OVERLOADS:
             self._level.halve(request._epoch)
         if self._probe is request:

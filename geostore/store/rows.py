@@ -201,6 +201,7 @@ def attempt_row(attempt: FailedAttempt) -> dict[str, Any]:
         "message": attempt.message,
         "http_status": attempt.http_status,
         "usage": attempt.usage_json,
+        "response": attempt.response,
     }
 
 
@@ -212,6 +213,7 @@ def attempt_record(row: Row) -> FailedAttempt:
         message=row["message"],
         http_status=row["http_status"],
         usage_json=row["usage"],
+        response=row["response"],
     )
 
 

@@ -12,6 +12,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -20,8 +21,9 @@ from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.address import Address
 from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
-from geostore.teacher.replies import read_reply
+from geostore.teacher.replies import BrokenReply, read_reply
 from geostore.teacher.server_errors import error_of_response
+from geostore.teacher.statuses import History, judge, status_of
 from geostore.teacher.waits import seconds_to_wait
 
 if TYPE_CHECKING:
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection; a running server accepts one at once."""
-
-REFUSALS_BEFORE_GIVING_UP = 3
-"""When this many requests were refused and none answered, the next will be refused as well."""
 
 _MESSAGE_LENGTH = 500
 
@@ -59,8 +58,7 @@ class Teacher:
         self._path = "/chat/completions" + (f"?{address.query}" if address.query else "")
         self._secrets = (*([api_key] if api_key else []), *address.secrets)
         self._request_timeout = request_timeout
-        self._answered = 0
-        self._refused = 0
+        self._history = History()
         self._make_client = partial(_client, address, api_key, request_timeout, max_connections)
         self._client: openai.AsyncOpenAI | None = None
         self._last_replies = LastReplies()
@@ -95,13 +93,17 @@ class Teacher:
         # traceback would show it.
         except TimeoutError:
             raise self._timed_out() from None
+        except openai.APIStatusError as error:
+            raise self._refusal(body, error.response) from None
         except openai.APIError as error:
-            raise self._failure(error) from None
+            raise self._no_response(error) from None
         latency_ms = round((time.monotonic() - started) * 1000)
         reply = self._read(response, latency_ms)
+        if isinstance(reply, BrokenReply):
+            raise self._refusal(body, response, reply)
         if await self._last_replies.is_repeated(body, response, reply):
             raise TeacherError(SENT_TWICE, error_class="connection")
-        self._answered += 1
+        self._history.succeeded()
         return reply
 
     def _open_client(self) -> openai.AsyncOpenAI:
@@ -116,16 +118,17 @@ class Teacher:
                 error_class="connection",
             ) from None
 
-    def _read(self, response: httpx2.Response, latency_ms: int) -> Reply:
+    def _read(self, response: httpx2.Response, latency_ms: int) -> Reply | BrokenReply:
         try:
             return read_reply(response, latency_ms=latency_ms, shown=self._shown)
         except TeacherError as error:
-            if self._answered or "html" not in response.headers.get("content-type", ""):
+            if self._history.answered or "html" not in response.headers.get("content-type", ""):
                 raise
-            raise self._unusable(
+            raise TeacherUnusable(
                 f"{self.base_url} answers with a web page, not with an API's JSON; "
                 "a base URL mostly ends in /v1",
-                response.status_code,
+                error_class="refused",
+                status=response.status_code,
             ) from error
 
     def _timed_out(self) -> TeacherError:
@@ -133,18 +136,16 @@ class Teacher:
             f"no complete answer within {self._request_timeout:g} s", error_class="timeout"
         )
 
-    def _failure(self, error: openai.APIError) -> TeacherError:
+    def _no_response(self, error: openai.APIError) -> TeacherError:
         import openai
 
         if isinstance(error, openai.APITimeoutError):
-            if self._answered == 0 and isinstance(error.__cause__, httpx2.ConnectTimeout):
+            if not self._history.answered and isinstance(error.__cause__, httpx2.ConnectTimeout):
                 return self._unreachable(error)
             return self._timed_out()
-        if isinstance(error, openai.APIStatusError):
-            return self._status_failure(error)
         # A server that answered before may be restarting; one that never answered is more likely
         # not there.
-        if self._answered == 0 and isinstance(error.__cause__, httpx2.ConnectError):
+        if not self._history.answered and isinstance(error.__cause__, httpx2.ConnectError):
             return self._unreachable(error)
         cause = error.__cause__ or error
         return TeacherError(
@@ -160,46 +161,40 @@ class Teacher:
             error_class="connection",
         )
 
-    def _status_failure(self, error: openai.APIStatusError) -> TeacherError:
-        status = error.status_code
-        response = error.response
-        said = error_of_response(response.content, response.headers.get("content-type", ""), status)
-        message = self._shown(f"HTTP {status}: {said.message}")
+    def _refusal(
+        self, body: bytes, response: httpx2.Response, reply: BrokenReply | None = None
+    ) -> TeacherError:
+        """What a response means that is no answer. body: of the request. reply: inside a 200."""
+        http_status = response.status_code
+        if reply is None:
+            kind = response.headers.get("content-type", "")
+            error = error_of_response(response.content, kind, http_status)
+        else:
+            error = reply.error
+        status = status_of(http_status, error)
         retry_after = seconds_to_wait(
-            {**response.headers, **(said.headers or {})},
-            message=said.message,
+            {**response.headers, **(error.headers or {})},
+            message=error.message,
             limited=status == 429,
             now=datetime.now(UTC),
         )
-        if status == 429:
-            if "insufficient_quota" in message:
-                return self._unusable(f"the account has no credit left: {message}", status)
-            return TeacherError(
-                message, error_class="rate_limit", status=status, retry_after=retry_after
-            )
-        if status in (408, 409) or status >= 500:
-            return TeacherError(
-                message, error_class="server", status=status, retry_after=retry_after
-            )
-        if status == 401:
-            return self._unusable(
-                f"the key is missing or wrong (see --api-key-env): {message}", status
-            )
-        if status == 403:
-            return self._unusable(f"the key may not use this: {message}", status)
-        if status == 404:
-            return self._unusable(
-                f"no such model or path at {self.base_url} "
-                f"(see --model; a base URL mostly ends in /v1): {message}",
-                status,
-            )
-        self._refused += 1
-        if self._answered == 0 and self._refused >= REFUSALS_BEFORE_GIVING_UP:
-            return self._unusable(f"every request was refused: {message}", status)
-        return TeacherError(message, error_class="refused", status=status)
-
-    def _unusable(self, message: str, status: int) -> TeacherUnusable:
-        return TeacherUnusable(message, error_class="refused", status=status)
+        verdict = judge(status, error, told_to_wait=retry_after is not None)
+        where = f"HTTP {http_status}" if reply is None else f"error {status} in HTTP {http_status}"
+        message = self._shown(f"{where}: {error.message or 'no words'}")
+        failure = TeacherError
+        if self._history.ends_run(verdict, sha256(body).digest()):
+            failure = TeacherUnusable
+            message = verdict.sentence.format(message=message, base_url=self.base_url)
+        return failure(
+            message,
+            error_class=verdict.error_class,
+            status=http_status,
+            retry_after=retry_after,
+            usage_json=reply.usage_json if reply else None,
+            response=reply.response if reply else None,
+            retried=verdict.retried,
+            tries=verdict.tries,
+        )
 
     def _shown(self, message: str) -> str:
         """The message on one line, cut, and without the secrets that a server may repeat."""

@@ -7,6 +7,8 @@ taken as cut whoever cut it.
 
 from __future__ import annotations
 
+import re
+
 _LENGTH = frozenset(
     {
         "length",
@@ -33,6 +35,11 @@ _FILTERED = frozenset(
     }
 )
 _REFUSED = frozenset({"refusal", "refused"})
+_BROKEN = re.compile(
+    r"(^|_)(error|abort(ed)?|cancell?ed|timeout|timed_out|failed|failure|interrupted)($|_)"
+    r"|^(insufficient_system_resource|malformed_function_call|load_shed)$",
+    re.IGNORECASE,
+)
 _WHOLE = frozenset(
     {
         "stop",
@@ -64,6 +71,11 @@ def finish_reason_of(value: object) -> str | None:
     if lower in _FILTERED:
         return "content_filter"
     return "refusal" if lower in _REFUSED else word
+
+
+def is_broken(reason: str | None) -> bool:
+    """Whether the server says that it broke the reply off: half an answer is none."""
+    return reason is not None and _BROKEN.search(reason) is not None
 
 
 def is_known_finish(reason: str) -> bool:

@@ -15,27 +15,43 @@ from geostore.conversation.messages import split_reasoning
 from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
-from geostore.teacher.finish_reasons import finish_reason_of
-from geostore.teacher.server_errors import error_of_response, error_of_value
+from geostore.teacher.finish_reasons import finish_reason_of, is_broken
+from geostore.teacher.server_errors import ServerError, error_of_response, error_of_value
 
 _ENDED_ON_PURPOSE = frozenset({"length", "content_filter", "refusal"})
 """Asked again, a reply without words that ended so would be billed again and be empty again."""
 
 
-def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[str], str]) -> Reply:
-    """The reply in a response of status 200.
+@dataclass(frozen=True, slots=True)
+class BrokenReply:
+    """A response of status 200 that says itself that the request failed."""
+
+    error: ServerError
+    """What it says."""
+
+    usage_json: str | None
+    """Its usage object; None without."""
+
+    response: str | None
+    """The words that came before; None without."""
+
+
+def read_reply(
+    response: httpx2.Response, *, latency_ms: int, shown: Callable[[str], str]
+) -> Reply | BrokenReply:
+    """What a response of status 200 holds.
 
     shown: removes secrets from a message that quotes the server, and cuts it.
     Raises TeacherError (``bad_response``) where the response holds no usable
-    message, with the usage that was billed.
+    message and does not say why, with the usage that was billed.
     """
 
-    def bad(message: str, usage: dict[str, Any] | None = None) -> TeacherError:
+    def bad(message: str, usage_json: str | None = None) -> TeacherError:
         return TeacherError(
             shown(message),
             error_class="bad_response",
             status=response.status_code,
-            usage_json=canonical_text(usage) if usage else None,
+            usage_json=usage_json,
         )
 
     try:
@@ -47,23 +63,25 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
     if not isinstance(body, dict):
         raise bad("the response is not a JSON object")
     usage = _dict(body.get("usage"))
+    usage_json = canonical_text(usage) if usage else None
     choices = body.get("choices")
     choice = choices[0] if _is_list_of_dicts(choices) else {}
     message = choice.get("message")
+    finish_reason = finish_reason_of(choice.get("finish_reason"))
+    if (server_error := _error_inside(body, choice, finish_reason)) is not None:
+        return BrokenReply(server_error, usage_json, _paid_words(message))
     if not isinstance(message, dict):
-        error_message = error_of_value(body).message
-        reason = f": {error_message}" if error_message else ""
-        raise bad(f"the response holds no message{reason}", usage)
+        said = error_of_value(body).message
+        raise bad(f"the response holds no message{': ' if said else ''}{said}", usage_json)
     words, calls = _words(message), _calls(message)
     if words is None or not (not calls or _is_list_of_dicts(calls)):
-        raise bad("the message's content or calls have an unknown form", usage)
-    finish_reason = finish_reason_of(choice.get("finish_reason"))
+        raise bad("the message's content or calls have an unknown form", usage_json)
     text, reasoning, source = _parted(message, words)
     if words.refusal and not calls:
         finish_reason = "refusal"
         text = "\n\n".join(part for part in (text, words.refusal) if part)
     if not text and not calls and reasoning is None and finish_reason not in _ENDED_ON_PURPOSE:
-        raise bad("the message is empty", usage)
+        raise bad("the message is empty", usage_json)
     return Reply(
         response=text,
         reasoning=reasoning,
@@ -79,6 +97,39 @@ def read_reply(response: httpx2.Response, *, latency_ms: int, shown: Callable[[s
         served_model=_optional_text(body.get("model")),
         request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")),
     )
+
+
+def _error_inside(
+    body: dict[str, Any], choice: dict[str, Any], finish_reason: str | None
+) -> ServerError | None:
+    """The failure that a response of status 200 speaks of; None where it speaks of none.
+
+    It stands in the body or in the choice, or the finish_reason is one of a reply that
+    the server broke off. Without any choice the whole body may be an error.
+    """
+    for value in (choice.get("error"), body.get("error")):
+        error = error_of_value(value)
+        if value and (error.message or error.status is not None):
+            return error
+    if is_broken(finish_reason):
+        return ServerError(f"the server broke the reply off (finish_reason {finish_reason})")
+    error = error_of_value(body)
+    return error if not choice and error.status is not None else None
+
+
+def _paid_words(message: Any) -> str | None:
+    """All that a message says, its reasoning before the rest; None where it says nothing."""
+    words = _words(message) if isinstance(message, dict) else None
+    if words is None:
+        return None
+    text, reasoning, _ = _parted(message, words)
+    calls = _calls(message)
+    parts = (
+        f"<think>{reasoning}</think>" if reasoning else "",
+        text,
+        canonical_text(calls) if calls else "",
+    )
+    return "".join(parts) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,7 @@ create table attempts (
   usage text check (usage is null or json_valid(usage)),  -- where a useless response was billed
   run_id integer references runs (id),
   created_at text not null,
+  response text,                         -- the words of a reply that the server broke off
   primary key (trace_id, attempt)
 ) strict;
 

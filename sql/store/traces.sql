@@ -73,11 +73,11 @@ values (
 -- Records a failed request under the trace's next attempt number.
 -- Grain: one row per failed request.
 insert into attempts (
-  trace_id, attempt, turn, error_class, message, http_status, usage, run_id, created_at
+  trace_id, attempt, turn, error_class, message, http_status, usage, response, run_id, created_at
 )
 select
   :trace_id, 1 + coalesce(max(attempt), 0), :turn, :error_class, :message, :http_status, :usage,
-  :run_id, :now
+  :response, :run_id, :now
 from attempts
 where trace_id = :trace_id;
 
@@ -166,7 +166,7 @@ order by trace_id, turn, call_index;
 -- name: attempts_of_traces
 -- The failed requests of some traces.
 -- Grain: one row per failed request, in order. :trace_ids is a JSON array.
-select trace_id, turn, error_class, message, http_status, usage
+select trace_id, turn, error_class, message, http_status, usage, response
 from attempts
 where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, attempt;

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from geostore.errors import TeacherUnusable
+from geostore.generate.rollout import RetryPolicy
 from geostore.store import Store
 from tests.minds import answer
 from tests.running import AT_ONCE, Notes, run
@@ -232,3 +235,260 @@ def test_a_failure_is_kept_in_the_servers_own_words(
         run(server.url, photo_dataset, store, num_samples=2, concurrency=1)
     assert rows(store, "select message from attempts") == [(sentence,)]
     assert rows(store, "select distinct status from traces") == [("answered",)]
+
+
+def error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+ACCOUNT: dict[str, Fault] = {
+    "402": fault(error("Insufficient credits", code=402), 402),
+    "402 in a 200": fault(error("Insufficient credits", code=402)),
+    "credit": fault(error("Your credit balance is too low to access the API."), 400),
+    "arrears": fault(error("make sure your account is in good standing.", code="Arrearage"), 400),
+    "quota": fault(error("You have exceeded your quota"), 403),
+    "billing": fault({"detail": "Add a payment method in billing"}, 412),
+    "insufficient_quota": fault(error("m", code="insufficient_quota"), 429, retry_after="1"),
+}
+
+
+@pytest.mark.parametrize("name", ACCOUNT)
+def test_a_condition_of_the_account_stops_the_run_at_once_and_closes_no_trace(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    script = lambda number, body: ACCOUNT[name] if number == 3 else good(number)  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        with pytest.raises(TeacherUnusable, match="no credit left") as raised:
+            run(server.url, photo_dataset, store, num_samples=6, concurrency=1)
+        assert "\n" not in str(raised.value)
+        assert len(server.requests) == 4
+        assert sorted(set(statuses(store))) == ["answered", "open"]
+        assert statuses(store).count("answered") == 3
+        assert rows(store, "select error_class from attempts") == [("account",)]
+        run(server.url, photo_dataset, store, num_samples=6, concurrency=1)
+        assert len(server.requests) == 7
+    assert statuses(store) == ["answered"] * 6
+
+
+DENIED: dict[str, Fault] = {
+    "401": fault(error("token expired"), 401),
+    "401 in a 200": fault(error("No auth credentials found", code=401)),
+    "403": fault({"message": "Forbidden"}, 403),
+    "404": fault({"detail": "Not Found"}, 404),
+    "400": fault(error("API key expired. Please renew the API key."), 400),
+}
+
+
+@pytest.mark.parametrize("name", DENIED)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_denial_among_answers_is_one_requests_and_it_is_asked_again(
+    name: str, times: int, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    denied = range(2, 2 + times)
+    script = lambda number, body: DENIED[name] if number in denied else good(number)  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=4, concurrency=1)
+        assert len(server.requests) == 4 + times
+    assert statuses(store) == ["answered"] * 4
+    assert rows(store, "select error_class from attempts") == [("refused",)] * times
+
+
+@pytest.mark.parametrize("name", DENIED)
+@pytest.mark.parametrize(("concurrency", "left"), [(1, 4), (4, 4), (1, 2)])
+def test_a_key_that_has_expired_stops_the_run_and_closes_no_trace(
+    name: str, concurrency: int, left: int, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store, answered = tmp_path / "g.db", 6 - left
+    script = lambda number, body: good(number) if number < answered else DENIED[name]  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        with pytest.raises(TeacherUnusable, match=r"--api-key-env|--model|may not use this"):
+            run(server.url, photo_dataset, store, concurrency=concurrency)
+        assert len(server.requests) <= answered + 5 + concurrency
+    assert "failed" not in statuses(store)
+    assert statuses(store).count("answered") == answered
+    with teacher_server(_never, script=lambda number, body: good(number)) as server:
+        run(server.url, photo_dataset, store)
+        assert len(server.requests) == left
+    assert statuses(store) == ["answered"] * 6
+
+
+def test_an_expired_key_closes_not_even_the_last_trace(photo_dataset: Path, tmp_path: Path) -> None:
+    store = tmp_path / "g.db"
+    script = lambda number, body: DENIED["401"] if number else good(number)  # noqa: E731
+    with teacher_server(_never, script=script) as server, pytest.raises(TeacherUnusable):
+        run(server.url, photo_dataset, store, num_samples=2, concurrency=1)
+    assert statuses(store) == ["answered", "open"]
+
+
+FLAGGED = error("Your chosen model requires moderation and your input was flagged", code=403)
+ONE_PHOTO: dict[str, tuple[Fault, int]] = {
+    "moderation": (fault(FLAGGED, 403), 1),
+    "moderation in a 200": (fault(FLAGGED), 1),
+    "a policy": (fault(error("m", code="content_policy_violation"), 400), 1),
+    "no word why": (fault({"message": "Forbidden"}, 403), 3),
+    "an odd request": (fault({"detail": "cannot read this image"}, 422), 1),
+}
+
+
+@pytest.mark.parametrize("name", ONE_PHOTO)
+def test_a_photo_that_the_server_refuses_ends_its_own_trace_and_stays_so(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    refusal, asked = ONE_PHOTO[name]
+    store = tmp_path / "g.db"
+    photos: list[Any] = []
+
+    def script(number: int, body: Body) -> Fault:
+        photos.append(body["messages"][1])
+        return refusal if number and photos[-1] == photos[1] else good(number)
+
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=4, concurrency=1)
+        run(server.url, photo_dataset, store, num_samples=4, concurrency=1)
+        assert len(server.requests) == 3 + asked
+    ends = rows(store, "select status, stop_reason from traces order by status")
+    assert ends == [("answered", "answer")] * 3 + [("failed", "refused")]
+
+
+def test_photos_that_are_moderated_do_not_stop_a_run_in_which_nothing_was_answered_yet(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store, flagged = tmp_path / "g.db", fault(FLAGGED, 403)
+    script = lambda number, body: flagged if number < 4 else good(number)  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store)
+    assert sorted(statuses(store)) == ["answered"] * 2 + ["failed"] * 4
+
+
+CHOICE_ERROR = completion({"content": ""}, "error", error={"code": 503, "message": "overloaded"})
+INSIDE: dict[str, tuple[Fault, str]] = {
+    "429": (
+        fault(
+            error(
+                "Rate limit exceeded: free-models-per-min.",
+                code=429,
+                metadata={"headers": {"X-RateLimit-Reset": "1790000060000"}},
+            )
+        ),
+        "rate_limit",
+    ),
+    "429 without choices": (fault({"code": 429, "message": "slow down"}), "rate_limit"),
+    "502": (fault(error("Provider returned error", code=502)), "server"),
+    "502 beside half an answer": (
+        fault({**completion({"content": ANSWER}, None), **error("gone", code=502)}),
+        "server",
+    ),
+    "in a choice": (fault(CHOICE_ERROR), "server"),
+    "as text": (fault({"error": "overloaded", "choices": None}), "server"),
+    "a real 503": (fault({"detail": "busy"}, 503), "server"),
+    "a 400 around a 503": (fault(error("Provider is overloaded", code=503), 400), "server"),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_an_outage_inside_a_200_is_an_outage(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    """It lasts for more requests than a trace has attempts, and no trace is to blame."""
+    outage, error_class = INSIDE[name]
+    store = tmp_path / "g.db"
+    script = lambda number, body: outage if 1 <= number <= 9 else good(number)  # noqa: E731
+    pace = {"break_after_failures": 3, "break_after_seconds": 0.0, "probe_seconds": 0.01}
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=4, concurrency=3, pace=pace)
+        assert len(server.requests) == 4 + 9
+    assert statuses(store) == ["answered"] * 4
+    assert rows(store, "select distinct error_class from attempts") == [(error_class,)]
+
+
+def test_a_rate_limit_counts_against_no_trace(photo_dataset: Path, tmp_path: Path) -> None:
+    """Also where a single trace is left, so that the teacher does not seem to be down."""
+    store, limited = tmp_path / "g.db", INSIDE["429"][0]
+    script = lambda number, body: limited if 1 <= number <= 8 else good(number)  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=2, concurrency=1)
+    assert statuses(store) == ["answered"] * 2
+    assert rows(store, "select count(*) from attempts") == [(8,)]
+
+
+def test_the_wait_that_a_gateway_quotes_is_kept(photo_dataset: Path, tmp_path: Path) -> None:
+    soon = str(int(1000 * (time.time() + 30)))
+    limited = fault(error("slow down", code=429, metadata={"headers": {"X-RateLimit-Reset": soon}}))
+    store = tmp_path / "g.db"
+    script = lambda number, body: good(number) if number else limited  # noqa: E731
+    begun = time.monotonic()
+    policy = replace(AT_ONCE, longest_retry_after=0.5)
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=1, retry_policy=policy)
+    assert time.monotonic() - begun >= 0.5
+    assert statuses(store) == ["answered"]
+
+
+HALF = "\\boxed{48.8566, 2.3522} comes to mind first, but the plates are Belg"
+BROKEN: dict[str, tuple[dict[str, Any], str | None]] = {
+    **{
+        word: (completion({"content": HALF}, word), HALF)
+        for word in ("error", "abort", "network_error", "aborted", "engine_error", "cancelled")
+    },
+    "resources": (completion({"content": HALF}, "insufficient_system_resource"), HALF),
+    "reasoning": (
+        completion({"content": HALF, "reasoning": "Hm."}, "error"),
+        f"<think>Hm.</think>{HALF}",
+    ),
+    "parts": (completion({"content": [{"type": "text", "text": HALF}]}, "error"), HALF),
+    "no words": (completion({"content": ""}, "error"), None),
+    "an error in the body": ({**completion({"content": HALF}, None), **error("gone")}, HALF),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_half_an_answer_is_none_and_its_paid_words_are_kept(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    body, words = BROKEN[name]
+    store = tmp_path / "g.db"
+    script = lambda number, _: good(number) if number else fault(body)  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=1)
+        assert len(server.requests) == 2
+    assert rows(store, "select response from turns") == [(ANSWER,)]
+    query = "select error_class, http_status, response, usage ->> 'total_tokens' from attempts"
+    assert rows(store, query) == [("server", 200, words, 120)]
+
+
+def test_a_reply_that_always_breaks_off_ends_its_trace_without_an_answer(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store, half = tmp_path / "g.db", fault(BROKEN["abort"][0])
+    with teacher_server(_never, script=lambda number, body: half) as server:
+        run(server.url, photo_dataset, store, num_samples=1)
+        assert len(server.requests) == AT_ONCE.max_attempts
+    assert rows(store, "select status, stop_reason from traces") == [("failed", "server")]
+    assert rows(store, "select response from attempts") == [(HALF,)] * AT_ONCE.max_attempts
+    assert rows(store, "select * from answers") == []
+
+
+def test_when_many_traces_in_a_row_are_refused_the_run_pauses_and_says_why(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """A limit that a proxy was given meanwhile would otherwise end every trace in a minute."""
+    store, notes = tmp_path / "g.db", Notes()
+    refusal = fault({"detail": "the request is too large"}, 413)
+    script = lambda number, body: refusal if 1 <= number <= 4 else good(number)  # noqa: E731
+    pace = {"break_after_failures": 3, "probe_seconds": 0.05}
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, concurrency=1, pace=pace, notes=notes)
+    assert sorted(statuses(store)) == ["answered"] * 2 + ["failed"] * 4
+    pauses = [notice for notice in notes.notices if notice.startswith("pausing")]
+    assert len(pauses) == 1
+    assert "HTTP 413: the request is too large" in pauses[0]
+
+
+def test_no_wait_is_too_long_to_be_counted() -> None:
+    assert 0 <= RetryPolicy().wait(5000, None) <= RetryPolicy().longest_wait
+
+
+def statuses(store_path: Path) -> list[str]:
+    return [status for (status,) in rows(store_path, "select status from traces order by id")]

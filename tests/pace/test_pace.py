@@ -442,6 +442,21 @@ def test_the_breaker_opens_when_everything_fails_for_a_while_and_says_why_once()
     on_bench(test, ceiling=4, give_up_after=3600.0)
 
 
+def test_many_refusals_open_the_breaker_at_once_because_each_ends_a_trace() -> None:
+    async def test(bench: Bench) -> None:
+        for _ in range(9):
+            await bench.send("refused")
+        assert bench.pace.broken is None
+        await bench.send()
+        for _ in range(9):
+            await bench.send("refused")
+        assert bench.pace.broken is None
+        await bench.send("refused")
+        assert bench.pace.broken is not None
+
+    on_bench(test, ceiling=16)
+
+
 def test_many_failures_at_once_are_not_yet_a_while() -> None:
     async def test(bench: Bench) -> None:
         await bench.together(*(bench.send("server", seconds=1.0) for _ in range(50)))

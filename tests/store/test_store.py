@@ -61,6 +61,9 @@ def claimed_trace(store: Store, *, run_id: int, **options: Any) -> ClaimedTrace:
     return claimed
 
 
+BROKEN_OFF = FailedAttempt(2, "server", "gone", 200, '{"total_tokens":9}', "It is in")
+
+
 def dump(store: Store) -> list[str]:
     """The whole file as SQL, but for when its rows were made."""
     lines = store.db.connection.iterdump()
@@ -73,9 +76,7 @@ def played_trace(store: Store) -> int:
     store.traces.put_turn(claimed.trace_id, TURN, run_id=run_id, photo=SENT)
     store.traces.put_call(claimed.trace_id, CALL)
     store.traces.put_call(claimed.trace_id, BAD_CALL)
-    store.traces.put_attempt(
-        claimed.trace_id, FailedAttempt(2, "server", "busy", 503), run_id=run_id
-    )
+    store.traces.put_attempt(claimed.trace_id, BROKEN_OFF, run_id=run_id)
     store.traces.close_trace(claimed.trace_id, Closing("answered", "answer"), turn_limit=10)
     store.traces.put_answer(claimed.trace_id, 1, Answer(1.5, 2.5, "boxed", None, ("swapped",)))
     return claimed.trace_id
@@ -89,7 +90,7 @@ def test_what_was_put_comes_back_as_it_was(store: Store) -> None:
     assert found.turns == (TURN,)
     assert found.calls == (CALL, BAD_CALL)
     assert found.photo == SENT
-    assert found.failures == (FailedAttempt(2, "server", "busy", 503),)
+    assert found.failures == (BROKEN_OFF,)
     assert found.answer == Answer(1.5, 2.5, "boxed", None, ("swapped",))
     assert (found.status, found.stop_reason) == ("answered", "answer")
     assert found.final_response == TURN.response

@@ -136,7 +136,7 @@ def test_characters_that_no_text_column_takes_are_replaced_and_the_rest_is_kept(
         (Fault(hang_up=True), "connection"),
         (Fault(200, b"not json", {"Content-Type": "text/plain"}), "bad_response"),
         (Fault(200, b'{"choices": []}'), "bad_response"),
-        (Fault(200, b'{"choices": null, "error": "overloaded"}'), "bad_response"),
+        (Fault(200, b'{"choices": null, "error": "overloaded"}'), "server"),
         (Fault(200, b'{"choices": [{"message": {"content": ""}}]}'), "bad_response"),
         (Fault(200, b'{"choices": [{"message": {"content": 7}}]}'), "bad_response"),
         (Fault(200, b"[1, 2]"), "bad_response"),
