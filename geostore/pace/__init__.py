@@ -10,9 +10,9 @@ at, so that no request overtakes another. Four things hold the head back:
   decrease);
 - requests a minute, and tokens a minute: spread evenly, and never more than the
   limit in any minute;
-- the breaker: when every request has failed for a while (or many in a row were
-  refused, each of which ends a trace), only single probes go
-  out, at growing intervals, until one of them succeeds.
+- the breaker: when every request has failed for a while, or many in a row were
+  refused (each refusal ends a trace), only single probes go out, at growing
+  intervals, until one of them succeeds.
 
 A failed request gives its place back at once. Its caller waits outside the queue
 before it tries again (as a server's Retry-After asks), so a long wait holds up no

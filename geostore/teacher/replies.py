@@ -95,7 +95,7 @@ def read_reply(
         reasoning_tokens=_count(_dict(usage.get("completion_tokens_details")), "reasoning_tokens"),
         latency_ms=latency_ms,
         served_model=_optional_text(body.get("model")),
-        request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")),
+        request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")) or None,
     )
 
 

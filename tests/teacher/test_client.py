@@ -184,8 +184,9 @@ NAMED = b'{"id": "chatcmpl-1", "choices": [{"message": {"content": "Norway"}}]}'
         ((BODY, OTHER, OTHER), NAMED, [None, "connection", None]),
         ((BODY, BODY), NAMED, [None, None]),
         ((BODY, OTHER), NAMED.replace(b'"id": "chatcmpl-1", ', b""), [None, None]),
+        ((BODY, OTHER), NAMED.replace(b"chatcmpl-1", b""), [None, None]),
     ],
-    ids=["another request", "on a new connection", "the same request", "no id"],
+    ids=["another request", "on a new connection", "the same request", "no id", "an empty id"],
 )
 def test_a_reply_that_comes_again_for_another_request_is_not_taken(
     bodies: tuple[bytes, ...], said: bytes, failures: list[str | None]
