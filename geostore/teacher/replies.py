@@ -107,14 +107,16 @@ def _error_inside(
     It stands in the body or in the choice, or the finish_reason is one of a reply that
     the server broke off. Without any choice the whole body may be an error.
     """
-    for value in (choice.get("error"), body.get("error")):
+    for value in filter(None, (choice.get("error"), body.get("error"))):
         error = error_of_value(value)
-        if value and (error.message or error.status is not None):
+        if error.message or error.status is not None:
             return error
     if is_broken(finish_reason):
         return ServerError(f"the server broke the reply off (finish_reason {finish_reason})")
+    if choice:  # nearly every reply; looking through all of it would take time for nothing
+        return None
     error = error_of_value(body)
-    return error if not choice and error.status is not None else None
+    return error if error.status is not None else None
 
 
 def _paid_words(message: Any) -> str | None:
