@@ -24,6 +24,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ create table floor (
 
 
 def _floor_figures(path: Path, traces: int) -> list[Figure]:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         rows = connection.execute(f"{_ROWS} limit {traces}").fetchall()
     connection.close()
     ids, *columns = (np.array(c, dtype=np.float64) for c in zip(*rows, strict=True))

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,7 @@ def test_a_teacher_that_cannot_be_used_is_one_line_and_the_store_stays_good(
     assert words in found.stderr.strip().splitlines()[-1]
     assert "sk-secret" not in found.stderr
     assert "Traceback" not in found.stderr
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection, connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
     connection.close()
     assert b"sk-secret" not in store.read_bytes()

@@ -6,6 +6,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -111,7 +112,7 @@ def test_a_trace_whose_photo_is_not_known_has_no_messages_and_is_named_by_the_ex
     """Without the photo's hash no request can be proven, so none is written."""
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(filled.read_bytes())
-    with sqlite3.connect(damaged) as connection:
+    with closing(sqlite3.connect(damaged)) as connection, connection:
         connection.execute(
             "update traces set sent_sha256 = null, sent_pixels_xxh128 = null, sent_width = null, "
             "sent_height = null where id = 1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_run_zooms_for_every_form_and_its_store_is_proven(
             num_samples=traces,
             turn_limit=12,
         )
-    with sqlite3.connect(store) as rows:
+    with closing(sqlite3.connect(store)) as rows, rows:
         calls = rows.execute(
             "select arguments ->> '$.bbox_2d', success, flags from tool_calls"
         ).fetchall()
@@ -68,7 +69,7 @@ def test_a_run_never_ends_in_silence_over_calls_that_cannot_be_read(
     store = tmp_path / "geostore.db"
     with teacher_server(mind) as server:
         run(server.url, photo_dataset, store, recipe={"protocol": "text"}, num_samples=2)
-    with sqlite3.connect(store) as rows:
+    with closing(sqlite3.connect(store)) as rows, rows:
         calls = rows.execute("select error_kind from tool_calls").fetchall()
         ends = rows.execute("select distinct status, stop_reason from traces").fetchall()
     assert sorted(calls, key=str) == [("malformed_call",)] * 2 + [(None,)] * 2

@@ -14,6 +14,7 @@ import threading
 import time
 from base64 import b64decode
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -392,7 +393,7 @@ def test_after_kills_at_random_instants_the_store_is_as_if_there_had_been_none(
         assert needed <= len(server.requests) <= needed + lost
     assert kills > 0
     assert contents(store_path) == contents(whole)
-    with sqlite3.connect(store_path) as connection:
+    with closing(sqlite3.connect(store_path)) as connection, connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
         assert connection.execute("pragma foreign_key_check").fetchall() == []
     connection.close()
@@ -438,7 +439,7 @@ def test_a_response_is_on_disk_before_its_tool_runs(
     real = ToolBench.run
 
     def watched(self: ToolBench, step: Any, recipe: Any, photo: bytes) -> Any:
-        with sqlite3.connect(store_path) as connection:
+        with closing(sqlite3.connect(store_path)) as connection, connection:
             found = connection.execute("select count(*) from turns").fetchone()
         connection.close()
         seen.append(found[0])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def test_a_file_that_is_no_store_is_named_at_each_question(tmp_path: Path) -> No
     for _ in range(2):
         with pytest.raises(StoreError, match="no store at"):
             asked(questions, COUNT)
-    with sqlite3.connect(tmp_path / "none.db") as other:
+    with closing(sqlite3.connect(tmp_path / "none.db")) as other, other:
         other.execute("create table people (name)")
     other.close()
     with pytest.raises(StoreError, match="no store"):

@@ -736,7 +736,7 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     for name in ("notes.txt", "empty.db"):
         with pytest.raises(StoreError, match="is not a SQLite file"):
             run_query(tmp_path / name, "summary")
-    with sqlite3.connect(tmp_path / "other.db") as other:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other, other:
         other.execute("create table people (name)")
     other.close()
     with pytest.raises(StoreError, match="no store of geostore"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store, and beside it another SQLite file and a text, which no statement may show."""
     folder = tmp_path_factory.mktemp("statements")
     Store.open(folder / "geostore.db", create=True).close()
-    with sqlite3.connect(folder / "other.db") as other:
+    with closing(sqlite3.connect(folder / "other.db")) as other, other:
         other.execute("create table secrets (word)")
         other.execute("insert into secrets values ('xyzzy')")
     other.close()

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -252,7 +252,7 @@ def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
     traces.play(trace_id, response="\\boxed{0.0, 1.0}")
 
     def reading(response: str) -> Answer:
-        with sqlite3.connect(traces.path) as other:
+        with closing(sqlite3.connect(traces.path)) as other, other:
             other.execute(
                 "insert into turns (trace_id, turn, response, created_at)"
                 " select trace_id, 3, 'more', created_at from turns where turn = 2"

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,14 +229,14 @@ def not_sqlite(path: Path) -> None:
 
 
 def foreign_program(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("create table notes (text)")
     connection.close()
 
 
 def newer_geostore(path: Path) -> None:
     Store.open(path, create=True).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "insert into _sqlite_migrations (migration_set, name, applied_at)"
             " values ('geostore', '9999_later', '2030')"
