@@ -41,6 +41,10 @@ def serve(connection: Connection, *, parent: int) -> None:
         while work is not None:
             for task in connection.recv():
                 connection.send(_outcome(partial(work, task)))
+    # A parent that is gone kills nothing: end here what this process started, but not the process
+    # itself, which still has to clean up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
 
 
 def _outcome(call: Callable[[], Any]) -> tuple[GeostoreError | None, Any]:

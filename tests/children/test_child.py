@@ -143,15 +143,18 @@ import sys, time
 from geostore.children import Child
 from tests.dying import make_worker
 child = Child(make_worker)
-print(*child.ask(("start", None)), flush=True)
-child.give([("sleep", 600)])
+pids = child.ask(("start", None))
+if sys.argv[1] == "amid a task":
+    child.give([("sleep", 600)])
+print(*pids, flush=True)
 time.sleep(600)
 """
 
 
-def test_a_child_ends_with_a_parent_that_is_killed_even_amid_a_task() -> None:
+@pytest.mark.parametrize("where", ["amid a task", "idle"])
+def test_a_child_and_what_it_started_end_with_a_parent_that_is_killed(where: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, where], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import geostore.store.db as db_module
+from geostore.answers import PARSER_VERSION
 from geostore.conversation.recipe import make_recipe
 from geostore.errors import GeostoreError
 from geostore.generate.journal import Journal, TraceJournal
@@ -256,7 +257,7 @@ class StoreMachine(RuleBasedStateMachine):
         with store.db.transaction():
             store.traces.close_trace(trace.trace_id, end, turn_limit=3)
             if end.status != "failed":
-                store.traces.put_answer(trace.trace_id, 1, answer)
+                store.traces.put_answer(trace.trace_id, PARSER_VERSION, answer)
                 reward = score_trace(store.db, trace.trace_id, ensure_default_spec(store.db))
                 assert (reward.distance_km is None) == (answer.failure is not None)
         trace.status, trace.reason, trace.turn_limit = end.status, end.reason, 3
@@ -358,7 +359,9 @@ class StoreMachine(RuleBasedStateMachine):
             if trace.status != "open":
                 store.traces.close_trace(trace.trace_id, Closing("failed", "other"), turn_limit=9)
             if trace.answer is not None:
-                store.traces.put_answer(trace.trace_id, 1, Answer(9.0, 9.0, "boxed", None, ()))
+                store.traces.put_answer(
+                    trace.trace_id, PARSER_VERSION, Answer(9.0, 9.0, "boxed", None, ())
+                )
         assert self._dump() == before
 
     # --- what always holds ---------------------------------------------------------------------
