@@ -259,6 +259,12 @@ class Reply:
     """The model's name in the response."""
     request_id: str | None
     """The server's id of the response."""
+    usage: str | None = None
+    """The usage object, as JSON; None where the server sent none."""
+    members: str | None = None
+    """A JSON object of the message's members that nothing here reads; None without."""
+    first_token_ms: int | None = None
+    """From sending to the first token; None where the reply was not streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +307,14 @@ class Turn:
     """The model that the response names; None where it names none."""
     request_id: str | None = None
     """The server's id of the request; None where it gives none."""
+    usage: str | None = None
+    """The usage object, as JSON; None where the server sent none."""
+    members: str | None = None
+    """A JSON object of the message's members that nothing here reads; None without."""
+    first_token_ms: int | None = None
+    """Whole milliseconds from sending to the first token; None where it was not streamed."""
+    request_form: str | None = None
+    """The form in which the request went out, as JSON; None: the usual form."""
     messages: str | None = None
     """What was sent in an imported trace, as `conversation.sent` reads it.
 

@@ -437,4 +437,7 @@ def _turn(step: Ask, reply: Reply) -> Turn:
         latency_ms=reply.latency_ms,
         served_model=reply.served_model,
         request_id=reply.request_id,
+        usage=reply.usage,
+        members=reply.members,
+        first_token_ms=reply.first_token_ms,
     )

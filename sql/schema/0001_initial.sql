@@ -155,13 +155,21 @@ create table turns (
   cached_tokens integer,
   reasoning_tokens integer,
   latency_ms integer,
+  first_token_ms integer,                -- from sending to the first token; null: it was not streamed
   served_model text,
   request_id text,
   run_id integer references runs (id),   -- null: imported
   created_at text not null,
+  -- Where a server takes a request only in another form than the recipe alone gives it, that form,
+  -- so that the request can be written again. Null: the usual form.
+  request_form text check (request_form is null or json_valid(request_form)),
+  usage text check (usage is null or json_valid(usage)),  -- as the server sent it
   -- The long texts stand last: SQLite then reads the counts of a row without its overflow pages.
   reasoning_source text,                 -- where the server put the reasoning
   native_calls text check (native_calls is null or json_valid(native_calls)), -- message.tool_calls
+  -- Members of the message that nothing here reads, such as reasoning_details and signatures; a
+  -- server may refuse the conversation without them.
+  members text check (members is null or json_valid(members)),
   reasoning text,
   response text not null,                -- content without its reasoning
   -- What was sent for an imported turn, as its file says it: a JSON array of messages, images by

@@ -46,12 +46,14 @@ where id = :trace_id and sent_sha256 is null;
 insert or ignore into turns (
   trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
   request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens,
-  latency_ms, served_model, request_id, run_id, messages, created_at
+  latency_ms, first_token_ms, served_model, request_id, request_form, usage, members, run_id,
+  messages, created_at
 )
 values (
   :trace_id, :turn, :response, :reasoning, :reasoning_source, :native_calls, :finish_reason,
   :turn_limit, :request_sha256, :prompt_tokens, :completion_tokens, :total_tokens, :cached_tokens,
-  :reasoning_tokens, :latency_ms, :served_model, :request_id, :run_id, :messages, :now
+  :reasoning_tokens, :latency_ms, :first_token_ms, :served_model, :request_id, :request_form, :usage,
+  :members, :run_id, :messages, :now
 );
 
 -- name: put_tool_call
@@ -145,7 +147,7 @@ where t.id = :trace_id;
 select
   trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
   request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens,
-  latency_ms, served_model, request_id, messages
+  latency_ms, first_token_ms, served_model, request_id, request_form, usage, members, messages
 from turns
 where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, turn;
