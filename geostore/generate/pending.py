@@ -19,6 +19,7 @@ import numpy as np
 from geostore.generate.events import Event, FoundDone, Noticed, Planned
 from geostore.generate.journal import Journal
 from geostore.generate.plan import Plan, RunResult
+from geostore.generate.unseen import wait_for_unseen_runs
 from geostore.records import Closing, Reward, Sample, TraceKey
 from geostore.sampling.drawing import Drawing
 from geostore.sampling.orders import Candidates, candidates, describe_skipped
@@ -84,18 +85,43 @@ class PendingTraces:
     async def claimed(
         self, dataset_id: int, recipe_id: int
     ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
-        """The traces to play, in drawing order, each claimed when it is asked for."""
+        """The traces to play, in drawing order, each claimed when it is asked for.
+
+        Those that other runs hold come last, where by then nothing holds them any more.
+        """
+        held: list[tuple[int, int, int]] = []
         async for index, sample_id in self._unfinished(dataset_id, recipe_id):
             for rollout in range(1, self.plan.rollouts + 1):
                 claimed = await self._claim(sample_id, recipe_id, rollout)
-                if isinstance(claimed, str):
-                    self._found_done(1, elsewhere=claimed == "claimed")
-                    if claimed != "claimed":
-                        self._lower_remaining(1)
+                if claimed == "claimed":
+                    held.append((index, sample_id, rollout))
+                elif claimed == "closed":
+                    self._found_done(1)
+                    self._lower_remaining(1)
                 else:
                     yield TraceKey(index, self.recipe_sha256, rollout), claimed
                 if self.stopping.is_set():
-                    return
+                    break
+            if self.stopping.is_set():
+                break
+        if held:
+            await wait_for_unseen_runs(
+                self.journal,
+                run_id=self.run_id,
+                stopping=self.stopping,
+                watch=self.watch,
+                claim_seconds=CLAIM_SECONDS,
+            )
+        while held and not self.stopping.is_set():
+            index, sample_id, rollout = held.pop(0)
+            claimed = await self._claim(sample_id, recipe_id, rollout)
+            if isinstance(claimed, str):
+                self._found_done(1, elsewhere=claimed == "claimed")
+                if claimed == "closed":
+                    self._lower_remaining(1)
+            else:
+                yield TraceKey(index, self.recipe_sha256, rollout), claimed
+        self._found_done(len(held), elsewhere=True)
 
     def feed(self, sample_index: int, closing: Closing, reward: Reward | None) -> None:
         """Tell the drawing how a trace closed, and count it as done."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from geostore.costs.budget import BudgetLimits, BudgetUse
 from geostore.query.reader import ask, open_reader
-from geostore.store.processes import host_name, is_alive
+from geostore.store.processes import process_life
 from geostore.text.phrases import (
     format_cost_per_trace,
     format_counts,
@@ -69,8 +69,9 @@ class RunStatus:
     unpriced_turns: int
     """Turns that are not in the cost in full: no price, or no count of their tokens."""
     state: str
-    """``running``; ``killed``; ``unknown`` where it is on another host and holds no claim that is
-    in force; else how it ended: ``done``, ``interrupted``, or why it stopped."""
+    """``running``; ``killed``; ``unknown`` where it cannot be seen from here (another container,
+    host or boot) and holds no claim that is in force; else how it ended: ``done``,
+    ``interrupted``, or why it stopped."""
     elapsed_s: float
     """Seconds from its start to now, to its end, or to the last sign of a killed one."""
     left_s: float | None
@@ -114,8 +115,7 @@ def status(store: str | os.PathLike[str]) -> StoreStatus:
         rows = ask(reader, "status").to_dicts()
         limited = any(_limits(row) for row in rows)
         spending = ask(reader, "spending").to_dicts() if limited else []
-    here = host_name()
-    runs = [_run(row, _state(row, here), spending) for row in rows]
+    runs = [_run(row, _state(row), spending) for row in rows]
     shown = runs[:1] + [run for run in runs[1:] if run.state == "running"]
     return StoreStatus(os.fspath(store), tuple(shown))
 
@@ -135,12 +135,13 @@ def format_json(now: StoreStatus) -> str:
 # --- what a row means ------------------------------------------------------------------------
 
 
-def _state(row: Mapping[str, Any], here: str) -> str:
+def _state(row: Mapping[str, Any]) -> str:
     if row["ended_at"] is not None:
         return str(row["outcome"])
-    if row["host"] == here:
-        return "running" if is_alive(row["pid"], row["process_started"]) else "killed"
-    # The processes of another host cannot be seen, but a run has to renew its claims.
+    life = process_life(row["pid"], row["process_started"])
+    if life != "unknown":
+        return "running" if life == "alive" else "killed"
+    # It cannot be seen from here, but a run that lives renews its claims.
     claimed = row["claim_until"] is not None and row["claim_until"] > row["moment"]
     return "running" if claimed else "unknown"
 

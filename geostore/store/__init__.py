@@ -12,6 +12,7 @@ from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
 from geostore.store.filters import ENDED, Conditions, Filter, make_filter, moment
 from geostore.store.opening import Durability
+from geostore.store.runs import UnseenRun
 from geostore.store.samples import KnownSample, Retry
 from geostore.store.snapshot import Scope, Snapshot, open_snapshot
 from geostore.store.store import Store
@@ -33,6 +34,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "TraceIds",
+    "UnseenRun",
     "find_photo",
     "iter_trace_ids",
     "make_filter",

@@ -6,12 +6,30 @@ import os
 import platform
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from geostore.identity import canonical_text
-from geostore.store.db import Db, Row, utc_now
-from geostore.store.processes import host_name, is_alive, start_mark
+from geostore.store.db import Db, utc_now
+from geostore.store.processes import host_name, process_life, start_mark
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenRun:
+    """A run that holds claims, and whose process cannot be seen from here."""
+
+    run_id: int
+    """The id of its row in `runs`."""
+
+    host: str
+    """The name that its machine or container gave itself."""
+
+    pid: int
+    """Its process's number there."""
+
+    claim_until: str
+    """When the last of its claims expires. A process that lives sets it later again and again."""
 
 
 class Runs:
@@ -22,15 +40,11 @@ class Runs:
 
     def start_this_process(self, *, arguments: Mapping[str, Any]) -> int:
         """Record this process as a run; its id. Ends the runs of processes that were killed."""
-        host = host_name()
-        # Whether a process on another machine lives cannot be seen here; its claims expire.
-        for run in self.claiming_runs():
-            if run["host"] == host and not is_alive(run["pid"], run["process_started"]):
-                self.end_run(run["id"], "killed")
+        self.end_killed_runs()
         return self.start_run(
             arguments=arguments,
             versions=versions(),
-            host=host,
+            host=host_name(),
             pid=os.getpid(),
             process_started=start_mark(os.getpid()),
         )
@@ -60,9 +74,20 @@ class Runs:
         self._db.run("release_claims", run_id=run_id)
         self._db.run("end_run", run_id=run_id, outcome=outcome, now=utc_now())
 
-    def claiming_runs(self) -> list[Row]:
-        """The runs that hold claims: id, host, pid, process_started."""
-        return self._db.run("open_runs").fetchall()
+    def end_killed_runs(self) -> frozenset[UnseenRun]:
+        """End the runs whose processes were killed; the runs of which that cannot be seen.
+
+        Only runs that hold claims. Of those that cannot be seen, only such whose claims have
+        not expired.
+        """
+        unseen, now = set(), utc_now()
+        for run in self._db.run("claiming_runs").fetchall():
+            life = process_life(run["pid"], run["process_started"])
+            if life == "dead":
+                self.end_run(run["id"], "killed")
+            elif life == "unknown" and run["claim_until"] > now:
+                unseen.add(UnseenRun(run["id"], run["host"], run["pid"], run["claim_until"]))
+        return frozenset(unseen)
 
 
 def versions() -> dict[str, str]:

@@ -88,15 +88,16 @@ create table recipes (
   )
 ) strict;
 
--- One row per generate process. host, pid and process_started tell whether the process that
--- holds a claim still lives, so that a killed run's traces can be taken up at once.
+-- One row per generate process. pid and process_started tell whether the process that holds a claim
+-- still lives, so that a killed run's traces can be taken up at once. Where that cannot be seen (the
+-- process of another container, host or boot), its claims hold until they expire.
 create table runs (
   id integer primary key,
   arguments text not null check (json_valid(arguments)),   -- never a key
   versions text not null check (json_valid(versions)),     -- geostore, pillow, libjpeg, openai, ...
   host text not null,
   pid integer not null,
-  process_started text,                  -- the system's start mark of that pid; null: not known
+  process_started text,                  -- <boot>/<pid namespace>/<start of the process>; null: not known
   started_at text not null,
   ended_at text,
   outcome text                           -- done, interrupted, stopped: <why>; null: running or killed

@@ -15,13 +15,14 @@ update runs
 set ended_at = :now, outcome = :outcome
 where id = :run_id and ended_at is null;
 
--- name: open_runs
+-- name: claiming_runs
 -- The runs that hold claims: they are still going, or their process was killed.
--- Grain: one row per run.
-select distinct r.id, r.host, r.pid, r.process_started
+-- Grain: one row per run. claim_until: when the last of its claims expires.
+select r.id, r.host, r.pid, r.process_started, max(t.claim_expires_at) as claim_until
 from traces as t
 join runs as r on r.id = t.claimed_by
 where t.claimed_by is not null
+group by r.id
 order by r.id;
 
 -- name: put_prices

@@ -15,7 +15,7 @@ import pytest
 
 from geostore.children import Child
 from geostore.errors import ChildEnded, ChildError, TeacherError
-from geostore.store.processes import is_alive
+from geostore.store.processes import is_running
 from tests.dying import dies, make_worker, refuses
 from tests.teacher_server import wait_until
 
@@ -31,9 +31,9 @@ def child() -> Iterator[Child[tuple[str, Any], Any]]:
 def gone(*pids: int) -> bool:
     """Whether all processes end within a time that a busy machine may need."""
     until = time.monotonic() + 60
-    while any(is_alive(pid, None) for pid in pids) and time.monotonic() < until:
+    while any(is_running(pid) for pid in pids) and time.monotonic() < until:
         time.sleep(0.01)
-    return not any(is_alive(pid, None) for pid in pids)
+    return not any(is_running(pid) for pid in pids)
 
 
 def test_tasks_are_answered_in_their_order(child: Child[Any, Any]) -> None:
@@ -158,7 +158,7 @@ def test_a_child_and_what_it_started_end_with_a_parent_that_is_killed(where: str
     ) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
-        assert all(is_alive(pid, None) for pid in pids)
+        assert all(is_running(pid) for pid in pids)
         parent.kill()
     assert len(pids) == 2
     assert gone(*pids)

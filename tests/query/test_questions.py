@@ -21,7 +21,7 @@ from geostore.errors import QueryError, StoreError
 from geostore.query.questions import Questions
 from geostore.query.reader import ask
 from geostore.store import Store
-from geostore.store.processes import is_alive
+from geostore.store.processes import is_running
 
 COUNT = "select count(*) as n from datasets"
 
@@ -102,7 +102,7 @@ def test_questions_are_answered_by_one_process_until_it_dies(questions: Question
     assert asked(questions, COUNT) == [(0,)]
     questions.close()
     questions.close()
-    assert not is_alive(other, None)
+    assert not is_running(other)
     assert asked(questions, COUNT) == [(0,)]
 
 
@@ -193,6 +193,6 @@ def test_the_process_ends_with_the_one_that_asked(path: Path) -> None:
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
     )
     until = time.monotonic() + 10
-    while is_alive(int(done.stdout), None) and time.monotonic() < until:
+    while is_running(int(done.stdout)) and time.monotonic() < until:
         time.sleep(0.01)
-    assert not is_alive(int(done.stdout), None)
+    assert not is_running(int(done.stdout))

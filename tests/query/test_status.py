@@ -21,7 +21,7 @@ from geostore.errors import StoreError
 from geostore.query.status import RunStatus, format_json, format_text, status
 from geostore.store import Store
 from geostore.store.prices import put_prices
-from geostore.store.processes import host_name, start_mark
+from geostore.store.processes import host_name, process_place, start_mark
 from tests.hand_made import Batch, insert
 from tests.minds import zoom_then_answer
 from tests.running import run
@@ -29,6 +29,8 @@ from tests.teacher_server import Fault, teacher_server
 
 NOBODY = 2**22 + 1
 """A process number above the greatest that Linux gives."""
+DEAD = f"{process_place()}/1"
+"""The mark of a process that started here, long before this one."""
 PLAN = {"num_samples": 5, "rollouts": 2, "draw": {"min_locatability": None}}
 
 
@@ -237,20 +239,31 @@ def test_without_a_number_of_samples_the_plan_is_the_dataset(path: Path) -> None
 
 def test_a_run_without_an_end_is_running_only_where_its_process_lives(path: Path) -> None:
     with changing(path) as runs:
-        runs.run(began=60, pid=NOBODY)
+        runs.run(began=60, pid=NOBODY, mark=DEAD)
     found = only(path)
     assert (found.state, found.elapsed_s, found.left_s) == ("killed", 0.0, None)
     with changing(path) as runs:
         trace = runs.placed(1, 1, 1, 1.0)
-        runs.of_run(trace, runs.run(began=600, pid=os.getpid(), mark="another"), when=500)
+        runs.of_run(trace, runs.run(began=600, pid=os.getpid(), mark=DEAD), when=500)
     found = only(path)
     assert found.state == "killed"
     assert found.elapsed_s == pytest.approx(100, abs=1)  # to the last sign of it
 
 
-def test_a_run_on_another_host_lives_while_its_claims_do(path: Path) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"host": "elsewhere", "mark": "636facec-fae7-44c9-b806-f0e02925017e/pid:[4026531836]/5"},
+        {"mark": f"{process_place()}".rpartition("/")[0] + "/pid:[7]/5"},
+        {"mark": None},
+    ],
+    ids=["another host", "a container with this host's name", "no mark"],
+)
+def test_a_run_that_cannot_be_seen_lives_while_its_claims_do(
+    path: Path, where: dict[str, Any]
+) -> None:
     with changing(path) as runs:
-        far = runs.run(began=60, host="elsewhere", pid=1)
+        far = runs.run(began=60, pid=1, **where)
         runs.claim(runs.trace(1, 1, status="open"), far, seconds=60)
     assert only(path).state == "running"
     with changing(path) as runs:
@@ -261,7 +274,7 @@ def test_a_run_on_another_host_lives_while_its_claims_do(path: Path) -> None:
 def test_runs_that_ended_or_were_killed_are_shown_only_as_the_newest(path: Path) -> None:
     with changing(path) as runs:
         runs.run(began=900, ended=800, outcome="done")
-        runs.run(began=700, pid=NOBODY)
+        runs.run(began=700, pid=NOBODY, mark=DEAD)
         runs.run(began=650, host="elsewhere", pid=1)
         running = runs.run(began=600)
         newest = runs.run(began=500, ended=400, outcome="interrupted")

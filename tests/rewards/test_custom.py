@@ -18,7 +18,7 @@ from geostore.rewards import RescoreResult, RewardSpec, Selection, rescore, set_
 from geostore.rewards.custom import CustomScorer, custom_spec
 from geostore.rewards.pool import Pool
 from geostore.rewards.worker import Failed, Scored, score_row
-from geostore.store.processes import is_alive
+from geostore.store.processes import is_running
 from tests.hand_made import Traces
 from tests.running import geostore
 
@@ -200,9 +200,9 @@ def test_a_worker_that_hangs_is_killed_with_what_it_started(
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 6
     end = time.monotonic() + 10
-    while any(is_alive(pid, None) for pid in pids) and time.monotonic() < end:
+    while any(is_running(pid) for pid in pids) and time.monotonic() < end:
         time.sleep(0.01)
-    assert not [pid for pid in pids if is_alive(pid, None)]
+    assert not [pid for pid in pids if is_running(pid)]
 
 
 def test_failures_can_be_computed_again_and_nothing_else_is(
