@@ -262,7 +262,7 @@ class Reply:
     usage: str | None = None
     """The usage object, as JSON; None where the server sent none."""
     members: str | None = None
-    """A JSON object of the message's members that nothing here reads; None without."""
+    """A JSON object of further members that go back with the message; None without."""
     first_token_ms: int | None = None
     """From sending to the first token; None where the reply was not streamed."""
 
@@ -310,7 +310,7 @@ class Turn:
     usage: str | None = None
     """The usage object, as JSON; None where the server sent none."""
     members: str | None = None
-    """A JSON object of the message's members that nothing here reads; None without."""
+    """A JSON object of further members that go back with the message; None without."""
     first_token_ms: int | None = None
     """Whole milliseconds from sending to the first token; None where it was not streamed."""
     request_form: str | None = None

@@ -143,21 +143,22 @@ def assistant_message(turn: Turn) -> Message:
     But for calls that the token limit cut: they were not run, and servers refuse
     a call without a result, or with half a JSON text in it.
     """
-    content: str | None = turn.response
-    message: dict[str, Any] = {"role": "assistant"}
-    reasoning = turn.reasoning or ""
+    message: dict[str, Any] = {} if turn.members is None else orjson.loads(turn.members)
+    message["role"] = "assistant"
+    content: Any = turn.response
     source = _DELIMITERS.get(turn.reasoning_source or "", turn.reasoning_source or "")
     if AROUND_THOUGHT in source:
         opener, _, closer = source.partition(AROUND_THOUGHT)
-        content = f"{opener}{reasoning}{closer}{turn.response}"
-    elif turn.reasoning_source is not None:
-        # Servers differ in which of the two they read.
-        message["reasoning"] = message["reasoning_content"] = reasoning
+        content = f"{opener}{turn.reasoning or ''}{closer}{turn.response}"
+    elif source and source != "parts":
+        # Under the one name it came by: strict servers refuse a message with another one.
+        message[source] = turn.reasoning or ""
     if turn.native_calls is not None and turn.finish_reason != "length":
         message["tool_calls"] = orjson.loads(turn.native_calls)
         content = content or None
-    message["content"] = content
-    return _message(message)
+    # Parts that came stand among the members, with the signatures of the thoughts in them.
+    message.setdefault("content", content)
+    return Message(canonical_json(message))
 
 
 def observation_messages(

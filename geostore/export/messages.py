@@ -52,11 +52,12 @@ def _openai_form(
     """The message as a value, its role first; images are numbered in their order."""
     value: dict[str, Any] = orjson.loads(message.canonical)
     content = value.get("content")
-    if isinstance(content, list) and image_url is not None:
-        content = [
+    # The teacher's own parts, such as thoughts with their signatures, stay as they came.
+    if isinstance(content, list) and value["role"] != "assistant" and image_url is not None:
+        value["content"] = [
             {"type": "image_url", "image_url": image_url(next(numbers))}
             if part["type"] == "image_url"
             else {"type": "text", "text": part["text"]}
             for part in content
         ]
-    return {"role": value["role"], **value, "content": content}
+    return {"role": value["role"], **value}

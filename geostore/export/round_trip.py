@@ -31,6 +31,8 @@ TURN_FIELDS = (
     "cached_tokens",
     "reasoning_tokens",
     "served_model",
+    "members",
+    "request_form",
 )
 CALL_FIELDS = (
     "call_index",

@@ -263,7 +263,7 @@ def _image_names(trace: StoredTrace) -> Iterator[str]:
 def _message(message: Message, images: Iterator[str]) -> list[str]:
     value: dict[str, Any] = orjson.loads(message.canonical)
     lines = [f"  sent, {value['role']}"]
-    content = value["content"]
+    content = value.get("content")
     parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
     for part in parts:
         if part.get("type") == "text":

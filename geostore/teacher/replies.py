@@ -16,6 +16,7 @@ from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
 from geostore.teacher.finish_reasons import finish_reason_of, is_broken
+from geostore.teacher.message_members import members_to_keep
 from geostore.teacher.server_errors import ServerError, error_of_response, error_of_value
 
 _ENDED_ON_PURPOSE = frozenset({"length", "content_filter", "refusal"})
@@ -82,6 +83,7 @@ def read_reply(
         text = "\n\n".join(part for part in (text, words.refusal) if part)
     if not text and not calls and reasoning is None and finish_reason not in _ENDED_ON_PURPOSE:
         raise bad("the message is empty", usage_json)
+    members = members_to_keep(message, reasoning, source)
     return Reply(
         response=text,
         reasoning=reasoning,
@@ -96,6 +98,7 @@ def read_reply(
         latency_ms=latency_ms,
         served_model=_optional_text(body.get("model")),
         request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")) or None,
+        members=canonical_text(members) if members else None,
     )
 
 
@@ -246,7 +249,8 @@ def _whole_characters(value: Any) -> Any:
         return [_whole_characters(item) for item in value]
     if isinstance(value, dict):
         return {_whole_characters(k): _whole_characters(v) for k, v in value.items()}
-    return value
+    # A number past 64 bits becomes what orjson reads it as, because it has to be written again.
+    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
 def _clean(text: str) -> str:

@@ -171,12 +171,38 @@ def test_a_thought_that_was_cut_is_known_by_the_turns_before_it() -> None:
         assert name_cut_thought(other, [unopened]) == other
 
 
-def test_reasoning_from_a_field_goes_back_under_both_names() -> None:
-    turn = replace(TURN, reasoning="why", reasoning_source="reasoning")
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_reasoning_from_a_field_goes_back_under_the_name_it_came_by(name: str) -> None:
+    turn = replace(TURN, reasoning="why", reasoning_source=name)
     message = json.loads(assistant_message(turn).canonical)
-    assert message["reasoning"] == message["reasoning_content"] == "why"
-    assert message["content"] == "see"
-    assert "reasoning" not in json.loads(assistant_message(TURN).canonical)
+    assert message == {"role": "assistant", "content": "see", name: "why"}
+    assert set(json.loads(assistant_message(TURN).canonical)) == {"role", "content"}
+
+
+def test_what_a_server_added_goes_back_and_never_in_place_of_what_was_read() -> None:
+    members = {"role": "user", "tool_calls": [1], "cache": {"ttl": 5}, "reasoning_details": [{}]}
+    turn = replace(native_turn("a"), members=json.dumps(members))
+    message = json.loads(assistant_message(turn).canonical)
+    assert (message["role"], message["content"]) == ("assistant", None)
+    assert message["tool_calls"] == json.loads(turn.native_calls or "")
+    assert (message["cache"], message["reasoning_details"]) == ({"ttl": 5}, [{}])
+
+
+def test_thinking_parts_go_back_as_they_came_and_hold_no_image_of_ours() -> None:
+    """A teacher that writes a part like an image's must not get the photo's bytes into it."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "why"}], "signature": "c2ln"},
+        {"type": "image_url", "image_url": {"url": f"sha256:{PHOTO.sha256}"}},
+        {"type": "text", "text": "see"},
+    ]
+    turn = replace(
+        TURN,
+        reasoning="why",
+        reasoning_source="parts",
+        members=json.dumps({"content": parts}),
+    )
+    message = assistant_message(turn)
+    assert json.loads(message.wire({}))["content"] == parts
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,40 +11,18 @@ import pytest
 
 from geostore.errors import TeacherUnusable
 from geostore.generate.rollout import RetryPolicy
-from geostore.store import Store
+from tests.completions import completion, fault, rows
 from tests.minds import answer
 from tests.running import AT_ONCE, Notes, run
 from tests.teacher_server import Body, Fault, teacher_server
 
 ANSWER = answer(48.8566, 2.3522)
-USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-JSON = {"Content-Type": "application/json"}
 PATIENT = replace(AT_ONCE, max_attempts=6)
-
-
-def completion(
-    message: dict[str, Any], finish_reason: str | None = "stop", **choice: Any
-) -> dict[str, Any]:
-    """The body of a reply; message: without its role. choice: further members of the choice."""
-    message = {"role": "assistant", **message}
-    choice = {"index": 0, "message": message, "finish_reason": finish_reason, **choice}
-    return {"id": "r1", "model": "m", "choices": [choice], "usage": USAGE}
-
-
-def fault(body: Any, status: int = 200, **headers: str) -> Fault:
-    """A reply of these bytes, or of this value as JSON."""
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Fault(status, raw, {**JSON, **{k.replace("_", "-"): v for k, v in headers.items()}})
 
 
 def good(number: int) -> Fault:
     """A reply that answers; number: of its request, because each reply has its own id."""
     return fault({**completion({"content": ANSWER}), "id": f"r{number}"})
-
-
-def rows(store_path: Path, query: str) -> list[tuple[Any, ...]]:
-    with Store.open(store_path) as store:
-        return [tuple(row) for row in store.db.connection.execute(query)]
 
 
 @dataclass(frozen=True)
