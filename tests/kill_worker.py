@@ -1,4 +1,4 @@
-"""Runs generate in forks of one warm process and kills them where it is told.
+"""Runs generate in forks of one warm process and sends them signals where it is told.
 
 A fresh interpreter needs a second or more to import what generate needs; a fork
 of a process that has it needs some hundredths. The parent has neither threads
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,9 @@ POINTS = (
 )
 # At these a response may be in the process's memory alone; at all others nothing is lost.
 UNPAID = frozenset({RESPONSE, BEGIN, BEGUN, COMMIT})
+
+# How a fork ends that no signal ended; UNUSABLE: no request can succeed, or none did for too long.
+DONE, FAILED, STOPPED, UNUSABLE = 0, 1, 3, 5
 
 Reach = Callable[[str], None]
 
@@ -121,6 +124,8 @@ class Forks:
         points: Sequence[str] = POINTS,
         kill_at: int | None = None,
         kill_after: float | None = None,
+        signals_at: Mapping[int, int] | None = None,
+        signals_after: Sequence[tuple[float, int]] = (),
         once_claimed: bool = False,
         **options: Any,
     ) -> Outcome:
@@ -128,15 +133,21 @@ class Forks:
 
         points: which to report and count. kill_at: the fork kills itself at the
         so manieth of them, from 1. kill_after: it is killed so many seconds
-        after it was forked. once_claimed: points before the first claim of a
-        trace do not count.
+        after it was forked. signals_at, signals_after: the same for any signals, by
+        the number of the point and in seconds. once_claimed: points before the first
+        claim of a trace do not count.
         """
+        at, after = dict(signals_at or {}), list(signals_after)
+        if kill_at is not None:
+            at[kill_at] = signal.SIGKILL
+        if kill_after is not None:
+            after.append((kill_after, signal.SIGKILL))
         return self._do(
             work="generate",
             arguments={"url": url, "dataset": str(dataset), "store": str(store), **options},
             points=list(points),
-            kill_at=kill_at,
-            kill_after=kill_after,
+            signals_at=list(at.items()),
+            signals_after=sorted(after),
             once_claimed=once_claimed,
         )
 
@@ -146,8 +157,8 @@ class Forks:
             work="open",
             arguments={"store": str(store)},
             points=[SQL],
-            kill_at=kill_at,
-            kill_after=None,
+            signals_at=[] if kill_at is None else [(kill_at, signal.SIGKILL)],
+            signals_after=[],
             once_claimed=False,
         )
 
@@ -190,7 +201,7 @@ def _one(job: dict[str, Any]) -> dict[str, Any]:
         os.close(reading)
         _end_with(lambda: _play(job, writing))
     os.close(writing)
-    passed = _read_until_killed(reading, pid, job["kill_after"])
+    passed = _read_to_its_end(reading, pid, job["signals_after"])
     os.close(reading)
     _, status = os.waitpid(pid, 0)
     killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
@@ -198,15 +209,14 @@ def _one(job: dict[str, Any]) -> dict[str, Any]:
     return {"signal": killed_by, "code": code, "passed": passed}
 
 
-def _read_until_killed(reading: int, pid: int, kill_after: float | None) -> list[str]:
-    """What the fork reports; it is killed when its time is over."""
-    end = None if kill_after is None else time.monotonic() + kill_after
+def _read_to_its_end(reading: int, pid: int, signals: list[tuple[float, int]]) -> list[str]:
+    """What the fork reports; each signal is sent to it when its time is over."""
+    started = time.monotonic()
     received = b""
     while True:
-        wait = None if end is None else max(0.0, end - time.monotonic())
+        wait = None if not signals else max(0.0, started + signals[0][0] - time.monotonic())
         if not select.select([reading], [], [], wait)[0]:
-            os.kill(pid, signal.SIGKILL)
-            end = None
+            os.kill(pid, signals.pop(0)[1])
             continue
         part = os.read(reading, 65536)
         if not part:
@@ -214,12 +224,11 @@ def _read_until_killed(reading: int, pid: int, kill_after: float | None) -> list
         received += part
 
 
-def _end_with(work: Callable[[], None]) -> None:
-    """Do the work of a fork and leave it, past the parent's own ways out."""
-    code = 1
+def _end_with(work: Callable[[], int | None]) -> None:
+    """Do the work of a fork and leave with the code it gives, past the parent's own ways out."""
+    code = FAILED
     try:
-        work()
-        code = 0
+        code = work() or DONE
     except BaseException:
         traceback.print_exc()
     finally:
@@ -227,12 +236,13 @@ def _end_with(work: Callable[[], None]) -> None:
         os._exit(code)
 
 
-def _play(job: dict[str, Any], writing: int) -> None:
+def _play(job: dict[str, Any], writing: int) -> int:
+    from geostore.errors import GaveUp, TeacherUnusable
     from geostore.generate.rollout import RetryPolicy
     from geostore.store import Store
     from tests.running import run
 
-    wanted, count, kill_at = frozenset(job["points"]), 0, job["kill_at"]
+    wanted, count, signals = frozenset(job["points"]), 0, dict(job["signals_at"])
     counting = not job["once_claimed"]
 
     def reach(point: str) -> None:
@@ -242,18 +252,23 @@ def _play(job: dict[str, Any], writing: int) -> None:
             return
         count += 1
         os.write(writing, point.encode() + b"\n")
-        if count == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if count in signals:
+            os.kill(os.getpid(), signals[count])
 
     _watch(reach, statements=SQL in wanted)
     arguments = job["arguments"]
     store = Path(arguments.pop("store"))
     if job["work"] == "open":
         Store.open(store, create=True).close()
-    else:
-        if "retry_policy" in arguments:
-            arguments["retry_policy"] = RetryPolicy(**arguments["retry_policy"])
-        run(arguments.pop("url"), Path(arguments.pop("dataset")), store, **arguments)
+        return DONE
+    if "retry_policy" in arguments:
+        arguments["retry_policy"] = RetryPolicy(**arguments["retry_policy"])
+    try:
+        result = run(arguments.pop("url"), Path(arguments.pop("dataset")), store, **arguments)
+    except (GaveUp, TeacherUnusable):
+        traceback.print_exc()
+        return UNUSABLE
+    return STOPPED if result.stopped else DONE
 
 
 def _race(store: str, count: int) -> list[int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from geostore.conversation.recipe import RecipeChoices, make_recipe
+from geostore.costs.budget import BudgetLimits
 from geostore.costs.prices import Prices
 from geostore.dataset import PhotoDataset
 from geostore.generate.events import (
@@ -23,6 +24,7 @@ from geostore.generate.events import (
     Watcher,
 )
 from geostore.generate.plan import Plan, RunResult
+from geostore.generate.request import open_budget
 from geostore.generate.rollout import RetryPolicy
 from geostore.generate.run import draw_in_order, play_run
 from geostore.pace import PaceLimits
@@ -68,15 +70,18 @@ def run(
     start_drawing: Callable[[Candidates], Drawing] = draw_in_order,
     concurrency: int = 4,
     pace: dict[str, Any] | None = None,
+    max_total_tokens: int | None = None,
     **plan: Any,
 ) -> RunResult:
     """One generate run in this process, with waits that a test can bear.
 
     recipe: model and fields of `RecipeChoices`. pace: fields of `PaceLimits`.
+    max_total_tokens: as of `BudgetLimits`.
     """
     choices = dict(recipe or {})
     model = choices.pop("model", "test")
     limits = PaceLimits(ceiling=concurrency, **(pace or {}))
+    budget = BudgetLimits(max_total_tokens=max_total_tokens)
     options = {"num_samples": 6, "pace": limits, "retry_policy": AT_ONCE, **plan}
 
     async def play() -> RunResult:
@@ -92,6 +97,7 @@ def run(
                 arguments={},
                 watchers=[] if notes is None else [notes],
                 prices=prices,
+                budget=open_budget(store, model, budget, prices=prices),
                 start_drawing=start_drawing,
             )
 

@@ -1,11 +1,12 @@
-"""Kills generate thousands of times, at random, and checks every store against an undisturbed one.
+"""Ends generate thousands of times, at random, and checks every store against an undisturbed one.
 
 Run it as ``python -m tests.soak --kills 3000``; with ``--seconds 60`` it ends
 after a minute, however many kills that were. Each round draws a plan, a latency
 of the teacher, a fault rate and a way to kill; plays one store to its end through
 as many kills as it takes; and compares its rows, the file's soundness and the
-number of requests. The seed of a round that failed is printed, and ``--seed``
-with it plays that round again first.
+number of requests. In half of the rounds faults, signals, budgets and kills are
+mixed, or all but kills (`tests.lives`). The seed of a round that failed is printed,
+and ``--seed`` with it plays that round again first.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 from tests.conftest import photo_bytes, save_dataset
 from tests.kill_worker import POINTS, SQL, Forks
+from tests.lives import GENTLE, HARD, Life, Lives
 from tests.minds import wanderer
 from tests.running import assert_whole, contents, turns_of
 from tests.teacher_server import Body, Fault, Reply, teacher_server
@@ -58,12 +60,14 @@ class Round:
             plan=plan,
             latency=chance.choice([0.0, 0.0, 0.002, 0.01]),
             fault_rate=chance.choice([0.0, 0.0, 0.1]),
-            how=chance.choice(["instant", "point", "statement"]),
+            how=chance.choice(["instant", "point", "statement", "mixed", "mixed", "gentle"]),
         )
 
 
 def play(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
     """Play a round to its end; how many kills that took. Raises AssertionError."""
+    if round_.how in ("mixed", "gentle"):
+        return play_lives(round_, forks=forks, dataset=dataset, folder=folder)
     chance = random.Random(f"kills of {round_.seed}")
     whole, store = folder / "whole.db", folder / "geostore.db"
     with teacher_server(wanderer) as server:
@@ -103,6 +107,15 @@ def play(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
     return kills
 
 
+def play_lives(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
+    """The same where the ends are mixed; how many of them were kills."""
+    chance = random.Random(f"lives of {round_.seed}")
+    ends = GENTLE if round_.how == "gentle" else GENTLE + HARD
+    lives = Lives(forks=forks, dataset=dataset, folder=folder, seed=round_.seed, plan=round_.plan)
+    lives.play([Life.drawn(chance, ends) for _ in range(chance.randint(2, 8))])
+    return sum(lives.ends[end] for end in HARD)
+
+
 def main() -> int:
     """Play rounds until there were enough kills; 1 where one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -116,6 +129,7 @@ def main() -> int:
     kills = rounds = 0
     started = time.monotonic()
     with Forks(folder / "errors") as forks:
+        forks.open(folder / "warm.db")
         while kills < options.kills and not (
             options.seconds and time.monotonic() - started > options.seconds
         ):
