@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from geostore.errors import TeacherError
-from geostore.teacher import Teacher
+from geostore.teacher import Teacher, Travel
 from tests.teacher_server import TeacherServer
 
 BODY = json.dumps({"model": "test", "messages": []}).encode()
@@ -19,13 +19,16 @@ def ask(
     times: int = 1,
     timeout: float = 5.0,
     bodies: tuple[bytes, ...] = (),
+    travel: Travel | None = None,
 ) -> list[Any]:
     """The reply or the error of each of so many requests, or of these bodies, in order."""
     url = server if isinstance(server, str) else server.url
 
     async def run() -> list[Any]:
         outcomes: list[Any] = []
-        async with Teacher(base_url=url, api_key="sk-secret", request_timeout=timeout) as teacher:
+        async with Teacher(
+            base_url=url, api_key="sk-secret", travel=travel, request_timeout=timeout
+        ) as teacher:
             for body in bodies or (BODY,) * times:
                 try:
                     outcomes.append(await teacher.ask(body))

@@ -152,7 +152,10 @@ TABLES = (
 )
 # What may differ between two runs that did the same: when, how long, by which process, and the
 # surrogate ids that follow from the order in which traces were begun.
-_PASSING = ("created_at", "closed_at", "latency_ms", "run_id", "claimed_by", "claim_expires_at")
+_PASSING = (
+    *("created_at", "closed_at", "latency_ms", "first_token_ms"),
+    *("run_id", "claimed_by", "claim_expires_at"),
+)
 
 
 def contents(store_path: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -70,11 +70,18 @@ class TeacherServer:
     url: str
     requests: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    raw_headers: list[list[str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
     @property
     def bodies(self) -> list[Body]:
         return [json.loads(raw) for raw in self.requests]
+
+    @property
+    def asked(self) -> list[Body]:
+        """The bodies without the members that say how a reply is to come."""
+        travelling = ("stream", "stream_options")
+        return [{k: v for k, v in body.items() if k not in travelling} for body in self.bodies]
 
 
 @contextmanager
@@ -100,6 +107,7 @@ def teacher_server(
                 number = len(server.requests)
                 server.requests.append(raw)
                 server.headers.append({k.lower(): v for k, v in self.headers.items()})
+                server.raw_headers.append([name.lower() for name in self.headers])
                 server.paths.append(self.path)
             ending.wait(latency)
             answer = script(number, body)
@@ -123,9 +131,11 @@ def teacher_server(
             message = {"role": "assistant", "content": reply.content, **reply.message}
             if reply.tool_calls is not None:
                 message["tool_calls"] = reply.tool_calls
+            asked = [body.get("model"), body.get("messages")]
             value: dict[str, Any] = {
-                # As unique as a real one's, and the same however often a run is cut.
-                "id": f"chatcmpl-{sha256(json.dumps(body).encode()).hexdigest()[:16]}",
+                # As unique as a real one's, and the same however often a run is cut and however
+                # a request travels.
+                "id": f"chatcmpl-{sha256(json.dumps(asked).encode()).hexdigest()[:16]}",
                 "object": "chat.completion",
                 "created": 0,
                 "model": body.get("model"),

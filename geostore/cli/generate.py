@@ -19,6 +19,7 @@ from geostore.cli.options import (
     pairs,
     say,
 )
+from geostore.cli.teacher_options import HeaderOption, QueryParamOption, TransportOption
 
 if TYPE_CHECKING:
     from geostore.generate.plan import RunResult
@@ -70,6 +71,9 @@ def generate(
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
+    header: HeaderOption = None,
+    query_param: QueryParamOption = None,
+    transport: TransportOption = None,
     teacher: Annotated[
         Literal["offline"] | None,
         typer.Option(help="offline: the demo's teacher, on this machine for the time of the run."),
@@ -290,6 +294,9 @@ def generate(
             kind=teacher,
             reader=reader,
             request_timeout=request_timeout,
+            transport=json_object(transport, "--transport"),
+            headers=tuple(header or ()),
+            query_params=tuple(query_param or ()),
         ),
         recipe=RecipeChoices(
             tools=tools,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from geostore.generate.run import play_run
 from geostore.records import Recipe
 from geostore.store import Durability, Store
 from geostore.store.prices import find_prices, put_prices, spent_tokens
-from geostore.teacher import Address, Teacher
+from geostore.teacher import Address, Teacher, Travel, travelling_members
 
 OFFLINE_MODEL = "offline-teacher"
 NO_TEACHER = (
@@ -44,7 +44,7 @@ class DatasetChoice:
 
 @dataclass(frozen=True, slots=True)
 class TeacherChoice:
-    """Which teacher is asked, and how to reach it. Holds no key."""
+    """Which teacher is asked, and how to reach it. Holds no key but what `headers` name."""
 
     model: str | None = None
     """By the name its server knows; None only for the offline teacher."""
@@ -64,6 +64,21 @@ class TeacherChoice:
 
     request_timeout: float = 600.0
     """Seconds for one request, from sending to the last byte."""
+
+    stream: bool = False
+    """Whether replies are asked for piece by piece, as some servers and models only do."""
+
+    transport: Mapping[str, Any] = field(default_factory=dict)
+    """Members of each request's body that change how it travels and not what is asked."""
+
+    headers: Sequence[str] = field(default=(), repr=False)
+    """``NAME: VALUE`` of each header that goes out with each request.
+
+    A value, or its last word, may be ``env:VARIABLE``. Values are neither stored nor shown.
+    """
+
+    query_params: Sequence[str] = field(default=(), repr=False)
+    """``NAME=VALUE`` of each query parameter; values as those of `headers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,9 @@ class _Address:
     api_key: str | None = field(repr=False)
     """None where the environment has none."""
 
+    travel: Travel
+    """What goes out with each request beside its body."""
+
 
 def run_generate(
     request: GenerateRequest, watchers: Sequence[Watcher] = (), *, whole_traces: bool = False
@@ -149,16 +167,13 @@ def open_budget(
 def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) -> RunResult:
     address = _address(request.teacher)
     recipe = make_recipe(address.model, request.recipe)
+    address.travel.check_apart_from(recipe.extra_body)
     new_prices = choose_prices(address.model, request.prices)
     dataset = PhotoDataset.open(request.dataset.path, columns=dict(request.dataset.columns))
 
     async def play() -> RunResult:
-        if _is_frame_assumed(request, recipe):
-            notice = Noticed(
-                f"the name {recipe.model} does not tell in which frame the model names boxes; "
-                f"taken for {recipe.bbox_frame} (see --bbox-frame)"
-            )
-            watchers.watch(notice)
+        for sentence in _notices(request, recipe):
+            watchers.watch(Noticed(sentence))
         async with _teacher(request, address) as teacher:
             return await play_run(
                 dataset=dataset,
@@ -166,7 +181,7 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
                 recipe=recipe,
                 plan=request.plan,
                 teacher=teacher,
-                arguments=_arguments(request),
+                arguments=_arguments(request, address.travel),
                 watchers=[watchers],
                 prices=prices,
                 budget=budget,
@@ -179,6 +194,20 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
         prices = new_prices or find_prices(store.db, address.model)
         budget = open_budget(store, address.model, request.budget, prices=prices)
         return asyncio.run(play())
+
+
+def _notices(request: GenerateRequest, recipe: Recipe) -> Iterator[str]:
+    """What a user may want to change before much is paid for."""
+    if _is_frame_assumed(request, recipe):
+        yield (
+            f"the name {recipe.model} does not tell in which frame the model names boxes; "
+            f"taken for {recipe.bbox_frame} (see --bbox-frame)"
+        )
+    for name in travelling_members(recipe.extra_body):
+        yield (
+            f"{name!r} in --extra-body is a part of the recipe, though it changes only how a "
+            "request travels; with --transport it is none"
+        )
 
 
 def _is_frame_assumed(request: GenerateRequest, recipe: Recipe) -> bool:
@@ -196,8 +225,15 @@ def _address(teacher: TeacherChoice) -> _Address:
     # The line break that ends a file comes along easily. No header takes it, and the client's
     # error would quote the key.
     key = os.environ.get(teacher.api_key_env, "").strip() or None
+    travel = Travel.of(
+        members=teacher.transport,
+        headers=teacher.headers,
+        query=teacher.query_params,
+        stream=teacher.stream,
+        environment=os.environ,
+    )
     if teacher.kind == "offline":
-        return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, None)
+        return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, None, travel)
     base_url = teacher.base_url or os.environ.get("OPENAI_BASE_URL")
     if not base_url and not key:
         raise RecipeError(NO_TEACHER)
@@ -206,7 +242,7 @@ def _address(teacher: TeacherChoice) -> _Address:
     base_url = base_url or "https://api.openai.com/v1"
     # Looked at before a dataset is read or a store made.
     Address.of(base_url)
-    return _Address(base_url, teacher.model, key)
+    return _Address(base_url, teacher.model, key, travel)
 
 
 @asynccontextmanager
@@ -220,18 +256,21 @@ async def _teacher(request: GenerateRequest, address: _Address) -> AsyncIterator
         async with Teacher(
             base_url=base_url,
             api_key=address.api_key,
+            travel=address.travel,
             request_timeout=request.teacher.request_timeout,
             max_connections=request.plan.pace.ceiling,
         ) as teacher:
             yield teacher
 
 
-def _arguments(request: GenerateRequest) -> dict[str, Any]:
-    """The request as plain values for the run's row. The key is no part of a request."""
+def _arguments(request: GenerateRequest, travel: Travel) -> dict[str, Any]:
+    """The request as plain values for the run's row, without secrets."""
     values = asdict(request)
     base_url = request.teacher.base_url
     # A URL can hold a name and a password, and a key in its query.
     values["teacher"]["base_url"] = base_url and Address.of(base_url).shown
+    # The values of headers and query parameters are secrets, as the key is.
+    values["teacher"] |= travel.shown()
     plain: dict[str, Any] = _without_paths(values)
     return plain
 

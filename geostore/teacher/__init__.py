@@ -3,5 +3,6 @@
 from geostore.teacher.address import Address
 from geostore.teacher.client import Teacher
 from geostore.teacher.finish_reasons import is_known_finish
+from geostore.teacher.travel import Travel, travelling_members
 
-__all__ = ["Address", "Teacher", "is_known_finish"]
+__all__ = ["Address", "Teacher", "Travel", "is_known_finish", "travelling_members"]

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx2
 
 from geostore.errors import TeacherUnusable
+from geostore.teacher.masking import forms_of
 
-_SHORTEST_SECRET = 4
-"""Characters. A shorter value is no secret, and masking it would garble every message."""
+API_VERSION = "api-version"
+"""The one query parameter that is known to be no secret: Azure's errors speak of its value."""
 
 _SHORTEST_PAIR = 3
 """Characters of ``name=value``, which is masked even where the value alone is too short."""
@@ -135,14 +136,10 @@ def _is_local(host: str) -> bool:
 
 def _secrets(name: str | None, password: str | None, query: str) -> tuple[str, ...]:
     pairs = query.replace(";", "&").split("&")
+    hidden = [pair for pair in pairs if pair.partition("=")[0] != API_VERSION]
     # A token in the place of a name, as in https://TOKEN@host, is the secret itself.
-    values = [password or name or "", *(pair.partition("=")[2] for pair in pairs)]
-    secrets = {form for value in values for form in _forms(value) if len(form) >= _SHORTEST_SECRET}
-    for text in (query, *pairs):
-        secrets |= {form for form in _forms(text) if len(form) >= _SHORTEST_PAIR}
+    values = [password or name or "", *(pair.partition("=")[2] for pair in hidden)]
+    secrets = {form for value in values for form in forms_of(value)}
+    for text in (query, *hidden) if any(hidden) else ():
+        secrets |= forms_of(text, shortest=_SHORTEST_PAIR)
     return tuple(sorted(secrets, key=len, reverse=True))
-
-
-def _forms(text: str) -> set[str]:
-    """The text as it was written, and as a server that quotes it may have read it."""
-    return {text, unquote(text), unquote_plus(text)}

@@ -21,9 +21,11 @@ from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.address import Address
 from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
+from geostore.teacher.masking import Mask
 from geostore.teacher.replies import BrokenReply, read_reply
 from geostore.teacher.server_errors import error_of_response
 from geostore.teacher.statuses import History, judge, status_of
+from geostore.teacher.travel import Travel, put_beside
 from geostore.teacher.waits import seconds_to_wait
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ class Teacher:
 
     base_url: up to and including ``/v1``. A name, a password and a query in it are
     sent, and neither stored nor shown. api_key: sent, and neither stored nor shown;
-    None for a server that asks for none. request_timeout: seconds from sending to the last
-    byte, even where bytes keep coming.
+    None for a server that asks for none. travel: what goes out with each request beside its
+    body. request_timeout: seconds from sending to the last byte, even where bytes keep coming.
     Use as an async context manager.
     """
 
@@ -50,13 +52,16 @@ class Teacher:
         *,
         base_url: str,
         api_key: str | None,
+        travel: Travel | None = None,
         request_timeout: float = 600.0,
         max_connections: int = 64,
     ) -> None:
-        address = Address.of(base_url)
+        address, travel = Address.of(base_url), travel or Travel()
         self.base_url = address.shown
-        self._path = "/chat/completions" + (f"?{address.query}" if address.query else "")
-        self._secrets = (*([api_key] if api_key else []), *address.secrets)
+        self._path = "/chat/completions" + travel.query_string(address.query)
+        self._beside = travel.beside()
+        self._headers = {"Content-Type": "application/json", **travel.request_headers()}
+        self._mask = Mask([*([api_key] if api_key else []), *address.secrets, *travel.secrets])
         self._request_timeout = request_timeout
         self._history = History()
         self._make_client = partial(_client, address, api_key, request_timeout, max_connections)
@@ -73,6 +78,7 @@ class Teacher:
     async def ask(self, body: bytes) -> Reply:
         """Send a serialised chat-completions request and read the reply.
 
+        body: what is asked; the members that say how it travels are put in front.
         Raises TeacherError where this request failed, TeacherUnusable where every
         other request would fail as well.
         """
@@ -85,9 +91,9 @@ class Teacher:
             async with asyncio.timeout(self._request_timeout):
                 response = await self._client.post(
                     self._path,
-                    content=body,
+                    content=put_beside(self._beside, body),
                     cast_to=httpx2.Response,
-                    options={"headers": {"Content-Type": "application/json"}},
+                    options={"headers": self._headers},
                 )
         # Not chained: the client's errors quote the server, which may repeat the key, and a
         # traceback would show it.
@@ -198,9 +204,7 @@ class Teacher:
 
     def _shown(self, message: str) -> str:
         """The message on one line, cut, and without the secrets that a server may repeat."""
-        for secret in self._secrets:
-            message = message.replace(secret, "[key]")
-        return " ".join(message.split())[:_MESSAGE_LENGTH]
+        return " ".join(self._mask.hide(message).split())[:_MESSAGE_LENGTH]
 
 
 def _client(

@@ -342,7 +342,7 @@ def test_what_the_server_received_follows_from_the_store(
         with Store.open(store_path) as store:
             ids = [row["id"] for row in store.db.connection.execute("select id from traces")]
             traces = [store.traces.get_trace(trace_id) for trace_id in ids]
-        received = [canonical_json(with_hashes(body)) for body in server.bodies]
+        received = [canonical_json(with_hashes(body)) for body in server.asked]
     by_hash = {sha256_hex(body): body for body in received}
     assert len(traces) == 3
     assert sum(len(trace.turns) for trace in traces) == len(received), "none was sent twice"

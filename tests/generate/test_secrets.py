@@ -1,4 +1,4 @@
-"""Secrets in a base URL are sent with each request, and left behind nowhere."""
+"""Secrets are sent with each request, and left behind nowhere."""
 
 from __future__ import annotations
 
@@ -68,6 +68,53 @@ def test_no_byte_of_a_secret_in_the_base_url_is_stored_logged_or_shown(
         with Store.open(store) as opened:
             (arguments,) = opened.db.connection.execute("select arguments from runs").fetchone()
     assert json.loads(arguments)["teacher"]["base_url"] == server.url
+
+
+OPTIONS: dict[str, tuple[list[str], dict[str, str], str]] = {
+    "a header": (["--header", "X-Key: hush-4711"], {}, "hush-4711"),
+    "a token": (["--header", "Authorization: Bearer hush-4711"], {}, "key hush-4711"),
+    "a header from the environment": (
+        ["--header", "X-Key: Token env:THEIRS"],
+        {"THEIRS": "hush-4711"},
+        "Token hush-4711 or hush-4711",
+    ),
+    "a cookie": (["--header", "Cookie: a=hush-4711; b=hush-4712"], {}, "hush-4712, hush-4711"),
+    "a query parameter": (
+        ["--query-param", "code=hush/4711==", "--query-param", "sig=env:THEIRS"],
+        {"THEIRS": "hush-4712"},
+        "?code=hush%2F4711%3D%3D&sig=hush-4712 (hush/4711==)",
+    ),
+    "a member": (["--transport", '{"api_key": "hush-4711"}'], {}, "key hush-4711"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("status", [401, 500])
+def test_no_byte_of_a_secret_in_an_option_is_stored_logged_or_shown(
+    name: str, status: int, photo_dataset: Path, tmp_path: Path
+) -> None:
+    secret, environment, repeated = OPTIONS[name]
+    body = json.dumps({"error": {"message": f"bad request: {repeated}", "code": repeated}}).encode()
+    store, log = tmp_path / "geostore.db", tmp_path / "events.jsonl"
+    script = lambda number, _: Fault(status, body) if number >= 3 else None  # noqa: E731
+    with (
+        Store.open(store, create=True),
+        teacher_server(zoom_then_answer, script=script) as server,
+    ):
+        ended = geostore(
+            *("--debug", "generate", "--dataset-path", photo_dataset, "--store", store),
+            *("--num-samples", "4", "--base-url", server.url, "--model", "gpt-4o"),
+            *("--concurrency", "1", "--verbose", "--log-file", log, "--give-up-after", "0"),
+            *("--max-attempts", "1", *secret),
+            OPENAI_LOG="debug",
+            **environment,
+        )
+        sent = json.dumps([server.headers[0], server.paths[0], server.bodies[0]])
+        assert "hush" in sent
+        assert "bad request: " in log.read_text()
+        for text in ("hush", "4711", "4712"):
+            assert traces_of(text, tmp_path) == []
+            assert text not in ended.stdout + ended.stderr
 
 
 def test_a_key_that_ends_in_a_line_break_is_sent_without_it(

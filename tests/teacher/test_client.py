@@ -32,10 +32,10 @@ def failed(fault: Fault, *, after_success: bool = False, timeout: float = 5.0) -
     return error
 
 
-def test_the_body_goes_over_the_wire_as_it_is_and_once() -> None:
+def test_the_body_goes_over_the_wire_as_it_is_and_once_after_how_it_is_to_travel() -> None:
     with teacher_server(lambda body: Reply("hello")) as server:
         ask(server)
-    assert server.requests == [BODY]
+    assert server.requests == [b'{"stream":false,' + BODY[1:]]
     assert server.headers[0]["authorization"] == "Bearer sk-secret"
 
 
