@@ -311,9 +311,9 @@ def _watch(reach: Reach, *, statements: bool) -> None:
         return claimed
 
     @contextmanager
-    def watched_transaction(self: Db) -> Iterator[None]:
+    def watched_transaction(self: Db, **options: Any) -> Iterator[None]:
         reach(BEGIN)
-        with transaction(self):
+        with transaction(self, **options):
             reach(BEGUN)
             yield
             reach(COMMIT)

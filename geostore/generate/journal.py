@@ -3,6 +3,10 @@
 A rollout hands over a change and waits until it is on disk. Changes that wait
 at the same moment share one transaction and one sync, so that many rollouts in
 flight cost few commits. Only this thread writes to the store.
+
+While another program holds the store's write lock, all changes wait for it
+together and as long as it takes, with a notice now and then: they hold what was
+paid for, and nothing else of the store is at risk.
 """
 
 from __future__ import annotations
@@ -10,17 +14,29 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from geostore.answers import PARSER_VERSION, parse_answer
+from geostore.errors import StoreLockedError
 from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
 from geostore.rewards import ensure_default_spec, score_trace
 from geostore.store import Store
+from geostore.text.phrases import format_span
 
 T = TypeVar("T")
+CLAIM_SECONDS = 120.0
+"""How long a claim holds without being renewed: so long a killed run's traces stay taken."""
+
+_NOTICE_SECONDS = 30.0
+"""From one notice of a lock to the next."""
+
+_LOOK_SECONDS = 1.0
+"""How long SQLite waits for the lock at a time; giving up takes effect in between."""
+
 _MOST_IN_ONE_COMMIT = 512
 """Changes that share a transaction at most; the first of them waits for all to be done."""
 
@@ -35,20 +51,46 @@ class _Change:
     waiting: asyncio.Future[Any]
     """Resolved in the event loop once the change is on disk, or has failed."""
 
+    is_paid: bool
+    """Whether it holds a response."""
+
 
 _Result = tuple[_Change, Any, BaseException | None]
 
 
 class Journal:
-    """The writer thread over a store. Use as a context manager, in the thread of the loop."""
+    """The writer thread over a store. Use as a context manager, in the thread of the loop.
 
-    def __init__(self, store: Store) -> None:
+    notice: called in the event loop with sentences about a lock that another
+    program holds, every `notice_seconds`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        notice: Callable[[str], None] = lambda message: None,
+        notice_seconds: float = _NOTICE_SECONDS,
+    ) -> None:
         self._store = store
+        self._notice = notice
+        self._notice_seconds = notice_seconds
         self._loop = asyncio.get_running_loop()
         self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="geostore-writer", daemon=True)
+        self._is_given_up = threading.Event()
+        self._busy_timeout = 0.0
+        # Changes and, of them, responses: handed over, which the loop counts, and settled, which
+        # the writer counts.
+        self._handed = self._handed_paid = 0
+        self._settled = self._settled_paid = 0
+        # Since when a lock has kept everybody from writing, and the time of the next notice of it.
+        self._locked_since: float | None = None
+        self._next_notice = 0.0
 
     def __enter__(self) -> Journal:
+        look = min(_LOOK_SECONDS, self._notice_seconds)
+        self._busy_timeout = self._store.db.set_busy_timeout(look)
         self._thread.start()
         return self
 
@@ -56,9 +98,19 @@ class Journal:
         """Commit what waits, and end the thread."""
         self._waiting.put(None)
         self._thread.join()
+        self._store.db.set_busy_timeout(self._busy_timeout)
 
-    async def commit(self, work: Callable[[Store], T]) -> T:
+    def give_up(self) -> None:
+        """Wait no longer for a lock of another program: what waits for it, or will, fails.
+
+        Changes nothing where the store is not locked.
+        """
+        self._is_given_up.set()
+
+    async def commit(self, work: Callable[[Store], T], *, is_paid: bool = False) -> T:
         """Do `work` in a transaction and return its value once that is on disk.
+
+        is_paid: whether it writes a response.
 
         Where another change in the transaction fails, `work` is done again, so it
         must only read and write rows. A caller that is cancelled gets the
@@ -66,7 +118,9 @@ class Journal:
         where it failed: the response in it may be paid for.
         """
         waiting: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.put(_Change(work, waiting))
+        self._handed += 1
+        self._handed_paid += is_paid
+        self._waiting.put(_Change(work, waiting, is_paid))
         try:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
@@ -82,6 +136,8 @@ class Journal:
             batch, ended = self._gather()
             if batch:
                 results = self._commit(batch)
+                self._settled += len(batch)
+                self._settled_paid += sum(change.is_paid for change in batch)
                 self._loop.call_soon_threadsafe(_tell, results)
             if ended:
                 return
@@ -103,9 +159,19 @@ class Journal:
         return batch, False
 
     def _commit(self, batch: list[_Change]) -> list[_Result]:
+        began = time.monotonic()
         try:
-            with self._store.db.transaction():
+            with self._store.db.transaction(still_locked=lambda: self._wait_on(began)):
+                if self._locked_since is not None:
+                    # Nobody could renew a claim. Whoever writes first renews those of all, because
+                    # the next change may be to take over what has expired.
+                    self._store.claims.renew_after_lock(
+                        locked_for=time.monotonic() - self._locked_since, seconds=CLAIM_SECONDS
+                    )
                 values = [change.work(self._store) for change in batch]
+            self._unlocked()
+        except StoreLockedError as error:
+            return [(change, None, error) for change in batch]
         except BaseException as error:
             if len(batch) == 1:
                 return [(batch[0], None, error)]
@@ -113,6 +179,39 @@ class Journal:
             # one fails.
             return [result for change in batch for result in self._commit([change])]
         return [(change, value, None) for change, value in zip(batch, values, strict=True)]
+
+    def _wait_on(self, began: float) -> None:
+        """Go on waiting for a lock; say so now and then. Raises StoreLockedError once given up."""
+        now = time.monotonic()
+        if self._locked_since is None:
+            self._locked_since, self._next_notice = began, began + self._notice_seconds
+        span = format_span(now - self._locked_since)
+        waiting = self._handed - self._settled
+        if self._is_given_up.is_set():
+            paid = self._handed_paid - self._settled_paid
+            raise StoreLockedError(
+                f"{self._store.path} stayed locked by another program for {span}: {waiting:,} "
+                f"commits were not written, {paid:,} of them responses that are paid for; end "
+                "that program, and run the same command again"
+            )
+        if now >= self._next_notice:
+            self._next_notice = now + self._notice_seconds
+            self._say(
+                f"the store is locked by another program for {span}; waiting; "
+                f"{waiting:,} commits wait"
+            )
+
+    def _unlocked(self) -> None:
+        """A transaction is on disk, so whatever lock there was is gone."""
+        if self._locked_since is None:
+            return
+        locked_for = time.monotonic() - self._locked_since
+        self._locked_since = None
+        if locked_for >= self._notice_seconds:
+            self._say(f"the store is free again after {format_span(locked_for)}")
+
+    def _say(self, message: str) -> None:
+        self._loop.call_soon_threadsafe(self._notice, message)
 
 
 def _tell(results: list[_Result]) -> None:
@@ -140,7 +239,8 @@ class TraceJournal:
         await self._commit(
             lambda store: store.traces.put_turn(
                 self._trace_id, turn, run_id=self._run_id, photo=photo
-            )
+            ),
+            is_paid=True,
         )
 
     async def record_call(self, call: ToolCall) -> None:
@@ -170,9 +270,9 @@ class TraceJournal:
 
         return await self._commit(work)
 
-    async def _commit(self, work: Callable[[Store], T]) -> T:
+    async def _commit(self, work: Callable[[Store], T], *, is_paid: bool = False) -> T:
         def while_held(store: Store) -> T:
             store.claims.require_claim(self._trace_id, self._run_id)
             return work(store)
 
-        return await self._journal.commit(while_held)
+        return await self._journal.commit(while_held, is_paid=is_paid)

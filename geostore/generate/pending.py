@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geostore.generate.events import Event, FoundDone, Noticed, Planned
-from geostore.generate.journal import Journal
+from geostore.generate.journal import CLAIM_SECONDS, Journal
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.unseen import wait_for_unseen_runs
 from geostore.records import Closing, Reward, Sample, TraceKey
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geostore.dataset import PhotoDataset
-
-CLAIM_SECONDS = 120.0
-"""How long a claim holds without being renewed: so long a killed run's traces stay taken."""
 
 _ROWS_AT_A_TIME = 512
 """Rows that are drawn and looked up in the store together."""

@@ -31,8 +31,8 @@ from geostore.generate.events import (
     Watcher,
     Watchers,
 )
-from geostore.generate.journal import Journal, TraceJournal
-from geostore.generate.pending import CLAIM_SECONDS, PendingTraces
+from geostore.generate.journal import CLAIM_SECONDS, Journal, TraceJournal
+from geostore.generate.pending import PendingTraces
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, TeacherClient, play
 from geostore.generate.signals import stopped_by_signals
@@ -85,10 +85,16 @@ async def play_run(
     The first SIGINT or SIGTERM lets the requests in flight finish and commits
     them, the second drops them; either way the run ends as a run, and
     `RunResult.stopped` is set.
+    While another program holds the store's write lock, commits wait for it, as long
+    as the run is not told to end at once.
     Raises TeacherUnusable where no request can succeed, GaveUp where none has for
     too long, StoreError where the store cannot be written; what was committed stays.
     """
-    with Journal(store) as journal, ThreadPoolExecutor(_worker_threads()) as executor:
+    shown = Watchers(watchers)
+    with (
+        Journal(store, notice=lambda message: shown.watch(Noticed(message))) as journal,
+        ThreadPoolExecutor(_worker_threads()) as executor,
+    ):
         run_id = await journal.commit(
             lambda store: store.runs.start_this_process(arguments=arguments)
         )
@@ -98,7 +104,7 @@ async def play_run(
             recipe=recipe,
             plan=plan,
             teacher=teacher,
-            watchers=watchers,
+            watchers=shown,
             executor=executor,
             run_id=run_id,
             prices=prices,
@@ -136,7 +142,7 @@ class _Run:
         recipe: Recipe,
         plan: Plan,
         teacher: TeacherClient,
-        watchers: Sequence[Watcher],
+        watchers: Watchers,
         executor: ThreadPoolExecutor,
         run_id: int,
         prices: Prices | None,
@@ -150,7 +156,7 @@ class _Run:
         self.journal = journal
         self.recipe = recipe
         self.plan = plan
-        self.watchers = Watchers(watchers)
+        self.watchers = watchers
         self.run_id = run_id
         self.whole_traces = whole_traces
         self.stopping = asyncio.Event()
@@ -201,7 +207,12 @@ class _Run:
         return self.result
 
     async def _play_until_stopped(self, dataset_id: int, recipe_id: int) -> None:
-        with stopped_by_signals(self._stop, asyncio.current_task(), grace=self.plan.grace):
+        with stopped_by_signals(
+            self._stop,
+            asyncio.current_task(),
+            grace=self.plan.grace,
+            give_up=self.journal.give_up,
+        ):
             beside = [
                 asyncio.create_task(self._renew_claims()),
                 asyncio.create_task(self._tick()),

@@ -11,11 +11,16 @@ from typing import Any
 
 @contextmanager
 def stopped_by_signals(
-    stop: Callable[[], None], task: asyncio.Task[Any] | None, *, grace: float
+    stop: Callable[[], None],
+    task: asyncio.Task[Any] | None,
+    *,
+    grace: float,
+    give_up: Callable[[], None],
 ) -> Iterator[None]:
     """While inside, the first SIGINT or SIGTERM calls `stop`, and the second cancels `task`.
 
-    The task is also cancelled `grace` seconds after the first signal.
+    The task is also cancelled `grace` seconds after the first signal. give_up: called
+    before it is cancelled, to end waits that a cancellation does not end.
     """
     loop = asyncio.get_running_loop()
     end_of_grace: asyncio.TimerHandle | None = None
@@ -25,8 +30,10 @@ def stopped_by_signals(
         if end_of_grace is None:
             stop()
             end_of_grace = loop.call_later(grace, asked_to_stop)
-        elif task is not None:
-            task.cancel()
+        else:
+            give_up()
+            if task is not None:
+                task.cancel()
 
     taken = []
     for number in (signal.SIGINT, signal.SIGTERM):

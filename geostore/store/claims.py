@@ -96,6 +96,15 @@ class Claims:
         """Let a run's claims last for `seconds` from now."""
         self._db.run("renew_claims", run_id=run_id, expires_at=utc_in(seconds))
 
+    def renew_after_lock(self, *, locked_for: float, seconds: float) -> None:
+        """Let the claims of all runs that were valid before a lock last for `seconds` from now.
+
+        locked_for: seconds in which nobody could write, up to now. No run could renew its
+        claims in that time, and the first to write again must not take over what another
+        still plays.
+        """
+        self._db.run("renew_valid_claims", since=utc_in(-locked_for), expires_at=utc_in(seconds))
+
     def release_claims(self, run_id: int) -> int:
         """Give back all traces that a run holds; how many."""
         return self._db.run("release_claims", run_id=run_id).rowcount

@@ -8,13 +8,13 @@ are fetched.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from geostore.errors import RowRefused
+from geostore.errors import RowRefused, StoreLockedError
 from geostore.sqlfiles import store_statements
 from geostore.store.errors import store_error
 
@@ -93,12 +93,29 @@ class Db:
         """Run a statement that gives one whole number."""
         return int(self.run(name, **values).fetchone()[0])
 
+    def set_busy_timeout(self, seconds: float) -> float:
+        """Wait so long for a lock of another process from now on; the seconds it was before."""
+        before = self.execute("pragma busy_timeout").fetchone()[0]
+        self.execute(f"pragma busy_timeout = {round(1000 * seconds)}")
+        return float(before) / 1000
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Write all or nothing. Raises StoreError."""
+    def transaction(self, *, still_locked: Callable[[], None] | None = None) -> Iterator[None]:
+        """Write all or nothing. Raises StoreError.
+
+        still_locked: called each time the busy timeout has passed without the write lock; the
+        wait goes on unless it raises. None: the first time raises StoreLockedError.
+        """
         # Immediate: a transaction that reads first and asks for the write lock later fails at
         # once where another process has written in between, whatever the time it may wait.
-        self.execute("begin immediate")
+        while True:
+            try:
+                self.execute("begin immediate")
+                break
+            except StoreLockedError:
+                if still_locked is None:
+                    raise
+                still_locked()
         try:
             yield
             self.execute("commit")

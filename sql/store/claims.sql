@@ -77,3 +77,12 @@ where claimed_by = :run_id;
 update traces
 set claim_expires_at = :expires_at
 where claimed_by = :run_id;
+
+-- name: renew_valid_claims
+-- Sets a later expiry for all claims that were valid at a moment, whichever run holds them.
+-- Grain: one row per claimed trace.
+update traces
+set claim_expires_at = :expires_at
+where claimed_by is not null
+  and claim_expires_at > :since
+  and claim_expires_at < :expires_at;

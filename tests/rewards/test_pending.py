@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -163,7 +163,7 @@ class _WithoutTransactions(Db):
     """A connection inside a savepoint of its owner's, which begins no transaction of its own."""
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, still_locked: Callable[[], None] | None = None) -> Iterator[None]:
         yield
 
 
