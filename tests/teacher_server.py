@@ -12,12 +12,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.event_streams import DONE, EVENTS, event, streamed
 
 Body = dict[str, Any]
 
@@ -86,9 +88,18 @@ class TeacherServer:
 
 @contextmanager
 def teacher_server(
-    mind: Mind, *, script: Script = lambda number, body: None, latency: float = 0.0
+    mind: Mind,
+    *,
+    script: Script = lambda number, body: None,
+    latency: float = 0.0,
+    streams: Callable[[Body], bool] = lambda body: body.get("stream") is True,
+    stream_gap: float = 0.0,
 ) -> Iterator[TeacherServer]:
-    """Serve until the block is left. latency: seconds before each answer."""
+    """Serve until the block is left. latency: seconds before each answer.
+
+    streams: whether the answer to a request goes out as events. stream_gap: seconds before each
+    event but the first.
+    """
     lock = threading.Lock()
     ending = threading.Event()
 
@@ -143,8 +154,26 @@ def teacher_server(
             }
             if reply.usage is not None:
                 value["usage"] = reply.usage
+            if streams(body):
+                options = body.get("stream_options") or {}
+                self._stream(streamed(value, with_usage=bool(options.get("include_usage"))))
+                return
             for _ in range(1 + reply.twice):
                 self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+        def _stream(self, chunks: Iterable[Body]) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", EVENTS["Content-Type"])
+            self.send_header("Transfer-Encoding", "chunked")
+            try:
+                self.end_headers()
+                for number, text in enumerate([*map(event, chunks), DONE, ""]):
+                    if number and text and ending.wait(stream_gap):
+                        break
+                    piece = text.encode()
+                    self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
 
         def _send(
             self,

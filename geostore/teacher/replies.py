@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeGuard
 
 import httpx2
-import orjson
 
 from geostore.conversation.messages import split_reasoning
 from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
+from geostore.teacher.event_stream import is_event_stream, join_events
 from geostore.teacher.finish_reasons import finish_reason_of, is_broken
+from geostore.teacher.json_bodies import read_json
 from geostore.teacher.message_members import members_to_keep
 from geostore.teacher.server_errors import ServerError, error_of_response, error_of_value
 
@@ -55,10 +55,13 @@ def read_reply(
             usage_json=usage_json,
         )
 
+    kind = response.headers.get("content-type", "")
     try:
-        body = _loads(response.content)
+        if is_event_stream(response.content, kind):
+            body = join_events(response.content)
+        else:
+            body = read_json(response.content)
     except (ValueError, RecursionError) as error:
-        kind = response.headers.get("content-type", "")
         page = error_of_response(response.content, kind, response.status_code)
         raise bad(f"the response is not JSON ({kind}): {page.message[:200]}") from error
     if not isinstance(body, dict):
@@ -228,29 +231,6 @@ def _native_calls(calls: list[dict[str, Any]]) -> str:
 def _new_ids(number: int) -> Iterator[str]:
     yield f"call_{number}"
     yield from (f"call_{number}_{again}" for again in count(1))
-
-
-def _loads(content: bytes) -> Any:
-    """The JSON value; a lone half of a surrogate pair, which some servers send, is replaced.
-
-    Raises ValueError where it is no JSON.
-    """
-    try:
-        return orjson.loads(content)
-    except ValueError:
-        # orjson refuses lone surrogates, but the response is paid for and has to be kept.
-        return _whole_characters(json.loads(content))
-
-
-def _whole_characters(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_whole_characters(item) for item in value]
-    if isinstance(value, dict):
-        return {_whole_characters(k): _whole_characters(v) for k, v in value.items()}
-    # A number past 64 bits becomes what orjson reads it as, because it has to be written again.
-    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
 def _clean(text: str) -> str:

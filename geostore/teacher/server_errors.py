@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from geostore.teacher.event_stream import BROKEN_OFF, is_event_stream, join_events
+
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 _SENTENCES = ("message", "detail", "msg", "error_message", "error_description", "error", "errors")
@@ -54,6 +56,9 @@ class ServerError:
 
 def error_of_response(content: bytes, content_type: str, status: int) -> ServerError:
     """The error in the body of a response. Without any words, the status's own are given."""
+    if is_event_stream(content, content_type):
+        error = error_of_value(join_events(content))
+        return error if error.message != BROKEN_OFF else ServerError(_phrase(status))
     text = content[: 4 * _LONGEST].decode("utf-8", "replace").strip()
     if "html" in content_type or re.match(r"<(!doctype html|html)\b", text, re.IGNORECASE):
         return ServerError(web_page(text))
