@@ -36,11 +36,11 @@ from geostore.generate.pending import PendingTraces
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, TeacherClient, play
 from geostore.generate.signals import stopped_by_signals
-from geostore.pace import Pace
+from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe, TraceKey
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
-from geostore.store import ClaimedTrace, Store
+from geostore.store import ClaimedTrace, RecentRequest, Store, recent_requests
 from geostore.teacher import is_known_finish
 from geostore.tools.frames import FrameAlarm
 
@@ -95,9 +95,13 @@ async def play_run(
         Journal(store, notice=lambda message: shown.watch(Noticed(message))) as journal,
         ThreadPoolExecutor(_worker_threads()) as executor,
     ):
-        run_id = await journal.commit(
-            lambda store: store.runs.start_this_process(arguments=arguments)
-        )
+
+        def start(store: Store) -> tuple[int, list[RecentRequest]]:
+            # First, because the start takes the claims of killed processes from them.
+            recent = _recent_requests(store, recipe.model) if plan.pace.has_minutes else []
+            return store.runs.start_this_process(arguments=arguments), recent
+
+        run_id, recent = await journal.commit(start)
         run = _Run(
             dataset=dataset,
             journal=journal,
@@ -112,6 +116,8 @@ async def play_run(
             whole_traces=whole_traces,
             start_drawing=start_drawing,
         )
+        for request in recent:
+            run.pace.remember(request.seconds_ago, request.tokens)
         outcome = "stopped: error"
         try:
             result = await run.play_all()
@@ -129,6 +135,16 @@ async def play_run(
             # Where the store itself failed, this fails too, and would hide the first error.
             with suppress(Exception):
                 await journal.commit(lambda s: s.runs.end_run(run_id, outcome))
+
+
+def _recent_requests(store: Store, model: str) -> list[RecentRequest]:
+    return recent_requests(
+        store.db,
+        model,
+        seconds=WINDOW_SECONDS,
+        claim_seconds=CLAIM_SECONDS,
+        renewal_seconds=CLAIM_SECONDS / _RENEWALS_PER_CLAIM,
+    )
 
 
 class _Run:

@@ -9,7 +9,7 @@ at, so that no request overtakes another. Four things hold the head back:
   overload halves it, once per round trip (additive increase, multiplicative
   decrease);
 - requests a minute, and tokens a minute: spread evenly, and never more than the
-  limit in any minute;
+  limit in any minute, also over a restart (`Pace.remember`);
 - the breaker: when every request has failed for a while, or many in a row were
   refused (each refusal ends a trace), only single probes go out, at growing
   intervals, until one of them succeeds.
@@ -24,6 +24,7 @@ due or it is time to give up.
 """
 
 from geostore.pace.limits import PaceLimits
+from geostore.pace.minute import WINDOW_SECONDS
 from geostore.pace.queue import Pace, PacedRequest
 
-__all__ = ["Pace", "PaceLimits", "PacedRequest"]
+__all__ = ["WINDOW_SECONDS", "Pace", "PaceLimits", "PacedRequest"]

@@ -34,6 +34,11 @@ class PaceLimits:
     give_up_after: float | None = None
     """Seconds with the breaker open after which the run ends; None: never."""
 
+    @property
+    def has_minutes(self) -> bool:
+        """Whether there is a limit on a minute's requests or tokens."""
+        return self.rpm is not None or self.tpm is not None
+
     def __post_init__(self) -> None:
         for name in ("ceiling", "rpm", "tpm", "break_after_failures", "probe_seconds"):
             value = getattr(self, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-_WINDOW_SECONDS = 61.0
+WINDOW_SECONDS = 61.0
 """A minute, and a second for the way: a request that leaves later may travel faster, and the
 server counts when a request arrives."""
 
@@ -55,8 +55,13 @@ class MinuteLimit:
             if excess <= 1e-9 * self._limit:
                 break
             excess -= charge.amount
-            wait = max(wait, charge.at + _WINDOW_SECONDS - now)
+            wait = max(wait, charge.at + WINDOW_SECONDS - now)
         return wait
+
+    def remember(self, amount: float, at: float) -> None:
+        """Count what was taken before this limit began; in order of time, before any charge."""
+        self._last.append(Charge(at, amount))
+        self._sum += amount
 
     def charge(self, amount: float, now: float) -> Charge:
         """Take so much."""
@@ -87,7 +92,7 @@ class MinuteLimit:
         filled = self._saved + (now - self._filled_at) * self._rate
         self._saved = min(self._most_saved, filled)
         self._filled_at = now
-        while self._last and self._last[0].at + _WINDOW_SECONDS <= now + 1e-9:
+        while self._last and self._last[0].at + WINDOW_SECONDS <= now + 1e-9:
             self._sum -= self._last.popleft().amount
         if not self._last:
             self._sum = 0.0  # or rounding errors would add up

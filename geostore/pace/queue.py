@@ -115,6 +115,15 @@ class Pace:
         """
         return self._breaker.failures >= self._limits.break_after_failures
 
+    def remember(self, seconds_ago: float, tokens: float | None) -> None:
+        """Count a request that was sent before this pace began, for its limits per minute.
+
+        The oldest first, and all before the first request. tokens: None where nobody knows.
+        """
+        at = self._clock() - seconds_ago
+        for limit, amount in self._amounts(_TOKENS_AT_FIRST if tokens is None else tokens):
+            limit.remember(amount, at)
+
     @asynccontextmanager
     async def request(self, *, expected_tokens: int | None = None) -> AsyncIterator[PacedRequest]:
         """Wait for a place, and hold it while inside.

@@ -12,6 +12,7 @@ from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
 from geostore.store.filters import ENDED, Conditions, Filter, make_filter, moment
 from geostore.store.opening import Durability
+from geostore.store.recent import RecentRequest, recent_requests
 from geostore.store.runs import UnseenRun
 from geostore.store.samples import KnownSample, Retry
 from geostore.store.snapshot import Scope, Snapshot, open_snapshot
@@ -28,6 +29,7 @@ __all__ = [
     "Filter",
     "KnownSample",
     "NotClaimed",
+    "RecentRequest",
     "Retry",
     "Row",
     "Scope",
@@ -40,6 +42,7 @@ __all__ = [
     "make_filter",
     "moment",
     "open_snapshot",
+    "recent_requests",
     "turn_versions",
     "utc_now",
 ]

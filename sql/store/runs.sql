@@ -25,6 +25,48 @@ where t.claimed_by is not null
 group by r.id
 order by r.id;
 
+-- name: newest_turns
+-- All turns with the model that was asked, the newest first: a reader stops where they are too old.
+-- Grain: one row per turn. run_id: null for an imported one. tokens: null where the server did not
+-- say. The order is that of writing, so that nothing is sorted and nothing older is read.
+select
+  k.run_id,
+  k.created_at,
+  k.latency_ms,
+  coalesce(k.total_tokens, k.prompt_tokens + k.completion_tokens) as tokens,
+  c.model
+from turns as k
+cross join traces as t on t.id = k.trace_id
+cross join recipes as c on c.id = t.recipe_id
+order by k.rowid desc;
+
+-- name: newest_attempts
+-- All failed requests with the model that was asked, the newest first, as newest_turns.
+-- Grain: one row per failed request. tokens: 0 where nothing was billed.
+select
+  a.run_id,
+  a.created_at,
+  0 as latency_ms,
+  iif(json_type(a.usage, '$.total_tokens') = 'integer', a.usage ->> '$.total_tokens', 0) as tokens,
+  c.model
+from attempts as a
+cross join traces as t on t.id = a.trace_id
+cross join recipes as c on c.id = t.recipe_id
+order by a.rowid desc;
+
+-- name: claims_of_runs
+-- How many traces of a model each run holds by claims that expire after a moment.
+-- Grain: one row per run.
+select r.id, r.pid, r.process_started, count(*) as traces
+from traces as t
+join runs as r on r.id = t.claimed_by
+join recipes as c on c.id = t.recipe_id
+where t.claimed_by is not null
+  and t.claim_expires_at > :expires_after
+  and c.model = :model
+group by r.id
+order by r.id;
+
 -- name: put_prices
 -- Records what a model's tokens cost; later prices replace earlier ones.
 -- Grain: one row per model. Prices per million tokens; a null for cached: as in.

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,35 @@ def test_a_process_that_slept_past_its_claims_leaves_the_traces_to_who_took_them
         assert len(server.requests) == needed + 4, "what was taken is not asked for again"
     assert contents(store) == contents(whole)
     assert ask(store, "select count(*) from attempts") == [(0,)]
+
+
+@pytest.mark.parametrize("age", [30, 62], ids=["within the minute", "after it"])
+def test_a_restart_keeps_to_the_requests_of_the_last_minute(
+    photo_dataset: Path, tmp_path: Path, age: int
+) -> None:
+    """Twelve requests have gone out: with --rpm 12 the next one waits until the first is a minute
+    old."""
+    store = tmp_path / "geostore.db"
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, store, num_samples=6)
+        connection = sqlite3.connect(store)
+        connection.execute(
+            "update turns set created_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?)",
+            [f"-{age} seconds"],
+        )
+        connection.commit()
+        connection.close()
+        options = arguments(server, photo_dataset, store, "--num-samples", "7", "--rpm", "12")
+        with start_geostore(*options) as process:
+            started = "select count(*) from traces where claimed_by is not null"
+            wait_until(lambda: ask(store, started) == [(1,)], 60.0)
+            if age > 60:
+                wait_until(lambda: len(server.requests) == 13, 60.0)
+            else:
+                time.sleep(1.5)
+                assert len(server.requests) == 12
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
 
 
 # --- the key -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geostore.pace.minute import MinuteLimit
+from geostore.pace.minute import WINDOW_SECONDS, MinuteLimit
 from tests.pace.bench import Bench, on_bench
 
 
@@ -136,3 +136,56 @@ def test_a_minute_is_counted_from_each_request() -> None:
     for _ in range(120):
         clock.send(1.0)
     assert all(later - earlier > 0.7 for (earlier, _), (later, _) in pairwise(clock.sent))
+
+
+@given(
+    st.floats(1, 600),
+    st.lists(st.floats(0, 30), min_size=1, max_size=100),
+    st.lists(st.floats(0, 5) | st.just(0.0), min_size=1, max_size=100),
+    st.floats(0, 70),
+)
+def test_a_restart_begins_no_new_minute(
+    per_minute: float, before: list[float], after: list[float], pause: float
+) -> None:
+    """The second process has the requests of the first that left within the window."""
+    clock = Clock(per_minute)
+    for wait in before:
+        clock.now += wait
+        clock.send(1.0)
+    clock.now += pause
+    clock.limit = MinuteLimit(per_minute, clock.now)
+    for at, amount in clock.sent:
+        if at >= clock.now - WINDOW_SECONDS:
+            clock.limit.remember(amount, at)
+    for wait in after:
+        clock.now += wait
+        clock.send(1.0)
+    assert most_in_a_minute(clock.sent) <= per_minute
+
+
+def test_a_new_limit_that_is_lower_waits_until_it_holds() -> None:
+    clock = Clock(10)
+    for second in range(30):
+        clock.limit.remember(1.0, clock.now - 30 + second)
+    began = clock.now
+    clock.send(1.0)
+    # The tenth of those before it is gone then: nine within a minute, and this one.
+    assert clock.now - began == pytest.approx(WINDOW_SECONDS - 10)
+
+
+def test_a_pace_counts_what_was_sent_before_it() -> None:
+    async def test(bench: Bench) -> None:
+        for _ in range(60):
+            bench.pace.remember(41.0, None)
+        await bench.send()
+        assert bench.sent_at == [pytest.approx(20.0)]
+
+    on_bench(test, rpm=60)
+
+    async def tokens(bench: Bench) -> None:
+        bench.pace.remember(31.0, 5000)
+        bench.pace.remember(11.0, 4000)
+        await bench.send(expected=2000)
+        assert bench.sent_at == [pytest.approx(30.0)]
+
+    on_bench(tokens, tpm=10_000)
