@@ -78,7 +78,8 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="geostore-writer", daemon=True)
-        self._is_given_up = threading.Event()
+        # When to fail what waits for a lock, on the monotonic clock; None: never.
+        self._give_up_at: float | None = None
         self._busy_timeout = 0.0
         # Changes and, of them, responses: handed over, which the loop counts, and settled, which
         # the writer counts.
@@ -101,11 +102,13 @@ class Journal:
         self._store.db.set_busy_timeout(self._busy_timeout)
 
     def give_up(self) -> None:
-        """Wait no longer for a lock of another program: what waits for it, or will, fails.
+        """Wait for a lock of another program no longer than the store's busy timeout.
 
-        Changes nothing where the store is not locked.
+        What waits for it then fails. A second call waits no longer at all. Neither changes
+        anything where the store is not locked.
         """
-        self._is_given_up.set()
+        wait = self._busy_timeout if self._give_up_at is None else 0.0
+        self._give_up_at = time.monotonic() + wait
 
     async def commit(self, work: Callable[[Store], T], *, is_paid: bool = False) -> T:
         """Do `work` in a transaction and return its value once that is on disk.
@@ -187,7 +190,7 @@ class Journal:
             self._locked_since, self._next_notice = began, began + self._notice_seconds
         span = format_span(now - self._locked_since)
         waiting = self._handed - self._settled
-        if self._is_given_up.is_set():
+        if self._give_up_at is not None and now >= self._give_up_at:
             paid = self._handed_paid - self._settled_paid
             raise StoreLockedError(
                 f"{self._store.path} stayed locked by another program for {span}: {waiting:,} "

@@ -149,12 +149,14 @@ def test_whoever_writes_first_after_a_lock_leaves_the_claims_of_others(
         assert claimed == expected
 
 
-def test_giving_up_says_what_was_not_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wait", "calls"), [(0.6, 1), (60.0, 2)])
+def test_giving_up_says_what_was_not_written(tmp_path: Path, wait: float, calls: int) -> None:
+    """The first time it waits as any command waits for a lock, the second time no longer."""
     path = tmp_path / "geostore.db"
 
     async def work() -> list[object]:
         with (
-            Store.open(path, create=True) as store,
+            Store.open(path, create=True, busy_timeout=wait) as store,
             locked(path) as let_go,
             Journal(store, notice_seconds=0.2) as journal,
         ):
@@ -167,8 +169,11 @@ def test_giving_up_says_what_was_not_written(tmp_path: Path) -> None:
                 task.cancel()
             await asyncio.sleep(0.3)
             assert not any(task.done() for task in tasks), "a cancellation alone drops nothing"
-            journal.give_up()
+            for _ in range(calls):
+                journal.give_up()
+            began = time.monotonic()
             results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert (time.monotonic() - began > 0.5) == (calls == 1)
             let_go()
             await journal.commit(put(7))
             return list(results)
@@ -208,7 +213,7 @@ def test_a_run_goes_on_when_a_lock_is_gone(
     assert [said for said in notes.notices if said.startswith("the store is locked by another")]
 
 
-def test_a_run_that_is_told_twice_to_end_says_what_was_not_written(
+def test_a_run_that_is_told_thrice_to_end_says_what_was_not_written(
     photo_dataset: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "geostore.db"
@@ -221,9 +226,10 @@ def test_a_run_that_is_told_twice_to_end_says_what_was_not_written(
         wait_until(lambda: len(server.requests) >= 4, 60.0)
         with locked(path):
             time.sleep(1.0)  # the four responses have come, and wait
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-            assert process.poll() is None, "the first signal waits for the lock"
+            for _ in range(2):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.7)
+                assert process.poll() is None, "it waits for the lock"
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=20)
         assert process.returncode == 1, errors
