@@ -113,8 +113,8 @@ class TeacherError(GeostoreError):
         self.error_class = error_class
         """A stable word for the attempts table.
 
-        ``rate_limit``, ``server``, ``timeout``, ``connection``, ``bad_response``, ``refused``
-        or ``account``.
+        ``rate_limit``, ``server``, ``timeout``, ``connection``, ``bad_response``, ``refused``,
+        ``account``, or a `records.LimitKind`.
         """
         self.status = status
         """HTTP status; None without a response."""

@@ -12,11 +12,14 @@ Counting: turns, rollouts and attempts are numbered from 1; everything named
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Protocol = Literal["text", "native"]
 BboxFrame = Literal["pixel", "norm1000", "norm1000_yx"]
 Status = Literal["open", "answered", "exhausted", "failed"]
+LimitKind = Literal["image_limit", "context_limit", "size_limit"]
+"""Which limit of a server a conversation has met: of images, of tokens, or of bytes and pixels."""
+LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels of the source image; right and bottom exclusive."""
 
@@ -385,10 +388,17 @@ class Closing:
     status: Status
     """Any but ``open``."""
     reason: str
-    """``answer``, ``turn_limit``, ``truncated``, ``no_answer``, ``content_filter`` or ``refused``.
+    """``answer``, ``turn_limit``, ``truncated``, ``no_answer``, ``content_filter``, ``refused`` (by
+    the teacher), or the `LimitKind` that its conversation met.
 
     For a failed trace, the class of its last error.
     """
+
+    @property
+    def by_refusal(self) -> bool:
+        """Whether the server refused the last request, so that ``--retry refused`` opens it."""
+        failed = self.status == "failed" and self.reason == "refused"
+        return failed or self.reason in LIMIT_KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,7 @@ def _end_with(work: Callable[[], int | None]) -> None:
 
 def _play(job: dict[str, Any], writing: int) -> int:
     from geostore.errors import GaveUp, TeacherUnusable
-    from geostore.generate.rollout import RetryPolicy
+    from geostore.generate.retries import RetryPolicy
     from geostore.store import Store
     from tests.running import run
 

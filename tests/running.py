@@ -25,7 +25,7 @@ from geostore.generate.events import (
 )
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.request import open_budget
-from geostore.generate.rollout import RetryPolicy
+from geostore.generate.retries import RetryPolicy
 from geostore.generate.run import draw_in_order, play_run
 from geostore.pace import PaceLimits
 from geostore.sampling.drawing import Drawing

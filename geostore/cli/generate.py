@@ -34,6 +34,7 @@ class RetryKind(StrEnum):
     FAILED = "failed"
     TRUNCATED = "truncated"
     EXHAUSTED = "exhausted"
+    REFUSED = "refused"
 
 
 def generate(
@@ -168,8 +169,9 @@ def generate(
     retry: Annotated[
         list[RetryKind] | None,
         typer.Option(
-            help="Take up again traces whose attempts were used up, that the token limit cut, or "
-            "that ended otherwise without an answer; may be repeated."
+            help="Take up again traces whose attempts were used up, that the token limit cut, "
+            "that ended otherwise without an answer, or those of them that the server refused; "
+            "may be repeated."
         ),
     ] = None,
     max_attempts: Annotated[
@@ -280,7 +282,7 @@ def generate(
         TeacherChoice,
         run_generate,
     )
-    from geostore.generate.rollout import RetryPolicy
+    from geostore.generate.retries import RetryPolicy
     from geostore.pace import PaceLimits
     from geostore.sampling.orders import Draw
 
@@ -368,10 +370,17 @@ def _what_is_left(result: RunResult) -> Iterator[str]:
             f"{result.elsewhere:,} remain, held by another process; "
             "run the same command again once it has ended"
         )
-    if failed := result.closed["failed"]:
+    closed, refused = result.closed.total(), result.refused.total()
+    if failed := result.closed["failed"] - result.refused["failed"]:
         yield (
-            f"{failed:,} of {result.closed.total():,} traces failed (geostore query failures); "
+            f"{failed:,} of {closed:,} traces failed (geostore query failures); "
             "run the same command with --retry failed to ask about them again"
+        )
+    if refused:
+        yield (
+            f"{refused:,} of {closed:,} traces were refused by the server (geostore query "
+            "failures); once that is mended, run the same command with --retry refused to ask "
+            "about them again"
         )
     if result.paused:
         yield result.paused

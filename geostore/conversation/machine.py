@@ -20,7 +20,8 @@ from geostore.conversation.messages import (
     assistant_message,
     lead_in,
 )
-from geostore.records import Closing, ImageFacts, Recipe, ToolCall, Turn
+from geostore.conversation.request_form import USUAL_FORM, RequestForm
+from geostore.records import Closing, ImageFacts, LimitKind, Recipe, ToolCall, Turn
 from geostore.tools import current_image_after
 
 
@@ -39,6 +40,15 @@ class Ask:
 
     request_sha256: str
     """Hash of the canonical request."""
+
+    form: RequestForm
+    """The form of the request, for the row of the turn."""
+
+    lead_in: int
+    """How many of the messages, at the end, come after the teacher's last turn."""
+
+    may_leave_out: bool
+    """Whether the turn can be asked for once more without new images, at a limit of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,8 @@ class Conversation:
         self._written: tuple[WrittenCall, ...] = ()
         self._turn_calls: list[ToolCall] = []
         self._nudges = 0
+        # The limits for which requests of the next turn were refused.
+        self._limits_met: list[LimitKind] = []
         # None: the last response was not read for an answer yet.
         self._answered: bool | None = None
 
@@ -99,14 +111,20 @@ class Conversation:
         *,
         turns: Iterable[Turn],
         calls: Sequence[ToolCall],
+        limits_met: Iterable[LimitKind] = (),
     ) -> Conversation:
-        """The conversation that these rows make; turns and calls each in order."""
+        """The conversation that these rows make; turns and calls each in order.
+
+        limits_met: as `add_limit` takes them, of the turn after the last.
+        """
         conversation = cls(recipe, writer, photo)
         waiting = list(reversed(calls))
         for turn in turns:
             conversation.add_turn(turn)
             while waiting and waiting[-1].turn == turn.turn:
                 conversation.add_call(waiting.pop())
+        for kind in limits_met:
+            conversation.add_limit(kind)
         return conversation
 
     def add_turn(self, turn: Turn) -> None:
@@ -118,7 +136,7 @@ class Conversation:
             raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
         # Only an imported turn has none, and it is never resumed.
         assert turn.turn_limit is not None
-        messages = self._lead_in(turn.turn_limit)
+        messages = self._lead_in(turn.turn_limit, RequestForm.of(turn))
         if self.turns and not self._turn_calls:
             self._nudges += 1
         self._messages += [*messages, assistant_message(turn)]
@@ -126,6 +144,21 @@ class Conversation:
         self._written = written_calls(self.recipe, turn)
         self._turn_calls = []
         self._answered = None
+        self._limits_met = []
+
+    def add_limit(self, kind: LimitKind) -> None:
+        """Take that the server refused a request that `next` asked for, at a limit of its own.
+
+        Where the last observation brings images, each second request leaves them out:
+        after one refusal the answer is asked for without them, and after two the trace is
+        closed. A trace that is opened again (``--retry refused``) begins with its images
+        again. So the number of refusals decides, and no row has to say which is which.
+        """
+        self._limits_met.append(kind)
+
+    def end_at(self, kind: LimitKind) -> Closing:
+        """How the trace ends at a limit that leaves no other request to try."""
+        return Closing("answered", "answer") if self._is_answered() else Closing("exhausted", kind)
 
     def add_call(self, call: ToolCall) -> None:
         """Take the result of the call that `next` asked to run.
@@ -159,6 +192,10 @@ class Conversation:
         if last.finish_reason == "refusal":
             return Closing("exhausted", "refused")
         calls_matter = self.recipe.answer_with_calls == "run_calls" or not self._is_answered()
+        at_a_limit = RequestForm.of(last).images_left_out
+        if at_a_limit is not None and not go_on:
+            # It was asked for its answer, without a call, because nothing more can be shown.
+            return self.end_at(at_a_limit)
         # A turn of an earlier release may have calls in its rows that are read otherwise today.
         if (self._written or self._turn_calls) and calls_matter:
             if at_limit:
@@ -183,12 +220,20 @@ class Conversation:
         return self._answered
 
     def _ask(self, turn_limit: int) -> Ask:
-        messages = (*self._messages, *self._lead_in(turn_limit))
+        may_leave_out = any(call.image is not None for call in self._turn_calls)
+        form = USUAL_FORM
+        if may_leave_out and len(self._limits_met) % 2:
+            form, may_leave_out = RequestForm(images_left_out=self._limits_met[-1]), False
+        lead_in = self._lead_in(turn_limit, form)
+        messages = (*self._messages, *lead_in)
         return Ask(
             turn=len(self.turns) + 1,
             turn_limit=turn_limit,
             messages=messages,
             request_sha256=self._writer.hash(messages),
+            form=form,
+            lead_in=len(lead_in),
+            may_leave_out=may_leave_out,
         )
 
     def _run(self) -> Run:
@@ -203,7 +248,7 @@ class Conversation:
             earlier=tuple(self.calls),
         )
 
-    def _lead_in(self, turn_limit: int) -> list[Message]:
+    def _lead_in(self, turn_limit: int, form: RequestForm) -> list[Message]:
         """The messages between the last response and the next, under that turn's limit."""
         return lead_in(
             self.recipe,
@@ -211,6 +256,7 @@ class Conversation:
             self.turns[-1] if self.turns else None,
             self._turn_calls,
             last_turn=len(self.turns) + 1 >= turn_limit,
+            form=form,
         )
 
 

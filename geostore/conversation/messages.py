@@ -18,7 +18,9 @@ from typing import Any
 import orjson
 
 from geostore.answers.thoughts import split_thought
+from geostore.conversation.limits import without_images
 from geostore.conversation.recipe import PHOTO_SIZE
+from geostore.conversation.request_form import USUAL_FORM, RequestForm
 from geostore.identity import canonical_json, sha256_hex
 from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn
 
@@ -113,12 +115,15 @@ def lead_in(
     calls: Sequence[ToolCall],
     *,
     last_turn: bool,
+    form: RequestForm = USUAL_FORM,
 ) -> list[Message]:
     """The messages of a request that come after the teacher's last turn.
 
     before: that turn, None for the first request. calls: that were run in it.
-    last_turn: whether this request is the last that is allowed.
+    last_turn: whether this request is the last that is allowed. form: of the request.
     """
+    if form.images_left_out is not None:
+        calls, last_turn = without_images(calls), True
     if before is None:
         return opening_messages(recipe, photo, last_turn=last_turn)
     if calls:

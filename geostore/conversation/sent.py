@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from geostore.conversation.messages import Message, assistant_message, lead_in
+from geostore.conversation.request_form import RequestForm
 from geostore.errors import ImageError
 from geostore.identity import canonical_json, canonical_text
 from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
@@ -40,6 +41,16 @@ def sent_messages(trace: StoredTrace) -> list[list[Message]]:
             for number, turn in enumerate(trace.turns)
         ]
     return _rebuilt(trace, trace.recipe)
+
+
+def shown_calls(trace: StoredTrace) -> list[ToolCall]:
+    """The calls whose images the teacher was shown, in order; requests name them in this order.
+
+    Left out are images that a request left out at a limit of the server, and those of
+    a last turn that no request followed.
+    """
+    shown = {turn.turn - 1 for turn in trace.turns if not RequestForm.of(turn).images_left_out}
+    return [call for call in trace.calls if call.image is not None and call.turn in shown]
 
 
 def continues(messages: Sequence[dict[str, Any]]) -> bool:
@@ -83,6 +94,7 @@ def _rebuilt(trace: StoredTrace, recipe: Recipe) -> list[list[Message]]:
             before,
             _calls_of(trace, before.turn) if before else (),
             last_turn=turn.turn >= turn.turn_limit,
+            form=RequestForm.of(turn),
         )
         sent.append(messages if before is None else [assistant_message(before), *messages])
     return sent

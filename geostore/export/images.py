@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from geostore.conversation.messages import data_url
+from geostore.conversation.sent import shown_calls
 from geostore.errors import DatasetError, ExportError, ImageError
 from geostore.records import ImageFacts, SentImage, StoredTrace, ToolCall
 from geostore.tools import further_effect
@@ -33,7 +34,8 @@ class ExportedImage:
     """One image that a trace's teacher saw."""
 
     number: int
-    """Its number in the conversation, from 0, the photo; messages hold the images in this order."""
+    """Its number in the conversation, from 0, the photo; messages hold the images in this order.
+    A number is missing where an image was not shown at a limit of the server."""
     facts: ImageFacts
     """Hash and sizes in pixels, as it was sent."""
     call: ToolCall | None
@@ -44,15 +46,19 @@ class ExportedImage:
     """Its file, with ``/``, from the export's folder; None unless the mode is ``files``."""
 
 
-def sent_facts(trace: StoredTrace) -> list[tuple[ImageFacts, ToolCall | None]]:
-    """What the rows hold of each image that was sent, by number, with the call that made it.
+def shown_images(trace: StoredTrace) -> list[tuple[int, ImageFacts, ToolCall | None]]:
+    """The images that the teacher was shown: number, facts, and the call that made it.
 
     Empty where the photo as sent is not known, as in an imported trace.
     """
     if trace.photo is None:
         return []
-    with_image = [(call.image, call) for call in trace.calls if call.image is not None]
-    return [(trace.photo, None), *with_image]
+    images: list[tuple[int, ImageFacts, ToolCall | None]] = [(0, trace.photo, None)]
+    for call in shown_calls(trace):
+        assert call.image is not None
+        assert call.image_index is not None
+        images.append((call.image_index, call.image, call))
+    return images
 
 
 def image_reference(image: ExportedImage, trace: StoredTrace) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 
 from geostore.export.images import SUFFIXES
 from geostore.identity import content_hash
@@ -48,13 +47,9 @@ class Layout:
             stem += f"_r{trace.key.rollout}"
         return stem
 
-    def image_names(self, trace: StoredTrace, images: Sequence[SentImage]) -> list[str]:
-        """Paths of a trace's image files from its folder, in order."""
-        stem = self.stem(trace)
-        return [
-            f"images/{stem}_image_{number}{SUFFIXES[image.mime]}"
-            for number, image in enumerate(images)
-        ]
+    def image_name(self, trace: StoredTrace, number: int, image: SentImage) -> str:
+        """The path of an image's file from its trace's folder. number: in the conversation."""
+        return f"images/{self.stem(trace)}_image_{number}{SUFFIXES[image.mime]}"
 
 
 def _identity(facts: DatasetFacts) -> str:

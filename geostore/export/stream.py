@@ -13,7 +13,7 @@ from geostore.conversation.messages import Message
 from geostore.conversation.sent import sent_messages
 from geostore.errors import ExportError, ImageError
 from geostore.export.folder import ExportFolder
-from geostore.export.images import ExportedImage, ImagesMode, sent_facts, with_images
+from geostore.export.images import ExportedImage, ImagesMode, shown_images, with_images
 from geostore.export.layout import Layout
 from geostore.export.messages import MessagesMode
 from geostore.records import SentImage, StoredTrace
@@ -78,27 +78,35 @@ class ExportStream:
             yield self._exported(trace, images)
 
     def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
-        """sent: the bytes of the trace's images by number, None where they are not derived."""
+        """sent: the bytes of all the trace's images by number, None where they are not derived."""
         try:
             messages = tuple(tuple(added) for added in sent_messages(trace))
         except ImageError as error:
             raise ExportError(str(error)) from error
         folder = self._layout.folder(trace)
-        paths = self._write_files(trace, folder, sent) if sent and self._images == "files" else None
+        shown = shown_images(trace)
+        files: dict[int, str] = {}
+        if sent and self._images == "files":
+            data = {number: sent[number] for number, _, _ in shown}
+            files = self._write_files(trace, folder, data)
         images = tuple(
             ExportedImage(
                 number=number,
                 facts=facts,
                 call=call,
                 sent=None if sent is None else sent[number],
-                path=None if paths is None else paths[number],
+                path=files.get(number),
             )
-            for number, (facts, call) in enumerate(sent_facts(trace))
+            for number, facts, call in shown
         )
         return ExportedTrace(trace, messages, images, folder, self._layout.stem(trace))
 
-    def _write_files(self, trace: StoredTrace, folder: str, images: list[SentImage]) -> list[str]:
-        paths = [f"{folder}{name}" for name in self._layout.image_names(trace, images)]
-        for path, image in zip(paths, images, strict=True):
-            self._folder.add(path, image.data)
+    def _write_files(
+        self, trace: StoredTrace, folder: str, images: dict[int, SentImage]
+    ) -> dict[int, str]:
+        """Write images, by number; their paths."""
+        paths = {}
+        for number, image in images.items():
+            paths[number] = f"{folder}{self._layout.image_name(trace, number, image)}"
+            self._folder.add(paths[number], image.data)
         return paths

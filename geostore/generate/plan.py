@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from geostore.generate.rollout import RetryPolicy
+from geostore.generate.retries import RetryPolicy
 from geostore.pace import PaceLimits
 from geostore.records import Status
 from geostore.sampling.orders import Draw
@@ -53,6 +53,9 @@ class RunResult:
 
     closed: Counter[Status] = field(default_factory=Counter)
     """Traces that this run closed, by status."""
+
+    refused: Counter[Status] = field(default_factory=Counter)
+    """Of the traces in `closed`, those that ended because the server refused a request."""
 
     remaining: int | None = None
     """Traces of the plan that are not done, those that another process holds included; None

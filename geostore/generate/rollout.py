@@ -11,11 +11,10 @@ unusable are raised.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, TypeVar
 
 from geostore.conversation.images import conversation_images
@@ -31,11 +30,14 @@ from geostore.errors import (
     TeacherUnusable,
 )
 from geostore.generate.events import CallCommitted, Event, RequestFailed, TurnCommitted
+from geostore.generate.limits import LimitWatch, limit_of
+from geostore.generate.retries import RetryPolicy
 from geostore.pace import Pace
 from geostore.records import (
     Closing,
     FailedAttempt,
     ImageFacts,
+    LimitKind,
     Recipe,
     Reply,
     Reward,
@@ -76,42 +78,6 @@ class TraceRecorder(Protocol):
         self, closing: Closing, *, turn_limit: int, final_response: str | None
     ) -> Reward | None:
         """Write the end of the trace."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How failed requests are tried again.
-
-    A wait is drawn evenly from zero to a bound that doubles with each failure,
-    so that requests that failed together do not come back together.
-    """
-
-    max_attempts: int = 6
-    """Requests for one turn, failures included, before the trace has failed."""
-
-    first_wait: float = 1.0
-    """The bound of the wait after the first failure, in seconds."""
-
-    longest_wait: float = 60.0
-    """The greatest bound of a wait, in seconds."""
-
-    longest_retry_after: float = 300.0
-    """A server's Retry-After is honoured up to this many seconds."""
-
-    trace_timeout: float | None = None
-    """Seconds that one run may spend on a trace before the trace has failed; None: no limit."""
-
-    def wait(self, failures: int, retry_after: float | None) -> float:
-        """Seconds to wait after so many failures (1 and up) of a turn.
-
-        retry_after: seconds that the server asked for; None where it did not say.
-        """
-        # The exponent is bounded, because an outage of days would overflow a float.
-        bound = min(self.longest_wait, self.first_wait * 2.0 ** min(failures - 1, 60))
-        jittered = random.uniform(0, bound)
-        if retry_after is None:
-            return jittered
-        return min(retry_after, self.longest_retry_after) + jittered
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +123,9 @@ class RunContext:
     retry_policy: RetryPolicy
     """How failed requests are tried again."""
 
+    limits: LimitWatch
+    """Whether the server has refused every photo so far for its size."""
+
     stopping: asyncio.Event
     """When set, a rollout ends after the step it is at."""
 
@@ -174,16 +143,27 @@ async def play(
     photo: ImageFacts | None,
     turns: tuple[Turn, ...] = (),
     calls: tuple[ToolCall, ...] = (),
+    limits_met: tuple[LimitKind, ...] = (),
 ) -> Outcome:
     """Play a trace on from its rows until it closes or the run is stopping.
 
     park: entered while the rollout waits to retry, so that another trace may have its seat.
     load_photo: gives the stored bytes, checked; called in the executor.
     photo: the photo as it was sent with the first turn, None where there is no turn.
+    limits_met: as `Conversation.add_limit` takes them.
     Raises TeacherUnusable, GaveUp, and what the journal raises: StoreError and with
     it ClaimLost.
     """
-    rollout = _Rollout(context, journal, key, park=park, sent=photo, turns=turns, calls=calls)
+    rollout = _Rollout(
+        context,
+        journal,
+        key,
+        park=park,
+        sent=photo,
+        turns=turns,
+        calls=calls,
+        limits_met=limits_met,
+    )
     try:
         async with asyncio.timeout(context.retry_policy.trace_timeout):
             end = await rollout.play(load_photo)
@@ -221,6 +201,7 @@ class _Rollout:
         sent: ImageFacts | None,
         turns: tuple[Turn, ...],
         calls: tuple[ToolCall, ...],
+        limits_met: tuple[LimitKind, ...],
     ) -> None:
         self._context = context
         self._journal = journal
@@ -229,6 +210,7 @@ class _Rollout:
         self._sent = sent
         self._turns = turns
         self._calls = calls
+        self._limits_met = limits_met
         # The messages of the conversation in wire form, so that a photo is written once a trace.
         self._wire: list[bytes] = []
         self._last_tokens: int | None = None
@@ -262,7 +244,12 @@ class _Rollout:
         context = self._context
         go_on = context.go_on
         conversation = Conversation.resume(
-            context.recipe, context.writer, sent, turns=self._turns, calls=self._calls
+            context.recipe,
+            context.writer,
+            sent,
+            turns=self._turns,
+            calls=self._calls,
+            limits_met=self._limits_met,
         )
         while True:
             step = conversation.next(context.turn_limit, go_on=go_on)
@@ -275,7 +262,18 @@ class _Rollout:
             if context.stopping.is_set():
                 break
             if isinstance(step, Ask):
-                reply = await self._ask(step)
+                try:
+                    reply = await self._ask(step)
+                except TeacherError as error:
+                    if (kind := limit_of(error)) is None or not conversation.turns:
+                        raise
+                    conversation.add_limit(kind)
+                    if step.may_leave_out:
+                        # The next request ends otherwise.
+                        del self._wire[len(self._wire) - step.lead_in :]
+                        continue
+                    self._final_response = conversation.turns[-1].response
+                    return conversation.end_at(kind)
                 if reply is None:
                     break
                 turn = name_cut_thought(_turn(step, reply), conversation.turns)
@@ -359,7 +357,11 @@ class _Rollout:
                     try:
                         reply = await self._context.teacher.ask(body)
                     except TeacherError as error:
-                        request.failed(error.error_class, str(error))
+                        if limit_of(error) is not None and step.turn > 1:
+                            # A conversation has grown to a limit, and the server is well.
+                            request.succeeded(None)
+                        else:
+                            request.failed(error.error_class, str(error))
                         raise
                     request.succeeded(reply.total_tokens)
                     self._last_tokens = reply.total_tokens
@@ -379,6 +381,8 @@ class _Rollout:
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
                 )
+                if (reason := self._context.limits.hopeless) is not None:
+                    raise TeacherUnusable(reason, error_class=error.error_class) from None
                 final = isinstance(error, TeacherUnusable) or not error.retried
                 denied = error.tries is not None and denials >= error.tries
                 if final or denied or failures >= policy.max_attempts:
@@ -420,24 +424,12 @@ class _Rollout:
 
 
 def _turn(step: Ask, reply: Reply) -> Turn:
+    # A turn has every field of a reply, under the same name.
+    values = {member.name: getattr(reply, member.name) for member in fields(Reply)}
     return Turn(
         turn=step.turn,
-        response=reply.response,
-        reasoning=reply.reasoning,
-        reasoning_source=reply.reasoning_source,
-        native_calls=reply.native_calls,
-        finish_reason=reply.finish_reason,
         turn_limit=step.turn_limit,
         request_sha256=step.request_sha256,
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
-        total_tokens=reply.total_tokens,
-        cached_tokens=reply.cached_tokens,
-        reasoning_tokens=reply.reasoning_tokens,
-        latency_ms=reply.latency_ms,
-        served_model=reply.served_model,
-        request_id=reply.request_id,
-        usage=reply.usage,
-        members=reply.members,
-        first_token_ms=reply.first_token_ms,
+        request_form=step.form.to_json(),
+        **values,
     )

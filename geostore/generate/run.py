@@ -32,6 +32,7 @@ from geostore.generate.events import (
     Watchers,
 )
 from geostore.generate.journal import CLAIM_SECONDS, Journal, TraceJournal
+from geostore.generate.limits import LimitWatch
 from geostore.generate.pending import PendingTraces
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, TeacherClient, play
@@ -180,6 +181,7 @@ class _Run:
         self.seats = asyncio.Semaphore(plan.pace.ceiling)
         self.parked = 0
         self.pace = Pace(plan.pace, notice=self._notice)
+        self.limits = LimitWatch(notice=self._notice)
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
         self.odd_finishes: set[str] = set()
         self.pending = PendingTraces(
@@ -204,6 +206,7 @@ class _Run:
             turn_limit=plan.turn_limit,
             go_on=bool(plan.retry),
             retry_policy=plan.retry_policy,
+            limits=self.limits,
             stopping=self.stopping,
             watch=self._watch,
         )
@@ -218,6 +221,7 @@ class _Run:
         try:
             await self._play_until_stopped(dataset_id, recipe_id)
         finally:
+            self.limits.sum_up()
             self._watch(AskingEnded(self._gauges()))
         self.result.stopped = self.stopping.is_set()
         return self.result
@@ -291,6 +295,7 @@ class _Run:
                 photo=claimed.photo,
                 turns=claimed.turns,
                 calls=claimed.calls,
+                limits_met=claimed.limits_met,
             )
         except ClaimLost:
             # This process was held up for longer than its claim; another plays the trace now.
@@ -300,6 +305,8 @@ class _Run:
             self.result.interrupted += 1
             return
         self.result.closed[outcome.closing.status] += 1
+        if outcome.closing.by_refusal:
+            self.result.refused[outcome.closing.status] += 1
         self.pending.feed(key.sample_index, outcome.closing, outcome.reward)
         trace = None
         if self.whole_traces:
@@ -334,6 +341,7 @@ class _Run:
     def _watch(self, event: Event) -> None:
         """Give an event to each watcher, and count what the run itself has to heed."""
         self.watchers.watch(event)
+        self.limits.watch(event)
         if isinstance(event, TurnCommitted):
             self._check_finish(event.turn.finish_reason)
         match event:

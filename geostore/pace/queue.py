@@ -15,6 +15,7 @@ from geostore.pace.breaker import Breaker
 from geostore.pace.level import Level
 from geostore.pace.limits import PaceLimits
 from geostore.pace.minute import Charge, MinuteLimit
+from geostore.records import LIMIT_KINDS
 from geostore.text.phrases import format_span
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
@@ -271,7 +272,7 @@ class Pace:
             f"{error_class}: {message}",
             now,
             level=self._level.value,
-            refused=error_class == "refused",
+            refused=error_class == "refused" or error_class in LIMIT_KINDS,
         )
         if error_class in OVERLOADS:
             self._level.halve(request._epoch)

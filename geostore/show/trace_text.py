@@ -15,7 +15,7 @@ import orjson
 
 from geostore.conversation.messages import Message
 from geostore.conversation.recipe import tool_names
-from geostore.conversation.sent import sent_messages
+from geostore.conversation.sent import sent_messages, shown_calls
 from geostore.records import (
     Answer,
     FailedAttempt,
@@ -254,10 +254,11 @@ def _failure_reason(trace: StoredTrace) -> str:
 
 
 def _image_names(trace: StoredTrace) -> Iterator[str]:
-    """What stands for each image of the conversation, by number."""
-    images = [trace.photo, *(call.image for call in trace.calls)]
-    for number, image in enumerate(image for image in images if image is not None):
-        yield f"[image {number}, {image.width} x {image.height}, sha256 {image.sha256[:12]}]"
+    """What stands for each image that the teacher was shown, in order."""
+    images = [(0, trace.photo), *((call.image_index, call.image) for call in shown_calls(trace))]
+    for number, image in images:
+        if image is not None:
+            yield f"[image {number}, {image.width} x {image.height}, sha256 {image.sha256[:12]}]"
 
 
 def _message(message: Message, images: Iterator[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from geostore.errors import ClaimLost
 from geostore.identity import canonical_text
-from geostore.records import ImageFacts, Sample, ToolCall, Turn
+from geostore.records import ImageFacts, LimitKind, Sample, ToolCall, Turn
 from geostore.store import rows
 from geostore.store.db import Db, utc_in, utc_now
 from geostore.store.samples import Retry, Samples
@@ -32,6 +32,8 @@ class ClaimedTrace:
     """The responses so far, in order."""
     calls: tuple[ToolCall, ...]
     """The tool calls that were run so far, in order."""
+    limits_met: tuple[LimitKind, ...]
+    """The limits of the server for which requests of the next turn were refused, in order."""
 
 
 class Claims:
@@ -81,6 +83,9 @@ class Claims:
             photo=rows.sent_photo(row, sample.photo.width, sample.photo.height),
             turns=self._traces.trace_turns(row["id"]),
             calls=self._traces.trace_calls(row["id"]),
+            limits_met=tuple(
+                met["error_class"] for met in self._db.run("limits_met", trace_id=row["id"])
+            ),
         )
 
     def require_claim(self, trace_id: int, run_id: int) -> None:

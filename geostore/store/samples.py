@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Retry = Literal["failed", "truncated", "exhausted"]
+Retry = Literal["failed", "truncated", "exhausted", "refused"]
 """Closed traces that a run may open again.
 
-``failed`` used up its attempts, ``truncated`` was cut by the token limit, and
-``exhausted`` ended without an answer for another reason.
+``failed`` used up its attempts or was refused, ``truncated`` was cut by the token
+limit, and ``exhausted`` ended without an answer for another reason. ``refused`` are
+those of ``failed`` and ``exhausted`` whose last request the server refused
+(`Closing.by_refusal`).
 """
 
 

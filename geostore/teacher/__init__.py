@@ -3,6 +3,14 @@
 from geostore.teacher.address import Address
 from geostore.teacher.client import Teacher
 from geostore.teacher.finish_reasons import is_known_finish
+from geostore.teacher.limits import LIMIT_HELP
 from geostore.teacher.travel import Travel, travelling_members
 
-__all__ = ["Address", "Teacher", "Travel", "is_known_finish", "travelling_members"]
+__all__ = [
+    "LIMIT_HELP",
+    "Address",
+    "Teacher",
+    "Travel",
+    "is_known_finish",
+    "travelling_members",
+]

@@ -13,6 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from geostore.teacher.limits import (
+    CONTEXT_LIMIT_WORDS,
+    IMAGE_LIMIT_WORDS,
+    SIZE_LIMIT_WORDS,
+    TOO_LARGE_FOR_A_RATE_WORDS,
+)
 from geostore.teacher.server_errors import ServerError
 
 _OVERLOADED = 503
@@ -103,6 +109,11 @@ FORBIDDEN = Verdict(
     sentence="the key may not use this: {message}",
 )
 MODERATED = Verdict("refused", retried=False)
+# A limit never ends a run by itself: the first requests of a run that goes on may all be long
+# conversations. The rollout knows which turn a request asked for, and decides.
+IMAGE_LIMIT = Verdict("image_limit", retried=False)
+CONTEXT_LIMIT = Verdict("context_limit", retried=False)
+SIZE_LIMIT = Verdict("size_limit", retried=False)
 REFUSED = Verdict(
     "refused", retried=False, first=3, sentence="every request was refused: {message}"
 )
@@ -152,9 +163,17 @@ _KEY_IN_400 = _any_of(
     r"api_key_invalid|invalid_api_key|unauthenticated",
 )
 
+_LIMITED = frozenset({400, 413, 422, 500})
+"""Statuses with which servers refuse a conversation for its size; gateways make a 500 of them."""
+
 RULES = (
     Rule(ACCOUNT, frozenset({402})),
     Rule(ACCOUNT, frozenset({400, 401, 403, 412, 429}), _NO_CREDIT),
+    Rule(CONTEXT_LIMIT, frozenset({413, 429}), TOO_LARGE_FOR_A_RATE_WORDS),
+    Rule(IMAGE_LIMIT, _LIMITED, IMAGE_LIMIT_WORDS),
+    Rule(CONTEXT_LIMIT, _LIMITED, CONTEXT_LIMIT_WORDS),
+    Rule(SIZE_LIMIT, _LIMITED, SIZE_LIMIT_WORDS),
+    Rule(SIZE_LIMIT, frozenset({413})),
     Rule(RATE_LIMIT, frozenset({403, 429}), _RATE),
     Rule(RATE_LIMIT, frozenset({429}), told_to_wait=True),
     Rule(ACCOUNT, frozenset({400, 403, 412, 429}), _QUOTA),
@@ -170,6 +189,9 @@ RULES = (
 """The table, from the top: the first rule that fits decides; where none does, it is `REFUSED`."""
 
 _NAMED_STATUSES = (
+    (400, IMAGE_LIMIT_WORDS),
+    (400, CONTEXT_LIMIT_WORDS),
+    (400, SIZE_LIMIT_WORDS),
     (
         429,
         _any_of(r"rate[ _-]?limit|too[ _]?many[ _]?requests|throttl|resource[ _]?exhausted|quota"),

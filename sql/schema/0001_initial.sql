@@ -121,7 +121,7 @@ create table traces (
   recipe_id integer not null references recipes (id),
   rollout integer not null check (rollout >= 1),
   status text not null default 'open' check (status in ('open', 'answered', 'exhausted', 'failed')),
-  stop_reason text,                      -- answer, turn_limit, truncated, no_answer, ...
+  stop_reason text,                      -- answer, turn_limit, truncated, image_limit, ...
   turn_limit integer,                    -- in force when it stopped
   sent_sha256 text,                      -- the photo as sent: hash of the encoded bytes
   -- XXH3, 128 bits, of "RGB <width>x<height>\n" and the pixels that were given to the encoder, row by
@@ -162,7 +162,8 @@ create table turns (
   run_id integer references runs (id),   -- null: imported
   created_at text not null,
   -- Where a server takes a request only in another form than the recipe alone gives it, that form,
-  -- so that the request can be written again. Null: the usual form.
+  -- so that the request can be written again, such as {"images_left_out": "image_limit"} where the
+  -- newest images were. Null: the usual form.
   request_form text check (request_form is null or json_valid(request_form)),
   usage text check (usage is null or json_valid(usage)),  -- as the server sent it
   -- The long texts stand last: SQLite then reads the counts of a row without its overflow pages.

@@ -1,6 +1,26 @@
 -- Which run works on which trace: traces are made, opened again, claimed and given back.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
+-- part: may_go_on
+-- Whether a trace that ended without an answer is opened again: it ran out of turns under a limit
+-- below :turn_limit, or is of a kind in :retry. That is a JSON array of failed, truncated (by the token
+-- limit), exhausted (any other end without an answer) and refused (a failed or exhausted one whose
+-- last request the server refused; a trace that is exhausted and refused was refused by the teacher).
+(stop_reason = 'turn_limit' and turn_limit < :turn_limit)
+  or exists (
+    select 1
+    from json_each(:retry)
+    where value
+      = iif(status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted'))
+      or (
+        value = 'refused'
+        and (
+          stop_reason in ('image_limit', 'context_limit', 'size_limit')
+          or (status = 'failed' and stop_reason = 'refused')
+        )
+      )
+  )
+
 -- name: put_trace
 -- Makes a trace, open and unclaimed; one that is known stays as it is.
 -- Grain: one row per sample x recipe x rollout.
@@ -9,8 +29,7 @@ values (:sample_id, :recipe_id, :rollout, :now);
 
 -- name: reopen_trace
 -- Opens a closed trace again: one that ran out of turns under a lower limit, or one of a kind in
--- :retry, a JSON array of failed, truncated (by the token limit) and exhausted (any other end
--- without an answer).
+-- :retry.
 -- Grain: at most one row.
 update traces
 set status = 'open', stop_reason = null, turn_limit = null, closed_at = null
@@ -18,11 +37,7 @@ where sample_id = :sample_id
   and recipe_id = :recipe_id
   and rollout = :rollout
   and status in ('exhausted', 'failed')
-  and (
-    (stop_reason = 'turn_limit' and turn_limit < :turn_limit)
-    or iif(status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted'))
-      in (select value from json_each(:retry))
-  )
+  and ({{may_go_on}})
 returning id;
 
 -- name: drop_derived_rewards
@@ -47,6 +62,16 @@ where sample_id = :sample_id
   and status = 'open'
   and (claimed_by is null or claim_expires_at <= :now)
 returning id, sent_sha256, sent_pixels_xxh128, sent_width, sent_height;
+
+-- name: limits_met
+-- The limits of the server for which requests of a trace's next turn were refused.
+-- Grain: one row per refusal, in order.
+select error_class
+from attempts
+where trace_id = :trace_id
+  and turn = 1 + (select count(*) from turns where trace_id = :trace_id)
+  and error_class in ('image_limit', 'context_limit', 'size_limit')
+order by attempt;
 
 -- name: is_trace_open
 -- Whether a trace is still open.

@@ -126,12 +126,7 @@ select group_concat(sample_index) from (
           status = 'open'
           or (
             status in ('exhausted', 'failed')
-            and (
-              (stop_reason = 'turn_limit' and turn_limit < :turn_limit)
-              or iif(
-                status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted')
-              ) in (select value from json_each(:retry))
-            )
+            and ({{may_go_on}})
           )
         )
     )

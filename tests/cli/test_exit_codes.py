@@ -35,11 +35,11 @@ def options(url: str, dataset: Path, store: Path, *more: str) -> list[str]:
 
 
 def run(
-    dataset: Path, store: Path, *more: str, refused: Set[int] = frozenset()
+    dataset: Path, store: Path, *more: str, refused: Set[int] = frozenset(), fault: Fault = REFUSED
 ) -> subprocess.CompletedProcess[str]:
     """A run over ten photos of which some, by number, are refused; the others take two requests."""
     requests = {2 * photo - sum(other < photo for other in refused) for photo in refused}
-    script = lambda number, body: REFUSED if number in requests else None  # noqa: E731
+    script = lambda number, body: fault if number in requests else None  # noqa: E731
     with teacher_server(zoom_then_answer, script=script) as server:
         return geostore(*options(server.url, dataset, store, *more))
 
@@ -66,10 +66,25 @@ def test_a_run_that_is_done_says_by_its_exit_code_whether_many_traces_failed(
     last = ended.stderr.splitlines()[-1]
     assert AGAIN not in ended.stderr
     if failed:
-        assert last.startswith(f"{failed} of 10 traces failed")
-        assert "--retry failed" in last
+        assert last.startswith(f"{failed} of 10 traces were refused")
+        assert "--retry refused" in last
     else:
         assert last.startswith("10 traces closed (10 answered)")
+
+
+def test_traces_that_failed_otherwise_are_counted_by_themselves(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """A useless reply is no refusal, so another option brings its trace back."""
+    useless = Fault(200, b'{"choices": []}')
+    ended = run(
+        photo_dataset, tmp_path / "s.db", "--max-attempts", "1", refused={1, 2}, fault=useless
+    )
+    assert ended.returncode == 4
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("2 of 10 traces failed")
+    assert "--retry failed" in last
+    assert "refused" not in ended.stderr
 
 
 def test_the_share_is_of_the_traces_of_this_run(photo_dataset: Path, tmp_path: Path) -> None:

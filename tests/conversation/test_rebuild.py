@@ -1,7 +1,8 @@
 """What was sent follows from rows, byte for byte, for every turn of any conversation.
 
 Conversations here are random: calls good and bad, several in a turn, in the text and by the API,
-reasoning wherever servers put it, turns that were cut, turn limits that grew between runs.
+reasoning wherever servers put it, turns that were cut, turn limits that grew between runs, and
+limits of the server.
 """
 
 from __future__ import annotations
@@ -28,7 +29,16 @@ from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
 from geostore.identity import canonical_json, sha256_hex
 from geostore.imaging import prepare_photo
-from geostore.records import Closing, Recipe, StoredTrace, ToolCall, TraceKey, Turn
+from geostore.records import (
+    LIMIT_KINDS,
+    Closing,
+    LimitKind,
+    Recipe,
+    StoredTrace,
+    ToolCall,
+    TraceKey,
+    Turn,
+)
 from geostore.store import Store
 from tests.builders import played_recipe, recipe_of
 from tests.conftest import photo_bytes
@@ -184,6 +194,7 @@ def turn_of(ask: Ask, parts: dict[str, Any], protocol: str) -> Turn:
         finish_reason=parts["finish"],
         turn_limit=ask.turn_limit,
         request_sha256=ask.request_sha256,
+        request_form=ask.form.to_json(),
     )
 
 
@@ -231,15 +242,20 @@ def any_trace(photo_dataset: Path) -> StoredTrace:
     script=st.lists(said(), min_size=1, max_size=6),
     limits=st.lists(st.integers(1, 6), min_size=1, max_size=3),
     go_on=st.booleans(),
+    met=st.sets(st.tuples(st.integers(2, 6), st.sampled_from(LIMIT_KINDS))),
 )
 def test_rows_give_every_request_again_and_every_image_in_it(
     options: dict[str, Any],
     script: list[dict[str, Any]],
     limits: list[int],
     go_on: bool,
+    met: set[tuple[int, LimitKind]],
     any_trace: StoredTrace,
 ) -> None:
-    """Played under one turn limit after another, each time from rows, as runs after runs do."""
+    """Played under one turn limit after another, each time from rows, as runs after runs do.
+
+    met: turns that the server refuses at a limit, once for each.
+    """
     recipe = recipe_of(**options)
     writer = RequestWriter(recipe)
     photo = prepare_photo(PHOTO, recipe.limits)
@@ -261,6 +277,11 @@ def test_rows_give_every_request_again_and_every_image_in_it(
                     urls[image.sha256] = data_url(image)
                 conversation.add_call(call)
                 calls.append(call)
+                continue
+            refused = next((one for one in sorted(met) if one[0] == step.turn), None)
+            if refused is not None:
+                met.remove(refused)
+                conversation.add_limit(refused[1])
                 continue
             wire = writer.body([message.wire(urls) for message in step.messages])
             sent.append((canonical_json(with_hashes(json.loads(wire))), step.request_sha256))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from geostore.generate.events import RequestFailed
-from geostore.generate.rollout import RetryPolicy
+from geostore.generate.retries import RetryPolicy
 from geostore.store import Store
 from geostore.verify import verify
 from tests.minds import wanderer

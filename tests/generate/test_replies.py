@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from geostore.errors import TeacherUnusable
-from geostore.generate.rollout import RetryPolicy
+from geostore.generate.retries import RetryPolicy
 from tests.completions import completion, fault, rows
 from tests.minds import answer
 from tests.running import AT_ONCE, Notes, run

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from geostore.generate.events import RequestFailed, TurnCommitted
-from geostore.generate.rollout import RetryPolicy
+from geostore.generate.retries import RetryPolicy
 from tests.minds import zoom_then_answer
 from tests.running import Notes, assert_whole, run, start_geostore, turns_of
 from tests.teacher_server import Body, Fault, teacher_server, wait_until

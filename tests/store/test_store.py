@@ -170,6 +170,19 @@ def test_a_closed_trace_is_not_claimed_again(store: Store) -> None:
         (Closing("exhausted", "truncated"), {"retry": ["truncated"]}, True),
         (Closing("failed", "server"), {}, False),
         (Closing("failed", "server"), {"retry": ["failed"]}, True),
+        (Closing("failed", "server"), {"retry": ["refused"]}, False),
+        *[
+            (closing, {"retry": [kind]}, opens)
+            for closing, kinds in {
+                Closing("failed", "refused"): ("failed", "refused"),
+                Closing("failed", "size_limit"): ("failed", "refused"),
+                Closing("exhausted", "image_limit"): ("exhausted", "refused"),
+                Closing("exhausted", "context_limit"): ("exhausted", "refused"),
+                Closing("exhausted", "refused"): ("exhausted",),  # by the teacher itself
+            }.items()
+            for kind in ("failed", "exhausted", "truncated", "refused")
+            for opens in (kind in kinds,)
+        ],
     ],
 )
 def test_only_what_a_new_run_can_change_is_opened_again(

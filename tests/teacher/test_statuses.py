@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from geostore.teacher.server_errors import error_of_value
+from geostore.teacher.server_errors import error_of_response, error_of_value
 from geostore.teacher.statuses import (
     ACCOUNT,
     ADDRESS,
+    CONTEXT_LIMIT,
     FORBIDDEN,
+    IMAGE_LIMIT,
     KEY,
     MODERATED,
     OUTAGE,
     RATE_LIMIT,
     REFUSED,
+    SIZE_LIMIT,
     History,
     Verdict,
     judge,
@@ -101,9 +104,6 @@ JUDGED: list[tuple[int, Any, Verdict]] = [
     # This request.
     (400, said("temperature must be 1"), REFUSED),
     (400, said("Invalid max_tokens: 0 tokens is not valid", type="invalid_request_error"), REFUSED),
-    (400, said("At most 12 image(s) may be provided in one prompt.", code=400), REFUSED),
-    (400, said("This model's maximum context length is 32768 tokens."), REFUSED),
-    (413, {}, REFUSED),
     (422, {"detail": [{"loc": ["body"], "msg": "Field required"}]}, REFUSED),
     (200, said("bad image", code=400), REFUSED),
     (200, said("bad image", type="invalid_request_error"), REFUSED),
@@ -160,3 +160,340 @@ def test_the_account_ends_a_run_at_once_and_refusals_only_where_nothing_was_answ
     assert not any(ends(None, *[REFUSED] * 9))
     assert not any(ends(*[MODERATED] * 9))
     assert not any(ends(*[OUTAGE, RATE_LIMIT] * 9))
+
+
+# --- limits of a conversation ---------------------------------------------------------------------
+
+NGINX = "<html><head><title>{title}</title></head><body><h1>{title}</h1>nginx</body></html>"
+LIMITS: dict[str, list[tuple[int, Any, Verdict]]] = {
+    "vLLM": [
+        (400, said("At most 12 image(s) may be provided in one prompt.", code=400), IMAGE_LIMIT),
+        (400, said("At most 1 image(s) may be provided in one request."), IMAGE_LIMIT),
+        (
+            400,
+            said("You set image=1 (or defaulted to 1) in `--limit-mm-per-prompt`, but passed 2"),
+            IMAGE_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "This model's maximum context length is 32768 tokens. However, your request has "
+                "40000 input tokens.",
+                code=400,
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "'max_tokens' or 'max_completion_tokens' is too large: 2048. This model's maximum "
+                "context length is 32768 tokens and your request has 31000 input tokens "
+                "(2048 > 32768 - 31000)."
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            500,
+            said(
+                "The decoder prompt (length 5000) is longer than the maximum model length of 4096."
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "You passed 4000 input tokens and requested 200 output tokens. However, the "
+                "model's context length is only 4096 tokens"
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (400, said("Input prompt (5000 tokens) is too long and exceeds limit"), CONTEXT_LIMIT),
+        (
+            400,
+            said("Image size (200000000 pixels) exceeds limit of 178956970 pixels"),
+            SIZE_LIMIT,
+        ),
+        (400, said("At most 1 video(s) may be provided in one prompt."), REFUSED),
+        (400, said("max_tokens must be at least 1, got 0."), REFUSED),
+        (400, said("cannot identify image file <_io.BytesIO object>"), REFUSED),
+    ],
+    "OpenAI": [
+        (400, said("m", code="context_length_exceeded"), CONTEXT_LIMIT),
+        (400, said("Your input exceeds the context window of this model."), CONTEXT_LIMIT),
+        (400, said("Too many images in request. Max is 500."), IMAGE_LIMIT),
+        (
+            400,
+            said(
+                "Invalid 'messages[1].content[0].image_url.url': string too long. Expected a "
+                "string with maximum length 20971520"
+            ),
+            SIZE_LIMIT,
+        ),
+        (400, said("Image is too large", code="image_too_large"), SIZE_LIMIT),
+        (
+            429,
+            said(
+                "Request too large for gpt-5 on tokens per min (TPM): Limit 30000, Requested 38233."
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            429,
+            said(
+                "Rate limit reached for gpt-5 on tokens per min (TPM): Limit 30000, Used 29000, "
+                "Requested 2000. Please try again in 2s."
+            ),
+            RATE_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "max_tokens is too large: 5000. This model supports at most 4096 completion tokens"
+            ),
+            REFUSED,
+        ),
+        (400, said("Invalid 'metadata.run': string too long. Expected 512."), REFUSED),
+        (400, said("Invalid 'tools': array too long. At most 128 are allowed."), REFUSED),
+        (400, said("You uploaded an unsupported image. Use png, jpeg or gif."), REFUSED),
+        (402, said("You requested up to 4096 tokens, but can only afford 300"), ACCOUNT),
+    ],
+    "Anthropic": [
+        (400, said("prompt is too long: 213462 tokens > 200000 maximum"), CONTEXT_LIMIT),
+        (
+            400,
+            said("input length and `max_tokens` exceed context limit: 190000 + 20000 > 204698"),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: "
+                "6000000 bytes > 5242880 bytes"
+            ),
+            SIZE_LIMIT,
+        ),
+        (
+            400,
+            said("At least one of the image dimensions exceed max allowed size: 8000 pixels"),
+            SIZE_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "At least one of the image dimensions exceed max allowed size for many-image "
+                "requests: 2000 pixels"
+            ),
+            IMAGE_LIMIT,
+        ),
+        (400, said("Too many images and documents: 101 + 0 > 100"), IMAGE_LIMIT),
+        (413, said("Request exceeds the maximum size", type="request_too_large"), SIZE_LIMIT),
+        (
+            400,
+            said("max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens"),
+            REFUSED,
+        ),
+        (400, said("Could not process image"), REFUSED),
+        (529, said("Overloaded", type="overloaded_error"), OUTAGE),
+    ],
+    "Gemini": [
+        (
+            400,
+            said(
+                "The input token count (1196265) exceeds the maximum number of tokens allowed "
+                "(1048575).",
+                status="INVALID_ARGUMENT",
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "Unable to submit request because the input token count is 50000 but model only "
+                "supports up to 32768."
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (400, said("Request payload size exceeds the limit: 20971520 bytes."), SIZE_LIMIT),
+        (400, said("The number of images exceeds the limit of 3000"), IMAGE_LIMIT),
+        (
+            400,
+            said("maxOutputTokens value of 100000 but the supported range is from 1 to 8193"),
+            REFUSED,
+        ),
+        (400, said("Unable to process input image."), REFUSED),
+        (429, said("Resource has been exhausted (e.g. check quota)."), RATE_LIMIT),
+    ],
+    "SGLang": [
+        (
+            400,
+            {
+                "object": "error",
+                "message": "The input (40000 tokens) is longer than the model's context length "
+                "(32768 tokens).",
+                "code": 400,
+            },
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said("Requested token count exceeds the model's maximum context length of 4096 tokens"),
+            CONTEXT_LIMIT,
+        ),
+    ],
+    "llama.cpp, Ollama, LM Studio": [
+        (
+            400,
+            said(
+                "the request exceeds the available context size, try increasing it",
+                type="exceed_context_size_error",
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (500, {"error": "the input length exceeds the context length"}, CONTEXT_LIMIT),
+        (
+            400,
+            {"error": "the model is loaded with context length of only 4096 tokens"},
+            CONTEXT_LIMIT,
+        ),
+        (500, said("failed to process image"), OUTAGE),
+        (400, said("image input is not supported - hint: provide the mmproj"), REFUSED),
+    ],
+    "LiteLLM": [
+        (400, said("litellm.ContextWindowExceededError: prompt of 9 tokens"), CONTEXT_LIMIT),
+        (
+            500,
+            said("Error code: 400 - {'message': 'At most 2 image(s) may be provided'}"),
+            IMAGE_LIMIT,
+        ),
+        (413, said("Request size is too large. Max size is 1 MB"), SIZE_LIMIT),
+        (400, said("litellm.BadRequestError: unknown parameter"), REFUSED),
+        (503, said("no deployment with a maximum context length is available"), OUTAGE),
+    ],
+    "proxies": [
+        (413, {}, SIZE_LIMIT),
+        (413, said("Payload Too Large"), SIZE_LIMIT),
+        (500, said("PayloadTooLargeError: request entity too large"), SIZE_LIMIT),
+        (400, {"detail": "Maximum request body size 1048576 exceeded, actual 2000000"}, SIZE_LIMIT),
+        (400, {"message": "Request size limit exceeded"}, SIZE_LIMIT),
+        (400, {"message": "Request Header Or Cookie Too Large"}, REFUSED),
+        (400, {"message": "request body timeout exceeded"}, REFUSED),
+        (414, {"message": "Request-URI Too Large"}, REFUSED),
+        (504, {"message": "upstream request timeout exceeded"}, OUTAGE),
+    ],
+    "Mistral": [
+        (
+            400,
+            said(
+                "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 "
+                "maximum context length",
+                code="3051",
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (400, said("Too many images in request (9). Maximum allowed is 8."), IMAGE_LIMIT),
+        (400, said("Expected last role User or Tool but got assistant"), REFUSED),
+    ],
+    "DashScope, Zhipu, Moonshot, MiniMax, Volcengine": [
+        (400, said("Range of input length should be [1, 129024]"), CONTEXT_LIMIT),
+        (400, said("Exceeded limit on max bytes per data-uri item : 10485760"), SIZE_LIMIT),
+        (400, said("Prompt \u8d85\u957f", code="1261"), CONTEXT_LIMIT),
+        (
+            400,
+            said("Invalid request: Your request exceeded model token limit: 8192"),
+            CONTEXT_LIMIT,
+        ),
+        (400, said("context window exceeds limit (2013)"), CONTEXT_LIMIT),
+        (
+            400,
+            said("Total tokens of image and text exceed max message tokens."),
+            CONTEXT_LIMIT,
+        ),
+        (400, said("Range of max_tokens should be [1, 8192]"), REFUSED),
+        (400, said("The image length and width do not meet the model restrictions"), REFUSED),
+        (400, said("absolute aspect ratio must be smaller than 200, got 300"), REFUSED),
+    ],
+    "Groq, TGI, xAI, Bedrock, GitHub, others": [
+        (
+            400,
+            said("Too many images provided. This model supports up to 5 images"),
+            IMAGE_LIMIT,
+        ),
+        (400, said("This model only supports one image per request"), IMAGE_LIMIT),
+        (400, said("Please reduce the length of the messages or completion."), CONTEXT_LIMIT),
+        (
+            413,
+            said(
+                "Request too large for model `m` on tokens per minute (TPM): Limit 6000, "
+                "Requested 7000, please reduce your message size",
+                code="rate_limit_exceeded",
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            422,
+            {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"},
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said("This model's maximum prompt length is 131072 but the request contains 537812"),
+            CONTEXT_LIMIT,
+        ),
+        (400, said("Input is too long for requested model."), CONTEXT_LIMIT),
+        (413, said("Request body too large for m. Max size: 8000 tokens."), CONTEXT_LIMIT),
+        (400, said("too many tokens: the prompt cannot exceed 4081"), CONTEXT_LIMIT),
+        (
+            400,
+            said(
+                "`max_tokens` must be less than or equal to `8192`, the maximum value for "
+                "`max_tokens` is less than the `context_window` for this model"
+            ),
+            REFUSED,
+        ),
+        (400, said("fetching the image exceeded the time limit of 5 seconds"), REFUSED),
+        (400, said("the image is too small"), REFUSED),
+        (400, said("stop: at most 4 stop sequences"), REFUSED),
+        (429, said("Too many tokens, please wait before trying again."), RATE_LIMIT),
+        (429, said("Too many images requests per minute"), RATE_LIMIT),
+    ],
+    "inside a 200": [
+        (200, said("At most 2 image(s) may be provided in one prompt."), IMAGE_LIMIT),
+        (200, said("m", code="context_length_exceeded"), CONTEXT_LIMIT),
+        (200, said("This endpoint's maximum context length is 4096", code=400), CONTEXT_LIMIT),
+        (200, said("request entity too large"), SIZE_LIMIT),
+        (200, said("m", type="request_too_large", code=413), SIZE_LIMIT),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        pytest.param(status, body, verdict, id=f"{server}: {status} {json.dumps(body)[:60]}")
+        for server, cases in LIMITS.items()
+        for status, body, verdict in cases
+    ],
+)
+def test_a_limit_of_a_conversation_is_told_from_what_only_looks_like_one(
+    status: int, body: Any, verdict: Verdict
+) -> None:
+    error = error_of_value(body)
+    assert judge(status_of(status, error), error, told_to_wait=False) is verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "verdict"),
+    [
+        (413, "413 Request Entity Too Large", SIZE_LIMIT),
+        (400, "400 Request Header Or Cookie Too Large", REFUSED),
+        (414, "414 Request-URI Too Large", REFUSED),
+        (502, "502 Bad Gateway", OUTAGE),
+    ],
+)
+def test_the_page_of_a_proxy_tells_its_limit(status: int, title: str, verdict: Verdict) -> None:
+    error = error_of_response(NGINX.format(title=title).encode(), "text/html", status)
+    assert judge(status_of(status, error), error, told_to_wait=False) is verdict
+
+
+def test_a_limit_never_ends_a_run_by_itself() -> None:
+    assert not any(ends(*[IMAGE_LIMIT, CONTEXT_LIMIT, SIZE_LIMIT] * 9))
