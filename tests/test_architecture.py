@@ -51,8 +51,10 @@ ORDER = (
 )
 # What only these rooms may know, because it is their job to hide it from the others.
 ONLY = {
+    "aiohttp": {"teacher"},
     "openai": {"teacher"},
     "httpx2": {"teacher"},
+    "yarl": {"teacher"},
     "duckdb": {"query"},
     "sqlite_utils": {"store"},
     "sqlite3": {"store"},

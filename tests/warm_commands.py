@@ -217,10 +217,9 @@ def _become_a_process_of_its_own(out: int, err: int) -> None:
 
 def warm_up() -> None:
     """Import all that commands import, so that no fork has to."""
-    import anyio._backends._asyncio  # noqa: F401
+    import aiohttp  # noqa: F401
     import datasets  # noqa: F401
     import duckdb  # noqa: F401
-    import openai.resources.chat  # noqa: F401
     import rich.live  # noqa: F401
     import sqlite_utils.migrations  # noqa: F401
     from PIL import Image

@@ -94,7 +94,9 @@ def versions() -> dict[str, str]:
     """The versions that decide the bytes of an encoded image and of a request."""
     from PIL import features
 
-    packages = {name: version(name) for name in ("geostore", "pillow", "openai", "datasets")}
+    packages = {
+        name: version(name) for name in ("geostore", "pillow", "aiohttp", "openai", "datasets")
+    }
     return {
         **packages,
         "libjpeg": str(features.version("libjpeg_turbo") or features.version("jpg")),

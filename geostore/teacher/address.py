@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import httpx2
 
@@ -30,8 +30,8 @@ class Address:
     shown: str
     """Up to and including ``/v1``, without secrets: what messages name."""
 
-    base: str = field(repr=False)
-    """The same with its name and password: what the client is given."""
+    login: tuple[str, str] | None = field(repr=False)
+    """Name and password, as they are sent; None without."""
 
     query: str = field(repr=False)
     """What stands after the question mark, as it was written; empty without one."""
@@ -54,7 +54,7 @@ class Address:
         host = parts.netloc.rpartition("@")[2]
         return cls(
             shown=urlunsplit(plain._replace(netloc=host)),
-            base=urlunsplit(plain),
+            login=_login(parts),
             query=parts.query,
             is_local=_is_local(parts.hostname or ""),
             secrets=_secrets(parts.username, parts.password, parts.query),
@@ -132,6 +132,12 @@ def _is_local(host: str) -> bool:
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     # Servers print 0.0.0.0 as their address, and a connection to it stays on this machine.
     return (mapped or address).is_loopback or address.is_unspecified
+
+
+def _login(parts: SplitResult) -> tuple[str, str] | None:
+    if not parts.username and not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def _secrets(name: str | None, password: str | None, query: str) -> tuple[str, ...]:

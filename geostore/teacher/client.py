@@ -1,38 +1,40 @@
 """Talks to the teacher: one request, one reply or one named failure.
 
-The openai client's own retries are off: a silent retry can be paid for twice and
-is recorded nowhere. The rollout retries instead, and writes a row for each failed
-attempt. The client is imported and made for the first request, because that takes
-half a second, and a run that finds nothing to do should not spend it.
+Nothing is tried again here: a silent retry can be paid for twice and is recorded
+nowhere. The rollout retries instead, and writes a row for each failed attempt. The HTTP
+client (`http`) is imported and made for the first request, because that takes a third of
+a second, and a run that finds nothing to do should not spend it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from base64 import b64encode
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
-
-import httpx2
+from importlib.metadata import version
 
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.address import Address
-from geostore.teacher.desync import SENT_TWICE, LastReplies, watch_arrival
+from geostore.teacher.desync import SENT_TWICE, LastReplies
+from geostore.teacher.http import (
+    CONNECT_TIMEOUT,
+    ConnectTimeout,
+    HttpClient,
+    NoConnection,
+    NoResponse,
+    Response,
+    open_client,
+    post,
+)
 from geostore.teacher.masking import Mask
 from geostore.teacher.replies import BrokenReply, read_reply
 from geostore.teacher.server_errors import error_of_response
 from geostore.teacher.statuses import History, judge, status_of
 from geostore.teacher.travel import Travel, put_beside
 from geostore.teacher.waits import seconds_to_wait
-
-if TYPE_CHECKING:
-    import openai
-
-CONNECT_TIMEOUT = 10.0
-"""Seconds to wait for a connection; a running server accepts one at once."""
 
 _MESSAGE_LENGTH = 500
 
@@ -58,22 +60,24 @@ class Teacher:
     ) -> None:
         address, travel = Address.of(base_url), travel or Travel()
         self.base_url = address.shown
-        self._path = "/chat/completions" + travel.query_string(address.query)
+        self._is_local = address.is_local
+        self._url = address.shown.rstrip("/") + "/chat/completions"
+        self._url += travel.query_string(address.query)
         self._beside = travel.beside()
-        self._headers = {"Content-Type": "application/json", **travel.request_headers()}
+        self._headers = {**_headers(address, api_key), **travel.request_headers()}
         self._mask = Mask([*([api_key] if api_key else []), *address.secrets, *travel.secrets])
         self._request_timeout = request_timeout
         self._history = History()
-        self._make_client = partial(_client, address, api_key, request_timeout, max_connections)
-        self._client: openai.AsyncOpenAI | None = None
+        self._max_connections = max_connections
+        self._http: HttpClient | None = None
         self._last_replies = LastReplies()
 
     async def __aenter__(self) -> Teacher:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._client is not None:
-            await self._client.close()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def ask(self, body: bytes) -> Reply:
         """Send a serialised chat-completions request and read the reply.
@@ -82,40 +86,40 @@ class Teacher:
         Raises TeacherError where this request failed, TeacherUnusable where every
         other request would fail as well.
         """
-        import openai
-
-        if self._client is None:
-            self._client = self._open_client()
+        if self._http is None:
+            self._http = self._open_client()
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._request_timeout):
-                response = await self._client.post(
-                    self._path,
-                    content=put_beside(self._beside, body),
-                    cast_to=httpx2.Response,
-                    options={"headers": self._headers},
-                )
-        # Not chained: the client's errors quote the server, which may repeat the key, and a
+                sent = put_beside(self._beside, body)
+                response = await post(self._http, self._url, sent, headers=self._headers)
+        # Not chained: a client's errors quote the server, which may repeat the key, and a
         # traceback would show it.
         except TimeoutError:
             raise self._timed_out() from None
-        except openai.APIStatusError as error:
-            raise self._refusal(body, error.response) from None
-        except openai.APIError as error:
+        except NoResponse as error:
             raise self._no_response(error) from None
         latency_ms = round((time.monotonic() - started) * 1000)
+        if not 200 <= response.status_code < 300:
+            raise self._refusal(body, response)
         reply = self._read(response, latency_ms)
         if isinstance(reply, BrokenReply):
             raise self._refusal(body, response, reply)
-        if await self._last_replies.is_repeated(body, response, reply):
+        if self._last_replies.is_repeated(body, response, reply):
+            await self._http.drop(response.connection)
             raise TeacherError(SENT_TWICE, error_class="connection")
         self._history.succeeded()
         return reply
 
-    def _open_client(self) -> openai.AsyncOpenAI:
+    def _open_client(self) -> HttpClient:
         try:
-            return self._make_client()
-        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+            return open_client(
+                self._url,
+                is_local=self._is_local,
+                connect_timeout=min(CONNECT_TIMEOUT, self._request_timeout),
+                most=self._max_connections,
+            )
+        except (ImportError, OSError, ValueError) as error:
             raise TeacherUnusable(
                 self._shown(
                     "a proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or certificate (SSL_CERT_FILE, "
@@ -124,7 +128,7 @@ class Teacher:
                 error_class="connection",
             ) from None
 
-    def _read(self, response: httpx2.Response, latency_ms: int) -> Reply | BrokenReply:
+    def _read(self, response: Response, latency_ms: int) -> Reply | BrokenReply:
         try:
             return read_reply(response, latency_ms=latency_ms, shown=self._shown)
         except TeacherError as error:
@@ -142,33 +146,23 @@ class Teacher:
             f"no complete answer within {self._request_timeout:g} s", error_class="timeout"
         )
 
-    def _no_response(self, error: openai.APIError) -> TeacherError:
-        import openai
-
-        if isinstance(error, openai.APITimeoutError):
-            if not self._history.answered and isinstance(error.__cause__, httpx2.ConnectTimeout):
-                return self._unreachable(error)
-            return self._timed_out()
+    def _no_response(self, error: NoResponse) -> TeacherError:
         # A server that answered before may be restarting; one that never answered is more likely
         # not there.
-        if not self._history.answered and isinstance(error.__cause__, httpx2.ConnectError):
-            return self._unreachable(error)
-        cause = error.__cause__ or error
-        return TeacherError(
-            self._shown(f"{type(cause).__name__}: {cause}"), error_class="connection"
-        )
-
-    def _unreachable(self, error: openai.APIError) -> TeacherUnusable:
-        return TeacherUnusable(
-            self._shown(
-                f"no server answers at {self.base_url} ({error.__cause__}); "
-                "start it, or name another with --base-url"
-            ),
-            error_class="connection",
-        )
+        if isinstance(error, NoConnection) and not self._history.answered:
+            return TeacherUnusable(
+                self._shown(
+                    f"no server answers at {self.base_url} ({error}); "
+                    "start it, or name another with --base-url"
+                ),
+                error_class="connection",
+            )
+        if isinstance(error, ConnectTimeout):
+            return TeacherError(str(error), error_class="timeout")
+        return TeacherError(self._shown(str(error)), error_class="connection")
 
     def _refusal(
-        self, body: bytes, response: httpx2.Response, reply: BrokenReply | None = None
+        self, body: bytes, response: Response, reply: BrokenReply | None = None
     ) -> TeacherError:
         """What a response means that is no answer. body: of the request. reply: inside a 200."""
         http_status = response.status_code
@@ -207,27 +201,21 @@ class Teacher:
         return " ".join(self._mask.hide(message).split())[:_MESSAGE_LENGTH]
 
 
-def _client(
-    address: Address, api_key: str | None, request_timeout: float, max_connections: int
-) -> openai.AsyncOpenAI:
-    import openai
-
-    limits = httpx2.Limits(
-        max_connections=max_connections, max_keepalive_connections=max_connections
-    )
-    # Waiting for a free connection needs no limit of its own: the request's deadline covers it.
-    timeout = httpx2.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
-    # A proxy of the environment would look for a loopback address on its own machine. Certificates
-    # of the environment still hold.
-    direct: dict[str, Any] = {}
-    if address.is_local:
-        direct = {"trust_env": False, "verify": httpx2.create_ssl_context()}
-    return openai.AsyncOpenAI(
-        base_url=address.base,
-        api_key=api_key or "none",
-        max_retries=0,  # the rollout retries, because each failed request becomes a row
-        timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(
-            limits=limits, timeout=timeout, event_hooks={"request": [watch_arrival]}, **direct
-        ),
-    )
+def _headers(address: Address, api_key: str | None) -> dict[str, str]:
+    """The headers of every request. Raises TeacherUnusable where the key cannot stand in one."""
+    authorization = f"Bearer {api_key or 'none'}"
+    if address.login is not None:
+        authorization = "Basic " + b64encode(":".join(address.login).encode()).decode()
+    if not authorization.isprintable():
+        raise TeacherUnusable(
+            "the API key holds a line break or another character that no header can have",
+            error_class="refused",
+        )
+    return {
+        "Accept": "application/json",
+        # A reply is small beside its request, and what is packed comes later than what is not.
+        "Accept-Encoding": "identity",
+        "Authorization": authorization,
+        "Content-Type": "application/json",
+        "User-Agent": f"geostore/{version('geostore')}",
+    }

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeGuard
 
-import httpx2
-
 from geostore.conversation.messages import split_reasoning
 from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
 from geostore.teacher.event_stream import is_event_stream, join_events
 from geostore.teacher.finish_reasons import finish_reason_of, is_broken
+from geostore.teacher.http import Response
 from geostore.teacher.json_bodies import read_json
 from geostore.teacher.message_members import members_to_keep
 from geostore.teacher.server_errors import ServerError, error_of_response, error_of_value
@@ -38,7 +37,7 @@ class BrokenReply:
 
 
 def read_reply(
-    response: httpx2.Response, *, latency_ms: int, shown: Callable[[str], str]
+    response: Response, *, latency_ms: int, shown: Callable[[str], str]
 ) -> Reply | BrokenReply:
     """What a response of status 200 holds.
 

@@ -9,23 +9,23 @@ from geostore.teacher.address import Address
 
 
 @pytest.mark.parametrize(
-    ("url", "shown", "base", "query", "secret"),
+    ("url", "shown", "login", "query", "secret"),
     [
-        ("https://h/v1?key=s3cr3t", "https://h/v1", "https://h/v1", "key=s3cr3t", "s3cr3t"),
-        ("https://h:8/v1?code=a%2Fbc", "https://h:8/v1", "https://h:8/v1", "code=a%2Fbc", "a/bc"),
-        ("https://h/v1?key=one+two", "https://h/v1", "https://h/v1", "key=one+two", "one two"),
-        ("https://h/v1?s3cr3t", "https://h/v1", "https://h/v1", "s3cr3t", "s3cr3t"),
-        ("https://me:p%40ss@h/v1", "https://h/v1", "https://me:p%40ss@h/v1", "", "p@ss"),
-        ("https://t0ken@h/v1", "https://h/v1", "https://t0ken@h/v1", "", "t0ken"),
-        ("https://h/v1?a=1;key=s3cr3t", "https://h/v1", "https://h/v1", "a=1;key=s3cr3t", "s3cr3t"),
-        ("https://h/v1#s3cr3t", "https://h/v1", "https://h/v1", "", None),
+        ("https://h/v1?key=s3cr3t", "https://h/v1", None, "key=s3cr3t", "s3cr3t"),
+        ("https://h:8/v1?code=a%2Fbc", "https://h:8/v1", None, "code=a%2Fbc", "a/bc"),
+        ("https://h/v1?key=one+two", "https://h/v1", None, "key=one+two", "one two"),
+        ("https://h/v1?s3cr3t", "https://h/v1", None, "s3cr3t", "s3cr3t"),
+        ("https://me:p%40ss@h/v1", "https://h/v1", ("me", "p@ss"), "", "p@ss"),
+        ("https://t0ken@h/v1", "https://h/v1", ("t0ken", ""), "", "t0ken"),
+        ("https://h/v1?a=1;key=s3cr3t", "https://h/v1", None, "a=1;key=s3cr3t", "s3cr3t"),
+        ("https://h/v1#s3cr3t", "https://h/v1", None, "", None),
     ],
 )
 def test_secrets_are_taken_out_of_what_is_shown_and_stay_in_what_is_sent(
-    url: str, shown: str, base: str, query: str, secret: str | None
+    url: str, shown: str, login: tuple[str, str] | None, query: str, secret: str | None
 ) -> None:
     address = Address.of(url)
-    assert (address.shown, address.base, address.query) == (shown, base, query)
+    assert (address.shown, address.login, address.query) == (shown, login, query)
     assert secret is None or secret in address.secrets
     assert list(address.secrets) == sorted(address.secrets, key=len, reverse=True)
     assert not any(hidden in repr(address) for hidden in address.secrets)

@@ -1,0 +1,286 @@
+"""The two clients alike: redirects, TLS, proxies, and what is seen of a response as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+import pytest
+
+from geostore.errors import TeacherError, TeacherUnusable
+from geostore.records import Reply
+from geostore.teacher.http import ConnectionBroke, HttpClient, Response, open_client, post
+from tests.asking import BODY, ask
+from tests.certificates import trusted_file
+from tests.raw_server import (
+    RawServer,
+    completion,
+    raw_server,
+    read_request,
+    response,
+)
+
+T = TypeVar("T")
+HEADERS = {"Accept": "application/json", "Authorization": "Bearer sk-1", "Api-Key": "sk-2"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(params=["direct", "proxied"])
+def is_direct(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "direct")
+
+
+def with_client(work: Callable[[HttpClient], Awaitable[T]], *, is_direct: bool) -> T:
+    """Do something with one of the clients, and close it."""
+
+    async def run() -> T:
+        client = open_client("http://h/v1", is_local=is_direct, connect_timeout=5, most=4)
+        try:
+            async with asyncio.timeout(5):
+                return await work(client)
+        finally:
+            await client.aclose()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_direct:
+            # A proxy for addresses that these tests do not ask: it makes the choice, and no more.
+            patch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+        return asyncio.run(run())
+
+
+# --- redirects ----------------------------------------------------------------------------------
+
+
+class Redirecting:
+    """Serves redirects to an address; `moved` is answered."""
+
+    def __init__(self, status: str, location: str) -> None:
+        self.requests: list[str] = []
+        self._answer = response(b"{}", f"Location: {location}", status=status)
+
+    def __call__(self, connection: socket.socket, number: int) -> None:
+        while True:
+            head, _, body = read_request(connection).partition(b"\r\n\r\n")
+            self.requests.append(head.decode())
+            assert body == BODY
+            moved = b"/moved " in head or b"?moved" in head
+            connection.sendall(response(b"fine") if moved else self._answer)
+
+
+def sent_to(server: RawServer, *, is_direct: bool) -> Response:
+    return with_client(
+        lambda client: post(client, f"{server.url}/chat", BODY, headers=HEADERS),
+        is_direct=is_direct,
+    )
+
+
+@pytest.mark.parametrize("status", ["307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize(
+    ("location", "target"), [("/moved", "/moved"), ("moved", "/v1/moved"), ("?moved", "?moved")]
+)
+def test_the_same_request_goes_where_the_server_says_that_it_belongs(
+    status: str, location: str, target: str, is_direct: bool
+) -> None:
+    serve = Redirecting(status, location)
+    with raw_server(serve) as server:
+        assert sent_to(server, is_direct=is_direct).content == b"fine"
+    first, second = serve.requests
+    assert f"{target} HTTP/1.1" in second.splitlines()[0]
+    assert second.splitlines()[1:] == first.splitlines()[1:]
+
+
+def test_another_host_gets_no_secret(is_direct: bool) -> None:
+    elsewhere = Redirecting("500 No", "/")
+    with raw_server(elsewhere) as other:
+        here = Redirecting("307 Temporary", f"http://127.0.0.1:{other.port}/moved")
+        with raw_server(here) as server:
+            assert sent_to(server, is_direct=is_direct).content == b"fine"
+    assert "sk-1" in here.requests[0]
+    assert "sk-2" in here.requests[0]
+    assert "sk-1" not in elsewhere.requests[0].replace("Bearer none", "")
+    assert "sk-2" not in elsewhere.requests[0]
+    assert "application/json" in elsewhere.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        ("301 Moved", "/moved"),
+        ("302 Found", "/moved"),
+        ("303 See Other", "/moved"),
+        ("307 Temporary", "file:///etc/passwd"),
+        ("307 Temporary", "ftp://127.0.0.1/moved"),
+    ],
+)
+def test_any_other_redirect_is_the_response(status: str, location: str, is_direct: bool) -> None:
+    serve = Redirecting(status, location)
+    with raw_server(serve) as server:
+        assert sent_to(server, is_direct=is_direct).status_code == int(status[:3])
+    assert len(serve.requests) == 1
+
+
+def test_a_ring_of_redirects_ends(is_direct: bool) -> None:
+    serve = Redirecting("307 Temporary", "/again")
+    with raw_server(serve) as server, pytest.raises(ConnectionBroke, match="redirects"):
+        sent_to(server, is_direct=is_direct)
+    assert len(serve.requests) == 5
+
+
+# --- a response as it comes ---------------------------------------------------------------------
+
+
+def test_the_body_is_seen_piece_by_piece_as_it_comes(is_direct: bool) -> None:
+    """Each piece is sent only when the one before was seen."""
+    seen: list[bytes] = []
+    words = [b"one", b"two", b"three"]
+    turn = threading.Semaphore(0)
+
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        for word in words:
+            connection.sendall(b"%x\r\n%s\r\n" % (len(word), word))
+            assert turn.acquire(timeout=5)
+        connection.sendall(b"0\r\n\r\n")
+
+    def on_bytes(piece: bytes) -> None:
+        seen.append(piece)
+        turn.release()
+
+    with raw_server(serve) as server:
+        found = with_client(
+            lambda client: post(client, server.url, BODY, headers=HEADERS, on_bytes=on_bytes),
+            is_direct=is_direct,
+        )
+    assert seen == words
+    assert (found.content, found.headers["x-a"]) == (b"onetwothree", "1, 2")
+
+
+def test_a_connection_is_known_again_and_can_be_dropped(is_direct: bool) -> None:
+    def serve(connection: socket.socket, number: int) -> None:
+        while True:
+            read_request(connection)
+            connection.sendall(response(str(number).encode()))
+
+    async def work(client: HttpClient) -> list[Response]:
+        found = [await client.post(server.url, BODY, headers=HEADERS) for _ in range(2)]
+        await client.drop(found[0].connection)
+        return [*found, await client.post(server.url, BODY, headers=HEADERS)]
+
+    with raw_server(serve) as server:
+        first, second, third = with_client(work, is_direct=is_direct)
+    assert [one.content for one in (first, second, third)] == [b"0", b"0", b"1"]
+    assert first.connection is second.connection
+    assert third.connection is not first.connection
+
+
+# --- TLS and proxies ----------------------------------------------------------------------------
+
+
+def answering(connection: socket.socket, number: int) -> None:
+    while True:
+        read_request(connection)
+        connection.sendall(response(completion("by TLS")))
+
+
+def test_a_certificate_of_the_environment_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted_file()))
+    with raw_server(answering, tls=True) as server:
+        found = ask(server.url.replace("http:", "https:"), times=3)
+        assert [one.response for one in found] == ["by TLS"] * 3
+        assert server.connections == 1
+
+
+def test_any_other_certificate_is_refused_and_nothing_is_sent() -> None:
+    requests: list[bytes] = []
+
+    def serve(connection: socket.socket, number: int) -> None:
+        requests.append(read_request(connection))
+
+    with raw_server(serve, tls=True) as server:
+        (error,) = ask(server.url.replace("http:", "https:"))
+    assert isinstance(error, TeacherUnusable)
+    assert "certificate" in str(error)
+    assert requests == []
+
+
+def test_a_certificate_of_another_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted_file()))
+    with raw_server(answering, tls=True) as server:
+        (error,) = ask(f"https://127.0.0.2:{server.port}/v1")
+    assert isinstance(error, TeacherUnusable)
+
+
+def test_a_server_without_tls_is_no_answer_to_https() -> None:
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.recv(1)
+        connection.sendall(response(b"This is no TLS.", status="400 Bad Request"))
+        connection.recv(1 << 16)
+
+    with raw_server(serve) as server:
+        (error,) = ask(server.url.replace("http:", "https:"))
+    assert isinstance(error, TeacherUnusable)
+
+
+@pytest.fixture
+def tunnel() -> Iterator[tuple[RawServer, list[str]]]:
+    """A proxy that tunnels to the port that is asked for, on this machine, whatever the host."""
+    targets: list[str] = []
+
+    def serve(connection: socket.socket, number: int) -> None:
+        match = re.match(rb"CONNECT (\S+):(\d+) ", read_request(connection))
+        assert match is not None
+        targets.append(match[1].decode())
+        with socket.create_connection(("127.0.0.1", int(match[2]))) as there:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(there, connection), daemon=True)
+            back.start()
+            _pump(connection, there)
+            back.join()
+
+    with raw_server(serve) as server:
+        yield server, targets
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_teacher_behind_a_proxy_is_asked_by_tls_from_end_to_end(
+    tunnel: tuple[RawServer, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, targets = tunnel
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted_file()))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with raw_server(answering, tls=True) as server:
+        found = ask(f"https://teacher.invalid:{server.port}/v1", times=2)
+    assert [one.response for one in found if isinstance(one, Reply)] == ["by TLS"] * 2
+    assert targets == ["teacher.invalid"]
+
+
+def test_a_proxy_that_refuses_sends_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(response(b"no", status="403 Forbidden"))
+
+    with raw_server(serve) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        (error,) = ask("https://teacher.invalid/v1")
+    assert isinstance(error, TeacherError)
+    assert error.error_class == "connection"
