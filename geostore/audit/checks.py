@@ -17,6 +17,7 @@ from geostore.audit.contradiction import contradicts_prose
 from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
 from geostore.audit.wording import claimed_tool, odd_thought, repeated_text
 from geostore.sqlfiles import describe_sql, sql_names
+from geostore.teacher import is_broken
 from geostore.tools.frames import flagged_frames
 
 SAME_RESPONSE = "same_response"
@@ -48,7 +49,25 @@ def odd_frame(audited: AuditedText) -> str | None:
     return None
 
 
+def broken_off(audited: AuditedText) -> str | None:
+    """An answer in a final response that its server says it broke off.
+
+    A run takes such a reply as a failed request. It can stand in an imported trace, or
+    in one of a release that did not know the server's word.
+    """
+    answer, last = audited.trace.answer, audited.turns[-1] if audited.turns else None
+    if last is None or answer is None or answer.failure is not None:
+        return None
+    return f"turn {last.turn}: {last.finish_reason}" if is_broken(last.finish_reason) else None
+
+
 _TEXT_CHECKS = (
+    Check(
+        "broken_off",
+        1,
+        "The answer stands in a response that the server broke off, so it may be half of one.",
+        broken_off,
+    ),
     Check(
         "leaked_coordinates",
         1,

@@ -2,7 +2,7 @@
 
 from geostore.teacher.address import Address
 from geostore.teacher.client import Teacher
-from geostore.teacher.finish_reasons import is_known_finish
+from geostore.teacher.finish_reasons import is_broken, is_known_finish
 from geostore.teacher.limits import LIMIT_HELP
 from geostore.teacher.travel import Travel, travelling_members
 
@@ -11,6 +11,7 @@ __all__ = [
     "Address",
     "Teacher",
     "Travel",
+    "is_broken",
     "is_known_finish",
     "travelling_members",
 ]

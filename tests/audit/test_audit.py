@@ -174,6 +174,16 @@ CASES = [
     misses("answer_after_failed_call", BAD_BOX, NO_ANSWER, NO_ANSWER, NO_ANSWER),
     has("truncated", CUT),
     misses("truncated", PROSE + NEAR),
+    *(
+        has("broken_off", ZOOM_IN, {"response": f"{NEAR} comes first, but", "finish_reason": word})
+        for word in ("error", "abort", "network_error", "timeout", "insufficient_system_resource")
+    ),
+    *(
+        misses("broken_off", {"response": PROSE + NEAR, "finish_reason": word})
+        for word in ("stop", "length", "errorless", "", None)
+    ),
+    misses("broken_off", {"response": ZOOM_IN, "finish_reason": "error"}, NEAR),
+    misses("broken_off", *[{"response": NO_ANSWER, "finish_reason": "error"}] * 3),
     has("null_island", answer(0.0, 0.0)),
     misses("null_island", answer(0.0, 0.001)),
     has("placeholder", NO_ANSWER, NO_ANSWER, NO_ANSWER),
