@@ -80,9 +80,10 @@ def read_reply(
     if words is None or not (not calls or _is_list_of_dicts(calls)):
         raise bad("the message's content or calls have an unknown form", usage_json)
     text, reasoning, source = _parted(message, words)
-    if words.refusal and not calls:
-        finish_reason = "refusal"
+    if words.refusal:
         text = "\n\n".join(part for part in (text, words.refusal) if part)
+        # Beside calls it refuses a part at most: the teacher goes on by itself.
+        finish_reason = finish_reason if calls else "refusal"
     if not text and not calls and reasoning is None and finish_reason not in _ENDED_ON_PURPOSE:
         raise bad("the message is empty", usage_json)
     members = members_to_keep(message, reasoning, source)

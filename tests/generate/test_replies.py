@@ -107,6 +107,12 @@ PAID = {
     ),
     "no refusal": Paid(completion({"content": ANSWER, "refusal": None}), ANSWER),
     "an empty refusal": Paid(completion({"content": ANSWER, "refusal": ""}), ANSWER),
+    "refusal before an answer's end": Paid(
+        completion({"content": ANSWER, "refusal": NO}),
+        f"{ANSWER}\n\n{NO}",
+        REFUSED,
+        finish_reason="refusal",
+    ),
     "finish_reason refusal": Paid(
         completion({"content": ""}, "refusal"), "", REFUSED, finish_reason="refusal"
     ),
@@ -145,6 +151,69 @@ def test_what_was_billed_and_says_something_is_a_turn_and_is_asked_for_once(
     said = [notice for notice in notes.notices if "finish_reason" in notice]
     assert len(said) == bool(paid.notice)
     assert all(paid.notice in notice for notice in said)
+
+
+CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "image_zoom_in_tool", "arguments": '{"bbox_2d": [100, 100, 600, 600]}'},
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"content": None, "refusal": NO}, NO),
+        ({"content": "Let me look.", "refusal": NO}, f"Let me look.\n\n{NO}"),
+        ({"content": [{"type": "refusal", "refusal": NO}]}, NO),
+        ({"content": "Let me look.", "refusal": None}, "Let me look."),
+    ],
+)
+def test_a_refusal_beside_calls_is_kept_and_the_calls_run(
+    message: dict[str, Any], words: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    def script(number: int, body: Body) -> Fault:
+        called = completion({**message, "tool_calls": [CALL]}, "tool_calls")
+        return fault(
+            {**(completion({"content": ANSWER}) if number else called), "id": f"r{number}"}
+        )
+
+    store = tmp_path / "g.db"
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=1, recipe={"protocol": "native"})
+        assert len(server.requests) == 2
+        assert words in [message.get("content") for message in server.bodies[1]["messages"]]
+    assert rows(store, "select response, finish_reason from turns") == [
+        (words, "tool_calls"),
+        (ANSWER, "stop"),
+    ]
+    assert rows(store, "select success from tool_calls") == [(1,)]
+    assert rows(store, "select status, stop_reason from traces") == [("answered", "answer")]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("reply_id", ["", "0", "chatcmpl-1", "cmpl-xyz", "chatcmpl-123", None])
+def test_equal_words_under_an_id_that_names_nothing_are_answers_to_each_photo(
+    reply_id: str | None, concurrency: int, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    script = lambda number, body: fault({**completion({"content": ANSWER}), "id": reply_id})  # noqa: E731
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=6, concurrency=concurrency)
+        assert len(server.requests) == 6
+    assert rows(store, "select * from attempts") == []
+
+
+def test_a_long_id_that_every_reply_has_costs_one_request_at_most(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """The first time it looks like a response that was sent twice; then it is known."""
+    store = tmp_path / "g.db"
+    named = {**completion({"content": ANSWER}), "id": "chatcmpl-9f2c41d07be8"}
+    with teacher_server(_never, script=lambda number, body: fault(named)) as server:
+        run(server.url, photo_dataset, store, num_samples=6, concurrency=1)
+        assert len(server.requests) <= 7
+    assert statuses(store) == ["answered"] * 6
 
 
 @pytest.mark.parametrize("content", ["", None])

@@ -174,7 +174,7 @@ def test_a_response_that_was_billed_but_is_useless_tells_what_it_cost() -> None:
 
 
 OTHER = json.dumps({"model": "other", "messages": []}).encode()
-NAMED = b'{"id": "chatcmpl-1", "choices": [{"message": {"content": "Norway"}}]}'
+NAMED = b'{"id": "chatcmpl-9f2c41d07be8", "choices": [{"message": {"content": "Norway"}}]}'
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ NAMED = b'{"id": "chatcmpl-1", "choices": [{"message": {"content": "Norway"}}]}'
         ((BODY, OTHER), NAMED, [None, "connection"]),
         ((BODY, OTHER, OTHER), NAMED, [None, "connection", None]),
         ((BODY, BODY), NAMED, [None, None]),
-        ((BODY, OTHER), NAMED.replace(b'"id": "chatcmpl-1", ', b""), [None, None]),
-        ((BODY, OTHER), NAMED.replace(b"chatcmpl-1", b""), [None, None]),
+        ((BODY, OTHER), NAMED.replace(b'"id": "chatcmpl-9f2c41d07be8", ', b""), [None, None]),
+        ((BODY, OTHER), NAMED.replace(b"chatcmpl-9f2c41d07be8", b""), [None, None]),
     ],
     ids=["another request", "on a new connection", "the same request", "no id", "an empty id"],
 )
