@@ -118,7 +118,7 @@ _TEXT_CHECKS = (
     ),
 )
 _SQL_VERSIONS = {
-    "answer_after_failed_call": 1,
+    "answer_after_failed_call": 2,
     "no_op_call": 1,
     "null_island": 1,
     "placeholder": 1,

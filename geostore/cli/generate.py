@@ -138,6 +138,15 @@ def generate(
             help="Enlarge a zoom to this short side, in pixels; else 448.",
         ),
     ] = None,
+    max_images: Annotated[
+        int | None,
+        typer.Option(
+            "--max-images",
+            min=1,
+            help="Images in a conversation at most, the photo included: later zooms are refused "
+            "in words. Else as many as the turns add.",
+        ),
+    ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, help="Traces in flight; fewer while the server is overloaded.")
     ] = 16,
@@ -317,6 +326,7 @@ def generate(
             num_samples=num_samples or None,
             rollouts=rollouts,
             turn_limit=max_turns,
+            max_images=max_images,
             draw=Draw(
                 order=order,
                 seed=order_seed,

@@ -16,15 +16,23 @@ from geostore.tools.frames import with_frame_flags
 TOOL_CRASH = "tool_crash"
 """The error kind of a call that was understood and failed while its pixels were computed."""
 
+IMAGE_LIMIT = "image_limit"
+"""The error kind of a call that would give one image more than a conversation may hold."""
+
 
 class ToolBench:
     """Runs calls. May be used by several threads at once.
 
     decoded: where the photos' pixels are kept between the calls of a trace.
+    max_images: images that a conversation may hold, the photo included; calls past
+    it are answered with a sentence. None: as many as its turns add.
     """
 
-    def __init__(self, decoded: DecodedPhotos | None = None) -> None:
+    def __init__(
+        self, decoded: DecodedPhotos | None = None, *, max_images: int | None = None
+    ) -> None:
         self.decoded = decoded or DecodedPhotos()
+        self._max_images = max_images
 
     def run(self, step: Run, recipe: Recipe, photo: bytes) -> tuple[ToolCall, SentImage | None]:
         """The row of a call, and the image it gave; None where it gave none.
@@ -54,6 +62,10 @@ class ToolBench:
         )
         if isinstance(understood, BadCall):
             return _bad(step, understood), None
+        # Only now: what is wrong with a call is said first, because that can be mended.
+        if self._max_images is not None and len(step.images) >= self._max_images:
+            bad = BadCall(IMAGE_LIMIT, _no_more_images(self._max_images), understood.source_index)
+            return _bad(step, bad), None
         full = self.decoded.get(photo)
         try:
             source = derive(full, step.earlier, understood.source_index)
@@ -63,6 +75,14 @@ class ToolBench:
             sentence = f"The tool failed on this call ({type(error).__name__}): try another."
             return _bad(step, BadCall(TOOL_CRASH, sentence, understood.source_index)), None
         return _good(step, recipe, understood, image), image
+
+
+def _no_more_images(most: int) -> str:
+    images = "the photo alone" if most == 1 else f"at most {most} images"
+    return (
+        f"Not run: this conversation can show {images}, so no more can follow. "
+        "Answer from what you have seen."
+    )
 
 
 def _how_to_call(recipe: Recipe, *, tagged: bool) -> str:

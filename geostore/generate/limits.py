@@ -26,10 +26,14 @@ def limit_of(error: TeacherError) -> LimitKind | None:
 
 
 class LimitWatch:
-    """Watches a run's events for limits of the server. notice: takes a sentence for the user."""
+    """Watches a run's events for limits of the server.
 
-    def __init__(self, notice: Callable[[str], None]) -> None:
+    notice: takes a sentence for the user. images: that a conversation may come to.
+    """
+
+    def __init__(self, *, notice: Callable[[str], None], images: int) -> None:
         self._notice = notice
+        self._help = {kind: text.format(images=images) for kind, text in LIMIT_HELP.items()}
         self._noticed: set[tuple[LimitKind, bool]] = set()
         # Traces that met a limit and have not ended; there are no more than a run plays at a time.
         self._met: dict[TraceKey, LimitKind] = {}
@@ -58,12 +62,12 @@ class LimitWatch:
         is_photo = attempt.turn == 1
         if (kind, is_photo) not in self._noticed:
             self._noticed.add((kind, is_photo))
-            self._notice(_first_sentence(kind, attempt.message, is_photo=is_photo))
+            self._notice(self._first_sentence(kind, attempt.message, is_photo=is_photo))
         self._refused_photos += is_photo
         if not self._any_answer and self._refused_photos >= _FROM_THE_START:
             self.hopeless = (
                 f"the first {self._refused_photos} photos were refused for a limit of the server "
-                f"on {_NAMES[kind]}: {attempt.message}; {LIMIT_HELP[kind]}; then run again with "
+                f"on {_NAMES[kind]}: {attempt.message}; {self._help[kind]}; then run again with "
                 "--retry refused"
             )
 
@@ -73,16 +77,15 @@ class LimitWatch:
             ends = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
             self._notice(
                 f"{statuses.total():,} traces met the server's limit on {_NAMES[kind]} ({ends}): "
-                f"{LIMIT_HELP[kind]}"
+                f"{self._help[kind]}"
             )
 
-
-def _first_sentence(kind: LimitKind, message: str, *, is_photo: bool) -> str:
-    if is_photo:
-        happens = f"a photo alone is beyond it, and its trace ends as {kind}"
-    else:
-        happens = "such a trace is asked once more for its answer, without its newest images"
-    return (
-        f"the server has a limit on {_NAMES[kind]} ({message}): {happens}; to avoid that, "
-        f"{LIMIT_HELP[kind]}"
-    )
+    def _first_sentence(self, kind: LimitKind, message: str, *, is_photo: bool) -> str:
+        if is_photo:
+            happens = f"a photo alone is beyond it, and its trace ends as {kind}"
+        else:
+            happens = "such a trace is asked once more for its answer, without its newest images"
+        return (
+            f"the server has a limit on {_NAMES[kind]} ({message}): {happens}; to avoid that, "
+            f"{self._help[kind]}"
+        )

@@ -25,6 +25,15 @@ class Plan:
     turn_limit: int = 10
     """Responses per trace at most."""
 
+    max_images: int | None = None
+    """Images in a conversation at most, the photo included; later calls are refused in words.
+
+    None: as many as the turns may add (`conversation.limits.most_images`). Like the turn
+    limit it is no part of a recipe: a server's limit is raised or lowered while a plan goes
+    on, and no photo should be asked about anew for that. Requests follow from rows all
+    the same, because each refused call is a row.
+    """
+
     draw: Draw = field(default_factory=Draw)
     """Which samples come first, and which never."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from geostore.conversation.images import checked_photo
+from geostore.conversation.limits import most_images
 from geostore.conversation.messages import RequestWriter
 from geostore.conversation.recipe import recipe_hash
 from geostore.conversation.toolbench import ToolBench
@@ -181,7 +183,10 @@ class _Run:
         self.seats = asyncio.Semaphore(plan.pace.ceiling)
         self.parked = 0
         self.pace = Pace(plan.pace, notice=self._notice)
-        self.limits = LimitWatch(notice=self._notice)
+        self.limits = LimitWatch(
+            notice=self._notice,
+            images=min(most_images(recipe, plan.turn_limit), plan.max_images or sys.maxsize),
+        )
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
         self.odd_finishes: set[str] = set()
         self.pending = PendingTraces(
@@ -201,7 +206,7 @@ class _Run:
             writer=RequestWriter(recipe),
             teacher=teacher,
             pace=self.pace,
-            bench=ToolBench(),
+            bench=ToolBench(max_images=plan.max_images),
             executor=executor,
             turn_limit=plan.turn_limit,
             go_on=bool(plan.retry),

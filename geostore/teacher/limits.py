@@ -68,8 +68,8 @@ SIZE_LIMIT_WORDS = _any_of(
 
 LIMIT_HELP: Mapping[LimitKind, str] = {
     "image_limit": (
-        "let the server take more images (vLLM: --limit-mm-per-prompt), "
-        "or keep below its limit with --max-images"
+        "let the server take {images} images (vLLM: --limit-mm-per-prompt "
+        "'{{\"image\": {images}}}'), or keep below its limit with --max-images"
     ),
     "context_limit": (
         "give the server a longer context (vLLM: --max-model-len; llama.cpp: --ctx-size), or ask "
@@ -80,4 +80,5 @@ LIMIT_HELP: Mapping[LimitKind, str] = {
         "client_max_body_size), or send less: --max-pixels, --zoom-side, --max-images"
     ),
 }
-"""What to set where a server refuses a conversation for its size, by the kind of limit."""
+"""What to set where a server refuses a conversation for its size, by the kind of limit.
+``{images}`` stands for the number of images that a conversation may come to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,21 @@ from typing import Any
 
 import pytest
 
-from geostore.conversation.limits import NOT_SHOWN
+from geostore.audit import audit
+from geostore.conversation.limits import NOT_SHOWN, most_images
 from geostore.conversation.messages import LAST_TURN
 from geostore.errors import TeacherUnusable
 from geostore.export import export
+from geostore.generate.plan import Plan
 from geostore.records import LimitKind
 from geostore.show.trace_text import render_trace
 from geostore.store import Store
 from geostore.verify.run import verify
+from tests.builders import recipe_of
 from tests.completions import fault, rows
 from tests.kill_worker import CLOSE, COMMITTED, REQUEST, Forks
 from tests.minds import ROTATE, ZOOM, answer, text_call, turns_so_far
-from tests.running import Notes, assert_whole, contents, run
+from tests.running import Notes, assert_whole, contents, geostore, run
 from tests.teacher_server import Body, Fault, Reply, Script, teacher_server
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["text", "native"])
@@ -104,7 +108,7 @@ LIMITS: dict[str, tuple[Fault, LimitKind]] = {
 }
 KINDS: dict[LimitKind, Fault] = {kind: limit for limit, kind in reversed(LIMITS.values())}
 HELP = {
-    "image_limit": "--limit-mm-per-prompt",
+    "image_limit": "--limit-mm-per-prompt '{\"image\": 28}'",
     "context_limit": "--max-model-len",
     "size_limit": "client_max_body_size",
 }
@@ -486,3 +490,123 @@ def test_the_rotated_photo_stays_the_current_image_where_it_was_not_shown(
     assert ends(store) == [("answered", "answer")]
     assert rows(store, "select source_index from tool_calls") == [(0,), (1,), (2,)]
     assert_proven(store)
+
+
+# --- kept below a limit ---------------------------------------------------------------------------
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_calls_past_the_images_that_may_be_shown_are_refused_in_words(
+    most: int, protocol: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store, notes = tmp_path / "g.db", Notes()
+
+    def mind(body: Body) -> Reply:
+        is_told = turns_so_far(body) and "Answer from what you have seen." in last_words(body)
+        return Reply(ANSWER) if is_told else Zoomer()(body)
+
+    with teacher_server(mind, script=allowing(most)) as server:
+        run(
+            server.url,
+            photo_dataset,
+            store,
+            num_samples=2,
+            recipe={"protocol": protocol},
+            max_images=most,
+            notes=notes,
+        )
+        assert max(map(images_of, server.bodies)) == most
+        assert len(server.requests) == 2 * (most + 1)
+    assert ends(store) == [("answered", "answer")] * 2
+    assert rows(store, "select * from attempts") == []
+    calls = "select success, error_kind, image_index from tool_calls where trace_id = 1"
+    worked = [(1, None, number) for number in range(1, most)]
+    assert rows(store, calls) == [*worked, (0, "image_limit", None)]
+    assert not [notice for notice in notes.notices if "limit" in notice]
+    assert_proven(store, 2)
+    with Store.open(store) as opened:
+        audit(opened)
+    flagged = rows(store, "select flag from trace_flags where flag = 'answer_after_failed_call'")
+    assert flagged == []
+
+
+def test_calls_of_one_turn_fill_what_is_left_and_a_wrong_call_reads_what_is_wrong(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    boxes = ([0, 0, 400, 400], [5, 5, 2, 2], [100, 100, 800, 800])
+    three = "".join(text_call(ZOOM, {"bbox_2d": box}) for box in boxes)
+    empty = text_call(ZOOM, {"bbox_2d": [5, 5, 2, 2]})
+    replies = [Reply(three), Reply(empty), Reply(ANSWER)]
+    with teacher_server(lambda body: replies[turns_so_far(body)]) as server:
+        run(server.url, photo_dataset, store, num_samples=1, max_images=2)
+    kinds = [kind for (kind,) in rows(store, "select error_kind from tool_calls")]
+    assert kinds == [None, "bbox_empty", "image_limit", "bbox_empty"]
+
+
+def test_what_max_images_is_makes_no_other_recipe_and_asks_about_no_photo_again(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    with teacher_server(Zoomer(turns=3)) as server:
+        for most in (None, 2, 5, None):
+            run(server.url, photo_dataset, store, num_samples=2, max_images=most)
+        assert len(server.requests) == 8
+    assert rows(store, "select count(*) from recipes") == [(1,)]
+
+
+def test_without_max_images_no_call_is_refused_for_it(photo_dataset: Path, tmp_path: Path) -> None:
+    """The number that the docs and notices name is what a conversation really comes to."""
+    store = tmp_path / "g.db"
+
+    def mind(body: Body) -> Reply:
+        done = turns_so_far(body)
+        boxes = [[10 * done, 10 * n, 500, 500] for n in range(4)]
+        return Reply("".join(text_call(ZOOM, {"bbox_2d": box}) for box in boxes))
+
+    with teacher_server(mind) as server:
+        run(server.url, photo_dataset, store, num_samples=1, turn_limit=4)
+        most = max(map(images_of, server.bodies))
+    assert most == most_images(recipe_of(), 4) == 10
+    kinds = rows(store, "select distinct error_kind from tool_calls order by 1")
+    assert kinds == [(None,), ("too_many_calls",)]
+
+
+def test_the_readme_starts_a_server_that_takes_every_image_of_a_conversation() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (limit,) = re.findall(r"--limit-mm-per-prompt '{\"image\": (\d+)}'", readme)
+    model = re.search(r"vllm serve (\S+)", readme)
+    assert model is not None
+    assert int(limit) == most_images(recipe_of(model[1]), Plan().turn_limit)
+    assert most_images(recipe_of(model[1], tools=False), 10) == 1
+
+
+def test_the_command_takes_the_limit(photo_dataset: Path, tmp_path: Path) -> None:
+    store = tmp_path / "g.db"
+    with teacher_server(Zoomer(turns=2), script=allowing(2)) as server:
+        options = ("generate", "--dataset-path", photo_dataset, "--store", store)
+        more = ("--base-url", server.url, "--model", "test", "--num-samples", "1")
+        ended = geostore(*options, *more, "--max-images", "2")
+    assert ended.returncode == 0, ended.stderr
+    assert rows(store, "select count(*) from attempts") == [(0,)]
+    assert rows(store, "select error_kind from tool_calls") == [(None,), ("image_limit",)]
+
+
+def test_the_last_lines_of_a_run_name_the_option_that_brings_refused_traces_back(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    options = ("generate", "--dataset-path", photo_dataset, "--store", store, "--model", "test")
+    plan = ("--num-samples", "4", "--concurrency", "1")
+    script: Script = lambda number, body: KINDS["size_limit"] if number in (1, 2) else None  # noqa: E731
+    with teacher_server(Zoomer(turns=0), script=script) as server:
+        ended = geostore(*options, *plan, "--base-url", server.url)
+        assert ended.returncode == 4
+        last = ended.stderr.splitlines()[-1]
+        assert last.startswith("2 of 4 traces were refused by the server")
+        assert "--retry refused" in last
+        again = geostore(*options, *plan, "--base-url", server.url, "--retry", "refused")
+        assert again.returncode == 0
+        assert len(server.requests) == 6
+    assert ends(store) == [("answered", "answer")] * 4
