@@ -21,7 +21,7 @@ IMAGE_LIMIT_WORDS = _any_of(
     r"\b(at most|up to|only( \w+)?|maximum (of )?) ?(\d+|one|a single) "
     r"image(s|\(s\)|\b(?! (format|type)))",
     r"too many images?\b(?! (requests|per))",
-    r"\blimit[-_]mm[-_]per[-_]prompt",
+    r"\bimage=\d+ [^.]{0,40}\blimit[-_]mm[-_]per[-_]prompt",
     r"\bmany-images?\b",  # Anthropic allows smaller images where there are more than 20
     r"\b(number|count|amount) of images?\b[^.]{0,60}(exceed|must|should|limit|most|max|<=|<)",
     r"\bmax(imum)? (number of |allowed |count of )?images\b",
@@ -37,7 +37,7 @@ CONTEXT_LIMIT_WORDS = _any_of(
     rf"exceed(s|ed|ing)? (the |this |your )?{_CONTEXT}[ _-](length|window|size|limit)",
     rf"(greater|more|longer|larger) than (the |this )?{_CONTEXT}[ _-]?(\w+ )?(length|window|size)",
     r"\b(prompt|input|conversation|messages?)( \([^)]{0,60}\))? (is|are|was) too long",
-    r"context length (of )?only|context length is only",
+    r"context length (of |is )only|exceeds? (the )?max_model_len",
     r"exceed_context_size|contextwindowexceeded|tokens_limit_reached|max size: \d+ tokens",
     r"\b(input|prompt) token count\b[^.]{0,40}(exceed|but)",
     r"exceed\w* (the )?(model'?s? )?(token|context|prompt) limit",

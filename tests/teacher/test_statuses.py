@@ -210,6 +210,61 @@ LIMITS: dict[str, list[tuple[int, Any, Verdict]]] = {
         (400, said("Input prompt (5000 tokens) is too long and exceeds limit"), CONTEXT_LIMIT),
         (
             400,
+            said(
+                "This model's maximum context length is 4096 tokens. However, your prompt contains "
+                "at least 4097 input tokens, which exceeds this limit even without any output "
+                "tokens. Please reduce the length of the input prompt."
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "The decoder prompt (length 4096) plus the number of requested output tokens (at "
+                "least 1) is longer than the maximum model length of 4096."
+            ),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said("The engine prompt length 5000 exceeds the max_model_len 4096."),
+            CONTEXT_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "At most 2 image(s) may be provided in one prompt. Set `--limit-mm-per-prompt` to "
+                "increase this limit."
+            ),
+            IMAGE_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "The decoder prompt contains a(n) image item with 9000 embedding tokens, which "
+                "exceeds the pre-allocated encoder cache size 8192. Please reduce the input size "
+                "or increase the encoder cache size by setting --limit-mm-per-prompt at startup."
+            ),
+            SIZE_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "At most 0 video(s) may be provided in one prompt. Set `--limit-mm-per-prompt` to "
+                "increase this limit."
+            ),
+            REFUSED,
+        ),
+        (
+            400,
+            said(
+                "max_tokens=5000 cannot be greater than max_model_len=max_total_tokens=4096. "
+                "Please request fewer output tokens."
+            ),
+            REFUSED,
+        ),
+        (
+            400,
             said("Image size (200000000 pixels) exceeds limit of 178956970 pixels"),
             SIZE_LIMIT,
         ),
