@@ -15,9 +15,10 @@ _NAMES: dict[LimitKind, str] = {
     "context_limit": "tokens in a conversation",
     "size_limit": "the size of a request or an image",
 }
-_FROM_THE_START = 10
+_FROM_THE_START = 8
 """Photos that are refused for their size, and none answered, before the run ends. So many, since
-a proxy refuses a large photo in no time, while the first answer to a small one takes seconds."""
+a proxy refuses a large photo in no time, while the first answer to a small one takes seconds; and
+fewer than the refusals after which a run would pause."""
 
 
 def limit_of(error: TeacherError) -> LimitKind | None:

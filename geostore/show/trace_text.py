@@ -15,6 +15,7 @@ import orjson
 
 from geostore.conversation.messages import Message
 from geostore.conversation.recipe import tool_names
+from geostore.conversation.request_form import RequestForm
 from geostore.conversation.sent import sent_messages, shown_calls
 from geostore.records import (
     Answer,
@@ -170,6 +171,8 @@ def _turn(
 
 def _turn_facts(turn: Turn) -> Iterator[str]:
     yield _visible(turn.finish_reason or "no finish reason")
+    if (limit := RequestForm.of(turn).images_left_out) is not None:
+        yield f"asked for the answer without the newest images ({limit})"
     if turn.prompt_tokens is not None or turn.completion_tokens is not None:
         yield f"{_number(turn.prompt_tokens)} tokens in, {_number(turn.completion_tokens)} out"
     else:

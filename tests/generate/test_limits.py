@@ -388,6 +388,7 @@ def test_a_trace_that_ended_at_a_limit_goes_on_from_its_turns_once_that_is_mende
     assert urls == [f"images/{file.name}" for file in files]
     assert {turn.turn for turn in trace.turns if turn.request_form} == left_out
     words = render_trace(trace, verbose=True)
+    assert words.count("without the newest images (image_limit)") == len(left_out)
     assert [f"[image {number}," in words for number in range(7)] == [n in shown for n in range(7)]
 
 
@@ -440,12 +441,13 @@ def test_photos_that_were_refused_come_back_with_one_option(
 def test_a_limit_that_every_photo_meets_ends_the_run_with_what_to_set(
     photo_dataset: Path, tmp_path: Path
 ) -> None:
-    store = tmp_path / "g.db"
+    store, notes = tmp_path / "g.db", Notes()
     refusal = KINDS["size_limit"]
     with teacher_server(Zoomer(turns=0), script=lambda number, body: refusal) as server:
         with pytest.raises(TeacherUnusable, match="client_max_body_size") as raised:
-            run(server.url, photo_dataset, store, num_samples=None, concurrency=1)
-        assert len(server.requests) == 10
+            run(server.url, photo_dataset, store, num_samples=None, concurrency=1, notes=notes)
+        assert len(server.requests) == 8
+    assert not [notice for notice in notes.notices if "pausing" in notice]
     assert "--retry refused" in str(raised.value)
     assert "\n" not in str(raised.value)
     with teacher_server(Zoomer(turns=0)) as server:
