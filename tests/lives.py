@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from geostore.verify import verify
+from tests.event_streams import EVENTS, chunk, pieces_of, stream
 from tests.kill_worker import DONE, FAILED, POINTS, STOPPED, UNUSABLE, Forks, Outcome
 from tests.minds import wanderer
 from tests.running import assert_whole, contents, turns_of
@@ -42,7 +43,7 @@ def _json(status: int, body: str, **headers: str) -> Fault:
     return Fault(status, body.encode(), {"Content-Type": "application/json", **names})
 
 
-PASSING: tuple[Fault | Reply, ...] = (
+PASSING: tuple[Fault, ...] = (
     _json(429, '{"error": {"message": "slow down"}}'),
     _json(429, '{"detail": "slow down"}', Retry_After="60"),
     _json(500, '{"detail": "Error code: 500"}'),
@@ -56,11 +57,18 @@ PASSING: tuple[Fault | Reply, ...] = (
     Fault(200, b'{"id": "x", "choices": [{"message": ', cut_after=20),
     Fault(hang_up=True),
     Fault(reset=True),
+)
+"""Faults that pass, the same request may fare better, and that cost nothing."""
+
+HALVES: tuple[Fault | Reply, ...] = (
     Reply(HALF, "error"),
     Reply(HALF, "abort"),
     Reply(HALF, "network_error"),
+    Fault(
+        200, stream(*(chunk({"content": piece}) for piece in pieces_of(HALF)), done=False), EVENTS
+    ),
 )
-"""Faults that pass: the same request may fare better. A half answer, a `Reply`, is billed."""
+"""Half answers: they pass too, but are billed."""
 
 NO_CREDIT = _json(402, '{"error": {"message": "Insufficient credits", "code": 402}}')
 EXPIRED = _json(401, '{"error": {"message": "token expired"}}')
@@ -134,9 +142,10 @@ class Weather:
             if self._end is not None and self._arrived > self._ends_after:
                 return self._end
             if self._chance.random() < self._fault_rate:
-                fault = self._fault(body)
-                self.billed += isinstance(fault, Reply)
-                return fault
+                if self._chance.random() < 0.2:
+                    self.billed += 1
+                    return self._chance.choice(HALVES)
+                return self._fault(body)
             self.billed += 1
             self._answered += 1
             late = self._chance.random() < self._slow_rate
@@ -144,7 +153,7 @@ class Weather:
         time.sleep(seconds)
         return None
 
-    def _fault(self, body: Body) -> Fault | Reply:
+    def _fault(self, body: Body) -> Fault:
         digest = sha256(str(body).encode()).digest()
         # A single denial among answers is a request's own fault; before any answer, or several in
         # a row, it would speak for the key. Of so many answers one at least has arrived.
@@ -153,6 +162,11 @@ class Weather:
             self._denied.add(digest)
             return EXPIRED
         return self._chance.choice(PASSING)
+
+    def streams(self, body: Body) -> bool:
+        """Some replies come as events, whatever the request asks for."""
+        with self._lock:
+            return self._chance.random() < 0.3
 
 
 def odd_wanderer(body: Body) -> Reply:
@@ -273,7 +287,10 @@ class Lives:
 
     @contextmanager
     def _server(self) -> Iterator[TeacherServer]:
-        with teacher_server(odd_wanderer, script=self._weather.script) as server:
+        weather = self._weather
+        with teacher_server(
+            odd_wanderer, script=weather.script, streams=weather.streams, stream_usage=True
+        ) as server:
             yield server
 
     def _run(self, server: TeacherServer, store: Path, **how: Any) -> Outcome:
@@ -299,7 +316,9 @@ def kept(store: Path) -> int:
     """Replies that were billed and are in the store, whole and half ones; 0 without a store."""
     if not store.exists() or not turns_of(store):
         return 0
-    query = "select (select count(*) from turns) + count(*) from attempts where usage is not null"
+    query = (
+        "select (select count(*) from turns) + count(*) from attempts where response is not null"
+    )
     return ask(store, query)
 
 

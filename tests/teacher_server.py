@@ -94,11 +94,12 @@ def teacher_server(
     latency: float = 0.0,
     streams: Callable[[Body], bool] = lambda body: body.get("stream") is True,
     stream_gap: float = 0.0,
+    stream_usage: bool = False,
 ) -> Iterator[TeacherServer]:
     """Serve until the block is left. latency: seconds before each answer.
 
     streams: whether the answer to a request goes out as events. stream_gap: seconds before each
-    event but the first.
+    event but the first. stream_usage: send the usage also where nobody asks for it.
     """
     lock = threading.Lock()
     ending = threading.Event()
@@ -156,7 +157,8 @@ def teacher_server(
                 value["usage"] = reply.usage
             if streams(body):
                 options = body.get("stream_options") or {}
-                self._stream(streamed(value, with_usage=bool(options.get("include_usage"))))
+                with_usage = stream_usage or bool(options.get("include_usage"))
+                self._stream(streamed(value, with_usage=with_usage))
                 return
             for _ in range(1 + reply.twice):
                 self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
