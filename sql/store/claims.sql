@@ -7,18 +7,14 @@
 -- limit), exhausted (any other end without an answer) and refused (a failed or exhausted one whose
 -- last request the server refused; a trace that is exhausted and refused was refused by the teacher).
 (stop_reason = 'turn_limit' and turn_limit < :turn_limit)
-  or exists (
-    select 1
-    from json_each(:retry)
-    where value
-      = iif(status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted'))
-      or (
-        value = 'refused'
-        and (
-          stop_reason in ('image_limit', 'context_limit', 'size_limit')
-          or (status = 'failed' and stop_reason = 'refused')
-        )
-      )
+  or iif(status = 'failed', 'failed', iif(stop_reason = 'truncated', 'truncated', 'exhausted'))
+    in (select value from json_each(:retry))
+  or (
+    'refused' in (select value from json_each(:retry))
+    and (
+      stop_reason in ('image_limit', 'context_limit', 'size_limit')
+      or (status = 'failed' and stop_reason = 'refused')
+    )
   )
 
 -- name: put_trace

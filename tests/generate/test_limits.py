@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from geostore.conversation.messages import LAST_TURN
 from geostore.errors import TeacherUnusable
 from geostore.export import export
 from geostore.generate.plan import Plan
+from geostore.importing import import_traces
 from geostore.records import LimitKind
 from geostore.show.trace_text import render_trace
 from geostore.store import Store
@@ -344,6 +346,37 @@ def test_a_run_that_is_killed_at_a_limit_goes_on_as_if_it_had_not_been(
     assert_proven(tmp_path / f"{len(whole.passed)}.db")
 
 
+@pytest.mark.parametrize("name", ["calls again", "refused again"])
+def test_a_run_that_takes_refused_traces_up_again_may_be_killed_too(
+    name: str, forks: Forks, photo_dataset: Path, tmp_path: Path
+) -> None:
+    mind, script, _ = CUT[name]
+    before = tmp_path / "before.db"
+    with teacher_server(mind, script=script) as server:
+        run(server.url, photo_dataset, before, num_samples=1)
+    with teacher_server(Zoomer(turns=4)) as server:
+
+        def generate(store: Path, **how: Any) -> Any:
+            points = (REQUEST, COMMITTED, CLOSE)
+            options = {"num_samples": 1, "retry": ["refused"], "points": points, **how}
+            return forks.generate(server.url, photo_dataset, store, **options)
+
+        def copied(name: str) -> Path:
+            return Path(shutil.copy(before, tmp_path / name))
+
+        whole = copied("whole.db")
+        passed = generate(whole).passed
+        needed = len(server.requests)
+        assert ends(whole) == [("answered", "answer")]
+        for number in range(1, len(passed) + 1):
+            store, asked = copied(f"{number}.db"), len(server.requests)
+            assert generate(store, kill_at=number).killed
+            assert generate(store).code == 0
+            assert contents(store) == contents(whole), passed[number - 1]
+            assert len(server.requests) - asked == needed, "every reply was kept"
+    assert_proven(store)
+
+
 # --- mended since ---------------------------------------------------------------------------------
 
 
@@ -387,6 +420,13 @@ def test_a_trace_that_ended_at_a_limit_goes_on_from_its_turns_once_that_is_mende
     ]
     assert urls == [f"images/{file.name}" for file in files]
     assert {turn.turn for turn in trace.turns if turn.request_form} == left_out
+    with Store.open(tmp_path / "imported.db", create=True) as imported:
+        assert import_traces(imported, tmp_path / "out").imported == 1
+        assert export(imported, tmp_path / "again", format="trace", images="files").count == 1
+    assert_proven(tmp_path / "imported.db")
+    assert [file.read_bytes() for file in sorted((tmp_path / "again").rglob("trace_*.json"))] == [
+        file.read_bytes() for file in sorted((tmp_path / "out").rglob("trace_*.json"))
+    ]
     words = render_trace(trace, verbose=True)
     assert words.count("without the newest images (image_limit)") == len(left_out)
     assert [f"[image {number}," in words for number in range(7)] == [n in shown for n in range(7)]
