@@ -104,7 +104,7 @@ class TeacherError(GeostoreError):
         error_class: str,
         status: int | None = None,
         retry_after: float | None = None,
-        usage_json: str | None = None,
+        usage: str | None = None,
         response: str | None = None,
         retried: bool = True,
         tries: int | None = None,
@@ -120,7 +120,7 @@ class TeacherError(GeostoreError):
         """HTTP status; None without a response."""
         self.retry_after = retry_after
         """Seconds that the server asks to wait; None where it does not say."""
-        self.usage_json = usage_json
+        self.usage = usage
         """The usage object of a useless response that was billed; None where none was."""
         self.response = response
         """The words of a reply that the server broke off; None where there are none."""

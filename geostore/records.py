@@ -14,6 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from geostore.reply import ReasoningSource as ReasoningSource
+from geostore.reply import Reply as Reply
+from geostore.reply import TokenCounts as TokenCounts
+
 Protocol = Literal["text", "native"]
 BboxFrame = Literal["pixel", "norm1000", "norm1000_yx"]
 Status = Literal["open", "answered", "exhausted", "failed"]
@@ -220,58 +224,8 @@ class TraceKey:
         return f"{self.sample_index}-{self.recipe_sha256[:8]}-{self.rollout}"
 
 
-ReasoningSource = str
-"""Where the server put the reasoning, so that the message can be sent back exactly as it came.
-
-``reasoning`` and ``reasoning_content`` are fields of the message, and ``parts`` are thinking parts
-of a content that is a list. All else is delimiters in the content. <think> tags have names: both of
-them (``think``), without the first, which a chat template may write itself (``think_unopened``), or
-without the last, which the token limit cut (``think_unclosed``). Other delimiters stand here as
-they were written, with ``…`` for the thought: ``[THINK]…[/THINK]``, ``…[/THINK]``, ``[THINK]…``. A
-lone ``…`` is a thought without any.
-"""
-
-
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One response of the teacher, before it is a turn of a trace; see `Turn`."""
-
-    response: str
-    """The content without its reasoning."""
-    reasoning: str | None
-    """None where there is none."""
-    reasoning_source: ReasoningSource | None
-    """None without reasoning."""
-    native_calls: str | None
-    """The message's `tool_calls` as canonical JSON; None without."""
-    finish_reason: str | None
-    """As the server says it; None where it does not."""
-    prompt_tokens: int | None
-    """None where the server does not say, as for every count of tokens."""
-    completion_tokens: int | None
-    """Reasoning included."""
-    total_tokens: int | None
-    """As the server adds them up."""
-    cached_tokens: int | None
-    """The part of the prompt that the server had cached."""
-    reasoning_tokens: int | None
-    """The part of the completion that was reasoning."""
-    latency_ms: int
-    """From the request to the last byte of the response."""
-    served_model: str | None
-    """The model's name in the response."""
-    request_id: str | None
-    """The server's id of the response."""
-    usage: str | None = None
-    """The usage object, as JSON; None where the server sent none."""
-    members: str | None = None
-    """A JSON object of further members that go back with the message; None without."""
-    first_token_ms: int | None = None
-    """From sending to the first token; None where the reply was not streamed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(TokenCounts):
     """One teacher response, as it was paid for."""
 
     turn: int
@@ -294,16 +248,6 @@ class Turn:
     """The limit in force when the request was sent; None in a trace of an `ImportedRecipe`."""
     request_sha256: str | None
     """Of the canonical request (`RequestWriter.hash`); None in a trace of an `ImportedRecipe`."""
-    prompt_tokens: int | None = None
-    """None where the server does not say, as for every count of tokens."""
-    completion_tokens: int | None = None
-    """Reasoning included."""
-    total_tokens: int | None = None
-    """Prompt and completion."""
-    cached_tokens: int | None = None
-    """The part of the prompt that the server had cached."""
-    reasoning_tokens: int | None = None
-    """The part of the completion that is reasoning."""
     latency_ms: int | None = None
     """Whole milliseconds from sending to the last byte; None where an import does not say."""
     served_model: str | None = None
@@ -323,6 +267,10 @@ class Turn:
 
     None where it follows from rows, and where nobody knows it.
     """
+    estimated_prompt_tokens: int | None = None
+    """Estimated here where the server did not count them (`costs.estimates`); None where it did."""
+    estimated_completion_tokens: int | None = None
+    """Estimated here where the server did not count them; None where it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,10 +323,19 @@ class FailedAttempt:
     """What the server or the client said, cut to a readable length."""
     http_status: int | None = None
     """None where there was no response."""
-    usage_json: str | None = None
-    """The usage object of a useless response that was billed; None where none was."""
+    usage: str | None = None
+    """The usage object of a useless response, as JSON; None where the server sent none."""
     response: str | None = None
     """The words of a reply that the server broke off, which are no turn; None without."""
+    estimated_prompt_tokens: int | None = None
+    """As in `Turn`; None, too, where nothing came that would be billed."""
+    estimated_completion_tokens: int | None = None
+    """As in `Turn`; None, too, where nothing came that would be billed."""
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether it was paid for, as far as anyone can tell."""
+        return self.usage is not None or self.estimated_completion_tokens is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from geostore.answers import PARSER_VERSION
+from geostore.records import FailedAttempt
 from geostore.rewards import ensure_default_spec
 from geostore.store import Db, Store
+from geostore.store.rows import attempt_row
 
 Point = tuple[float, float]
 
@@ -19,6 +22,19 @@ def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
     cursor = connection.execute(f"insert into {table} ({names}) values ({marks})", values)
     assert cursor.lastrowid is not None
     return cursor.lastrowid
+
+
+def insert_failure(
+    connection: sqlite3.Connection, *, usage: Any = None, turn: int = 1, **values: Any
+) -> None:
+    """A failed request. usage: the object that its reply had; None: it was not billed."""
+    attempt = FailedAttempt(
+        turn,
+        values.pop("error_class", "bad_response"),
+        "",
+        usage=None if usage is None else json.dumps(usage),
+    )
+    insert(connection, "attempts", **{**attempt_row(attempt), "created_at": "now", **values})
 
 
 class Traces:

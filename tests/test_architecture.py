@@ -21,6 +21,7 @@ PACKAGE = ROOT / "geostore"
 # Rooms from the ground up: a room may import only rooms that stand before it.
 ORDER = (
     "errors",
+    "reply",
     "records",
     "identity",
     "sqlfiles",

@@ -236,6 +236,14 @@ def generate(
             "--price-cached", min=0, help="Price of a million cached prompt tokens; else as in."
         ),
     ] = None,
+    price_cache_write: Annotated[
+        float | None,
+        typer.Option(
+            "--price-cache-write",
+            min=0,
+            help="Price of a million prompt tokens written to the server's cache; else as in.",
+        ),
+    ] = None,
     price_file: Annotated[
         Path | None,
         typer.Option(
@@ -344,6 +352,7 @@ def generate(
             per_million_in=price_in,
             per_million_out=price_out,
             per_million_cached=price_cached,
+            per_million_cache_write=price_cache_write,
             file=price_file,
         ),
         durability=durability,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from geostore.costs.prices import Prices
-from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
+from geostore.costs.usage import Tally, Usage
 from geostore.errors import PriceError
 from geostore.records import FailedAttempt, Turn
 from geostore.text.phrases import format_budget, format_cost
@@ -45,10 +45,16 @@ class BudgetUse:
     """What may be used."""
 
     spent_tokens: int
-    """Prompt and completion tokens so far, those of earlier runs included."""
+    """Prompt and completion tokens so far, those of earlier runs and estimated ones included."""
 
     spent_cost: float | None
-    """The cost so far at today's prices; None without prices."""
+    """The cost so far at today's prices, estimated tokens included; None without prices."""
+
+    estimated_tokens: int = 0
+    """The part of `spent_tokens` that no server counted (`costs.estimates`)."""
+
+    uncounted: int = 0
+    """Responses and billed failures that are estimated, at least in part."""
 
     def to_json(self) -> dict[str, float | None]:
         """The limits and what is spent, by name."""
@@ -57,11 +63,14 @@ class BudgetUse:
             "max_cost": self.limits.max_cost,
             "spent_tokens": self.spent_tokens,
             "spent_cost": self.spent_cost,
+            "estimated_tokens": self.estimated_tokens,
+            "uncounted": self.uncounted,
         }
 
     def text(self) -> str:
-        """Such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
+        """Such as ``4.56 of 10.00, 12,000 of 50,000 tokens``; ``about`` where it is estimated."""
         return format_budget(
+            is_estimated=self.uncounted > 0,
             max_cost=self.limits.max_cost,
             spent_cost=self.spent_cost,
             max_total_tokens=self.limits.max_total_tokens,
@@ -73,7 +82,7 @@ class Budget:
     """Limits, and what counts against them; not for use by two threads at once.
 
     prices: of the model; None where unknown, and then there can be no limit on cost.
-    spent: what earlier runs used; `open_budget` reads it from the store.
+    spent: what earlier runs used. `open_budget` reads it from the store, by service tier.
 
     What another process spends meanwhile in the same store is read when a run
     starts, and not while it goes.
@@ -96,16 +105,20 @@ class Budget:
         self.model = model
         self.limits = limits
         self.prices = prices
-        self.spent = spent or Usage()
+        self.tally = Tally({None: spent} if spent else None)
 
     def add_turn(self, turn: Turn) -> None:
         """Count a response."""
-        self.spent += usage_of_turn(turn)
+        self.tally.add_turn(turn)
 
     def add_failure(self, attempt: FailedAttempt) -> None:
-        """Count a failed request; it was billed only where the server sent its usage."""
-        if attempt.usage_json is not None:
-            self.spent += usage_of_json(attempt.usage_json)
+        """Count a failed request, as far as it was billed."""
+        self.tally.add_failure(attempt)
+
+    @property
+    def spent(self) -> Usage:
+        """All that was used, in earlier runs too."""
+        return self.tally.total
 
     @property
     def spent_tokens(self) -> int:
@@ -115,7 +128,7 @@ class Budget:
     @property
     def spent_cost(self) -> float | None:
         """The cost of all that was spent, at today's prices; None without prices."""
-        return None if self.prices is None else self.prices.cost_of(self.spent)
+        return None if self.prices is None else self.prices.cost_of_all(self.tally)
 
     @property
     def use(self) -> BudgetUse:

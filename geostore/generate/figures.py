@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
-from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
+from geostore.costs.usage import Tally, Usage, usage_of_failure, usage_of_turn
 from geostore.generate.events import (
     AskingEnded,
     AskingStarted,
@@ -39,7 +39,7 @@ class RunFigures:
         self.done_before = 0
         self.ended = 0
         self.turns = 0
-        self.usage = Usage()
+        self._tally = Tally()
         self.failures: Counter[str] = Counter()
         self._accepted = 0
         self._sum_km = 0.0
@@ -58,10 +58,12 @@ class RunFigures:
                 self.done_before += event.traces
             case TurnCommitted():
                 self.turns += 1
+                self._tally.add_turn(event.turn)
                 self._add(usage_of_turn(event.turn))
             case RequestFailed():
                 self.failures[event.attempt.error_class] += 1
-                self._add(usage_of_json(event.attempt.usage_json))
+                self._tally.add_failure(event.attempt)
+                self._add(usage_of_failure(event.attempt))
             case TraceEnded():
                 self.ended += 1
                 if event.reward is not None:
@@ -76,7 +78,6 @@ class RunFigures:
         self._accepted += (reward.score or 0.0) >= ACCEPTED_SCORE
 
     def _add(self, usage: Usage) -> None:
-        self.usage += usage
         now = int(self._clock())
         if self._recent and self._recent[-1][0] == now:
             self._recent[-1] = (now, self._recent[-1][1] + usage.total_tokens)
@@ -87,6 +88,11 @@ class RunFigures:
     def _forget(self, now: int) -> None:
         while self._recent and self._recent[0][0] <= now - _WINDOW_SECONDS:
             self._recent.popleft()
+
+    @property
+    def usage(self) -> Usage:
+        """All tokens of this run, billed failures included."""
+        return self._tally.total
 
     @property
     def has_asked(self) -> bool:
@@ -136,7 +142,7 @@ class RunFigures:
     def cost(self) -> float | None:
         """The cost of this run, billed failures included; None without prices."""
         prices = self._gauges.prices if self._gauges else None
-        return None if prices is None else prices.cost_of(self.usage)
+        return None if prices is None else prices.cost_of_all(self._tally)
 
     def progress_text(self) -> str:
         """Such as ``12/500 traces, 3.0/min, about 2 h 42 min left``."""

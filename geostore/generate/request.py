@@ -20,7 +20,7 @@ from geostore.generate.plan import Plan, RunResult
 from geostore.generate.run import play_run
 from geostore.records import Recipe
 from geostore.store import Durability, Store
-from geostore.store.prices import find_prices, put_prices, spent_tokens
+from geostore.store.prices import find_prices, put_prices, spent_by_tier
 from geostore.teacher import Address, Teacher, Travel, travelling_members
 
 OFFLINE_MODEL = "offline-teacher"
@@ -153,14 +153,14 @@ def open_budget(
 ) -> Budget | None:
     """A budget that starts from all that the store's traces of a model have used.
 
-    None where there is no limit: adding up every turn (`spent_tokens`) takes
+    None where there is no limit: adding up every turn (`spent_by_tier`) takes
     time, and only a limit needs it. Raises PriceError, StoreError.
     """
     if not limits:
         return None
     # Made first, because it checks the limits before the work of adding up.
     budget = Budget(model, limits, prices=prices)
-    budget.spent = spent_tokens(store.db, model)
+    budget.tally = spent_by_tier(store.db, model)
     return budget
 
 

@@ -308,7 +308,7 @@ class _Rollout:
             error_class=error_class,
             message=message[:_MESSAGE_LENGTH],
             http_status=error.status if error else None,
-            usage_json=error.usage_json if error else None,
+            usage=error.usage if error else None,
             response=error.response if error else None,
         )
         with self._watched(RequestFailed(self._key, attempt)):

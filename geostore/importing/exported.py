@@ -46,11 +46,14 @@ from geostore.store.imports import ImportedTrace
 
 _WHOLE_FIELDS = frozenset(
     {
-        *("turn_limit", "cached_tokens", "reasoning_tokens"),
+        *("turn_limit", "cached_tokens", "cache_write_tokens", "image_tokens", "reasoning_tokens"),
+        *("estimated_prompt_tokens", "estimated_completion_tokens"),
         *("call_index", "source_index", "image_index"),
     }
 )
 """Members of turns and calls that are whole numbers."""
+
+_FLOAT_FIELDS = frozenset({"angle", "stated_cost"})
 
 
 class Unproven(GeostoreError):
@@ -252,7 +255,7 @@ def _image(value: Any) -> ImageFacts | None:
 
 def _value(added: Mapping[str, Any], name: str) -> Any:
     value = added[name]
-    if name == "angle":
+    if name in _FLOAT_FIELDS:
         return None if value is None else float(value)
     if name in _WHOLE_FIELDS:
         return _whole(value)

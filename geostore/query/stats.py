@@ -91,12 +91,20 @@ class TraceSums:
     """Share of the tool calls that gave a result; None without a call."""
     prompt_tokens: int | None
     """Tokens sent; None where the server reported none."""
+    cached_tokens: int | None
+    """The part of them that the server had cached; None where it reported none."""
+    cache_write_tokens: int | None
+    """The part of them that the server wrote to its cache; None where it reported none."""
     completion_tokens: int | None
-    """Tokens received; None where the server reported none."""
+    """Tokens received, reasoning included; None where the server reported none."""
     total_tokens: int | None
     """Both; None where the server reported none."""
     mean_tokens: float | None
     """Tokens per trace whose tokens are known; None without any."""
+    estimated_tokens: int
+    """Beside those: a guess from the size of text and images, where the server did not count."""
+    uncounted_turns: int
+    """Turns whose prompt or completion the server did not count."""
     cost: float | None
     """Of all turns and billed failures, in the prices' currency; None where there is no price."""
     cost_per_trace: float | None

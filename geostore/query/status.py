@@ -63,7 +63,15 @@ class RunStatus:
     turns: int
     """Responses it got."""
     tokens: int
-    """All tokens, those of billed failures included."""
+    """All tokens that the server counted, those of billed failures included."""
+    cached_tokens: int
+    """The part of them that the server read from its cache."""
+    cache_write_tokens: int
+    """The part of them that the server wrote to its cache."""
+    estimated_tokens: int
+    """Tokens beside them that the server did not count: a guess from the size of what was sent."""
+    uncounted: int
+    """Responses and billed failures whose tokens the server did not count in full."""
     cost: float | None
     """What they cost, in the prices' currency; None where the model has no price."""
     unpriced_turns: int
@@ -164,6 +172,10 @@ def _run(row: Mapping[str, Any], state: str, spending: Sequence[Mapping[str, Any
         accept_rate=row["accept_rate"],
         turns=row["turns"],
         tokens=row["tokens"],
+        cached_tokens=row["cached_tokens"],
+        cache_write_tokens=row["cache_write_tokens"],
+        estimated_tokens=row["estimated_tokens"],
+        uncounted=row["uncounted"],
         cost=row["cost"],
         unpriced_turns=row["unpriced_turns"],
         state=state,

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from geostore.costs.usage import read_kept_usage
 from geostore.identity import canonical_text
 from geostore.records import (
     Answer,
@@ -195,12 +196,22 @@ def tool_call_record(row: Row) -> ToolCall:
 
 def attempt_row(attempt: FailedAttempt) -> dict[str, Any]:
     """Parameters of put_attempt, but for the trace and the run."""
+    counts = read_kept_usage(attempt.usage)
     return {
         "turn": attempt.turn,
         "error_class": attempt.error_class,
         "message": attempt.message,
         "http_status": attempt.http_status,
-        "usage": attempt.usage_json,
+        "usage": attempt.usage,
+        "prompt_tokens": counts.prompt_tokens,
+        "completion_tokens": counts.completion_tokens,
+        "total_tokens": counts.total_tokens,
+        "cached_tokens": counts.cached_tokens,
+        "cache_write_tokens": counts.cache_write_tokens,
+        "service_tier": counts.service_tier,
+        "stated_cost": counts.stated_cost,
+        "estimated_prompt_tokens": attempt.estimated_prompt_tokens,
+        "estimated_completion_tokens": attempt.estimated_completion_tokens,
         "response": attempt.response,
     }
 
@@ -212,8 +223,10 @@ def attempt_record(row: Row) -> FailedAttempt:
         error_class=row["error_class"],
         message=row["message"],
         http_status=row["http_status"],
-        usage_json=row["usage"],
+        usage=row["usage"],
         response=row["response"],
+        estimated_prompt_tokens=row["estimated_prompt_tokens"],
+        estimated_completion_tokens=row["estimated_completion_tokens"],
     )
 
 

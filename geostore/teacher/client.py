@@ -190,7 +190,7 @@ class Teacher:
             error_class=verdict.error_class,
             status=http_status,
             retry_after=retry_after,
-            usage_json=reply.usage_json if reply else None,
+            usage=reply.usage if reply else None,
             response=reply.response if reply else None,
             retried=verdict.retried,
             tries=verdict.tries,

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeGuard
 
 from geostore.conversation.messages import split_reasoning
+from geostore.costs.usage import COUNT_NAMES, kept_usage, read_kept_usage
 from geostore.errors import TeacherError
 from geostore.identity import canonical_text
 from geostore.records import ReasoningSource, Reply
@@ -29,8 +30,8 @@ class BrokenReply:
     error: ServerError
     """What it says."""
 
-    usage_json: str | None
-    """Its usage object; None without."""
+    usage: str | None
+    """Its usage object, as JSON; None without."""
 
     response: str | None
     """The words that came before; None without."""
@@ -46,12 +47,12 @@ def read_reply(
     message and does not say why, with the usage that was billed.
     """
 
-    def bad(message: str, usage_json: str | None = None) -> TeacherError:
+    def bad(message: str, usage: str | None = None) -> TeacherError:
         return TeacherError(
             shown(message),
             error_class="bad_response",
             status=response.status_code,
-            usage_json=usage_json,
+            usage=usage,
         )
 
     kind = response.headers.get("content-type", "")
@@ -65,43 +66,40 @@ def read_reply(
         raise bad(f"the response is not JSON ({kind}): {page.message[:200]}") from error
     if not isinstance(body, dict):
         raise bad("the response is not a JSON object")
-    usage = _dict(body.get("usage"))
-    usage_json = canonical_text(usage) if usage else None
     choices = body.get("choices")
     choice = choices[0] if _is_list_of_dicts(choices) else {}
+    usage = kept_usage(body, choice)
     message = choice.get("message")
     finish_reason = finish_reason_of(choice.get("finish_reason"))
     if (server_error := _error_inside(body, choice, finish_reason)) is not None:
-        return BrokenReply(server_error, usage_json, _paid_words(message))
+        return BrokenReply(server_error, usage, _paid_words(message))
     if not isinstance(message, dict):
         said = error_of_value(body).message
-        raise bad(f"the response holds no message{': ' if said else ''}{said}", usage_json)
+        raise bad(f"the response holds no message{': ' if said else ''}{said}", usage)
     words, calls = _words(message), _calls(message)
     if words is None or not (not calls or _is_list_of_dicts(calls)):
-        raise bad("the message's content or calls have an unknown form", usage_json)
+        raise bad("the message's content or calls have an unknown form", usage)
     text, reasoning, source = _parted(message, words)
     if words.refusal:
         text = "\n\n".join(part for part in (text, words.refusal) if part)
         # Beside calls it refuses a part at most: the teacher goes on by itself.
         finish_reason = finish_reason if calls else "refusal"
     if not text and not calls and reasoning is None and finish_reason not in _ENDED_ON_PURPOSE:
-        raise bad("the message is empty", usage_json)
+        raise bad("the message is empty", usage)
     members = members_to_keep(message, reasoning, source)
+    counts = read_kept_usage(usage)
     return Reply(
         response=text,
         reasoning=reasoning,
         reasoning_source=source,
         native_calls=_native_calls(calls) if calls else None,
         finish_reason=finish_reason,
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        completion_tokens=_count(usage, "completion_tokens"),
-        total_tokens=_count(usage, "total_tokens"),
-        cached_tokens=_count(_dict(usage.get("prompt_tokens_details")), "cached_tokens"),
-        reasoning_tokens=_count(_dict(usage.get("completion_tokens_details")), "reasoning_tokens"),
+        usage=usage,
         latency_ms=latency_ms,
         served_model=_optional_text(body.get("model")),
         request_id=response.headers.get("x-request-id") or _optional_text(body.get("id")) or None,
         members=canonical_text(members) if members else None,
+        **{name: getattr(counts, name) for name in COUNT_NAMES},
     )
 
 
@@ -238,17 +236,8 @@ def _clean(text: str) -> str:
     return text.replace("\x00", "�")
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _is_list_of_dicts(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
-
-
-def _count(usage: dict[str, Any], name: str) -> int | None:
-    value = usage.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _optional_text(value: Any) -> str | None:

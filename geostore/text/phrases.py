@@ -58,11 +58,16 @@ def format_budget(
     spent_cost: float | None,
     max_total_tokens: int | None,
     spent_tokens: int,
+    is_estimated: bool = False,
 ) -> str:
-    """What is spent of each limit, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``."""
+    """What is spent of each limit, such as ``4.56 of 10.00, 12,000 of 50,000 tokens``.
+
+    is_estimated: each begins with ``about``, since not all was counted.
+    """
+    about = "about " if is_estimated else ""
     parts = []
     if max_cost is not None:
-        parts.append(f"{format_cost(spent_cost or 0.0)} of {format_cost(max_cost)}")
+        parts.append(f"{about}{format_cost(spent_cost or 0.0)} of {format_cost(max_cost)}")
     if max_total_tokens is not None:
-        parts.append(f"{spent_tokens:,} of {max_total_tokens:,} tokens")
+        parts.append(f"{about}{spent_tokens:,} of {max_total_tokens:,} tokens")
     return ", ".join(parts)

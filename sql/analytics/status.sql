@@ -14,9 +14,13 @@
 --   closed         traces it closed: its response or failed request was their last
 --   mean_km        of the closed traces that have a distance
 --   accept_rate    share of the closed traces with a score of at least 0.3
---   turns, tokens  responses; all tokens, those of billed failures included
+--   turns, tokens  responses; all tokens that were counted, those of billed failures included
+--   cached_tokens  of these: read from the server's cache; cache_write_tokens: written to it
+--   estimated_tokens
+--                  beside tokens: a guess, where the server did not count
+--   uncounted      responses and billed failures without a count of their prompt or completion
 --   failures       failed requests by class
---   cost           null where the model has no price
+--   cost           of what was counted; null where the model has no price
 --   unpriced_turns turns whose cost is not known in full: no price, or a count not reported
 --   last_at        its last response or failed request
 -- Dialect: DuckDB, over the views of views.sql; within it SQLite's, see below.
@@ -38,12 +42,15 @@ responses as materialized (
   select
     run_id::bigint as run_id,
     trace_id::bigint as trace_id,
+    service_tier,
     turns::bigint as turns,
     recent_turns::bigint as recent_turns,
     prompt_tokens::bigint as prompt_tokens,
     completion_tokens::bigint as completion_tokens,
     cached_tokens::bigint as cached_tokens,
+    cache_write_tokens::bigint as cache_write_tokens,
     tokens::bigint as tokens,
+    estimated_tokens::bigint as estimated_tokens,
     recent_tokens::bigint as recent_tokens,
     uncounted::bigint as uncounted,
     last_at
@@ -54,14 +61,28 @@ responses as materialized (
     select
       run_id,
       trace_id,
+      service_tier,
       count(*) as turns,
       sum(created_at >= moment) as recent_turns,
       sum(coalesce(prompt_tokens, 0)) as prompt_tokens,
       sum(coalesce(completion_tokens, 0)) as completion_tokens,
       sum(min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))) as cached_tokens,
       sum(
+        min(
+          coalesce(cache_write_tokens, 0),
+          coalesce(prompt_tokens, 0) - min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))
+        )
+      ) as cache_write_tokens,
+      sum(
         coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))
       ) as tokens,
+      sum(
+        iif(
+          total_tokens is null,
+          coalesce(estimated_prompt_tokens, 0) + coalesce(estimated_completion_tokens, 0),
+          0
+        )
+      ) as estimated_tokens,
       sum(
         (created_at >= moment)
         * coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))
@@ -73,7 +94,7 @@ responses as materialized (
     where run_id in (
       select id from runs where ended_at is null or id = (select max(id) from runs)
     )
-    group by run_id, trace_id
+    group by run_id, trace_id, service_tier
   $$)
 ),
 failed as materialized (
@@ -84,11 +105,14 @@ failed as materialized (
 billed as (
   select
     run_id,
-    sum(prompt_tokens) as prompt_tokens,
-    sum(completion_tokens) as completion_tokens,
     sum(cached_tokens) as cached_tokens,
-    sum(total_tokens) as tokens
+    sum(cache_write_tokens) as cache_write_tokens,
+    sum(total_tokens) as tokens,
+    sum(estimated_tokens) as estimated_tokens,
+    count(*) filter (uncounted) as uncounted,
+    sum(cost) as cost
   from billed_failures
+  where run_id in (select run_id from shown)
   group by run_id
 ),
 by_class as (
@@ -101,10 +125,10 @@ answered_by_run as (
     run_id,
     sum(turns) as turns,
     sum(recent_turns) as recent_turns,
-    sum(prompt_tokens) as prompt_tokens,
-    sum(completion_tokens) as completion_tokens,
     sum(cached_tokens) as cached_tokens,
+    sum(cache_write_tokens) as cache_write_tokens,
     sum(tokens) as tokens,
+    sum(estimated_tokens) as estimated_tokens,
     sum(recent_tokens) as recent_tokens,
     sum(uncounted) as uncounted,
     max(last_at) as last_at
@@ -138,6 +162,25 @@ recipe_of_run as materialized (
   join traces as t on t.id = o.trace_id
   join samples as s on s.id = t.sample_id
   group by o.run_id
+),
+paid as (
+  select
+    k.run_id,
+    sum(
+      cost_of(
+        k.prompt_tokens,
+        k.cached_tokens,
+        k.cache_write_tokens,
+        k.completion_tokens,
+        if(o.model is null, p, o)
+      )
+    ) as cost
+  from responses as k
+  join recipe_of_run as q on q.run_id = k.run_id
+  join recipes as c on c.id = q.recipe_id
+  left join prices as p on p.model = c.model and p.tier = ''
+  left join prices as o on o.model = c.model and o.tier = k.service_tier
+  group by k.run_id
 ),
 last_touched as (
   select trace_id, max(run_id) as run_id
@@ -193,25 +236,24 @@ select
   coalesce(k.recent_turns, 0)::bigint as recent_turns,
   (coalesce(k.tokens, 0) + coalesce(b.tokens, 0))::bigint as tokens,
   coalesce(k.recent_tokens, 0)::bigint as recent_tokens,
+  (coalesce(k.cached_tokens, 0) + coalesce(b.cached_tokens, 0))::bigint as cached_tokens,
+  (coalesce(k.cache_write_tokens, 0) + coalesce(b.cache_write_tokens, 0))::bigint
+    as cache_write_tokens,
+  (coalesce(k.estimated_tokens, 0) + coalesce(b.estimated_tokens, 0))::bigint as estimated_tokens,
+  (coalesce(k.uncounted, 0) + coalesce(b.uncounted, 0))::bigint as uncounted,
   f.failures,
-  cost_of(
-    coalesce(k.prompt_tokens, 0) + coalesce(b.prompt_tokens, 0),
-    coalesce(k.cached_tokens, 0) + coalesce(b.cached_tokens, 0),
-    coalesce(k.completion_tokens, 0) + coalesce(b.completion_tokens, 0),
-    p.per_million_in,
-    p.per_million_cached,
-    p.per_million_out
-  ) as cost,
+  if(p.model is null, null, coalesce(m.cost, 0) + coalesce(b.cost, 0)) as cost,
   coalesce(if(p.model is null, k.turns, k.uncounted), 0)::bigint as unpriced_turns,
   r.arguments
 from shown as r
 left join recipe_of_run as q on q.run_id = r.run_id
 left join recipes as c on c.id = q.recipe_id
 left join datasets as d on d.id = q.dataset_id
-left join prices as p on p.model = c.model
+left join prices as p on p.model = c.model and p.tier = ''
 left join answered_by_run as k on k.run_id = r.run_id
 left join by_class as f on f.run_id = r.run_id
 left join billed as b on b.run_id = r.run_id
+left join paid as m on m.run_id = r.run_id
 left join holding as h on h.run_id = r.run_id
 left join closing as g on g.run_id = r.run_id
 left join before as e on e.run_id = r.run_id

@@ -10,45 +10,68 @@
 -- prices; times as ISO-8601 text, UTC.
 -- Dialect: DuckDB, with the store attached and in use.
 
--- A count in a usage object; null where it is missing or no whole number.
-create temp macro count_in(usage, place) as
-  if(
-    json_type(usage, place) in ('UBIGINT', 'BIGINT'),
-    try_cast(json_extract_string(usage, place) as bigint),
-    null
-  );
+-- What tokens cost. cached and written are parts of prompt; prices are per million tokens, and where
+-- one for cached or written tokens is null, they cost what others do. price: a row of prices.
+create temp macro cost_of(prompt, cached, written, completion, price) as
+  (
+    (prompt - cached - written) * struct_extract(price, 'per_million_in')
+    + cached * coalesce(
+        struct_extract(price, 'per_million_cached'), struct_extract(price, 'per_million_in')
+      )
+    + written * coalesce(
+        struct_extract(price, 'per_million_cache_write'), struct_extract(price, 'per_million_in')
+      )
+    + completion * struct_extract(price, 'per_million_out')
+  ) / 1e6;
 
--- What tokens cost. cached is part of prompt; prices are per million tokens, and where per_cached is
--- null, cached tokens cost what others do.
-create temp macro cost_of(prompt, cached, completion, per_in, per_cached, per_out) as
-  ((prompt - cached) * per_in + cached * coalesce(per_cached, per_in) + completion * per_out) / 1e6;
+-- How many of a prompt's tokens were read from the server's cache, and how many written to it. Some
+-- servers report more than the prompt has, and a cost must not go below 0.
+create temp macro cached_in(prompt, cached) as least(coalesce(cached, 0), coalesce(prompt, 0));
+create temp macro written_in(prompt, cached, written) as
+  least(coalesce(written, 0), coalesce(prompt, 0) - cached_in(prompt, cached));
 
 -- Whether a score is good enough for training; the same bound as ACCEPTED_SCORE of geostore.records.
 create temp macro is_accepted(score) as score >= 0.3;
 
 -- One row per failed request that was billed. Unlike elsewhere, a count that the server did not
--- report is 0; cached_tokens are at most prompt_tokens, and total_tokens are the sum of prompt and
--- completion where the server did not report it.
+-- report is 0; cached_tokens and cache_write_tokens are parts of prompt_tokens, and total_tokens are
+-- the sum of prompt and completion where the server did not report it.
+--   estimated_tokens  tokens beside the others that were only estimated
+--   uncounted         whether the server did not count the prompt or the completion
+--   cost              of what was counted; null where the model has no price
 create temp view billed_failures as
-with counted as (
-  select
-    trace_id,
-    run_id,
-    coalesce(count_in(usage, '$.prompt_tokens'), 0) as prompt_tokens,
-    coalesce(count_in(usage, '$.completion_tokens'), 0) as completion_tokens,
-    coalesce(count_in(usage, '$.prompt_tokens_details.cached_tokens'), 0) as cached_tokens,
-    count_in(usage, '$.total_tokens') as total_tokens
-  from attempts
-  where usage is not null
-)
 select
-  trace_id,
-  run_id,
-  prompt_tokens,
-  completion_tokens,
-  least(cached_tokens, prompt_tokens) as cached_tokens,
-  coalesce(total_tokens, prompt_tokens + completion_tokens) as total_tokens
-from counted;
+  a.trace_id,
+  a.turn,
+  a.attempt,
+  a.run_id,
+  a.service_tier,
+  coalesce(a.prompt_tokens, 0) as prompt_tokens,
+  cached_in(a.prompt_tokens, a.cached_tokens) as cached_tokens,
+  written_in(a.prompt_tokens, a.cached_tokens, a.cache_write_tokens) as cache_write_tokens,
+  coalesce(a.completion_tokens, 0) as completion_tokens,
+  coalesce(a.total_tokens, coalesce(a.prompt_tokens, 0) + coalesce(a.completion_tokens, 0))
+    as total_tokens,
+  if(
+    a.total_tokens is null,
+    coalesce(a.estimated_prompt_tokens, 0) + coalesce(a.estimated_completion_tokens, 0),
+    0
+  ) as estimated_tokens,
+  a.prompt_tokens is null or a.completion_tokens is null as uncounted,
+  a.stated_cost,
+  cost_of(
+    coalesce(a.prompt_tokens, 0),
+    cached_in(a.prompt_tokens, a.cached_tokens),
+    written_in(a.prompt_tokens, a.cached_tokens, a.cache_write_tokens),
+    coalesce(a.completion_tokens, 0),
+    if(o.model is null, p, o)
+  ) as cost
+from attempts as a
+join traces as t on t.id = a.trace_id
+join recipes as r on r.id = t.recipe_id
+left join prices as p on p.model = r.model and p.tier = ''
+left join prices as o on o.model = r.model and o.tier = a.service_tier
+where a.usage is not null or a.estimated_completion_tokens is not null;
 
 -- One row per trace with an answer: the newest reading of its final response, and its reward. A
 -- reward that was computed from an older reading is null here.
@@ -107,10 +130,15 @@ join recipes as r on r.id = t.recipe_id;
 --   model, with_tools    of the recipe, and whether it offers any tool; null where the trace was
 --                        imported and its file does not say
 --   tool_calls           all calls; failed_tool_calls: those without a result
---   *_tokens             sums over the turns; null where the server reported none
---   cached_tokens        the part of prompt_tokens that the server had cached
---   cost                 of all turns and billed failures, in the currency of the table prices; null
---                        where that has no row for the model. A count the server did not report is 0
+--   *_tokens             sums over the turns, as billed; null where the server reported none
+--   cached_tokens        the part of prompt_tokens that the server had cached; cache_write_tokens: the
+--                        part that it wrote to its cache
+--   estimated_tokens     beside those: a guess from the size of text and images, for turns whose
+--                        tokens the server did not count (uncounted_turns). In no cost; a budget
+--                        counts them
+--   cost                 of all turns and billed failures, in the currency of the table prices, by
+--                        the service tier of each; null where that has no row for the model. A count
+--                        the server did not report is 0
 --   unpriced_turns       turns whose cost is not known: no price, or a count not reported
 --   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
 --   parse_success        whether coordinates were read; null without a reading
@@ -133,26 +161,62 @@ join recipes as r on r.id = t.recipe_id;
 -- select it from large stores without need.
 create temp view trace_results as
 with
-responses as (
+-- One row per trace and service tier, which decides the price; nearly every trace has one tier.
+in_tiers as (
   select
     trace_id,
+    service_tier,
     count(*) as turns,
-    sum(prompt_tokens)::bigint as prompt_tokens,
-    sum(completion_tokens)::bigint as completion_tokens,
-    sum(total_tokens)::bigint as total_tokens,
-    sum(cached_tokens)::bigint as cached_tokens,
-    sum(least(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))) as cached_prompt,
-    count(*) filter (prompt_tokens is null or completion_tokens is null) as uncounted,
-    arg_max(response, turn) as last_response
-  from turns
-  group by trace_id
-),
-billed as (
-  select
-    trace_id,
     sum(prompt_tokens) as prompt_tokens,
     sum(completion_tokens) as completion_tokens,
-    sum(cached_tokens) as cached_tokens
+    sum(total_tokens) as total_tokens,
+    sum(cached_tokens) as cached_tokens,
+    sum(cache_write_tokens) as cache_write_tokens,
+    sum(cached_in(prompt_tokens, cached_tokens)) as cached_prompt,
+    sum(written_in(prompt_tokens, cached_tokens, cache_write_tokens)) as written_prompt,
+    sum(
+      if(
+        total_tokens is null,
+        coalesce(estimated_prompt_tokens, 0) + coalesce(estimated_completion_tokens, 0),
+        0
+      )
+    ) as estimated_tokens,
+    count(*) filter (prompt_tokens is null or completion_tokens is null) as uncounted,
+    max(turn) as last_turn,
+    arg_max(response, turn) as last_response
+  from turns
+  group by trace_id, service_tier
+),
+responses as (
+  select
+    k.trace_id,
+    sum(k.turns)::bigint as turns,
+    sum(k.prompt_tokens)::bigint as prompt_tokens,
+    sum(k.completion_tokens)::bigint as completion_tokens,
+    sum(k.total_tokens)::bigint as total_tokens,
+    sum(k.cached_tokens)::bigint as cached_tokens,
+    sum(k.cache_write_tokens)::bigint as cache_write_tokens,
+    sum(k.estimated_tokens)::bigint as estimated_tokens,
+    sum(k.uncounted)::bigint as uncounted,
+    arg_max(k.last_response, k.last_turn) as last_response,
+    sum(
+      cost_of(
+        coalesce(k.prompt_tokens, 0),
+        k.cached_prompt,
+        k.written_prompt,
+        coalesce(k.completion_tokens, 0),
+        if(o.model is null, p, o)
+      )
+    ) as cost
+  from in_tiers as k
+  join traces as t on t.id = k.trace_id
+  join recipes as r on r.id = t.recipe_id
+  left join prices as p on p.model = r.model and p.tier = ''
+  left join prices as o on o.model = r.model and o.tier = k.service_tier
+  group by k.trace_id
+),
+billed as (
+  select trace_id, sum(cost) as cost
   from billed_failures
   group by trace_id
 ),
@@ -170,14 +234,10 @@ select
   k.completion_tokens,
   k.total_tokens,
   k.cached_tokens,
-  cost_of(
-    coalesce(k.prompt_tokens, 0) + coalesce(b.prompt_tokens, 0),
-    coalesce(k.cached_prompt, 0) + coalesce(b.cached_tokens, 0),
-    coalesce(k.completion_tokens, 0) + coalesce(b.completion_tokens, 0),
-    p.per_million_in,
-    p.per_million_cached,
-    p.per_million_out
-  ) as cost,
+  k.cache_write_tokens,
+  coalesce(k.estimated_tokens, 0) as estimated_tokens,
+  coalesce(k.uncounted, 0) as uncounted_turns,
+  if(p.model is null, null, coalesce(k.cost, 0) + coalesce(b.cost, 0)) as cost,
   coalesce(if(p.model is null, k.turns, k.uncounted), 0) as unpriced_turns,
   a.lat as answer_lat,
   a.lon as answer_lon,
@@ -209,7 +269,7 @@ from trace_names as t
 left join readings as a on a.trace_id = t.trace_id
 left join responses as k on k.trace_id = t.trace_id
 left join billed as b on b.trace_id = t.trace_id
-left join prices as p on p.model = t.model
+left join prices as p on p.model = t.model and p.tier = ''
 left join calls as c on c.trace_id = t.trace_id;
 
 -- Every sum over traces that the named queries show, written once: one row per recipe, and one over
@@ -252,8 +312,11 @@ select
   1 - sum(failed_tool_calls) / nullif(sum(tool_calls), 0) as tool_success_rate,
   sum(prompt_tokens)::bigint as prompt_tokens,
   sum(cached_tokens)::bigint as cached_tokens,
+  sum(cache_write_tokens)::bigint as cache_write_tokens,
   sum(completion_tokens)::bigint as completion_tokens,
   sum(total_tokens)::bigint as total_tokens,
+  coalesce(sum(estimated_tokens), 0)::bigint as estimated_tokens,
+  coalesce(sum(uncounted_turns), 0)::bigint as uncounted_turns,
   avg(total_tokens) as mean_tokens,
   avg(total_tokens) filter (where status <> 'open') as mean_tokens_closed,
   sum(cost) as cost,
@@ -282,7 +345,8 @@ group by grouping sets ((recipe, model, with_tools), ());
 --                          traces are left out
 --   turns, tool_calls      sums over all traces, open ones too; failed_tool_calls are those without a
 --                          result, tool_success_rate the share of the others, null without a call
---   *_tokens               sums over all traces; null where the server reported none
+--   *_tokens               sums over all traces; null where the server reported none.
+--                          estimated_tokens and uncounted_turns as in trace_results
 --   mean_tokens            over the traces whose tokens are known; mean_tokens_closed: closed ones
 --   cost                   of all turns and billed failures; null where the model has no price
 --   cost_per_trace         for each closed trace; cost_per_accepted_trace: for each accepted one
@@ -296,12 +360,16 @@ where recipe is not null;
 --   trace, recipe, model   as in trace_results
 --   turn                   from 1
 --   turn_limit             how many turns the trace was allowed when this one was asked for
---   *_tokens               as the server reported them, else null. cached_tokens are part of
---                          prompt_tokens, reasoning_tokens of completion_tokens
+--   *_tokens               as the server bills them, else null. cached_tokens, cache_write_tokens and
+--                          image_tokens are part of prompt_tokens, reasoning_tokens of
+--                          completion_tokens. turns.usage has the server's own words
+--   estimated_tokens       as in trace_results
+--   service_tier           that it was served in, such as flex; null where the server does not say
 --   cost                   in the currency of the table prices; null where that has no row for the
 --                          model. A count that the server did not report is 0 here
 --   unpriced               whether the cost is not known in full: no price, or a count not reported.
 --                          trace_results.unpriced_turns counts these
+--   stated_cost            what the server itself says that it charges, in its own currency
 --   latency_ms             from the request to the whole response, in milliseconds; null: not known
 --   tool_calls             calls that this turn made; failed_tool_calls: those without a result
 --   run_id                 the run that asked for it; null where it was imported
@@ -327,18 +395,26 @@ select
   k.finish_reason,
   k.prompt_tokens,
   k.cached_tokens,
+  k.cache_write_tokens,
+  k.image_tokens,
   k.completion_tokens,
   k.reasoning_tokens,
   k.total_tokens,
+  if(
+    k.total_tokens is null,
+    coalesce(k.estimated_prompt_tokens, 0) + coalesce(k.estimated_completion_tokens, 0),
+    0
+  ) as estimated_tokens,
+  k.service_tier,
   cost_of(
     coalesce(k.prompt_tokens, 0),
-    least(coalesce(k.cached_tokens, 0), coalesce(k.prompt_tokens, 0)),
+    cached_in(k.prompt_tokens, k.cached_tokens),
+    written_in(k.prompt_tokens, k.cached_tokens, k.cache_write_tokens),
     coalesce(k.completion_tokens, 0),
-    p.per_million_in,
-    p.per_million_cached,
-    p.per_million_out
+    if(o.model is null, p, o)
   ) as cost,
   p.model is null or k.prompt_tokens is null or k.completion_tokens is null as unpriced,
+  k.stated_cost,
   k.latency_ms,
   coalesce(c.tool_calls, 0) as tool_calls,
   coalesce(c.failed_tool_calls, 0) as failed_tool_calls,
@@ -349,7 +425,8 @@ select
   k.reasoning
 from turns as k
 join trace_names as t on t.trace_id = k.trace_id
-left join prices as p on p.model = t.model
+left join prices as p on p.model = t.model and p.tier = ''
+left join prices as o on o.model = t.model and o.tier = k.service_tier
 left join calls as c on c.trace_id = k.trace_id and c.turn = k.turn;
 
 -- One row per tool call.

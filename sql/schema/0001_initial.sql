@@ -103,15 +103,19 @@ create table runs (
   outcome text                           -- done, interrupted, stopped: <why>; null: running or killed
 ) strict;
 
--- One row per model: the prices that a run was last given for it, so that costs can be told later.
--- A price is no part of a recipe: it changes nothing of what is asked.
+-- One row per model, and per service tier that has prices of its own: the prices that a run was last
+-- given, so that costs can be told later. A price is no part of a recipe: it changes nothing of what
+-- is asked.
 create table prices (
-  model text not null primary key,       -- as in recipes
+  model text not null,                   -- as in recipes
+  tier text not null default '',         -- as in turns.service_tier; empty: every tier without a row
   per_million_in real not null check (per_million_in >= 0),   -- prompt tokens, in any one currency
   per_million_out real not null check (per_million_out >= 0), -- completion tokens
   per_million_cached real check (per_million_cached >= 0),    -- cached prompt tokens; null: as in
+  per_million_cache_write real check (per_million_cache_write >= 0), -- written to it; null: as in
   created_at text not null,
-  updated_at text not null
+  updated_at text not null,
+  primary key (model, tier)
 ) strict, without rowid;
 
 -- One row per sample x recipe x rollout.
@@ -150,11 +154,21 @@ create table turns (
   finish_reason text,
   turn_limit integer,                    -- in force when the request was sent
   request_sha256 text,                   -- of the canonical request, images by their hashes
-  prompt_tokens integer,                 -- counts are null where the server did not say
+  -- The counts are what geostore.costs.usage reads in the column usage: as billed, so reasoning that
+  -- a server adds only to its total is part of the completion. Null where the server did not say.
+  prompt_tokens integer,
   completion_tokens integer,
   total_tokens integer,
-  cached_tokens integer,
-  reasoning_tokens integer,
+  cached_tokens integer,                 -- parts of the prompt: read from the server's cache,
+  cache_write_tokens integer,            -- written to it,
+  image_tokens integer,                  -- and images
+  reasoning_tokens integer,              -- part of the completion
+  service_tier text,                     -- that it was served in, in lower case
+  stated_cost real,                      -- what the server says that it charges, in its own currency
+  -- Counted here from the size of the request and the response, where the server did not count; a
+  -- budget would not hold otherwise. Null where the count above is known.
+  estimated_prompt_tokens integer,
+  estimated_completion_tokens integer,
   latency_ms integer,
   first_token_ms integer,                -- from sending to the first token; null: it was not streamed
   served_model text,
@@ -185,9 +199,10 @@ create table turns (
 
 -- A run with a budget adds up all turns of its model when it starts, and a status those of a run.
 -- Everything they read stands in this index, so that the long texts of three million turns are not
--- read for it; a turn's commit pays some microseconds and 50 bytes.
+-- read for it; a turn's commit pays some microseconds and 60 bytes.
 create index turns_by_run on turns (
-  run_id, trace_id, prompt_tokens, completion_tokens, cached_tokens, total_tokens, created_at
+  run_id, trace_id, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, total_tokens,
+  service_tier, estimated_prompt_tokens, estimated_completion_tokens, created_at
 );
 
 -- One row per tool call inside a turn; the image it gave is described, never stored.
@@ -225,6 +240,16 @@ create table attempts (
   message text not null,                 -- cut to a readable length
   http_status integer,
   usage text check (usage is null or json_valid(usage)),  -- where a useless response was billed
+  -- As in turns, read in usage; all null where nothing was billed.
+  prompt_tokens integer,
+  completion_tokens integer,
+  total_tokens integer,
+  cached_tokens integer,
+  cache_write_tokens integer,
+  service_tier text,
+  stated_cost real,
+  estimated_prompt_tokens integer,
+  estimated_completion_tokens integer,
   run_id integer references runs (id),
   created_at text not null,
   response text,                         -- the words of a reply that the server broke off
@@ -365,32 +390,127 @@ join samples as s on s.id = t.sample_id
 join datasets as d on d.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id;
 
--- One row per failed request that was billed. A count that the server did not report is 0;
--- cached_tokens are at most prompt_tokens, and total_tokens are the sum of prompt and completion
--- where the server did not report it.
-create view billed_failures as
+-- One row per response of the teacher: its tokens as a cost counts them. A count that is not known is
+-- 0, and uncounted is then 1; cached and cache_write are parts of prompt. estimated_tokens are beside
+-- the others, and in no cost. cost is at the prices of the service tier, or else of the model; null
+-- where neither has any.
+create view billed_turns as
 select
-  trace_id,
-  run_id,
-  prompt_tokens,
-  completion_tokens,
-  case when cached_tokens < prompt_tokens then cached_tokens else prompt_tokens end as cached_tokens,
-  coalesce(total_tokens, prompt_tokens + completion_tokens) as total_tokens
+  b.trace_id,
+  b.turn,
+  b.run_id,
+  b.service_tier,
+  b.prompt_tokens,
+  b.cached_tokens,
+  b.cache_write_tokens,
+  b.completion_tokens,
+  b.total_tokens,
+  b.estimated_tokens,
+  b.uncounted,
+  b.stated_cost,
+  case when o.model is null then
+    (
+      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * p.per_million_in
+      + b.cached_tokens * coalesce(p.per_million_cached, p.per_million_in)
+      + b.cache_write_tokens * coalesce(p.per_million_cache_write, p.per_million_in)
+      + b.completion_tokens * p.per_million_out
+    ) / 1e6
+  else
+    (
+      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * o.per_million_in
+      + b.cached_tokens * coalesce(o.per_million_cached, o.per_million_in)
+      + b.cache_write_tokens * coalesce(o.per_million_cache_write, o.per_million_in)
+      + b.completion_tokens * o.per_million_out
+    ) / 1e6
+  end as cost
 from (
   select
     trace_id,
+    turn,
     run_id,
-    case when json_type(usage, '$.prompt_tokens') = 'integer'
-      then json_extract(usage, '$.prompt_tokens') else 0 end as prompt_tokens,
-    case when json_type(usage, '$.completion_tokens') = 'integer'
-      then json_extract(usage, '$.completion_tokens') else 0 end as completion_tokens,
-    case when json_type(usage, '$.prompt_tokens_details.cached_tokens') = 'integer'
-      then json_extract(usage, '$.prompt_tokens_details.cached_tokens') else 0 end as cached_tokens,
-    case when json_type(usage, '$.total_tokens') = 'integer'
-      then json_extract(usage, '$.total_tokens') end as total_tokens
+    service_tier,
+    coalesce(prompt_tokens, 0) as prompt_tokens,
+    case when coalesce(cached_tokens, 0) < coalesce(prompt_tokens, 0)
+      then coalesce(cached_tokens, 0) else coalesce(prompt_tokens, 0) end as cached_tokens,
+    case when coalesce(cached_tokens, 0) >= coalesce(prompt_tokens, 0) then 0
+      when coalesce(cached_tokens, 0) + coalesce(cache_write_tokens, 0) < prompt_tokens
+        then coalesce(cache_write_tokens, 0)
+      else prompt_tokens - coalesce(cached_tokens, 0) end as cache_write_tokens,
+    coalesce(completion_tokens, 0) as completion_tokens,
+    coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))
+      as total_tokens,
+    case when total_tokens is null
+      then coalesce(estimated_prompt_tokens, 0) + coalesce(estimated_completion_tokens, 0)
+      else 0 end as estimated_tokens,
+    prompt_tokens is null or completion_tokens is null as uncounted,
+    stated_cost
+  from turns
+) as b
+join traces as t on t.id = b.trace_id
+join recipes as r on r.id = t.recipe_id
+left join prices as p on p.model = r.model and p.tier = ''
+left join prices as o on o.model = r.model and o.tier = b.service_tier;
+
+-- One row per failed request that was billed; the columns are those of billed_turns.
+create view billed_failures as
+select
+  b.trace_id,
+  b.turn,
+  b.attempt,
+  b.run_id,
+  b.service_tier,
+  b.prompt_tokens,
+  b.cached_tokens,
+  b.cache_write_tokens,
+  b.completion_tokens,
+  b.total_tokens,
+  b.estimated_tokens,
+  b.uncounted,
+  b.stated_cost,
+  case when o.model is null then
+    (
+      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * p.per_million_in
+      + b.cached_tokens * coalesce(p.per_million_cached, p.per_million_in)
+      + b.cache_write_tokens * coalesce(p.per_million_cache_write, p.per_million_in)
+      + b.completion_tokens * p.per_million_out
+    ) / 1e6
+  else
+    (
+      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * o.per_million_in
+      + b.cached_tokens * coalesce(o.per_million_cached, o.per_million_in)
+      + b.cache_write_tokens * coalesce(o.per_million_cache_write, o.per_million_in)
+      + b.completion_tokens * o.per_million_out
+    ) / 1e6
+  end as cost
+from (
+  select
+    trace_id,
+    turn,
+    attempt,
+    run_id,
+    service_tier,
+    coalesce(prompt_tokens, 0) as prompt_tokens,
+    case when coalesce(cached_tokens, 0) < coalesce(prompt_tokens, 0)
+      then coalesce(cached_tokens, 0) else coalesce(prompt_tokens, 0) end as cached_tokens,
+    case when coalesce(cached_tokens, 0) >= coalesce(prompt_tokens, 0) then 0
+      when coalesce(cached_tokens, 0) + coalesce(cache_write_tokens, 0) < prompt_tokens
+        then coalesce(cache_write_tokens, 0)
+      else prompt_tokens - coalesce(cached_tokens, 0) end as cache_write_tokens,
+    coalesce(completion_tokens, 0) as completion_tokens,
+    coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))
+      as total_tokens,
+    case when total_tokens is null
+      then coalesce(estimated_prompt_tokens, 0) + coalesce(estimated_completion_tokens, 0)
+      else 0 end as estimated_tokens,
+    prompt_tokens is null or completion_tokens is null as uncounted,
+    stated_cost
   from attempts
-  where usage is not null
-) as counted;
+  where usage is not null or estimated_completion_tokens is not null
+) as b
+join traces as t on t.id = b.trace_id
+join recipes as r on r.id = t.recipe_id
+left join prices as p on p.model = r.model and p.tier = ''
+left join prices as o on o.model = r.model and o.tier = b.service_tier;
 
 -- One row per trace, with its sample, its recipe, its cost and its result: the newest reading of its
 -- final response and the reward of the store's default spec. docs/queries.md says what each column is.
@@ -420,31 +540,16 @@ select
     as completion_tokens,
   (select sum(k.total_tokens) from turns as k where k.trace_id = t.trace_id) as total_tokens,
   (select sum(k.cached_tokens) from turns as k where k.trace_id = t.trace_id) as cached_tokens,
-  (
-    select (
-      (u.prompt - u.cached) * p.per_million_in
-      + u.cached * coalesce(p.per_million_cached, p.per_million_in)
-      + u.completion * p.per_million_out
-    ) / 1e6
-    from (
-      select
-        coalesce(sum(b.prompt), 0) as prompt,
-        coalesce(sum(case when b.cached < b.prompt then b.cached else b.prompt end), 0) as cached,
-        coalesce(sum(b.completion), 0) as completion
-      from (
-        select
-          coalesce(k.prompt_tokens, 0) as prompt,
-          coalesce(k.cached_tokens, 0) as cached,
-          coalesce(k.completion_tokens, 0) as completion
-        from turns as k
-        where k.trace_id = t.trace_id
-        union all
-        select f.prompt_tokens, f.cached_tokens, f.completion_tokens
-        from billed_failures as f
-        where f.trace_id = t.trace_id
-      ) as b
-    ) as u
-  ) as cost,
+  (select sum(k.cache_write_tokens) from turns as k where k.trace_id = t.trace_id)
+    as cache_write_tokens,
+  (select coalesce(sum(b.estimated_tokens), 0) from billed_turns as b where b.trace_id = t.trace_id)
+    as estimated_tokens,
+  (select count(*) from billed_turns as b where b.trace_id = t.trace_id and b.uncounted = 1)
+    as uncounted_turns,
+  case when p.model is not null then
+    (select coalesce(sum(b.cost), 0) from billed_turns as b where b.trace_id = t.trace_id)
+    + (select coalesce(sum(b.cost), 0) from billed_failures as b where b.trace_id = t.trace_id)
+  end as cost,
   (
     select count(*)
     from turns as k
@@ -483,7 +588,7 @@ left join rewards as w
   on w.spec_id = (select d.id from reward_specs as d where d.is_default = 1)
   and w.trace_id = t.trace_id
   and w.parser_version = a.parser_version
-left join prices as p on p.model = t.model;
+left join prices as p on p.model = t.model and p.tier = '';
 
 -- One row per teacher response (turn), also those of traces that are still open.
 create view turn_results as
@@ -497,21 +602,16 @@ select
   k.finish_reason,
   k.prompt_tokens,
   k.cached_tokens,
+  k.cache_write_tokens,
+  k.image_tokens,
   k.completion_tokens,
   k.reasoning_tokens,
   k.total_tokens,
-  (
-    (
-      coalesce(k.prompt_tokens, 0)
-      - case when coalesce(k.cached_tokens, 0) < coalesce(k.prompt_tokens, 0)
-          then coalesce(k.cached_tokens, 0) else coalesce(k.prompt_tokens, 0) end
-    ) * p.per_million_in
-    + case when coalesce(k.cached_tokens, 0) < coalesce(k.prompt_tokens, 0)
-        then coalesce(k.cached_tokens, 0) else coalesce(k.prompt_tokens, 0) end
-      * coalesce(p.per_million_cached, p.per_million_in)
-    + coalesce(k.completion_tokens, 0) * p.per_million_out
-  ) / 1e6 as cost,
-  p.model is null or k.prompt_tokens is null or k.completion_tokens is null as unpriced,
+  b.estimated_tokens,
+  k.service_tier,
+  b.cost,
+  b.cost is null or b.uncounted as unpriced,
+  k.stated_cost,
   k.latency_ms,
   (select count(*) from tool_calls as c where c.trace_id = k.trace_id and c.turn = k.turn)
     as tool_calls,
@@ -527,7 +627,7 @@ select
   k.reasoning
 from turns as k
 join trace_names as t on t.trace_id = k.trace_id
-left join prices as p on p.model = t.model;
+join billed_turns as b on b.trace_id = k.trace_id and b.turn = k.turn;
 
 -- One row per tool call.
 create view tool_results as

@@ -47,7 +47,7 @@ select
   a.run_id,
   a.created_at,
   0 as latency_ms,
-  iif(json_type(a.usage, '$.total_tokens') = 'integer', a.usage ->> '$.total_tokens', 0) as tokens,
+  coalesce(a.total_tokens, 0) as tokens,
   c.model
 from attempts as a
 cross join traces as t on t.id = a.trace_id
@@ -68,73 +68,96 @@ group by r.id
 order by r.id;
 
 -- name: put_prices
--- Records what a model's tokens cost; later prices replace earlier ones.
--- Grain: one row per model. Prices per million tokens; a null for cached: as in.
+-- Records what a model's tokens cost in a service tier; later prices replace earlier ones.
+-- Grain: one row per model and tier. Prices per million tokens; a null for cached and cache_write: as
+-- in. The empty tier: all that have no row.
 insert into prices (
-  model, per_million_in, per_million_out, per_million_cached, created_at, updated_at
+  model, tier, per_million_in, per_million_out, per_million_cached, per_million_cache_write,
+  created_at, updated_at
 )
-values (:model, :per_million_in, :per_million_out, :per_million_cached, :now, :now)
-on conflict (model) do update
+values (
+  :model, :tier, :per_million_in, :per_million_out, :per_million_cached, :per_million_cache_write,
+  :now, :now
+)
+on conflict (model, tier) do update
   set per_million_in = excluded.per_million_in,
     per_million_out = excluded.per_million_out,
     per_million_cached = excluded.per_million_cached,
+    per_million_cache_write = excluded.per_million_cache_write,
     updated_at = excluded.updated_at
-  where (per_million_in, per_million_out, per_million_cached)
-    is not (excluded.per_million_in, excluded.per_million_out, excluded.per_million_cached);
+  where (per_million_in, per_million_out, per_million_cached, per_million_cache_write)
+    is not (
+      excluded.per_million_in, excluded.per_million_out, excluded.per_million_cached,
+      excluded.per_million_cache_write
+    );
+
+-- name: drop_other_tiers
+-- Removes the prices of the service tiers that a model's newest prices do not name.
+-- Grain: one row per tier. :tiers is a JSON array of those they name.
+delete from prices
+where model = :model and tier not in (select value from json_each(:tiers));
 
 -- name: find_prices
 -- What a model's tokens cost.
--- Grain: at most one row. Prices per million tokens; a null for cached: as in.
-select per_million_in, per_million_out, per_million_cached
+-- Grain: one row per service tier, the empty one first; see put_prices.
+select tier, per_million_in, per_million_out, per_million_cached, per_million_cache_write
 from prices
-where model = :model;
+where model = :model
+order by tier;
+
+-- part: spent_columns
+-- What a budget counts of a response or a failed request.
+service_tier, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, total_tokens,
+      estimated_prompt_tokens, estimated_completion_tokens
+
+-- part: spent_sums
+-- The sums of a budget over rows with spent_columns. A count that is not known is 0; cached and
+-- cache_write are parts of the prompt; estimated_tokens are beside total_tokens.
+service_tier,
+  sum(coalesce(prompt_tokens, 0)) as prompt_tokens,
+  sum(coalesce(completion_tokens, 0)) as completion_tokens,
+  sum(min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))) as cached_tokens,
+  sum(
+    min(
+      coalesce(cache_write_tokens, 0),
+      coalesce(prompt_tokens, 0) - min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))
+    )
+  ) as cache_write_tokens,
+  sum(coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)))
+    as total_tokens,
+  sum(coalesce(estimated_prompt_tokens, 0)) as estimated_prompt_tokens,
+  sum(coalesce(estimated_completion_tokens, 0)) as estimated_completion_tokens,
+  sum(
+    iif(
+      total_tokens is null,
+      coalesce(estimated_prompt_tokens, 0) + coalesce(estimated_completion_tokens, 0),
+      0
+    )
+  ) as estimated_tokens,
+  sum(prompt_tokens is null or completion_tokens is null) as uncounted
 
 -- name: spent_tokens
 -- The tokens that all runs used for a model, with failed requests that were billed. Imported turns
 -- are left out, because no run of this store paid for them.
--- Grain: one row. A count that the server did not say is 0; uncounted: the responses without a count
--- of their prompt or completion. Reads the index turns_by_run, not the turns.
+-- Grain: one row per service tier; null where the server named none. Reads the index turns_by_run, not
+-- the turns.
 with of_model as (
   select id from recipes where model = :model
 ),
 used as (
-  select k.prompt_tokens, k.completion_tokens, k.cached_tokens, k.total_tokens
+  select {{spent_columns}}
   -- A cross join keeps this order of loops: first the index of turns, then their traces.
   from turns as k
   cross join traces as t on t.id = k.trace_id
   where k.run_id is not null and t.recipe_id in (select id from of_model)
   union all
-  select
-    iif(
-      json_type(a.usage, '$.prompt_tokens') = 'integer',
-      json_extract(a.usage, '$.prompt_tokens'),
-      null
-    ),
-    iif(
-      json_type(a.usage, '$.completion_tokens') = 'integer',
-      json_extract(a.usage, '$.completion_tokens'),
-      null
-    ),
-    iif(
-      json_type(a.usage, '$.prompt_tokens_details.cached_tokens') = 'integer',
-      json_extract(a.usage, '$.prompt_tokens_details.cached_tokens'),
-      null
-    ),
-    iif(
-      json_type(a.usage, '$.total_tokens') = 'integer',
-      json_extract(a.usage, '$.total_tokens'),
-      null
-    )
+  select {{spent_columns}}
   from attempts as a
   cross join traces as t on t.id = a.trace_id
-  where a.usage is not null and t.recipe_id in (select id from of_model)
+  where (a.usage is not null or a.estimated_completion_tokens is not null)
+    and t.recipe_id in (select id from of_model)
 )
-select
-  coalesce(sum(prompt_tokens), 0) as prompt_tokens,
-  coalesce(sum(completion_tokens), 0) as completion_tokens,
-  coalesce(sum(min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))), 0) as cached_tokens,
-  coalesce(
-    sum(coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0))), 0
-  ) as total_tokens,
-  count(*) filter (where prompt_tokens is null or completion_tokens is null) as uncounted
-from used;
+select {{spent_sums}}
+from used
+group by service_tier
+order by service_tier;

@@ -45,15 +45,17 @@ where id = :trace_id and sent_sha256 is null;
 -- Grain: one row per turn. latency in milliseconds.
 insert or ignore into turns (
   trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
-  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens,
-  latency_ms, first_token_ms, served_model, request_id, request_form, usage, members, run_id,
-  messages, created_at
+  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,
+  image_tokens, reasoning_tokens, service_tier, stated_cost, estimated_prompt_tokens,
+  estimated_completion_tokens, latency_ms, first_token_ms, served_model, request_id, request_form,
+  usage, members, run_id, messages, created_at
 )
 values (
   :trace_id, :turn, :response, :reasoning, :reasoning_source, :native_calls, :finish_reason,
   :turn_limit, :request_sha256, :prompt_tokens, :completion_tokens, :total_tokens, :cached_tokens,
-  :reasoning_tokens, :latency_ms, :first_token_ms, :served_model, :request_id, :request_form, :usage,
-  :members, :run_id, :messages, :now
+  :cache_write_tokens, :image_tokens, :reasoning_tokens, :service_tier, :stated_cost,
+  :estimated_prompt_tokens, :estimated_completion_tokens, :latency_ms, :first_token_ms,
+  :served_model, :request_id, :request_form, :usage, :members, :run_id, :messages, :now
 );
 
 -- name: put_tool_call
@@ -75,11 +77,15 @@ values (
 -- Records a failed request under the trace's next attempt number.
 -- Grain: one row per failed request.
 insert into attempts (
-  trace_id, attempt, turn, error_class, message, http_status, usage, response, run_id, created_at
+  trace_id, attempt, turn, error_class, message, http_status, usage, prompt_tokens,
+  completion_tokens, total_tokens, cached_tokens, cache_write_tokens, service_tier, stated_cost,
+  estimated_prompt_tokens, estimated_completion_tokens, response, run_id, created_at
 )
 select
   :trace_id, 1 + coalesce(max(attempt), 0), :turn, :error_class, :message, :http_status, :usage,
-  :response, :run_id, :now
+  :prompt_tokens, :completion_tokens, :total_tokens, :cached_tokens, :cache_write_tokens,
+  :service_tier, :stated_cost, :estimated_prompt_tokens, :estimated_completion_tokens, :response,
+  :run_id, :now
 from attempts
 where trace_id = :trace_id;
 
@@ -146,8 +152,10 @@ where t.id = :trace_id;
 -- Grain: one row per turn, in order. :trace_ids is a JSON array.
 select
   trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
-  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens,
-  latency_ms, first_token_ms, served_model, request_id, request_form, usage, members, messages
+  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,
+  image_tokens, reasoning_tokens, service_tier, stated_cost, estimated_prompt_tokens,
+  estimated_completion_tokens, latency_ms, first_token_ms, served_model, request_id, request_form,
+  usage, members, messages
 from turns
 where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, turn;
@@ -168,7 +176,9 @@ order by trace_id, turn, call_index;
 -- name: attempts_of_traces
 -- The failed requests of some traces.
 -- Grain: one row per failed request, in order. :trace_ids is a JSON array.
-select trace_id, turn, error_class, message, http_status, usage, response
+select
+  trace_id, turn, error_class, message, http_status, usage, response, estimated_prompt_tokens,
+  estimated_completion_tokens
 from attempts
 where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, attempt;

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.costs.prices import PriceChoice, Prices, choose_prices, load_prices
-from geostore.costs.usage import Usage, usage_of_json, usage_of_turn
+from geostore.costs.usage import Tally, Usage, usage_of_failure, usage_of_turn
 from geostore.errors import PriceError
 from geostore.query.reader import ask, open_reader
 from geostore.query.stats import format_text, stats
-from geostore.records import Turn
+from geostore.records import FailedAttempt, Turn
 from geostore.store import Store
-from geostore.store.prices import find_prices, put_prices, spent_tokens
+from geostore.store.prices import find_prices, put_prices, spent_by_tier, spent_tokens
 from geostore.text.phrases import format_cost
-from tests.hand_made import Batch, insert
+from tests.hand_made import Batch, insert_failure
 
 PRICES = Prices(0.25, 2.0, 0.025)
 COUNTS = st.none() | st.integers(min_value=0, max_value=10**9)
@@ -39,6 +39,10 @@ def turn(**counts: Any) -> Turn:
     )
 
 
+def failure(usage: Any) -> FailedAttempt:
+    return FailedAttempt(1, "bad_response", "", usage=None if usage is None else json.dumps(usage))
+
+
 def test_the_cached_part_of_a_prompt_costs_the_cached_price() -> None:
     """600,000 at 0.25, 400,000 at 0.025 and 100,000 at 2, each per million."""
     assert PRICES.cost(1_000_000, 100_000, 400_000) == pytest.approx(0.15 + 0.01 + 0.2)
@@ -55,16 +59,40 @@ def test_what_is_unknown_costs_nothing_and_no_more_is_cached_than_was_sent() -> 
     assert PRICES.cost(100, 0, 1000) == pytest.approx(100 * 0.025 / 1e6)
 
 
-@given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS)))
+def test_what_is_written_to_a_cache_costs_its_own_price() -> None:
+    """Of a million: 0.4 cached, 0.5 written, and the rest as any prompt."""
+    prices = Prices(1.0, 0.0, 0.1, 1.25)
+    cost = prices.cost(1_000_000, 0, 400_000, 500_000)
+    assert cost == pytest.approx(0.04 + 0.625 + 0.1)
+    assert Prices(1.0, 0.0, 0.1).cost(1_000_000, 0, 400_000, 500_000) == pytest.approx(0.64)
+    # No more is written than was sent and not cached.
+    assert prices.cost(100, 0, 60, 999) == pytest.approx((60 * 0.1 + 40 * 1.25) / 1e6)
+
+
+def test_a_tier_with_prices_of_its_own_costs_these_and_any_other_the_models() -> None:
+    prices = Prices(1.0, 10.0, tiers={"flex": Prices(0.5, 5.0), "priority": Prices(2.0, 20.0)})
+    for tier, factor in ((None, 1), ("default", 1), ("flex", 0.5), ("priority", 2)):
+        tally = Tally()
+        tally.add_turn(turn(prompt_tokens=100, completion_tokens=10, service_tier=tier))
+        assert prices.cost_of_all(tally) == pytest.approx(factor * 200 / 1e6)
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS)))
 def test_the_cost_of_a_sum_is_the_sum_of_costs(counts: list[tuple[int | None, ...]]) -> None:
     """So that a budget and a table of costs agree with each response's own cost."""
+    prices = Prices(0.25, 2.0, 0.025, 0.3125)
     total = Usage()
-    for prompt, completion, cached in counts:
+    for prompt, completion, cached, written in counts:
         total += usage_of_turn(
-            turn(prompt_tokens=prompt, completion_tokens=completion, cached_tokens=cached)
+            turn(
+                prompt_tokens=prompt,
+                completion_tokens=completion,
+                cached_tokens=cached,
+                cache_write_tokens=written,
+            )
         )
-    each = sum(PRICES.cost(*one) for one in counts)
-    assert PRICES.cost_of(total) == pytest.approx(each)
+    each = sum(prices.cost(*one) for one in counts)
+    assert prices.cost_of(total) == pytest.approx(each)
 
 
 def test_a_response_without_counts_is_known_to_be_one() -> None:
@@ -81,10 +109,10 @@ def test_a_billed_failure_counts_and_one_without_usage_does_not() -> None:
         "total_tokens": 15,
         "prompt_tokens_details": {"cached_tokens": 3},
     }
-    assert usage_of_json(json.dumps(usage)) == Usage(10, 5, 3, 15)
-    assert usage_of_json(None) == Usage()
-    odd = {"prompt_tokens": "10", "completion_tokens": True, "prompt_tokens_details": None}
-    assert usage_of_json(json.dumps(odd)) == Usage(uncounted=1)
+    assert usage_of_failure(failure(usage)) == Usage(10, 5, 3, 15)
+    assert usage_of_failure(failure(None)) == Usage()
+    odd = {"prompt_tokens": "ten", "completion_tokens": True, "prompt_tokens_details": None}
+    assert usage_of_failure(failure(odd)) == Usage(uncounted=1)
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
@@ -168,6 +196,14 @@ def test_the_exact_name_comes_first_and_then_the_longest_start(
         ("p.json", '{"m": {"in": 1, "out": 2, "cached": null}}', r"'cached' is no number"),
         ("p.json", '{"m": {"in": 1, "out": 2, "input": 3}}', r"'input' is no member of a price"),
         ("p.toml", "[m.1]\nin = 1\nout = 2", r"'1' is no member .* dots needs quotes"),
+        ("p.json", '{"m": {"in": 1, "out": 2, "flex": {"in": 1}}}', r"tier 'flex': .*'out', per"),
+        ("p.json", '{"m": {"in": 1, "out": {}}}', r"'out' is no number"),
+        (
+            "p.json",
+            '{"m": {"in": 1, "out": 2, "flex": {"in": 1, "out": 2, "late": {}}}}',
+            r"tier 'flex': 'late' is no member",
+        ),
+        ("p.json", '{"m": {"in": 1, "out": 2, "flex": 0.5}}', r"'flex' is no member of a price"),
     ],
 )
 def test_a_price_file_that_is_wrong_says_where(
@@ -178,6 +214,34 @@ def test_a_price_file_that_is_wrong_says_where(
     with pytest.raises(PriceError, match=words) as raised:
         load_prices(path, "m")
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["json", "toml"])
+def test_a_price_file_has_prices_of_cache_writes_and_of_tiers(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"prices.{kind}"
+    table = {
+        "gpt-5.5": {
+            "in": 1.25,
+            "out": 10.0,
+            "cached": 0.125,
+            "cache_write": 1.5,
+            "Flex": {"in": 0.625, "out": 5.0, "cache_write": 0.75},
+        }
+    }
+    toml = """
+["gpt-5.5"]
+in = 1.25
+out = 10
+cached = 0.125
+cache_write = 1.5
+["gpt-5.5".Flex]
+in = 0.625
+out = 5
+cache_write = 0.75
+"""
+    path.write_text(json.dumps(table) if kind == "json" else toml)
+    flex = Prices(0.625, 5.0, None, 0.75)
+    assert load_prices(path, "gpt-5.5") == Prices(1.25, 10.0, 0.125, 1.5, {"flex": flex})
 
 
 def test_a_price_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -227,17 +291,9 @@ def path(tmp_path: Path) -> Path:
         open_trace = batch.trace(samples[2], 1, status="open")
         batch.placed(samples[0], 2, 10, 0.99)
         batch.placed(samples[0], 3, 10, 0.99)
-        for attempt, usage in enumerate((json.dumps(BILLED), None), start=1):
-            insert(
-                store.db.connection,
-                "attempts",
-                trace_id=open_trace,
-                attempt=attempt,
-                turn=2,
-                error_class="bad_response",
-                message="",
-                usage=usage,
-                created_at="now",
+        for attempt, usage in enumerate((BILLED, None), start=1):
+            insert_failure(
+                store.db.connection, trace_id=open_trace, attempt=attempt, turn=2, usage=usage
             )
         # What no run asked for was imported, and nobody paid for it here.
         run_id = store.runs.start_run(
@@ -264,6 +320,63 @@ def test_later_prices_replace_earlier_ones_and_the_same_change_nothing(path: Pat
         put_prices(store.db, "m", Prices(1, 2))
         assert find_prices(store.db, "m") == Prices(1, 2)
         assert find_prices(store.db, "n") is None
+
+
+def test_prices_of_tiers_are_kept_and_those_of_tiers_that_are_gone_are_not(path: Path) -> None:
+    first = Prices(1.0, 10.0, 0.1, 1.25, {"flex": Prices(0.5, 5.0), "batch": Prices(0.25, 2.5)})
+    second = Prices(1.0, 10.0, tiers={"flex": Prices(0.5, 5.0, 0.05)})
+    with Store.open(path) as store:
+        put_prices(store.db, "n", PRICES)
+        for prices in (first, second):
+            put_prices(store.db, "m", prices)
+            assert find_prices(store.db, "m") == prices
+        assert find_prices(store.db, "n") == PRICES
+
+
+def test_every_sum_in_the_store_prices_each_tier_alike(path: Path) -> None:
+    """A budget's, the costs of traces, of turns and of failures, in Python, SQLite and DuckDB."""
+    prices = Prices(1.0, 10.0, 0.1, 1.25, {"flex": Prices(0.5, 5.0), "priority": Prices(2.0, 20.0)})
+    price(path, "m", prices)
+    with Store.open(path) as store:
+        for trace, tier, written in ((1, "flex", 70), (2, "default", 30), (4, "priority", 999)):
+            store.db.connection.execute(
+                "update turns set service_tier = ?, cache_write_tokens = ? where trace_id = ?",
+                (tier, written, trace),
+            )
+        usage = {**BILLED, "service_tier": "flex", "cache_creation_input_tokens": 500}
+        insert_failure(store.db.connection, trace_id=1, attempt=1, usage=usage)
+        insert_failure(store.db.connection, trace_id=2, attempt=1, usage=BILLED)
+        tally = spent_by_tier(store.db, "m")
+        expected = Tally()
+        for row in store.db.connection.execute("select id from traces where recipe_id <> 3"):
+            stored = store.traces.get_trace(row["id"])
+            for one in stored.turns:
+                expected.add_turn(one)
+            for failed in stored.failures:
+                expected.add_failure(failed)
+        in_file = [
+            store.db.connection.execute(statement).fetchone()[0]
+            for statement in (
+                "select sum(cost) from trace_results where model = 'm'",
+                "select (select sum(cost) from turn_results where model = 'm')"
+                " + (select sum(cost) from billed_failures)",
+            )
+        ]
+    assert {tier: usage for tier, usage in expected.by_tier.items() if usage != Usage()} == (
+        tally.by_tier
+    )
+    cost = prices.cost_of_all(tally)
+    with open_reader(path) as reader:
+        told = [
+            ask(reader, "select sum(cost) from trace_results where model = 'm'").rows[0][0],
+            ask(reader, "select cost from recipe_results where model = 'm'").rows,
+            ask(reader, "costs").to_dicts(),
+            ask(reader, "spending").to_dicts(),
+        ]
+    told[1] = sum(row[0] for row in told[1])
+    told[2] = sum(row["cost"] for row in told[2] if row["model"] == "m")
+    told[3] = next(row["cost"] for row in told[3] if row["model"] == "m")
+    assert [*in_file, *told] == [pytest.approx(cost)] * 6
 
 
 def test_all_of_a_models_turns_and_billed_failures_are_added_up(path: Path) -> None:
@@ -338,9 +451,13 @@ def test_costs_of_each_recipe_tell_what_failures_cost(path: Path) -> None:
 
 
 def test_python_sqlite_and_duckdb_add_up_alike(path: Path) -> None:
-    """Three places know what a usage object says; also of one that is odd or says half."""
+    """One place reads a usage object and three add up; also of one that is odd or says half."""
     odd = [
-        {"prompt_tokens": "7", "completion_tokens": 1.5, "total_tokens": None},
+        {"prompt_tokens": "seven", "completion_tokens": 1.5, "total_tokens": None},
+        {"prompt_tokens": 100.0, "completion_tokens": 20.0, "total_tokens": 120.0},
+        {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 3100},
+        {"input_tokens": 10, "cache_read_input_tokens": 900, "output_tokens": 5},
+        {"prompt_tokens": 9, "completion_tokens": -1, "total_tokens": -1},
         {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 99}},
         {"prompt_tokens": True, "prompt_tokens_details": [], "total_tokens": 12},
         {"completion_tokens": 3, "prompt_tokens_details": None},
@@ -352,30 +469,21 @@ def test_python_sqlite_and_duckdb_add_up_alike(path: Path) -> None:
             " where trace_id = 2"
         )
         for attempt, usage in enumerate(odd, start=1):
-            insert(
-                store.db.connection,
-                "attempts",
-                trace_id=1,
-                attempt=attempt,
-                turn=1,
-                error_class="bad_response",
-                message="",
-                usage=json.dumps(usage),
-                created_at="now",
-            )
+            insert_failure(store.db.connection, trace_id=1, attempt=attempt, usage=usage)
     with Store.open(path) as store:
         found = spent_tokens(store.db, "m")
         turns = [t for i in range(1, 5) for t in store.traces.trace_turns(i)]
-    expected = usage_of_json(json.dumps(BILLED))
-    for one in [*map(usage_of_turn, turns), *(usage_of_json(json.dumps(u)) for u in odd)]:
+    expected = usage_of_failure(failure(BILLED))
+    for one in [*map(usage_of_turn, turns), *(usage_of_failure(failure(u)) for u in odd)]:
         expected += one
     assert found == expected
-    assert found.uncounted == 5
+    assert found.uncounted == 6
     with open_reader(path) as reader:
         result = ask(reader, "spending")
         by_trace = ask(reader, "select sum(cost) from trace_results where model = 'm'")
     spent = dict(zip(result.columns, result.rows[0], strict=True))
     assert spent.pop("model") == "m"
     assert spent.pop("cost") == pytest.approx(PRICES.cost_of(found))
+    assert spent.pop("estimated_cost") == 0
     assert spent == {name: getattr(found, name) for name in spent}
     assert by_trace.rows[0][0] == pytest.approx(PRICES.cost_of(found))

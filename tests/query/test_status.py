@@ -22,7 +22,7 @@ from geostore.query.status import RunStatus, format_json, format_text, status
 from geostore.store import Store
 from geostore.store.prices import put_prices
 from geostore.store.processes import host_name, process_place, start_mark
-from tests.hand_made import Batch, insert
+from tests.hand_made import Batch, insert, insert_failure
 from tests.minds import zoom_then_answer
 from tests.running import run
 from tests.teacher_server import Fault, teacher_server
@@ -90,15 +90,12 @@ class Runs(Batch):
         (count,) = self.connection.execute(
             "select count(*) from attempts where trace_id = ?", (trace_id,)
         ).fetchone()
-        insert(
+        insert_failure(
             self.connection,
-            "attempts",
+            usage=usage,
             trace_id=trace_id,
             attempt=count + 1,
-            turn=1,
             error_class=kind,
-            message="",
-            usage=None if usage is None else json.dumps(usage),
             run_id=run_id,
             created_at=ago(5),
         )
@@ -192,6 +189,8 @@ def test_cost_counts_billed_failures_and_a_budget_all_runs(path: Path) -> None:
         "max_cost": 5,
         "spent_tokens": 110 + 1110,
         "spent_cost": pytest.approx((200 + 1000 + 200) / 1e6),
+        "estimated_tokens": 0,
+        "uncounted": 0,
     }
     text = format_text(status(path))
     assert "budget    0.00140 of 5.00, 1,220 of 2,000 tokens spent on this model" in text
@@ -304,6 +303,7 @@ def test_text_keeps_to_a_hundred_columns_and_json_is_json(path: Path) -> None:
     assert list(document["runs"][0]) == [
         *("run_id", "host", "pid", "model", "recipe", "started_at", "ended_at", "planned"),
         *("done_before", "closed", "in_flight", "mean_km", "accept_rate", "turns", "tokens"),
+        *("cached_tokens", "cache_write_tokens", "estimated_tokens", "uncounted"),
         *("cost", "unpriced_turns", "state", "elapsed_s", "left_s", "closed_per_min"),
         *("tokens_per_s", "turns_last_min", "tokens_per_s_last_min", "failures", "budget"),
     ]

@@ -13,16 +13,21 @@ import pytest
 from geostore.query.reader import run_query
 from geostore.rewards import ensure_default_spec, ensure_spec, make_spec
 from geostore.store import Store
-from tests.hand_made import insert
+from tests.hand_made import insert, insert_failure
 
-VIEWS = ("trace_results", "turn_results", "tool_results", "boxes")
+VIEWS = (
+    *("trace_results", "turn_results", "tool_results", "boxes"),
+    "billed_failures",
+)
 MODELS = ("priced", "cached too", "without a price", None)
-USAGES = (
+USAGES: tuple[dict[str, Any] | None, ...] = (
     None,
-    "{}",
-    '{"prompt_tokens": 70, "completion_tokens": 5, "total_tokens": 80}',
-    '{"prompt_tokens": 70, "prompt_tokens_details": {"cached_tokens": 90}}',
-    '{"prompt_tokens": "many", "completion_tokens": 1.5, "total_tokens": null}',
+    {},
+    {"prompt_tokens": 70, "completion_tokens": 5, "total_tokens": 80},
+    {"prompt_tokens": 70, "prompt_tokens_details": {"cached_tokens": 90}},
+    {"prompt_tokens": "many", "completion_tokens": 1.5, "total_tokens": None},
+    {"prompt_tokens": 70, "completion_tokens": 5, "cache_creation_input_tokens": 30},
+    {"prompt_tokens": 70.0, "completion_tokens": 5.0, "service_tier": "flex", "cost": 0.25},
 )
 ARGUMENTS = (
     '{"bbox_2d": [10, 20.5, 300, 400]}',
@@ -51,14 +56,23 @@ class RandomStore:
     def maybe(self, value: Any) -> Any:
         return value if self.random.random() < 0.7 else None
 
+    def rarely(self, value: Any) -> Any:
+        return value if self.random.random() < 0.3 else None
+
     def fill(self, *, datasets: int, traces: int) -> None:
-        for model, cached in (("priced", None), ("cached too", 0.1)):
+        for model, tier, cached, written in (
+            ("priced", "", None, None),
+            ("priced", "flex", None, 0.1),
+            ("cached too", "", 0.1, 0.5),
+        ):
             self.put(
                 "prices",
                 model=model,
-                per_million_in=0.4,
+                tier=tier,
+                per_million_in=0.2 if tier else 0.4,
                 per_million_out=1.6,
                 per_million_cached=cached,
+                per_million_cache_write=written,
                 created_at="now",
                 updated_at="now",
             )
@@ -109,15 +123,12 @@ class RandomStore:
         for turn in range(1, self.random.randint(0, 3) + 1):
             self.turn(trace_id, turn)
         for attempt in range(1, self.random.randint(0, 2) + 1):
-            self.put(
-                "attempts",
+            insert_failure(
+                self.connection,
                 trace_id=trace_id,
                 attempt=attempt,
-                turn=1,
-                error_class="server",
-                message="no",
                 usage=self.random.choice(USAGES),
-                created_at="now",
+                estimated_completion_tokens=self.rarely(6),
             )
         if status in ("answered", "exhausted"):
             self.answer(trace_id)
@@ -132,6 +143,12 @@ class RandomStore:
             completion_tokens=self.maybe(20),
             total_tokens=self.maybe(120),
             cached_tokens=self.maybe(self.random.choice([50, 200])),
+            cache_write_tokens=self.maybe(self.random.choice([30, 70, 200])),
+            image_tokens=self.maybe(60),
+            service_tier=self.maybe(self.random.choice(["flex", "default", "priority"])),
+            stated_cost=self.maybe(0.125),
+            estimated_prompt_tokens=self.rarely(90),
+            estimated_completion_tokens=self.rarely(7),
             reasoning_tokens=self.maybe(3),
             latency_ms=self.maybe(1500),
             response=f"response {turn}",

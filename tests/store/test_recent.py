@@ -76,7 +76,7 @@ def test_turns_and_failures_of_the_last_minute_are_counted_from_when_they_were_s
             {"at": ago(written), "turn": number},
         )
     failures = [FailedAttempt(7, "server", "gone", 503, None, None)] * 2
-    failures.append(replace(failures[0], usage_json='{"total_tokens":9}'))
+    failures.append(replace(failures[0], usage='{"total_tokens":9}'))
     for number, failure in enumerate(failures, start=1):
         store.traces.put_attempt(trace_id, failure, run_id=run_id)
         store.db.execute(

@@ -170,7 +170,7 @@ def test_the_limits_that_a_server_names_tell_how_long_to_wait_and_only_where_the
 
 def test_a_response_that_was_billed_but_is_useless_tells_what_it_cost() -> None:
     error = failed(Fault(200, b'{"choices": [], "usage": {"prompt_tokens": 9}}'))
-    assert error.usage_json == '{"prompt_tokens":9}'
+    assert error.usage == '{"prompt_tokens":9}'
 
 
 OTHER = json.dumps({"model": "other", "messages": []}).encode()

@@ -1,0 +1,114 @@
+"""What a server says that it billed, over whole runs: kept in its words, counted and priced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.completions import USAGE, completion, fault, rows
+from tests.running import geostore
+from tests.teacher_server import Body, Fault, Reply, teacher_server
+
+ANSWER = "It is there. <answer>\\boxed{48.8566, 2.3522}</answer>"
+COUNTS = (
+    "prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,"
+    " service_tier"
+)
+
+
+def billing(usage: Any, **members: Any) -> Fault:
+    """An answer with this usage. members: what stands beside it in the body."""
+    return fault({**completion({"content": ANSWER}), "usage": usage, **members})
+
+
+def generate(photos: Path, store: Path, *replies: Fault, options: tuple[str, ...] = ()) -> Any:
+    """Ask about one photo; each reply is given once, in order, and the last one for ever."""
+
+    def script(number: int, body: Body) -> Fault:
+        return replies[min(number, len(replies) - 1)]
+
+    with teacher_server(lambda body: Reply(ANSWER), script=script) as server:
+        return geostore(
+            *("generate", "--dataset-path", photos, "--store", store, "--num-samples", "1"),
+            *("--base-url", server.url, "--model", "test", "--concurrency", "1", *options),
+        )
+
+
+def costs(store: Path) -> list[float]:
+    """The cost of the store as each place tells it, the same number each time."""
+    told = json.loads(geostore("stats", "--store", store, "--json").stdout)["store"]["cost"]
+    status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]["cost"]
+    ((in_file,),) = rows(store, "select sum(cost) from trace_results")
+    return [told, status, in_file]
+
+
+def test_thoughts_that_stand_only_in_the_total_are_paid_for(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """1,000 in at 1.25 and 2,100 out at 10, per million."""
+    store = tmp_path / "geostore.db"
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 3100}
+    options = ("--price-in", "1.25", "--price-out", "10", "--max-total-tokens", "100000")
+    done = generate(photo_dataset, store, billing(usage), options=options)
+    assert done.returncode == 0, done.stderr
+    assert "0.0222" in done.stderr
+    assert costs(store) == [pytest.approx(0.02225)] * 3
+    status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
+    assert (status["tokens"], status["budget"]["spent_tokens"]) == (3100, 3100)
+    assert rows(store, f"select {COUNTS}, usage from turns") == [
+        (1000, 2100, 3100, None, None, None, json.dumps(usage, sort_keys=True).replace(" ", ""))
+    ]
+
+
+def test_cache_writes_and_the_tier_are_kept_and_priced(photo_dataset: Path, tmp_path: Path) -> None:
+    """In flex 100 in at 0.5, 900 written at 0.625 and 100 out at 5, per million."""
+    store, prices = tmp_path / "geostore.db", tmp_path / "prices.json"
+    flex = {"in": 0.5, "out": 5, "cache_write": 0.625}
+    prices.write_text(json.dumps({"test": {"in": 1, "out": 10, "cache_write": 1.25, "flex": flex}}))
+    usage: dict[str, Any] = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    usage["prompt_tokens_details"] = {"cached_tokens": 0, "cache_write_tokens": 900}
+    reply = billing(usage, service_tier="flex")
+    done = generate(photo_dataset, store, reply, options=("--price-file", str(prices)))
+    assert done.returncode == 0, done.stderr
+    assert rows(store, f"select {COUNTS} from turns") == [(1000, 100, 1100, 0, 900, "flex")]
+    ((kept,),) = rows(store, "select usage from turns")
+    assert json.loads(kept) == {**usage, "service_tier": "flex"}
+    assert costs(store) == [pytest.approx((100 * 0.5 + 900 * 0.625 + 100 * 5) / 1e6)] * 3
+    told = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
+    assert told["cache_write_tokens"] == 900
+    assert json.loads(geostore("stats", "--store", store, "--json").stdout)["store"][
+        "cache_write_tokens"
+    ] == (900)
+    # Prices that are given later hold for what was used before.
+    options = ("--price-in", "1", "--price-out", "10", "--price-cache-write", "2")
+    generate(photo_dataset, store, reply, options=options)
+    in_stats, _, in_file = costs(store)
+    assert in_stats == in_file == pytest.approx((100 * 1 + 900 * 2 + 100 * 10) / 1e6)
+
+
+def test_a_failed_request_is_read_and_priced_as_a_turn_is(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Floats, another name, and thoughts only in the total, of replies that say nothing."""
+    store = tmp_path / "geostore.db"
+    odd: list[dict[str, Any]] = [
+        {"prompt_tokens": 100.0, "completion_tokens": 20.0, "total_tokens": 120.0},
+        {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 90},
+        {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 620},
+    ]
+    useless = [fault({**completion({"content": ""}), "usage": usage}) for usage in odd]
+    options = ("--price-in", "1", "--price-out", "10", "--max-total-tokens", "100000")
+    done = generate(photo_dataset, store, *useless, billing(USAGE), options=options)
+    assert done.returncode == 0, done.stderr
+    assert rows(store, f"select {COUNTS} from attempts order by attempt") == [
+        (100, 20, 120, None, None, None),
+        (100, 5, 105, 90, None, None),
+        (100, 520, 620, None, None, None),
+    ]
+    spent = 120 + 105 + 620 + 120
+    status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
+    assert (status["tokens"], status["budget"]["spent_tokens"]) == (spent, spent)
+    assert costs(store) == [pytest.approx((400 * 1 + 565 * 10) / 1e6)] * 3
