@@ -63,6 +63,8 @@ class Attempt:
     def contradicts(self, lat: float, lon: float) -> bool:
         """Whether it means a place on Earth, and not one that it only repeats."""
         lats, lons = _numbers(self.lat_text), _numbers(self.lon_text)
+        if self.form == "parentheses" and max([*lats, *lons], default=0) <= 1:
+            return False  # a point of the image
         if min(lats, default=0) > MAX_LAT or min(lons, default=0) > MAX_LON:
             return False
         # A number that never came contradicts nothing.

@@ -8,6 +8,7 @@ Source of the forms: what models write when they are asked for a latitude and a 
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from geostore.answers.angles import (
     ANY_NUMBER,
@@ -273,17 +274,37 @@ _PARENTHESES = re.compile(
 )
 
 
+# Shares of the image's size. Places with such coordinates are all in the Gulf of Guinea; 0, 0 is
+# what a teacher writes who does not know.
+_SHARE = r"(?:0\.[0-9]{1,4}|1\.0{1,4})"
+_IMAGE_POINT = re.compile(rf"\( ?(?!0\.0+ ?[,;] ?0\.0+ ?\)){_SHARE} ?[,;] ?{_SHARE} ?\)")
+# Between two corners of a box.
+_TO_CORNER = re.compile(r"\s?(?:[,;→–—-]|\.{2,3}|to|x)?\s?")
+
+
 def find_parentheses(text: str) -> Reading | None:
-    """The last `(lat, lon)` whose numbers both have a decimal mark."""
-    return _last_of(
+    """The last `(lat, lon)` whose numbers both have a decimal mark.
+
+    Not a corner of a box, `(12.5, 34.5), (56.5, 78.5)`, nor a point of the image, `(0.12, 0.34)`.
+    """
+    matches = list(_PARENTHESES.finditer(text))
+    corners = {
+        corner
+        for first, second in pairwise(matches)
+        if _TO_CORNER.fullmatch(text, first.end(), second.start())
+        for corner in (first, second)
+    }
+    readings = (
         judge(
             float((match["a"] or match["c"]).replace(",", ".")),
             float((match["b"] or match["d"]).replace(",", ".")),
             start=match.start(),
             end=match.end(),
         )
-        for match in _PARENTHESES.finditer(text)
+        for match in matches
+        if match not in corners and not _IMAGE_POINT.fullmatch(match[0])
     )
+    return _last_of(readings)
 
 
 # --- named coordinates and a bare pair ----------------------------------------------------------

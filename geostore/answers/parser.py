@@ -24,6 +24,7 @@ Time is linear in the response: the parser only cuts the whole text and searches
 strings; all other work is on pieces of bounded size.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ from geostore.answers.text import normalise, says_placeholder, tail
 from geostore.answers.thoughts import visible_text
 from geostore.records import Answer
 
-PARSER_VERSION: int = 2
+PARSER_VERSION: int = 3
 """Stored beside each answer. Raise it with every change that reads some response differently."""
 
 FORMS: tuple[str, ...] = (
@@ -103,12 +104,28 @@ _PROSE_FORMS: tuple[tuple[str, Callable[[str], Reading | None]], ...] = (
 _BARE_LENGTH = 200
 """Characters of a response that may be one bare pair, with its blanks and markup."""
 
+_LAST_WORDS = 24
+"""Characters that may follow an answer at the end of a response: the first words of a sentence that
+the token limit cut, or a special token."""
 
-def parse_answer(response: str, *, cut: bool = False) -> Answer:
+_DOUBT = re.compile(
+    r""" ?[?,;:"'`”’)…]|\s*[.!-]{0,3}\s*(?:"""
+    r"(?:but|wait|no|not|hmm+|or|however|actually|alternatively|maybe|perhaps|though|although|let|is|would"
+    r"|could|format|in|so|if)(?![a-z])"
+    r"|但|等|不|嗯|或|可是|吗|？|，)",
+    re.IGNORECASE,
+)
+"""How a sentence goes on after an answer that it only tries or quotes."""
+
+
+def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Answer:
     """The coordinates that `response` gives as its answer. Never raises, whatever the text.
 
     cut: whether the token limit ended it. Then it may be a thought whose opening delimiter the chat
     template wrote and whose closing one never came, so only a whole <answer>...</answer> counts.
+    bare: of a response that was cut, whether nothing shows that it is no thought: it is the first
+    of its trace and came without reasoning. Then the answer counts only at its very end, because a
+    thought tries an answer and goes on.
 
     On success lat and lon are degrees within range and `failure` is None. Flags: ``null_island``
     (exactly 0, 0), ``swapped`` (out of range, but valid with its numbers exchanged; never done
@@ -116,7 +133,7 @@ def parse_answer(response: str, *, cut: bool = False) -> Answer:
     comment, even if another form answered), ``inconsistent`` (a box or answer tag, and a hemisphere
     pair in the prose, lie on different sides of the equator or of Greenwich).
     """
-    return _read(visible_text(response), cut=cut)
+    return _read(visible_text(response), cut=cut, bare=bare)
 
 
 def has_answer(response: str) -> bool:
@@ -129,19 +146,19 @@ def has_answer(response: str) -> bool:
     return has_slot(text) or _read(text, cut=False).failure is None
 
 
-def _read(text: str, *, cut: bool) -> Answer:
+def _read(text: str, *, cut: bool, bare: bool = False) -> Answer:
     text = mark_boxes(text)
     if len(text) <= _BARE_LENGTH and not has_slot(text):
-        bare = find_bare(normalise(text))
-        if bare is not None:
-            return _read_bare(bare, cut=cut)
-    answer, dropped = _read_forms(text, cut=cut)
+        pair = find_bare(normalise(text))
+        if pair is not None:
+            return _read_bare(pair, cut=cut)
+    answer, dropped = _read_forms(text, cut=cut, bare=bare)
     if dropped is None or answer.lat is None or answer.lon is None:
         return answer
     if holds_point(dropped.words, answer.lat, answer.lon):
         return answer
     # The slot means another place than the weaker form does; only what follows it may correct it.
-    later, _ = _read_forms(dropped.later, cut=cut)
+    later, _ = _read_forms(dropped.later, cut=cut, bare=bare)
     if later.failure is None:
         return later
     return Answer(None, None, dropped.form, AMBIGUOUS, later.flags)
@@ -169,7 +186,7 @@ class _Dropped:
     """The text after it."""
 
 
-def _read_forms(text: str, *, cut: bool) -> tuple[Answer, _Dropped | None]:
+def _read_forms(text: str, *, cut: bool, bare: bool) -> tuple[Answer, _Dropped | None]:
     """The answer, and the first slot with several numbers that was passed over on the way to it."""
     search = _Search()
     rest = text
@@ -180,7 +197,7 @@ def _read_forms(text: str, *, cut: bool) -> tuple[Answer, _Dropped | None]:
             continue
         search.placeholder = search.placeholder or slot.placeholder
         if search.accepts(form, slot.reading, rest, slot.start, slot.end):
-            if cut and not _in_whole_answer(rest, slot):
+            if cut and not _in_whole_answer(rest, slot, at_end=bare):
                 return search.cut_off(form, slot.reading), None
             contradicts = _contradicts_prose(rest, slot)
             return search.success(form, slot.reading, inconsistent=contradicts), dropped
@@ -214,11 +231,17 @@ def _read_forms(text: str, *, cut: bool) -> tuple[Answer, _Dropped | None]:
     return search.failure(), dropped
 
 
-def _in_whole_answer(text: str, slot: Slot) -> bool:
-    """Whether a slot is, or stands in, an <answer> that is closed."""
+def _in_whole_answer(text: str, slot: Slot, *, at_end: bool) -> bool:
+    """Whether a slot is, or stands in, an <answer> that is closed; at_end: and ends the text."""
     opened = text.rfind(OPEN_ANSWER, 0, slot.start + len(OPEN_ANSWER))
     closed = text.find(CLOSE_ANSWER, opened) if opened >= 0 else -1
-    return closed >= 0 and closed + len(CLOSE_ANSWER) >= slot.end
+    end = closed + len(CLOSE_ANSWER)
+    return closed >= 0 and end >= slot.end and not (at_end and _goes_on(text[end:]))
+
+
+def _goes_on(text: str) -> bool:
+    """Whether what follows an answer is more than a few words, or doubts or quotes it."""
+    return len(text.strip()) > _LAST_WORDS or _DOUBT.match(text) is not None
 
 
 @dataclass(slots=True)

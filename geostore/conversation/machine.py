@@ -21,7 +21,7 @@ from geostore.conversation.messages import (
     lead_in,
 )
 from geostore.conversation.request_form import USUAL_FORM, RequestForm
-from geostore.records import Closing, ImageFacts, LimitKind, Recipe, ToolCall, Turn
+from geostore.records import Answer, Closing, ImageFacts, LimitKind, Recipe, ToolCall, Turn
 from geostore.tools import current_image_after
 
 
@@ -183,7 +183,7 @@ class Conversation:
         last = self.turns[-1]
         at_limit = len(self.turns) >= turn_limit
         if last.finish_reason == "length":
-            whole = not self._written and parse_answer(last.response, cut=True).failure is None
+            whole = not self._written and read_answer(last, cut=True).failure is None
             if whole or not go_on or at_limit:
                 return Closing("answered" if whole else "exhausted", "truncated")
             return self._ask(turn_limit)
@@ -258,6 +258,12 @@ class Conversation:
             last_turn=len(self.turns) + 1 >= turn_limit,
             form=form,
         )
+
+
+def read_answer(turn: Turn, *, cut: bool) -> Answer:
+    """The answer in a final response. cut: whether the token limit ended it."""
+    bare = turn.turn == 1 and turn.reasoning_source is None
+    return parse_answer(turn.response, cut=cut, bare=bare)
 
 
 def _at_limit(answered: bool) -> Closing:

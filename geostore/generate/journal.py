@@ -20,7 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from geostore.answers import PARSER_VERSION, parse_answer
+from geostore.answers import PARSER_VERSION
+from geostore.conversation.machine import read_answer
 from geostore.errors import StoreLockedError
 from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
 from geostore.rewards import ensure_default_spec, score_trace
@@ -257,11 +258,14 @@ class TraceJournal:
         )
 
     async def close(
-        self, closing: Closing, *, turn_limit: int, final_response: str | None
+        self, closing: Closing, *, turn_limit: int, final: Turn | None
     ) -> Reward | None:
-        """Close the trace, with its answer and default reward; None for a failed trace."""
+        """Close the trace, with its answer and default reward; None for a failed trace.
+
+        final: its last turn, whose response is read; None where it has none that counts.
+        """
         cut = closing.reason == "truncated"
-        answer = None if final_response is None else parse_answer(final_response, cut=cut)
+        answer = None if final is None else read_answer(final, cut=cut)
 
         def work(store: Store) -> Reward | None:
             store.traces.close_trace(self._trace_id, closing, turn_limit=turn_limit)

@@ -75,7 +75,7 @@ class TraceRecorder(Protocol):
         """Write a request that failed."""
 
     async def close(
-        self, closing: Closing, *, turn_limit: int, final_response: str | None
+        self, closing: Closing, *, turn_limit: int, final: Turn | None
     ) -> Reward | None:
         """Write the end of the trace."""
 
@@ -214,7 +214,7 @@ class _Rollout:
         # The messages of the conversation in wire form, so that a photo is written once a trace.
         self._wire: list[bytes] = []
         self._last_tokens: int | None = None
-        self._final_response: str | None = None
+        self._final: Turn | None = None
         # By sha256: images that no message in `_wire` shows yet.
         self._urls: dict[str, bytes] = {}
 
@@ -257,7 +257,7 @@ class _Rollout:
             go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
                 # Closing costs no request, so it is done even where the run is stopping.
-                self._final_response = conversation.turns[-1].response
+                self._final = conversation.turns[-1]
                 return step
             if context.stopping.is_set():
                 break
@@ -272,7 +272,7 @@ class _Rollout:
                         # The next request ends otherwise.
                         del self._wire[len(self._wire) - step.lead_in :]
                         continue
-                    self._final_response = conversation.turns[-1].response
+                    self._final = conversation.turns[-1]
                     return conversation.end_at(kind)
                 if reply is None:
                     break
@@ -288,7 +288,7 @@ class _Rollout:
         """Close the trace as failed."""
         closing = Closing("failed", reason)
         limit = self._context.turn_limit
-        await self._journal.close(closing, turn_limit=limit, final_response=None)
+        await self._journal.close(closing, turn_limit=limit, final=None)
         return Outcome(closing, None)
 
     async def fail_for(self, error: Exception) -> Outcome:
@@ -319,7 +319,7 @@ class _Rollout:
         reward = await self._journal.close(
             closing,
             turn_limit=self._context.turn_limit,
-            final_response=self._final_response,
+            final=self._final,
         )
         return Outcome(closing, reward)
 

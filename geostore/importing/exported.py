@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from geostore.answers import parse_answer
+from geostore.conversation.machine import read_answer
 from geostore.conversation.messages import Message, RequestWriter
 from geostore.conversation.sent import sent_messages, stored_messages
 from geostore.errors import GeostoreError
@@ -143,7 +143,7 @@ class ExportReader:
             photo=sent,
             turns=turns,
             calls=calls,
-            answer=parse_answer(turns[-1].response, cut=trace.stop_reason == "truncated"),
+            answer=read_answer(turns[-1], cut=trace.stop_reason == "truncated"),
             reward=reward,
             reward_extra=extra,
         )

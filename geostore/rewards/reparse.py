@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.identity import canonical_text
@@ -18,7 +17,9 @@ from geostore.rewards.ranges import Range
 from geostore.store import Db
 from geostore.store.rows import answer_row
 
-_parse_cut = partial(parse_answer, cut=True)
+
+def _parse_cut(response: str, bare: bool) -> Answer:
+    return parse_answer(response, cut=True, bare=bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class Parser:
     """Of what `read` gives; the highest version of a trace counts."""
     read: Callable[[str], Answer] = parse_answer
     """From a response to its coordinates, or to why there are none."""
-    read_cut: Callable[[str], Answer] = _parse_cut
-    """The same, from a response that the token limit ended."""
+    read_cut: Callable[[str, bool], Answer] = _parse_cut
+    """The same, from a response that the token limit ended, and whether it is bare (see
+    `parse_answer`)."""
 
 
 def find_unread(db: Db, parser: Parser, ranges: Iterable[Range] | None) -> list[int]:
@@ -70,12 +72,14 @@ def read_again(
         responses = db.run("final_responses", trace_ids=canonical_text(ids)).fetchall()
         answers = [
             {
-                **answer_row((parser.read_cut if cut else parser.read)(response)),
+                **answer_row(
+                    parser.read_cut(response, bool(bare)) if cut else parser.read(response)
+                ),
                 "trace_id": trace_id,
                 "turn": turn,
                 "parser_version": parser.version,
             }
-            for trace_id, turn, response, cut in responses
+            for trace_id, turn, response, cut, bare in responses
         ]
         with db.transaction():
             db.run_many("put_reading", answers)

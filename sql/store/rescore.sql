@@ -157,9 +157,15 @@ where t.status in ('answered', 'exhausted')
 order by c.trace_id;
 
 -- name: final_responses
--- The last responses of some traces, and whether the token limit cut them.
+-- The last responses of some traces, whether the token limit cut them, and whether they are bare:
+-- the first of their trace, without reasoning.
 -- Grain: one row per trace that has a turn, by id. :trace_ids is a JSON array.
-select k.trace_id, k.turn, k.response, t.stop_reason is 'truncated' as cut
+select
+  k.trace_id,
+  k.turn,
+  k.response,
+  t.stop_reason is 'truncated' as cut,
+  k.turn = 1 and k.reasoning_source is null as bare
 from json_each(:trace_ids) as j
 cross join turns as k
   on k.trace_id = j.value

@@ -452,6 +452,114 @@ def test_of_a_response_that_was_cut_only_a_whole_answer_tag_counts(
         assert parse_answer(response).lat == 1.5
 
 
+BOXES = [
+    "[0.12, 0.34, 0.56, 0.78]",
+    "```json\n[0.12, 0.34, 0.56, 0.78]\n```",
+    '{"bbox_2d": [0.12, 0.34, 0.56, 0.78]}',
+    '{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [0.12, 0.34, 0.56, 0.78]}}',
+    '<tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [12.5, 34.5]}}</tool_call>',
+    "image_zoom_in_tool(bbox_2d=(0.12, 0.34, 0.56, 0.78))",
+    "image_zoom_in_tool((0.12, 0.34), (0.56, 0.78))",
+    "image_zoom_in_tool(bbox_2d=[(12.5, 34.5), (56.5, 78.5)])",
+    "[[0.12, 0.34], [0.56, 0.78]]",
+    "[(0.12, 0.34), (0.56, 0.78)]",
+    "(0.12, 0.34), (0.56, 0.78)",
+    "(12.5, 34.5), (56.5, 78.5)",
+    "(12.5,34.5),(56.5,78.5)",
+    "(12.5, 34.5) - (56.5, 78.5)",
+    "(12.5, 34.5)\u2013(56.5, 78.5)",
+    "<|box_start|>(0.12,0.34),(0.56,0.78)<|box_end|>",
+    "<|box_start|>(12.5,34.5),(56.5,78.5)<|box_end|>",
+    "<box>(12.5,34.5),(56.5,78.5)</box>",
+    "<|begin_of_box|>[0.12, 0.34, 0.56, 0.78]<|end_of_box|>",
+    "I look closer from (12.5, 34.5) to (56.5, 78.5).",
+    "The sign is at (0.12, 0.34).",
+    "top left (0.12, 0.34), bottom right (0.56, 0.78)",
+    "0.12, 0.34, 0.56, 0.78",
+    "Coordinates: 0.12, 0.34, 0.56, 0.78",
+]
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_a_box_with_decimal_corners_is_no_answer(box: str) -> None:
+    """On the last turn, where no call can run, only the words count."""
+    assert parse_answer(box).lat is None
+    assert not has_answer(box)
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_a_box_leaves_an_answer_as_it_is(box: str) -> None:
+    for boxed in ("\\boxed{48.8566, 2.3522}", "<answer>48.8566, 2.3522</answer>"):
+        assert (parse_answer(f"{box}\n\n{boxed}").lat, parse_answer(f"{box} {boxed}").lon) == (
+            48.8566,
+            2.3522,
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "lat", "lon"),
+    [
+        ("It may be Paris (48.8566, 2.3522), but rather Lyon (45.7640, 4.8357).", 45.7640, 4.8357),
+        ("It lies near (48.8566, 2.3522) and (48.8600, 2.3600).", 48.86, 2.36),
+        ("São Tomé (0.3365, 6.7273)", 0.3365, 6.7273),
+        ("Kampala (0.3476, 32.5825)", 0.3476, 32.5825),
+        ("Off Ghana (4.9, 0.5)", 4.9, 0.5),
+        ("(-0.12, 0.34)", -0.12, 0.34),
+        ("Nowhere (0.0, 0.0)", 0.0, 0.0),
+        ("At sea (0.123456, 0.654321)", 0.123456, 0.654321),
+        ("At sea (1.5, 0.5)", 1.5, 0.5),
+        ("Paris (48.8566, 2.3522). The sign at (0.12, 0.34) says so.", 48.8566, 2.3522),
+    ],
+)
+def test_a_pair_that_is_no_corner_is_read(text: str, lat: float, lon: float) -> None:
+    assert (parse_answer(text).lat, parse_answer(text).lon) == (lat, lon)
+
+
+CLOSED = "<answer>\\boxed{1.5, 2.5}</answer>"
+
+
+@pytest.mark.parametrize(
+    ("response", "counts"),
+    [
+        (CLOSED, True),
+        (f"I see a church. {CLOSED}\n", True),
+        (f"{CLOSED} And now", True),
+        (f"{CLOSED}.", True),
+        (f"{CLOSED}<|im_end|>", True),
+        (f"```\n{CLOSED}\n```", True),
+        (f"**{CLOSED}**\n\nI hope this", True),
+        (f"{CLOSED} {'x' * 24}", True),
+        (f"{CLOSED} {'x' * 25}", False),
+        (f"So {CLOSED}? No, the poles are American. Let me", False),
+        (f"So {CLOSED}? No", False),
+        (f"I would write {CLOSED}, but", False),
+        (f"I would write {CLOSED} but", False),
+        (f"{CLOSED}\n\nWait", False),
+        (f"{CLOSED}. Hmm", False),
+        (f"{CLOSED} - no", False),
+        (f"The format is `{CLOSED}`", False),
+        (f'It wants "{CLOSED}"', False),
+        (f"{CLOSED} is what", False),
+        (f"答案是{CLOSED}吗", False),
+        (f"{CLOSED}\n\nThe church has an onion dome, and the plates are German, so", False),
+        (f"Maybe {CLOSED}? Or <answer>\\boxed{{3.5, 4.5}}", False),
+        (f"{CLOSED}? No. {CLOSED}", True),  # the last one is its last word
+        (f"<think>Hm.</think>{CLOSED} {'x' * 25}", False),
+    ],
+)
+def test_of_a_first_response_that_was_cut_only_an_answer_at_its_end_counts(
+    response: str, counts: bool
+) -> None:
+    """A thought that the chat template opened tries an answer in the form that is asked for."""
+    read = parse_answer(response, cut=True, bare=True)
+    assert (read.failure is None) is counts
+    if not counts:
+        assert read.failure == "truncated_answer"
+    # Where something shows that it is no thought, a whole answer counts wherever it stands.
+    if "3.5" not in response:
+        assert parse_answer(response, cut=True).lat == 1.5
+
+
 @pytest.mark.parametrize(
     ("response", "failure", "form", "flags"),
     [

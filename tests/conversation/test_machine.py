@@ -336,6 +336,8 @@ def test_a_whole_answer_before_the_token_limit_counts_and_is_marked() -> None:
         "Maybe Cairo: \\boxed{30.0444, 31.2357}? No, the poles. Let me compare with",
         "Maybe Cairo (30.0444, 31.2357)? No, the poles. Let me compare with",
         "◁think▷Maybe <answer>\\boxed{30.0444, 31.2357}</answer>? Let me compare with",
+        "Maybe <answer>\\boxed{30.0444, 31.2357}</answer>? Let me compare with",
+        "<answer>\\boxed{30.0444, 31.2357}</answer>\n\nThe poles, however, are American, so the",
     ],
 )
 def test_a_thought_that_was_cut_is_no_answer(cut: str) -> None:
@@ -343,6 +345,31 @@ def test_a_thought_that_was_cut_is_no_answer(cut: str) -> None:
     player = Player(recipe_of(), lambda turn: 5)
     end = player.play([saying(cut, finish_reason="length")], [])
     assert end == Closing("exhausted", "truncated")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"reasoning": "Hm.", "reasoning_source": "reasoning"},
+        {"reasoning": "Hm.", "reasoning_source": "think"},
+    ],
+)
+def test_an_answer_after_a_thought_counts_though_its_explanation_was_cut(
+    before: dict[str, str],
+) -> None:
+    """What follows a thought that has ended is none."""
+    player = Player(recipe_of(), lambda turn: 5)
+    text = answer(1, 2) + "\n\nThe church has an onion dome, and"
+    cut = saying(text, finish_reason="length", **before)
+    assert player.play([cut], []) == Closing("answered", "truncated")
+
+
+def test_an_answer_in_a_later_turn_counts_though_its_explanation_was_cut() -> None:
+    """The first turn showed no thought, so the template opens none."""
+    player = Player(recipe_of(), lambda turn: 5)
+    first = saying(text_call(ROTATE, {"angle": 90}))
+    cut = saying(answer(1, 2) + "\n\nThe church has an onion dome, and", finish_reason="length")
+    assert player.play([first, cut], []) == Closing("answered", "truncated")
 
 
 def test_rows_out_of_order_are_refused() -> None:

@@ -51,6 +51,16 @@ TEXTS = {
     "a call in a thought": Text(f"[THINK]{CAIRO}{ZOOM_IN}[/THINK]{KANSAS}", THERE, CAIRO + ZOOM_IN),
     "a thought that was cut": Text(f"◁think▷{CAIRO} Let me", None, f"{CAIRO} Let me", "length"),
     "a thought that was cut and shows no tag": Text(f"{CAIRO} Let me", None, None, "length"),
+    "a thought that was cut and tries the whole form": Text(
+        "So <answer>\\boxed{30.0444, 31.2357}</answer>? No, the poles are American. Let me",
+        None,
+        None,
+        "length",
+    ),
+    "an answer that the limit came right after": Text(
+        "<answer>\\boxed{39.25, -98.75}</answer>\n", THERE, None, "length"
+    ),
+    "a box with decimal corners": Text("The sign: (12.5, 34.5), (56.5, 78.5)", None),
     "GLM's box": Text("<answer><|begin_of_box|>39.25, -98.75<|end_of_box|></answer>", THERE),
     "GLM's box alone": Text("<|begin_of_box|>39.25, -98.75<|end_of_box|>", THERE),
     "a bare pair": Text("39.250000, -98.750000", THERE),

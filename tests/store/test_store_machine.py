@@ -450,7 +450,9 @@ CHANGES: dict[str, Callable[[TraceJournal], Awaitable[object]]] = {
     "turn": lambda trace: trace.record_turn(turn(2, "the sleeper's", 10), None),
     "call": lambda trace: trace.record_call(CALL),
     "failure": lambda trace: trace.record_failure(FailedAttempt(1, "server", "busy", 503)),
-    "close": lambda trace: trace.close(CLOSINGS[0], turn_limit=10, final_response="\\boxed{1, 2}"),
+    "close": lambda trace: trace.close(
+        CLOSINGS[0], turn_limit=10, final=replace(TURN, response="\\boxed{1, 2}")
+    ),
 }
 
 
