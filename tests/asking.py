@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from geostore.errors import TeacherError
-from geostore.teacher import Teacher, Travel
+from geostore.teacher import KeyChoice, Teacher, Travel
 from tests.teacher_server import TeacherServer
 
 BODY = json.dumps({"model": "test", "messages": []}).encode()
@@ -20,6 +20,7 @@ def ask(
     timeout: float = 5.0,
     bodies: tuple[bytes, ...] = (),
     travel: Travel | None = None,
+    api_key: str | KeyChoice = "sk-secret",
 ) -> list[Any]:
     """The reply or the error of each of so many requests, or of these bodies, in order."""
     url = server if isinstance(server, str) else server.url
@@ -27,7 +28,7 @@ def ask(
     async def run() -> list[Any]:
         outcomes: list[Any] = []
         async with Teacher(
-            base_url=url, api_key="sk-secret", travel=travel, request_timeout=timeout
+            base_url=url, api_key=api_key, travel=travel, request_timeout=timeout
         ) as teacher:
             for body in bodies or (BODY,) * times:
                 try:

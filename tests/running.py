@@ -71,12 +71,13 @@ def run(
     concurrency: int = 4,
     pace: dict[str, Any] | None = None,
     max_total_tokens: int | None = None,
+    teacher: dict[str, Any] | None = None,
     **plan: Any,
 ) -> RunResult:
     """One generate run in this process, with waits that a test can bear.
 
     recipe: model and fields of `RecipeChoices`. pace: fields of `PaceLimits`.
-    max_total_tokens: as of `BudgetLimits`.
+    max_total_tokens: as of `BudgetLimits`. teacher: what else `Teacher` gets.
     """
     choices = dict(recipe or {})
     model = choices.pop("model", "test")
@@ -85,15 +86,14 @@ def run(
     options = {"num_samples": 6, "pace": limits, "retry_policy": AT_ONCE, **plan}
 
     async def play() -> RunResult:
-        async with Teacher(
-            base_url=url, api_key="sk-secret", request_timeout=request_timeout
-        ) as teacher:
+        reached = {"api_key": "sk-secret", "request_timeout": request_timeout, **(teacher or {})}
+        async with Teacher(base_url=url, **reached) as client:
             return await play_run(
                 dataset=PhotoDataset.open(dataset_path),
                 store=store,
                 recipe=make_recipe(model, RecipeChoices(**choices)),
                 plan=Plan(**options),
-                teacher=teacher,
+                teacher=client,
                 arguments={},
                 watchers=[] if notes is None else [notes],
                 prices=prices,

@@ -19,7 +19,15 @@ from geostore.cli.options import (
     pairs,
     say,
 )
-from geostore.cli.teacher_options import HeaderOption, QueryParamOption, TransportOption
+from geostore.cli.teacher_options import (
+    ApiKeyCommandOption,
+    ApiKeyFileOption,
+    ApiKeyHeaderOption,
+    HeaderOption,
+    QueryParamOption,
+    StreamOption,
+    TransportOption,
+)
 
 if TYPE_CHECKING:
     from geostore.generate.plan import RunResult
@@ -72,9 +80,13 @@ def generate(
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
+    api_key_file: ApiKeyFileOption = None,
+    api_key_command: ApiKeyCommandOption = None,
+    api_key_header: ApiKeyHeaderOption = None,
     header: HeaderOption = None,
     query_param: QueryParamOption = None,
     transport: TransportOption = None,
+    stream: StreamOption = False,
     teacher: Annotated[
         Literal["offline"] | None,
         typer.Option(help="offline: the demo's teacher, on this machine for the time of the run."),
@@ -310,9 +322,13 @@ def generate(
             model=model,
             base_url=base_url,
             api_key_env=api_key_env,
+            api_key_file=api_key_file,
+            api_key_command=api_key_command,
+            api_key_header=api_key_header,
             kind=teacher,
             reader=reader,
             request_timeout=request_timeout,
+            stream=stream,
             transport=json_object(transport, "--transport"),
             headers=tuple(header or ()),
             query_params=tuple(query_param or ()),

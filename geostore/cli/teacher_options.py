@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,5 +31,39 @@ QueryParamOption = Annotated[
         "--query-param",
         help="A query parameter of each request, as NAME=VALUE or NAME=env:VARIABLE; may be "
         "repeated.",
+    ),
+]
+
+ApiKeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        help="A file that holds the key; read anew when it changes or a server refuses the key.",
+    ),
+]
+
+ApiKeyCommandOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key-command",
+        help="A command that prints the key; run again before the key ends or when a server "
+        "refuses it.",
+    ),
+]
+
+ApiKeyHeaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key-header",
+        help="The header that holds the key; else Authorization, or api-key for Azure.",
+    ),
+]
+
+StreamOption = Annotated[
+    bool,
+    typer.Option(
+        "--stream",
+        help="Ask for replies piece by piece, as some servers and models only do; the rows are "
+        "the same.",
     ),
 ]

@@ -23,7 +23,11 @@ FrameChoice = Literal["auto", "pixel", "norm1000", "norm1000_yx"]
 
 # Members of a request body that the recipe's own fields decide.
 _OWN_MEMBERS = frozenset({"model", "messages", "temperature", "max_tokens", "tools", "seed"})
-_UNSUPPORTED_MEMBERS = {"stream": "responses are stored whole", "n": "use --rollouts instead"}
+_UNSUPPORTED_MEMBERS = {
+    "stream": "use --stream; a reply is stored whole either way",
+    "stream_options": "use --transport",
+    "n": "use --rollouts instead",
+}
 
 PHOTO_SIZE = "{photo_size}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +21,15 @@ from geostore.generate.run import play_run
 from geostore.records import Recipe
 from geostore.store import Durability, Store
 from geostore.store.prices import find_prices, put_prices, spent_by_tier
-from geostore.teacher import Address, Teacher, Travel, travelling_members
+from geostore.teacher import (
+    MASK,
+    Address,
+    KeyChoice,
+    Teacher,
+    Travel,
+    check_azure,
+    travelling_members,
+)
 
 OFFLINE_MODEL = "offline-teacher"
 NO_TEACHER = (
@@ -54,7 +62,17 @@ class TeacherChoice:
     a password and a query in it go out with each request, and are neither stored nor shown."""
 
     api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key."""
+    """The environment variable that holds the key, unless one of the next two gives it."""
+
+    api_key_file: Path | None = None
+    """A file that holds the key; read anew when it changes, and when a server refuses the key."""
+
+    api_key_command: str | None = field(default=None, repr=False)
+    """A command of the shell that prints the key; run again before the key ends, and when a
+    server refuses it. Neither it nor what it prints is stored or shown."""
+
+    api_key_header: str | None = None
+    """The header that holds the key; None: ``Authorization``, or ``api-key`` for Azure."""
 
     kind: Literal["offline"] | None = None
     """``offline``: the demo's teacher; without `base_url`, this run starts it."""
@@ -120,8 +138,8 @@ class _Address:
     model: str
     """As the server knows it."""
 
-    api_key: str | None = field(repr=False)
-    """None where the environment has none."""
+    key: KeyChoice
+    """Of no value where the environment has none."""
 
     travel: Travel
     """What goes out with each request beside its body."""
@@ -171,10 +189,13 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
     new_prices = choose_prices(address.model, request.prices)
     dataset = PhotoDataset.open(request.dataset.path, columns=dict(request.dataset.columns))
 
+    def notice(sentence: str) -> None:
+        watchers.watch(Noticed(sentence))
+
     async def play() -> RunResult:
         for sentence in _notices(request, recipe):
-            watchers.watch(Noticed(sentence))
-        async with _teacher(request, address) as teacher:
+            notice(sentence)
+        async with _teacher(request, address, notice=notice) as teacher:
             return await play_run(
                 dataset=dataset,
                 store=store,
@@ -224,7 +245,13 @@ def _address(teacher: TeacherChoice) -> _Address:
     """
     # The line break that ends a file comes along easily. No header takes it, and the client's
     # error would quote the key.
-    key = os.environ.get(teacher.api_key_env, "").strip() or None
+    key = KeyChoice(
+        os.environ.get(teacher.api_key_env, "").strip() or None,
+        file=teacher.api_key_file,
+        command=teacher.api_key_command,
+        header=teacher.api_key_header,
+    )
+    key.check()
     travel = Travel.of(
         members=teacher.transport,
         headers=teacher.headers,
@@ -233,20 +260,22 @@ def _address(teacher: TeacherChoice) -> _Address:
         environment=os.environ,
     )
     if teacher.kind == "offline":
-        return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, None, travel)
+        return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, KeyChoice(), travel)
     base_url = teacher.base_url or os.environ.get("OPENAI_BASE_URL")
-    if not base_url and not key:
+    if not base_url and not key.is_known:
         raise RecipeError(NO_TEACHER)
     if teacher.model is None:
         raise RecipeError("no model named; pass --model NAME as the server knows it")
     base_url = base_url or "https://api.openai.com/v1"
     # Looked at before a dataset is read or a store made.
-    Address.of(base_url)
+    check_azure(Address.of(base_url), travel)
     return _Address(base_url, teacher.model, key, travel)
 
 
 @asynccontextmanager
-async def _teacher(request: GenerateRequest, address: _Address) -> AsyncIterator[Teacher]:
+async def _teacher(
+    request: GenerateRequest, address: _Address, *, notice: Callable[[str], None]
+) -> AsyncIterator[Teacher]:
     with ExitStack() as stack:
         base_url = address.base_url
         if base_url is None:
@@ -255,10 +284,11 @@ async def _teacher(request: GenerateRequest, address: _Address) -> AsyncIterator
             base_url = stack.enter_context(offline_teacher(reader=request.teacher.reader))
         async with Teacher(
             base_url=base_url,
-            api_key=address.api_key,
+            api_key=address.key,
             travel=address.travel,
             request_timeout=request.teacher.request_timeout,
             max_connections=request.plan.pace.ceiling,
+            notice=notice,
         ) as teacher:
             yield teacher
 
@@ -271,6 +301,8 @@ def _arguments(request: GenerateRequest, travel: Travel) -> dict[str, Any]:
     values["teacher"]["base_url"] = base_url and Address.of(base_url).shown
     # The values of headers and query parameters are secrets, as the key is.
     values["teacher"] |= travel.shown()
+    if request.teacher.api_key_command is not None:
+        values["teacher"]["api_key_command"] = MASK
     plain: dict[str, Any] = _without_paths(values)
     return plain
 

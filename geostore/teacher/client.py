@@ -1,7 +1,9 @@
 """Talks to the teacher: one request, one reply or one named failure.
 
-Nothing is tried again here: a silent retry can be paid for twice and is recorded
-nowhere. The rollout retries instead, and writes a row for each failed attempt. The HTTP
+Nothing that may be paid for is tried again here: a silent retry can be paid for twice and
+is recorded nowhere. The rollout retries instead, and writes a row for each failed attempt.
+Only a request that was refused for its key, where there is a newer one, or for asking in
+a way that the server does not take, is sent again at once in the mended form. The HTTP
 client (`http`) is imported and made for the first request, because that takes a third of
 a second, and a run that finds nothing to do should not spend it.
 """
@@ -11,14 +13,19 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.address import Address
+from geostore.teacher.azure import is_azure
 from geostore.teacher.desync import SENT_TWICE, LastReplies
+from geostore.teacher.event_stream import ArrivingReply, is_event_stream
 from geostore.teacher.http import (
     CONNECT_TIMEOUT,
     ConnectTimeout,
@@ -29,14 +36,25 @@ from geostore.teacher.http import (
     open_client,
     post,
 )
-from geostore.teacher.masking import Mask
+from geostore.teacher.keys import KeyChoice
+from geostore.teacher.masking import Mask, forms_of
+from geostore.teacher.refusals import Refusal, read_refusal
 from geostore.teacher.replies import BrokenReply, read_reply
-from geostore.teacher.server_errors import error_of_response
-from geostore.teacher.statuses import History, judge, status_of
-from geostore.teacher.travel import Travel, put_beside
-from geostore.teacher.waits import seconds_to_wait
+from geostore.teacher.statuses import KEY, History
+from geostore.teacher.travel import Travel, merged_headers, put_beside
 
 _MESSAGE_LENGTH = 500
+
+_SECONDS_AFTER_DONE = 2.0
+"""Some servers leave the connection open behind the last event of a stream."""
+
+_HEADERS = {
+    "Accept": "application/json",
+    # A reply is small beside its request, and what is packed comes later than what is not.
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": f"geostore/{version('geostore')}",
+}
 
 
 class Teacher:
@@ -46,6 +64,7 @@ class Teacher:
     sent, and neither stored nor shown. api_key: sent, and neither stored nor shown;
     None for a server that asks for none. travel: what goes out with each request beside its
     body. request_timeout: seconds from sending to the last byte, even where bytes keep coming.
+    notice: called with a sentence for the user, once for each thing worth knowing.
     Use as an async context manager.
     """
 
@@ -53,22 +72,27 @@ class Teacher:
         self,
         *,
         base_url: str,
-        api_key: str | None,
+        api_key: str | KeyChoice | None,
         travel: Travel | None = None,
         request_timeout: float = 600.0,
         max_connections: int = 64,
+        notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         address, travel = Address.of(base_url), travel or Travel()
         self.base_url = address.shown
-        self._is_local = address.is_local
+        self._address = address
+        self._is_azure = is_azure(address)
+        self._travel = travel
         self._url = address.shown.rstrip("/") + "/chat/completions"
         self._url += travel.query_string(address.query)
         self._beside = travel.beside()
-        self._headers = {**_headers(address, api_key), **travel.request_headers()}
-        self._mask = Mask([*([api_key] if api_key else []), *address.secrets, *travel.secrets])
+        self._mask = Mask([*address.secrets, *travel.secrets])
+        self._key_choice = api_key if isinstance(api_key, KeyChoice) else KeyChoice(api_key)
+        self._keys = self._key_choice.source(lambda key: self._mask.add(forms_of(key)))
         self._request_timeout = request_timeout
         self._history = History()
         self._max_connections = max_connections
+        self._notice = notice
         self._http: HttpClient | None = None
         self._last_replies = LastReplies()
 
@@ -86,36 +110,110 @@ class Teacher:
         Raises TeacherError where this request failed, TeacherUnusable where every
         other request would fail as well.
         """
-        if self._http is None:
-            self._http = self._open_client()
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                sent = put_beside(self._beside, body)
-                response = await post(self._http, self._url, sent, headers=self._headers)
-        # Not chained: a client's errors quote the server, which may repeat the key, and a
-        # traceback would show it.
-        except TimeoutError:
-            raise self._timed_out() from None
-        except NoResponse as error:
-            raise self._no_response(error) from None
-        latency_ms = round((time.monotonic() - started) * 1000)
-        if not 200 <= response.status_code < 300:
-            raise self._refusal(body, response)
-        reply = self._read(response, latency_ms)
-        if isinstance(reply, BrokenReply):
-            raise self._refusal(body, response, reply)
+        response, reply = await self._answer(body)
         if self._last_replies.is_repeated(body, response, reply):
-            await self._http.drop(response.connection)
+            await self._client().drop(response.connection)
             raise TeacherError(SENT_TWICE, error_class="connection")
         self._history.succeeded()
         return reply
+
+    async def _answer(self, body: bytes) -> tuple[Response, Reply]:
+        """Send a request, and once more where what was refused is mended. Raises TeacherError."""
+        is_last = False
+        while True:
+            beside, key, asked_at = self._beside, await self._keys.key(), time.monotonic()
+            response, reply = await self._exchange(put_beside(beside, body), self._headers(key))
+            if isinstance(reply, Reply):
+                return response, reply
+            refusal = read_refusal(response, reply, now=datetime.now(UTC))
+            if is_last or not await self._is_mended(refusal, beside, key, asked_at=asked_at):
+                raise self._failure(body, refusal)
+            is_last = True
+
+    async def _exchange(
+        self, sent: bytes, headers: Mapping[str, str]
+    ) -> tuple[Response, Reply | BrokenReply | None]:
+        """Send one request. The second value is None where the status is no success's."""
+        client, started = self._client(), time.monotonic()
+        arriving = ArrivingReply(started) if self._travel.stream else None
+        try:
+            async with asyncio.timeout(self._request_timeout) as deadline:
+                take = partial(_take, arriving, deadline) if arriving is not None else None
+                response = await post(client, self._url, sent, headers=headers, on_bytes=take)
+        # Not chained: a client's errors quote the server, which may repeat the key, and a
+        # traceback would show it.
+        except TimeoutError:
+            response = self._what_came(arriving, self._timed_out())
+        except NoResponse as error:
+            response = self._what_came(arriving, self._no_response(error))
+        latency_ms = round((time.monotonic() - started) * 1000)
+        if not 200 <= response.status_code < 300:
+            return response, None
+        reply = self._read(response, latency_ms)
+        if arriving is not None and isinstance(reply, Reply):
+            reply = replace(reply, first_token_ms=arriving.first_token_ms)
+        return response, reply
+
+    async def _is_mended(
+        self, refusal: Refusal, beside: bytes, key: str | None, *, asked_at: float
+    ) -> bool:
+        """Whether the same request may be sent again at once, because what was refused is mended.
+
+        beside, key: what it was sent with. asked_at: when, as of `time.monotonic`.
+        """
+        if self._travel.asks_for_usage(beside) and refusal.is_of_stream_options:
+            if self._beside == beside:
+                self._beside = self._travel.beside(stream_options=False)
+                self._notice(
+                    "the server does not take stream_options, so it is not asked for the usage of "
+                    "streamed replies; where it does not say it unasked, tokens stay unknown"
+                )
+            return True
+        if refusal.verdict is not KEY:
+            return False
+        return await self._keys.is_renewed(key, asked_at=asked_at)
+
+    def _what_came(self, arriving: ArrivingReply | None, failure: TeacherError) -> Response:
+        """What had come of a streamed reply when the connection or the time ended.
+
+        Raises the failure, with the words that were paid for, where it is not all of a reply.
+        """
+        content = b"" if arriving is None else arriving.content
+        if not is_event_stream(content, ""):
+            raise failure from None
+        response = Response(status_code=200, headers={}, content=content, connection=None)
+        try:
+            reply = self._read(response, 0)
+        except TeacherError:
+            raise failure from None
+        if isinstance(reply, BrokenReply):
+            failure.response, failure.usage = reply.response, reply.usage
+            raise failure from None
+        return response
+
+    def _client(self) -> HttpClient:
+        if self._http is None:
+            self._http = self._open_client()
+        return self._http
+
+    def _headers(self, key: str | None) -> dict[str, str]:
+        """The headers of a request. Of several for one name, the user's own counts."""
+        login = self._address.login
+        basic = {}
+        if login is not None:
+            basic = {"Authorization": "Basic " + b64encode(":".join(login).encode()).decode()}
+        return merged_headers(
+            _HEADERS,
+            self._key_choice.headers(key, azure=self._is_azure),
+            basic,
+            dict(self._travel.headers),
+        )
 
     def _open_client(self) -> HttpClient:
         try:
             return open_client(
                 self._url,
-                is_local=self._is_local,
+                is_local=self._address.is_local,
                 connect_timeout=min(CONNECT_TIMEOUT, self._request_timeout),
                 most=self._max_connections,
             )
@@ -161,35 +259,21 @@ class Teacher:
             return TeacherError(str(error), error_class="timeout")
         return TeacherError(self._shown(str(error)), error_class="connection")
 
-    def _refusal(
-        self, body: bytes, response: Response, reply: BrokenReply | None = None
-    ) -> TeacherError:
-        """What a response means that is no answer. body: of the request. reply: inside a 200."""
-        http_status = response.status_code
-        if reply is None:
-            kind = response.headers.get("content-type", "")
-            error = error_of_response(response.content, kind, http_status)
-        else:
-            error = reply.error
-        status = status_of(http_status, error)
-        retry_after = seconds_to_wait(
-            {**response.headers, **(error.headers or {})},
-            message=error.message,
-            limited=status == 429,
-            now=datetime.now(UTC),
-        )
-        verdict = judge(status, error, told_to_wait=retry_after is not None)
-        where = f"HTTP {http_status}" if reply is None else f"error {status} in HTTP {http_status}"
-        message = self._shown(f"{where}: {error.message or 'no words'}")
+    def _failure(self, body: bytes, refusal: Refusal) -> TeacherError:
+        """The error of a refused request. body: of the request."""
+        verdict, reply = refusal.verdict, refusal.reply
+        message = self._shown(refusal.sentence)
         failure = TeacherError
         if self._history.ends_run(verdict, sha256(body).digest()):
             failure = TeacherUnusable
-            message = verdict.sentence.format(message=message, base_url=self.base_url)
+            message = verdict.sentence.format(
+                message=message, base_url=self.base_url, key_option=self._keys.option
+            )
         return failure(
             message,
             error_class=verdict.error_class,
-            status=http_status,
-            retry_after=retry_after,
+            status=refusal.http_status,
+            retry_after=refusal.retry_after,
             usage=reply.usage if reply else None,
             response=reply.response if reply else None,
             retried=verdict.retried,
@@ -201,21 +285,9 @@ class Teacher:
         return " ".join(self._mask.hide(message).split())[:_MESSAGE_LENGTH]
 
 
-def _headers(address: Address, api_key: str | None) -> dict[str, str]:
-    """The headers of every request. Raises TeacherUnusable where the key cannot stand in one."""
-    authorization = f"Bearer {api_key or 'none'}"
-    if address.login is not None:
-        authorization = "Basic " + b64encode(":".join(address.login).encode()).decode()
-    if not authorization.isprintable():
-        raise TeacherUnusable(
-            "the API key holds a line break or another character that no header can have",
-            error_class="refused",
-        )
-    return {
-        "Accept": "application/json",
-        # A reply is small beside its request, and what is packed comes later than what is not.
-        "Accept-Encoding": "identity",
-        "Authorization": authorization,
-        "Content-Type": "application/json",
-        "User-Agent": f"geostore/{version('geostore')}",
-    }
+def _take(arriving: ArrivingReply, deadline: asyncio.Timeout, piece: bytes) -> None:
+    """Take a piece of a streamed reply. The end of the stream brings the deadline nearer."""
+    arriving.take(piece)
+    if arriving.is_done:
+        soon = asyncio.get_running_loop().time() + _SECONDS_AFTER_DONE
+        deadline.reschedule(min(soon, deadline.when() or soon))

@@ -53,7 +53,8 @@ class Verdict:
     """Failures of this kind that end a run in which nothing was answered yet; 0: none do."""
 
     sentence: str = "{message}"
-    """What the run ends with: of ``{message}``, the server's words, and ``{base_url}``."""
+    """What the run ends with: of ``{message}``, the server's words, ``{base_url}``, and
+    ``{key_option}``, which says where the key comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ KEY = Verdict(
     tries=2 * _IN_A_ROW,
     stops="in a row",
     first=1,
-    sentence="the key is missing, wrong or expired (see --api-key-env): {message}",
+    sentence="the key is missing, wrong or expired (see {key_option}): {message}",
 )
 ADDRESS = Verdict(
     "refused",

@@ -67,7 +67,6 @@ _OWN_HEADERS = frozenset(
 )
 """Headers that say how the bytes are carried. Another value would break the exchange."""
 
-_CLIENTS_OWN = {name.lower(): name for name in ("Authorization", "User-Agent", "Accept")}
 _SCHEME = re.compile(r"(?:bearer|basic|token|key|apikey|api-key|negotiate|digest)\s+(.+)", re.I)
 _FROM_ENVIRONMENT = re.compile(r"(?:^|(?<=\s))env:(\S+)$")
 
@@ -146,13 +145,6 @@ class Travel:
             "stream": self.stream,
         }
 
-    def request_headers(self) -> dict[str, str]:
-        """The headers by name; the client's own are written as it writes them.
-
-        It would send both where only the capitals differ.
-        """
-        return {_CLIENTS_OWN.get(name.lower(), name): value for name, value in self.headers}
-
     def query_string(self, query: str = "") -> str:
         """`query`, as an address has it, and the parameters, with a question mark before them.
 
@@ -176,6 +168,16 @@ class Travel:
             members.pop("stream_options", None)
         return orjson.dumps(members)[1:-1] + b","
 
+    def asks_for_usage(self, beside: bytes) -> bool:
+        """Whether stream_options are in `beside` though the user did not write them."""
+        return self.stream and "stream_options" not in self.members and b"stream_options" in beside
+
+
+def merged_headers(*headers: Mapping[str, str]) -> dict[str, str]:
+    """All headers; of those of one name, whatever its capitals, the last."""
+    last = {name.lower(): (name, text) for some in headers for name, text in some.items()}
+    return dict(last.values())
+
 
 def put_beside(members: bytes, body: bytes) -> bytes:
     """The request body with more members in front. members: of `Travel.beside`."""
@@ -185,6 +187,14 @@ def put_beside(members: bytes, body: bytes) -> bytes:
 def travelling_members(extra_body: Mapping[str, Any]) -> list[str]:
     """The members of an extra body that change how a request travels, not what is asked."""
     return sorted(_TRAVELLING & extra_body.keys())
+
+
+def check_header_name(name: str) -> None:
+    """Raise TeacherUnusable where a header of this name cannot be set from outside."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise _refused("the name of a header is made of letters, digits and dashes")
+    if name.lower() in _OWN_HEADERS:
+        raise _refused(f"the header {name} is geostore's own to set; leave it out")
 
 
 def _check_member(name: str, *, stream: bool) -> None:
@@ -204,8 +214,7 @@ def _header(text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     if not colon or not _HEADER_NAME.fullmatch(name):
         # The text is not quoted: it may be a secret whose name was forgotten.
         raise _refused("a --header is written as 'NAME: VALUE', with a name of letters and dashes")
-    if name.lower() in _OWN_HEADERS:
-        raise _refused(f"the header {name} is geostore's own to set; leave it out of --header")
+    check_header_name(name)
     value = _from_environment(value, f"the header {name}", environment)
     if not value:
         raise _refused(f"the header {name} has no value; write it as '{name}: VALUE'")

@@ -196,7 +196,8 @@ def test_the_prompt_asks_for_the_form_that_the_parser_likes_best() -> None:
         ({"zoom_side": 5000}, "1 to 4096"),
         ({"extra_body": {"messages": []}}, "an option of its own"),
         ({"extra_body": {"n": 4}}, "--rollouts"),
-        ({"extra_body": {"stream": True}}, "stored whole"),
+        ({"extra_body": {"stream": True}}, "use --stream"),
+        ({"extra_body": {"stream_options": {}}}, "use --transport"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_to_do(

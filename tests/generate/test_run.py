@@ -107,12 +107,10 @@ def test_every_request_hash_in_the_store_is_of_a_request_the_server_received(
     with teacher_server(wanderer) as server:
         run(server.url, photo_dataset, store_path, num_samples=12)
     received = set()
-    for raw in server.requests:
-        named_raw = re.sub(rb'"url":"data:image/jpeg;base64,([^"]+)"', named, raw)
-        canonical = json.dumps(
-            json.loads(named_raw), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        received.add(hashlib.sha256(canonical.encode()).hexdigest())
+    for body in server.asked:
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        named_images = re.sub(rb'"url":"data:image/jpeg;base64,([^"]+)"', named, canonical.encode())
+        received.add(hashlib.sha256(named_images).hexdigest())
     kept = {sha for (sha,) in rows(store_path, "select request_sha256 from turns")}
     assert len(kept) == len(server.requests)
     assert kept == received

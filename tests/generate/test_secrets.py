@@ -84,6 +84,22 @@ OPTIONS: dict[str, tuple[list[str], dict[str, str], str]] = {
         {"THEIRS": "hush-4712"},
         "?code=hush%2F4711%3D%3D&sig=hush-4712 (hush/4711==)",
     ),
+    "a key in another header": (
+        ["--api-key-header", "X-Key"],
+        {"OPENAI_API_KEY": "hush-4711"},
+        "key hush-4711",
+    ),
+    "a key file": (["--api-key-file", "{folder}/key"], {}, "key hush-4711"),
+    "a command": (
+        ["--api-key-command", "printf hush; printf -- -4711; echo hush-4712 >&2"],
+        {},
+        "key hush-4711",
+    ),
+    "a command that prints JSON": (
+        ["--api-key-command", 'echo \'{"access_token": "hush-4711", "expires_in": 3600}\''],
+        {},
+        "key hush-4711",
+    ),
     "a member": (["--transport", '{"api_key": "hush-4711"}'], {}, "key hush-4711"),
 }
 
@@ -96,6 +112,10 @@ def test_no_byte_of_a_secret_in_an_option_is_stored_logged_or_shown(
     secret, environment, repeated = OPTIONS[name]
     body = json.dumps({"error": {"message": f"bad request: {repeated}", "code": repeated}}).encode()
     store, log = tmp_path / "geostore.db", tmp_path / "events.jsonl"
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "key").write_text("hush-4711\n")
+    secret = [word.replace("{folder}", str(keys)) for word in secret]
     script = lambda number, _: Fault(status, body) if number >= 3 else None  # noqa: E731
     with (
         Store.open(store, create=True),
