@@ -118,6 +118,16 @@ WITHOUT_TAGS = {
     "labels": f"Tool: {ZOOM}, arguments: {ARGUMENTS}",
     "an action": f'Action:\n```\n{{"action": "{ZOOM}", "action_input": {ARGUMENTS}}}\n```',
     "ReAct": f"Thought: a sign.\nAction: {ZOOM}\nAction Input: {ARGUMENTS}",
+    "Gemma 4": f"<|tool_call>call:{ZOOM}{{bbox_2d:{BOX}}}<tool_call|>",
+    "Gemma 4, a text with brackets": f'<|tool_call>call:{ZOOM}{{label:<|"|>a {{sign}}, "x": 1<|"|>,'
+    f"bbox_2d:{BOX}}}<tool_call|>",
+    "Gemma 4, the last token missing": f"<|tool_call>call:{ZOOM}{{bbox_2d:{BOX}}}",
+    "Gemma 4 without its special tokens": f"Let me look.\ncall:{ZOOM}{{bbox_2d:{BOX},"
+    "label:a sign at the left}",
+    "Kimi K3": f'<|open|>tools<|sep|><|open|>call tool="{ZOOM}" index="1"<|sep|>'
+    f'<|open|>argument key="bbox_2d" type="array"<|sep|>{BOX}<|close|>argument<|sep|>'
+    '<|open|>argument key="label" type="string"<|sep|>12 "a" & b<|close|>argument<|sep|>'
+    "<|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|>",
     "an element": f"<{ZOOM}><bbox_2d>{BOX}</bbox_2d></{ZOOM}>",
     "an attribute": f'<tool_call name="{ZOOM}">{ARGUMENTS}</tool_call>',
 }

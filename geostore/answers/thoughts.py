@@ -22,6 +22,9 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),  # OpenThoughts
     ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
     ("<|channel>thought", "<channel|>"),  # Gemma 4
+    ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
+    ("<THINK>", "</THINK>"),  # prompted models, in capitals
+    ("<THINKING>", "</THINKING>"),
 )
 """What begins a thought, and what ends it."""
 
@@ -41,6 +44,7 @@ _WORDED = re.compile(
 _OTHER_HINTS = (
     *("<thinking>", "</thinking>", "<thought>", "</thought>", "<reasoning>", "</reasoning>"),
     *("seed:think>", "think▷", "THINK]", "_of_thought|>", "_THINKING|>", "<|channel", "<channel|>"),
+    *("think<|sep|>", "THINK>", "THINKING>"),
 )
 """A text without any of these holds no delimiter but <think> and those in words."""
 
@@ -55,7 +59,6 @@ _UNKNOWN_DELIMITER = re.compile(
     r"(?:thinks?|thinking|thoughts?|reason|reasoning|scratch_?pad|reflection|analysis|cot"
     r"|(?:inner_)?monologue|chain[ _-]of[ _-]thought)(?:[_-](?:start|end|begin|block|process))?"
     r"\s{0,2}[|/]{0,2}>"
-    r"|<\|open\|>think<\|sep\|>"
     r"|[◁⟨«〈【]/?(?:think|thinking|thought|reasoning)[▷⟩»〉】]"
     r"|\[/?(?:think|thinking|thoughts?|reasoning|reason|cot)\](?!\()",
     re.IGNORECASE,

@@ -3,10 +3,10 @@
 The protocol's own form is a JSON object inside ``<tool_call></tool_call>``. Models
 that were trained on another form fall back into it: parameters as tags (Qwen3.5,
 MiniMax, Claude, DeepSeek V3.2), ``<arg_key>`` (GLM), a name before a JSON object
-(Kimi, DeepSeek, Mistral, gpt-oss, ReAct), a Python call (Llama, Gemini), lists and
-other names of the two members. A call in such a form has one reading, so it is read
-and flagged as repaired. Text that only mentions a call, or ends before a call does,
-is never read as one.
+(Kimi, DeepSeek, Mistral, gpt-oss, ReAct), a Python call (Llama, Gemini), special
+tokens (Gemma 4, Kimi K3; see `token_calls`), lists and other names of the two members.
+A call in such a form has one reading, so it is read and flagged as repaired. Text that
+only mentions a call, or ends before a call does, is never read as one.
 
 Source: the tool parsers of vLLM and SGLang, and the chat templates of the models.
 """
@@ -21,6 +21,7 @@ from typing import Any
 
 from geostore.answers import has_answer
 from geostore.conversation.call_objects import CallObjects, WrittenCall, json_text
+from geostore.conversation.token_calls import as_json_calls
 from geostore.text.lenient_json import load_lenient
 
 # Tokens that part a call from its surroundings. Where the call itself is one that can be read, they
@@ -77,7 +78,8 @@ _BEGINS_CALL = re.compile(
     rf"{_BEGINS_BLOCK.pattern}"
     r"|<\|?(?:\w+:)?(?:tool_?calls?|function_?calls?|tool_use)(?:_(?:section_)?(?:begin|start))?\|?>"
     r"|<｜(?:DSML｜)?(?:tool|function)|<\|python_tag\|>|<\|action_start\|>|\[TOOL_CALLS\]"
-    r"|✿FUNCTION✿|\bto=functions\.|\bfunctools\["
+    r"|✿FUNCTION✿|\bto=functions\.|\bfunctools\[|<\|open\|>(?:tools|call )"
+    r"|(?:\A|(?<=\n))call:\w[\w.-]*+\{"
 )
 
 
@@ -151,7 +153,7 @@ class CallReader:
 
     def _read(self, text: str, *, closed: bool, in_tags: bool) -> _Page:
         """A page from which every call that can be read was taken."""
-        page = _Page(_DELIMITERS.sub("\n", _DSML.sub("", text)))
+        page = _Page(_DELIMITERS.sub("\n", _DSML.sub("", as_json_calls(text))))
         page.take(self._blocks(page.text, closed=closed))
         page.take(self._elements(page.text))
         page.take(self._keyed(page.text))

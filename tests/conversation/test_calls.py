@@ -306,6 +306,13 @@ TWO = {
     "sections": f"<|tool_call_begin|>functions.{ZOOM}:0<|tool_call_argument_begin|>{ARGUMENTS}"
     f"<|tool_call_end|><|tool_call_begin|>functions.{ZOOM}:1<|tool_call_argument_begin|>"
     '{"bbox_2d": [0, 0, 300, 400]}<|tool_call_end|>',
+    "Gemma 4": f"<|tool_call>call:{ZOOM}{{bbox_2d:{BOX}}}<tool_call|>"
+    f"<|tool_call>call:{ZOOM}{{bbox_2d:[0,0,300,400]}}<tool_call|>",
+    "Kimi K3": "".join(
+        f'<|open|>call tool="{ZOOM}" index="{number}"<|sep|><|open|>argument key="bbox_2d" '
+        f'type="array"<|sep|>{box}<|close|>argument<|sep|><|close|>call<|sep|>'
+        for number, box in enumerate((BOX, "[0, 0, 300, 400]"), start=1)
+    ),
     "a list in a member": in_tags(f'{{"tool_calls": [{CALL}, {SECOND}]}}'),
 }
 
@@ -324,7 +331,13 @@ UNREADABLE = {
     "cut Mistral": f"[TOOL_CALLS]{ZOOM}{ARGUMENTS[:-3]}",
     "cut Kimi": f"<|tool_calls_section_begin|><|tool_call_begin|>functions.{ZOOM}:0",
     "cut block": CODER.partition("</parameter>")[0],
-    "Gemma": f"<start_function_call>call:{ZOOM}{{bbox_2d:{BOX}}}<end_function_call>",
+    "cut Gemma 4": f"<|tool_call>call:{ZOOM}{{bbox_2d:[100, 200, 600",
+    "cut Gemma 4 without tokens": f"call:{ZOOM}{{bbox_2d:[100, 200, 600",
+    "cut Kimi K3": f'<|open|>tools<|sep|><|open|>call tool="{ZOOM}" index="1"<|sep|>'
+    '<|open|>argument key="bbox_2d" type="array"<|sep|>[100, 200',
+    "Kimi K3 with words in the call": f'<|open|>call tool="{ZOOM}" index="1"<|sep|>the sign'
+    "<|close|>call<|sep|>",
+    "FunctionGemma": f"<start_function_call>call:{ZOOM}{{bbox_2d:{BOX}}}<end_function_call>",
     "names without quotes": f"{ZOOM}({{bbox_2d: {BOX}}})",
     "empty section": "<tool_calls>\n</tool_calls>",
     "two values": CODER.replace("</function>", CODER.partition("\n")[2].replace("100", "200")),
@@ -353,6 +366,8 @@ def test_a_form_of_another_family_with_an_unknown_tool_is_told_which_tools_there
 
 
 MENTIONS = [
+    f"I could write call:{ZOOM}{{bbox_2d:{BOX}}} to see more of it.",
+    "Let me call: the sign {left} is in Thai.",
     f"I could write {CALL} to see more of it.",
     f"The tool {ZOOM} would help, as would {ROTATE}.",
     f"I would use {ZOOM}(bbox_2d={BOX}) if it were dark.",
@@ -463,9 +478,20 @@ def test_no_mixture_of_forms_makes_reading_calls_raise(parts: list[str]) -> None
         "<｜",
         ":",
         "`",
+        "\ncall:a{",
+        "<|tool_call>call:a{b:",
+        '<|"|>',
+        "a:",
+        ":a",
+        '<|open|>call tool="a"<|sep|>',
+        '<|open|>argument key="a"<|sep|>',
+        "<|close|>call<|sep|>",
     ],
 )
-@pytest.mark.parametrize("head", ["", ZOOM, f"<tool_call><function={ZOOM}>", f"<{ZOOM}>"])
+@pytest.mark.parametrize(
+    "head",
+    ["", ZOOM, f"<tool_call><function={ZOOM}>", f"<{ZOOM}>", "call:a{", "<|tool_call>call:a{b:"],
+)
 def test_hostile_text_is_read_in_little_time(head: str, unit: str) -> None:
     """As long as a response can be; a reader that went back over it would not return."""
     written_calls(recipe(), replace(TURN, response=head + unit * 5_000))
