@@ -318,7 +318,7 @@ class FailedAttempt:
     turn: int
     """The turn that the request asked for, from 1."""
     error_class: str
-    """A stable word, as `TeacherError.error_class`."""
+    """A stable word, as `TeacherError.error_class`, or `PROBE`."""
     message: str
     """What the server or the client said, cut to a readable length."""
     http_status: int | None = None
@@ -373,6 +373,10 @@ class Answer:
     flags: tuple[str, ...]
     """Sorted."""
 
+
+PROBE = "probe"
+"""The error class of a request that did not fail: one without a photo, which was sent to see
+whether the teacher is there, and was answered. Its row keeps what it cost."""
 
 ACCEPTED_SCORE = 0.3
 """A trace with at least this score counts as accepted."""

@@ -19,6 +19,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -243,17 +244,21 @@ def _play(job: dict[str, Any], writing: int) -> int:
     from tests.running import run
 
     wanted, count, signals = frozenset(job["points"]), 0, dict(job["signals_at"])
-    counting = not job["once_claimed"]
+    counting, lock = not job["once_claimed"], threading.Lock()
 
     def reach(point: str) -> None:
         nonlocal count, counting
         counting = counting or point == CLAIMED
         if point not in wanted or not counting:
             return
-        count += 1
-        os.write(writing, point.encode() + b"\n")
-        if count in signals:
-            os.kill(os.getpid(), signals[count])
+        # The loop's thread and the writer's come here: without the lock, both may see one number
+        # and send its signal twice.
+        with lock:
+            count += 1
+            number = count
+            os.write(writing, point.encode() + b"\n")
+        if number in signals:
+            os.kill(os.getpid(), signals[number])
 
     _watch(reach, statements=SQL in wanted)
     arguments = job["arguments"]

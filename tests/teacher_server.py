@@ -61,6 +61,15 @@ class Fault:
     silent_seconds: float = 0.0
 
 
+PROBED = Reply("Yes.", usage={"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11})
+"""What every mind says to a request without a photo."""
+
+
+def shows_no_photo(body: Body) -> bool:
+    """Whether a request only asks whether anybody is there."""
+    return all(isinstance(message["content"], str) for message in body["messages"])
+
+
 Mind = Callable[[Body], Reply]
 Script = Callable[[int, Body], Reply | Fault | None]
 
@@ -74,6 +83,11 @@ class TeacherServer:
     headers: list[dict[str, str]] = field(default_factory=list)
     raw_headers: list[list[str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+
+    @property
+    def probes(self) -> list[Body]:
+        """The requests without a photo."""
+        return [body for body in self.bodies if shows_no_photo(body)]
 
     @property
     def bodies(self) -> list[Body]:
@@ -126,7 +140,7 @@ def teacher_server(
             if isinstance(answer, Fault):
                 self._fail(answer)
             else:
-                self._answer(body, answer or mind(body))
+                self._answer(body, answer or (PROBED if shows_no_photo(body) else mind(body)))
 
         def _fail(self, fault: Fault) -> None:
             ending.wait(fault.silent_seconds)

@@ -211,13 +211,20 @@ def generate(
     give_up_after: Annotated[
         float | None,
         typer.Option(
-            "--give-up-after", min=0, help="Seconds without any success, after which the run ends."
+            "--give-up-after",
+            min=0,
+            help="Seconds without any success, after which the run ends; else never, but for a "
+            "run that was never answered: 600.",
         ),
     ] = None,
     grace: Annotated[
-        float,
-        typer.Option(min=0, help="Seconds to wait for requests in flight once asked to stop."),
-    ] = 120.0,
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds to wait for requests in flight when the run ends; else as long as "
+            "--request-timeout.",
+        ),
+    ] = None,
     max_total_tokens: Annotated[
         int | None,
         typer.Option(
@@ -294,7 +301,8 @@ def generate(
     """Ask the teacher about photos and store all it says; only what is missing is asked.
 
     Run again, it does what is left; after a kill, it goes on inside the conversations that
-    were cut. Ctrl-C finishes the requests in flight and stores them; twice drops them.
+    were cut. However it ends, the requests in flight finish and are stored first; Ctrl-C twice
+    drops them.
     Exit code 0: done; 3: stopped with work left; 4: done, but many traces failed.
     """
     from contextlib import ExitStack
@@ -361,7 +369,7 @@ def generate(
             retry=tuple(kind.value for kind in retry or ()),
             retry_policy=RetryPolicy(max_attempts=max_attempts, trace_timeout=trace_timeout),
             pace=PaceLimits(ceiling=concurrency, rpm=rpm, tpm=tpm, give_up_after=give_up_after),
-            grace=grace,
+            grace=request_timeout if grace is None else grace,
         ),
         budget=BudgetLimits(max_total_tokens=max_total_tokens, max_cost=max_cost),
         prices=PriceChoice(

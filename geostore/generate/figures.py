@@ -19,7 +19,7 @@ from geostore.generate.events import (
     TraceEnded,
     TurnCommitted,
 )
-from geostore.records import ACCEPTED_SCORE, Reward
+from geostore.records import ACCEPTED_SCORE, PROBE, Reward
 from geostore.text.phrases import format_cost_per_trace, format_counts, format_pace, format_quality
 
 _WINDOW_SECONDS = 60
@@ -61,7 +61,8 @@ class RunFigures:
                 self._tally.add_turn(event.turn)
                 self._add(usage_of_turn(event.turn))
             case RequestFailed():
-                self.failures[event.attempt.error_class] += 1
+                if event.attempt.error_class != PROBE:
+                    self.failures[event.attempt.error_class] += 1
                 self._tally.add_failure(event.attempt)
                 self._add(usage_of_failure(event.attempt))
             case TraceEnded():

@@ -49,8 +49,8 @@ class Plan:
     pace: PaceLimits = field(default_factory=PaceLimits)
     """How fast requests may leave; its ceiling is also how many traces are played at a time."""
 
-    grace: float = 120.0
-    """Seconds to wait for requests in flight once the run is asked to stop."""
+    grace: float = 600.0
+    """Seconds to wait for requests in flight once the run is ending."""
 
 
 @dataclass(slots=True)
@@ -72,6 +72,9 @@ class RunResult:
 
     interrupted: int = 0
     """Traces that this run began or took up and left open."""
+
+    dropped: int = 0
+    """Requests that were in flight and not waited for; the teacher may bill them."""
 
     elsewhere: int = 0
     """Traces that another process holds."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Protocol, TypeVar
 
 from geostore.conversation.images import conversation_images
@@ -29,9 +30,11 @@ from geostore.errors import (
     TeacherError,
     TeacherUnusable,
 )
+from geostore.generate.arrival import Arrivals
 from geostore.generate.events import CallCommitted, Event, RequestFailed, TurnCommitted
 from geostore.generate.limits import LimitWatch, limit_of
-from geostore.generate.retries import RetryPolicy
+from geostore.generate.outages import Outages
+from geostore.generate.retries import RetryPolicy, TurnFailures
 from geostore.pace import Pace
 from geostore.records import (
     Closing,
@@ -48,8 +51,6 @@ from geostore.records import (
 
 T = TypeVar("T")
 _MESSAGE_LENGTH = 500
-_OUTAGE = frozenset({"server", "timeout", "connection"})
-"""Error classes that a teacher which is down gives to every request."""
 
 
 class TeacherClient(Protocol):
@@ -106,6 +107,9 @@ class RunContext:
 
     pace: Pace
     """The queue that every request goes through."""
+
+    outages: Outages
+    """Tells an outage from a request that alone fails."""
 
     bench: ToolBench
     """Runs tool calls."""
@@ -215,6 +219,7 @@ class _Rollout:
         self._wire: list[bytes] = []
         self._last_tokens: int | None = None
         self._final: Turn | None = None
+        self._arrivals = Arrivals()
         # By sha256: images that no message in `_wire` shows yet.
         self._urls: dict[str, bytes] = {}
 
@@ -279,6 +284,7 @@ class _Rollout:
                 turn = name_cut_thought(_turn(step, reply), conversation.turns)
                 with self._watched(TurnCommitted(self._key, turn)):
                     await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
+                self._arrivals.end_if_cancelled()
                 conversation.add_turn(turn)
             else:
                 conversation.add_call(await self._run(step, photo))
@@ -311,6 +317,9 @@ class _Rollout:
             usage=error.usage if error else None,
             response=error.response if error else None,
         )
+        await self._record(attempt)
+
+    async def _record(self, attempt: FailedAttempt) -> None:
         with self._watched(RequestFailed(self._key, attempt)):
             await self._journal.record_failure(attempt)
 
@@ -350,12 +359,12 @@ class _Rollout:
         self._urls.clear()
         body = self._context.writer.body(self._wire)
         policy, pace = self._context.retry_policy, self._context.pace
-        tries = failures = denials = 0
+        failures = TurnFailures(policy, pace)
         while True:
             try:
                 async with pace.request(expected_tokens=self._last_tokens) as request:
                     try:
-                        reply = await self._context.teacher.ask(body)
+                        reply = await self._arrivals.finish(self._context.teacher.ask(body))
                     except TeacherError as error:
                         if limit_of(error) is not None and step.turn > 1:
                             # A conversation has grown to a limit, and the server is well.
@@ -369,30 +378,31 @@ class _Rollout:
             except Stopped:
                 return None
             except TeacherError as error:
-                tries += 1
-                if error.tries is not None:
-                    denials += 1
-                # No trace is to blame for a rate, nor for anything while the teacher fails every
-                # request: counting these would close all traces in flight as failed.
-                elif error.error_class != "rate_limit" and not (
-                    pace.failing and error.error_class in _OUTAGE
-                ):
-                    failures += 1
+                failures.add(error)
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
                 )
                 if (reason := self._context.limits.hopeless) is not None:
                     raise TeacherUnusable(reason, error_class=error.error_class) from None
-                final = isinstance(error, TeacherUnusable) or not error.retried
-                denied = error.tries is not None and denials >= error.tries
-                if final or denied or failures >= policy.max_attempts:
+                self._arrivals.end_if_cancelled()
+                if failures.end_trace:
                     raise
-                # The seat is released for the wait: a trace that a server told to come back in
-                # minutes would otherwise keep others from being played.
-                async with self._park():
-                    seconds = policy.wait(tries, error.retry_after)
-                    if await self._stopped_within(seconds):
-                        return None
+                if not await self._may_go_on(failures, step.turn):
+                    return None
+
+    async def _may_go_on(self, failures: TurnFailures, turn: int) -> bool:
+        """Wait until the turn may be asked for again; False where the run is stopping."""
+        was_away = partial(self._context.outages.was_away, turn=turn, record=self._record)
+        # The seat is released for the wait: a trace that a server told to come back in minutes
+        # would otherwise keep others from being played.
+        async with self._park():
+            if await self._stopped_within(failures.wait):
+                return False
+            try:
+                await failures.clear_doubt(was_away)
+            except Stopped:
+                return False
+        return True
 
     async def _run(self, step: Run, photo: bytes) -> ToolCall:
         def run() -> ToolCall:

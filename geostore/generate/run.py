@@ -19,6 +19,7 @@ from geostore.conversation.toolbench import ToolBench
 from geostore.costs.budget import Budget
 from geostore.costs.prices import Prices
 from geostore.errors import ClaimLost, GaveUp, StoreError, TeacherUnusable
+from geostore.generate.ending import Ending
 from geostore.generate.events import (
     AskingEnded,
     AskingStarted,
@@ -35,10 +36,11 @@ from geostore.generate.events import (
 )
 from geostore.generate.journal import CLAIM_SECONDS, Journal, TraceJournal
 from geostore.generate.limits import LimitWatch
+from geostore.generate.outages import Outages
 from geostore.generate.pending import PendingTraces
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, TeacherClient, play
-from geostore.generate.signals import stopped_by_signals
+from geostore.generate.signals import signals_call
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe, TraceKey
 from geostore.sampling.drawing import Drawing, FixedDrawing
@@ -85,13 +87,14 @@ async def play_run(
     watches. whole_traces: `TraceEnded` carries the whole trace, read from the store.
     start_drawing: decides by results which rows come next; by default the plan's order does.
     A watcher that fails gets no more events, and the others a notice of it.
-    The first SIGINT or SIGTERM lets the requests in flight finish and commits
+    The first SIGINT, SIGTERM or SIGHUP lets the requests in flight finish and commits
     them, the second drops them; either way the run ends as a run, and
     `RunResult.stopped` is set.
     While another program holds the store's write lock, commits wait for it, as long
     as the run is not told to end at once.
     Raises TeacherUnusable where no request can succeed, GaveUp where none has for
-    too long, StoreError where the store cannot be written; what was committed stays.
+    too long, StoreError where the store cannot be written. Before that, requests in
+    flight finish here, too; what was committed stays.
     """
     shown = Watchers(watchers)
     with (
@@ -178,11 +181,14 @@ class _Run:
         self.watchers = watchers
         self.run_id = run_id
         self.whole_traces = whole_traces
-        self.stopping = asyncio.Event()
         self.result = RunResult()
         self.seats = asyncio.Semaphore(plan.pace.ceiling)
         self.parked = 0
-        self.pace = Pace(plan.pace, notice=self._notice)
+        self.pace = Pace(plan.pace, notice=self._notice, gave_up=self._fail)
+        self.ending = Ending(
+            pace=self.pace, grace=plan.grace, notice=self._notice, dropping=journal.give_up
+        )
+        self.stopping = self.ending.stopping
         self.limits = LimitWatch(
             notice=self._notice,
             images=min(most_images(recipe, plan.turn_limit), plan.max_images or sys.maxsize),
@@ -201,11 +207,15 @@ class _Run:
             watch=self._watch,
             start_drawing=start_drawing,
         )
+        writer = RequestWriter(recipe)
         self.context = RunContext(
             recipe=recipe,
-            writer=RequestWriter(recipe),
+            writer=writer,
             teacher=teacher,
             pace=self.pace,
+            outages=Outages(
+                teacher=teacher, pace=self.pace, writer=writer, wait=self._wait_to_probe
+            ),
             bench=ToolBench(max_images=plan.max_images),
             executor=executor,
             turn_limit=plan.turn_limit,
@@ -227,17 +237,15 @@ class _Run:
             await self._play_until_stopped(dataset_id, recipe_id)
         finally:
             self.limits.sum_up()
+            self.result.dropped = self.pace.dropped
             self._watch(AskingEnded(self._gauges()))
         self.result.stopped = self.stopping.is_set()
+        if self.ending.error is not None:
+            raise self.ending.error
         return self.result
 
     async def _play_until_stopped(self, dataset_id: int, recipe_id: int) -> None:
-        with stopped_by_signals(
-            self._stop,
-            asyncio.current_task(),
-            grace=self.plan.grace,
-            give_up=self.journal.give_up,
-        ):
+        with signals_call(self.ending.asked_to_stop):
             beside = [
                 asyncio.create_task(self._renew_claims()),
                 asyncio.create_task(self._tick()),
@@ -245,46 +253,48 @@ class _Run:
             try:
                 await self._seat_all(self.pending.claimed(dataset_id, recipe_id))
             except asyncio.CancelledError:
-                # The second signal cancels this task only to drop the requests in flight; the
-                # run still has to end as a run.
-                if not self.stopping.is_set():
+                # The ending cancels this task only to drop the requests in flight; the run still
+                # has to end as a run.
+                if not self.ending.is_dropping:
                     raise
             finally:
                 for task in beside:
                     task.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
+                self.ending.close()
 
     async def _seat_all(self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]) -> None:
-        """Play each trace as a seat becomes free; the first error ends them all and is raised.
-
-        Requests that are in flight together mostly fail for the same reason, so only
-        the first error is raised.
-        """
+        """Play each trace as a seat becomes free, until none is left or the run is ending."""
 
         async def seated(key: TraceKey, claimed: ClaimedTrace) -> None:
             seat = _Seat(self)
             try:
                 await self._play_one(key, claimed, seat)
+            except Exception as error:
+                # Not raised here: that would cancel the requests of the others, which are paid.
+                self.ending.fail(error)
             finally:
                 seat.give_back()
 
+        async with asyncio.TaskGroup() as group:
+            while (item := await self._next(work)) is not None:
+                group.create_task(seated(*item))
+
+    async def _next(
+        self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]
+    ) -> tuple[TraceKey, ClaimedTrace] | None:
+        """Wait for a seat and take it for the next trace; None where there is no trace."""
+        await self.seats.acquire()
+        item = None
         try:
-            async with asyncio.TaskGroup() as group:
-                while True:
-                    await self.seats.acquire()
-                    item = None
-                    try:
-                        item = await anext(work, None)
-                    finally:
-                        if item is None:
-                            # A parked trace needs this seat to come to its end.
-                            self.seats.release()
-                    if item is None:
-                        return
-                    group.create_task(seated(*item))
-        except BaseExceptionGroup as errors:
-            first = errors.exceptions[0]
-            raise first from first.__cause__
+            item = await anext(work, None)
+        except Exception as error:
+            self.ending.fail(error)
+        finally:
+            if item is None:
+                # A parked trace needs this seat to come to its end.
+                self.seats.release()
+        return item
 
     async def _play_one(self, key: TraceKey, claimed: ClaimedTrace, seat: _Seat) -> None:
         assert claimed.sample.photo is not None
@@ -333,6 +343,11 @@ class _Run:
             await asyncio.sleep(_TICK_SECONDS)
             self._watch(Ticked(self._gauges()))
 
+    async def _wait_to_probe(self, probes: int, retry_after: float | None) -> None:
+        seconds = self.plan.retry_policy.wait(probes, retry_after)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+
     def _gauges(self) -> Gauges:
         return Gauges(
             in_flight=self.pace.in_flight,
@@ -379,14 +394,11 @@ class _Run:
         if self.budget is not None and self.result.paused is None:
             self.result.paused = self.budget.reached
             if self.result.paused is not None:
-                self.stopping.set()
-                self.pace.stop()
                 self._notice(self.result.paused)
+                self.ending.stop("the budget is used up")
 
-    def _stop(self) -> None:
-        self.stopping.set()
-        self.pace.stop()
-        self._notice("stopping: requests in flight are waited for and stored; once more drops them")
+    def _fail(self, error: GaveUp) -> None:
+        self.ending.fail(error)
 
 
 class _Seat:

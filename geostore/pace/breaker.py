@@ -8,6 +8,8 @@ from geostore.pace.limits import PaceLimits
 from geostore.text.phrases import format_span
 
 _LONGEST_PROBE_SECONDS = 120.0
+_SAY_UNANSWERED_AFTER = 3
+"""Failures from the start after which the run says that nothing was answered yet."""
 
 
 class Breaker:
@@ -22,6 +24,7 @@ class Breaker:
         self._limits = limits
         self.failures = 0
         self._refused = 0
+        self._is_answered = False
         self.level_before = 1.0
         self.is_open = False
         self.opened_at = 0.0
@@ -35,31 +38,63 @@ class Breaker:
     def succeeded(self) -> None:
         """Close; any success counts, not only a probe's."""
         self.failures = self._refused = 0
+        self._is_answered = True
         self.is_open = False
         self.give_up_at = math.inf
         self._interval = self._limits.probe_seconds
 
-    def failed(self, message: str, now: float, *, level: float, refused: bool = False) -> None:
+    def failed(
+        self,
+        message: str,
+        now: float,
+        *,
+        level: float,
+        refused: bool = False,
+        is_outage: bool = False,
+    ) -> None:
         """Count a failure, and open when the row is long enough.
 
         level: before this failure. refused: whether the server refused the request. Each
         refusal ends a trace, so a long row of them opens the breaker however fast it came.
+        is_outage: whether it can only be the teacher's fault, so that no row is needed.
         """
         limits = self._limits
         if self.failures == 0:
             self._first_at, self.level_before = now, level
+            if not self._is_answered:
+                self.give_up_at = now + self._seconds_unanswered
         self.failures += 1
         self._refused += refused
         self._last, self._last_at = message, now
         lasted = now - self._first_at >= limits.break_after_seconds
         lasted = lasted or self._refused >= limits.break_after_failures
-        if self.is_open or not lasted or self.failures < limits.break_after_failures:
+        if self.is_open:
+            return
+        if not lasted or not (is_outage or self.failures >= limits.break_after_failures):
             return
         self.is_open = True
         self.opened_at = now
         self.probe_again(now)
         if limits.give_up_after is not None:
             self.give_up_at = now + limits.give_up_after
+
+    @property
+    def _seconds_unanswered(self) -> float:
+        """How long a run may fail from its first request on."""
+        limits = self._limits
+        if limits.give_up_after is None:
+            return limits.give_up_unanswered
+        # As where the breaker opens as soon as it can; with few traces it opens late.
+        return limits.break_after_seconds + limits.give_up_after
+
+    def warning(self) -> str | None:
+        """The notice for when nothing was answered yet, due after the third failure."""
+        if self._is_answered or self.is_open or self.failures != _SAY_UNANSWERED_AFTER:
+            return None
+        return (
+            f"nothing was answered yet: {self.why()}; the run ends after "
+            f"{format_span(self._seconds_unanswered)} without an answer (see --give-up-after)"
+        )
 
     def probe_again(self, now: float) -> None:
         """Set the next probe an interval from now."""
@@ -79,6 +114,8 @@ class Breaker:
     def announcement(self) -> str:
         """The notice for when it opens."""
         after = self._limits.give_up_after
+        if after is None and not self._is_answered:
+            after = self.give_up_at - self.opened_at
         giving_up = "" if after is None else f"; the run gives up after {format_span(after)}"
         return (
             f"pausing: {self.why()}; a single request is tried in {format_span(self._interval)} "
@@ -87,7 +124,7 @@ class Breaker:
 
     def farewell(self, now: float) -> str:
         """The message for when the run gives up."""
-        return (
-            f"gave up after a pause of {format_span(now - self.opened_at)}: {self.why()}; "
-            "run the command again when the teacher answers"
-        )
+        begin = f"gave up after a pause of {format_span(now - self.opened_at)}"
+        if not self.is_open or (not self._is_answered and self._limits.give_up_after is None):
+            begin = f"gave up after {format_span(now - self._first_at)} without an answer"
+        return f"{begin}: {self.why()}; run the command again when the teacher answers"

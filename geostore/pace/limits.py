@@ -32,7 +32,12 @@ class PaceLimits:
     """From the opening to the first probe; doubles from probe to probe up to two minutes."""
 
     give_up_after: float | None = None
-    """Seconds with the breaker open after which the run ends; None: never."""
+    """Seconds with the breaker open after which the run ends; None: never, but for
+    `give_up_unanswered`."""
+
+    give_up_unanswered: float = 600.0
+    """Seconds after the first failure at which a run ends that was never answered. Only where
+    `give_up_after` says nothing."""
 
     @property
     def has_minutes(self) -> bool:
@@ -44,7 +49,7 @@ class PaceLimits:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be greater than 0, and is {value}")
-        for name in ("break_after_seconds", "give_up_after"):
+        for name in ("break_after_seconds", "give_up_after", "give_up_unanswered"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise ValueError(f"{name} must not be less than 0, and is {value}")

@@ -25,6 +25,9 @@ A broken connection says nothing about load, and a refused request or a useless
 response concerns that request only; those count for the breaker alone.
 """
 
+OUTAGE = frozenset({"server", "timeout", "connection"})
+"""Error classes that a teacher which is down gives to every request."""
+
 _TOKENS_AT_FIRST = 2000.0
 """Tokens that a request is assumed to use until a response reports its count."""
 
@@ -42,6 +45,7 @@ class PacedRequest:
         self._pace = pace
         self._charges = charges
         self._epoch = epoch
+        self._is_check = False
         self._reported = False
 
     def succeeded(self, tokens: int | None) -> None:
@@ -64,7 +68,8 @@ class Pace:
     """The queue that all requests of a run go through.
 
     clock: seconds, never going back. notice: called with a sentence when the
-    breaker opens and when it closes. Belongs to one event loop.
+    breaker opens and when it closes. gave_up: called where it is time to give up, as
+    nobody may be waiting for a place. Belongs to one event loop.
     """
 
     def __init__(
@@ -73,10 +78,12 @@ class Pace:
         *,
         clock: Callable[[], float] = time.monotonic,
         notice: Callable[[str], None] = lambda message: None,
+        gave_up: Callable[[GaveUp], None] = lambda error: None,
     ) -> None:
         self._limits = limits
         self._clock = clock
         self._notice = notice
+        self._gave_up = gave_up
         self._level = Level(limits.ceiling)
         self._breaker = Breaker(limits)
         self._requests = None if limits.rpm is None else MinuteLimit(limits.rpm, clock())
@@ -84,6 +91,8 @@ class Pace:
         self._mean_tokens: float | None = None
         self._queue: deque[_Waiter] = deque()
         self._in_flight = 0
+        self._answered = 0
+        self._dropped = 0
         self._probe: PacedRequest | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ended: Callable[[], GeostoreError] | None = None
@@ -97,6 +106,16 @@ class Pace:
     def in_flight(self) -> int:
         """How many places are held; for a while after `level` fell, more than that."""
         return self._in_flight
+
+    @property
+    def answered(self) -> int:
+        """How many requests succeeded so far."""
+        return self._answered
+
+    @property
+    def dropped(self) -> int:
+        """How many requests were cancelled after they were sent; the teacher may bill them."""
+        return self._dropped
 
     @property
     def waiting(self) -> int:
@@ -126,29 +145,37 @@ class Pace:
             limit.remember(amount, at)
 
     @asynccontextmanager
-    async def request(self, *, expected_tokens: int | None = None) -> AsyncIterator[PacedRequest]:
+    async def request(
+        self, *, expected_tokens: int | None = None, check: bool = False
+    ) -> AsyncIterator[PacedRequest]:
         """Wait for a place, and hold it while inside.
 
         expected_tokens: in and out together; None: the running mean. They are
         charged now, and corrected when a success reports how many there were.
+        check: of a request that any teacher at work would answer. It goes before all that
+        wait, and where the server fails it, the breaker opens at once.
         Leaving without a report, as by cancellation, is neither success nor failure.
         Raises GaveUp or Stopped, also for requests that already wait.
         """
-        request = await self._place(expected_tokens)
+        request = await self._place(expected_tokens, check)
         try:
             yield request
         finally:
+            self._dropped += not request._reported
             self._leave(request)
 
     def stop(self) -> None:
         """Give no more places: requests that wait or come later get `Stopped`."""
         self._end(lambda: Stopped("the run is stopping, and sends nothing more"))
 
-    async def _place(self, expected_tokens: int | None) -> PacedRequest:
+    async def _place(self, expected_tokens: int | None, check: bool) -> PacedRequest:
         if self._ended is not None:
             raise self._ended()
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), expected_tokens)
-        self._queue.append(waiter)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), expected_tokens, check)
+        if check:
+            self._queue.appendleft(waiter)
+        else:
+            self._queue.append(waiter)
         self._admit()
         try:
             request = await waiter.place
@@ -179,6 +206,7 @@ class Pace:
         if give_up_in <= 0:
             message = self._breaker.farewell(now)
             self._end(lambda: GaveUp(message))
+            self._gave_up(GaveUp(message))
             return
         wait = give_up_in
         while self._queue:
@@ -189,7 +217,9 @@ class Pace:
                 if seconds > 0:
                     wait = min(wait, seconds)
                     break
-                waiter.place.set_result(self._start(tokens, now))
+                request = self._start(tokens, now)
+                request._is_check = waiter.check
+                waiter.place.set_result(request)
             self._queue.popleft()
         if wait < math.inf:
             loop = asyncio.get_running_loop()
@@ -244,6 +274,7 @@ class Pace:
 
     def _succeeded(self, request: PacedRequest, tokens: int | None) -> None:
         now = self._clock()
+        self._answered += 1
         if tokens is not None:
             if self._tokens is not None:
                 self._tokens.settle(request._charges[self._tokens], tokens, now)
@@ -273,6 +304,7 @@ class Pace:
             now,
             level=self._level.value,
             refused=error_class == "refused" or error_class in LIMIT_KINDS,
+            is_outage=request._is_check and error_class in OUTAGE,
         )
         if error_class in OVERLOADS:
             self._level.halve(request._epoch)
@@ -280,8 +312,12 @@ class Pace:
             self._probe = None
             breaker.probe_more_rarely(now)
         self._admit()
-        if breaker.is_open and not was_open and self._ended is None:
+        if self._ended is not None:
+            return
+        if breaker.is_open and not was_open:
             self._notice(breaker.announcement())
+        elif (warning := breaker.warning()) is not None:
+            self._notice(warning)
 
     def _end(self, error: Callable[[], GeostoreError]) -> None:
         if self._ended is None:
@@ -303,3 +339,6 @@ class _Waiter:
 
     expected_tokens: int | None
     """In and out together; None: the running mean."""
+
+    check: bool
+    """Whether any teacher at work would answer it."""

@@ -18,6 +18,7 @@ from geostore.conversation.recipe import tool_names
 from geostore.conversation.request_form import RequestForm
 from geostore.conversation.sent import sent_messages, shown_calls
 from geostore.records import (
+    PROBE,
     Answer,
     FailedAttempt,
     ImportedRecipe,
@@ -247,10 +248,10 @@ def _reward(reward: Reward, spec: str | None) -> list[str]:
 
 
 def _failure_reason(trace: StoredTrace) -> str:
-    if not trace.failures:
+    failures = [failure for failure in trace.failures if failure.error_class != PROBE]
+    if not failures:
         return trace.stop_reason or "unknown"
-    last = trace.failures[-1]
-    return f"{last.error_class}: {_visible(last.message)}"
+    return f"{failures[-1].error_class}: {_visible(failures[-1].message)}"
 
 
 # --- messages -----------------------------------------------------------------------------------

@@ -18,6 +18,11 @@ def format_span(seconds: float) -> str:
     return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"
 
 
+def format_number_of(count: int, noun: str) -> str:
+    """Such as ``1 request`` and ``1,200 requests``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def format_counts(counts: Mapping[str, int]) -> str:
     """Counts by name, such as ``rate_limit 12, timeout 3``; the most first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -15,6 +15,7 @@ with failed as (
   select t.recipe, t.model, 'request' as kind, a.error_class as class
   from attempts as a
   join trace_results as t on t.trace_id = a.trace_id
+  where a.error_class <> 'probe'
 )
 select recipe, model, kind, class, count(*) as failures
 from failed

@@ -100,7 +100,7 @@ responses as materialized (
 failed as materialized (
   select run_id, trace_id, error_class, created_at
   from attempts
-  where run_id in (select run_id from shown)
+  where run_id in (select run_id from shown) and error_class <> 'probe'
 ),
 billed as (
   select

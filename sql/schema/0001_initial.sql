@@ -231,7 +231,8 @@ create table tool_calls (
   check ((success = 1) = (error_kind is null))
 ) strict;
 
--- One row per request that failed.
+-- One row per request that failed, and per small request without a photo (class probe) that was sent
+-- to see whether the teacher is there, and was answered: it belongs to no turn, and was billed.
 create table attempts (
   trace_id integer not null references traces (id),
   attempt integer not null check (attempt >= 1),

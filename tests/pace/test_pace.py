@@ -661,6 +661,115 @@ def test_a_pause_of_a_day_is_slept_through() -> None:
     on_bench(test, ceiling=16)
 
 
+def test_a_run_that_was_never_answered_says_so_and_gives_up_by_itself() -> None:
+    """Also where too few requests fail for the breaker to open, and nobody waits for a place."""
+
+    async def test(bench: Bench) -> None:
+        await bench.send("server")
+        for _ in range(2):
+            await asyncio.sleep(60)
+            await bench.send("rate_limit")
+        assert bench.notices == [
+            "nothing was answered yet: 3 requests in a row failed over 2 min 2 s, the last with "
+            "rate_limit: said the server; the run ends after 10 min without an answer "
+            "(see --give-up-after)"
+        ]
+        await asyncio.sleep(477)
+        assert bench.gave_up == []
+        await asyncio.sleep(2)
+        assert bench.gave_up == [
+            "gave up after 10 min without an answer: 3 requests in a row failed over 2 min 2 s, "
+            "the last with rate_limit: said the server; run the command again when the teacher "
+            "answers"
+        ]
+        with pytest.raises(GaveUp):
+            await bench.send()
+
+    on_bench(test, answered=False, ceiling=16)
+
+
+def test_the_pause_of_a_run_that_was_never_answered_says_when_it_ends() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.open_breaker()
+        assert bench.notices[-1].startswith("pausing: 31 requests in a row failed over 30 s")
+        assert bench.notices[-1].endswith("; the run gives up after 9 min 30 s")
+        await asyncio.sleep(600)
+        assert len(bench.gave_up) == 1
+        assert bench.gave_up[0].startswith("gave up after 10 min without an answer: ")
+
+    on_bench(test, answered=False, ceiling=16)
+
+
+def test_one_answer_is_enough_for_a_run_to_wait_for_ever() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.send("server")
+        await bench.send()
+        await bench.open_breaker()
+        await asyncio.sleep(86_400)
+        await bench.send()
+        assert bench.gave_up == []
+
+    on_bench(test, answered=False, ceiling=16)
+
+
+def test_how_long_a_run_without_an_answer_lasts_can_be_said() -> None:
+    """As where the breaker opens as soon as it can."""
+
+    async def test(bench: Bench) -> None:
+        await bench.send("connection")
+        await asyncio.sleep(3628)
+        assert bench.gave_up == []
+        await asyncio.sleep(3)
+        assert len(bench.gave_up) == 1
+
+    on_bench(test, answered=False, ceiling=16, give_up_after=3600.0)
+
+
+def test_a_check_goes_before_all_that_wait_and_a_row_of_its_failures_opens_the_breaker() -> None:
+    """However few they are; but not for a hiccup."""
+
+    async def test(bench: Bench) -> None:
+        order: list[str] = []
+
+        async def send(name: str, fault: str | None) -> None:
+            async with bench.pace.request(check=name == "check") as request:
+                order.append(name)
+                await asyncio.sleep(1.0)
+                if fault is None:
+                    request.succeeded(None)
+                else:
+                    request.failed(fault, "said the server")
+
+        await bench.together(send("first", None), send("second", None), send("check", "server"))
+        assert order == ["first", "check", "second"]
+        await bench.together(send("check", "server"))
+        await asyncio.sleep(28)
+        await bench.together(send("check", "rate_limit"))
+        assert bench.pace.broken is None
+        await asyncio.sleep(2)
+        await bench.together(send("check", "server"))
+        assert bench.pace.broken is not None
+        await bench.together(send("first", None), send("check", None))
+        assert order[-2:] == ["check", "first"]
+        assert bench.pace.answered == 4
+
+    on_bench(test, ceiling=1)
+
+
+def test_a_request_that_is_cancelled_after_it_was_sent_is_counted_as_dropped() -> None:
+    async def test(bench: Bench) -> None:
+        sending = asyncio.create_task(bench.send(seconds=50.0))
+        waiting = asyncio.create_task(bench.send())
+        await asyncio.sleep(10)
+        for task in (sending, waiting):
+            task.cancel()
+        await asyncio.wait([sending, waiting])
+        await bench.send("server")
+        assert bench.pace.dropped == 1
+
+    on_bench(test, ceiling=1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -1,0 +1,140 @@
+"""Tells an outage from a photo that alone makes a healthy teacher fail.
+
+Both look alike from one trace: its requests fail with a 5xx, a timeout or a cut
+connection. An outage must end no trace, however few are left, and a photo that
+the server cannot take must not be asked about for ever. What tells them apart is
+whether the teacher answers anybody else. Where nobody else asks, `Outages` does: a
+small chat request without a photo. The list of models would cost nothing, but a
+gateway or the front of a server lists its models while nothing behind it answers.
+
+Each such request is recorded with the trace that was in doubt, because a server bills
+it: as a failed attempt of class ``probe`` where it was answered, else of its own class.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import orjson
+
+from geostore.conversation.messages import RequestWriter
+from geostore.errors import TeacherError, TeacherUnusable
+from geostore.pace import OUTAGE, Pace
+from geostore.records import PROBE, FailedAttempt, Reply
+
+PROBE_TEXT = "Is anybody there? Answer with one word."
+_PROBE_TOKENS = 16
+"""The least that every server takes as a limit."""
+
+_PROBE_SECONDS = 60.0
+"""For the whole probe. A server that is that slow with one word is not well."""
+
+_MESSAGE_LENGTH = 500
+
+
+class Asked(Protocol):
+    """Who is asked: the teacher of the run."""
+
+    async def ask(self, body: bytes) -> Reply:
+        """Send a request body. Raises TeacherError."""
+
+
+class Outages:
+    """Knows whether the teacher was away. One of these serves all traces of a run.
+
+    wait: called with the number of probes so far and the server's Retry-After; returns
+    once the next may be sent. Raises Stopped where the run is stopping.
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher: Asked,
+        pace: Pace,
+        writer: RequestWriter,
+        wait: Callable[[int, float | None], Awaitable[None]],
+    ) -> None:
+        self._teacher = teacher
+        self._pace = pace
+        self._writer = writer
+        self._wait = wait
+        # Traces in doubt wait here, while one of them probes for all.
+        self._one_probes = asyncio.Lock()
+        # How many requests were answered when a probe was last left without an answer.
+        self._away_at = -1
+
+    async def was_away(
+        self, since: int, turn: int, record: Callable[[FailedAttempt], Awaitable[None]]
+    ) -> bool:
+        """Whether a request failed in an outage; returns once the teacher answers.
+
+        since: `Pace.answered` when the request failed. An answer that came later proves
+        that the teacher was there; a probe that failed first proves that it was not.
+        turn: of the request. record: writes an attempt of the trace that probes.
+        Raises TeacherUnusable, GaveUp and Stopped.
+        """
+        async with self._one_probes:
+            probes = 0
+            while self._pace.answered == since:
+                error = await self._probe(turn, record)
+                if error is None or error.error_class not in (*OUTAGE, "rate_limit"):
+                    # A refusal, too, was written by somebody who is there.
+                    break
+                probes += 1
+                if error.error_class in OUTAGE:
+                    self._away_at = self._pace.answered
+                await self._wait(probes, error.retry_after)
+        return self._away_at >= since
+
+    async def _probe(
+        self, turn: int, record: Callable[[FailedAttempt], Awaitable[None]]
+    ) -> TeacherError | None:
+        """Send a small request and record it; its failure, None where it was answered."""
+        try:
+            async with self._pace.request(expected_tokens=100, check=True) as request:
+                try:
+                    reply = await self._ask()
+                except TeacherError as error:
+                    request.failed(error.error_class, str(error))
+                    raise
+                request.succeeded(reply.total_tokens)
+        except TeacherError as error:
+            await record(
+                FailedAttempt(
+                    turn=turn,
+                    error_class=error.error_class,
+                    message=f"a request without a photo: {error}"[:_MESSAGE_LENGTH],
+                    http_status=error.status,
+                    usage=error.usage,
+                    response=error.response,
+                )
+            )
+            if isinstance(error, TeacherUnusable):
+                raise
+            return error
+        message = "a small request without a photo was answered, so the teacher is there"
+        await record(FailedAttempt(turn, PROBE, message, 200, reply.usage))
+        return None
+
+    async def _ask(self) -> Reply:
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                return await self._teacher.ask(probe_body(self._writer))
+        except TimeoutError:
+            raise TeacherError(
+                f"no complete answer within {_PROBE_SECONDS:g} s", error_class="timeout"
+            ) from None
+
+
+def probe_body(writer: RequestWriter) -> bytes:
+    """A request of the same recipe with one short question, no photo, no tools and few tokens."""
+    question = orjson.dumps({"role": "user", "content": PROBE_TEXT})
+    body = orjson.loads(writer.body([question]))
+    for name in ("tools", "tool_choice", "parallel_tool_calls", "response_format"):
+        body.pop(name, None)
+    limits = [name for name in ("max_tokens", "max_completion_tokens") if name in body]
+    for name in limits or ["max_tokens"]:
+        body[name] = _PROBE_TOKENS
+    return orjson.dumps(body)
