@@ -76,9 +76,10 @@ class LimitWatch:
         """Say of each limit how many traces met it and how they ended."""
         for kind, statuses in self._ended.items():
             ends = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
+            met = statuses.total()
             self._notice(
-                f"{statuses.total():,} traces met the server's limit on {_NAMES[kind]} ({ends}): "
-                f"{self._help[kind]}"
+                f"{met:,} {'trace' if met == 1 else 'traces'} met the server's limit on "
+                f"{_NAMES[kind]} ({ends}): {self._help[kind]}"
             )
 
     def _first_sentence(self, kind: LimitKind, message: str, *, is_photo: bool) -> str:
