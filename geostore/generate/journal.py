@@ -135,6 +135,20 @@ class Journal:
             waiting.result()
             raise
 
+    async def commit_unpaid(self, work: Callable[[Store], T]) -> T:
+        """`commit` for what holds nothing that was paid for, at the start and end of a run.
+
+        A caller that is cancelled waits no longer for a lock of another program, and gets
+        StoreLockedError.
+        """
+        committing = asyncio.ensure_future(self.commit(work))
+        try:
+            return await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            self._give_up_at = 0.0
+            await committing
+            raise
+
     def _write(self) -> None:
         while True:
             batch, ended = self._gather()

@@ -107,7 +107,7 @@ async def play_run(
             recent = _recent_requests(store, recipe.model) if plan.pace.has_minutes else []
             return store.runs.start_this_process(arguments=arguments), recent
 
-        run_id, recent = await journal.commit(start)
+        run_id, recent = await journal.commit_unpaid(start)
         run = _Run(
             dataset=dataset,
             journal=journal,
@@ -140,7 +140,7 @@ async def play_run(
         finally:
             # Where the store itself failed, this fails too, and would hide the first error.
             with suppress(Exception):
-                await journal.commit(lambda s: s.runs.end_run(run_id, outcome))
+                await journal.commit_unpaid(lambda s: s.runs.end_run(run_id, outcome))
 
 
 def _recent_requests(store: Store, model: str) -> list[RecentRequest]:
@@ -227,7 +227,7 @@ class _Run:
         )
 
     async def play_all(self) -> RunResult:
-        dataset_id, recipe_id = await self.journal.commit(
+        dataset_id, recipe_id = await self.journal.commit_unpaid(
             lambda s: (s.samples.put_dataset(self.dataset.facts), s.recipes.put_recipe(self.recipe))
         )
         self._watch(AskingStarted(self._gauges()))

@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from geostore.dataset import PhotoDataset
 from geostore.errors import StoreError, StoreLockedError
 from geostore.generate import journal as journals
 from geostore.generate.journal import Journal
+from geostore.generate.plan import Plan
+from geostore.generate.run import play_run
 from geostore.store import ClaimedTrace, NotClaimed, Store
+from geostore.teacher import Teacher
 from tests.minds import zoom_then_answer
 from tests.running import Notes, run, start_geostore
 from tests.teacher_server import Body, teacher_server, wait_until
@@ -211,6 +215,35 @@ def test_a_run_goes_on_when_a_lock_is_gone(
     assert result.closed == {"answered": 6}
     assert count(path, "select count(*) from attempts") == 0
     assert [said for said in notes.notices if said.startswith("the store is locked by another")]
+
+
+def test_a_run_that_waits_for_a_lock_before_it_begins_can_be_ended(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Nothing is paid for yet, so the first Ctrl-C is enough."""
+    path = tmp_path / "geostore.db"
+
+    async def work(store: Store) -> None:
+        async with Teacher(base_url="http://127.0.0.1:9/v1", api_key=None) as teacher:
+            playing = asyncio.create_task(
+                play_run(
+                    dataset=PhotoDataset.open(photo_dataset),
+                    store=store,
+                    recipe=RECIPE,
+                    plan=Plan(num_samples=1),
+                    teacher=teacher,
+                    arguments={},
+                )
+            )
+            await asyncio.sleep(0.5)
+            playing.cancel()
+            began = time.monotonic()
+            with pytest.raises(StoreLockedError, match="0 of them responses"):
+                await playing
+            assert time.monotonic() - began < 5.0
+
+    with Store.open(path, create=True) as store, locked(path):
+        asyncio.run(work(store))
 
 
 def test_a_run_that_is_told_thrice_to_end_says_what_was_not_written(
