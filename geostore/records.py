@@ -268,9 +268,9 @@ class Turn(TokenCounts):
     None where it follows from rows, and where nobody knows it.
     """
     estimated_prompt_tokens: int | None = None
-    """Estimated here where the server did not count them (`costs.estimates`); None where it did."""
+    """See `conversation.estimates`; None where the server counted them, and in imported turns."""
     estimated_completion_tokens: int | None = None
-    """Estimated here where the server did not count them; None where it did."""
+    """See `conversation.estimates`; None where the server counted them, and in imported turns."""
 
 
 @dataclass(frozen=True, slots=True)

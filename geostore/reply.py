@@ -25,7 +25,7 @@ class TokenCounts:
     completion_tokens: int | None = None
     """The whole output, reasoning included; never less than the total without the prompt."""
     total_tokens: int | None = None
-    """Both; what the server says where one of them is unknown."""
+    """Both; where neither is known, perhaps their sum is."""
     cached_tokens: int | None = None
     """The part of the prompt that was read from the server's cache."""
     cache_write_tokens: int | None = None

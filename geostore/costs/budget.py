@@ -122,29 +122,52 @@ class Budget:
 
     @property
     def spent_tokens(self) -> int:
-        """Prompt and completion tokens, those of earlier runs included."""
-        return self.spent.total_tokens
+        """Prompt and completion tokens, those of earlier runs and estimated ones included."""
+        spent = self.spent
+        return spent.total_tokens + spent.estimated_tokens
 
     @property
     def spent_cost(self) -> float | None:
-        """The cost of all that was spent, at today's prices; None without prices."""
-        return None if self.prices is None else self.prices.cost_of_all(self.tally)
+        """The cost of all that was spent, at today's prices, estimated tokens included.
+
+        None without prices.
+        """
+        return None if self.prices is None else self.prices.cost_of_all(self.tally, estimated=True)
 
     @property
     def use(self) -> BudgetUse:
         """How far it is used now."""
-        return BudgetUse(self.limits, self.spent_tokens, self.spent_cost)
+        spent = self.spent
+        return BudgetUse(
+            self.limits,
+            spent.total_tokens + spent.estimated_tokens,
+            self.spent_cost,
+            spent.estimated_tokens,
+            spent.uncounted,
+        )
+
+    @property
+    def caution(self) -> str | None:
+        """That the budget is only estimated, and how, in a sentence; None while it is counted."""
+        if not self.spent.uncounted:
+            return None
+        return (
+            f"replies of {self.model} come without token counts, so its budget is estimated: a "
+            "token for every 4 bytes of text and every 28 x 28 pixels of an image that is sent; "
+            "what the server hides, such as reasoning, is not in it"
+        )
 
     @property
     def reached(self) -> str | None:
         """Which limit is reached and how to go on, in a sentence; None while there is room."""
         cost, limits = self.spent_cost, self.limits
+        about = "about " if self.spent.uncounted else ""
         if limits.max_cost is not None and cost is not None and cost >= limits.max_cost:
             limit, option = format_cost(limits.max_cost), "--max-cost"
-            spent = f"a cost of {format_cost(cost)}"
+            spent = f"a cost of {about}{format_cost(cost)}"
         elif limits.max_total_tokens is not None and self.spent_tokens >= limits.max_total_tokens:
             limit, option = f"{limits.max_total_tokens:,}", "--max-total-tokens"
-            spent = f"{self.spent_tokens:,} tokens"
+            spent = f"{about}{self.spent_tokens:,} tokens"
         else:
             return None
         return (
@@ -154,6 +177,5 @@ class Budget:
 
     @property
     def _uncounted(self) -> str:
-        if not self.spent.uncounted:
-            return ""
-        return f" (not in it: responses without token counts, {self.spent.uncounted:,})"
+        count = self.spent.uncounted
+        return f" ({count:,} without token counts, so estimated)" if count else ""

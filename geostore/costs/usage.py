@@ -100,18 +100,20 @@ def read_usage(usage: Mapping[str, Any]) -> TokenCounts:
     reasoning = thoughts if reasoning is None else reasoning
     if prompt is None and total is not None and completion is not None and total > completion:
         prompt = total - completion
-    if prompt is not None and total is not None:
+    if prompt is not None and total is not None and total > prompt:
         # Gemini's thoughts and xAI's reasoning are billed as output and stand only in the total.
         completion = max(completion or 0, total - prompt)
     if completion is not None:
         completion = max(completion, reasoning or 0)
-    if prompt is None and total is not None:
-        total = max(total, completion or 0)
     if prompt is not None:
         # A part that were greater than the whole would make a cost negative.
         cached = None if cached is None else min(cached, prompt)
         writes = None if writes is None else min(writes, prompt - (cached or 0))
-        total = total if completion is None else prompt + completion
+    if prompt is not None and completion is not None:
+        total = prompt + completion
+    elif prompt is not None or completion is not None:
+        # It would be known, or it is not greater than its part.
+        total = None
     return TokenCounts(
         prompt_tokens=prompt,
         completion_tokens=completion,
@@ -234,7 +236,7 @@ class Usage:
     """The part of `prompt_tokens` that was written to the server's cache."""
 
     estimated_tokens: int = 0
-    """Tokens beside `total_tokens` that nobody counted; see `estimates`."""
+    """Tokens beside `total_tokens` that nobody counted (`conversation.estimates`)."""
 
     estimated_prompt_tokens: int = 0
     """Tokens beside `prompt_tokens`, of prompts that nobody counted."""

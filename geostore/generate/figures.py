@@ -79,11 +79,12 @@ class RunFigures:
         self._accepted += (reward.score or 0.0) >= ACCEPTED_SCORE
 
     def _add(self, usage: Usage) -> None:
+        tokens = usage.total_tokens + usage.estimated_tokens
         now = int(self._clock())
         if self._recent and self._recent[-1][0] == now:
-            self._recent[-1] = (now, self._recent[-1][1] + usage.total_tokens)
+            self._recent[-1] = (now, self._recent[-1][1] + tokens)
         else:
-            self._recent.append((now, usage.total_tokens))
+            self._recent.append((now, tokens))
         self._forget(now)
 
     def _forget(self, now: int) -> None:
@@ -141,7 +142,7 @@ class RunFigures:
 
     @property
     def cost(self) -> float | None:
-        """The cost of this run, billed failures included; None without prices."""
+        """The cost of this run, as far as tokens were counted; None without prices."""
         prices = self._gauges.prices if self._gauges else None
         return None if prices is None else prices.cost_of_all(self._tally)
 
@@ -162,8 +163,11 @@ class RunFigures:
         return text if level >= ceiling else f"{text} of {ceiling:,}"
 
     def tokens_text(self) -> str:
-        """Such as ``1,234,567 tokens, 4,321/s``."""
-        return f"{self.usage.total_tokens:,} tokens, {self.tokens_per_second:,.0f}/s"
+        """Such as ``1,234,567 tokens, 4,321/s``; ``about`` where some of them are estimated."""
+        usage = self.usage
+        about = "about " if usage.uncounted else ""
+        tokens = usage.total_tokens + usage.estimated_tokens
+        return f"{about}{tokens:,} tokens, {self.tokens_per_second:,.0f}/s"
 
     def quality_text(self) -> str:
         """Such as ``mean 824 km, 53.2 % accepted``."""
@@ -177,7 +181,8 @@ class RunFigures:
         """Such as ``1.23, 0.0145 per trace; budget: 4.56 of 10.00``; empty without prices."""
         parts = []
         if self.cost is not None:
-            parts.append(format_cost_per_trace(self.cost, self.ended))
+            text = format_cost_per_trace(self.cost, self.ended)
+            parts.append(f"{text} (of counted tokens)" if self.usage.uncounted else text)
         budget = self._gauges.budget if self._gauges else None
         if budget is not None:
             parts.append(f"budget: {budget.text()}")

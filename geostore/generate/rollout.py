@@ -11,16 +11,17 @@ unusable are raised.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from geostore.conversation.estimates import estimate_failure, tokens_of
 from geostore.conversation.images import conversation_images
 from geostore.conversation.machine import Ask, Conversation, Run
-from geostore.conversation.messages import RequestWriter, data_url, name_cut_thought
+from geostore.conversation.messages import Message, RequestWriter, data_url
 from geostore.conversation.toolbench import TOOL_CRASH, ToolBench
 from geostore.errors import (
     DatasetError,
@@ -34,6 +35,7 @@ from geostore.generate.arrival import Arrivals
 from geostore.generate.events import CallCommitted, Event, RequestFailed, TurnCommitted
 from geostore.generate.limits import LimitWatch, limit_of
 from geostore.generate.outages import Outages
+from geostore.generate.paid_turns import paid_turn
 from geostore.generate.retries import RetryPolicy, TurnFailures
 from geostore.pace import Pace
 from geostore.records import (
@@ -220,6 +222,9 @@ class _Rollout:
         self._last_tokens: int | None = None
         self._final: Turn | None = None
         self._arrivals = Arrivals()
+        # The messages of the last request and every image so far, to estimate tokens from.
+        self._asked: Sequence[Message] = ()
+        self._images: Sequence[ImageFacts] = ()
         # By sha256: images that no message in `_wire` shows yet.
         self._urls: dict[str, bytes] = {}
 
@@ -256,6 +261,7 @@ class _Rollout:
             calls=self._calls,
             limits_met=self._limits_met,
         )
+        self._images = conversation.images
         while True:
             step = conversation.next(context.turn_limit, go_on=go_on)
             # Once more and no further: a teacher that never answers would be asked for ever.
@@ -281,7 +287,7 @@ class _Rollout:
                     return conversation.end_at(kind)
                 if reply is None:
                     break
-                turn = name_cut_thought(_turn(step, reply), conversation.turns)
+                turn = paid_turn(step, reply, conversation)
                 with self._watched(TurnCommitted(self._key, turn)):
                     await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
                 self._arrivals.end_if_cancelled()
@@ -317,7 +323,7 @@ class _Rollout:
             usage=error.usage if error else None,
             response=error.response if error else None,
         )
-        await self._record(attempt)
+        await self._record(estimate_failure(attempt, self._asked, self._images))
 
     async def _record(self, attempt: FailedAttempt) -> None:
         with self._watched(RequestFailed(self._key, attempt)):
@@ -358,6 +364,7 @@ class _Rollout:
         # Forgotten only now: several of the new messages may show the same image.
         self._urls.clear()
         body = self._context.writer.body(self._wire)
+        self._asked = step.messages
         policy, pace = self._context.retry_policy, self._context.pace
         failures = TurnFailures(policy, pace)
         while True:
@@ -372,8 +379,8 @@ class _Rollout:
                         else:
                             request.failed(error.error_class, str(error))
                         raise
-                    request.succeeded(reply.total_tokens)
-                    self._last_tokens = reply.total_tokens
+                    self._last_tokens = tokens_of(reply, self._asked, self._images)
+                    request.succeeded(self._last_tokens)
                     return reply
             except Stopped:
                 return None
@@ -431,15 +438,3 @@ class _Rollout:
         except TimeoutError:
             return False
         return True
-
-
-def _turn(step: Ask, reply: Reply) -> Turn:
-    # A turn has every field of a reply, under the same name.
-    values = {member.name: getattr(reply, member.name) for member in fields(Reply)}
-    return Turn(
-        turn=step.turn,
-        turn_limit=step.turn_limit,
-        request_sha256=step.request_sha256,
-        request_form=step.form.to_json(),
-        **values,
-    )

@@ -195,6 +195,7 @@ class _Run:
         )
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
         self.odd_finishes: set[str] = set()
+        self.cautioned = False
         self.pending = PendingTraces(
             dataset=dataset,
             journal=journal,
@@ -391,7 +392,12 @@ class _Run:
 
     def _heed_budget(self) -> None:
         """Ask for nothing more once the budget is used up; what is in flight is paid for."""
-        if self.budget is not None and self.result.paused is None:
+        if self.budget is None:
+            return
+        if not self.cautioned and (caution := self.budget.caution) is not None:
+            self.cautioned = True
+            self._notice(caution)
+        if self.result.paused is None:
             self.result.paused = self.budget.reached
             if self.result.paused is not None:
                 self._notice(self.result.paused)

@@ -195,7 +195,11 @@ def _budget(row: Mapping[str, Any], spending: Sequence[Mapping[str, Any]]) -> Bu
     if not limits:
         return None
     spent = next((part for part in spending if part["model"] == row["model"]), {})
-    return BudgetUse(limits, spent.get("total_tokens", 0), spent.get("cost"))
+    if not spent:
+        return BudgetUse(limits, 0, None)
+    cost = None if spent["cost"] is None else spent["cost"] + spent["estimated_cost"]
+    estimated = spent["estimated_tokens"]
+    return BudgetUse(limits, spent["total_tokens"] + estimated, cost, estimated, spent["uncounted"])
 
 
 def _elapsed(row: Mapping[str, Any], state: str) -> float:
@@ -240,6 +244,14 @@ def _block(run: RunStatus) -> str:
         f"  tokens    {run.tokens:,}; {run.tokens_per_s:,.0f}/s since the start, "
         f"{run.tokens_per_s_last_min:,.0f}/s in the last minute"
     )
+    if run.cache_write_tokens:
+        lines.append(
+            f"  cache     {run.cached_tokens:,} tokens read, {run.cache_write_tokens:,} written"
+        )
+    if run.uncounted:
+        lines.append(
+            f"  uncounted {run.uncounted:,} requests, about {run.estimated_tokens:,} tokens more"
+        )
     if run.closed:
         lines.append(f"  quality   {format_quality(run.mean_km, run.accept_rate)}")
     if run.failures:

@@ -33,7 +33,11 @@ select
   k.run_id,
   k.created_at,
   k.latency_ms,
-  coalesce(k.total_tokens, k.prompt_tokens + k.completion_tokens) as tokens,
+  coalesce(
+    k.total_tokens,
+    coalesce(k.prompt_tokens, k.estimated_prompt_tokens)
+      + coalesce(k.completion_tokens, k.estimated_completion_tokens)
+  ) as tokens,
   c.model
 from turns as k
 cross join traces as t on t.id = k.trace_id
@@ -47,7 +51,11 @@ select
   a.run_id,
   a.created_at,
   0 as latency_ms,
-  coalesce(a.total_tokens, 0) as tokens,
+  coalesce(
+    a.total_tokens,
+    coalesce(a.prompt_tokens, a.estimated_prompt_tokens, 0)
+      + coalesce(a.completion_tokens, a.estimated_completion_tokens, 0)
+  ) as tokens,
   c.model
 from attempts as a
 cross join traces as t on t.id = a.trace_id

@@ -413,7 +413,7 @@ ODD: dict[str, tuple[dict[str, Any], TokenCounts]] = {
     ),
     "a total of nothing but the completion": (
         {"completion_tokens": 20, "total_tokens": 20},
-        TokenCounts(completion_tokens=20, total_tokens=20),
+        TokenCounts(completion_tokens=20),
     ),
     "the total tells the prompt": (
         {"completion_tokens": 20, "total_tokens": 120},
@@ -422,6 +422,10 @@ ODD: dict[str, tuple[dict[str, Any], TokenCounts]] = {
     "the total tells the completion": (
         {"prompt_tokens": 100, "total_tokens": 120},
         TokenCounts(prompt_tokens=100, completion_tokens=20, total_tokens=120),
+    ),
+    "a total of nothing but the prompt": (
+        {"prompt_tokens": 100, "total_tokens": 100},
+        TokenCounts(prompt_tokens=100),
     ),
     "the total alone": ({"total_tokens": 120}, TokenCounts(total_tokens=120)),
     "a total that is too small": (

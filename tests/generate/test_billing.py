@@ -112,3 +112,94 @@ def test_a_failed_request_is_read_and_priced_as_a_turn_is(
     status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
     assert (status["tokens"], status["budget"]["spent_tokens"]) == (spent, spent)
     assert costs(store) == [pytest.approx((400 * 1 + 565 * 10) / 1e6)] * 3
+
+
+# --- budgets without counts -------------------------------------------------------------------
+
+SAYS_SO = "come without token counts, so its budget is estimated: a token for every 4 bytes of text"
+UNCOUNTED: dict[str, Any] = {
+    "no usage": None,
+    "an empty usage": {},
+    "nothing but zeros": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    "no prompt": {"completion_tokens": 20},
+    "seconds alone": {"queue_time": 0.5, "total_time": 1.5},
+}
+
+
+@pytest.mark.parametrize("usage", UNCOUNTED.values(), ids=UNCOUNTED)
+def test_a_budget_that_cannot_be_counted_says_so_and_holds_by_an_estimate(
+    photo_dataset: Path, tmp_path: Path, usage: Any
+) -> None:
+    """A photo alone is more than 500 tokens, so the first reply ends the run."""
+    store = tmp_path / "geostore.db"
+    options = ("--num-samples", "6", "--max-total-tokens", "500")
+    done = generate(photo_dataset, store, billing(usage), options=options)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.count(SAYS_SO) == 1
+    assert "the budget of test is used up: about " in done.stderr
+    assert "of 500; raise --max-total-tokens" in done.stderr.splitlines()[-1]
+    ((turns, prompts, guesses),) = rows(
+        store,
+        "select count(*), count(prompt_tokens), sum(estimated_prompt_tokens) from turns",
+    )
+    assert (turns, prompts) == (1, 0)
+    assert guesses > 500
+    status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
+    assert status["uncounted"] == status["budget"]["uncounted"] == 1
+    assert status["budget"]["estimated_tokens"] == status["estimated_tokens"] >= guesses
+    assert status["budget"]["spent_tokens"] == status["tokens"] + status["estimated_tokens"]
+    assert "about " in geostore("status", "--store", store).stdout
+    numbers = json.loads(geostore("stats", "--store", store, "--json").stdout)["store"]
+    assert (numbers["uncounted_turns"], numbers["prompt_tokens"]) == (1, None)
+    assert numbers["estimated_tokens"] == status["estimated_tokens"]
+
+
+def test_a_later_run_counts_what_was_estimated_and_says_so_at_its_start(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "geostore.db"
+    done = generate(photo_dataset, store, billing(None))
+    assert SAYS_SO not in done.stderr
+    options = ("--num-samples", "6", "--max-total-tokens", "500")
+    again = generate(photo_dataset, store, billing(USAGE), options=options)
+    assert again.returncode == 3
+    assert again.stderr.count(SAYS_SO) == 1
+    assert rows(store, "select count(*) from turns") == [(1,)]
+
+
+def test_a_budget_on_cost_holds_by_the_estimate_too(photo_dataset: Path, tmp_path: Path) -> None:
+    """What stats tell is only what was counted, and how many turns that leaves out."""
+    store = tmp_path / "geostore.db"
+    prices = ("--price-in", "1000", "--price-out", "0")
+    options = ("--num-samples", "6", "--max-cost", "0.5", *prices)
+    done = generate(photo_dataset, store, billing({"completion_tokens": 20}), options=options)
+    assert done.returncode == 3, done.stderr
+    assert "the budget of test is used up: a cost of about " in done.stderr
+    numbers = json.loads(geostore("stats", "--store", store, "--json").stdout)["store"]
+    assert (numbers["cost"], numbers["unpriced_turns"]) == (0, 1)
+    budget = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]["budget"]
+    assert budget["spent_cost"] > 0.5
+
+
+def test_half_an_answer_without_usage_counts_by_its_estimate(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "geostore.db"
+    half = {**completion({"content": "It is in"}, "error"), "usage": None}
+    options = ("--max-total-tokens", "500")
+    done = generate(photo_dataset, store, fault(half), billing(USAGE), options=options)
+    assert done.returncode == 3, done.stderr
+    assert SAYS_SO in done.stderr
+    query = "select prompt_tokens, estimated_prompt_tokens > 500, estimated_completion_tokens"
+    assert rows(store, f"{query} from attempts") == [(None, 1, 2)]
+
+
+def test_a_request_without_any_reply_is_not_taken_for_paid(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "geostore.db"
+    options = ("--max-total-tokens", "500")
+    done = generate(photo_dataset, store, Fault(429), billing(USAGE), options=options)
+    assert done.returncode == 0, done.stderr
+    assert rows(store, "select usage, estimated_completion_tokens from attempts") == [(None, None)]
+    assert SAYS_SO not in done.stderr
