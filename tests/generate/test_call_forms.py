@@ -14,7 +14,10 @@ from tests.minds import answer, turns_so_far
 from tests.running import run
 from tests.teacher_server import Body, Reply, teacher_server
 
-FORMS = [*map(in_tags, IN_TAGS.values()), *WITHOUT_TAGS.values()]
+AS_ASKED = in_tags(CALL)
+"""What the protocol asks for, which nothing has to repair."""
+
+FORMS = [AS_ASKED, *map(in_tags, IN_TAGS.values()), *WITHOUT_TAGS.values()]
 
 
 @pytest.mark.parametrize("protocol", ["text", "native"])
@@ -45,12 +48,14 @@ def test_a_run_zooms_for_every_form_and_its_store_is_proven(
         )
     with closing(sqlite3.connect(store)) as rows, rows:
         calls = rows.execute(
-            "select arguments ->> '$.bbox_2d', success, flags from tool_calls"
+            "select arguments ->> '$.bbox_2d', success, flags, response from tool_calls"
+            " join turns using (trace_id, turn)"
         ).fetchall()
         ends = rows.execute("select distinct status, stop_reason from traces").fetchall()
     assert len(calls) == len(FORMS)
-    assert {(box, success) for box, success, _ in calls} == {("[100.0,200.0,600.0,700.0]", 1)}
-    assert all("repaired" in flags for _, _, flags in calls)
+    assert {call[:2] for call in calls} == {("[100.0,200.0,600.0,700.0]", 1)}
+    for _, _, flags, response in calls:
+        assert ("repaired" in (flags or "")) == (response != AS_ASKED), response
     assert ends == [("answered", "answer")]
     assert verify(store, workers=1).holds(strict=True)
 

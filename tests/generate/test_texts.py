@@ -34,6 +34,16 @@ TEXTS = {
         "Latitude: 39.2500\nLongitude: -98.7500",
         THERE,
     ),
+    "the name of a coordinate in a sentence right before": Text(
+        "The fields lie in a state such as Nebraska, or at a similar latitude:\n\n"
+        "Latitude: 39.2500\nLongitude: -98.7500",
+        THERE,
+    ),
+    "a candidate that is rejected": Text(
+        "First candidate: Latitude: 10.0, Longitude: 20.0. No, the grass is too dry for that"
+        " latitude.\n\nLatitude: 39.2500\nLongitude: -98.7500",
+        THERE,
+    ),
     "Kimi": Text(f"◁think▷{CAIRO}◁/think▷{KANSAS}", THERE, CAIRO),
     "Magistral": Text(f"[THINK]{CAIRO}[/THINK]{KANSAS}", THERE, CAIRO),
     "prompted": Text(f"<thinking>{CAIRO}</thinking>{KANSAS}", THERE, CAIRO),
