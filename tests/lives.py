@@ -74,8 +74,12 @@ NO_CREDIT = _json(402, '{"error": {"message": "Insufficient credits", "code": 40
 EXPIRED = _json(401, '{"error": {"message": "token expired"}}')
 OUTAGE = _json(503, '{"detail": "busy"}')
 
-SIGNALS = {"interrupted": signal.SIGINT, "terminated": signal.SIGTERM}
-GENTLE = (*SIGNALS, "budget")
+SIGNALS = {
+    "interrupted": signal.SIGINT,
+    "terminated": signal.SIGTERM,
+    "hung up": signal.SIGHUP,
+}
+GENTLE = (*SIGNALS, "budget", "no credit", "key expired", "gave up")
 """Ends before which a run takes in what is in flight."""
 HARD = ("killed", "killed at a point", "interrupted twice")
 """Ends that may lose what is in flight."""
