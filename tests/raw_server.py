@@ -68,6 +68,37 @@ def raw_server(serve: Serve, *, tls: bool = False) -> Iterator[RawServer]:
                 connection.close()
 
 
+@contextmanager
+def tunnelling_proxy() -> Iterator[tuple[RawServer, list[str]]]:
+    """A proxy that tunnels to the port that is asked for, on this machine, whatever the host.
+
+    Gives the server, and the heads of the requests for a tunnel.
+    """
+    heads: list[str] = []
+
+    def serve(connection: socket.socket, number: int) -> None:
+        head = read_request(connection)
+        match = re.match(rb"CONNECT (\S+):(\d+) ", head)
+        assert match is not None
+        heads.append(head.decode())
+        with socket.create_connection(("127.0.0.1", int(match[2]))) as there:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(there, connection), daemon=True)
+            back.start()
+            _pump(connection, there)
+            back.join()
+
+    with raw_server(serve) as server:
+        yield server, heads
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 def read_request(connection: socket.socket) -> bytes:
     """Head and body of the next request. Raises ConnectionError where the client has closed."""
     data = b""

@@ -21,9 +21,13 @@ from geostore.cli.options import (
 )
 from geostore.cli.teacher_options import (
     ApiKeyCommandOption,
+    ApiKeyEnvOption,
     ApiKeyFileOption,
     ApiKeyHeaderOption,
+    BaseUrlOption,
+    CaFileOption,
     HeaderOption,
+    ProxyOption,
     QueryParamOption,
     StreamOption,
     TransportOption,
@@ -69,17 +73,8 @@ def generate(
     model: Annotated[
         str | None, typer.Option(help="The teacher, by the name its server knows.")
     ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            "--base-url",
-            envvar="OPENAI_BASE_URL",
-            help="The server's address, such as http://127.0.0.1:8000/v1.",
-        ),
-    ] = None,
-    api_key_env: Annotated[
-        str, typer.Option("--api-key-env", help="The environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
+    base_url: BaseUrlOption = None,
+    api_key_env: ApiKeyEnvOption = "OPENAI_API_KEY",
     api_key_file: ApiKeyFileOption = None,
     api_key_command: ApiKeyCommandOption = None,
     api_key_header: ApiKeyHeaderOption = None,
@@ -87,6 +82,8 @@ def generate(
     query_param: QueryParamOption = None,
     transport: TransportOption = None,
     stream: StreamOption = False,
+    proxy: ProxyOption = None,
+    ca_file: CaFileOption = None,
     teacher: Annotated[
         Literal["offline"] | None,
         typer.Option(help="offline: the demo's teacher, on this machine for the time of the run."),
@@ -337,6 +334,8 @@ def generate(
             reader=reader,
             request_timeout=request_timeout,
             stream=stream,
+            proxy=proxy,
+            ca_file=ca_file,
             transport=json_object(transport, "--transport"),
             headers=tuple(header or ()),
             query_params=tuple(query_param or ()),

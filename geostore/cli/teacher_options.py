@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        envvar="OPENAI_BASE_URL",
+        help="The server's address, such as http://127.0.0.1:8000/v1.",
+    ),
+]
+
+ApiKeyEnvOption = Annotated[
+    str, typer.Option("--api-key-env", help="The environment variable that holds the key.")
+]
+
 TransportOption = Annotated[
     str | None,
     typer.Option(
@@ -56,6 +69,23 @@ ApiKeyHeaderOption = Annotated[
     typer.Option(
         "--api-key-header",
         help="The header that holds the key; else Authorization, or api-key for Azure.",
+    ),
+]
+
+ProxyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        help="The proxy that requests go through, as http://HOST:PORT, or none; else as the "
+        "environment says.",
+    ),
+]
+
+CaFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca-file",
+        help="Certificates that are trusted in place of the operating system's, in PEM form.",
     ),
 ]
 

@@ -23,8 +23,10 @@ from geostore.store import Durability, Store
 from geostore.store.prices import find_prices, put_prices, spent_by_tier
 from geostore.teacher import (
     MASK,
+    NO_PROXY,
     Address,
     KeyChoice,
+    Route,
     Teacher,
     Travel,
     check_azure,
@@ -82,6 +84,13 @@ class TeacherChoice:
 
     request_timeout: float = 600.0
     """Seconds for one request, from sending to the last byte."""
+
+    proxy: str | None = field(default=None, repr=False)
+    """The proxy's URL, whose name and password are neither stored nor shown; ``none``: without
+    any; None: as the environment says. A teacher on this machine is asked without one."""
+
+    ca_file: Path | None = None
+    """Certificates that are trusted in place of the operating system's."""
 
     stream: bool = False
     """Whether replies are asked for piece by piece, as some servers and models only do."""
@@ -224,11 +233,21 @@ def _notices(request: GenerateRequest, recipe: Recipe) -> Iterator[str]:
             f"the name {recipe.model} does not tell in which frame the model names boxes; "
             f"taken for {recipe.bbox_frame} (see --bbox-frame)"
         )
+    teacher = request.teacher
+    if teacher.proxy not in (None, NO_PROXY) and _is_on_this_machine(teacher):
+        yield "a teacher on this machine is asked without the proxy of --proxy"
     for name in travelling_members(recipe.extra_body):
         yield (
             f"{name!r} in --extra-body is a part of the recipe, though it changes only how a "
             "request travels; with --transport it is none"
         )
+
+
+def _is_on_this_machine(teacher: TeacherChoice) -> bool:
+    base_url = teacher.base_url or os.environ.get("OPENAI_BASE_URL")
+    if teacher.kind == "offline" and not base_url:
+        return True
+    return base_url is not None and Address.of(base_url).is_local
 
 
 def _is_frame_assumed(request: GenerateRequest, recipe: Recipe) -> bool:
@@ -257,6 +276,7 @@ def _address(teacher: TeacherChoice) -> _Address:
         headers=teacher.headers,
         query=teacher.query_params,
         stream=teacher.stream,
+        route=Route.of(teacher.proxy, teacher.ca_file),
         environment=os.environ,
     )
     if teacher.kind == "offline":

@@ -7,13 +7,16 @@ from geostore.teacher.finish_reasons import is_broken, is_known_finish
 from geostore.teacher.keys import KeyChoice
 from geostore.teacher.limits import LIMIT_HELP
 from geostore.teacher.masking import MASK
+from geostore.teacher.route import NO_PROXY, Route
 from geostore.teacher.travel import Travel, travelling_members
 
 __all__ = [
     "LIMIT_HELP",
     "MASK",
+    "NO_PROXY",
     "Address",
     "KeyChoice",
+    "Route",
     "Teacher",
     "Travel",
     "check_azure",

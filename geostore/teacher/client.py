@@ -40,6 +40,7 @@ from geostore.teacher.keys import KeyChoice
 from geostore.teacher.masking import Mask, forms_of
 from geostore.teacher.refusals import Refusal, read_refusal
 from geostore.teacher.replies import BrokenReply, read_reply
+from geostore.teacher.route import Route
 from geostore.teacher.statuses import KEY, History
 from geostore.teacher.travel import Travel, merged_headers, put_beside
 
@@ -216,13 +217,17 @@ class Teacher:
                 is_local=self._address.is_local,
                 connect_timeout=min(CONNECT_TIMEOUT, self._request_timeout),
                 most=self._max_connections,
+                route=self._travel.route,
             )
         except (ImportError, OSError, ValueError) as error:
+            named = (
+                "a proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or certificate (SSL_CERT_FILE, "
+                "SSL_CERT_DIR) of the environment"
+            )
+            if self._travel.route != Route():
+                named = f"the proxy or certificates of --proxy and --ca-file, or {named}"
             raise TeacherUnusable(
-                self._shown(
-                    "a proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or certificate (SSL_CERT_FILE, "
-                    f"SSL_CERT_DIR) of the environment cannot be used; correct or unset it: {error}"
-                ),
+                self._shown(f"{named} cannot be used; correct or unset it: {error}"),
                 error_class="connection",
             ) from None
 

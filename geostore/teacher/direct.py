@@ -39,15 +39,14 @@ _MOST_HEADERS = 512
 class DirectClient:
     """`HttpClient` for a server that is asked without a proxy.
 
-    most: connections at a time; further requests wait for one. Raises OSError or ValueError
-    where the environment names certificates that cannot be used.
+    most: connections at a time; further requests wait for one. tls: what a server's
+    certificate is checked against.
     """
 
-    def __init__(self, *, connect_timeout: float, most: int) -> None:
+    def __init__(self, *, connect_timeout: float, most: int, tls: ssl.SSLContext) -> None:
         self._connect_timeout = connect_timeout
         self._most = most
-        # Of the operating system or of SSL_CERT_FILE, as docs/servers.md says.
-        self._tls = httpx2.create_ssl_context()
+        self._tls = tls
         self._tls.set_alpn_protocols(["http/1.1"])
         self._session: aiohttp.ClientSession | None = None
 

@@ -29,6 +29,8 @@ from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
+from geostore.teacher.route import Route
+
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection; a running server accepts one at once."""
 
@@ -104,20 +106,31 @@ class HttpClient(Protocol):
         """Close all connections."""
 
 
-def open_client(url: str, *, is_local: bool, connect_timeout: float, most: int) -> HttpClient:
+def open_client(
+    url: str,
+    *,
+    is_local: bool,
+    connect_timeout: float,
+    most: int,
+    route: Route | None = None,
+) -> HttpClient:
     """A client for requests to `url` and to where its server redirects.
 
-    is_local: whether the url names this machine; a proxy of the environment would look for it
-    on its own. most: connections at a time. Raises ImportError, OSError or ValueError where
-    the environment names a proxy or certificates that cannot be used.
+    is_local: whether the url names this machine; a proxy would look for it on its own. most:
+    connections at a time. route: None: as the environment says. Raises ImportError, OSError
+    or ValueError where a proxy or certificates are named that cannot be used.
     """
-    if is_local or not _may_need_proxy(url):
+    route = route or Route()
+    is_direct = is_local or route.is_direct
+    if is_direct or (route.proxy is None and not _may_need_proxy(url)):
         from geostore.teacher.direct import DirectClient
 
-        return DirectClient(connect_timeout=connect_timeout, most=most)
+        return DirectClient(connect_timeout=connect_timeout, most=most, tls=route.tls())
     from geostore.teacher.proxied import ProxiedClient
 
-    return ProxiedClient(url, connect_timeout=connect_timeout, most=most)
+    return ProxiedClient(
+        url, connect_timeout=connect_timeout, most=most, proxy=route.proxy, tls=route.tls()
+    )
 
 
 async def post(

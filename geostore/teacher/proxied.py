@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -24,11 +25,20 @@ from geostore.teacher.http import (
 class ProxiedClient:
     """`HttpClient` for a server behind a proxy.
 
-    most: connections at a time; further requests wait for one. Raises ImportError, OSError
-    or ValueError where the environment names a proxy or certificates that cannot be used.
+    most: connections at a time; further requests wait for one. proxy: its URL; None: those of
+    the environment. tls: what certificates are checked against, the server's and the proxy's.
+    Raises ImportError, OSError or ValueError where a proxy is named that cannot be used.
     """
 
-    def __init__(self, url: str, *, connect_timeout: float, most: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: float,
+        most: int,
+        proxy: str | None = None,
+        tls: ssl.SSLContext,
+    ) -> None:
         limits = httpx2.Limits(
             max_connections=most, max_keepalive_connections=most, keepalive_expiry=IDLE_SECONDS
         )
@@ -36,8 +46,16 @@ class ProxiedClient:
         timeout = httpx2.Timeout(None, connect=connect_timeout)
         hooks: dict[str, Any] = {"request": [_watch_arrival], "response": [_watch_body]}
         try:
+            asked = (
+                None if proxy is None else httpx2.Proxy(proxy, ssl_context=_for_proxy(proxy, tls))
+            )
             http_client = openai.DefaultAsyncHttpxClient(
-                limits=limits, timeout=timeout, event_hooks=hooks, follow_redirects=False
+                limits=limits,
+                timeout=timeout,
+                event_hooks=hooks,
+                follow_redirects=False,
+                proxy=asked,
+                verify=tls,
             )
         except httpx2.InvalidURL as error:
             raise ValueError(str(error)) from error
@@ -83,6 +101,10 @@ class ProxiedClient:
     async def aclose(self) -> None:
         """See `HttpClient.aclose`."""
         await self._client.close()
+
+
+def _for_proxy(proxy: str, tls: ssl.SSLContext) -> ssl.SSLContext | None:
+    return tls if proxy.lower().startswith("https://") else None
 
 
 class _Arrival:

@@ -18,6 +18,7 @@ import orjson
 from geostore.errors import TeacherUnusable
 from geostore.teacher.address import API_VERSION
 from geostore.teacher.masking import MASK, forms_of
+from geostore.teacher.route import Route
 
 # Members of a request body that decide what is asked, and the option that each one has.
 _OPTIONS = {
@@ -75,7 +76,7 @@ _FROM_ENVIRONMENT = re.compile(r"(?:^|(?<=\s))env:(\S+)$")
 class Travel:
     """How the requests of a run travel."""
 
-    members: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Members of the request body beside those that say what is asked."""
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -87,6 +88,9 @@ class Travel:
     stream: bool = False
     """Whether the reply is asked for piece by piece."""
 
+    route: Route = field(default_factory=Route)
+    """Which proxy is asked, and whose certificates are trusted."""
+
     @classmethod
     def of(
         cls,
@@ -95,6 +99,7 @@ class Travel:
         headers: Sequence[str] = (),
         query: Sequence[str] = (),
         stream: bool = False,
+        route: Route | None = None,
         environment: Mapping[str, str],
     ) -> Travel:
         """Read what the user wrote.
@@ -115,6 +120,7 @@ class Travel:
             tuple(_header(text, environment) for text in headers),
             tuple(_parameter(text, environment) for text in query),
             stream,
+            route or Route(),
         )
 
     def check_apart_from(self, asked: Mapping[str, Any]) -> None:
@@ -132,7 +138,7 @@ class Travel:
         texts |= {value for name, value in self.query if name != API_VERSION}
         texts |= {quote(value, safe="") for name, value in self.query if name != API_VERSION}
         texts |= set(_secrets_inside(self.members))
-        return frozenset(form for text in texts for form in forms_of(text))
+        return self.route.secrets.union(*map(forms_of, texts))
 
     def shown(self) -> dict[str, Any]:
         """All of it without the secrets, as plain values for the run's row."""
@@ -143,6 +149,7 @@ class Travel:
                 name: value if name == API_VERSION else MASK for name, value in self.query
             },
             "stream": self.stream,
+            "proxy": self.route.shown,
         }
 
     def query_string(self, query: str = "") -> str:

@@ -13,11 +13,12 @@ from tests.minds import zoom_then_answer
 from tests.running import geostore
 from tests.teacher_server import Body, Fault, Reply, teacher_server
 
+# No word of hexadecimal digits, which hashes and process ids would hold now and then.
 SECRETS = {
-    "a key": ("", "?key=AIzaSy-hush-4711"),
-    "a code with escapes": ("", "?api-version=2024-10-21&code=hush%2F4711%3D%3D"),
-    "a password and a key": ("me:hush-4711@", "?sig=hush%204712"),
-    "a word without a name": ("", "?hush4711"),
+    "a key": ("", "?key=AIzaSy-hush-qwmx"),
+    "a code with escapes": ("", "?api-version=2024-10-21&code=hush%2Fqwmx%3D%3D"),
+    "a password and a key": ("me:hush-qwmx@", "?sig=hush%20qwnx"),
+    "a word without a name": ("", "?hushqwmx"),
 }
 
 
@@ -62,7 +63,7 @@ def test_no_byte_of_a_secret_in_the_base_url_is_stored_logged_or_shown(
         assert set(server.paths) == {f"/v1/chat/completions{query}"}
         assert "bad request for" in ended.stderr
         assert "bad request for" in log.read_text()
-        for text in ("hush", "4711", "4712"):
+        for text in ("hush", "qwmx", "qwnx"):
             assert traces_of(text, tmp_path) == []
             assert text not in ended.stdout + ended.stderr
         with Store.open(store) as opened:
@@ -71,36 +72,36 @@ def test_no_byte_of_a_secret_in_the_base_url_is_stored_logged_or_shown(
 
 
 OPTIONS: dict[str, tuple[list[str], dict[str, str], str]] = {
-    "a header": (["--header", "X-Key: hush-4711"], {}, "hush-4711"),
-    "a token": (["--header", "Authorization: Bearer hush-4711"], {}, "key hush-4711"),
+    "a header": (["--header", "X-Key: hush-qwmx"], {}, "hush-qwmx"),
+    "a token": (["--header", "Authorization: Bearer hush-qwmx"], {}, "key hush-qwmx"),
     "a header from the environment": (
         ["--header", "X-Key: Token env:THEIRS"],
-        {"THEIRS": "hush-4711"},
-        "Token hush-4711 or hush-4711",
+        {"THEIRS": "hush-qwmx"},
+        "Token hush-qwmx or hush-qwmx",
     ),
-    "a cookie": (["--header", "Cookie: a=hush-4711; b=hush-4712"], {}, "hush-4712, hush-4711"),
+    "a cookie": (["--header", "Cookie: a=hush-qwmx; b=hush-qwnx"], {}, "hush-qwnx, hush-qwmx"),
     "a query parameter": (
-        ["--query-param", "code=hush/4711==", "--query-param", "sig=env:THEIRS"],
-        {"THEIRS": "hush-4712"},
-        "?code=hush%2F4711%3D%3D&sig=hush-4712 (hush/4711==)",
+        ["--query-param", "code=hush/qwmx==", "--query-param", "sig=env:THEIRS"],
+        {"THEIRS": "hush-qwnx"},
+        "?code=hush%2Fqwmx%3D%3D&sig=hush-qwnx (hush/qwmx==)",
     ),
     "a key in another header": (
         ["--api-key-header", "X-Key"],
-        {"OPENAI_API_KEY": "hush-4711"},
-        "key hush-4711",
+        {"OPENAI_API_KEY": "hush-qwmx"},
+        "key hush-qwmx",
     ),
-    "a key file": (["--api-key-file", "{folder}/key"], {}, "key hush-4711"),
+    "a key file": (["--api-key-file", "{folder}/key"], {}, "key hush-qwmx"),
     "a command": (
-        ["--api-key-command", "printf hush; printf -- -4711; echo hush-4712 >&2"],
+        ["--api-key-command", "printf hush; printf -- -qwmx; echo hush-qwnx >&2"],
         {},
-        "key hush-4711",
+        "key hush-qwmx",
     ),
     "a command that prints JSON": (
-        ["--api-key-command", 'echo \'{"access_token": "hush-4711", "expires_in": 3600}\''],
+        ["--api-key-command", 'echo \'{"access_token": "hush-qwmx", "expires_in": 3600}\''],
         {},
-        "key hush-4711",
+        "key hush-qwmx",
     ),
-    "a member": (["--transport", '{"api_key": "hush-4711"}'], {}, "key hush-4711"),
+    "a member": (["--transport", '{"api_key": "hush-qwmx"}'], {}, "key hush-qwmx"),
 }
 
 
@@ -114,7 +115,7 @@ def test_no_byte_of_a_secret_in_an_option_is_stored_logged_or_shown(
     store, log = tmp_path / "geostore.db", tmp_path / "events.jsonl"
     keys = tmp_path / "keys"
     keys.mkdir()
-    (keys / "key").write_text("hush-4711\n")
+    (keys / "key").write_text("hush-qwmx\n")
     secret = [word.replace("{folder}", str(keys)) for word in secret]
     script = lambda number, _: Fault(status, body) if number >= 3 else None  # noqa: E731
     with (
@@ -132,7 +133,7 @@ def test_no_byte_of_a_secret_in_an_option_is_stored_logged_or_shown(
         sent = json.dumps([server.headers[0], server.paths[0], server.bodies[0]])
         assert "hush" in sent
         assert "bad request: " in log.read_text()
-        for text in ("hush", "4711", "4712"):
+        for text in ("hush", "qwmx", "qwnx"):
             assert traces_of(text, tmp_path) == []
             assert text not in ended.stdout + ended.stderr
 
@@ -145,8 +146,8 @@ def test_a_key_that_ends_in_a_line_break_is_sent_without_it(
         ended = geostore(
             *("generate", "--dataset-path", photo_dataset, "--store", store, "--num-samples", "1"),
             *("--base-url", server.url, "--model", "gpt-4o"),
-            OPENAI_API_KEY="sk-hush-4711\n",
+            OPENAI_API_KEY="sk-hush-qwmx\n",
         )
     assert ended.returncode == 0, ended.stderr
-    assert server.headers[0]["authorization"] == "Bearer sk-hush-4711"
+    assert server.headers[0]["authorization"] == "Bearer sk-hush-qwmx"
     assert traces_of("hush", tmp_path) == []

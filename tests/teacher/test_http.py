@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from typing import TypeVar
 
 import pytest
@@ -23,6 +21,7 @@ from tests.raw_server import (
     raw_server,
     read_request,
     response,
+    tunnelling_proxy,
 )
 
 T = TypeVar("T")
@@ -237,29 +236,8 @@ def test_a_server_without_tls_is_no_answer_to_https() -> None:
 
 @pytest.fixture
 def tunnel() -> Iterator[tuple[RawServer, list[str]]]:
-    """A proxy that tunnels to the port that is asked for, on this machine, whatever the host."""
-    targets: list[str] = []
-
-    def serve(connection: socket.socket, number: int) -> None:
-        match = re.match(rb"CONNECT (\S+):(\d+) ", read_request(connection))
-        assert match is not None
-        targets.append(match[1].decode())
-        with socket.create_connection(("127.0.0.1", int(match[2]))) as there:
-            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(there, connection), daemon=True)
-            back.start()
-            _pump(connection, there)
-            back.join()
-
-    with raw_server(serve) as server:
+    with tunnelling_proxy() as (server, targets):
         yield server, targets
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
 
 
 def test_a_teacher_behind_a_proxy_is_asked_by_tls_from_end_to_end(
@@ -271,7 +249,7 @@ def test_a_teacher_behind_a_proxy_is_asked_by_tls_from_end_to_end(
     with raw_server(answering, tls=True) as server:
         found = ask(f"https://teacher.invalid:{server.port}/v1", times=2)
     assert [one.response for one in found if isinstance(one, Reply)] == ["by TLS"] * 2
-    assert targets == ["teacher.invalid"]
+    assert [head.split()[1] for head in targets] == [f"teacher.invalid:{server.port}"]
 
 
 def test_a_proxy_that_refuses_sends_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:

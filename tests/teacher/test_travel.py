@@ -11,7 +11,7 @@ import pytest
 from geostore.errors import TeacherUnusable
 from geostore.records import Reply as Answered
 from geostore.store import Store
-from geostore.teacher import Travel
+from geostore.teacher import Route, Travel
 from tests.asking import BODY, ask
 from tests.minds import zoom_then_answer
 from tests.running import contents, geostore
@@ -140,6 +140,7 @@ def test_a_travel_shows_no_secret() -> None:
         headers=["X-Key: hush-4711", "Authorization: Bearer hush-4712"],
         query=["code=hush-4713", "api-version=2024-10-21"],
         members={"metadata": {"api_key": "hush-4714", "run": "7"}, "prompt_cache_key": "photos"},
+        route=Route("http://me:hush-4715@proxy:3128"),
     )
     assert written.shown() == {
         "transport": {
@@ -149,8 +150,10 @@ def test_a_travel_shows_no_secret() -> None:
         "headers": ["X-Key", "Authorization"],
         "query_params": {"code": "[key]", "api-version": "2024-10-21"},
         "stream": False,
+        "proxy": "http://proxy:3128",
     }
-    assert {f"hush-471{i}" for i in range(1, 5)} <= written.secrets
+    assert {f"hush-471{i}" for i in range(1, 6)} <= written.secrets
+    assert "471" not in repr(written)
 
 
 def generate(photo_dataset: Path, store: Path, url: str, *options: str) -> Any:
