@@ -132,8 +132,8 @@ def _put_frame(connection: sqlite3.Connection) -> None:
     connection.execute(
         "insert into recipes (id, sha256, model, system_prompt, user_prompt, tools, protocol,"
         " bbox_frame, limits, temperature, max_tokens, extra_body, max_calls_per_turn, max_nudges,"
-        " answer_with_calls, created_at) values (1, ?, 'teacher', '', '', '[]', 'text', 'pixel',"
-        " '{}', 0.7, 2048, '{}', 3, 2, 'run_calls', ?)",
+        " answer_with_calls, reasoning_field, created_at) values (1, ?, 'teacher', '', '', '[]',"
+        " 'text', 'pixel', '{}', 0.7, 2048, '{}', 3, 2, 'run_calls', 'auto', ?)",
         ("a" * 64, NOW),
     )
 

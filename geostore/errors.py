@@ -108,13 +108,14 @@ class TeacherError(GeostoreError):
         response: str | None = None,
         retried: bool = True,
         tries: int | None = None,
+        in_another_form: bool = False,
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
         """A stable word for the attempts table.
 
         ``rate_limit``, ``server``, ``timeout``, ``connection``, ``bad_response``, ``refused``,
-        ``account``, or a `records.LimitKind`.
+        ``form``, ``account``, or a `records.LimitKind`.
         """
         self.status = status
         """HTTP status; None without a response."""
@@ -128,6 +129,8 @@ class TeacherError(GeostoreError):
         """Whether the same request may fare better."""
         self.tries = tries
         """Times that a turn may fail so before its trace ends; None: as the run's policy says."""
+        self.in_another_form = in_another_form
+        """Whether the server takes the same request in another form, which the client now has."""
 
 
 class TeacherUnusable(TeacherError):

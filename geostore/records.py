@@ -170,8 +170,8 @@ class Recipe:
     """The frame of the teacher's boxes; of no effect without tools."""
     limits: ImageLimits
     """Sizes and quality of the images sent."""
-    temperature: float
-    """Sampling temperature, 0 to 2."""
+    temperature: float | None
+    """Sampling temperature, 0 to 2; None: none is sent."""
     max_tokens: int
     """Tokens of one response, at least 1."""
     seed: int | None = None
@@ -188,6 +188,8 @@ class Recipe:
     ``run_calls``: the calls are run and the teacher is asked again, because it
     answered before it saw their results. ``final``: the answer counts.
     """
+    reasoning_field: Literal["auto", "reasoning", "reasoning_content", "none"] = "auto"
+    """Where reasoning of fields and parts goes back; ``auto``: where it came from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,9 +329,9 @@ def _watch(reach: Reach, *, statements: bool) -> None:
         tell(results)
         reach(TOLD)
 
-    async def watched_ask(self: Teacher, body: bytes) -> Any:
+    async def watched_ask(self: Teacher, body: bytes, **form: Any) -> Any:
         reach(REQUEST)
-        reply = await ask(self, body)
+        reply = await ask(self, body, **form)
         reach(RESPONSE)
         return reply
 

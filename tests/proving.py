@@ -21,6 +21,7 @@ def stored_traces(store_path: Path) -> list[StoredTrace]:
 
 def assert_proven(store_path: Path, tmp_path: Path) -> None:
     """Every request follows from the rows, also from those that an export gives back."""
+    tmp_path.mkdir(exist_ok=True)
     report = verify(store_path, workers=1)
     assert report.holds(strict=True), report.findings
     assert report.unverified_traces == 0

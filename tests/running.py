@@ -87,6 +87,8 @@ def run(
 
     async def play() -> RunResult:
         reached = {"api_key": "sk-secret", "request_timeout": request_timeout, **(teacher or {})}
+        watcher = Notes() if notes is None else notes
+        reached.setdefault("notice", lambda sentence: watcher.watch(Noticed(sentence)))
         async with Teacher(base_url=url, **reached) as client:
             return await play_run(
                 dataset=PhotoDataset.open(dataset_path),

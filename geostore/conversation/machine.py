@@ -9,7 +9,7 @@ on exactly as it would have without the cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geostore.answers import has_answer, parse_answer
 from geostore.conversation.call_objects import WrittenCall
@@ -21,6 +21,7 @@ from geostore.conversation.messages import (
     lead_in,
 )
 from geostore.conversation.request_form import USUAL_FORM, RequestForm
+from geostore.conversation.sent import write_turns
 from geostore.records import Answer, Closing, ImageFacts, LimitKind, Recipe, ToolCall, Turn
 from geostore.tools import current_image_after
 
@@ -42,10 +43,7 @@ class Ask:
     """Hash of the canonical request."""
 
     form: RequestForm
-    """The form of the request, for the row of the turn."""
-
-    lead_in: int
-    """How many of the messages, at the end, come after the teacher's last turn."""
+    """How the request is written, for the row of the turn."""
 
     may_leave_out: bool
     """Whether the turn can be asked for once more without new images, at a limit of the server."""
@@ -93,7 +91,9 @@ class Conversation:
         self.images: list[ImageFacts] = [photo]
         self._writer = writer
         self._photo = photo
+        # All up to the last response, written in this form.
         self._messages: list[Message] = []
+        self._form = USUAL_FORM
         self._written: tuple[WrittenCall, ...] = ()
         self._turn_calls: list[ToolCall] = []
         self._nudges = 0
@@ -136,10 +136,11 @@ class Conversation:
             raise ValueError(f"turn {turn.turn} cannot follow turn {len(self.turns)}")
         # Only an imported turn has none, and it is never resumed.
         assert turn.turn_limit is not None
-        messages = self._lead_in(turn.turn_limit, RequestForm.of(turn))
         if self.turns and not self._turn_calls:
             self._nudges += 1
-        self._messages += [*messages, assistant_message(turn)]
+        form = replace(self._form, images_left_out=RequestForm.of(turn).images_left_out)
+        self._messages += self._lead_in(turn.turn_limit, form)
+        self._messages.append(assistant_message(turn, form.under(self.recipe)))
         self.turns.append(turn)
         self._written = written_calls(self.recipe, turn)
         self._turn_calls = []
@@ -219,20 +220,43 @@ class Conversation:
             self._answered = has_answer(self.turns[-1].response)
         return self._answered
 
+    def in_form(self, ask: Ask, form: RequestForm) -> Ask:
+        """The request that `next` asked for, written in a form of the server's.
+
+        Later ones are written in it, too. The form that a turn's request had in the end
+        belongs into its row.
+        """
+        if form != self._form:
+            self._messages = self._messages_in(form)
+            self._form = form
+        return self._ask(ask.turn_limit)
+
+    def is_other_in(self, ask: Ask, form: RequestForm) -> bool:
+        """Whether the request would be another one in a form of the server's than it is."""
+        form = replace(form, images_left_out=ask.form.images_left_out)
+        messages = [*self._messages_in(form), *self._lead_in(ask.turn_limit, form)]
+        return self._writer.hash(messages, form) != ask.request_sha256
+
+    def _messages_in(self, form: RequestForm) -> list[Message]:
+        """All messages up to the last response, in a form."""
+        if not self.turns:
+            return []
+        per_turn = write_turns(self.recipe, self._photo, self.turns, self.calls, form)
+        last = assistant_message(self.turns[-1], form.under(self.recipe))
+        return [*(message for messages in per_turn for message in messages), last]
+
     def _ask(self, turn_limit: int) -> Ask:
         may_leave_out = any(call.image is not None for call in self._turn_calls)
-        form = USUAL_FORM
+        form = self._form
         if may_leave_out and len(self._limits_met) % 2:
-            form, may_leave_out = RequestForm(images_left_out=self._limits_met[-1]), False
-        lead_in = self._lead_in(turn_limit, form)
-        messages = (*self._messages, *lead_in)
+            form, may_leave_out = replace(form, images_left_out=self._limits_met[-1]), False
+        messages = (*self._messages, *self._lead_in(turn_limit, form))
         return Ask(
             turn=len(self.turns) + 1,
             turn_limit=turn_limit,
             messages=messages,
-            request_sha256=self._writer.hash(messages),
+            request_sha256=self._writer.hash(messages, form),
             form=form,
-            lead_in=len(lead_in),
             may_leave_out=may_leave_out,
         )
 
@@ -256,7 +280,7 @@ class Conversation:
             self.turns[-1] if self.turns else None,
             self._turn_calls,
             last_turn=len(self.turns) + 1 >= turn_limit,
-            form=form,
+            form=form.under(self.recipe),
         )
 
 

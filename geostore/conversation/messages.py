@@ -10,7 +10,6 @@ can be rebuilt from rows and proven by hash.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,8 +18,8 @@ import orjson
 
 from geostore.answers.thoughts import split_thought
 from geostore.conversation.limits import without_images
-from geostore.conversation.recipe import PHOTO_SIZE
-from geostore.conversation.request_form import USUAL_FORM, RequestForm
+from geostore.conversation.recipe import PHOTO_SIZE, family_of
+from geostore.conversation.request_form import USUAL_FORM, EmptyContent, RequestForm
 from geostore.identity import canonical_json, sha256_hex
 from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn
 
@@ -36,8 +35,10 @@ NUDGE_WITH_TOOLS = (
 NUDGE_WITHOUT_TOOLS = (
     "Your reply held no answer. Answer with <answer>\\boxed{latitude, longitude}</answer>."
 )
-
-_NAMES_COMPLETION_TOKENS = re.compile(r"^(openai/)?(gpt-[5-9]|o[1-9])")
+NO_WORDS = "(no words)"
+"""What an assistant message without words says where a server takes none (`request_form`)."""
+BEFORE_IMAGES = "OK."
+"""An assistant message before images of calls, where a server wants one (`request_form`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Message:
             out = out.replace(_url_member(sha256.encode()), b'"url":"' + urls[sha256] + b'"', 1)
         return out
 
+    def urls(self, wire: bytes) -> dict[str, bytes]:
+        """The data URLs of its images by hash, from the bytes that `wire` made."""
+        if not self.images:
+            return {}
+        content = orjson.loads(wire)["content"]
+        parts = [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+        return {sha256: url.encode() for sha256, url in zip(self.images, parts, strict=True)}
+
 
 def data_url(image: SentImage) -> bytes:
     """The image as a data URL, in bytes."""
@@ -70,16 +79,12 @@ def data_url(image: SentImage) -> bytes:
 # --- requests -----------------------------------------------------------------------------------
 
 
-def request_members(recipe: Recipe) -> dict[str, Any]:
+def request_members(recipe: Recipe, form: RequestForm = USUAL_FORM) -> dict[str, Any]:
     """Every member of the request body but the messages."""
-    members: dict[str, Any] = {
-        **recipe.extra_body,
-        "model": recipe.model,
-        "temperature": recipe.temperature,
-    }
-    # OpenAI's reasoning models refuse the older name; other servers know only that one.
-    newer = _NAMES_COMPLETION_TOKENS.search(recipe.model)
-    members["max_completion_tokens" if newer else "max_tokens"] = recipe.max_tokens
+    members: dict[str, Any] = {**recipe.extra_body, "model": recipe.model}
+    if recipe.temperature is not None and not form.no_temperature:
+        members["temperature"] = recipe.temperature
+    members[form.token_limit or family_of(recipe.model).token_limit] = recipe.max_tokens
     if recipe.seed is not None:
         members["seed"] = recipe.seed
     if recipe.tools and recipe.protocol == "native":
@@ -91,21 +96,44 @@ class RequestWriter:
     """Writes request bodies of one recipe; what does not change is serialised once."""
 
     def __init__(self, recipe: Recipe) -> None:
-        members = request_members(recipe)
-        before = {k: v for k, v in members.items() if k < "messages"}
-        after = {k: v for k, v in members.items() if k > "messages"}
-        self._head, self._tail = _around(before, after, canonical_json)
-        # Schemas go out in their written order (name, description, parameters), which models
-        # were trained on; the hash is over canonical JSON either way.
-        self._wire_head, self._wire_tail = _around(before, after, orjson.dumps)
+        self._recipe = recipe
+        self._envelopes: dict[RequestForm, _Envelope] = {}
 
-    def body(self, messages: Sequence[bytes]) -> bytes:
+    def body(self, messages: Sequence[bytes], form: RequestForm = USUAL_FORM) -> bytes:
         """The request body of messages in wire form (`Message.wire`)."""
-        return self._wire_head + b",".join(messages) + self._wire_tail
+        envelope = self._envelope(form)
+        return envelope.wire_head + b",".join(messages) + envelope.wire_tail
 
-    def hash(self, messages: Sequence[Message]) -> str:
+    def hash(self, messages: Sequence[Message], form: RequestForm = USUAL_FORM) -> str:
         """Sha256 of the canonical request: sorted keys, images by their hashes."""
-        return sha256_hex(self._head + b",".join(m.canonical for m in messages) + self._tail)
+        envelope = self._envelope(form)
+        return sha256_hex(envelope.head + b",".join(m.canonical for m in messages) + envelope.tail)
+
+    def _envelope(self, form: RequestForm) -> _Envelope:
+        if form not in self._envelopes:
+            members = request_members(self._recipe, form)
+            before = {k: v for k, v in members.items() if k < "messages"}
+            after = {k: v for k, v in members.items() if k > "messages"}
+            # Schemas go out in their written order (name, description, parameters), which models
+            # were trained on; the hash is over canonical JSON either way.
+            self._envelopes[form] = _Envelope(
+                *_around(before, after, canonical_json), *_around(before, after, orjson.dumps)
+            )
+        return self._envelopes[form]
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """A request body without its messages."""
+
+    head: bytes
+    """Canonical JSON before the messages."""
+    tail: bytes
+    """Canonical JSON after them."""
+    wire_head: bytes
+    """What is sent before the messages."""
+    wire_tail: bytes
+    """What is sent after them."""
 
 
 def lead_in(
@@ -125,24 +153,29 @@ def lead_in(
     if form.images_left_out is not None:
         calls, last_turn = without_images(calls), True
     if before is None:
-        return opening_messages(recipe, photo, last_turn=last_turn)
+        return opening_messages(recipe, photo, last_turn=last_turn, form=form)
     if calls:
-        return observation_messages(before, calls, last_turn=last_turn)
+        return observation_messages(before, calls, last_turn=last_turn, form=form)
     return nudge_messages(recipe, before, last_turn=last_turn)
 
 
-def opening_messages(recipe: Recipe, photo: ImageFacts, *, last_turn: bool) -> list[Message]:
+def opening_messages(
+    recipe: Recipe, photo: ImageFacts, *, last_turn: bool, form: RequestForm = USUAL_FORM
+) -> list[Message]:
     """System and user message of the first request."""
     text = recipe.user_prompt.replace(PHOTO_SIZE, f"{photo.width} x {photo.height}")
     if last_turn and recipe.tools:
         text += "\n\n" + LAST_TURN
+    parts = [_image(photo.sha256), _text(text)]
+    if form.system_role == "user":
+        return [_message({"role": "user", "content": [_text(recipe.system_prompt), *parts]})]
     return [
-        _message({"role": "system", "content": recipe.system_prompt}),
-        _message({"role": "user", "content": [_image(photo.sha256), _text(text)]}),
+        _message({"role": form.system_role or "system", "content": recipe.system_prompt}),
+        _message({"role": "user", "content": parts}),
     ]
 
 
-def assistant_message(turn: Turn) -> Message:
+def assistant_message(turn: Turn, form: RequestForm = USUAL_FORM) -> Message:
     """The teacher's own turn as it is sent back: content, reasoning and calls as they came.
 
     But for calls that the token limit cut: they were not run, and servers refuse
@@ -150,31 +183,59 @@ def assistant_message(turn: Turn) -> Message:
     """
     message: dict[str, Any] = {} if turn.members is None else orjson.loads(turn.members)
     message["role"] = "assistant"
+    if turn.native_calls is not None and turn.finish_reason != "length":
+        message["tool_calls"] = orjson.loads(turn.native_calls)
     content: Any = turn.response
     source = _DELIMITERS.get(turn.reasoning_source or "", turn.reasoning_source or "")
     if AROUND_THOUGHT in source:
         opener, _, closer = source.partition(AROUND_THOUGHT)
         content = f"{opener}{turn.reasoning or ''}{closer}{turn.response}"
+    elif form.reasoning is not None:
+        for name in ("content", "reasoning", "reasoning_content"):
+            message.pop(name, None)
+        if form.reasoning != "none":
+            message[form.reasoning] = turn.reasoning or ""
     elif source and source != "parts":
         # Under the one name it came by: strict servers refuse a message with another one.
         message[source] = turn.reasoning or ""
-    if turn.native_calls is not None and turn.finish_reason != "length":
-        message["tool_calls"] = orjson.loads(turn.native_calls)
-        content = content or None
+    if form.without:
+        _leave_out(message, form.without)
     # Parts that came stand among the members, with the signatures of the thoughts in them.
-    message.setdefault("content", content)
+    if not message.setdefault("content", content):
+        _write_empty(message, form)
     return Message(canonical_json(message))
 
 
+def _leave_out(message: dict[str, Any], names: Sequence[str]) -> None:
+    for holder in (message, *message.get("tool_calls", ())):
+        for name in {*names} - {"role", "content", "tool_calls", "id", "type", "function"}:
+            holder.pop(name, None)
+    if "thinking" in names:
+        message.pop("content", None)
+
+
+def _write_empty(message: dict[str, Any], form: RequestForm) -> None:
+    usual: EmptyContent = "null" if "tool_calls" in message else "empty"
+    match form.empty_content or usual:
+        case "null":
+            message["content"] = None
+        case "empty":
+            message["content"] = ""
+        case "left_out":
+            del message["content"]
+        case "words":
+            message["content"] = NO_WORDS
+
+
 def observation_messages(
-    turn: Turn, calls: Sequence[ToolCall], *, last_turn: bool
+    turn: Turn, calls: Sequence[ToolCall], *, last_turn: bool, form: RequestForm = USUAL_FORM
 ) -> list[Message]:
     """What the teacher gets back for all calls of a turn, in order of `calls`.
 
     Calls written in the text: one user message, its tags at its very start and
     end, because a chat template may drop the reasoning before a user turn that is
     not so wrapped. Native calls: a `tool` message per call, then one user message
-    with the images, which every server takes (a `tool` message may be text only).
+    with the images, which most servers take (a `tool` message may be text only).
     The turn decides, not the recipe (`calls.written_calls`).
     """
     closing = f"\n{LAST_TURN}" if last_turn else ""
@@ -190,18 +251,21 @@ def observation_messages(
             parts.append(_text(f"\n{call.observation}{tail}\n</tool_response>"))
         return [_message({"role": "user", "content": parts})]
     ids = [str(c["id"]) for c in orjson.loads(turn.native_calls or "[]")]
-    messages = []
-    for call in calls:
-        tail = closing if call is calls[-1] else ""
-        content = f"{call.observation}{tail}"
-        messages.append(
-            _message({"role": "tool", "tool_call_id": ids[call.call_index], "content": content})
-        )
+    messages: list[Message] = []
     images: list[dict[str, Any]] = []
     for call in calls:
+        content: Any = f"{call.observation}{closing if call is calls[-1] else ''}"
         if call.image is not None:
-            images += [_text(f"Image {call.image_index}:"), _image(call.image.sha256)]
+            shown = [_text(f"Image {call.image_index}:"), _image(call.image.sha256)]
+            if form.images == "in_tool":
+                content = [_text(content), *shown]
+            else:
+                images += shown
+        tool = {"role": "tool", "tool_call_id": ids[call.call_index], "content": content}
+        messages.append(_message(tool))
     if images:
+        if form.images == "after_assistant":
+            messages.append(_message({"role": "assistant", "content": BEFORE_IMAGES}))
         messages.append(_message({"role": "user", "content": images}))
     return messages
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from geostore.errors import RecipeError
@@ -21,15 +21,22 @@ from geostore.tools import DEFAULT_TOOLS, tool_schemas
 ProtocolChoice = Literal["auto", "text", "native"]
 FrameChoice = Literal["auto", "pixel", "norm1000", "norm1000_yx"]
 
-# Members of a request body that the recipe's own fields decide.
+# Members of a request body that the recipe's own fields decide. A value for one of them in the
+# extra body would be replaced in silence, or stand beside ours.
 _OWN_MEMBERS = frozenset({"model", "messages", "temperature", "max_tokens", "tools", "seed"})
+_TOKEN_LIMIT = (
+    "the token limit has options of its own: --max-tokens for its number, --token-limit-name "
+    "max_completion_tokens for its name"
+)
 _UNSUPPORTED_MEMBERS = {
     "stream": "use --stream; a reply is stored whole either way",
     "stream_options": "use --transport",
     "n": "use --rollouts instead",
+    "max_completion_tokens": _TOKEN_LIMIT,
 }
 
 PHOTO_SIZE = "{photo_size}"
+_USUAL_TEMPERATURE = 0.7
 
 _ROLE = (
     "You are an expert at finding out where on Earth a photo was taken. "
@@ -105,6 +112,12 @@ class Family:
     max_side: int | None = None
     """The greatest long side, in pixels, that their server leaves; None: no bound but the area."""
 
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """The name of the token limit that their server takes."""
+
+    takes_temperature: bool = True
+    """Whether their server takes a temperature other than 1."""
+
 
 # Patterns are searched for anywhere in a name, because models are served under names such as
 # `Qwen/Qwen2.5-VL-7B-Instruct`, `qwen2p5-vl-32b`, `us.anthropic.claude-sonnet-4` or a path. The
@@ -115,16 +128,22 @@ class Family:
 # preprocessor_config.json (28 and 32 pixels a patch pair, least areas 56 x 56 and 256 x 256;
 # absolute and 0..1000 boxes), Gemini's guide to bounding boxes (0..1000, y first), OpenAI's guide
 # to images (reduced to 2048 x 2048, then to a short side of 768), Anthropic's (long side of 1568).
+_OPENAI = Family("pixel", 1, "native", 768 * 768, max_side=2048)
+_NAME_BEGINS = "(^|[/:.@])"
 _FAMILIES: tuple[tuple[str, Family], ...] = (
     (r"qwen[-_ ]?2[._p-]?5", Family("pixel", 28, "text")),
     (r"qwen[-_ ]?2[-_ ]?vl|qvq", Family("norm1000", 28, "text")),
     (r"qwen[-_ ]?3", Family("norm1000", 32, "text", min_pixels=256 * 256)),
     (r"gemini", Family("norm1000_yx", 1, "native")),
     (r"claude", Family("pixel", 1, "native", 768 * 768, max_side=1568)),
+    # The reasoning models refuse a temperature; from GPT-5.1 on that depends on the effort, and the
+    # chat models take one.
     (
-        r"(^|[/:.@])(chatgpt|gpt|o[1-9](?![0-9a-z]))",
-        Family("pixel", 1, "native", 768 * 768, max_side=2048),
+        rf"{_NAME_BEGINS}(o[1-9](?![0-9a-z])|gpt-?5(?![0-9.]|-chat))",
+        replace(_OPENAI, token_limit="max_completion_tokens", takes_temperature=False),
     ),
+    (rf"{_NAME_BEGINS}gpt-?[5-9]", replace(_OPENAI, token_limit="max_completion_tokens")),
+    (rf"{_NAME_BEGINS}(chatgpt|gpt|o[1-9](?![0-9a-z]))", _OPENAI),
     (r"^offline-teacher$", Family("norm1000", 1, "text")),  # the demo's
 )
 _UNKNOWN_FAMILY = Family("norm1000", 1, "text")
@@ -163,8 +182,11 @@ class RecipeChoices:
     bbox_frame: FrameChoice = "auto"
     """The frame of the teacher's boxes; ``auto``: the one of the model's family."""
 
-    temperature: float = 0.7
-    """Sampling temperature, 0 to 2."""
+    temperature: float | Literal["none", "auto"] = "auto"
+    """Sampling temperature, 0 to 2; ``none``: none is sent.
+
+    ``auto``: 0.7, but none where the model's family takes none.
+    """
 
     max_tokens: int = 2048
     """Tokens of one response, at least 1."""
@@ -184,6 +206,9 @@ class RecipeChoices:
     zoom_side: int | None = None
     """A zoom is enlarged to this short side, 1 to 4096 pixels; None: 448."""
 
+    reasoning_field: Literal["auto", "reasoning", "reasoning_content", "none"] = "auto"
+    """Where a turn's reasoning, of a field or of parts, goes back; ``auto``: where it came from."""
+
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     """More members of each request's body; none that a field here decides."""
 
@@ -200,8 +225,6 @@ def make_recipe(model: str, choices: RecipeChoices | None = None) -> Recipe:
     choices = choices or RecipeChoices()
     if not model.strip():
         raise RecipeError("no model named; pass --model NAME as the server knows it")
-    if not 0 <= choices.temperature <= 2:
-        raise RecipeError(f"temperature {choices.temperature} is out of range; it goes from 0 to 2")
     if choices.max_tokens < 1:
         raise RecipeError(f"max tokens {choices.max_tokens} is out of range; at least 1")
     if choices.extra_tools and not choices.tools:
@@ -222,10 +245,11 @@ def make_recipe(model: str, choices: RecipeChoices | None = None) -> Recipe:
         protocol=protocol,
         bbox_frame=frame,
         limits=_limits(frame, family, choices),
-        temperature=float(choices.temperature),
+        temperature=_temperature(choices.temperature, family),
         max_tokens=choices.max_tokens,
         seed=choices.seed,
         extra_body=extra_body,
+        reasoning_field=choices.reasoning_field,
     )
 
 
@@ -237,12 +261,26 @@ def recipe_hash(recipe: Recipe | ImportedRecipe) -> str:
     """
     if isinstance(recipe, ImportedRecipe):
         return content_hash({"imported": asdict(recipe)})
-    return content_hash(asdict(recipe))
+    values = asdict(recipe)
+    # Left to auto it says nothing, and a recipe has the hash that it had before the field was.
+    if recipe.reasoning_field == "auto":
+        del values["reasoning_field"]
+    return content_hash(values)
 
 
 def tool_names(recipe: Recipe) -> tuple[str, ...]:
     """The names of the tools the teacher may call, in order."""
     return tuple(str(schema["function"]["name"]) for schema in recipe.tools)
+
+
+def _temperature(choice: float | Literal["none", "auto"], family: Family) -> float | None:
+    if choice == "auto":
+        return _USUAL_TEMPERATURE if family.takes_temperature else None
+    if choice == "none":
+        return None
+    if not 0 <= choice <= 2:
+        raise RecipeError(f"temperature {choice} is out of range; it goes from 0 to 2, or is none")
+    return float(choice)
 
 
 def _limits(frame: BboxFrame, family: Family, choices: RecipeChoices) -> ImageLimits:

@@ -4,14 +4,16 @@ A trace of ours keeps no messages: they follow from its recipe, its photo as sen
 its turns and its calls. An imported trace keeps, in the row of each turn, the
 messages that its file gave for it; `stored_messages` writes them and
 `sent_messages` reads them. A turn's list holds what its request had and the
-request before it had not, so it begins with the teacher's turn before. In an
-imported trace a list that begins otherwise is the whole request, and an empty
-list is a request that the file did not say.
+request before it had not, so it begins with the teacher's turn before. A list that
+begins otherwise is the whole request: a server asked for another form of it, or an
+imported file says so. An empty list is a request that an imported file did not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,7 +22,7 @@ from geostore.conversation.messages import Message, assistant_message, lead_in
 from geostore.conversation.request_form import RequestForm
 from geostore.errors import ImageError
 from geostore.identity import canonical_json, canonical_text
-from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
+from geostore.records import ImageFacts, ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
 
 _SYSTEM = "system"  # in a row, in place of the message with the recipe's system prompt
 _ASSISTANT = "assistant"  # in a row, in place of the turn before, as it is sent back
@@ -31,8 +33,10 @@ def sent_messages(trace: StoredTrace) -> list[list[Message]]:
 
     All lists up to a turn's, joined, are that turn's request. Only rows decide: a
     later parser may read an answer where the first one read none, and the messages
-    stay the same. In a trace of an imported recipe a list may also be a whole
-    request, or empty where the request is not known.
+    stay the same. Where a list does not begin with the teacher's turn before, it is a
+    whole request: the first one's, one that was written in another form than the one
+    before it (`request_form`), or one of an imported recipe. That of an imported recipe may
+    be empty, too: the request is not known.
     Raises ImageError (kind ``unknown``) where the trace has turns and no photo as sent.
     """
     if isinstance(trace.recipe, ImportedRecipe):
@@ -40,7 +44,47 @@ def sent_messages(trace: StoredTrace) -> list[list[Message]]:
             _imported(trace.recipe, trace.turns[number - 1] if number else None, turn)
             for number, turn in enumerate(trace.turns)
         ]
-    return _rebuilt(trace, trace.recipe)
+    return [messages for _, messages in _rebuilt(trace, trace.recipe)]
+
+
+def sent_requests(trace: StoredTrace) -> Iterator[list[Message]]:
+    """The whole request of each turn, of a trace that is not imported; see `sent_messages`."""
+    assert isinstance(trace.recipe, Recipe)
+    request: list[Message] = []
+    for is_whole, messages in _rebuilt(trace, trace.recipe):
+        request = messages if is_whole else request + messages
+        yield request
+
+
+def write_turns(
+    recipe: Recipe,
+    photo: ImageFacts,
+    turns: Sequence[Turn],
+    calls: Iterable[ToolCall],
+    form: RequestForm,
+) -> list[list[Message]]:
+    """Per turn, what its request held beside that of the turn before, all in one form.
+
+    But for images that were left out: that is a matter of each turn.
+    """
+    form = form.under(recipe)
+    by_turn: defaultdict[int, list[ToolCall]] = defaultdict(list)
+    for call in calls:
+        by_turn[call.turn].append(call)
+    written = []
+    for number, turn in enumerate(turns):
+        assert turn.turn_limit is not None  # only imported turns have none
+        before = turns[number - 1] if number else None
+        messages = lead_in(
+            recipe,
+            photo,
+            before,
+            by_turn[before.turn] if before else (),
+            last_turn=turn.turn >= turn.turn_limit,
+            form=replace(form, images_left_out=RequestForm.of(turn).images_left_out),
+        )
+        written.append(messages if before is None else [assistant_message(before, form), *messages])
+    return written
 
 
 def shown_calls(trace: StoredTrace) -> list[ToolCall]:
@@ -77,27 +121,25 @@ def stored_messages(
     return canonical_text(entries)
 
 
-def _rebuilt(trace: StoredTrace, recipe: Recipe) -> list[list[Message]]:
+def _rebuilt(trace: StoredTrace, recipe: Recipe) -> Iterator[tuple[bool, list[Message]]]:
+    """Per turn, what `sent_messages` gives, and whether that is a whole request."""
     if not trace.turns:
-        return []
+        return
     if trace.photo is None:
         raise ImageError(
             f"{trace.name}: the store does not know which photo was sent", kind="unknown"
         )
-    sent = []
+    form: RequestForm | None = None
+    written: list[list[Message]] = []
     for number, turn in enumerate(trace.turns):
-        assert turn.turn_limit is not None  # only imported turns have none
-        before = trace.turns[number - 1] if number else None
-        messages = lead_in(
-            recipe,
-            trace.photo,
-            before,
-            _calls_of(trace, before.turn) if before else (),
-            last_turn=turn.turn >= turn.turn_limit,
-            form=RequestForm.of(turn),
-        )
-        sent.append(messages if before is None else [assistant_message(before), *messages])
-    return sent
+        in_form = replace(RequestForm.of(turn), images_left_out=None)
+        if not number or in_form != form:
+            before, form = written[:number], in_form
+            written = write_turns(recipe, trace.photo, trace.turns, trace.calls, form)
+            if written[:number] != before or not number:
+                yield True, [message for messages in written[: number + 1] for message in messages]
+                continue
+        yield False, written[number]
 
 
 def _imported(recipe: ImportedRecipe, before: Turn | None, turn: Turn) -> list[Message]:
@@ -116,7 +158,3 @@ def _imported(recipe: ImportedRecipe, before: Turn | None, turn: Turn) -> list[M
 
 def _system_message(prompt: str) -> dict[str, Any]:
     return {"role": "system", "content": prompt}
-
-
-def _calls_of(trace: StoredTrace, turn: int) -> list[ToolCall]:
-    return [call for call in trace.calls if call.turn == turn]

@@ -31,9 +31,11 @@ def turn_messages(
     image_url: None leaves images named as they are in the rows.
     """
     numbers = count()
-    added = [
-        [_openai_form(message, numbers, image_url) for message in messages] for messages in sent
-    ]
+    added = []
+    for new in sent:
+        if new and not continues([orjson.loads(new[0].canonical)]):
+            numbers = count()  # a whole request shows the first images again
+        added.append([_openai_form(message, numbers, image_url) for message in new])
     if mode == "delta":
         return added
     history: list[dict[str, Any]] = []

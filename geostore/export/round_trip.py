@@ -90,6 +90,7 @@ def recipe_entry(sha256: str, recipe: Recipe | ImportedRecipe) -> dict[str, Any]
         "max_calls_per_turn": recipe.max_calls_per_turn,
         "max_nudges": recipe.max_nudges,
         "answer_with_calls": recipe.answer_with_calls,
+        "reasoning_field": recipe.reasoning_field,
         "limits": asdict(recipe.limits),
         "extra_body": recipe.extra_body if shown else None,
         "withheld": [] if shown else ["extra_body"],

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import orjson
 
 from geostore.conversation.messages import RequestWriter
+from geostore.conversation.request_form import USUAL_FORM, RequestForm
 from geostore.errors import TeacherError, TeacherUnusable
+from geostore.generate.partners import TeacherClient
 from geostore.pace import OUTAGE, Pace
 from geostore.records import PROBE, FailedAttempt, Reply
 
@@ -34,13 +35,6 @@ _PROBE_SECONDS = 60.0
 _MESSAGE_LENGTH = 500
 
 
-class Asked(Protocol):
-    """Who is asked: the teacher of the run."""
-
-    async def ask(self, body: bytes) -> Reply:
-        """Send a request body. Raises TeacherError."""
-
-
 class Outages:
     """Knows whether the teacher was away. One of these serves all traces of a run.
 
@@ -51,7 +45,7 @@ class Outages:
     def __init__(
         self,
         *,
-        teacher: Asked,
+        teacher: TeacherClient,
         pace: Pace,
         writer: RequestWriter,
         wait: Callable[[int, float | None], Awaitable[None]],
@@ -121,17 +115,19 @@ class Outages:
     async def _ask(self) -> Reply:
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                return await self._teacher.ask(probe_body(self._writer))
+                form = self._teacher.form
+                body = probe_body(self._writer, form)
+                return await self._teacher.ask(body, form=form, is_other=lambda other: False)
         except TimeoutError:
             raise TeacherError(
                 f"no complete answer within {_PROBE_SECONDS:g} s", error_class="timeout"
             ) from None
 
 
-def probe_body(writer: RequestWriter) -> bytes:
+def probe_body(writer: RequestWriter, form: RequestForm = USUAL_FORM) -> bytes:
     """A request of the same recipe with one short question, no photo, no tools and few tokens."""
     question = orjson.dumps({"role": "user", "content": PROBE_TEXT})
-    body = orjson.loads(writer.body([question]))
+    body = orjson.loads(writer.body([question], form))
     for name in ("tools", "tool_choice", "parallel_tool_calls", "response_format"):
         body.pop(name, None)
     limits = [name for name in ("max_tokens", "max_completion_tokens") if name in body]

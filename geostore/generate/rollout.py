@@ -16,13 +16,14 @@ from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from geostore.conversation.estimates import estimate_failure, tokens_of
 from geostore.conversation.images import conversation_images
 from geostore.conversation.machine import Ask, Conversation, Run
-from geostore.conversation.messages import Message, RequestWriter, data_url
+from geostore.conversation.messages import Message, RequestWriter
 from geostore.conversation.toolbench import TOOL_CRASH, ToolBench
+from geostore.conversation.wire import WireMessages
 from geostore.errors import (
     DatasetError,
     GeostoreError,
@@ -36,6 +37,7 @@ from geostore.generate.events import CallCommitted, Event, RequestFailed, TurnCo
 from geostore.generate.limits import LimitWatch, limit_of
 from geostore.generate.outages import Outages
 from geostore.generate.paid_turns import paid_turn
+from geostore.generate.partners import TeacherClient, TraceRecorder
 from geostore.generate.retries import RetryPolicy, TurnFailures
 from geostore.pace import Pace
 from geostore.records import (
@@ -53,34 +55,6 @@ from geostore.records import (
 
 T = TypeVar("T")
 _MESSAGE_LENGTH = 500
-
-
-class TeacherClient(Protocol):
-    """The teacher, as a rollout sees it."""
-
-    async def ask(self, body: bytes) -> Reply:
-        """Send a request body. Raises TeacherError."""
-
-
-class TraceRecorder(Protocol):
-    """The journal, as a rollout sees it; each method returns when the change is on disk.
-
-    A CancelledError, too, is raised only then.
-    """
-
-    async def record_turn(self, turn: Turn, photo: ImageFacts | None) -> None:
-        """Write a response; with the first one, the photo as it was sent."""
-
-    async def record_call(self, call: ToolCall) -> None:
-        """Write a tool call and its result."""
-
-    async def record_failure(self, attempt: FailedAttempt) -> None:
-        """Write a request that failed."""
-
-    async def close(
-        self, closing: Closing, *, turn_limit: int, final: Turn | None
-    ) -> Reward | None:
-        """Write the end of the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +191,13 @@ class _Rollout:
         self._turns = turns
         self._calls = calls
         self._limits_met = limits_met
-        # The messages of the conversation in wire form, so that a photo is written once a trace.
-        self._wire: list[bytes] = []
+        self._wire = WireMessages()
         self._last_tokens: int | None = None
         self._final: Turn | None = None
         self._arrivals = Arrivals()
         # The messages of the last request and every image so far, to estimate tokens from.
         self._asked: Sequence[Message] = ()
         self._images: Sequence[ImageFacts] = ()
-        # By sha256: images that no message in `_wire` shows yet.
-        self._urls: dict[str, bytes] = {}
 
     async def play(self, load_photo: Callable[[], bytes]) -> Closing | None:
         """Play to the last step before the end of the trace; None where the run is stopping."""
@@ -240,7 +211,7 @@ class _Rollout:
             images = conversation_images(
                 photo, context.recipe, self._calls, sent=self._sent, decoded=decoded
             )
-            self._urls.update((image.sha256, data_url(image)) for image in images)
+            self._wire.show(images)
             return images[0].facts
 
         try:
@@ -274,20 +245,18 @@ class _Rollout:
                 break
             if isinstance(step, Ask):
                 try:
-                    reply = await self._ask(step)
+                    asked = await self._ask(conversation, step)
                 except TeacherError as error:
                     if (kind := limit_of(error)) is None or not conversation.turns:
                         raise
                     conversation.add_limit(kind)
                     if step.may_leave_out:
-                        # The next request ends otherwise.
-                        del self._wire[len(self._wire) - step.lead_in :]
                         continue
                     self._final = conversation.turns[-1]
                     return conversation.end_at(kind)
-                if reply is None:
+                if asked is None:
                     break
-                turn = paid_turn(step, reply, conversation)
+                turn = paid_turn(*asked, conversation)
                 with self._watched(TurnCommitted(self._key, turn)):
                     await self._journal.record_turn(turn, sent if turn.turn == 1 else None)
                 self._arrivals.end_if_cancelled()
@@ -352,39 +321,48 @@ class _Rollout:
             raise
         self._context.watch(event)
 
-    async def _ask(self, step: Ask) -> Reply | None:
-        """The reply, after as many attempts as are allowed; None when the run is stopping.
+    async def _ask(self, conversation: Conversation, step: Ask) -> tuple[Ask, Reply] | None:
+        """The request as it was sent and its reply; None when the run is stopping.
 
-        Raises TeacherError where the attempts are used up or another attempt would
-        fail as well.
+        Takes as many attempts as are allowed. Raises TeacherError where they are used up or
+        another attempt would fail as well.
         """
-        # A conversation only grows, so only its new messages are written in wire form.
-        for message in step.messages[len(self._wire) :]:
-            self._wire.append(message.wire(self._urls))
-        # Forgotten only now: several of the new messages may show the same image.
-        self._urls.clear()
-        body = self._context.writer.body(self._wire)
-        self._asked = step.messages
+        teacher = self._context.teacher
         policy, pace = self._context.retry_policy, self._context.pace
         failures = TurnFailures(policy, pace)
         while True:
             try:
                 async with pace.request(expected_tokens=self._last_tokens) as request:
+                    # While it waited for its place, another may have learnt a form.
+                    if step.form != teacher.form:
+                        step = conversation.in_form(step, teacher.form)
+                    body = self._context.writer.body(self._wire.write(step.messages), step.form)
+                    self._asked = step.messages
                     try:
-                        reply = await self._arrivals.finish(self._context.teacher.ask(body))
+                        answer = teacher.ask(
+                            body, form=step.form, is_other=partial(conversation.is_other_in, step)
+                        )
+                        reply = await self._arrivals.finish(answer)
                     except TeacherError as error:
                         if limit_of(error) is not None and step.turn > 1:
                             # A conversation has grown to a limit, and the server is well.
                             request.succeeded(None)
-                        else:
+                        # A server that asks for another form is there, and is no success either.
+                        elif not error.in_another_form:
                             request.failed(error.error_class, str(error))
                         raise
                     self._last_tokens = tokens_of(reply, self._asked, self._images)
                     request.succeeded(self._last_tokens)
-                    return reply
+                    return step, reply
             except Stopped:
                 return None
             except TeacherError as error:
+                if error.in_another_form:
+                    await self.record_failure(
+                        error.error_class, str(error), turn=step.turn, error=error
+                    )
+                    self._arrivals.end_if_cancelled()
+                    continue
                 failures.add(error)
                 await self.record_failure(
                     error.error_class, str(error), turn=step.turn, error=error
@@ -415,7 +393,7 @@ class _Rollout:
         def run() -> ToolCall:
             call, image = self._context.bench.run(step, self._context.recipe, photo)
             if image is not None:
-                self._urls[image.sha256] = data_url(image)
+                self._wire.show([image])
             return call
 
         call = await self._work(run)

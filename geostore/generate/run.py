@@ -37,9 +37,10 @@ from geostore.generate.events import (
 from geostore.generate.journal import CLAIM_SECONDS, Journal, TraceJournal
 from geostore.generate.limits import LimitWatch
 from geostore.generate.outages import Outages
+from geostore.generate.partners import TeacherClient
 from geostore.generate.pending import PendingTraces
 from geostore.generate.plan import Plan, RunResult
-from geostore.generate.rollout import RunContext, TeacherClient, play
+from geostore.generate.rollout import RunContext, play
 from geostore.generate.signals import signals_call
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe, TraceKey

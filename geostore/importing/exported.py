@@ -15,8 +15,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from geostore.conversation.machine import read_answer
-from geostore.conversation.messages import Message, RequestWriter
-from geostore.conversation.sent import sent_messages, stored_messages
+from geostore.conversation.messages import RequestWriter
+from geostore.conversation.request_form import RequestForm
+from geostore.conversation.sent import sent_requests, stored_messages
 from geostore.errors import GeostoreError
 from geostore.export.round_trip import CALL_FIELDS, TURN_FIELDS
 from geostore.importing.documents import BadFile, member, optional, whole_number
@@ -168,10 +169,9 @@ class ExportReader:
             trace.sample.photo.height,
         ):
             raise Unproven("its photo as sent is not made of its photo")
-        request: list[Message] = []
-        for turn, messages in zip(trace.turns, sent_messages(trace), strict=True):
-            request += messages
-            if writer.hash(request) != turn.request_sha256:
+        for turn, request in zip(trace.turns, sent_requests(trace), strict=True):
+            form = RequestForm.of_json(turn.request_form)
+            if writer.hash(request, form) != turn.request_sha256:
                 raise Unproven(f"the request of turn {turn.turn} is not the one that was sent")
 
 

@@ -84,7 +84,7 @@ def _recipe(entry: Mapping[str, Any]) -> Recipe | ImportedRecipe | None:
         values["limits"] = ImageLimits(**values["limits"])
         recipe = Recipe(**values)
         # The store holds it as a real number; a whole one would have another hash.
-        return recipe if isinstance(recipe.temperature, float) else None
+        return recipe if isinstance(recipe.temperature, float | None) else None
     except (KeyError, TypeError):
         return None
 

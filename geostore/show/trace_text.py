@@ -16,7 +16,7 @@ import orjson
 from geostore.conversation.messages import Message
 from geostore.conversation.recipe import tool_names
 from geostore.conversation.request_form import RequestForm
-from geostore.conversation.sent import sent_messages, shown_calls
+from geostore.conversation.sent import continues, sent_messages, shown_calls
 from geostore.records import (
     PROBE,
     Answer,
@@ -48,6 +48,8 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False) -> str:
     images = _image_names(trace)  # messages name the images in the order of their numbers
     for turn in trace.turns:
         messages = sent[turn.turn - 1] if sent else []
+        if messages and not continues([orjson.loads(messages[0].canonical)]):
+            images = _image_names(trace)  # a whole request shows the first images again
         calls = [call for call in trace.calls if call.turn == turn.turn]
         blocks.append(_turn(turn, calls, messages, images, verbose=verbose))
     if trace.failures:
@@ -126,7 +128,8 @@ def _recipe(trace: StoredTrace) -> list[str]:
     tools = ", ".join(tool_names(recipe)) or "none"
     if recipe.tools:
         tools += f" ({recipe.protocol} protocol, boxes {recipe.bbox_frame})"
-    sampling = f"temperature {recipe.temperature:g}, at most {recipe.max_tokens} tokens"
+    heat = "no temperature" if recipe.temperature is None else f"temperature {recipe.temperature:g}"
+    sampling = f"{heat}, at most {recipe.max_tokens} tokens"
     if recipe.seed is not None:
         sampling += f", seed {recipe.seed}"
     return [

@@ -20,10 +20,12 @@ from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 
+from geostore.conversation.request_form import USUAL_FORM, RequestForm
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
 from geostore.teacher.address import Address
 from geostore.teacher.azure import is_azure
+from geostore.teacher.corrections import Correction, Corrections
 from geostore.teacher.desync import SENT_TWICE, LastReplies
 from geostore.teacher.event_stream import ArrivingReply, is_event_stream
 from geostore.teacher.http import (
@@ -41,6 +43,7 @@ from geostore.teacher.masking import Mask, forms_of
 from geostore.teacher.refusals import Refusal, read_refusal
 from geostore.teacher.replies import BrokenReply, read_reply
 from geostore.teacher.route import Route
+from geostore.teacher.server_errors import ServerError
 from geostore.teacher.statuses import KEY, History
 from geostore.teacher.travel import Travel, merged_headers, put_beside
 
@@ -66,6 +69,7 @@ class Teacher:
     None for a server that asks for none. travel: what goes out with each request beside its
     body. request_timeout: seconds from sending to the last byte, even where bytes keep coming.
     notice: called with a sentence for the user, once for each thing worth knowing.
+    form: of the requests, until the server asks for another.
     Use as an async context manager.
     """
 
@@ -78,6 +82,7 @@ class Teacher:
         request_timeout: float = 600.0,
         max_connections: int = 64,
         notice: Callable[[str], None] = lambda sentence: None,
+        form: RequestForm = USUAL_FORM,
     ) -> None:
         address, travel = Address.of(base_url), travel or Travel()
         self.base_url = address.shown
@@ -92,6 +97,7 @@ class Teacher:
         self._keys = self._key_choice.source(lambda key: self._mask.add(forms_of(key)))
         self._request_timeout = request_timeout
         self._history = History()
+        self._corrections = Corrections(form)
         self._max_connections = max_connections
         self._notice = notice
         self._http: HttpClient | None = None
@@ -104,21 +110,36 @@ class Teacher:
         if self._http is not None:
             await self._http.aclose()
 
-    async def ask(self, body: bytes) -> Reply:
+    @property
+    def form(self) -> RequestForm:
+        """The form that requests should have, as far as the server has said."""
+        return self._corrections.form
+
+    async def ask(
+        self,
+        body: bytes,
+        *,
+        form: RequestForm = USUAL_FORM,
+        is_other: Callable[[RequestForm], bool] = lambda form: False,
+    ) -> Reply:
         """Send a serialised chat-completions request and read the reply.
 
         body: what is asked; the members that say how it travels are put in front.
+        form: of the request. is_other: whether the request differs in another form.
         Raises TeacherError where this request failed, TeacherUnusable where every
         other request would fail as well.
         """
-        response, reply = await self._answer(body)
+        correct = partial(self._corrections.correct, used=form, is_other=is_other)
+        response, reply = await self._answer(body, correct)
         if self._last_replies.is_repeated(body, response, reply):
             await self._client().drop(response.connection)
             raise TeacherError(SENT_TWICE, error_class="connection")
         self._history.succeeded()
         return reply
 
-    async def _answer(self, body: bytes) -> tuple[Response, Reply]:
+    async def _answer(
+        self, body: bytes, correct: Callable[[ServerError, int], Correction | None]
+    ) -> tuple[Response, Reply]:
         """Send a request, and once more where what was refused is mended. Raises TeacherError."""
         is_last = False
         while True:
@@ -128,6 +149,10 @@ class Teacher:
                 return response, reply
             refusal = read_refusal(response, reply, now=datetime.now(UTC))
             if is_last or not await self._is_mended(refusal, beside, key, asked_at=asked_at):
+                # First, because what another form mends is no failure that the history counts.
+                correction = correct(refusal.error, refusal.status)
+                if correction is not None:
+                    raise self._wrong_form(refusal, correction)
                 raise self._failure(body, refusal)
             is_last = True
 
@@ -283,6 +308,20 @@ class Teacher:
             response=reply.response if reply else None,
             retried=verdict.retried,
             tries=verdict.tries,
+        )
+
+    def _wrong_form(self, refusal: Refusal, correction: Correction) -> TeacherError:
+        """The error of a request that the server takes in another form."""
+        reply, message = refusal.reply, self._shown(refusal.sentence)
+        if correction.what:
+            self._notice(correction.sentence(message))
+        return TeacherError(
+            message,
+            error_class="form",
+            status=refusal.http_status,
+            usage=reply.usage if reply else None,
+            response=reply.response if reply else None,
+            in_another_form=True,
         )
 
     def _shown(self, message: str) -> str:

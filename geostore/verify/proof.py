@@ -13,7 +13,8 @@ from typing import Literal
 from geostore.conversation.images import tool_images
 from geostore.conversation.messages import RequestWriter
 from geostore.conversation.recipe import recipe_hash
-from geostore.conversation.sent import sent_messages
+from geostore.conversation.request_form import RequestForm
+from geostore.conversation.sent import sent_requests
 from geostore.errors import GeostoreError
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos, prepare_photo
@@ -255,10 +256,8 @@ class _TraceCheck:
         """Rebuild every request; the hashes of all images that requests with a right hash name."""
         attested: set[str] = set()
         wrong = []
-        messages = []
-        for turn, new_messages in zip(self.trace.turns, sent_messages(self.trace), strict=True):
-            messages += new_messages
-            computed = writer.hash(messages)
+        for turn, messages in zip(self.trace.turns, sent_requests(self.trace), strict=True):
+            computed = writer.hash(messages, RequestForm.of_json(turn.request_form))
             if computed == turn.request_sha256:
                 attested.update(sha256 for message in messages for sha256 in message.images)
             else:

@@ -58,7 +58,8 @@ create index samples_excluded on samples (dataset_id, exclusion, sample_index)
 -- One row per recipe: everything that decides what the teacher is asked.
 create table recipes (
   id integer primary key,
-  sha256 text not null unique,           -- of the canonical JSON of the columns below
+  -- Of the canonical JSON of the columns below; without reasoning_field where it is auto.
+  sha256 text not null unique,
   model text,
   system_prompt text,
   user_prompt text,                      -- template: {photo_size}
@@ -66,13 +67,16 @@ create table recipes (
   protocol text check (protocol in ('text', 'native')),
   bbox_frame text check (bbox_frame in ('pixel', 'norm1000', 'norm1000_yx')),
   limits text check (limits is null or json_valid(limits)),         -- image sizes and JPEG quality
-  temperature real,
+  temperature real,                      -- null: none is sent
   max_tokens integer,
   seed integer,
   extra_body text check (extra_body is null or json_valid(extra_body)),
   max_calls_per_turn integer,
   max_nudges integer,
   answer_with_calls text check (answer_with_calls in ('run_calls', 'final')),
+  -- Where reasoning of fields and parts goes back; auto: where it came from.
+  reasoning_field text
+    check (reasoning_field in ('auto', 'reasoning', 'reasoning_content', 'none')),
   -- What imported trace files say of their recipe, which nobody can prove; null: a run's recipe,
   -- of which every column is known. No run finds an imported row, because its hash is of this.
   imported text check (imported is null or json_valid(imported)),
@@ -81,9 +85,9 @@ create table recipes (
     imported is not null or (
       model is not null and system_prompt is not null and user_prompt is not null
       and tools is not null and protocol is not null and bbox_frame is not null
-      and limits is not null and temperature is not null and max_tokens is not null
+      and limits is not null and max_tokens is not null
       and extra_body is not null and max_calls_per_turn is not null and max_nudges is not null
-      and answer_with_calls is not null
+      and answer_with_calls is not null and reasoning_field is not null
     )
   )
 ) strict;

@@ -6,12 +6,13 @@
 -- Grain: one row per recipe.
 insert or ignore into recipes (
   sha256, model, system_prompt, user_prompt, tools, protocol, bbox_frame, limits, temperature,
-  max_tokens, seed, extra_body, max_calls_per_turn, max_nudges, answer_with_calls, imported, created_at
+  max_tokens, seed, extra_body, max_calls_per_turn, max_nudges, answer_with_calls, reasoning_field,
+  imported, created_at
 )
 values (
   :sha256, :model, :system_prompt, :user_prompt, :tools, :protocol, :bbox_frame, :limits,
   :temperature, :max_tokens, :seed, :extra_body, :max_calls_per_turn, :max_nudges,
-  :answer_with_calls, :imported, :now
+  :answer_with_calls, :reasoning_field, :imported, :now
 );
 
 -- name: find_recipe
@@ -26,6 +27,7 @@ where sha256 = :sha256;
 -- Grain: one row.
 select
   sha256, model, system_prompt, user_prompt, tools, protocol, bbox_frame, limits, temperature,
-  max_tokens, seed, extra_body, max_calls_per_turn, max_nudges, answer_with_calls, imported
+  max_tokens, seed, extra_body, max_calls_per_turn, max_nudges, answer_with_calls, reasoning_field,
+  imported
 from recipes
 where id = :recipe_id;

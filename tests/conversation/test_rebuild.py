@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 
 from geostore.conversation.images import PhotoSource, conversation_images
 from geostore.conversation.machine import Ask, Conversation, Run
-from geostore.conversation.messages import RequestWriter, data_url, split_reasoning
+from geostore.conversation.messages import Message, RequestWriter, split_reasoning
 from geostore.conversation.recipe import make_recipe, recipe_hash
-from geostore.conversation.sent import sent_messages
+from geostore.conversation.request_form import USUAL_FORM, RequestForm
+from geostore.conversation.sent import continues, sent_messages, sent_requests
 from geostore.conversation.toolbench import ToolBench
+from geostore.conversation.wire import WireMessages
 from geostore.dataset import PhotoDataset
 from geostore.identity import canonical_json, sha256_hex
 from geostore.imaging import prepare_photo
@@ -204,12 +206,16 @@ def stored(
     return replace(builder, recipe=recipe, photo=photo, turns=tuple(turns), calls=tuple(calls))
 
 
-def rebuilt_requests(trace: StoredTrace) -> list[list[Any]]:
-    """Per turn, the messages of its whole request, from rows alone."""
-    requests: list[list[Any]] = []
-    for messages in sent_messages(trace):
-        requests.append([*(requests[-1] if requests else []), *messages])
-    return requests
+FORMS = st.builds(
+    RequestForm,
+    token_limit=st.sampled_from([None, "max_completion_tokens"]),
+    no_temperature=st.booleans(),
+    system_role=st.sampled_from([None, "developer", "user"]),
+    images=st.sampled_from([None, "in_tool", "after_assistant"]),
+    empty_content=st.sampled_from([None, "null", "empty", "left_out", "words"]),
+    reasoning=st.sampled_from([None, "reasoning", "none"]),
+    without=st.sampled_from([(), ("reasoning",), ("members", "thinking")]),
+)
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +249,7 @@ def any_trace(photo_dataset: Path) -> StoredTrace:
     limits=st.lists(st.integers(1, 6), min_size=1, max_size=3),
     go_on=st.booleans(),
     met=st.sets(st.tuples(st.integers(2, 6), st.sampled_from(LIMIT_KINDS))),
+    forms=st.lists(st.one_of(st.just(USUAL_FORM), FORMS), min_size=1, max_size=3),
 )
 def test_rows_give_every_request_again_and_every_image_in_it(
     options: dict[str, Any],
@@ -250,11 +257,13 @@ def test_rows_give_every_request_again_and_every_image_in_it(
     limits: list[int],
     go_on: bool,
     met: set[tuple[int, LimitKind]],
+    forms: list[RequestForm],
     any_trace: StoredTrace,
 ) -> None:
     """Played under one turn limit after another, each time from rows, as runs after runs do.
 
-    met: turns that the server refuses at a limit, once for each.
+    met: turns that the server refuses at a limit, once for each. forms: each request has the
+    next of them.
     """
     recipe = recipe_of(**options)
     writer = RequestWriter(recipe)
@@ -262,8 +271,9 @@ def test_rows_give_every_request_again_and_every_image_in_it(
     turns: list[Turn] = []
     calls: list[ToolCall] = []
     sent: list[tuple[bytes, str]] = []
-    urls = {photo.sha256: data_url(photo)}
     for limit in sorted(limits):
+        wire = WireMessages()
+        wire.show(conversation_images(PHOTO, recipe, calls, sent=photo.facts))
         conversation = Conversation.resume(recipe, writer, photo.facts, turns=turns, calls=calls)
         once_more = go_on
         while len(turns) < len(script):
@@ -274,17 +284,18 @@ def test_rows_give_every_request_again_and_every_image_in_it(
             if isinstance(step, Run):
                 call, image = BENCH.run(step, recipe, PHOTO)
                 if image is not None:
-                    urls[image.sha256] = data_url(image)
+                    wire.show([image])
                 conversation.add_call(call)
                 calls.append(call)
                 continue
+            step = conversation.in_form(step, forms[len(turns) % len(forms)])
+            body = writer.body(wire.write(step.messages), step.form)
             refused = next((one for one in sorted(met) if one[0] == step.turn), None)
             if refused is not None:
                 met.remove(refused)
                 conversation.add_limit(refused[1])
                 continue
-            wire = writer.body([message.wire(urls) for message in step.messages])
-            sent.append((canonical_json(with_hashes(json.loads(wire))), step.request_sha256))
+            sent.append((canonical_json(with_hashes(json.loads(body))), step.request_sha256))
             turn = turn_of(step, script[len(turns)], options["protocol"])
             conversation.add_turn(turn)
             turns.append(turn)
@@ -297,18 +308,25 @@ def test_rows_give_every_request_again_and_every_image_in_it(
 def assert_rebuilt(trace: StoredTrace, sent: list[tuple[bytes, str]]) -> None:
     """Each request that was sent, and its hash, follow from the trace's rows."""
     writer = RequestWriter(played_recipe(trace))
-    rebuilt = rebuilt_requests(trace)
+    rebuilt = list(sent_requests(trace))
     assert len(rebuilt) == len(sent) == len(trace.turns)
+    joined: list[Message] = []
+    for request, added in zip(rebuilt, sent_messages(trace), strict=True):
+        goes_on = continues([json.loads(added[0].canonical)])
+        joined = [*joined, *added] if goes_on else added
+        assert joined == request
     for messages, (canonical, sha256), turn in zip(rebuilt, sent, trace.turns, strict=True):
         assert json.loads(canonical)["messages"] == [json.loads(m.canonical) for m in messages]
         assert canonical.count(b",".join(message.canonical for message in messages)) == 1
-        assert writer.hash(messages) == sha256 == turn.request_sha256 == sha256_hex(canonical)
+        form = RequestForm.of_json(turn.request_form)
+        assert writer.hash(messages, form) == sha256 == turn.request_sha256 == sha256_hex(canonical)
 
 
 def with_hashes(body: Body) -> Body:
     """A request body with the data of each image replaced by its sha256."""
     for message in body["messages"]:
-        for part in message["content"] if isinstance(message["content"], list) else ():
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
             if part["type"] == "image_url":
                 data = b64decode(part["image_url"]["url"].partition(",")[2])
                 part["image_url"]["url"] = f"sha256:{hashlib.sha256(data).hexdigest()}"

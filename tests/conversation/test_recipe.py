@@ -40,6 +40,7 @@ OTHER: dict[str, Any] = {
     "max_calls_per_turn": 1,
     "max_nudges": 0,
     "answer_with_calls": "final",
+    "reasoning_field": "none",
 }
 
 
