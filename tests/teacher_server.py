@@ -67,7 +67,8 @@ PROBED = Reply("Yes.", usage={"prompt_tokens": 9, "completion_tokens": 2, "total
 
 def shows_no_photo(body: Body) -> bool:
     """Whether a request only asks whether anybody is there."""
-    return all(isinstance(message["content"], str) for message in body["messages"])
+    messages = body["messages"]
+    return bool(messages) and all(isinstance(message["content"], str) for message in messages)
 
 
 Mind = Callable[[Body], Reply]
