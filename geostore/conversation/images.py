@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from geostore.errors import DatasetError, ImageError
 from geostore.identity import sha256_hex
-from geostore.imaging import DecodedPhotos, prepare_photo
+from geostore.imaging import DecodedPhotos
 from geostore.records import (
     DatasetFacts,
     ImageFacts,
@@ -105,8 +104,7 @@ def conversation_images(
             kind="unknown",
         )
     decoded = decoded or DecodedPhotos()
-    keep = partial(decoded.keep, photo)
-    prepared = prepare_photo(photo, recipe.limits, keep=keep, with_pixels=sent is None)
+    prepared = decoded.prepare(photo, recipe.limits, with_pixels=sent is None)
     images = [_checked(prepared, sent, "the photo as sent")]
     with_image = [call for call in calls if call.image is not None]
     if not with_image:

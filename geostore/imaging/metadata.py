@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from geostore.errors import ImageError
@@ -28,7 +28,7 @@ class StrippedFile:
     """A photo file without metadata, and the orientation that its metadata gave."""
 
     data: bytes
-    """The file without metadata."""
+    """The file without metadata; the very object that was given where it holds none."""
     format: Literal["JPEG", "PNG", "WEBP"]
     """Pillow's name of the format."""
     orientation: int
@@ -53,12 +53,15 @@ def strip_metadata(data: bytes) -> bytes:
 def strip(data: bytes) -> StrippedFile:
     """`strip_metadata`, with the file's format and orientation. Raises as it does."""
     if data.startswith(b"\xff\xd8\xff"):
-        return _strip_jpeg(data)
-    if data.startswith(_PNG_SIGNATURE):
-        return _strip_png(data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _strip_webp(data)
-    raise _broken("neither JPEG, PNG nor WebP")
+        stripped = _strip_jpeg(data)
+    elif data.startswith(_PNG_SIGNATURE):
+        stripped = _strip_png(data)
+    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        stripped = _strip_webp(data)
+    else:
+        raise _broken("neither JPEG, PNG nor WebP")
+    # One copy in memory is enough, and what is known of it, such as its hash, holds for both.
+    return replace(stripped, data=data) if stripped.data == data else stripped
 
 
 def exif_orientation(exif: bytes) -> int:

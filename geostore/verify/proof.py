@@ -7,7 +7,6 @@ worker processes that know neither the store nor a dataset.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from geostore.conversation.images import tool_images
@@ -17,7 +16,7 @@ from geostore.conversation.request_form import RequestForm
 from geostore.conversation.sent import sent_requests
 from geostore.errors import GeostoreError
 from geostore.identity import sha256_hex
-from geostore.imaging import DecodedPhotos, prepare_photo
+from geostore.imaging import DecodedPhotos
 from geostore.records import (
     ImageFacts,
     ImageLimits,
@@ -192,13 +191,12 @@ class _PhotoCheck:
     def _images(self, photo: bytes, check: _TraceCheck, recipe: Recipe, attested: set[str]) -> None:
         trace = check.trace
         limits = recipe.limits
-        keep = partial(self._decoded.keep, photo)
         if limits not in self._prepared:
-            self._prepared[limits] = prepare_photo(photo, limits, keep=keep)
+            self._prepared[limits] = self._decoded.prepare(photo, limits)
         self._outcome.images += 1
         sent = self._prepared[limits]
         if check.differs("the photo as sent", 1, trace.photo, sent):
-            with_pixels = prepare_photo(photo, limits, keep=keep, with_pixels=True)
+            with_pixels = self._decoded.prepare(photo, limits, with_pixels=True)
             check.image("the photo as sent", 1, trace.photo, with_pixels, attested)
         calls = [call for call in trace.calls if call.image is not None]
         if not calls:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import math
 import struct
 import threading
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import xxhash
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageChops, ImageCms, ImageStat
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageStat
 
 from geostore.errors import ImageError
 from geostore.identity import sha256_hex
@@ -27,13 +30,14 @@ from geostore.imaging import (
     encode,
     fit_size,
     hash_pixels,
+    open_photo,
     photos,
     prepare_photo,
     probe,
     resize,
 )
 from geostore.imaging.metadata import strip_metadata
-from geostore.records import ImageLimits
+from geostore.records import ImageLimits, SentImage
 from tests.image_samples import (
     BLUE,
     RED,
@@ -498,18 +502,42 @@ class TestDecodedPhotos:
         assert decoded.get(self.photo(1)) is one
         assert decoded.get(self.photo(2)) is not two
 
-    @pytest.mark.parametrize("size", [(200, 150), (900, 700)])
-    def test_what_preparing_keeps_is_what_decoding_gives_and_changes_nothing_sent(
-        self, size: tuple[int, int]
+    @pytest.mark.parametrize("limits", [ImageLimits(max_pixels=20_000), ImageLimits()])
+    @pytest.mark.parametrize("size", [(200, 150), (448, 336), (900, 700)])
+    @pytest.mark.parametrize("orientation", [1, 3, 6])
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF"])
+    def test_what_is_learned_of_a_photo_changes_nothing_of_it(
+        self, format: str, orientation: int, size: tuple[int, int], limits: ImageLimits
     ) -> None:
+        """In whichever order it is looked at, prepared and decoded, and prepared again."""
+        out, exif = io.BytesIO(), Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        Image.linear_gradient("L").resize(size).convert("RGB").save(out, format, exif=exif)
+        data = out.getvalue()
+        expected = (probe(data), prepare_photo(data, limits), decode(data).tobytes())
+        for order in itertools.permutations(range(3)):
+            opened = open_photo(data)
+            for step in (*order, *order):
+                steps = (opened.facts, partial(opened.prepare, limits), opened.decode)
+                found: object = steps[step]()
+                assert (found.tobytes() if isinstance(found, Image.Image) else found) == (
+                    expected[step]
+                )
+        decoded = DecodedPhotos()
+        for _ in range(2):
+            assert decoded.prepare(data, limits) == expected[1]
+            assert decoded.get(data).tobytes() == expected[2]
+
+    def test_several_threads_may_want_one_photo(self) -> None:
         out = io.BytesIO()
-        Image.linear_gradient("L").resize(size).convert("RGB").save(out, "JPEG")
-        limits = ImageLimits(max_pixels=20_000)
-        kept: list[Image.Image] = []
-        assert prepare_photo(out.getvalue(), limits, keep=kept.append) == prepare_photo(
-            out.getvalue(), limits
-        )
-        for image in kept:
-            assert image.size == size
-            assert image.tobytes() == decode(out.getvalue()).tobytes()
-        assert bool(kept) == (size == (200, 150)), "the larger one is decoded at a fraction"
+        Image.linear_gradient("L").resize((448, 336)).convert("RGB").save(out, "JPEG")
+        data, limits, decoded = out.getvalue(), ImageLimits(), DecodedPhotos()
+        expected = (prepare_photo(data, limits), decode(data).tobytes())
+
+        def work(_: int) -> tuple[SentImage, bytes]:
+            found = decoded.prepare(data, limits), decoded.get(data).tobytes()
+            decoded.forget(data)
+            return found
+
+        with ThreadPoolExecutor(4) as executor:
+            assert set(executor.map(work, range(64))) == {expected}
