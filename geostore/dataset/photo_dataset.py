@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from geostore.records import DatasetFacts, Sample
 
 if TYPE_CHECKING:
     import datasets
+
+    from geostore.imaging import OpenedPhoto
 
 
 class PhotoDataset:
@@ -152,11 +154,13 @@ class PhotoDataset:
         # The name of a file need not be UTF-8.
         return self._read_file(os.fsdecode(stored), index)
 
-    def read_sample(self, index: int) -> Sample:
+    def read_sample(
+        self, index: int, *, keep: Callable[[OpenedPhoto], None] | None = None
+    ) -> Sample:
         """Row `index` without its pixels: its true place, scalar columns and photo's facts.
 
         Leaves out lists, structs and binary columns. Where the photo cannot be used, the
-        sample says why in `exclusion`.
+        sample says why in `exclusion`. keep: called with the photo where it can be used.
 
         Raises DatasetError where there is no such row, or it has no coordinates.
         """
@@ -178,7 +182,10 @@ class PhotoDataset:
         country = role("country")
         photo, exclusion = None, None
         try:
-            photo = imaging.probe(self.photo_bytes(index))
+            opened = imaging.open_photo(self.photo_bytes(index))
+            photo = opened.facts()
+            if keep is not None:
+                keep(opened)
         except ImageError as error:
             exclusion = error.kind
         return Sample(

@@ -18,6 +18,7 @@ import numpy as np
 
 from geostore.generate.events import Event, FoundDone, Noticed, Planned
 from geostore.generate.journal import CLAIM_SECONDS, Journal
+from geostore.generate.photos import RunPhotos
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.unseen import wait_for_unseen_runs
 from geostore.records import Closing, Reward, Sample, TraceKey
@@ -47,7 +48,10 @@ class PendingTraces:
     """The traces that one run has to play."""
 
     dataset: PhotoDataset
-    """Where new rows are read."""
+    """Where rows are drawn."""
+
+    photos: RunPhotos
+    """Which reads new rows of it."""
 
     journal: Journal
     """Through which the store is asked, and new rows and claims are written."""
@@ -220,7 +224,7 @@ class PendingTraces:
         """Read rows with their photos and record them, all in one commit; by row number."""
 
         def read() -> list[Sample]:
-            return [self.dataset.read_sample(row) for row in rows]
+            return [self.photos.read_sample(row) for row in rows]
 
         samples = await asyncio.get_running_loop().run_in_executor(self.executor, read)
         return await self.journal.commit(

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from geostore.conversation.images import checked_photo
 from geostore.conversation.limits import most_images
 from geostore.conversation.messages import RequestWriter
 from geostore.conversation.recipe import recipe_hash
@@ -39,6 +38,7 @@ from geostore.generate.limits import LimitWatch
 from geostore.generate.outages import Outages
 from geostore.generate.partners import TeacherClient
 from geostore.generate.pending import PendingTraces
+from geostore.generate.photos import RunPhotos
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, play
 from geostore.generate.signals import signals_call
@@ -197,8 +197,11 @@ class _Run:
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
         self.odd_finishes: set[str] = set()
         self.cautioned = False
+        bench = ToolBench(max_images=plan.max_images)
+        self.photos = RunPhotos(dataset, bench.decoded)
         self.pending = PendingTraces(
             dataset=dataset,
+            photos=self.photos,
             journal=journal,
             executor=executor,
             plan=plan,
@@ -218,7 +221,7 @@ class _Run:
             outages=Outages(
                 teacher=teacher, pace=self.pace, writer=writer, wait=self._wait_to_probe
             ),
-            bench=ToolBench(max_images=plan.max_images),
+            bench=bench,
             executor=executor,
             turn_limit=plan.turn_limit,
             go_on=bool(plan.retry),
@@ -307,7 +310,7 @@ class _Run:
                 key,
                 park=seat.park,
                 load_photo=partial(
-                    checked_photo, self.dataset, claimed.sample.sample_index, claimed.sample.photo
+                    self.photos.load, claimed.sample.sample_index, claimed.sample.photo
                 ),
                 photo=claimed.photo,
                 turns=claimed.turns,
