@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -82,10 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one chat-completions request."""
         try:
-            body = self._body()
+            raw = self._body()
             if self.path.rstrip("/") != "/v1/chat/completions":
                 self._fail(404, f"there is no {self.path} here")
                 return
+            body = _json_object(raw)
             completion = self._completion(body)
         except DemoError as error:
             self._fail(400, str(error))
@@ -95,7 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.server.latency_s > 0:
             time.sleep(self.server.latency_s)
-        self._send(200, completion)
+        if body.get("stream"):
+            self._send_events(completion, body.get("stream_options"))
+        else:
+            self._send(200, completion)
 
     def _body(self) -> bytes:
         try:
@@ -108,15 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise DemoError(f"a request may have at most {_MOST_BYTES} bytes")
         return self.rfile.read(length)
 
-    def _completion(self, raw: bytes) -> dict[str, Any]:
-        try:
-            body = json.loads(raw)
-        except ValueError as error:
-            raise DemoError(f"the body is not JSON: {error}") from error
-        if not isinstance(body, dict):
-            raise DemoError("the body must be an object")
-        if body.get("stream"):
-            raise DemoError("'stream' is not supported")
+    def _completion(self, body: Mapping[str, Any]) -> dict[str, Any]:
         talk = parse_conversation(body)
         reply = self.server.teacher.reply(talk)
         pictures = [talk.photo, *(step.picture for step in talk.steps)]
@@ -124,7 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         pixels = sum(width * height for width, height in sizes)
         prompt_tokens = _text_length(body["messages"]) // _LETTERS_PER_TOKEN
         prompt_tokens += pixels // _PIXELS_PER_TOKEN
-        identity = hashlib.sha256(raw).hexdigest()[:24]
+        asked = {name: body[name] for name in body if name not in ("stream", "stream_options")}
+        identity = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:24]
         return completion(body, reply, talk.protocol, identity, prompt_tokens)
 
     def _fail(self, status: int, message: str, *, kind: str = "invalid_request_error") -> None:
@@ -139,6 +137,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+        except (BrokenPipeError, ConnectionResetError):  # the client gave up waiting
+            self.close_connection = True
+
+    def _send_events(self, completion: Mapping[str, Any], options: Any) -> None:
+        with_usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in (*map(json.dumps, chunks(completion, with_usage=with_usage)), "[DONE]"):
+                data = f"data: {event}\n\n".encode()
+                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):  # the client gave up waiting
             self.close_connection = True
 
@@ -185,6 +197,34 @@ def completion(
             "total_tokens": prompt_tokens + tokens,
         },
     }
+
+
+def chunks(completion: Mapping[str, Any], *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    """A chat completion piece by piece, a word at a time."""
+    top = {name: completion[name] for name in ("id", "created", "model")}
+    top["object"] = "chat.completion.chunk"
+    (choice,) = completion["choices"]
+    message = choice["message"]
+    deltas = [{"role": message["role"], "content": ""}]
+    deltas += [{"content": word} for word in re.findall(r"\s*\S+|\s+", message["content"])]
+    for index, call in enumerate(message.get("tool_calls", ())):
+        deltas.append({"tool_calls": [{"index": index, **call}]})
+    for delta in deltas:
+        yield {**top, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+    end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    yield {**top, "choices": [end]}
+    if with_usage:
+        yield {**top, "choices": [], "usage": completion["usage"]}
+
+
+def _json_object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise DemoError(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise DemoError("the body must be an object")
+    return body
 
 
 def _text_length(value: Any) -> int:

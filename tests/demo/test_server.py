@@ -46,7 +46,6 @@ def user(*parts: Any) -> dict[str, Any]:
             "base64",
         ),
         (user(image_part(b"no image")), "cannot be decoded"),
-        ({"messages": [{"role": "user", "content": "hi"}], "stream": True}, "stream"),
     ],
 )
 def test_a_bad_request_is_refused_in_the_form_of_the_api(

@@ -15,7 +15,7 @@ from geostore.teacher import Travel
 from tests.event_streams import EVENTS, chunk, pieces_of, stream, streamed
 from tests.minds import answer, wanderer
 from tests.raw_server import completion, raw_server, read_request, response
-from tests.running import AT_ONCE, contents, run
+from tests.running import AT_ONCE, contents, geostore, run
 from tests.teacher_server import Body, Fault, Reply, teacher_server
 
 STREAMED = {"travel": Travel(stream=True)}
@@ -225,3 +225,47 @@ def test_a_stream_that_is_whole_is_taken_whatever_becomes_of_its_connection(
     assert time.monotonic() - begun < 9
     assert rows(store, "select response, total_tokens from turns") == [(ANSWER, 120)]
     assert rows(store, "select * from attempts") == []
+
+
+def test_the_offline_teacher_streams_where_asked(photo_dataset: Path, tmp_path: Path) -> None:
+    found = []
+    for options in ([], ["--stream"]):
+        store = tmp_path / f"{len(options)}.db"
+        ended = geostore(
+            *("generate", "--dataset-path", photo_dataset, "--store", store, "--num-samples", "3"),
+            *("--teacher", "offline", *options),
+        )
+        assert ended.returncode == 0, ended.stderr
+        found.append(contents(store))
+        times = [time for (time,) in rows(store, "select first_token_ms from turns")]
+        assert all((time is not None) is bool(options) for time in times)
+    assert found[0] == found[1]
+    assert len(found[0]["turns"]) >= 3
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_stream_that_comes_twice_is_not_taken_for_the_next_photos_reply(
+    late: bool, photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Late, it comes only after the next request was sent, and its id and bytes alone tell."""
+    choice = {"index": 0, "message": {"content": ANSWER}, "finish_reason": "stop"}
+    copies = [
+        stream(*streamed({"id": f"chatcmpl-9f2c41d07be{n}", "choices": [choice]})) for n in range(9)
+    ]
+    sent: list[int] = []
+
+    def serve(connection: socket.socket, number: int) -> None:
+        while True:
+            read_request(connection)
+            sent.append(len(sent))
+            copy = sent[-1] - 1 if late and sent[-1] == 3 else sent[-1]
+            whole = response(copies[copy], "Content-Type: text/event-stream")
+            connection.sendall(whole * (2 if sent[-1] == 0 and not late else 1))
+
+    store = tmp_path / "g.db"
+    with raw_server(serve) as server:
+        run(server.url, photo_dataset, store, num_samples=5, concurrency=1, teacher=STREAMED)
+    ids = [text for (text,) in rows(store, "select request_id from turns")]
+    assert len(ids) == len(set(ids)) == 5
+    assert {error for (error,) in rows(store, "select error_class from attempts")} <= {"connection"}
+    assert len(rows(store, "select * from attempts")) == late
