@@ -19,6 +19,16 @@ from geostore.cli.options import (
     pairs,
     say,
 )
+from geostore.cli.recipe_options import (
+    ExtraBodyOption,
+    MaxTokensOption,
+    ReasoningFieldOption,
+    SeedOption,
+    SystemRoleOption,
+    TemperatureOption,
+    TokenLimitNameOption,
+    read_temperature,
+)
 from geostore.cli.teacher_options import (
     ApiKeyCommandOption,
     ApiKeyEnvOption,
@@ -88,20 +98,13 @@ def generate(
         Literal["offline"] | None,
         typer.Option(help="offline: the demo's teacher, on this machine for the time of the run."),
     ] = None,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="Sampling temperature.")] = 0.7,
-    max_tokens: Annotated[
-        int, typer.Option("--max-tokens", "--max_tokens", min=1, help="Tokens per response.")
-    ] = 2048,
-    seed: Annotated[
-        int | None, typer.Option(help="Sampling seed that is sent to the teacher.")
-    ] = None,
-    extra_body: Annotated[
-        str | None,
-        typer.Option(
-            "--extra-body",
-            help="More members of each request, as JSON, such as '{\"top_p\": 0.9}'.",
-        ),
-    ] = None,
+    temperature: TemperatureOption = "auto",
+    max_tokens: MaxTokensOption = 2048,
+    token_limit_name: TokenLimitNameOption = None,
+    seed: SeedOption = None,
+    system_role: SystemRoleOption = None,
+    reasoning_field: ReasoningFieldOption = "auto",
+    extra_body: ExtraBodyOption = None,
     tools: Annotated[
         bool, typer.Option("--tools/--no-tools", help="Let the teacher zoom and rotate.")
     ] = True,
@@ -339,15 +342,18 @@ def generate(
             transport=json_object(transport, "--transport"),
             headers=tuple(header or ()),
             query_params=tuple(query_param or ()),
+            token_limit_name=token_limit_name,
+            system_role=system_role,
         ),
         recipe=RecipeChoices(
             tools=tools,
             extra_tools=tuple(enable_tool or ()),
             protocol=protocol,
             bbox_frame=bbox_frame,
-            temperature=temperature,
+            temperature=read_temperature(temperature),
             max_tokens=max_tokens,
             seed=seed,
+            reasoning_field=reasoning_field,
             max_pixels=max_pixels,
             image_multiple=image_multiple,
             zoom_side=zoom_side,

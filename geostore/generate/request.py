@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geostore.conversation.recipe import RecipeChoices, is_known, make_recipe
+from geostore.conversation.request_form import RequestForm, SystemRole, TokenLimitName
 from geostore.costs.budget import Budget, BudgetLimits
 from geostore.costs.prices import PriceChoice, Prices, choose_prices
 from geostore.dataset import PhotoDataset
@@ -106,6 +107,12 @@ class TeacherChoice:
 
     query_params: Sequence[str] = field(default=(), repr=False)
     """``NAME=VALUE`` of each query parameter; values as those of `headers`."""
+
+    token_limit_name: TokenLimitName | None = None
+    """The name of the token limit in requests, to begin with; None: by the model's family."""
+
+    system_role: SystemRole | None = None
+    """The role of the system prompt in requests, to begin with; None: ``system``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +303,7 @@ def _address(teacher: TeacherChoice) -> _Address:
 async def _teacher(
     request: GenerateRequest, address: _Address, *, notice: Callable[[str], None]
 ) -> AsyncIterator[Teacher]:
+    system_role = request.teacher.system_role
     with ExitStack() as stack:
         base_url = address.base_url
         if base_url is None:
@@ -308,6 +316,11 @@ async def _teacher(
             travel=address.travel,
             request_timeout=request.teacher.request_timeout,
             max_connections=request.plan.pace.ceiling,
+            form=RequestForm(
+                token_limit=request.teacher.token_limit_name,
+                # The usual form has one way to say it.
+                system_role=None if system_role == "system" else system_role,
+            ),
             notice=notice,
         ) as teacher:
             yield teacher

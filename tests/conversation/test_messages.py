@@ -22,6 +22,7 @@ from geostore.conversation.messages import (
     request_members,
     split_reasoning,
 )
+from geostore.conversation.request_form import RequestForm
 from geostore.identity import content_hash, sha256_hex
 from geostore.records import ImageFacts, Recipe, ToolCall, Turn
 from tests.builders import recipe_of
@@ -241,9 +242,26 @@ def test_the_hash_is_of_the_canonical_request_whatever_further_members_it_has(
     [
         ("gpt-5-mini", "max_completion_tokens"),
         ("o3", "max_completion_tokens"),
+        ("openai/o4-mini", "max_completion_tokens"),
+        ("azure/gpt-5", "max_completion_tokens"),
+        ("ft:gpt-5-mini:me", "max_completion_tokens"),
+        ("openrouter/openai/gpt-5.1", "max_completion_tokens"),
+        ("gpt-5-chat-latest", "max_completion_tokens"),
+        ("gpt-oss-120b", "max_tokens"),
+        ("turbo3", "max_tokens"),
         ("gpt-4o", "max_tokens"),
         ("Qwen/Qwen3-VL-32B", "max_tokens"),
     ],
 )
 def test_the_token_limit_has_the_name_that_the_model_takes(model: str, member: str) -> None:
-    assert request_members(recipe(model=model))[member] == 2048
+    members = request_members(recipe(model=model))
+    assert members[member] == 2048
+    assert ("max_tokens" in members) != ("max_completion_tokens" in members)
+
+
+def test_a_form_gives_the_token_limit_another_name_and_leaves_the_temperature_out() -> None:
+    made = recipe(model="my-deployment")
+    assert request_members(made)["temperature"] == 0.7
+    form = RequestForm(token_limit="max_completion_tokens", no_temperature=True)
+    assert request_members(made, form) == {"model": "my-deployment", "max_completion_tokens": 2048}
+    assert "temperature" not in request_members(recipe(temperature="none"))

@@ -173,6 +173,35 @@ def test_the_prompt_tells_the_frame_and_the_size(frame: Any) -> None:
     assert sum(sentence in made.user_prompt for sentence in FRAME_SENTENCES.values()) == 1
 
 
+@pytest.mark.parametrize(
+    ("model", "temperature"),
+    [
+        ("o3", None),
+        ("openai/o4-mini", None),
+        ("gpt-5", None),
+        ("azure/gpt-5-mini-2025-08-07", None),
+        ("ft:gpt-5-nano:me::1", None),
+        ("gpt-5-chat-latest", 0.7),
+        ("gpt-5.2", 0.7),
+        ("gpt-4o", 0.7),
+        ("gpt-oss-20b", 0.7),
+        ("test", 0.7),
+    ],
+)
+def test_models_that_refuse_a_temperature_get_none_unless_it_is_asked_for(
+    model: str, temperature: float | None
+) -> None:
+    assert recipe_of(model=model).temperature == temperature
+    assert recipe_of(model=model, temperature=1.0).temperature == 1.0
+    assert recipe_of(model=model, temperature="none").temperature is None
+
+
+def test_a_recipe_that_leaves_reasoning_where_it_came_has_the_hash_it_had() -> None:
+    """Stores hold this hash of the recipe of today's defaults."""
+    known = "a3ac8b4fbe597d1c7bc1d0347152c6d7421401fd7384022ed7c4ee99ac8e64a2"
+    assert recipe_hash(RECIPE) == known
+
+
 def test_without_tools_frame_and_protocol_make_no_second_recipe() -> None:
     one = recipe_of(model="test", tools=False, protocol="native", bbox_frame="pixel")
     assert one == recipe_of(model="test", tools=False)
@@ -198,6 +227,7 @@ def test_the_prompt_asks_for_the_form_that_the_parser_likes_best() -> None:
         ({"extra_body": {"messages": []}}, "an option of its own"),
         ({"extra_body": {"n": 4}}, "--rollouts"),
         ({"extra_body": {"stream": True}}, "use --stream"),
+        ({"extra_body": {"max_completion_tokens": 9}}, "--token-limit-name"),
         ({"extra_body": {"stream_options": {}}}, "use --transport"),
     ],
 )

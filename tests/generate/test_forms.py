@@ -21,7 +21,7 @@ from geostore.records import Turn
 from tests.completions import completion, fault, rows
 from tests.minds import ZOOM, answer
 from tests.proving import assert_proven, stored_traces
-from tests.running import Notes, run
+from tests.running import Notes, geostore, run
 from tests.teacher_server import Body, Fault, teacher_server
 
 ANSWER = answer(48.8566, 2.3522)
@@ -346,6 +346,80 @@ def test_a_trace_that_goes_on_in_a_later_run_is_asked_in_the_form_that_is_learnt
             assert forms_of(trace.turns) == [first, case.forms[1]]
             assert trace.status == "answered"
         assert_proven(store, tmp_path / store.stem)
+
+
+REASONS: dict[str, dict[str, Any]] = {
+    "a field": {**LOOKS, "reasoning": "hm"},
+    "parts": {**LOOKS, "content": [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}]},
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+@pytest.mark.parametrize("where", ["auto", "reasoning", "reasoning_content", "none"])
+def test_reasoning_goes_back_where_the_recipe_says(
+    name: str, where: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    with teacher_server(
+        _never, script=strict_script(Strict(lambda body: None, [], first=REASONS[name]))
+    ) as server:
+        for field_name in (where, where):
+            recipe = {**NATIVE, "reasoning_field": field_name}
+            run(server.url, photo_dataset, store, num_samples=1, recipe=recipe)
+        assert len(server.requests) == 2
+        (message,) = messages_of(server.bodies[1], "assistant")
+    del message["role"], message["tool_calls"]
+    came = REASONS[name]
+    expected = {
+        "auto": {member: came[member] for member in came if member != "tool_calls"},
+        "none": {"content": None},
+    }
+    assert message == expected.get(where, {"content": None, where: "hm"})
+    assert rows(store, "select reasoning_field from recipes") == [(where,)]
+    assert_proven(store, tmp_path)
+
+
+def test_options_give_the_form_from_the_start(photo_dataset: Path, tmp_path: Path) -> None:
+    store = tmp_path / "g.db"
+    script = strict_script(Strict(lambda body: None, [], first={**LOOKS, "reasoning": "hm"}))
+    with teacher_server(_never, script=script) as server:
+        ended = geostore(
+            *("generate", "--dataset-path", photo_dataset, "--store", store),
+            *("--base-url", server.url, "--model", "my-deployment", "--num-samples", "1"),
+            *("--protocol", "native", "--temperature", "none", "--system-role", "developer"),
+            *("--token-limit-name", "max_completion_tokens", "--reasoning-field", "none"),
+        )
+        assert ended.returncode == 0, ended.stderr
+        first, second = server.bodies
+    for body in (first, second):
+        assert body["max_completion_tokens"] == 2048
+        assert not {"max_tokens", "temperature"} & set(body)
+        assert body["messages"][0]["role"] == "developer"
+    assert not {"reasoning"} & set(second["messages"][2])
+    form = {"system_role": "developer", "token_limit": "max_completion_tokens"}
+    assert [forms_of(trace.turns) for trace in stored_traces(store)] == [both(**form)]
+    assert rows(store, "select temperature, reasoning_field from recipes") == [(None, "none")]
+    assert_proven(store, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--temperature", "hot"), "neither a number"),
+        (("--system-role", "tool"), "system-role"),
+        (("--extra-body", '{"max_completion_tokens": 9}'), "--token-limit-name"),
+        (("--extra-body", '{"temperature": 1}'), "an option of its own"),
+    ],
+)
+def test_what_an_option_does_not_take_is_said(
+    options: tuple[str, str], words: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    ended = geostore(
+        *("generate", "--dataset-path", photo_dataset, "--store", tmp_path / "g.db"),
+        *("--base-url", "http://127.0.0.1:9/v1", "--model", "m", *options),
+    )
+    assert ended.returncode in (1, 2)
+    assert words in ended.stderr
 
 
 def test_what_no_form_mends_is_refused_and_the_run_stops(
