@@ -222,6 +222,35 @@ def test_a_teacher_that_does_not_answer_then_has_its_turns_kept(
     assert_proven(store)
 
 
+@PROTOCOLS
+def test_a_limit_and_a_form_that_the_server_wants_stand_beside_each_other(
+    protocol: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    other_name = said(
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead.",
+        code="unsupported_parameter",
+    )
+
+    def script(number: int, body: Body) -> Fault | Reply | None:
+        return fault(other_name, 400) if "max_tokens" in body else allowing(3)(number, body)
+
+    plan: dict[str, Any] = {"num_samples": 1, "recipe": {"protocol": protocol}}
+    with teacher_server(Zoomer(stubborn=True), script=script) as server:
+        run(server.url, photo_dataset, store, **plan)
+        assert [images_of(body) for body in server.bodies] == [1, 1, 2, 3, 4, 3]
+    assert ends(store) == [("exhausted", "image_limit")]
+    newer = '"token_limit":"max_completion_tokens"'
+    forms = [f"{{{newer}}}"] * 3 + [f'{{"images_left_out":"image_limit",{newer}}}']
+    assert [form for (form,) in rows(store, "select request_form from turns")] == forms
+    assert_proven(store)
+    with teacher_server(Zoomer(turns=6)) as server:
+        run(server.url, photo_dataset, store, **plan, retry=("refused",))
+    assert ends(store) == [("answered", "answer")]
+    assert_proven(store)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_where_the_last_request_is_refused_too_the_turns_are_kept(
     kind: LimitKind, photo_dataset: Path, tmp_path: Path
