@@ -17,6 +17,9 @@ _LENGTH = frozenset(
         "max_length",
         "model_length",
         "model_context_window_exceeded",
+        "context_length_exceeded",
+        "max_completion_tokens",
+        "incomplete",
         "token_limit",
     }
 )
@@ -24,6 +27,9 @@ _FILTERED = frozenset(
     {
         "content_filter",
         "content_filtered",
+        "content_policy",
+        "content_policy_violation",
+        "moderation",
         "guardrail_intervened",
         "safety",
         "image_safety",
@@ -36,7 +42,8 @@ _FILTERED = frozenset(
 )
 _REFUSED = frozenset({"refusal", "refused"})
 _BROKEN = re.compile(
-    r"(^|_)(error|abort(ed)?|cancell?ed|timeout|timed_out|failed|failure|interrupted)($|_)"
+    r"(^|_)(error|abort(ed)?|cancell?ed|timeout|timed_out|failed|failure|interrupted"
+    r"|preempted|overloaded|unavailable|disconnect(ed)?|exception)($|_)"
     r"|^(insufficient_system_resource|malformed_function_call|load_shed)$",
     re.IGNORECASE,
 )

@@ -54,6 +54,15 @@ PAID = {
         completion({"content": []}, "max_tokens"), "", CUT, finish_reason="length"
     ),
     "no content": Paid(completion({}, "MAX_TOKENS"), "", CUT, finish_reason="length"),
+    "cut before any word, by another word": Paid(
+        completion({"content": ""}, "incomplete"), "", CUT, finish_reason="length"
+    ),
+    "cut at the end of the context": Paid(
+        completion({"content": "It is in"}, "context_length_exceeded"),
+        "It is in",
+        CUT,
+        finish_reason="length",
+    ),
     "cut, by another word": Paid(
         completion({"content": "It is in"}, "model_length"), "It is in", CUT, finish_reason="length"
     ),
@@ -118,6 +127,12 @@ PAID = {
     ),
     "filter": Paid(
         completion({"content": ""}, "SAFETY"),
+        "",
+        ("exhausted", "content_filter"),
+        finish_reason="content_filter",
+    ),
+    "filter, by another word": Paid(
+        completion({"content": ""}, "content_policy"),
         "",
         ("exhausted", "content_filter"),
         finish_reason="content_filter",
@@ -480,6 +495,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str | None]] = {
     **{
         word: (completion({"content": HALF}, word), HALF)
         for word in ("error", "abort", "network_error", "aborted", "engine_error", "cancelled")
+    },
+    **{
+        word: (completion({"content": HALF}, word), HALF)
+        for word in ("preempted", "model_overloaded", "upstream_disconnect", "EXCEPTION")
     },
     "resources": (completion({"content": HALF}, "insufficient_system_resource"), HALF),
     "reasoning": (
