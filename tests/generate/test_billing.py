@@ -154,6 +154,31 @@ def test_a_budget_that_cannot_be_counted_says_so_and_holds_by_an_estimate(
     assert numbers["estimated_tokens"] == status["estimated_tokens"]
 
 
+COUNTED = {
+    "floats": {"prompt_tokens": 100.0, "completion_tokens": 20.0, "total_tokens": 120.0},
+    "in quotes": {"prompt_tokens": "100", "completion_tokens": "20", "total_tokens": "120"},
+    "fractions": {"prompt_tokens": 99.5, "completion_tokens": 19.2},
+    "other names": {"input_tokens": 100, "output_tokens": 20},
+    "a prompt and the total": {"prompt_tokens": 100, "total_tokens": 120},
+}
+
+
+@pytest.mark.parametrize("usage", COUNTED.values(), ids=COUNTED)
+def test_a_budget_counts_numbers_in_whatever_form_they_come(
+    photo_dataset: Path, tmp_path: Path, usage: Any
+) -> None:
+    """The fifth reply of 120 tokens is the one that goes past 500."""
+    store = tmp_path / "geostore.db"
+    options = ("--num-samples", "12", "--max-total-tokens", "500")
+    replies = [billing(usage, id=f"r{number}") for number in range(12)]
+    done = generate(photo_dataset, store, *replies, options=options)
+    assert done.returncode == 3, done.stderr
+    assert SAYS_SO not in done.stderr
+    assert "600 tokens in this store, of 500" in done.stderr.splitlines()[-1]
+    counts = rows(store, "select prompt_tokens, completion_tokens, total_tokens from turns")
+    assert counts == [(100, 20, 120)] * 5
+
+
 def test_a_later_run_counts_what_was_estimated_and_says_so_at_its_start(
     photo_dataset: Path, tmp_path: Path
 ) -> None:
