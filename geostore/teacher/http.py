@@ -1,7 +1,7 @@
 """What carries a request: the interface that `Teacher` knows, and the choice of who implements it.
 
-`direct.DirectClient` (aiohttp) asks a server itself, which is the usual case. Where the
-environment names a proxy, `proxied.ProxiedClient` (the openai client on httpx2) asks through
+`direct.DirectClient` (aiohttp) asks a server itself, which is the usual case. Where an option
+or the environment names a proxy, `proxied.ProxiedClient` (the openai client on httpx2) asks through
 it. Both send the bytes they are given, wait as long as the caller does, try nothing again,
 and follow no redirect.
 

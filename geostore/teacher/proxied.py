@@ -1,4 +1,4 @@
-"""Asks a server through a proxy of the environment, by the openai client on httpx2."""
+"""Asks a server through a proxy, by the openai client on httpx2."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 import orjson
 
@@ -153,12 +153,14 @@ class Travel:
         }
 
     def query_string(self, query: str = "") -> str:
-        """`query`, as an address has it, and the parameters, with a question mark before them.
+        """The parameters of an address's `query` and these, with a question mark before them.
 
-        Empty where there are none.
+        Of two with one name, these count. Empty where there are none.
         """
+        names = {name for name, _ in self.query}
+        given = [p for p in query.split("&") if unquote_plus(p.partition("=")[0]) not in names]
         pairs = (f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.query)
-        joined = "&".join(filter(None, (query, *pairs)))
+        joined = "&".join(filter(None, (*given, *pairs)))
         return f"?{joined}" if joined else ""
 
     def beside(self, *, stream_options: bool = True) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,7 +11,7 @@ import pytest
 
 from geostore.store import Store
 from tests.minds import zoom_then_answer
-from tests.running import geostore
+from tests.running import command, environment, geostore
 from tests.teacher_server import Body, Fault, Reply, teacher_server
 
 # No word of hexadecimal digits, which hashes and process ids would hold now and then.
@@ -136,6 +137,33 @@ def test_no_byte_of_a_secret_in_an_option_is_stored_logged_or_shown(
         for text in ("hush", "qwmx", "qwnx"):
             assert traces_of(text, tmp_path) == []
             assert text not in ended.stdout + ended.stderr
+
+
+def test_a_debug_log_of_the_client_that_goes_through_a_proxy_shows_no_secret(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """In a process of its own, because its library reads the variable when it is imported."""
+    with teacher_server(zoom_then_answer) as server:
+        ended = subprocess.run(
+            command(
+                *("--debug", "generate", "--dataset-path", photo_dataset, "--num-samples", "1"),
+                *("--store", tmp_path / "geostore.db", "--model", "gpt-4o"),
+                *("--base-url", "http://me:hush-2@teacher.invalid/v1?key=hush-3"),
+                *("--header", "X-Key: hush-1", "--query-param", "code=hush-4"),
+                *("--api-key-header", "X-Api", "--transport", '{"api_key": "hush-5"}'),
+                *("--proxy", server.url.removesuffix("/v1")),
+            ),
+            env=environment(OPENAI_LOG="debug", OPENAI_API_KEY="hush-6"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert "DEBUG" in ended.stderr
+    sent = json.dumps([server.headers[0], server.paths[0], server.bodies[0]])
+    assert all(f"hush-{number}" in sent for number in (1, 3, 4, 5, 6))
+    assert "hush" not in ended.stdout + ended.stderr
+    assert traces_of("hush", tmp_path) == []
 
 
 def test_a_key_that_ends_in_a_line_break_is_sent_without_it(

@@ -90,10 +90,14 @@ def test_query_parameters_stand_after_the_path(query: list[str], expected: str) 
     assert sent(query=query)[2] == f"/v1/chat/completions{expected}"
 
 
-def test_query_parameters_follow_those_of_the_base_url() -> None:
+def test_query_parameters_follow_those_of_the_base_url_and_replace_their_like() -> None:
     with teacher_server(lambda body: Reply("hello")) as server:
-        ask(f"{server.url}?key=abc%2F", travel=travel(query=["v=2"]))
-    assert server.paths == ["/v1/chat/completions?key=abc%2F&v=2"]
+        ask(f"{server.url}?v=1&key=abc%2F&api%2Dversion=1", travel=travel(query=["v=2"]))
+        ask(f"{server.url}?api%2Dversion=1&x", travel=travel(query=["api-version=2"]))
+    assert server.paths == [
+        "/v1/chat/completions?key=abc%2F&api%2Dversion=1&v=2",
+        "/v1/chat/completions?x&api-version=2",
+    ]
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
