@@ -77,15 +77,16 @@ class Claims:
             return "claimed" if self._db.number("is_trace_open", **key) else "closed"
         sample = self._samples.get_sample(sample_id)
         assert sample.photo is not None  # a row that cannot be used is never given a trace
+        turns = self._traces.trace_turns(row["id"])
+        # A new trace has no turn, and most traces are new when they are claimed.
+        met = self._db.run("limits_met", trace_id=row["id"]).fetchall() if turns else []
         return ClaimedTrace(
             trace_id=row["id"],
             sample=sample,
             photo=rows.sent_photo(row, sample.photo.width, sample.photo.height),
-            turns=self._traces.trace_turns(row["id"]),
+            turns=turns,
             calls=self._traces.trace_calls(row["id"]),
-            limits_met=tuple(
-                met["error_class"] for met in self._db.run("limits_met", trace_id=row["id"])
-            ),
+            limits_met=tuple(attempt["error_class"] for attempt in met),
         )
 
     def require_claim(self, trace_id: int, run_id: int) -> None:
