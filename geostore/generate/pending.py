@@ -122,7 +122,8 @@ class PendingTraces:
                     self._lower_remaining(1)
             else:
                 yield TraceKey(index, self.recipe_sha256, rollout), claimed
-        self._found_done(len(held), elsewhere=True)
+        if held:
+            self._found_done(len(held), elsewhere=True)
 
     def feed(self, sample_index: int, closing: Closing, reward: Reward | None) -> None:
         """Tell the drawing how a trace closed, and count it as done."""
