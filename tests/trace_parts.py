@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from geostore.conversation.recipe import make_recipe
 from geostore.records import DatasetFacts, ImageFacts, PhotoFacts, Sample, ToolCall, Turn
@@ -58,6 +59,11 @@ BAD_CALL = replace(
     image=None,
     image_index=None,
 )
+
+
+def turn_of(number: int, **members: Any) -> Turn:
+    """A turn like `TURN` with another number, whose tokens are what is given."""
+    return replace(TURN, turn=number, **{"prompt_tokens": None, **members})
 
 
 def start_run(store: Store) -> int:

@@ -78,14 +78,24 @@ class BudgetUse:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CountedTo:
+    """The last rows of a store that a sum counts. Rows are only added, and their numbers grow."""
+
+    turn: int
+    """Of turns; 0: none."""
+
+    attempt: int
+    """Of failed requests; 0: none."""
+
+
 class Budget:
     """Limits, and what counts against them; not for use by two threads at once.
 
     prices: of the model; None where unknown, and then there can be no limit on cost.
     spent: what earlier runs used. `open_budget` reads it from the store, by service tier.
 
-    What another process spends meanwhile in the same store is read when a run
-    starts, and not while it goes.
+    What other processes spend meanwhile in the same store is added by `generate.spending`.
     Raises PriceError for a limit on cost without prices.
     """
 
@@ -106,6 +116,7 @@ class Budget:
         self.limits = limits
         self.prices = prices
         self.tally = Tally({None: spent} if spent else None)
+        self.counted_to: CountedTo | None = None
 
     def add_turn(self, turn: Turn) -> None:
         """Count a response."""

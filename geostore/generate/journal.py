@@ -56,6 +56,11 @@ class _Change:
     """Whether it holds a response."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Wakes the writer to read what is followed."""
+
+
 _Result = tuple[_Change, Any, BaseException | None]
 
 
@@ -77,7 +82,8 @@ class Journal:
         self._notice = notice
         self._notice_seconds = notice_seconds
         self._loop = asyncio.get_running_loop()
-        self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Change | _Look | None] = queue.SimpleQueue()
+        self._read: Callable[[Store], Callable[[], None]] | None = None
         self._thread = threading.Thread(target=self._write, name="geostore-writer", daemon=True)
         # When to fail what waits for a lock, on the monotonic clock; None: never.
         self._give_up_at: float | None = None
@@ -101,6 +107,24 @@ class Journal:
         self._waiting.put(None)
         self._thread.join()
         self._store.db.set_busy_timeout(self._busy_timeout)
+
+    def follow(self, read: Callable[[Store], T], tell: Callable[[T], None]) -> None:
+        """Read something anew after each commit and at each `look`, and tell it in the event loop.
+
+        Whoever waits for the commit goes on only after `tell`. read: called in the
+        writer's thread, outside of a transaction; does not raise.
+        """
+
+        def read_then(store: Store) -> Callable[[], None]:
+            value = read(store)
+            return lambda: tell(value)
+
+        self._read = read_then
+
+    def look(self) -> None:
+        """Read what is followed, if anything is, without a commit."""
+        if self._read is not None:
+            self._waiting.put(_Look())
 
     def give_up(self) -> None:
         """Wait for a lock of another program no longer than the store's busy timeout.
@@ -152,29 +176,30 @@ class Journal:
     def _write(self) -> None:
         while True:
             batch, ended = self._gather()
-            if batch:
-                results = self._commit(batch)
-                self._settled += len(batch)
-                self._settled_paid += sum(change.is_paid for change in batch)
+            results = self._commit(batch) if batch else []
+            self._settled += len(batch)
+            self._settled_paid += sum(change.is_paid for change in batch)
+            if self._read is not None:
+                self._loop.call_soon_threadsafe(self._read(self._store))
+            if results:
                 self._loop.call_soon_threadsafe(_tell, results)
             if ended:
                 return
 
     def _gather(self) -> tuple[list[_Change], bool]:
-        """The changes that wait now, at least one; True where no more will come."""
-        first = self._waiting.get()
-        if first is None:
-            return [], True
-        batch = [first]
-        while len(batch) < _MOST_IN_ONE_COMMIT:
+        """The changes that wait now, once there is anything; True where no more will come."""
+        batch: list[_Change] = []
+        item = self._waiting.get()
+        while item is not None:
+            if isinstance(item, _Change):
+                batch.append(item)
+            if len(batch) == _MOST_IN_ONE_COMMIT:
+                return batch, False
             try:
-                change = self._waiting.get_nowait()
+                item = self._waiting.get_nowait()
             except queue.Empty:
-                break
-            if change is None:
-                return batch, True
-            batch.append(change)
-        return batch, False
+                return batch, False
+        return batch, True
 
     def _commit(self, batch: list[_Change]) -> list[_Result]:
         began = time.monotonic()

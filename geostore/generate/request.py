@@ -21,7 +21,7 @@ from geostore.generate.plan import Plan, RunResult
 from geostore.generate.run import play_run
 from geostore.records import Recipe
 from geostore.store import Durability, Store
-from geostore.store.prices import find_prices, put_prices, spent_by_tier
+from geostore.store.prices import counted_to, find_prices, put_prices, spent_by_tier
 from geostore.teacher import (
     MASK,
     NO_PROXY,
@@ -194,7 +194,9 @@ def open_budget(
         return None
     # Made first, because it checks the limits before the work of adding up.
     budget = Budget(model, limits, prices=prices)
-    budget.tally = spent_by_tier(store.db, model)
+    with store.db.reading():
+        budget.tally = spent_by_tier(store.db, model)
+        budget.counted_to = counted_to(store.db)
     return budget
 
 

@@ -26,7 +26,6 @@ from geostore.generate.events import (
     Event,
     Gauges,
     Noticed,
-    RequestFailed,
     Ticked,
     TraceEnded,
     TurnCommitted,
@@ -42,6 +41,7 @@ from geostore.generate.photos import RunPhotos
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, play
 from geostore.generate.signals import signals_call
+from geostore.generate.spending import Spending
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe, TraceKey
 from geostore.sampling.drawing import Drawing, FixedDrawing
@@ -196,9 +196,13 @@ class _Run:
         )
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
         self.odd_finishes: set[str] = set()
-        self.cautioned = False
         bench = ToolBench(max_images=plan.max_images)
         self.photos = RunPhotos(dataset, bench.decoded)
+        self.spending: Spending | None = None
+        if budget is not None:
+            self.spending = Spending(
+                budget, run_id=run_id, notice=self._notice, used_up=self._pause
+            )
         self.pending = PendingTraces(
             dataset=dataset,
             photos=self.photos,
@@ -236,8 +240,10 @@ class _Run:
             lambda s: (s.samples.put_dataset(self.dataset.facts), s.recipes.put_recipe(self.recipe))
         )
         self._watch(AskingStarted(self._gauges()))
-        # The budget may be used up by earlier runs.
-        self._heed_budget()
+        if self.spending is not None:
+            # The budget may be used up by earlier runs.
+            self.spending.heed()
+            self.journal.follow(self.spending.read_others, self.spending.add_others)
         try:
             await self._play_until_stopped(dataset_id, recipe_id)
         finally:
@@ -346,6 +352,7 @@ class _Run:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
+            self.journal.look()
             self._watch(Ticked(self._gauges()))
 
     async def _wait_to_probe(self, probes: int, retry_after: float | None) -> None:
@@ -369,17 +376,10 @@ class _Run:
         self.limits.watch(event)
         if isinstance(event, TurnCommitted):
             self._check_finish(event.turn.finish_reason)
-        match event:
-            case CallCommitted():
-                self.frame_alarm.add(event.call)
-            case TurnCommitted() if self.budget is not None:
-                self.budget.add_turn(event.turn)
-                self._heed_budget()
-            case RequestFailed() if self.budget is not None:
-                self.budget.add_failure(event.attempt)
-                self._heed_budget()
-            case _:
-                pass
+        elif isinstance(event, CallCommitted):
+            self.frame_alarm.add(event.call)
+        if self.spending is not None:
+            self.spending.watch(event)
 
     def _check_finish(self, reason: str | None) -> None:
         """Say once of each unknown finish_reason that its replies are taken as whole."""
@@ -394,18 +394,11 @@ class _Run:
     def _notice(self, message: str) -> None:
         self._watch(Noticed(message))
 
-    def _heed_budget(self) -> None:
-        """Ask for nothing more once the budget is used up; what is in flight is paid for."""
-        if self.budget is None:
-            return
-        if not self.cautioned and (caution := self.budget.caution) is not None:
-            self.cautioned = True
-            self._notice(caution)
-        if self.result.paused is None:
-            self.result.paused = self.budget.reached
-            if self.result.paused is not None:
-                self._notice(self.result.paused)
-                self.ending.stop("the budget is used up")
+    def _pause(self, sentence: str) -> None:
+        """Ask for nothing more, since the budget is used up; what is in flight is paid for."""
+        self.result.paused = sentence
+        self._notice(sentence)
+        self.ending.stop("the budget is used up")
 
     def _fail(self, error: GaveUp) -> None:
         self.ending.fail(error)

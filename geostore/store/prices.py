@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
+from geostore.costs.budget import CountedTo
 from geostore.costs.prices import Prices
 from geostore.costs.usage import Tally, Usage
 from geostore.identity import canonical_text
@@ -29,6 +30,32 @@ def find_prices(db: Db, model: str) -> Prices | None:
     by_tier = {row["tier"]: _prices(row) for row in db.run("find_prices", model=model).fetchall()}
     prices = by_tier.pop(_ALL_TIERS, None)
     return None if prices is None else replace(prices, tiers=by_tier)
+
+
+def counted_to(db: Db) -> CountedTo:
+    """The last rows there are."""
+    row = db.run("last_rows").fetchone()
+    return CountedTo(row["last_turn"], row["last_attempt"])
+
+
+def spent_by_others(
+    db: Db, model: str, *, run_id: int, since: CountedTo
+) -> tuple[Tally, CountedTo]:
+    """What other runs than `run_id` used for a model in the rows after `since`, and the last row.
+
+    Reads the new rows alone, however large the store is.
+    """
+    rows = db.run(
+        "spent_by_others",
+        model=model,
+        run_id=run_id,
+        after_turn=since.turn,
+        after_attempt=since.attempt,
+    ).fetchall()
+    tally = Tally(
+        {row["service_tier"]: _usage(row) for row in rows if row["uncounted"] is not None}
+    )
+    return tally, CountedTo(rows[0]["last_turn"], rows[0]["last_attempt"])
 
 
 def spent_by_tier(db: Db, model: str) -> Tally:

@@ -169,3 +169,46 @@ select {{spent_sums}}
 from used
 group by service_tier
 order by service_tier;
+
+-- name: last_rows
+-- The numbers of the last rows, which are also those of the newest: no row is ever removed.
+-- Grain: one row; 0 where a table is empty.
+select
+  coalesce((select max(rowid) from turns), 0) as last_turn,
+  coalesce((select max(rowid) from attempts), 0) as last_attempt;
+
+-- name: spent_by_others
+-- As spent_tokens, of the rows after :after_turn and :after_attempt that another run wrote, and
+-- the numbers of the last rows.
+-- Grain: one row per service tier; one with nulls where there is nothing. The plus keeps SQLite from
+-- reading a whole index of run_id instead of the new rows.
+with last_rows as (
+  select
+    coalesce((select max(rowid) from turns), 0) as last_turn,
+    coalesce((select max(rowid) from attempts), 0) as last_attempt
+),
+of_model as (
+  select id from recipes where model = :model
+),
+used as (
+  select {{spent_columns}}
+  from turns as k
+  cross join traces as t on t.id = k.trace_id
+  where k.rowid > :after_turn and +k.run_id <> :run_id and t.recipe_id in (select id from of_model)
+  union all
+  select {{spent_columns}}
+  from attempts as a
+  cross join traces as t on t.id = a.trace_id
+  where a.rowid > :after_attempt and +a.run_id <> :run_id
+    and (a.usage is not null or a.estimated_completion_tokens is not null)
+    and t.recipe_id in (select id from of_model)
+),
+sums as (
+  select {{spent_sums}}
+  from used
+  group by service_tier
+)
+select l.last_turn, l.last_attempt, s.*
+from last_rows as l
+left join sums as s on true
+order by s.service_tier;
