@@ -161,6 +161,7 @@ def make_frame(path: Path) -> Path:
             max_calls_per_turn=3,
             max_nudges=2,
             answer_with_calls="run_calls",
+            reasoning_field="auto",
         )
     return path
 
@@ -208,6 +209,7 @@ class Batch:
             max_calls_per_turn=3,
             max_nudges=2,
             answer_with_calls="run_calls",
+            reasoning_field="auto",
             created_at="now",
         )
 
