@@ -19,6 +19,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from geostore.generate.outages import PROBE_TEXT
 from tests.event_streams import DONE, EVENTS, event, streamed
 
 Body = dict[str, Any]
@@ -62,13 +63,12 @@ class Fault:
 
 
 PROBED = Reply("Yes.", usage={"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11})
-"""What every mind says to a request without a photo."""
+"""What every mind says to a probe."""
 
 
-def shows_no_photo(body: Body) -> bool:
+def is_probe(body: Body) -> bool:
     """Whether a request only asks whether anybody is there."""
-    messages = body["messages"]
-    return bool(messages) and all(isinstance(message["content"], str) for message in messages)
+    return bool(body["messages"]) and body["messages"][-1].get("content") == PROBE_TEXT
 
 
 Mind = Callable[[Body], Reply]
@@ -87,8 +87,8 @@ class TeacherServer:
 
     @property
     def probes(self) -> list[Body]:
-        """The requests without a photo."""
-        return [body for body in self.bodies if shows_no_photo(body)]
+        """The requests that only asked whether anybody is there."""
+        return [body for body in self.bodies if is_probe(body)]
 
     @property
     def bodies(self) -> list[Body]:
@@ -141,7 +141,7 @@ def teacher_server(
             if isinstance(answer, Fault):
                 self._fail(answer)
             else:
-                self._answer(body, answer or (PROBED if shows_no_photo(body) else mind(body)))
+                self._answer(body, answer or (PROBED if is_probe(body) else mind(body)))
 
         def _fail(self, fault: Fault) -> None:
             ending.wait(fault.silent_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -44,6 +43,7 @@ from geostore.cli.teacher_options import (
 )
 
 if TYPE_CHECKING:
+    from geostore.generate.live_view import ProgressWatcher
     from geostore.generate.plan import RunResult
 
 
@@ -310,7 +310,9 @@ def generate(
     from geostore.conversation.recipe import RecipeChoices
     from geostore.costs.budget import BudgetLimits
     from geostore.costs.prices import PriceChoice
+    from geostore.errors import GeostoreError
     from geostore.generate.event_log import EventLog
+    from geostore.generate.last_lines import what_is_left
     from geostore.generate.live_view import ProgressWatcher
     from geostore.generate.plan import Plan
     from geostore.generate.request import (
@@ -390,59 +392,28 @@ def generate(
         # Opened before anything is paid for, because a log that cannot be written ends the command.
         log = [stack.enter_context(EventLog(log_file))] if log_file else []
         shown = stack.enter_context(ProgressWatcher(saved_to=str(store), quiet=quiet))
-        result = run_generate(request, [shown, *log], whole_traces=verbose)
+        try:
+            result = run_generate(request, [shown, *log], whole_traces=verbose)
+        except GeostoreError:
+            stack.close()  # or the view would be drawn over the table
+            if shown.figures.turns and shown.figures.result is not None:
+                _show_end(shown, shown.figures.result)
+                say("")
+            raise
     if shown.failed:
         mute_closed_outputs()
         say("a part of what the run shows could not be written")
-    # A view that failed has counted only what came before.
-    counted = shown.figures.has_asked and not shown.failed
-    say(_summary(result, shown.figures.line() if counted else ""))
-    for line in _what_is_left(result):
-        say(line)
+    _show_end(shown, result)
+    for number, line in enumerate(what_is_left(result)):
+        say(line if number else f"\n{line}")
     if result.stopped and (result.paused or result.remaining != 0):
         raise typer.Exit(EXIT_STOPPED)
     if result.failed_share > max_failed_share:
         raise typer.Exit(EXIT_MANY_FAILED)
 
 
-def _what_is_left(result: RunResult) -> Iterator[str]:
-    """How many traces remain and what to type, in sentences; none where all is done."""
-    elsewhere = f"{result.elsewhere:,} of them held by another process"
-    if result.stopped and result.remaining != 0:
-        count = "traces remain" if result.remaining is None else f"{result.remaining:,} remain"
-        count += f" ({elsewhere})" if result.elsewhere else ""
-        # A budget's sentence says itself what to type.
-        yield count if result.paused else f"{count}; run the same command again to go on"
-    elif result.elsewhere:
-        yield (
-            f"{result.elsewhere:,} remain, held by another process; "
-            "run the same command again once it has ended"
-        )
-    closed, refused = result.closed.total(), result.refused.total()
-    if failed := result.closed["failed"] - result.refused["failed"]:
-        yield (
-            f"{failed:,} of {closed:,} traces failed (geostore query failures); "
-            "run the same command with --retry failed to ask about them again"
-        )
-    if refused:
-        yield (
-            f"{refused:,} of {closed:,} traces were refused by the server (geostore query "
-            "failures); once that is mended, run the same command with --retry refused to ask "
-            "about them again"
-        )
-    if result.paused:
-        yield result.paused
-
-
-def _summary(result: RunResult, state: str) -> str:
-    statuses = ", ".join(f"{count} {status}" for status, count in result.closed.most_common())
-    parts = [f"{result.closed.total()} traces closed" + (f" ({statuses})" if statuses else "")]
-    if result.done:
-        parts.append(f"{result.done} done before")
-    if result.interrupted:
-        parts.append(f"{result.interrupted} left open")
-    if result.elsewhere:
-        parts.append(f"{result.elsewhere} held by another process")
-    for reason, rows in sorted(result.excluded.items()):
-        parts.append(f"{rows} rows skipped ({reason})")
-    return "; ".join(filter(None, (", ".join(parts), state)))
+def _show_end(shown: ProgressWatcher, result: RunResult) -> None:
+    try:
+        shown.print_end(result)
+    except OSError:
+        mute_closed_outputs()

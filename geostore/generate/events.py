@@ -13,6 +13,7 @@ from typing import Protocol
 
 from geostore.costs.budget import BudgetUse
 from geostore.costs.prices import Prices
+from geostore.generate.plan import RunResult
 from geostore.records import (
     Closing,
     FailedAttempt,
@@ -159,6 +160,9 @@ class AskingEnded:
 
     gauges: Gauges
     """At this moment."""
+
+    result: RunResult
+    """What the run did, also where an error ends it."""
 
 
 @dataclass(frozen=True, slots=True)

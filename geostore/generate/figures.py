@@ -19,6 +19,7 @@ from geostore.generate.events import (
     TraceEnded,
     TurnCommitted,
 )
+from geostore.generate.plan import RunResult
 from geostore.records import ACCEPTED_SCORE, PROBE, Reward
 from geostore.text.phrases import format_cost_per_trace, format_counts, format_pace, format_quality
 
@@ -35,6 +36,8 @@ class RunFigures:
         self._clock = clock
         self._began = clock()
         self._gauges: Gauges | None = None
+        self.result: RunResult | None = None
+        """What the run did; None until no request is in flight any more."""
         self.all_planned = 0
         self.done_before = 0
         self.ended = 0
@@ -50,8 +53,11 @@ class RunFigures:
     def watch(self, event: Event) -> None:
         """Count the event."""
         match event:
-            case AskingStarted() | Ticked() | AskingEnded():
+            case AskingStarted() | Ticked():
                 self._gauges = event.gauges
+            case AskingEnded():
+                self._gauges = event.gauges
+                self.result = event.result
             case Planned():
                 self.all_planned = event.traces
             case FoundDone():
@@ -183,10 +189,14 @@ class RunFigures:
         if self.cost is not None:
             text = format_cost_per_trace(self.cost, self.ended)
             parts.append(f"{text} (of counted tokens)" if self.usage.uncounted else text)
-        budget = self._gauges.budget if self._gauges else None
-        if budget is not None:
-            parts.append(f"budget: {budget.text()}")
+        if budget := self.budget_text():
+            parts.append(f"budget: {budget}")
         return "; ".join(parts)
+
+    def budget_text(self) -> str:
+        """Such as ``4.56 of 10.00, 12,000 of 50,000 tokens``; empty without a limit."""
+        budget = self._gauges.budget if self._gauges else None
+        return "" if budget is None else budget.text()
 
     @property
     def paused(self) -> str | None:

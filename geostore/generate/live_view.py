@@ -25,6 +25,8 @@ from geostore.generate.events import (
     TraceEnded,
 )
 from geostore.generate.figures import RunFigures
+from geostore.generate.last_lines import print_table
+from geostore.generate.plan import RunResult
 from geostore.records import FailedAttempt, StoredTrace
 from geostore.show.trace_text import sample_block
 from geostore.text.progress_bar import PLAIN_INTERVAL
@@ -89,6 +91,10 @@ class ProgressWatcher:
         except OSError:
             self.failed = True
             raise
+
+    def print_end(self, result: RunResult) -> None:
+        """Print the last table. Call it after the view is left; raises OSError."""
+        print_table(result, None if self.failed else self.figures, self._err)
 
     def _show(self, event: Event) -> None:
         match event:

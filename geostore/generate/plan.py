@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from geostore.generate.retries import RetryPolicy
 from geostore.pace import PaceLimits
-from geostore.records import Status
+from geostore.records import Closing, Status
 from geostore.sampling.orders import Draw
 from geostore.store import Retry
 
@@ -60,11 +61,8 @@ class RunResult:
     done: int = 0
     """Traces that needed nothing."""
 
-    closed: Counter[Status] = field(default_factory=Counter)
-    """Traces that this run closed, by status."""
-
-    refused: Counter[Status] = field(default_factory=Counter)
-    """Of the traces in `closed`, those that ended because the server refused a request."""
+    closings: Counter[Closing] = field(default_factory=Counter)
+    """Traces that this run closed, by status and reason."""
 
     remaining: int | None = None
     """Traces of the plan that are not done, those that another process holds included; None
@@ -89,7 +87,25 @@ class RunResult:
     """Which budget is used up and how to go on, in a sentence; None while there is room."""
 
     @property
+    def closed(self) -> Counter[Status]:
+        """Traces that this run closed, by status."""
+        return _by_status(self.closings)
+
+    @property
+    def refused(self) -> Counter[Status]:
+        """Of the traces in `closed`, those that ended because the server refused a request."""
+        refused = {closing: n for closing, n in self.closings.items() if closing.by_refusal}
+        return _by_status(refused)
+
+    @property
     def failed_share(self) -> float:
         """Share of the traces that this run closed as failed, 0 to 1; 0 where it closed none."""
         closed = self.closed.total()
         return self.closed["failed"] / closed if closed else 0.0
+
+
+def _by_status(closings: Mapping[Closing, int]) -> Counter[Status]:
+    counts: Counter[Status] = Counter()
+    for closing, count in closings.items():
+        counts[closing.status] += count
+    return counts

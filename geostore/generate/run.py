@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ from geostore.generate.pending import PendingTraces
 from geostore.generate.photos import RunPhotos
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, play
+from geostore.generate.seats import Seat, Seats
 from geostore.generate.signals import signals_call
 from geostore.generate.spending import Spending
 from geostore.pace import WINDOW_SECONDS, Pace
@@ -56,9 +57,6 @@ if TYPE_CHECKING:
 _RENEWALS_PER_CLAIM = 4
 """A renewal can fail or come late, where the disk is full or the process is held up; the claim
 then still lasts until one of the next renewals."""
-
-_PARKED_PER_SEAT = 4
-"""Traces that may wait to retry, for each seat: what is parked stays in memory."""
 
 _TICK_SECONDS = 0.5
 
@@ -183,8 +181,7 @@ class _Run:
         self.run_id = run_id
         self.whole_traces = whole_traces
         self.result = RunResult()
-        self.seats = asyncio.Semaphore(plan.pace.ceiling)
-        self.parked = 0
+        self.seats = Seats(plan.pace.ceiling)
         self.pace = Pace(plan.pace, notice=self._notice, gave_up=self._fail)
         self.ending = Ending(
             pace=self.pace, grace=plan.grace, notice=self._notice, dropping=journal.give_up
@@ -249,7 +246,7 @@ class _Run:
         finally:
             self.limits.sum_up()
             self.result.dropped = self.pace.dropped
-            self._watch(AskingEnded(self._gauges()))
+            self._watch(AskingEnded(self._gauges(), self.result))
         self.result.stopped = self.stopping.is_set()
         if self.ending.error is not None:
             raise self.ending.error
@@ -278,11 +275,12 @@ class _Run:
         """Play each trace as a seat becomes free, until none is left or the run is ending."""
 
         async def seated(key: TraceKey, claimed: ClaimedTrace) -> None:
-            seat = _Seat(self)
+            seat = Seat(self.seats)
             try:
                 await self._play_one(key, claimed, seat)
             except Exception as error:
                 # Not raised here: that would cancel the requests of the others, which are paid.
+                self.result.interrupted += 1
                 self.ending.fail(error)
             finally:
                 seat.give_back()
@@ -295,7 +293,7 @@ class _Run:
         self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]
     ) -> tuple[TraceKey, ClaimedTrace] | None:
         """Wait for a seat and take it for the next trace; None where there is no trace."""
-        await self.seats.acquire()
+        await self.seats.free.acquire()
         item = None
         try:
             item = await anext(work, None)
@@ -304,10 +302,10 @@ class _Run:
         finally:
             if item is None:
                 # A parked trace needs this seat to come to its end.
-                self.seats.release()
+                self.seats.free.release()
         return item
 
-    async def _play_one(self, key: TraceKey, claimed: ClaimedTrace, seat: _Seat) -> None:
+    async def _play_one(self, key: TraceKey, claimed: ClaimedTrace, seat: Seat) -> None:
         assert claimed.sample.photo is not None
         try:
             outcome = await play(
@@ -323,6 +321,9 @@ class _Run:
                 calls=claimed.calls,
                 limits_met=claimed.limits_met,
             )
+        except asyncio.CancelledError:
+            self.result.interrupted += 1
+            raise
         except ClaimLost:
             # This process was held up for longer than its claim; another plays the trace now.
             self.result.elsewhere += 1
@@ -330,9 +331,7 @@ class _Run:
         if outcome.closing is None:
             self.result.interrupted += 1
             return
-        self.result.closed[outcome.closing.status] += 1
-        if outcome.closing.by_refusal:
-            self.result.refused[outcome.closing.status] += 1
+        self.result.closings[outcome.closing] += 1
         self.pending.feed(key.sample_index, outcome.closing, outcome.reward)
         trace = None
         if self.whole_traces:
@@ -402,41 +401,6 @@ class _Run:
 
     def _fail(self, error: GaveUp) -> None:
         self.ending.fail(error)
-
-
-class _Seat:
-    """One trace's right to be played. Made for a trace that holds a seat of the run."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._is_held = True
-
-    def give_back(self) -> None:
-        """Let another trace have it. Does nothing where the trace has none."""
-        if self._is_held:
-            self._is_held = False
-            self._run.seats.release()
-
-    @asynccontextmanager
-    async def park(self) -> AsyncIterator[None]:
-        """While inside, another trace may have the seat.
-
-        With enough traces parked, the trace keeps its seat: each parked one stays in
-        memory and needs a seat again.
-        """
-        run = self._run
-        if run.parked >= _PARKED_PER_SEAT * run.plan.pace.ceiling:
-            yield
-            return
-        run.parked += 1
-        self.give_back()
-        try:
-            yield
-            # A trace whose time is up here or before ends without a seat.
-            await run.seats.acquire()
-            self._is_held = True
-        finally:
-            run.parked -= 1
 
 
 def _worker_threads() -> int:

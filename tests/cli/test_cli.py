@@ -180,7 +180,7 @@ def test_rows_without_usable_coordinates_are_counted_and_named(tmp_path: Path) -
             *("--base-url", server.url, "--model", "m"),
         )
     assert found.returncode == 0
-    assert "1 traces closed" in found.stderr
+    assert "1 trace closed" in found.stderr
     for row in ("0", "1", "2"):
         assert re.search(rf"\b{row}\b", found.stderr)
 

@@ -44,6 +44,16 @@ def run(
         return geostore(*options(server.url, dataset, store, *more))
 
 
+def closed(errors: str) -> int:
+    """How many traces a run says it closed."""
+    return int(re.findall(r"^([\d,]+) traces? closed", errors, re.MULTILINE)[0])
+
+
+def row(label: str, errors: str) -> int:
+    """A number of the last table."""
+    return int(re.findall(rf"^  {label} +([\d,]+)", errors, re.MULTILINE)[0])
+
+
 @pytest.mark.parametrize(
     ("failed", "more", "code"),
     [
@@ -69,7 +79,7 @@ def test_a_run_that_is_done_says_by_its_exit_code_whether_many_traces_failed(
         assert last.startswith(f"{failed} of 10 traces were refused")
         assert "--retry refused" in last
     else:
-        assert last.startswith("10 traces closed (10 answered)")
+        assert closed(ended.stderr) == row("answered", ended.stderr) == 10
 
 
 def test_traces_that_failed_otherwise_are_counted_by_themselves(
@@ -96,7 +106,8 @@ def test_the_share_is_of_the_traces_of_this_run(photo_dataset: Path, tmp_path: P
     assert "failed" not in nothing.stderr
     again = run(photo_dataset, store, "--retry", "failed")
     assert again.returncode == 0
-    assert "3 traces closed (3 answered), 7 done before" in again.stderr
+    assert closed(again.stderr) == row("answered", again.stderr) == 3
+    assert row("done before", again.stderr) == 7
 
 
 def interrupted(server: TeacherServer, arguments: list[str], requests: int) -> tuple[int, str]:
@@ -122,9 +133,9 @@ def test_a_run_that_stopped_says_how_many_traces_remain(
         before = len(server.requests)
         arguments = options(server.url, photo_dataset, store, *more, "--num-samples", "12")
         code, errors = interrupted(server, arguments, before + 4)
-    closed = int(re.findall(r"(\d+) traces closed", errors)[0])
     assert code == 3, errors
-    remaining = 12 * rollouts - done_before - closed
+    remaining = 12 * rollouts - done_before - closed(errors)
+    assert row("remaining", errors) == remaining
     assert errors.splitlines()[-1] == f"{remaining} remain; {AGAIN}"
 
 
@@ -135,9 +146,8 @@ def test_photos_that_cannot_be_used_do_not_remain(tmp_path: Path) -> None:
     with teacher_server(zoom_then_answer, latency=0.3) as server:
         arguments = options(server.url, dataset, store, "--num-samples", "0")
         code, errors = interrupted(server, arguments, 3)
-    closed = int(re.findall(r"(\d+) traces closed", errors)[0])
     assert code == 3, errors
-    assert errors.splitlines()[-1] == f"{6 - closed} remain; {AGAIN}"
+    assert errors.splitlines()[-1] == f"{6 - closed(errors)} remain; {AGAIN}"
 
 
 def test_a_budget_says_how_many_traces_remain_and_which_option_to_raise(

@@ -274,15 +274,17 @@ def test_an_error_that_ends_the_run_lets_the_others_in_flight_finish(
 def test_a_failing_store_lets_the_others_in_flight_finish(
     photo_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, failures = tmp_path / "s.db", iter([StoreError("the disk is full")])
-    put_turn = Traces.put_turn
+    store, put_turn = tmp_path / "s.db", Traces.put_turn
+    unlucky: list[int] = []
 
-    def failing_once(*arguments: Any, **more: Any) -> Any:
-        for error in failures:
-            raise error
-        return put_turn(*arguments, **more)
+    def failing(self: Traces, trace_id: int, *arguments: Any, **more: Any) -> Any:
+        # One trace's turn, also where the journal tries it again by itself.
+        unlucky.append(trace_id)
+        if trace_id == unlucky[0]:
+            raise StoreError("the disk is full")
+        return put_turn(self, trace_id, *arguments, **more)
 
-    monkeypatch.setattr(Traces, "put_turn", failing_once)
+    monkeypatch.setattr(Traces, "put_turn", failing)
     script = slow_but_for(Fault(), -1, seconds=0.3)
     with teacher_server(zoom_then_answer, script=script) as server:
         with pytest.raises(StoreError, match="the disk is full"):

@@ -102,7 +102,7 @@ def test_generate_asks_the_offline_teacher_whatever_proxies_there_are(
         ALL_PROXY=dead,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "1 traces closed" in ended.stderr
+    assert "1 trace closed" in ended.stderr
 
 
 def test_certificates_of_the_environment_hold_on_this_machine_too(
