@@ -1,8 +1,9 @@
 """The lives of a store: one process of generate after the other, each with faults and an end.
 
 A life meets a server that fails some requests and answers others late, and it ends
-by a signal, by the account, by a budget, or by a kill. The last life is left in
-peace. What must hold, however the lives went:
+by a signal, by the account, by a budget, or by a kill. Beside some lives a second
+process works on the same store to its end. The last life is left in peace. What must
+hold, however the lives went:
 
 - the rows are those of a run that nothing disturbed;
 - every reply that was billed is in the store, but for those in flight at a kill;
@@ -19,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -104,14 +106,19 @@ class Life:
     slow_rate: float
     """Share of good replies that come late, so that some are in flight at any end."""
 
+    beside: bool = False
+    """Whether a second process works on the store meanwhile, which nobody ends."""
+
     @classmethod
-    def drawn(cls, chance: random.Random, ends: tuple[str, ...]) -> Life:
+    def drawn(cls, chance: random.Random, ends: tuple[str, ...], *, beside: float = 0.0) -> Life:
+        """A life by chance. beside: the share of lives that have a second process."""
         return cls(
             end=chance.choice(ends),
             at=chance.uniform(0.0, 0.8),
             by_point=chance.random() < 0.5,
             fault_rate=chance.choice([0.0, 0.1, 0.3]),
             slow_rate=chance.choice([0.0, 0.2, 0.6]),
+            beside=chance.random() < beside,
         )
 
 
@@ -124,6 +131,7 @@ class Weather:
         self._lock = threading.Lock()
         self._denied: set[bytes] = set()
         self._fault_rate = self._slow_rate = 0.0
+        self._denies = False
         self._end: Fault | None = None
         self._ends_after = 0
         self._arrived = self._answered = 0  # of this life
@@ -136,6 +144,7 @@ class Weather:
         with self._lock:
             self._arrived = self._answered = 0
             self._fault_rate, self._slow_rate = life.fault_rate, life.slow_rate
+            self._denies = not life.beside  # of two, one may still be without an answer
             self._end = ends.get(life.end or "")
             self._ends_after = 1 + int(life.at * requests)
 
@@ -161,8 +170,8 @@ class Weather:
         digest = sha256(str(body).encode()).digest()
         # A single denial among answers is a request's own fault; before any answer, or several in
         # a row, it would speak for the key. Of so many answers one at least has arrived.
-        answered = self._answered > self._concurrency
-        if answered and self._chance.random() < 0.1 and digest not in self._denied:
+        denies = self._denies and self._answered > self._concurrency
+        if denies and self._chance.random() < 0.1 and digest not in self._denied:
             self._denied.add(digest)
             return EXPIRED
         return self._chance.choice(PASSING)
@@ -194,13 +203,22 @@ class Lives:
     """One store's way through its lives, beside an undisturbed one.
 
     forks: warm already, because the first run's time is what `Life.at` is a share of.
-    plan: arguments of `tests.running.run`, its concurrency among them.
+    beside: for second processes. plan: arguments of `tests.running.run`, its concurrency
+    among them.
     """
 
     def __init__(
-        self, *, forks: Forks, dataset: Path, folder: Path, seed: int, plan: dict[str, Any]
+        self,
+        *,
+        forks: Forks,
+        beside: Forks | None = None,
+        dataset: Path,
+        folder: Path,
+        seed: int,
+        plan: dict[str, Any],
     ) -> None:
-        self._forks, self._dataset, self._plan = forks, dataset, plan
+        self._forks, self._beside = forks, beside
+        self._dataset, self._plan = dataset, plan
         self._store = folder / "geostore.db"
         self._whole = folder / "whole.db"
         self._weather = Weather(seed, concurrency=plan["concurrency"])
@@ -229,9 +247,23 @@ class Lives:
 
     def _live(self, server: TeacherServer, life: Life) -> None:
         self._weather.begin(life, requests=self._needed)
-        outcome = self._run(server, self._store, **self._how(life))
+        with ThreadPoolExecutor(1) as pool:
+            # What the server does to one, it does to both.
+            of_server = life.end in ("no credit", "key expired", "gave up")
+            theirs = self._how(life) if of_server else {}
+            other = (
+                pool.submit(self._run, server, self._store, forks=self._beside, **theirs)
+                if life.beside
+                else None
+            )
+            outcome = self._run(server, self._store, **self._how(life))
+            if other is not None:
+                codes = (DONE, UNUSABLE) if of_server else (DONE,)
+                ended = other.result()
+                assert ended.signal == 0, f"beside {life}: {ended}\n{self._errors()}"
+                assert ended.code in codes, f"beside {life}: {ended}\n{self._errors()}"
         self._check_end(life, outcome)
-        if life.end in HARD:
+        if life.end in HARD and (outcome.killed or outcome.code != DONE):
             # What the dead process had sent is still answered, and billed.
             self._may_lose += self._plan["concurrency"]
             time.sleep(0.3)
@@ -297,11 +329,13 @@ class Lives:
         ) as server:
             yield server
 
-    def _run(self, server: TeacherServer, store: Path, **how: Any) -> Outcome:
+    def _run(
+        self, server: TeacherServer, store: Path, *, forks: Forks | None = None, **how: Any
+    ) -> Outcome:
         # A trace is allowed many failures, so that none fails for good.
         waits = {"first_wait": 0.001, "longest_wait": 0.002, "longest_retry_after": 0.01}
         policy = {"max_attempts": 50, **waits}
-        return self._forks.generate(
+        return (forks or self._forks).generate(
             server.url,
             self._dataset,
             store,
@@ -309,7 +343,8 @@ class Lives:
         )
 
     def _errors(self) -> str:
-        return self._forks.errors.read_text()[-3000:]
+        of_all = (self._forks, self._beside)
+        return "\n".join(forks.errors.read_text()[-3000:] for forks in of_all if forks)
 
 
 PACE = {"break_after_failures": 6, "break_after_seconds": 0.05, "probe_seconds": 0.02}

@@ -5,8 +5,9 @@ after a minute, however many kills that were. Each round draws a plan, a latency
 of the teacher, a fault rate and a way to kill; plays one store to its end through
 as many kills as it takes; and compares its rows, the file's soundness and the
 number of requests. In half of the rounds faults, signals, budgets and kills are
-mixed, or all but kills (`tests.lives`). The seed of a round that failed is printed,
-and ``--seed`` with it plays that round again first.
+mixed, or all but kills, and some have a second process beside them
+(`tests.lives`). The seed of a round that failed is printed, and ``--seed`` with it
+plays that round again first.
 """
 
 from __future__ import annotations
@@ -64,10 +65,13 @@ class Round:
         )
 
 
-def play(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
-    """Play a round to its end; how many kills that took. Raises AssertionError."""
+def play(round_: Round, *, forks: Forks, beside: Forks, dataset: Path, folder: Path) -> int:
+    """Play a round to its end; how many kills that took. Raises AssertionError.
+
+    beside: for second processes at the same time.
+    """
     if round_.how in ("mixed", "gentle"):
-        return play_lives(round_, forks=forks, dataset=dataset, folder=folder)
+        return play_lives(round_, forks=forks, beside=beside, dataset=dataset, folder=folder)
     chance = random.Random(f"kills of {round_.seed}")
     whole, store = folder / "whole.db", folder / "geostore.db"
     with teacher_server(wanderer) as server:
@@ -107,12 +111,19 @@ def play(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
     return kills
 
 
-def play_lives(round_: Round, *, forks: Forks, dataset: Path, folder: Path) -> int:
+def play_lives(round_: Round, *, forks: Forks, beside: Forks, dataset: Path, folder: Path) -> int:
     """The same where the ends are mixed; how many of them were kills."""
     chance = random.Random(f"lives of {round_.seed}")
     ends = GENTLE if round_.how == "gentle" else GENTLE + HARD
-    lives = Lives(forks=forks, dataset=dataset, folder=folder, seed=round_.seed, plan=round_.plan)
-    lives.play([Life.drawn(chance, ends) for _ in range(chance.randint(2, 8))])
+    lives = Lives(
+        forks=forks,
+        beside=beside,
+        dataset=dataset,
+        folder=folder,
+        seed=round_.seed,
+        plan=round_.plan,
+    )
+    lives.play([Life.drawn(chance, ends, beside=0.3) for _ in range(chance.randint(2, 8))])
     return sum(lives.ends[end] for end in HARD)
 
 
@@ -128,8 +139,9 @@ def main() -> int:
     dataset = save_dataset(folder / "photos", [photo_bytes(number) for number in range(PHOTOS)])
     kills = rounds = 0
     started = time.monotonic()
-    with Forks(folder / "errors") as forks:
-        forks.open(folder / "warm.db")
+    with Forks(folder / "errors") as forks, Forks(folder / "errors-beside") as beside:
+        for warm in (forks, beside):
+            warm.open(folder / "warm.db")
         while kills < options.kills and not (
             options.seconds and time.monotonic() - started > options.seconds
         ):
@@ -137,7 +149,7 @@ def main() -> int:
             work.mkdir()
             round_ = Round.drawn(seed)
             try:
-                kills += play(round_, forks=forks, dataset=dataset, folder=work)
+                kills += play(round_, forks=forks, beside=beside, dataset=dataset, folder=work)
             except AssertionError as error:
                 print(f"FAILED: {error}\n{round_}\nfiles: {work}", file=sys.stderr)
                 print((folder / "errors").read_text()[-3000:], file=sys.stderr)
