@@ -52,7 +52,8 @@ async def play_all(
     """
     free = asyncio.Semaphore(concurrency)
 
-    async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+    # The usual 5 seconds for a connection are too few for hundreds at once on a busy machine.
+    async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=600) as client:
 
         async def one(index: int) -> int:
             async with free:

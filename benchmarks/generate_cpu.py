@@ -9,6 +9,9 @@ and build at their first request is not counted either. Counted for geostore are
 new store on disk, the drawing of samples, every commit (durability full), answers, rewards, and
 the closing of the store.
 
+That storing costs less than nothing is the client's doing: the loop asks by the openai client, and
+geostore by aiohttp (`geostore.teacher.http`), which saves more than commits and hashes cost.
+
 Runs take turns, A B B A ..., and the figure is the median of the ratios within a round. The server
 tells what it received, and the benchmark fails where the two did not ask the same: as many
 requests and images, and as many bytes to within a hundredth.
@@ -55,7 +58,10 @@ from geostore.teacher import Teacher
 PHOTOS = 96
 LATENCY = 0.2
 MAX_PIXELS = 1_003_520
-GOAL_CPU, GOAL_WALL, GOAL_MEMORY = 1.0, 1.05, 1.2
+GOAL_CPU = {16: 0.85, 64: 0.75, 256: 0.75}
+"""By how many are in flight: the more, the more the yardstick's client looks at in vain."""
+
+GOAL_WALL, GOAL_MEMORY = 1.0, 1.0
 LEVELS = ((16, 96, 4), (64, 192, 2), (256, 512, 1))
 """In flight, photos, rounds: more photos where more are in flight, or most of the time few are."""
 
@@ -219,7 +225,7 @@ def figures_at(concurrency: int, *, photos: int, rounds: int) -> list[Figure]:
         Figure(
             f"{concurrency} in flight, CPU: geostore / bare loop",
             median(ratios),
-            goal=GOAL_CPU,
+            goal=GOAL_CPU.get(concurrency),
             note=spread(ratios),
         ),
         Figure(

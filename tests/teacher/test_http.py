@@ -58,6 +58,66 @@ def with_client(work: Callable[[HttpClient], Awaitable[T]], *, is_direct: bool) 
         return asyncio.run(run())
 
 
+# --- which client asks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "host", "asks_itself"),
+    [
+        ({}, "h.example", True),
+        ({"HTTP_PROXY": "http://p:1"}, "h.example", False),
+        ({"https_proxy": "http://p:1"}, "h.example", False),
+        ({"ALL_PROXY": "http://p:1"}, "h.example", False),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "*"}, "h.example", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "x, h.example"}, "h.example", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "H.Example"}, "h.example", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "example"}, "h.example", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": ".example"}, "h.example", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "*.example"}, "h.example", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": ".h.example"}, "h.example", False),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "ample"}, "h.example", False),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": ",, "}, "h.example", False),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "10.0.0.7"}, "10.0.0.7", True),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "10.0.0.7"}, "10.0.0.70", False),
+        # The client for proxies reads ranges, and then asks none.
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, "10.0.0.7", False),
+    ],
+)
+def test_the_lean_client_asks_wherever_no_proxy_is_meant(
+    environment: dict[str, str], host: str, asks_itself: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    async def run() -> str:
+        client = open_client(f"http://{host}/v1", is_local=False, connect_timeout=1, most=1)
+        await client.aclose()
+        return type(client).__name__
+
+    assert asyncio.run(run()) == ("DirectClient" if asks_itself else "ProxiedClient")
+
+
+def test_a_server_may_have_an_address_of_version_6() -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no ::1")
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            assert b"Host: [::1]:" in read_request(connection)
+            connection.sendall(response(completion("over six")))
+            connection.recv(1)
+
+    with listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        (reply,) = ask(f"http://[::1]:{listening.getsockname()[1]}/v1")
+        thread.join()
+    assert reply.response == "over six"
+
+
 # --- redirects ----------------------------------------------------------------------------------
 
 
