@@ -26,7 +26,8 @@ def turn_messages(
 
     sent: per turn, what its request added, as `conversation.sent.sent_messages` gives it.
     mode: ``delta``: what the turn before did not have, so that the lists up to a
-        turn, joined, are its whole request; ``full``: the whole request of each
+        turn, joined, are its whole request (one that does not begin with the turn before is
+        a whole request); ``full``: the whole request of each
         turn; ``last``: that of the last turn, and none for the others.
     image_url: None leaves images named as they are in the rows.
     """
