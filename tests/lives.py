@@ -317,7 +317,7 @@ class Lives:
             number = SIGNALS.get(life.end, signal.SIGINT)
             expected = outcome.signal == number or (number, outcome.code) == (signal.SIGINT, FAILED)
         assert expected or done, f"{life}: {outcome.signal}, {outcome.code}\n{self._errors()}"
-        if life.end not in HARD and self._store.exists() and kept(self._store):
+        if life.end not in HARD and is_made(self._store):
             held = "select count(*) from traces where claimed_by is not null"
             assert ask(self._store, held) == 0, f"{life.end}: traces are still held"
 
@@ -353,12 +353,18 @@ PACE = {"break_after_failures": 6, "break_after_seconds": 0.05, "probe_seconds":
 
 def kept(store: Path) -> int:
     """Replies that were billed and are in the store, whole and half ones; 0 without a store."""
-    if not store.exists() or not turns_of(store):
+    if not is_made(store):
         return 0
     query = (
         "select (select count(*) from turns) + count(*) from attempts where response is not null"
     )
     return ask(store, query)
+
+
+def is_made(store: Path) -> bool:
+    """Whether the store's tables are there; a run may end before it has made them."""
+    tables = "select count(*) from sqlite_master where name in ('turns', 'attempts')"
+    return store.exists() and ask(store, tables) == 2
 
 
 def ask(store: Path, query: str) -> int:
