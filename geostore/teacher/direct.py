@@ -6,6 +6,7 @@ for, and a success that is there before its request was sent is not taken (`desy
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -34,6 +35,7 @@ _PIECE = 1 << 20
 
 _LONGEST_HEADER = 1 << 16
 _MOST_HEADERS = 512
+_LONGEST_REASON = 160
 
 
 class DirectClient:
@@ -212,6 +214,8 @@ def _joined(headers: Any) -> dict[str, str]:
 
 def _failure(error: Exception) -> NoResponse:
     """What a failed request means, in words for the user."""
+    if isinstance(error, NoResponse):
+        return error
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return ConnectTimeout("no connection in time")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -221,15 +225,22 @@ def _failure(error: Exception) -> NoResponse:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return ConnectionBroke("the server closed the connection without an answer")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return ConnectionBroke(f"the response broke off: {error}")
+        return ConnectionBroke(f"the response broke off: {_reason(error.__cause__ or error)}")
     if isinstance(error, aiohttp.ClientResponseError):
-        return ConnectionBroke(f"what came is no HTTP response: {error.message}")
+        return ConnectionBroke(f"what came is no HTTP response: {_reason(error)}")
     if isinstance(error, OSError):
         return ConnectionBroke(f"the connection broke: {_words(error)}")
     return ConnectionBroke(f"{type(error).__name__}: {error}")
 
 
+def _reason(error: BaseException) -> str:
+    """What aiohttp says of bytes that it cannot read. It quotes them at length and draws marks."""
+    message = " ".join(str(getattr(error, "message", error)).split()).removesuffix(" ^")
+    return message if len(message) <= _LONGEST_REASON else f"{message[:_LONGEST_REASON]}..."
+
+
 def _words(error: OSError) -> str:
-    if isinstance(error, socket.gaierror | ssl.SSLError):
-        return str(error)
-    return error.strerror or str(error) or type(error).__name__
+    """Why a connection failed: in the system's words, to which asyncio adds the address."""
+    if isinstance(error, socket.gaierror | ssl.SSLError) or not error.errno:
+        return str(error) or type(error).__name__
+    return os.strerror(error.errno)

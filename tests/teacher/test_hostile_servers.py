@@ -105,6 +105,28 @@ def test_a_broken_response_is_a_failed_request_that_another_may_mend(sent: bytes
     assert set(asked(sent, times=2)) <= {"connection", "bad_response"}
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nothing", "the server closed the connection without an answer"),
+        ("no HTTP", "what came is no HTTP response: Bad status line: Expected HTTP/"),
+        ("zeros", "what came is no HTTP response: Bad status line: Expected HTTP/"),
+        ("less than its length", "the response broke off: Not enough data"),
+        ("no packed body", "the response broke off: Can not decode content-encoding: gzip"),
+        ("a change of protocol", "the server answered HTTP 101"),
+    ],
+)
+def test_a_broken_response_is_told_in_a_short_sentence(name: str, words: str) -> None:
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(BROKEN[name])
+
+    with raw_server(serve) as server:
+        (error,) = ask(server.url)
+    assert words in str(error)
+    assert len(str(error)) < 220
+
+
 @pytest.mark.parametrize("name", ["half a header", "less than its length", "no last chunk"])
 def test_a_response_that_stops_halfway_ends_with_the_time_of_the_request(name: str) -> None:
     began = time.monotonic()
