@@ -25,6 +25,9 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _DATA_LINE = re.compile(rb"^data:", re.MULTILINE)
 _DONE = "[DONE]"
+_CHUNK = b'"chat.completion.chunk"'
+_HEAD = 1000
+"""Bytes in which a chunk names its kind. In the words of a plain reply, the quotes are escaped."""
 
 
 def is_event_stream(content: bytes, content_type: str) -> bool:
@@ -32,6 +35,8 @@ def is_event_stream(content: bytes, content_type: str) -> bool:
     start = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(_FIELDS):
         return True
+    if start.startswith(b"{") and _CHUNK in content[:_HEAD]:
+        return True  # chunks alone, one a line
     # Some gateways name the type that was asked for, and send plain JSON or a web page.
     return "text/event-stream" in content_type.lower() and _DATA_LINE.search(content) is not None
 
@@ -72,9 +77,9 @@ class ArrivingReply:
         self._pieces.append(piece)
         *lines, self._line = (self._line + piece).split(b"\n")
         for line in lines:
-            if not line.startswith(b"data:"):
+            if not line.startswith((b"data:", b"{")):
                 continue
-            data = line[5:].strip()
+            data = line.removeprefix(b"data:").strip()
             self.is_done = self.is_done or data == _DONE.encode()
             if self.first_token_ms is None and _says_something(data):
                 self.first_token_ms = round((self._clock() - self._started) * 1000)
@@ -169,6 +174,10 @@ class _JoinedReply:
 
 def _events(text: str) -> Iterator[tuple[str, str]]:
     """Kind and data of each event, also of one that the end of the stream cuts."""
+    if text.lstrip().startswith("{"):
+        lines = [text] if _value(text) is not None else _LINE_END.split(text)
+        yield from (("", line.removeprefix("data:")) for line in lines if line.strip())
+        return
     name, data = "", list[str]()
     for line in [*_LINE_END.split(text), ""]:
         if line:

@@ -85,7 +85,8 @@ class KeyChoice:
         """Raise TeacherUnusable where it contradicts itself, or names a file that is not there."""
         if self.file is not None and self.command is not None:
             raise _unusable("the key comes from a file or from a command, not both", FileKey.option)
-        if self.file is not None and not self.file.exists():
+        if self.file is not None and not os.path.exists(self.file):
+            # Path.exists would raise where a folder above it may not be entered.
             raise _unusable(f"there is no key file {self.file}", FileKey.option)
         if self.header is not None:
             check_header_name(self.header)

@@ -409,6 +409,35 @@ def test_the_lines_of_a_stream_may_have_any_form(name: str) -> None:
     assert join_events(other.encode()) == join_events(plain)
 
 
+@pytest.mark.parametrize("prefix", ["", "data:"])
+@pytest.mark.parametrize("count", [None, 1])
+def test_chunks_that_stand_alone_one_a_line_are_read_as_events(
+    prefix: str, count: int | None
+) -> None:
+    """As application/x-ndjson, or by a proxy that takes the fields of events off."""
+    case = WHOLE_REPLIES["a call in pieces"]
+    chunks = [*streamed(as_plain(case))] if count is None else [chunk({"content": "a"}, "stop")]
+    lines = [json.dumps(value) for value in chunks]
+    body = "\n".join([lines[0], *(prefix + line for line in lines[1:]), ""]).encode()
+    assert is_event_stream(body, "application/json")
+    found = join_events(body)
+    assert "error" not in found
+    expected = case.message if count is None else {"content": "a"}
+    message = {name: value for name, value in found["choices"][0]["message"].items() if value}
+    assert message == {"role": "assistant", **expected} or message == expected
+    arriving = ArrivingReply(0.0)
+    arriving.take(body)
+    assert arriving.first_token_ms is not None
+    if count is None:
+        assert "error" in join_events(body[: len(body) // 2])
+
+
+def test_a_plain_reply_that_speaks_of_chunks_is_none() -> None:
+    words = json.dumps({"object": "chat.completion.chunk"})
+    body = {"choices": [{"message": {"content": words}, "finish_reason": "stop"}]}
+    assert not is_event_stream(json.dumps(body).encode(), "application/json")
+
+
 HALF = "\\boxed{48.8566, 2.3522} comes to mind first, but the plates are Belg"
 HALVES = [chunk({"content": piece}) for piece in pieces_of(HALF)]
 CUT = json.dumps(chunk({"content": "ian."}))[:-30]

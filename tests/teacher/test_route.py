@@ -82,6 +82,16 @@ def test_no_proxy_is_asked_for_a_teacher_on_this_machine(host: str) -> None:
     assert isinstance(reply, Answered), reply
 
 
+def test_a_reply_comes_piece_by_piece_through_a_proxy_too() -> None:
+    with teacher_server(lambda body: Reply("by proxy"), stream_gap=0.02) as server:
+        route = Route.of(server.url.removesuffix("/v1"), None)
+        (reply,) = ask(ELSEWHERE, travel=Travel(stream=True, route=route))
+    assert isinstance(reply, Answered), reply
+    assert (reply.response, reply.total_tokens) == ("by proxy", 120)
+    assert reply.first_token_ms is not None
+    assert reply.first_token_ms < reply.latency_ms
+
+
 def answering(connection: socket.socket, number: int) -> None:
     while True:
         read_request(connection)
