@@ -180,9 +180,16 @@ def _turn_facts(turn: Turn) -> Iterator[str]:
     if turn.prompt_tokens is not None or turn.completion_tokens is not None:
         yield f"{_number(turn.prompt_tokens)} tokens in, {_number(turn.completion_tokens)} out"
     else:
-        yield "tokens not counted"
+        yield _uncounted(turn)
     if turn.latency_ms is not None:
         yield f"{turn.latency_ms / 1000:.1f} s"
+
+
+def _uncounted(turn: Turn) -> str:
+    prompt, completion = turn.estimated_prompt_tokens, turn.estimated_completion_tokens
+    if prompt is None or completion is None:
+        return "tokens not counted"
+    return f"tokens not counted, about {prompt + completion:,}"
 
 
 def _call(call: ToolCall) -> list[str]:

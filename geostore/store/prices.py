@@ -61,8 +61,8 @@ def spent_by_others(
 def spent_by_tier(db: Db, model: str) -> Tally:
     """All tokens used for a model's traces, over all recipes and runs of this store.
 
-    Counts failed requests that were billed. Adds up every turn, about 0.2 s a
-    million: call it once, when a run with a budget starts, and count on from there.
+    Counts failed requests that were billed. Adds up every turn, some tenths of a second
+    a million: call it once, when a run with a budget starts, and count on from there.
     """
     rows = db.run("spent_tokens", model=model).fetchall()
     return Tally({row["service_tier"]: _usage(row) for row in rows})

@@ -122,19 +122,18 @@ service_tier, prompt_tokens, completion_tokens, cached_tokens, cache_write_token
 -- The sums of a budget over rows with spent_columns. A count that is not known is 0; cached and
 -- cache_write are parts of the prompt; estimated_tokens are beside total_tokens.
 service_tier,
-  sum(coalesce(prompt_tokens, 0)) as prompt_tokens,
-  sum(coalesce(completion_tokens, 0)) as completion_tokens,
-  sum(min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))) as cached_tokens,
-  sum(
-    min(
-      coalesce(cache_write_tokens, 0),
-      coalesce(prompt_tokens, 0) - min(coalesce(cached_tokens, 0), coalesce(prompt_tokens, 0))
-    )
+  coalesce(sum(prompt_tokens), 0) as prompt_tokens,
+  coalesce(sum(completion_tokens), 0) as completion_tokens,
+  coalesce(sum(min(cached_tokens, prompt_tokens)), 0) as cached_tokens,
+  coalesce(
+    sum(
+      min(cache_write_tokens, prompt_tokens - min(coalesce(cached_tokens, 0), prompt_tokens))
+    ), 0
   ) as cache_write_tokens,
   sum(coalesce(total_tokens, coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)))
     as total_tokens,
-  sum(coalesce(estimated_prompt_tokens, 0)) as estimated_prompt_tokens,
-  sum(coalesce(estimated_completion_tokens, 0)) as estimated_completion_tokens,
+  coalesce(sum(estimated_prompt_tokens), 0) as estimated_prompt_tokens,
+  coalesce(sum(estimated_completion_tokens), 0) as estimated_completion_tokens,
   sum(
     iif(
       total_tokens is null,
@@ -144,28 +143,43 @@ service_tier,
   ) as estimated_tokens,
   sum(prompt_tokens is null or completion_tokens is null) as uncounted
 
+-- part: sums_of_sums
+-- The same sums over rows of spent_sums.
+service_tier,
+  sum(prompt_tokens) as prompt_tokens,
+  sum(completion_tokens) as completion_tokens,
+  sum(cached_tokens) as cached_tokens,
+  sum(cache_write_tokens) as cache_write_tokens,
+  sum(total_tokens) as total_tokens,
+  sum(estimated_prompt_tokens) as estimated_prompt_tokens,
+  sum(estimated_completion_tokens) as estimated_completion_tokens,
+  sum(estimated_tokens) as estimated_tokens,
+  sum(uncounted) as uncounted
+
 -- name: spent_tokens
 -- The tokens that all runs used for a model, with failed requests that were billed. Imported turns
 -- are left out, because no run of this store paid for them.
 -- Grain: one row per service tier; null where the server named none. Reads the index turns_by_run, not
--- the turns.
+-- the turns, and in its order, so that millions of rows are not sorted.
 with of_model as (
   select id from recipes where model = :model
 ),
 used as (
-  select {{spent_columns}}
+  select {{spent_sums}}
   -- A cross join keeps this order of loops: first the index of turns, then their traces.
   from turns as k
   cross join traces as t on t.id = k.trace_id
   where k.run_id is not null and t.recipe_id in (select id from of_model)
+  group by k.run_id, k.service_tier
   union all
-  select {{spent_columns}}
+  select {{spent_sums}}
   from attempts as a
   cross join traces as t on t.id = a.trace_id
   where (a.usage is not null or a.estimated_completion_tokens is not null)
     and t.recipe_id in (select id from of_model)
+  group by a.service_tier
 )
-select {{spent_sums}}
+select {{sums_of_sums}}
 from used
 group by service_tier
 order by service_tier;

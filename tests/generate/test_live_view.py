@@ -93,6 +93,25 @@ def test_rates_are_of_this_run_and_tokens_a_second_of_the_last_minute() -> None:
     assert figures.progress_text() == "10/40 traces, 60 done before, 6.7/min, about 4 min 28 s left"
 
 
+def test_estimated_tokens_are_shown_as_about_and_are_in_no_cost() -> None:
+    figures = RunFigures()
+    limits = BudgetLimits(max_cost=10.0)
+    figures.watch(AskingStarted(Gauges(0, 16, 64, None, PRICES, None)))
+    counted = replace(TURN, prompt_tokens=500, completion_tokens=100, total_tokens=600)
+    figures.watch(TurnCommitted(KEY, counted))
+    assert figures.tokens_text().startswith("600 tokens, ")
+    guessed = replace(
+        TURN, prompt_tokens=None, estimated_prompt_tokens=1500, estimated_completion_tokens=9
+    )
+    figures.watch(TurnCommitted(KEY, guessed))
+    assert figures.tokens_text().startswith("about 2,109 tokens, ")
+    cost = PRICES.cost(500, 100)
+    assert figures.cost == pytest.approx(cost)
+    budget = BudgetUse(limits, 2109, 1.5, estimated_tokens=1509, uncounted=1)
+    figures.watch(Ticked(Gauges(0, 16, 64, None, PRICES, budget)))
+    assert figures.cost_text().endswith(" (of counted tokens); budget: about 1.50 of 10.00")
+
+
 def test_what_cannot_be_known_yet_is_not_made_up() -> None:
     figures = RunFigures()
     assert (figures.mean_km, figures.accept_rate, figures.cost) == (None, None, None)

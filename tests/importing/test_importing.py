@@ -902,6 +902,36 @@ def test_what_was_imported_goes_round_as_well(
     assert sum(isinstance(trace.recipe, Recipe) for trace in after) == 1
 
 
+def test_what_was_billed_goes_round_in_the_words_of_the_server(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """The usage object, the counts that are read in it, and what was only estimated."""
+    billed = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 2100,
+        "total_tokens": 3100,
+        "cached_tokens": 0,
+        "cache_write_tokens": 900,
+        "image_tokens": 640,
+        "reasoning_tokens": 2000,
+        "service_tier": "flex",
+        "stated_cost": 0.0125,
+        "usage": '{"completion_tokens":100,"cost":0.0125,"prompt_tokens":1000,"total_tokens":3100}',
+    }
+    counts = ("prompt_tokens", "completion_tokens", "total_tokens")
+    guessed = {"estimated_prompt_tokens": 1500, "estimated_completion_tokens": 9}
+    uncounted = {**dict.fromkeys(counts), **guessed}
+    with new_store(tmp_path / "billed.db") as store:
+        StoreBuilder(store, dataset).play(
+            0, [{"response": ZOOM_IN, **billed}, {"response": answer(1.0, 2.0), **uncounted}]
+        )
+        (trace,) = round_trip(store, tmp_path)
+    first, second = trace.turns
+    assert {name: getattr(first, name) for name in billed} == billed
+    assert {name: getattr(second, name) for name in uncounted} == uncounted
+    assert second.usage is None
+
+
 def test_the_reward_of_an_export_becomes_that_of_an_empty_store(
     dataset: Path, tmp_path: Path
 ) -> None:
@@ -941,6 +971,9 @@ def _edited(path: Path, **changes: Any) -> None:
         {"geostore__calls__0__observation": "Image 1 shows the Eiffel Tower."},
         {"geostore__calls__0__call_index": "0"},
         {"geostore__turns__1__request_sha256": "f" * 64},
+        {"geostore__turns__1__usage": 5},
+        {"geostore__turns__1__cache_write_tokens": "0"},
+        {"geostore__turns__1__stated_cost": "much"},
         {"geostore__rollout": 0},
         {"geostore__status": "open"},
         {"geostore__dataset": "beef"},

@@ -128,6 +128,25 @@ def test_verbose_shows_what_was_sent_and_thought(traces: dict[str, StoredTrace])
     )
 
 
+@pytest.mark.parametrize(
+    ("estimates", "words"),
+    [((None, None), "tokens not counted,"), ((1500, 9), "tokens not counted, about 1,509,")],
+)
+def test_tokens_that_nobody_counted_are_no_count(
+    traces: dict[str, StoredTrace], estimates: tuple[int | None, int | None], words: str
+) -> None:
+    trace = traces["far"]
+    turn = replace(
+        trace.turns[0],
+        prompt_tokens=None,
+        completion_tokens=None,
+        total_tokens=None,
+        estimated_prompt_tokens=estimates[0],
+        estimated_completion_tokens=estimates[1],
+    )
+    assert f"Turn 1: stop, {words} 1.5 s" in render_trace(replace(trace, turns=(turn,)))
+
+
 def test_a_failed_call_says_why_and_what_was_written(traces: dict[str, StoredTrace]) -> None:
     """A bad call is shown with its kind, the arguments, and the sentence the teacher read."""
     shown = render_trace(traces["unreadable"])
