@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import b64decode
 from pathlib import Path
 
+from geostore.conversation.sent import sent_messages
 from geostore.export import Filter, MessagesMode, export
+from geostore.identity import sha256_hex
 from geostore.importing import import_traces
 from geostore.records import StoredTrace
 from geostore.store import Store, open_snapshot
@@ -28,6 +33,8 @@ def assert_proven(store_path: Path, tmp_path: Path) -> None:
     with Store.open(store_path) as store:
         for mode in _MODES:
             export(store, tmp_path / f"export-{mode}", messages=mode)
+        export(store, tmp_path / "with-images.jsonl", format="jsonl", images="embed")
+    _assert_images_are_those_that_were_sent(store_path, tmp_path / "with-images.jsonl")
     for mode in _MODES:
         with Store.open(tmp_path / f"again-{mode}.db", create=True, durability="normal") as again:
             result = import_traces(again, tmp_path / f"export-{mode}")
@@ -39,3 +46,16 @@ def assert_proven(store_path: Path, tmp_path: Path) -> None:
             requests = [(turn.request_sha256, turn.request_form) for turn in trace.turns]
             back = [(turn.request_sha256, turn.request_form) for turn in there[trace.name]]
             assert back == requests
+
+
+def _assert_images_are_those_that_were_sent(store_path: Path, exported: Path) -> None:
+    """Each image of each request stands where its message had it, whatever form that had."""
+    sent = {
+        trace.name: [image for added in sent_messages(trace) for m in added for image in m.images]
+        for trace in stored_traces(store_path)
+    }
+    lines = (exported / "traces.jsonl").read_text().splitlines()
+    for document in map(json.loads, lines):
+        urls = re.findall(r"data:image/jpeg;base64,([^\"]+)", json.dumps(document))
+        hashes = [sha256_hex(b64decode(url)) for url in urls]
+        assert hashes == sent[document["metadata"]["trace"]]

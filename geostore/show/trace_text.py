@@ -132,6 +132,9 @@ def _recipe(trace: StoredTrace) -> list[str]:
     sampling = f"{heat}, at most {recipe.max_tokens} tokens"
     if recipe.seed is not None:
         sampling += f", seed {recipe.seed}"
+    if recipe.reasoning_field != "auto":
+        name = recipe.reasoning_field
+        sampling += f", {'no reasoning sent back' if name == 'none' else f'{name} sent back'}"
     return [
         f"Recipe {trace.key.recipe_sha256[:8]}",
         *_fact("model", recipe.model),

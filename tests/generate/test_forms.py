@@ -52,6 +52,16 @@ def no_max_tokens(body: Body) -> Refusal:
     )
 
 
+def no_max_tokens_behind_a_gateway(body: Body) -> Refusal:
+    """As OpenRouter says it: in a response of status 200, around the words of another server."""
+    refusal = no_max_tokens(body)
+    if refusal is None:
+        return None
+    quoted = {"raw": json.dumps(refusal[1]), "provider_name": "Azure"}
+    error = {"message": "Provider returned error", "code": 400, "metadata": quoted}
+    return 200, {"error": error}
+
+
 def no_max_completion_tokens(body: Body) -> Refusal:
     if "max_completion_tokens" not in body:
         return None
@@ -201,6 +211,9 @@ def second(**form: Any) -> list[dict[str, Any]]:
 THINKS = {"content": "", "reasoning": "hm"}
 STRICT = {
     "max_tokens": Strict(no_max_tokens, both(token_limit="max_completion_tokens")),
+    "max_tokens, behind a gateway": Strict(
+        no_max_tokens_behind_a_gateway, both(token_limit="max_completion_tokens")
+    ),
     "max_completion_tokens": Strict(
         no_max_completion_tokens,
         both(token_limit="max_tokens"),

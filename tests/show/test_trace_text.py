@@ -11,7 +11,7 @@ import pytest
 from geostore.records import FailedAttempt, StoredTrace
 from geostore.show.trace_text import WIDTH, render_trace, sample_block
 from geostore.store import Store
-from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
+from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset, played_recipe
 from tests.minds import answer
 
 
@@ -145,6 +145,31 @@ def test_tokens_that_nobody_counted_are_no_count(
         estimated_completion_tokens=estimates[1],
     )
     assert f"Turn 1: stop, {words} 1.5 s" in render_trace(replace(trace, turns=(turn,)))
+
+
+def test_a_request_in_another_form_is_shown_whole_with_its_own_images(
+    traces: dict[str, StoredTrace],
+) -> None:
+    trace = traces["thought"]
+    form = '{"system_role":"user"}'
+    last = replace(trace.turns[-1], request_form=form)
+    text = render_trace(replace(trace, turns=(*trace.turns[:-1], last)), verbose=True)
+    before, _, after = text.rpartition(f"Turn {last.turn}: ")
+    assert before.count("[image 0,") == after.count("[image 0,") == 1
+    assert before.count("sent, system") == 1
+    assert after.count("sent, system") == 0
+    numbers = [after.index(f"[image {number},") for number in range(len(trace.calls) + 1)]
+    assert numbers == sorted(numbers)
+
+
+def test_a_recipe_says_how_it_samples_and_what_goes_back(traces: dict[str, StoredTrace]) -> None:
+    recipe = played_recipe(traces["thought"])
+    for changed, words in (
+        (replace(recipe, temperature=None), "no temperature, at most 2048 tokens"),
+        (replace(recipe, reasoning_field="none", seed=3), "seed 3, no reasoning sent back"),
+        (replace(recipe, reasoning_field="reasoning"), "tokens, reasoning sent back"),
+    ):
+        assert words in render_trace(replace(traces["thought"], recipe=changed))
 
 
 def test_a_failed_call_says_why_and_what_was_written(traces: dict[str, StoredTrace]) -> None:
