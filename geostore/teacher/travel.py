@@ -135,8 +135,9 @@ class Travel:
     def secrets(self) -> frozenset[str]:
         """What a message that quotes a server must not hold."""
         texts = {text for name, value in self.headers for text in _header_secrets(name, value)}
-        texts |= {value for name, value in self.query if name != API_VERSION}
-        texts |= {quote(value, safe="") for name, value in self.query if name != API_VERSION}
+        for name, value in self.query:
+            if name != API_VERSION:
+                texts |= {value, quote(value, safe=""), f"{name}={value}", f"{name}={quote(value)}"}
         texts |= set(_secrets_inside(self.members))
         return self.route.secrets.union(*map(forms_of, texts))
 

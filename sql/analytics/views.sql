@@ -371,6 +371,7 @@ where recipe is not null;
 --                          trace_results.unpriced_turns counts these
 --   stated_cost            what the server itself says that it charges, in its own currency
 --   latency_ms             from the request to the whole response, in milliseconds; null: not known
+--   first_token_ms         from the request to the first token; null: the reply was not streamed
 --   tool_calls             calls that this turn made; failed_tool_calls: those without a result
 --   run_id                 the run that asked for it; null where it was imported
 --   created_at             when it was committed, UTC
@@ -416,6 +417,7 @@ select
   p.model is null or k.prompt_tokens is null or k.completion_tokens is null as unpriced,
   k.stated_cost,
   k.latency_ms,
+  k.first_token_ms,
   coalesce(c.tool_calls, 0) as tool_calls,
   coalesce(c.failed_tool_calls, 0) as failed_tool_calls,
   k.served_model,

@@ -619,6 +619,7 @@ select
   b.cost is null or b.uncounted as unpriced,
   k.stated_cost,
   k.latency_ms,
+  k.first_token_ms,
   (select count(*) from tool_calls as c where c.trace_id = k.trace_id and c.turn = k.turn)
     as tool_calls,
   (

@@ -239,6 +239,7 @@ def test_a_turn_has_one_row_with_its_tokens_and_calls(copy: Path) -> None:
         "unpriced": False,
         "stated_cost": None,
         "latency_ms": 2000,
+        "first_token_ms": None,
         "tool_calls": 0,
         "failed_tool_calls": 0,
         "served_model": None,

@@ -142,7 +142,7 @@ def test_what_cannot_be_sent_is_refused_with_what_to_write(name: str) -> None:
 def test_a_travel_shows_no_secret() -> None:
     written = travel(
         headers=["X-Key: hush-4711", "Authorization: Bearer hush-4712"],
-        query=["code=hush-4713", "api-version=2024-10-21"],
+        query=["code=hush-4713", "api-version=2024-10-21", "k=abc"],
         members={"metadata": {"api_key": "hush-4714", "run": "7"}, "prompt_cache_key": "photos"},
         route=Route("http://me:hush-4715@proxy:3128"),
     )
@@ -152,11 +152,14 @@ def test_a_travel_shows_no_secret() -> None:
             "prompt_cache_key": "photos",
         },
         "headers": ["X-Key", "Authorization"],
-        "query_params": {"code": "[key]", "api-version": "2024-10-21"},
+        "query_params": {"code": "[key]", "api-version": "2024-10-21", "k": "[key]"},
         "stream": False,
         "proxy": "http://proxy:3128",
     }
     assert {f"hush-471{i}" for i in range(1, 6)} <= written.secrets
+    # A word of three letters alone would garble every message.
+    assert "k=abc" in written.secrets
+    assert "abc" not in written.secrets
     assert "471" not in repr(written)
 
 
