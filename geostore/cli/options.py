@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -94,6 +95,13 @@ def mute_closed_outputs() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+
+
+def finite(value: float | None) -> float | None:
+    """An option's callback: a usage error for infinity, which nobody can wait for or count to."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 def pairs(values: list[str], option: str) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from geostore.errors import TeacherError, TeacherUnusable
@@ -31,7 +33,8 @@ class RetryPolicy:
     """A server's Retry-After is honoured up to this many seconds."""
 
     trace_timeout: float | None = None
-    """Seconds that one run may spend on a trace before the trace has failed; None: no limit."""
+    """Seconds that one run may spend on a trace before the trace has failed; None: no limit.
+    Time in which the teacher fails every request does not count."""
 
     def wait(self, failures: int, retry_after: float | None) -> float:
         """Seconds to wait after so many failures (1 and up) of a turn.
@@ -44,6 +47,36 @@ class RetryPolicy:
         if retry_after is None:
             return jittered
         return min(retry_after, self.longest_retry_after) + jittered
+
+
+@asynccontextmanager
+async def trace_time(seconds: float | None, pace: Pace) -> AsyncIterator[None]:
+    """Raise TimeoutError once the body has taken so long; None: never.
+
+    Time in which the teacher fails every request does not count: an outage ends no trace.
+    """
+    if seconds is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    step, left = min(1.0, seconds / 20), seconds
+    timer: asyncio.TimerHandle
+
+    def look(limit: asyncio.Timeout) -> None:
+        nonlocal timer, left
+        if not pace.failing and pace.broken is None:
+            left -= step
+        if left <= 0:
+            limit.reschedule(loop.time())
+        else:
+            timer = loop.call_later(step, look, limit)
+
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_later(step, look, limit)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class TurnFailures:
@@ -118,7 +151,8 @@ class TurnFailures:
             self._counted = 0
         elif self._is_used_up:
             assert self._last is not None
-            # The teacher answers others, so it refuses this request; only where it takes too long,
-            # more time may help.
-            reason = "timeout" if self._last.error_class == "timeout" else "refused"
+            # The teacher answers others, so it refuses this request. Where it only takes too long,
+            # more time may help, and a single failure proves nothing yet.
+            proven = self._counted > 1 and self._last.error_class != "timeout"
+            reason = "refused" if proven else self._last.error_class
             raise TeacherError(str(self._last), error_class=reason)

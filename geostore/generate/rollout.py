@@ -38,7 +38,7 @@ from geostore.generate.limits import LimitWatch, limit_of
 from geostore.generate.outages import Outages
 from geostore.generate.paid_turns import paid_turn
 from geostore.generate.partners import TeacherClient, TraceRecorder
-from geostore.generate.retries import RetryPolicy, TurnFailures
+from geostore.generate.retries import RetryPolicy, TurnFailures, trace_time
 from geostore.pace import Pace
 from geostore.records import (
     Closing,
@@ -145,7 +145,7 @@ async def play(
         limits_met=limits_met,
     )
     try:
-        async with asyncio.timeout(context.retry_policy.trace_timeout):
+        async with trace_time(context.retry_policy.trace_timeout, context.pace):
             end = await rollout.play(load_photo)
         # Outside of the limit: a trace whose time is up in this moment would be closed twice.
         return Outcome(None, None) if end is None else await rollout.close(end)

@@ -31,6 +31,8 @@ _LIMITS = (
 _FIRST_EPOCH = 1e9
 """Smaller numbers count seconds from now; larger ones count them from 1970 (this is in 2001)."""
 _FIRST_EPOCH_MS = 1e11
+_LONGEST = 366 * 86400.0
+"""What asks for more, up to infinity, is as good as for ever."""
 
 
 def seconds_to_wait(
@@ -40,8 +42,15 @@ def seconds_to_wait(
 
     headers: by lower-case name. limited: whether a rate limit refused the request; only
     then do headers that describe the limits count. Where several limits are named, the
-    used-up ones decide, and of these the one that takes longest.
+    used-up ones decide, and of these the one that takes longest. Never more than a year.
     """
+    wait = _asked_for(headers, message, limited, now)
+    return None if wait is None else min(wait, _LONGEST)
+
+
+def _asked_for(
+    headers: Mapping[str, str], message: str, limited: bool, now: datetime
+) -> float | None:
     now = _date(headers.get("date", "")) or now
     asked = _retry_after(headers, now)
     if asked is not None or not limited:
@@ -113,7 +122,7 @@ def _date(value: str) -> datetime | None:
     """An HTTP date."""
     try:
         when = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
@@ -122,6 +131,6 @@ def _timestamp(value: str) -> datetime | None:
     """A date as of RFC 3339."""
     try:
         when = datetime.fromisoformat(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 def format_span(seconds: float) -> str:
     """A length of time, such as ``45 s``, ``4 min 10 s``, ``2 h 5 min`` or ``3.4 days``."""
-    whole = round(seconds)
+    whole = round(min(seconds, 1e15))
     if whole < 60:
         return f"{whole} s"
     if whole >= 48 * 3600:

@@ -189,8 +189,8 @@ def test_errors_and_wrong_options_have_codes_of_their_own(
     nobody = geostore(*options(free_address(), photo_dataset, store))
     assert nobody.returncode == 1
     assert nobody.stderr.splitlines()[-1].startswith("geostore: no server answers at ")
-    for share in ("2", "-0.1", "many"):
-        wrong = geostore(
-            *options(free_address(), photo_dataset, store, "--max-failed-share", share)
-        )
-        assert wrong.returncode == 2
+    wrong = [("--max-failed-share", share) for share in ("2", "-0.1", "many")]
+    for option in (*wrong, ("--grace", "inf"), ("--give-up-after", "inf"), ("--rpm", "nan")):
+        ended = geostore(*options(free_address(), photo_dataset, store, *option))
+        assert ended.returncode == 2, option
+        assert "Traceback" not in ended.stderr

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_photos_that_make_a_healthy_server_fail_end_as_refused_and_the_others_ar
     # Each probe was paid for, and stands with the trace that was in doubt.
     paid = rows(store, "select usage ->> 'total_tokens' from attempts where error_class = 'probe'")
     assert paid == [(11,)] * probes
-    assert 1 <= probes <= 2 * len(bad)
+    assert probes <= 2 * len(bad), "mostly, others are answered meanwhile"
     assert_whole(store)
     # It is no failure, neither in a query nor in the log.
     failures = geostore("query", "failures", "--store", store, "--format", "json").stdout
@@ -126,7 +127,20 @@ def test_a_run_in_which_only_poisoned_photos_are_left_ends(tmp_path: Path) -> No
     script = lambda number, body: BROKEN if photo_of(body) in bad else None  # noqa: E731
     with teacher_server(zoom_then_answer, script=script) as server:
         run(server.url, dataset, store, retry_policy=policy, pace=QUICK_PACE)
+        assert server.probes, "nothing else shows that it is well"
+        assert all("tools" not in body and body["max_tokens"] == 16 for body in server.probes)
     assert ends_of(store) == {("failed", "refused"): 4}
+
+
+def test_one_failure_is_no_refusal_where_one_attempt_is_all_there_is(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "s.db"
+    policy = replace(QUICK, max_attempts=1)
+    script = lambda number, body: BROKEN if number == 3 else None  # noqa: E731
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=4, retry_policy=policy)
+    assert ends_of(store) == {("answered", "answer"): 3, ("failed", "server"): 1}
 
 
 def out_of_order(seconds: float, begin: Callable[[int], bool]) -> Callable[[int, Body], Any]:
@@ -175,6 +189,16 @@ def test_a_trace_that_failed_in_an_outage_has_all_its_attempts_again(
     with teacher_server(zoom_then_answer, script=script) as server:
         run(server.url, photo_dataset, store, num_samples=1, retry_policy=policy)
     assert ends_of(store) == {("answered", "answer"): 1}
+
+
+def test_no_traces_time_is_up_in_an_outage(photo_dataset: Path, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    script = out_of_order(1.5, lambda number: number == 5)
+    policy = replace(QUICK, trace_timeout=0.6)
+    pace = {**QUICK_PACE, "break_after_failures": 2}
+    with teacher_server(zoom_then_answer, script=script) as server:
+        run(server.url, photo_dataset, store, retry_policy=policy, pace=pace)
+    assert ends_of(store) == {("answered", "answer"): 6}
 
 
 def test_an_outage_that_does_not_end_ends_the_run_and_no_trace(

@@ -15,7 +15,6 @@ from tests.running import Notes, assert_whole, run, start_geostore, turns_of
 from tests.teacher_server import Body, Fault, teacher_server, wait_until
 
 CONCURRENCY = 2
-FAULTS = 30
 BRIEF = RetryPolicy(max_attempts=1000, first_wait=0.01, longest_wait=0.05, trace_timeout=0.5)
 
 
@@ -36,13 +35,17 @@ def test_traces_whose_time_is_up_while_they_wait_for_a_seat_make_no_seats(
     store = tmp_path / "geostore.db"
     in_play: list[int] = []
 
-    def busy_at_first(number: int, body: Body) -> Fault | None:
-        if number < FAULTS:
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, photo_dataset, tmp_path / "unlucky.db", num_samples=4)
+        unlucky = [body["messages"][1] for body in server.bodies]
+
+    def busy_for_some(number: int, body: Body) -> Fault | None:
+        if any(message in unlucky for message in body["messages"]):
             return Fault(503, silent_seconds=0.05)
         in_play.append(held(store))
         return None
 
-    with teacher_server(zoom_then_answer, script=busy_at_first, latency=0.03) as server:
+    with teacher_server(zoom_then_answer, script=busy_for_some, latency=0.03) as server:
         result = run(
             server.url,
             photo_dataset,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geostore.generate.retries import RetryPolicy
 from geostore.teacher.waits import seconds_to_wait
 
 NOW = datetime(2026, 9, 21, 14, 0, tzinfo=UTC)
@@ -107,3 +108,32 @@ def test_no_header_gives_a_wait_that_nobody_could_wait(
 ) -> None:
     wait = seconds_to_wait(headers, message=message, limited=limited, now=NOW)
     assert wait is None or 0 <= wait < float("inf")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e308",
+        "1e309",
+        "inf",
+        "nan",
+        "-1e308",
+        "9" * 5000,
+        "9" * 400 + "h",
+        "Mon, 01 Jan 9999 23:59:59 -9999",
+        "Mon, 01 Jan 99999999999 00:00:00 GMT",
+        "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999",
+        "9999-12-31T23:59:59-23:59",
+        "99999-01-01T00:00:00Z",
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["retry-after", "retry-after-ms", "date", "x-ratelimit-reset", "message"]
+)
+def test_no_value_overflows(name: str, value: str) -> None:
+    """A date of a far century once ended a trace, as an error of the program's own."""
+    headers = {name: value, **({"retry-after": "Mon, 01 Jan 2026"} if name == "date" else {})}
+    wait = seconds_to_wait(headers, message=f"try again in {value}", limited=True, now=NOW)
+    assert wait is None or 0 <= wait <= 366 * 86400
+    assert 0 <= RetryPolicy().wait(10**6, wait) <= 360
