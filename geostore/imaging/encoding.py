@@ -136,18 +136,21 @@ def hash_pixels(image: Image.Image) -> str:
     return digest.hexdigest()
 
 
-class _Hashed(io.RawIOBase):
+class _Hashed:
     """A file that gives what is written behind a head to a function."""
 
     def __init__(self, update: Callable[[bytes], None], head: int) -> None:
         self._update = update
         self._head = head
+        self.write: Callable[[bytes], object] = self._write_head
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def _write_head(self, data: bytes) -> None:
         begin = min(self._head, len(data))
         self._head -= begin
-        self._update(data[begin:] if begin else data)
-        return len(data)
+        self._update(data[begin:])
+        if not self._head:
+            # Straight to the hash from here on: there is a call for every 64 KB.
+            self.write = self._update
 
 
 def rgb_profile(image: Image.Image) -> bytes | None:
