@@ -111,6 +111,8 @@ class TraceSums:
     """For each closed trace of the models that have a price; None without any."""
     cost_per_accepted_trace: float | None
     """For each of them with a score of at least 0.3; None without any."""
+    stated_cost: float | None
+    """What the server itself says that it charged, in its own currency; None where it never did."""
     unpriced_turns: int
     """Turns that are not in the cost in full: no price, or no count of their tokens."""
     answer_failures: Mapping[str, int]
@@ -262,7 +264,7 @@ def format_json(numbers: StoreStats) -> str:
 
 def _shown(name: str, value: Any) -> Any:
     # What a trace costs is a small fraction of what the store does, in the same units.
-    return format_cost(value) if name.startswith("cost") and value is not None else value
+    return format_cost(value) if "cost" in name and value is not None else value
 
 
 def _of(rows: Sequence[Mapping[str, Any]], recipe: str | None) -> list[Mapping[str, Any]]:

@@ -45,6 +45,7 @@ select
   cost,
   cost_per_trace,
   cost_per_accepted_trace,
+  stated_cost,
   unpriced_turns
 from result_sums
 order by recipe is not null, model, with_tools desc, recipe

@@ -139,6 +139,8 @@ join recipes as r on r.id = t.recipe_id;
 --   cost                 of all turns and billed failures, in the currency of the table prices, by
 --                        the service tier of each; null where that has no row for the model. A count
 --                        the server did not report is 0
+--   stated_cost          what the server itself says that it charged (OpenRouter), in its own currency;
+--                        null where it never said
 --   unpriced_turns       turns whose cost is not known: no price, or a count not reported
 --   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
 --   parse_success        whether coordinates were read; null without a reading
@@ -181,6 +183,7 @@ in_tiers as (
         0
       )
     ) as estimated_tokens,
+    sum(stated_cost) as stated_cost,
     count(*) filter (prompt_tokens is null or completion_tokens is null) as uncounted,
     max(turn) as last_turn,
     arg_max(response, turn) as last_response
@@ -198,6 +201,7 @@ responses as (
     sum(k.cache_write_tokens)::bigint as cache_write_tokens,
     sum(k.estimated_tokens)::bigint as estimated_tokens,
     sum(k.uncounted)::bigint as uncounted,
+    sum(k.stated_cost) as stated_cost,
     arg_max(k.last_response, k.last_turn) as last_response,
     sum(
       cost_of(
@@ -216,7 +220,7 @@ responses as (
   group by k.trace_id
 ),
 billed as (
-  select trace_id, sum(cost) as cost
+  select trace_id, sum(cost) as cost, sum(stated_cost) as stated_cost
   from billed_failures
   group by trace_id
 ),
@@ -238,6 +242,7 @@ select
   coalesce(k.estimated_tokens, 0) as estimated_tokens,
   coalesce(k.uncounted, 0) as uncounted_turns,
   if(p.model is null, null, coalesce(k.cost, 0) + coalesce(b.cost, 0)) as cost,
+  coalesce(k.stated_cost + b.stated_cost, k.stated_cost, b.stated_cost) as stated_cost,
   coalesce(if(p.model is null, k.turns, k.uncounted), 0) as unpriced_turns,
   a.lat as answer_lat,
   a.lon as answer_lon,
@@ -323,6 +328,7 @@ select
   sum(cost) / nullif(count(cost) filter (where status <> 'open'), 0) as cost_per_trace,
   sum(cost) / nullif(count(cost) filter (where is_accepted(score_or_0)), 0)
     as cost_per_accepted_trace,
+  sum(stated_cost) as stated_cost,
   coalesce(sum(unpriced_turns), 0)::bigint as unpriced_turns
 from trace_results
 group by grouping sets ((recipe, model, with_tools), ());
@@ -350,6 +356,7 @@ group by grouping sets ((recipe, model, with_tools), ());
 --   mean_tokens            over the traces whose tokens are known; mean_tokens_closed: closed ones
 --   cost                   of all turns and billed failures; null where the model has no price
 --   cost_per_trace         for each closed trace; cost_per_accepted_trace: for each accepted one
+--   stated_cost            as in trace_results
 --   unpriced_turns         turns whose cost is not known in full: no price, or a count not reported
 create temp view recipe_results as
 select *

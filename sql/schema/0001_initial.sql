@@ -557,6 +557,14 @@ select
     + (select coalesce(sum(b.cost), 0) from billed_failures as b where b.trace_id = t.trace_id)
   end as cost,
   (
+    select sum(b.stated_cost)
+    from (
+      select k.stated_cost from turns as k where k.trace_id = t.trace_id
+      union all
+      select f.stated_cost from attempts as f where f.trace_id = t.trace_id
+    ) as b
+  ) as stated_cost,
+  (
     select count(*)
     from turns as k
     where k.trace_id = t.trace_id

@@ -98,6 +98,7 @@ select
   v.estimated_tokens,
   v.uncounted_turns,
   v.cost,
+  v.stated_cost,
   v.unpriced_turns,
   v.answer_lat,
   v.answer_lon,

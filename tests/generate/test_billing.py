@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from geostore.costs.usage import COUNT_NAMES
 from tests.completions import USAGE, completion, fault, rows
 from tests.running import geostore
 from tests.teacher_server import Body, Fault, Reply, teacher_server
+from tests.usage_objects import ODD, SERVERS
 
+PRICES = ("--price-in", "1", "--price-out", "10", "--price-cached", "0.1")
 ANSWER = "It is there. <answer>\\boxed{48.8566, 2.3522}</answer>"
 COUNTS = (
     "prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,"
@@ -112,6 +115,37 @@ def test_a_failed_request_is_read_and_priced_as_a_turn_is(
     status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
     assert (status["tokens"], status["budget"]["spent_tokens"]) == (spent, spent)
     assert costs(store) == [pytest.approx((400 * 1 + 565 * 10) / 1e6)] * 3
+
+
+def test_each_server_is_read_as_it_bills_and_counted_once(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """One reply of each form in one run: its words, its counts, and the sum that a budget holds."""
+    store = tmp_path / "geostore.db"
+    forms = [*SERVERS.values(), *ODD.values()]
+    replies = [billing(usage if usage != {} else None) for usage, _ in forms]
+    rollouts = -(-len(forms) // 12)
+    options = ("--num-samples", "12", "--rollouts", str(rollouts))
+    budget = ("--max-total-tokens", str(10**9))
+    done = generate(photo_dataset, store, *replies, options=(*options, *budget, *PRICES))
+    assert done.returncode == 0, done.stderr
+    columns = ", ".join(COUNT_NAMES)
+    found = rows(store, f"select {columns} from turns order by rowid")[: len(forms)]
+    assert found == [tuple(getattr(counts, n) for n in COUNT_NAMES) for _, counts in forms]
+    kept = [text and json.loads(text) for (text,) in rows(store, "select usage from turns")]
+    said = [json.loads(json.dumps(usage, allow_nan=False)) for usage, _ in SERVERS.values()]
+    assert kept[: len(said)] == said
+    ((tokens,),) = rows(
+        store,
+        "select sum(coalesce(total_tokens, coalesce(prompt_tokens, estimated_prompt_tokens)"
+        " + coalesce(completion_tokens, estimated_completion_tokens))) from turns",
+    )
+    status = json.loads(geostore("status", "--store", store, "--json").stdout)["runs"][0]
+    assert status["budget"]["spent_tokens"] == tokens
+    in_stats, *others = costs(store)
+    assert others == [pytest.approx(in_stats)] * 2
+    stats = json.loads(geostore("stats", "--store", store, "--json").stdout)["store"]
+    assert stats["stated_cost"] == pytest.approx(0.0125 + 0.006)
 
 
 # --- budgets without counts -------------------------------------------------------------------
