@@ -352,13 +352,15 @@ PACE = {"break_after_failures": 6, "break_after_seconds": 0.05, "probe_seconds":
 
 
 def kept(store: Path) -> int:
-    """Replies that were billed and are in the store, whole and half ones; 0 without a store."""
+    """Replies that were billed and are in the store; 0 without a store.
+
+    Whole ones are turns, half ones failed attempts with their words, and those to a small
+    request that only asks whether the teacher is there are attempts of a class of their own.
+    """
     if not is_made(store):
         return 0
-    query = (
-        "select (select count(*) from turns) + count(*) from attempts where response is not null"
-    )
-    return ask(store, query)
+    attempts = "select count(*) from attempts where response is not null or error_class = 'probe'"
+    return ask(store, f"select (select count(*) from turns) + ({attempts})")
 
 
 def is_made(store: Path) -> bool:
