@@ -128,6 +128,7 @@ class Forks:
         signals_at: Mapping[int, int] | None = None,
         signals_after: Sequence[tuple[float, int]] = (),
         once_claimed: bool = False,
+        stream: bool = False,
         **options: Any,
     ) -> Outcome:
         """A run of generate; options as of `tests.running.run`, retry_policy as a dict.
@@ -136,7 +137,7 @@ class Forks:
         so manieth of them, from 1. kill_after: it is killed so many seconds
         after it was forked. signals_at, signals_after: the same for any signals, by
         the number of the point and in seconds. once_claimed: points before the first
-        claim of a trace do not count.
+        claim of a trace do not count. stream: ask for replies piece by piece.
         """
         at, after = dict(signals_at or {}), list(signals_after)
         if kill_at is not None:
@@ -146,6 +147,7 @@ class Forks:
         return self._do(
             work="generate",
             arguments={"url": url, "dataset": str(dataset), "store": str(store), **options},
+            stream=stream,
             points=list(points),
             signals_at=list(at.items()),
             signals_after=sorted(after),
@@ -161,6 +163,7 @@ class Forks:
             signals_at=[] if kill_at is None else [(kill_at, signal.SIGKILL)],
             signals_after=[],
             once_claimed=False,
+            stream=False,
         )
 
     def open_at_once(self, store: Path, count: int) -> list[int]:
@@ -241,6 +244,7 @@ def _play(job: dict[str, Any], writing: int) -> int:
     from geostore.errors import GaveUp, TeacherUnusable
     from geostore.generate.retries import RetryPolicy
     from geostore.store import Store
+    from geostore.teacher.travel import Travel
     from tests.running import run
 
     wanted, count, signals = frozenset(job["points"]), 0, dict(job["signals_at"])
@@ -266,6 +270,8 @@ def _play(job: dict[str, Any], writing: int) -> int:
     if job["work"] == "open":
         Store.open(store, create=True).close()
         return DONE
+    if job["stream"]:
+        arguments["teacher"] = {"travel": Travel(stream=True)}
     if "retry_policy" in arguments:
         arguments["retry_policy"] = RetryPolicy(**arguments["retry_policy"])
     try:

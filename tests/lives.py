@@ -106,6 +106,9 @@ class Life:
     slow_rate: float
     """Share of good replies that come late, so that some are in flight at any end."""
 
+    stream: bool = False
+    """Whether replies are asked for piece by piece."""
+
     beside: bool = False
     """Whether a second process works on the store meanwhile, which nobody ends."""
 
@@ -118,6 +121,7 @@ class Life:
             by_point=chance.random() < 0.5,
             fault_rate=chance.choice([0.0, 0.1, 0.3]),
             slow_rate=chance.choice([0.0, 0.2, 0.6]),
+            stream=chance.random() < 0.3,
             beside=chance.random() < beside,
         )
 
@@ -179,7 +183,7 @@ class Weather:
     def streams(self, body: Body) -> bool:
         """Some replies come as events, whatever the request asks for."""
         with self._lock:
-            return self._chance.random() < 0.3
+            return body.get("stream") is True or self._chance.random() < 0.3
 
 
 def odd_wanderer(body: Body) -> Reply:
@@ -250,7 +254,7 @@ class Lives:
         with ThreadPoolExecutor(1) as pool:
             # What the server does to one, it does to both.
             of_server = life.end in ("no credit", "key expired", "gave up")
-            theirs = self._how(life) if of_server else {}
+            theirs = self._how(life) if of_server else {"stream": life.stream}
             other = (
                 pool.submit(self._run, server, self._store, forks=self._beside, **theirs)
                 if life.beside
@@ -275,7 +279,10 @@ class Lives:
         self._lost = lost
 
     def _how(self, life: Life) -> dict[str, Any]:
-        """How a life is brought to its end, as arguments of `Forks.generate`."""
+        """How a life goes and ends, as arguments of `Forks.generate`."""
+        return {"stream": life.stream, **self._how_it_ends(life)}
+
+    def _how_it_ends(self, life: Life) -> dict[str, Any]:
         seconds = 0.01 + life.at * self._seconds
         point = 1 + int(life.at * self._points)
         match life.end:
