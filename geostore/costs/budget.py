@@ -163,7 +163,7 @@ class Budget:
         if not self.spent.uncounted:
             return None
         return (
-            f"replies of {self.model} come without token counts, so its budget is estimated: a "
+            f"replies of {self.model} come without token counts, so the budget is estimated: a "
             "token for every 4 bytes of text and every 28 x 28 pixels of an image that is sent; "
             "what the server hides, such as reasoning, is not in it"
         )

@@ -150,7 +150,7 @@ def test_each_server_is_read_as_it_bills_and_counted_once(
 
 # --- budgets without counts -------------------------------------------------------------------
 
-SAYS_SO = "come without token counts, so its budget is estimated: a token for every 4 bytes of text"
+SAYS_SO = "come without token counts, so the budget is estimated: a token for every 4 bytes of text"
 UNCOUNTED: dict[str, Any] = {
     "no usage": None,
     "an empty usage": {},
