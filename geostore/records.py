@@ -328,7 +328,7 @@ class FailedAttempt:
     usage: str | None = None
     """The usage object of a useless response, as JSON; None where the server sent none."""
     response: str | None = None
-    """The words of a reply that the server broke off, which are no turn; None without."""
+    """The words of a reply that the server broke off, or to a probe; no turn. None without."""
     estimated_prompt_tokens: int | None = None
     """As in `Turn`; None, too, where nothing came that would be billed."""
     estimated_completion_tokens: int | None = None

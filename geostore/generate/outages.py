@@ -18,14 +18,18 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 
-from geostore.conversation.messages import RequestWriter
+from geostore.conversation.estimates import estimate_failure
+from geostore.conversation.messages import Message, RequestWriter
 from geostore.conversation.request_form import USUAL_FORM, RequestForm
 from geostore.errors import TeacherError, TeacherUnusable
+from geostore.generate.arrival import Arrivals
 from geostore.generate.partners import TeacherClient
+from geostore.identity import canonical_json
 from geostore.pace import OUTAGE, Pace
 from geostore.records import PROBE, FailedAttempt, Reply
 
 PROBE_TEXT = "Is anybody there? Answer with one word."
+_QUESTION = Message(canonical_json({"role": "user", "content": PROBE_TEXT}))
 _PROBE_TOKENS = 16
 """The least that every server takes as a limit."""
 
@@ -86,30 +90,33 @@ class Outages:
         self, turn: int, record: Callable[[FailedAttempt], Awaitable[None]]
     ) -> TeacherError | None:
         """Send a small request and record it; its failure, None where it was answered."""
+        arrivals = Arrivals()
         try:
             async with self._pace.request(expected_tokens=100, check=True) as request:
                 try:
-                    reply = await self._ask()
+                    reply = await arrivals.finish(self._ask())
                 except TeacherError as error:
                     request.failed(error.error_class, str(error))
                     raise
                 request.succeeded(reply.total_tokens)
         except TeacherError as error:
-            await record(
-                FailedAttempt(
-                    turn=turn,
-                    error_class=error.error_class,
-                    message=f"a request without a photo: {error}"[:_MESSAGE_LENGTH],
-                    http_status=error.status,
-                    usage=error.usage,
-                    response=error.response,
-                )
+            attempt = FailedAttempt(
+                turn=turn,
+                error_class=error.error_class,
+                message=f"a request without a photo: {error}"[:_MESSAGE_LENGTH],
+                http_status=error.status,
+                usage=error.usage,
+                response=error.response,
             )
+            await record(estimate_failure(attempt, [_QUESTION], []))
+            arrivals.end_if_cancelled()
             if isinstance(error, TeacherUnusable):
                 raise
             return error
         message = "a small request without a photo was answered, so the teacher is there"
-        await record(FailedAttempt(turn, PROBE, message, 200, reply.usage))
+        attempt = FailedAttempt(turn, PROBE, message, 200, reply.usage, reply.response)
+        await record(estimate_failure(attempt, [_QUESTION], []))
+        arrivals.end_if_cancelled()
         return None
 
     async def _ask(self) -> Reply:
@@ -126,8 +133,7 @@ class Outages:
 
 def probe_body(writer: RequestWriter, form: RequestForm = USUAL_FORM) -> bytes:
     """A request of the same recipe with one short question, no photo, no tools and few tokens."""
-    question = orjson.dumps({"role": "user", "content": PROBE_TEXT})
-    body = orjson.loads(writer.body([question], form))
+    body = orjson.loads(writer.body([_QUESTION.canonical], form))
     for name in ("tools", "tool_choice", "parallel_tool_calls", "response_format"):
         body.pop(name, None)
     limits = [name for name in ("max_tokens", "max_completion_tokens") if name in body]

@@ -160,8 +160,10 @@ class Pace:
         request = await self._place(expected_tokens, check)
         try:
             yield request
-        finally:
+        except asyncio.CancelledError:
             self._dropped += not request._reported
+            raise
+        finally:
             self._leave(request)
 
     def stop(self) -> None:

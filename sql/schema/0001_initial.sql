@@ -258,7 +258,7 @@ create table attempts (
   estimated_completion_tokens integer,
   run_id integer references runs (id),
   created_at text not null,
-  response text,                         -- the words of a reply that the server broke off
+  response text,                         -- of a reply that the server broke off, or to a probe
   primary key (trace_id, attempt)
 ) strict;
 

@@ -23,6 +23,7 @@ import pytest
 
 from geostore.errors import GaveUp, StoreError, TeacherUnusable
 from geostore.generate.arrival import Arrivals
+from geostore.generate.events import RequestFailed
 from geostore.generate.retries import RetryPolicy
 from geostore.store.traces import Traces
 from tests.conftest import photo_bytes, save_dataset
@@ -39,7 +40,9 @@ from tests.running import (
 from tests.teacher_server import (
     Body,
     Fault,
+    Reply,
     TeacherServer,
+    is_probe,
     teacher_server,
     wait_until,
 )
@@ -130,6 +133,49 @@ def test_a_run_in_which_only_poisoned_photos_are_left_ends(tmp_path: Path) -> No
         assert server.probes, "nothing else shows that it is well"
         assert all("tools" not in body and body["max_tokens"] == 16 for body in server.probes)
     assert ends_of(store) == {("failed", "refused"): 4}
+
+
+def test_a_probe_has_the_form_that_the_server_takes_and_is_paid_for_by_estimate(
+    tmp_path: Path,
+) -> None:
+    """As of a model that takes no temperature, on a server that counts no tokens."""
+    dataset = save_dataset(tmp_path / "photos", [photo_bytes(seed) for seed in range(2)])
+    (bad,) = poisoned(dataset, tmp_path / "bad.db", 1)
+    store, notes = tmp_path / "s.db", Notes()
+    unsupported = (
+        b'{"error": {"message": "Unsupported value: \'temperature\' does not support 0.7 with '
+        b'this model.", "code": "unsupported_value"}}'
+    )
+
+    def script(number: int, body: Body) -> Fault | Reply | None:
+        if "temperature" in body:
+            return Fault(400, unsupported)
+        if is_probe(body):
+            return Reply("Yes.", usage=None)
+        return BROKEN if photo_of(body) == bad else None
+
+    with teacher_server(zoom_then_answer, script=script) as server:
+        result = run(
+            server.url,
+            dataset,
+            store,
+            notes=notes,
+            num_samples=2,
+            concurrency=1,
+            retry_policy=QUICK,
+        )
+        assert server.probes
+        assert all("temperature" not in body for body in server.probes)
+    assert ends_of(store) == {("answered", "answer"): 1, ("failed", "refused"): 1}
+    assert result.dropped == 0, "a request that is sent again in another form was not dropped"
+    probes = [
+        event.attempt
+        for event in notes.all_of(RequestFailed)
+        if event.attempt.error_class == "probe"
+    ]
+    assert probes
+    assert all(attempt.is_billed and attempt.response == "Yes." for attempt in probes)
+    assert all(0 < (attempt.estimated_prompt_tokens or 0) < 50 for attempt in probes)
 
 
 def test_one_failure_is_no_refusal_where_one_attempt_is_all_there_is(
