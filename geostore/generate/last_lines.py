@@ -67,7 +67,7 @@ def _traces(result: RunResult) -> list[_Row]:
     failed: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     by_status = {"answered": answered, "exhausted": exhausted, "failed": failed}
-    for closing, count in result.closings.items():
+    for closing, count in result.iter_closings():
         kind = refused if closing.by_refusal else by_status[closing.status]
         kind[closing.reason] += count
     in_all = result.closed.total()
@@ -93,7 +93,7 @@ def _traces(result: RunResult) -> list[_Row]:
         *other("left open", result.interrupted),
         *other("dropped", result.dropped, dropped),
         *other("done before", result.done),
-        *other("rows skipped", result.excluded.total(), format_counts(result.excluded)),
+        *other("rows skipped", sum(result.excluded.values()), format_counts(result.excluded)),
         *other("remaining", result.remaining, elsewhere if result.elsewhere else "", "bold"),
     ]
 

@@ -173,7 +173,7 @@ class PendingTraces:
                 if usable >= wanted or self.stopping.is_set():
                     return
                 if state in survey.reasons:
-                    self.result.excluded[survey.reasons[state]] += 1
+                    self.result.add_excluded(survey.reasons[state])
                     continue
                 if state == _FINISHED:
                     usable += 1
@@ -186,7 +186,7 @@ class PendingTraces:
                 sample = known[index]
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
-                    self.result.excluded[sample.exclusion] += 1
+                    self.result.add_excluded(sample.exclusion)
                     self._leave_out_row()
                     continue
                 usable += 1

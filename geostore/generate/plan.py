@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from geostore.generate.retries import RetryPolicy
@@ -61,8 +61,8 @@ class RunResult:
     done: int = 0
     """Traces that needed nothing."""
 
-    closings: Counter[Closing] = field(default_factory=Counter)
-    """Traces that this run closed, by status and reason."""
+    closings: dict[Status, dict[str, int]] = field(default_factory=dict)
+    """Traces that this run closed, by status and then by reason (`Closing`)."""
 
     remaining: int | None = None
     """Traces of the plan that are not done, those that another process holds included; None
@@ -77,7 +77,7 @@ class RunResult:
     elsewhere: int = 0
     """Traces that another process holds."""
 
-    excluded: Counter[str] = field(default_factory=Counter)
+    excluded: dict[str, int] = field(default_factory=dict)
     """Dataset rows that cannot be used, by reason."""
 
     stopped: bool = False
@@ -86,16 +86,30 @@ class RunResult:
     paused: str | None = None
     """Which budget is used up and how to go on, in a sentence; None while there is room."""
 
+    def add_closing(self, closing: Closing) -> None:
+        """Count a trace that this run closed."""
+        reasons = self.closings.setdefault(closing.status, {})
+        reasons[closing.reason] = reasons.get(closing.reason, 0) + 1
+
+    def add_excluded(self, reason: str) -> None:
+        """Count a dataset row that cannot be used."""
+        self.excluded[reason] = self.excluded.get(reason, 0) + 1
+
+    def iter_closings(self) -> Iterator[tuple[Closing, int]]:
+        """How many traces this run closed in each way."""
+        for status, reasons in self.closings.items():
+            for reason, count in reasons.items():
+                yield Closing(status, reason), count
+
     @property
     def closed(self) -> Counter[Status]:
         """Traces that this run closed, by status."""
-        return _by_status(self.closings)
+        return _by_status(self.iter_closings())
 
     @property
     def refused(self) -> Counter[Status]:
         """Of the traces in `closed`, those that ended because the server refused a request."""
-        refused = {closing: n for closing, n in self.closings.items() if closing.by_refusal}
-        return _by_status(refused)
+        return _by_status(pair for pair in self.iter_closings() if pair[0].by_refusal)
 
     @property
     def failed_share(self) -> float:
@@ -104,8 +118,8 @@ class RunResult:
         return self.closed["failed"] / closed if closed else 0.0
 
 
-def _by_status(closings: Mapping[Closing, int]) -> Counter[Status]:
+def _by_status(closings: Iterable[tuple[Closing, int]]) -> Counter[Status]:
     counts: Counter[Status] = Counter()
-    for closing, count in closings.items():
+    for closing, count in closings:
         counts[closing.status] += count
     return counts

@@ -331,7 +331,7 @@ class _Run:
         if outcome.closing is None:
             self.result.interrupted += 1
             return
-        self.result.closings[outcome.closing] += 1
+        self.result.add_closing(outcome.closing)
         self.pending.feed(key.sample_index, outcome.closing, outcome.reward)
         trace = None
         if self.whole_traces:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter
 
 import pytest
 from rich.console import Console
@@ -28,21 +27,16 @@ from geostore.records import Closing, FailedAttempt, Reward, Sample, TraceKey, T
 KEY = TraceKey(0, "r" * 64, 1)
 FULL = RunResult(
     done=1234,
-    closings=Counter(
-        {
-            Closing("answered", "answer"): 1_000_000,
-            Closing("exhausted", "turn_limit"): 3,
-            Closing("exhausted", "no_answer"): 2,
-            Closing("exhausted", "image_limit"): 4,
-            Closing("failed", "timeout"): 2,
-            Closing("failed", "refused"): 5,
-        }
-    ),
+    closings={
+        "answered": {"answer": 1_000_000},
+        "exhausted": {"turn_limit": 3, "no_answer": 2, "image_limit": 4},
+        "failed": {"timeout": 2, "refused": 5},
+    },
     remaining=746,
     interrupted=4,
     dropped=2,
     elsewhere=3,
-    excluded=Counter({"duplicate": 12, "undecodable": 1}),
+    excluded={"duplicate": 12, "undecodable": 1},
     stopped=True,
 )
 
