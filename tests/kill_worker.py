@@ -232,11 +232,13 @@ def _end_with(work: Callable[[], int | None]) -> None:
     """Do the work of a fork and leave with the code it gives, past the parent's own ways out."""
     code = FAILED
     try:
-        code = work() or DONE
-    except BaseException:
-        traceback.print_exc()
-    finally:
+        try:
+            code = work() or DONE
+        except BaseException:
+            traceback.print_exc()
         sys.stderr.flush()
+    finally:
+        # Also where a second Ctrl-C meets the lines above: past them is the parent's own end.
         os._exit(code)
 
 
