@@ -13,6 +13,7 @@ from geostore.answers.angles import MAX_LAT, MAX_LON
 from geostore.answers.text import says_placeholder
 
 _NUMBER = re.compile(r"[0-9]{1,20}(?:[.,][0-9]{1,30})?")
+_LETTERS = re.compile(r"[0-9] ?[NS](?![A-Za-z])[^A-Za-z]{1,40}[0-9] ?[EW](?![A-Za-z])")
 _NEAR = 0.1
 """Degrees within which a number of an attempt agrees with a coordinate."""
 
@@ -24,9 +25,21 @@ _JSON_NAME = re.compile(
     rf"[\"'](?:(?P<lat>{_LAT})|{_LON})[\"']\s?:\s?[\"']?{_VALUE}", re.IGNORECASE
 )
 _LABEL = re.compile(
-    rf"(?<![A-Za-z0-9_])(?:(?P<lat>{_LAT})|{_LON})\.?(?: ?\([^()\n]{{0,20}}\))?[\"']?\s?[:=|]"
-    rf"(?:\s(?:approximately|approx\.?|about|around|roughly))?\s?[~≈(]?\s?[A-Z]?\s?{_VALUE}"
+    rf"(?<![A-Za-z0-9_])(?:(?P<lat>{_LAT})|{_LON})\.?(?: ?\([^()\n]{{0,20}}\))?[\"']?"
+    r"\s?(?:[:=|→]|[=-]>|-(?=\s)|—)(?:\s(?:approximately|approx\.?|about|around|roughly|between|from))?\s?[~≈({<\[$]?"
+    rf"\s?[A-Z]?\s?{_VALUE}"
     r"|(?:(?P<han_lat>[北南]?[纬緯])|[东東西]?[经經経])度?\s?[:=]?\s?(?=[+-]?[0-9])",
+    re.IGNORECASE,
+)
+# A response that ends where its longitude begins.
+_CUT = re.compile(
+    rf"(?<![A-Za-z0-9_]){_LAT}[\"']?\s?[:=|]\s?[\"']?[+-]?(?P<lat>[0-9]{{1,2}}\.[0-9]{{1,20}})"
+    r"[^\w\n]{0,6}\s?[\"']?(?P<lon>)lon?g?i?t?u?d?e?[^\w]{0,6}\Z",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(
+    rf"(?P<lat>{_NUMBER.pattern}[^\w\n]{{0,3}}(?:degrees?\s)?)[NS]?\s?{_LAT}[^\w\n]{{1,6}}(?:and\s)?[+-]?"
+    rf"(?P<lon>{_NUMBER.pattern}[^\w\n]{{0,3}}(?:degrees?\s)?)[EW]?\s?{_LON}(?!\w|\s?[:=])",
     re.IGNORECASE,
 )
 _HEADED = re.compile(
@@ -37,12 +50,15 @@ _HEADED = re.compile(
 _DECIMAL = r"(?<![0-9.])(?:[0-9]{1,3}\.[0-9]{1,20}|[0-9]{1,3} ?°)"
 _HEMISPHERES = re.compile(
     rf"(?P<lat>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[NS]|(?i:north|south))(?![A-Za-z])"
-    rf"[^A-Za-z\n]{{0,8}}(?:(?:and|by|to)\s)?(?P<lon>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[EW]|(?i:east|west))(?![A-Za-z])"
+    rf"[^A-Za-z\n]{{0,8}}(?:(?:and|by|to)\s)?(?P<lon>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[EWO]|(?i:east|west))(?![A-Za-z])"
 )
 _PARENTHESES = re.compile(
     r"(?<![A-Za-z0-9_])\( ?[+-]?(?P<lat>[0-9]{1,2}\.[0-9]{1,20}) ?°? ?[,;] ?"
     r"[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{1,20})(?![0-9])[^()\n]{0,60}\)"
 )
+_DECIMALS = r"(?P<lat>[0-9]{1,2}\.[0-9]{2,20}) ?°?[,; ]{1,2}[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{2,20})"
+_LINE = re.compile(rf"(?:\A|(?<=\n))[\s\"']?[+-]?{_DECIMALS} ?°?[\"']?\.?\s?(?=\n|\Z)")
+_LINK = re.compile(rf"(?:(?:/maps|maps\.)[^\s()]{{0,60}}?[:@=/]|\bgeo:)[+-]?{_DECIMALS}(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +105,10 @@ def contradicting_attempt(
     return None
 
 
-def holds_point(text: str, lat: float, lon: float) -> bool:
-    """Whether numbers in `text` could be this point."""
+def holds_point(text: str, lat: float, lon: float, *, both: bool = True) -> bool:
+    """Whether numbers in `text` could be this point; not both: or one of its coordinates."""
     numbers = _numbers(text)
-    return all(
+    return (all if both else any)(
         any(abs(number - abs(degrees)) <= _NEAR for number in numbers) for degrees in (lat, lon)
     )
 
@@ -100,7 +116,8 @@ def holds_point(text: str, lat: float, lon: float) -> bool:
 def holds_pair(text: str) -> bool:
     """Whether `text` holds two numbers or more, and not only whole ones (10-20)."""
     numbers = _NUMBER.findall(text)
-    return len(numbers) > 1 and ("°" in text or not all(number.isdigit() for number in numbers))
+    precise = "°" in text or not all(number.isdigit() for number in numbers)
+    return len(numbers) > 1 and (precise or _LETTERS.search(text) is not None)
 
 
 def _numbers(text: str) -> list[float]:
@@ -155,6 +172,11 @@ _FINDERS: tuple[tuple[str, Callable[[str, int], Iterator[Attempt]]], ...] = (
     ("json", _named("json", _JSON_NAME, 400)),
     ("labelled", _named("labelled", _LABEL, 60)),
     ("labelled", _matched("labelled", _HEADED)),
+    ("labelled", _matched("labelled", _BEHIND)),
+    ("labelled", _matched("labelled", _CUT)),
     ("hemisphere", _matched("hemisphere", _HEMISPHERES)),
     ("parentheses", _matched("parentheses", _PARENTHESES)),
+    # A pair on a line of its own, or in a link to a map, is no answer, but the teacher's last word.
+    ("parentheses", _matched("parentheses", _LINE)),
+    ("parentheses", _matched("parentheses", _LINK)),
 )

@@ -102,10 +102,12 @@ _HEDGE = (
 )
 _SEPARATOR = (
     r"(?: ?\((?P<note>[^()0-9\n]{0,30})\))?"
-    rf"(?P<separator>(?:[\s:=|≈(\[]|{_HEDGE}(?![A-Za-z])\.?){{0,12}}+)[\"']?"
+    rf"(?P<separator>(?:[=-]>|[\s:=|≈(\[→]|{_HEDGE}(?![A-Za-z])\.?){{0,12}}+)[\"']?"
 )
 # In "a similar latitude:\nLatitude: 39.25" the second name is no value of the first.
-_VALUE_WORD = rf"(?!(?:{_LAT}|{_LON})\s?[:=])(?P<word>[A-Za-z<\[.…?未无無不][^\s,;|]{{0,30}})"
+_VALUE_WORD = (
+    rf"(?!(?:{_LAT}|{_LON})\s?[:=])(?P<word>(?:(?i:not)\s)?[A-Za-z<\[.…?未无無不][^\s,;|]{{0,30}})"
+)
 _MEMBER = re.compile(
     rf"(?:{_LABEL_START}(?:(?P<front>(?i:north|south|east|west))(?:ern)? )?"
     rf"(?:(?P<lat>{_LAT})|(?P<lon>{_LON}))|{_HAN}){_SEPARATOR}"
@@ -312,13 +314,14 @@ def find_parentheses(text: str) -> Reading | None:
 _DECIMALS = rf"(?:{_POINT} ?°?\s?[,;/ ]\s?{_POINT}|{_COMMA} ?°? ?; ?{_COMMA}) ?°?"
 # Coordinates of a box or of pixels look the same, so only words that a place goes with may precede.
 _COORDINATES = re.compile(
-    r"(?:(?:\A|[\n.;:!?>|-])\s?|(?<![a-z])(?:gps|geographic(?:al)?|estimated|approximate|approx\.?"
-    r"|exact|final|predicted|decimal|likely|best|central|guess(?:ed)?|inferred|map|location|the|my|their"
+    r"(?:(?:\A|[\n.;:!?>|-])\s?[\"']?|[{,]\s?[\"']|(?<![a-z])(?:gps|geographic(?:al)?|estimated"
+    r"|approximate|approx\.?|exact|final|predicted|decimal|likely|best|central|guess(?:ed)?|inferred|map|location|the|my|their"
     r"|its|answer) )"
     r"(?:(?:gps|geographic(?:al)?|estimated|approximate|final|predicted|decimal|location)\s){0,3}"
-    r"(?:coordinates?|coords?|gps)(?: ?\([^()0-9\n]{0,30}\))?"
-    r"(?:\s?[:=|]|\s(?:is|are)|(?=\n))(?:[\s~≈]|(?:approximately|approx\.?|about|around|roughly)\s){0,4}"
-    rf"\[?(?P<pair>{_DECIMALS})\]?(?![0-9A-Za-z_.,:]?[0-9A-Za-z_]| ?[,;/] ?[+-]?[0-9]| ?%"
+    r"(?:coordinates?|coords?|gps|(?<=final )answer|(?<![a-z] )answer)(?: ?\([^()0-9\n]{0,30}\))?"
+    r"(?:[\"']?\s?[:=|]|\s(?:is|are)|(?=\n))(?:[\s~≈]|(?:approximately|approx\.?|about|around|roughly)\s){0,4}"
+    rf"(?:(?<![\"']:)(?<![\"']:\s)\[|[\"'])?(?P<pair>{_DECIMALS})[\]\"']?"
+    r"(?![0-9A-Za-z_.,:]?[0-9A-Za-z_]| ?[,;/] ?[+-]?[0-9]| ?%"
     r"| ?(?:km|mi|miles|ft|m|px|pixels)(?![a-z]))",
     re.IGNORECASE,
 )

@@ -57,10 +57,10 @@ from geostore.answers.slots import (
     RETRACTING,
     Slot,
     has_slot,
-    mark_boxes,
     read_answer_tag,
     read_box,
 )
+from geostore.answers.spellings import with_usual_slots
 from geostore.answers.text import normalise, says_placeholder, tail
 from geostore.answers.thoughts import visible_text
 from geostore.records import Answer
@@ -100,6 +100,12 @@ _PROSE_FORMS: tuple[tuple[str, Callable[[str], Reading | None]], ...] = (
     ("coordinates", find_coordinates),
 )
 
+
+_SURE_FORMS = ("json", "labelled", "hemisphere")
+"""Forms that nothing but coordinates has; two numbers in parentheses may be pixels."""
+
+_DECIMAL = re.compile(r"(?<![0-9.])[1-9][0-9]{0,2}[.,][0-9]{2}")
+"""A number that is a coordinate, and no count or share."""
 
 _BARE_LENGTH = 200
 """Characters of a response that may be one bare pair, with its blanks and markup."""
@@ -143,11 +149,11 @@ def has_answer(response: str) -> bool:
     that can be read.
     """
     text = visible_text(response)
-    return has_slot(text) or _read(text, cut=False).failure is None
+    return has_slot(with_usual_slots(text)) or _read(text, cut=False).failure is None
 
 
 def _read(text: str, *, cut: bool, bare: bool = False) -> Answer:
-    text = mark_boxes(text)
+    text = with_usual_slots(text)
     if len(text) <= _BARE_LENGTH and not has_slot(text):
         pair = find_bare(normalise(text))
         if pair is not None:
@@ -155,13 +161,13 @@ def _read(text: str, *, cut: bool, bare: bool = False) -> Answer:
     answer, dropped = _read_forms(text, cut=cut, bare=bare)
     if dropped is None or answer.lat is None or answer.lon is None:
         return answer
-    if holds_point(dropped.words, answer.lat, answer.lon):
+    if holds_point(dropped.words, answer.lat, answer.lon, both=dropped.failure != ONE_NUMBER):
         return answer
     # The slot means another place than the weaker form does; only what follows it may correct it.
     later, _ = _read_forms(dropped.later, cut=cut, bare=bare)
     if later.failure is None:
         return later
-    return Answer(None, None, dropped.form, AMBIGUOUS, later.flags)
+    return Answer(None, None, dropped.form, dropped.failure, later.flags)
 
 
 def _read_bare(reading: Reading, *, cut: bool) -> Answer:
@@ -176,18 +182,27 @@ def _read_bare(reading: Reading, *, cut: bool) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Dropped:
-    """A slot with several numbers, of which nobody knows which two are meant."""
+    """A pair that was tried in a strong form and is none: a weaker form must not speak for it."""
 
     form: str
-    """``boxed`` or ``answer``."""
+    """The form, ``hemisphere`` or a stronger one."""
+    failure: str
+    """Why it gives no pair."""
     words: str
-    """The slot with its content."""
+    """Its text."""
     later: str
     """The text after it."""
 
 
+def _dropped(form: str, reading: Reading, text: str, start: int, end: int) -> _Dropped | None:
+    words = text[start:end]
+    one = reading.failure == ONE_NUMBER and form == "boxed" and _DECIMAL.search(words)
+    several = reading.failure in (AMBIGUOUS, OUT_OF_RANGE) and holds_pair(words)
+    return _Dropped(form, reading.failure or "", words, text[end:]) if one or several else None
+
+
 def _read_forms(text: str, *, cut: bool, bare: bool) -> tuple[Answer, _Dropped | None]:
-    """The answer, and the first slot with several numbers that was passed over on the way to it."""
+    """The answer, and the strongest pair that was passed over on the way to it."""
     search = _Search()
     rest = text
     dropped: _Dropped | None = None
@@ -201,13 +216,11 @@ def _read_forms(text: str, *, cut: bool, bare: bool) -> tuple[Answer, _Dropped |
                 return search.cut_off(form, slot.reading), None
             contradicts = _contradicts_prose(rest, slot)
             return search.success(form, slot.reading, inconsistent=contradicts), dropped
+        dropped = dropped or _dropped(form, slot.reading, rest, slot.start, slot.end)
         if slot.retracts:
             rest = rest[slot.end :]
         elif slot.reading.failure == AMBIGUOUS:
             # The slot holds several pairs, and a weaker form must not pick one of them.
-            words = rest[slot.start : slot.end]
-            if dropped is None and holds_pair(words):
-                dropped = _Dropped(form, words, rest[slot.end :])
             rest = rest[: slot.start] + "\n" + rest[slot.end :]
     prose = normalise(tail(rest))
     for form, find in _PROSE_FORMS:
@@ -222,12 +235,20 @@ def _read_forms(text: str, *, cut: bool, bare: bool) -> tuple[Answer, _Dropped |
             attempt = contradicting_attempt(
                 prose, reading.end, form=form, lat=reading.lat, lon=reading.lon
             )
+            if attempt is None and form == "parentheses":
+                # A place in the prose is weaker than the coordinates that are named after it.
+                named = find_coordinates(prose[reading.end :])
+                if named is not None and named.failure is None:
+                    prose = prose[reading.end :]
+                    continue
             if attempt is None:
                 return search.success(form, reading, inconsistent=False), dropped
             search.fail(attempt.form, Reading(attempt.start, attempt.start, failure=AMBIGUOUS))
             prose = prose[attempt.start :]
         elif reading.failure in RETRACTING:
             prose = prose[reading.end :]
+        elif form in _SURE_FORMS:
+            dropped = dropped or _dropped(form, reading, prose, reading.start, reading.end)
     return search.failure(), dropped
 
 

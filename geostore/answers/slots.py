@@ -97,8 +97,12 @@ def mark_boxes(text: str) -> str:
 
 def _marked(content: str) -> str:
     balanced = len(content) <= _MAX_BOX and content.count("{") == content.count("}")
-    is_pair = balanced and _read_content(content, whole=True).failure is None
-    return f"{BOX}{{{content}}}" if is_pair else f" {content} "
+    return f"{BOX}{{{content}}}" if balanced and gives_pair(content) else f" {content} "
+
+
+def gives_pair(content: str) -> bool:
+    """Whether a box with this content gives a pair of coordinates."""
+    return _read_content(content, whole=True).failure is None
 
 
 def has_slot(text: str) -> bool:

@@ -7,6 +7,9 @@ would take longer than all the parsing after it.
 
 import re
 
+from geostore.answers.languages import in_english
+from geostore.answers.tables import tables_as_labels
+
 WINDOW = 16_384
 """Characters at the end of the prose in which the weaker forms are searched."""
 
@@ -65,6 +68,23 @@ _ESCAPE = re.compile(r"""\\(?=["'{}()\[\]%_&#$])""")
 _ESCAPED_LINE = re.compile(r"\\n(?![a-z])")
 _LONE_SIGN = re.compile(r"\{([.,+-])\}")
 _MARKDOWN = re.compile(r"[*`$~]+")
+_STRONG = re.compile(r"(?<!\w)__(?=[^\s_])|(?<=[^\s_])__(?!\w)")
+_HTML = re.compile(r"</?(?:b|i|u|em|strong|code|span|font|p|td|tr|li|ul)>|<br ?/?>", re.IGNORECASE)
+_ELEMENT = re.compile(
+    r"<(?P<name>latitude|lat|longitude|long|lng|lon)>\s{0,8}(?P<value>[^<>\n]{1,40}?)\s{0,8}</(?P=name)>",
+    re.IGNORECASE,
+)
+# How far off a number may be is no other number.
+_TOLERANCE = (
+    r"(?:±|\\pm(?![A-Za-z])|\+/ ?-) ?[0-9]{1,4}(?:[.,][0-9]{1,6})? ?"
+    r"(?:°|(?i:degrees?|deg|km|miles?|mi|met(?:er|re)s|m)(?![A-Za-z]))?"
+)
+_TOLERANCES = re.compile(rf" ?(?:\( ?{_TOLERANCE} ?\)|{_TOLERANCE})(?![0-9])")
+_MINUTES = re.compile(
+    r"(?<![0-9.])(?P<deg>[0-9]{1,3}) ?deg(?:rees?)? (?P<min>[0-9]{1,2}(?:\.[0-9]{1,6})?)"
+    r" ?min(?:utes?)?(?: (?P<sec>[0-9]{1,2}(?:\.[0-9]{1,6})?) ?sec(?:onds?)?)?(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n[ \n]*+")
 _SLOT_LEFTOVERS = re.compile(r"\\boxed|[{}^]+")
@@ -88,10 +108,15 @@ def tail(text: str, *, limit: int = WINDOW) -> str:
 def normalise(text: str) -> str:
     """`text` with one spelling for each digit, sign, separator, quote and degree sign.
 
-    LaTeX and Markdown around numbers become plain text, runs of blanks one space, runs of line
+    LaTeX, Markdown and HTML around numbers become plain text, tolerances go, names in other
+    languages become English, runs of blanks one space, runs of line
     breaks one line break. Braces stay, because they show where an object ends.
     """
     text = text.translate(_CHARACTERS).replace("&deg;", "°")
+    if "±" in text or "\\pm" in text or "+/" in text:
+        text = _TOLERANCES.sub("", text)
+    if "<" in text:
+        text = _HTML.sub(" ", _ELEMENT.sub(r"\n\g<name>: \g<value>\n", text))
     if "\\" in text:
         text = _LATEX_DEGREE.sub("°", text)
         text = _LATEX_SECONDS.sub('"', text)
@@ -102,8 +127,17 @@ def normalise(text: str) -> str:
         text = _ESCAPED_LINE.sub("\n", text)
         text = _ESCAPE.sub("", text)
     text = _MARKDOWN.sub(" ", text)
-    text = _BLANKS.sub(" ", text)
-    return _LINES.sub("\n", text)
+    if "__" in text:
+        text = _STRONG.sub(" ", text)
+    text = in_english(_BLANKS.sub(" ", text))
+    if " min" in text:
+        text = _MINUTES.sub(_as_signs, text)
+    return tables_as_labels(_LINES.sub("\n", text))
+
+
+def _as_signs(angle: re.Match[str]) -> str:
+    seconds = f'{angle["sec"]}"' if angle["sec"] else ""
+    return f"{angle['deg']}°{angle['min']}'{seconds}"
 
 
 def normalise_slot(content: str) -> str:

@@ -92,6 +92,12 @@ def assert_fails(response: str, form: str | None, failure: str, flags: tuple[str
         case(r"33.87°S, 151.21°E, so \boxed{33.87, 151.21}", 33.87, 151.21, "inconsistent"),
         case(r"33.87°S, 151.21°E, so \boxed{-33.87, 151.21}", -33.87, 151.21),
         case(r"\boxed{1.5, 2.5}, in the form \boxed{lat, lon}", 1.5, 2.5, "placeholder"),
+        case("boxed{48.8566, 2.3522}", 48.8566, 2.3522),
+        case("(9.5, 9.5)? No: $boxed{48.8566, 2.3522}$", 48.8566, 2.3522),
+        case("(9.5, 9.5)? No: \x08oxed{48.8566, 2.3522}", 48.8566, 2.3522),
+        case(r"(9.5, 9.5)? No: \fbox{48.8566, 2.3522}", 48.8566, 2.3522),
+        case(r"(9.5, 9.5)? No: \boxed{48.8566}, \boxed{2.3522}", 48.8566, 2.3522),
+        case(r"\boxed{48.8566 \pm 0.5, 2.3522 \pm 0.5}", 48.8566, 2.3522),
     ],
 )
 def test_a_box_gives_its_pair(
@@ -120,6 +126,9 @@ def test_a_box_gives_its_pair(
         case("<answer>1.5, 2.5</answer> (3.5, 4.5)", 1.5, 2.5),
         case(r"\boxed{lat, lon} <answer>1.5, 2.5</answer>", 1.5, 2.5, "placeholder"),
         case(r"\boxed{95, 20} <answer>1.5, 2.5</answer>", 1.5, 2.5),
+        case("(9.5, 9.5)? <Answer>48.8566, 2.3522</Answer>", 48.8566, 2.3522),
+        case("(9.5, 9.5)? <ANSWER>Paris (48.8566, 2.3522)</ANSWER>", 48.8566, 2.3522),
+        case("<answer><lat>48.8566</lat><lon>2.3522</lon></answer>", 48.8566, 2.3522),
     ],
 )
 def test_an_answer_tag_gives_a_form_or_the_pair_that_ends_it(
@@ -191,6 +200,29 @@ def test_json_needs_only_its_two_members_whole(
         case("纬度: 33.8688°（南纬），经度：70.6°（西经）", -33.8688, -70.6),
         case("Latitude: 1.5, Longitude: 2.5. Or rather lat 3.5, lon 4.5", 3.5, 4.5),
         case("Latitude: 1.5, Longitude: 2.5. Alternative latitude: 3.5", 1.5, 2.5),
+        case("Latitud: 48.8566, Longitud: -2.3522", 48.8566, -2.3522),
+        case("Latitudine: 48,8566\nLongitudine: 2,3522", 48.8566, 2.3522),
+        case("Breitengrad: 48,8566; Längengrad: 2,3522", 48.8566, 2.3522),
+        case("Широта: 48.8566, долгота: 2.3522", 48.8566, 2.3522),
+        case("위도: 48.8566, 경도: 2.3522", 48.8566, 2.3522),
+        case("북위 48.8566도, 동경 2.3522도", 48.8566, 2.3522),
+        case(
+            "(9.5, 9.5)? <latitude>48.8566</latitude>\n<longitude>2.3522</longitude>",
+            48.8566,
+            2.3522,
+        ),
+        case("Latitude: <b>48.8566</b><br>Longitude: <b>2.3522</b>", 48.8566, 2.3522),
+        case("Latitude: __48.8566__, Longitude: __-2.3522__", 48.8566, -2.3522),
+        case("Latitude: 48.8566 ± 0.5\nLongitude: -2.3522 ± 0.5", 48.8566, -2.3522),
+        case("Latitude: 48.8566 (±0.5°)\nLongitude: 2.3522 (±0.5°)", 48.8566, 2.3522),
+        case("Latitude: 48.8566° +/- 5 km, Longitude: 2.3522° +/- 5 km", 48.8566, 2.3522),
+        case("Latitude → 48.8566, Longitude => 2.3522", 48.8566, 2.3522),
+        case(
+            "| City | Latitude | Longitude |\n|---|---|---|\n| Paris | 48.8566 | 2.3522 |",
+            48.8566,
+            2.3522,
+        ),
+        case("|Lon (°)|City|Lat (°)|\n|:-:|---|--:|\n|2.3522 W|Paris|48.8566|", 48.8566, -2.3522),
     ],
 )
 def test_labels_name_the_coordinates_in_either_order(
@@ -218,6 +250,13 @@ def test_labels_name_the_coordinates_in_either_order(
         case("-33.8688° S, -70.6° W", -33.8688, -70.6),
         case("1.5°N, 2.5°E is wrong; 3.5°N, 4.5°E", 3.5, 4.5),
         case("(48.8566° N, 2.3522° E)", 48.8566, 2.3522),
+        case("48.8566° North latitude, 2.3522° West longitude", 48.8566, -2.3522),
+        case("48°51'24\" north latitude and 2°21'3\" east longitude", DMS_LAT, DMS_LON),
+        case(
+            "48 degrees 51 minutes 24 seconds N, 2 degrees 21 minutes 3 seconds E", DMS_LAT, DMS_LON
+        ),
+        case("48,8566° nord, 2,3522° ouest", 48.8566, -2.3522),
+        case("33.8688° sur, 70.6° oeste", -33.8688, -70.6),
     ],
 )
 def test_hemisphere_letters_decide_sign_and_axis(
@@ -260,6 +299,21 @@ def test_parentheses_count_where_both_numbers_have_a_decimal_mark(
         case("Best guess coordinates: 48.8566, 2.3522 (near Paris)", 48.8566, 2.3522),
         case("Coordinates: 48,8566; 2,3522", 48.8566, 2.3522),
         case("Coordinates: 1.5, 2.5\nCoordinates: 3.5, 4.5", 3.5, 4.5),
+        case("Coordenadas: 48.8566, -2.3522", 48.8566, -2.3522),
+        case("Coordonnées : 48,8566; 2,3522", 48.8566, 2.3522),
+        case("Koordinaten: 48.8566, 2.3522", 48.8566, 2.3522),
+        case("Координаты: 48.8566, 2.3522", 48.8566, 2.3522),
+        case("坐标：48.8566, -2.3522", 48.8566, -2.3522),
+        case("좌표: 48.8566, 2.3522", 48.8566, 2.3522),
+        case("**Final Answer:** 48.8566, 2.3522", 48.8566, 2.3522),
+        case('{"answer": "48.8566, 2.3522"}', 48.8566, 2.3522),
+        case('{"place": "Paris", "coordinates": "48.8566, 2.3522"}', 48.8566, 2.3522),
+        case(
+            "First thought: Cairo (30.0444, 31.2357).\nCoordinates: 48.8566, 2.3522",
+            48.8566,
+            2.3522,
+        ),
+        case("Cairo (30.0444, 31.2357)? No.\n\nFinal answer: 48.8566, 2.3522", 48.8566, 2.3522),
     ],
 )
 def test_named_coordinates_count_where_both_numbers_have_a_decimal_mark(
@@ -359,6 +413,25 @@ def test_a_name_that_ends_the_sentence_before_hides_no_labelled_pair(before: str
         "\\boxed{39.25-39.30, -98.75}",
         "\\boxed{39.25, -98.75, 450}",
         "<answer>39.25, -98.75 is Kansas</answer>",
+        "<answer>39 15 00 N, 98 45 00 W</answer>",
+        "\\boxed{39.25}",
+        "\\boxed{-98.75, 39.25}",
+        "Latitude: 139.25\nLongitude: -98.75",
+        "39.25° N, 198.75° W",
+        "39°75'00\"N, 98°45'00\"W",
+        "39,25° N, 98,75° O",
+        "Latitude: between 39.1 and 39.4, Longitude: between -98.9 and -98.5",
+        "Latitude – 39.25, Longitude – 98.75 W",
+        "Latitude: {39.25}, Longitude: {-98.75}",
+        "Latitude: not available. Longitude: not available.",
+        "39.25 latitude, -98.75 longitude",
+        "39.25 degrees latitude and -98.75 degrees longitude",
+        "Latitude: 39.25\nLongitude: -",
+        "Latitude: 39.25\nLongi",
+        '{"latitude": 39.25, "longi',
+        "\n\n```\n39.25, -98.75\n```",
+        "https://www.google.com/maps/@39.25,-98.75,15z",
+        "geo:39.25,-98.75",
     ],
 )
 @pytest.mark.parametrize(
@@ -396,6 +469,14 @@ def test_a_later_attempt_that_cannot_be_read_lets_no_earlier_pair_speak(
         "zoom(0.5, 0.75, 1.0)",
         "(512.5, 300.2, 600.1, 400.0)",
         "Alternative latitude: 3.5",
+        "\\boxed{39.25}",
+        "The share is \\boxed{0.85}, of \\boxed{3}.",
+        "\\boxed{-98.75, 39.25}",
+        "\\boxed{3925, -9875}",
+        "https://www.google.com/maps?q=39.25,-98.75",
+        "\n39.2500, -98.7500",
+        "See boxed{latitude, longitude}.",
+        "| A | Latitude | Longitude |\n|---|---|---|\n| B | 1.5 | 2.5 |\n| C | 3.5 | 4.5 |",
     ],
 )
 def test_a_later_passage_that_only_repeats_the_pair_or_means_no_place_changes_nothing(
