@@ -25,6 +25,15 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
     ("<THINK>", "</THINK>"),  # prompted models, in capitals
     ("<THINKING>", "</THINKING>"),
+    ("<Think>", "</Think>"),
+    ("<Thinking>", "</Thinking>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<think >", "</think >"),
+    ("<|think|>", "<|/think|>"),
+    ("<longcat_think>", "</longcat_think>"),  # LongCat
+    ("<mm:think>", "</mm:think>"),  # MiniMax
+    ("<unused94>thought", "<unused95>"),  # MedGemma
+    ("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
 )
 """What begins a thought, and what ends it."""
 
@@ -44,7 +53,8 @@ _WORDED = re.compile(
 _OTHER_HINTS = (
     *("<thinking>", "</thinking>", "<thought>", "</thought>", "<reasoning>", "</reasoning>"),
     *("seed:think>", "think▷", "THINK]", "_of_thought|>", "_THINKING|>", "<|channel", "<channel|>"),
-    *("think<|sep|>", "THINK>", "THINKING>"),
+    *("think<|sep|>", "THINK>", "THINKING>", "<Think", "</Think", "thoughts>", "think >"),
+    *("think|>", "_think>", "mm:think>", "<unused9", "<|inner_"),
 )
 """A text without any of these holds no delimiter but <think> and those in words."""
 
@@ -55,10 +65,11 @@ _EDGE = re.compile(
 _CLOSING = dict(TAGS)
 
 _UNKNOWN_DELIMITER = re.compile(
-    r"<[|/]{0,2}(?:[a-z_]{1,20}[:_-])?"
+    r"(?:<|&lt;|\\<|＜)[|｜/]{0,2}\s?(?:[a-z_]{1,20}[:_▁-]|ant|[a-z]{1,10}▁of▁)?"
     r"(?:thinks?|thinking|thoughts?|reason|reasoning|scratch_?pad|reflection|analysis|cot"
-    r"|(?:inner_)?monologue|chain[ _-]of[ _-]thought)(?:[_-](?:start|end|begin|block|process))?"
-    r"\s{0,2}[|/]{0,2}>"
+    r"|(?:inner_|internal_)?monologue|chain[ _-]of[ _-]thought)"
+    r"(?:[_-](?:start|end|begin|block|process|content|engine))?"
+    r"\s{0,2}[|｜/]{0,2}(?:>|&gt;|\\>|＞)"
     r"|[◁⟨«〈【]/?(?:think|thinking|thought|reasoning)[▷⟩»〉】]"
     r"|\[/?(?:think|thinking|thoughts?|reasoning|reason|cot)\](?!\()",
     re.IGNORECASE,
