@@ -35,6 +35,9 @@ IN_TAGS = {
     "list of one": f"[{CALL}]",
     "a member that is a list": f'{{"tool_calls": [{CALL}]}}',
     "OpenAI's shape": f'{{"type": "function", "function": {CALL}}}',
+    "OpenAI's old shape": f'{{"function_call": {CALL}}}',
+    "Gemini's shape": f'{{"functionCall": {{"name": "{ZOOM}", "args": {ARGUMENTS}}}}}',
+    "in a member tool_call": f'{{"tool_call": {CALL}}}',
     "OpenAI's shape with text for arguments": json.dumps(
         {"id": "call_1", "function": {"name": ZOOM, "arguments": ARGUMENTS}}
     ),
@@ -64,6 +67,11 @@ IN_TAGS = {
     "recipient_name": f'{{"recipient_name": "functions.{ZOOM}", "parameters": {ARGUMENTS}}}',
     "a prefix": CALL.replace(ZOOM, f"functions.{ZOOM}"),
     "a number behind": CALL.replace(ZOOM, f"functions.{ZOOM}:0"),
+    "a server's prefix": CALL.replace(ZOOM, f"mcp__geo__{ZOOM}"),
+    "a byte order mark": f"\ufeff{CALL}",
+    "blanks without width": CALL.replace("{", "{\u200b"),
+    "the opening tag twice": f"<tool_call>\n{CALL}",
+    "Hunyuan": f"{ZOOM}\n```json\n{ARGUMENTS}\n```",
     "capitals": CALL.replace(ZOOM, "Image_Zoom_In_Tool"),
     "escaped quotes": json.dumps(CALL)[1:-1],
     "entities": CALL.replace('"', "&quot;"),
@@ -107,11 +115,29 @@ WITHOUT_TAGS = {
     "Gemini": f"```tool_code\nprint(default_api.{ZOOM}(bbox_2d={BOX}))\n```",
     "gpt-oss": f"<|channel|>commentary to=functions.{ZOOM} <|constrain|>json<|message|>{ARGUMENTS}"
     "<|call|>",
+    "gpt-oss, the recipient first": f"<|start|>assistant to=functions.{ZOOM}"
+    f"<|channel|>commentary json<|message|>{ARGUMENTS}<|call|>",
+    "gpt-oss without its tokens": f"assistantcommentary to=functions.{ZOOM} json{ARGUMENTS}",
     "Phi-4": f"functools[{CALL}]",
     "Granite": f"<|tool_call|>[{CALL}]",
     "InternLM": f"<|action_start|><|plugin|>{CALL}<|action_end|>",
     "Seed": f"<seed:tool_call>{CODER}</seed:tool_call>",
     "LongCat": f"<longcat_tool_call>{CALL}</longcat_tool_call>",
+    "Step 3": "<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke "
+    f'name="{ZOOM}"><steptml:parameter name="bbox_2d">{BOX}</steptml:parameter></steptml:invoke>'
+    "<｜tool_call_end｜><｜tool_calls_end｜>",
+    "Nemotron": f"<TOOLCALL>[{CALL}]</TOOLCALL>",
+    "Command": f'<|START_ACTION|>[{{"tool_call_id": "0", "tool_name": "{ZOOM}", '
+    f'"parameters": {ARGUMENTS}}}]<|END_ACTION|>',
+    "Apertus": f'<|tools_prefix|>[{{"{ZOOM}": {ARGUMENTS}}}]<|tools_suffix|>',
+    "OLMo 3": f"<function_calls>\n{ZOOM}(bbox_2d={BOX})\n</function_calls>",
+    "the tags in capitals": f"<TOOL_CALL>{CALL}</TOOL_CALL>",
+    "the tags with a hyphen": f"<tool-call>{CALL}</tool-call>",
+    "the tags as entities": f"&lt;tool_call&gt;{CALL}&lt;/tool_call&gt;",
+    "the tags in full width": f"＜tool_call＞{CALL}＜/tool_call＞",
+    "a tag use_tool": f'<use_tool name="{ZOOM}">{ARGUMENTS}</use_tool>',
+    "a list of labels": f"- name: {ZOOM}\n- arguments: {ARGUMENTS}",
+    "an assignment in Python": f"```python\nresult = {ZOOM}(bbox_2d={BOX})\n```",
     "Glaive": f"<functioncall> {CALL} </functioncall>",
     "behind bold words": f"**Tool call:** {CALL}",
     "a token behind": f"{CALL}<|im_end|>",

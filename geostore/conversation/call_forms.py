@@ -29,6 +29,8 @@ from geostore.text.lenient_json import load_lenient
 _DELIMITERS = re.compile(
     r"<\|(?!\w*box)[^<>|\n]{1,40}\|>|<｜[^<>｜\n]{1,40}｜>|\[/?TOOL_CALLS\]|\[ARGS\]|\[CALL_ID\]\w*+"
     r"|✿\w{1,20}✿[ \t]*+[:：]?|\bfunctools(?=\[)"
+    # The protocol's own tags, spelled otherwise.
+    r"|(?!</tool_call>)(?:<|&lt;|＜)/?tool[_-]?call(?:>|&gt;|＞)"
 )
 _DSML = re.compile(r"(?<=[</])｜DSML｜")
 
@@ -45,7 +47,7 @@ _STRINGS = r'"(?:[^"\\]|\\.)*+"|\'(?:[^\'\\\n]|\\.)*+\'|\\.'
 _BRACKETS = re.compile(rf"{_STRINGS}|[{{}}\[\]()]", re.DOTALL)
 _KEYWORDS = re.compile(rf"{_STRINGS}|(?P<keyword>\b[A-Za-z_]\w*+)\s*+=(?!=)|[()]", re.DOTALL)
 
-_BLOCK_NAME = r"(?:\w+:)?(?:function|invoke|tool|tool_call|function_call|tool_use)"
+_BLOCK_NAME = r"(?:\w+:)?(?:function|invoke|tool|tool_call|function_call|tool_use|use_tool)"
 _BLOCK = re.compile(
     rf"""<{_BLOCK_NAME}(?:=|\s+name=)["']?\s*([\w.:/-]+)\s*["']?[^<>]*>(.*?)"""
     rf"(</{_BLOCK_NAME}>|(?=<{_BLOCK_NAME}(?:=|\s+name=))|\Z)",
@@ -69,13 +71,15 @@ _PAIR = (
 _PAIRS = re.compile(_PAIR, re.DOTALL)
 _KEYED = re.compile(rf"(?<![\w.:/-])([\w.:/-]++)\s*+((?:{_PAIR})++)(?!<arg_|</arg_)", re.DOTALL)
 _BETWEEN_NAME_AND_OBJECT = re.compile(
-    r"(?::\d++)?(?:[\s`*:：,]|json\b|(?i:action input|arguments|args|input|parameters))*+(?=\{)"
+    r"(?::\d++)?(?:\n- |[\s`*:：,]|json\b|commentary\b"
+    r"|(?i:action input|arguments|args|input|parameters))*+(?=\{)"
 )
 
 # What no prose holds: the beginning of a call in some family's form.
 _BEGINS_BLOCK = re.compile(rf"<{_BLOCK_NAME}(?:=|\s+name=)|<arg_key>|<start_function_call>")
 _BEGINS_CALL = re.compile(
     rf"{_BEGINS_BLOCK.pattern}"
+    r"|(?:<|&lt;|＜)tool[_-]?call(?:>|&gt;|＞)"
     r"|<\|?(?:\w+:)?(?:tool_?calls?|function_?calls?|tool_use)(?:_(?:section_)?(?:begin|start))?\|?>"
     r"|<｜(?:DSML｜)?(?:tool|function)|<\|python_tag\|>|<\|action_start\|>|\[TOOL_CALLS\]"
     r"|✿FUNCTION✿|\bto=functions\.|\bfunctools\[|<\|open\|>(?:tools|call )"

@@ -24,6 +24,8 @@ _ARGUMENTS = (
     "action_input",
     "kwargs",
 )
+# OpenAI's shape, its old one, and Gemini's.
+_WRAPPERS = ("function", "function_call", "functionCall", "tool_call")
 _LISTS = ("tool_calls", "tool_uses", "calls")
 # Members beside name and arguments that say nothing about the call.
 _BESIDE = frozenset({"id", "type", "index", "call_id"})
@@ -60,7 +62,7 @@ class CallObjects:
             for function in functions
         }
         names = "|".join(map(re.escape, self.types))
-        self.name_inside = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE)
+        self.name_inside = re.compile(rf"(?:(?<!\w)|(?<=__))(?:{names})(?!\w)", re.IGNORECASE)
 
     def calls_of(self, value: Any, *, repaired: bool, any_name: bool) -> tuple[WrittenCall, ...]:
         """The calls in a JSON value, which may be a list of them; () where it holds none.
@@ -92,8 +94,9 @@ class CallObjects:
         self, value: Mapping[str, Any], *, repaired: bool, any_name: bool
     ) -> WrittenCall | None:
         """The call that an object is; None where it is none. See `calls_of`."""
-        if isinstance(value.get("function"), dict):  # OpenAI's shape
-            value, repaired = value["function"], True
+        wrapper = next((name for name in _WRAPPERS if isinstance(value.get(name), dict)), None)
+        if wrapper is not None:
+            value, repaired = value[wrapper], True
         member = next((name for name in _NAMES if isinstance(value.get(name), str)), None)
         if member is None:
             return self._call_by_its_key(value)

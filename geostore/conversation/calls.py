@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -36,15 +37,21 @@ def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
         return tuple(_native_call(reader, call) for call in orjson.loads(turn.native_calls))
     text = visible_text(turn.response)
     calls: list[WrittenCall] = []
+    doubled = False
     for match in _TAGGED.finditer(text):
         closed = match.group(2) == "</tool_call>"
         if not closed and turn.finish_reason == "length" and match.end() == len(text):
             return tuple(calls)
-        if calls and not closed and not match.group(1).strip():
-            continue  # an opening tag where the closing one should be
+        if not closed and not match.group(1).strip() and (calls or match.end() < len(text)):
+            doubled = not calls
+            continue  # an opening tag where the closing one should be, or twice
         # Another opening tag ends a call as well as its own closing tag.
         ended = closed or match.end() < len(text)
-        calls += reader.inside_tags(match.group(1).strip(), closed=ended)
+        read = reader.inside_tags(match.group(1).strip(), closed=ended)
+        calls += (
+            [replace(call, repaired=True) for call in read] if doubled and read[0].name else read
+        )
+        doubled = False
     if calls or turn.finish_reason == "length":
         return tuple(calls)
     return reader.outside_tags(text)

@@ -26,13 +26,15 @@ _TOKEN = re.compile(
     | (?P<word> \b(?:None|True|False)\b )
     | [“”„＂](?P<curly> (?:[^“”＂"\\]|\\.)*+ )[“”＂]
     | \( (?P<tuple> [-+\d\s.,eE]*+ ) \)
-    | (?P<wide> [：，、［］｛｝－．０-９\u3000\u00a0] )
+    | (?P<wide> [：，、［］｛｝－．０-９\u3000\u00a0\u200b\ufeff] )
     """,
     re.DOTALL | re.VERBOSE,
 )
 _IN_SINGLE = re.compile(r'\\.|"', re.DOTALL)
 _WORDS = {"None": "null", "True": "true", "False": "false"}
-_WIDE = str.maketrans("：，、［］｛｝－．０１２３４５６７８９\u3000\u00a0", ":,,[]{}-.0123456789  ")
+_WIDE = str.maketrans(
+    "：，、［］｛｝－．０１２３４５６７８９\u3000\u00a0\u200b\ufeff", ":,,[]{}-.0123456789    "
+)
 _SPARE_CLOSERS = re.compile(r"[\s}\]]*+\Z")
 _DOUBLED = re.compile(r'"(?:[^"\\]|\\.)*+"|\{\s*+\{|\}\s*+\}|\\.', re.DOTALL)
 

@@ -340,6 +340,8 @@ UNREADABLE = {
     "FunctionGemma": f"<start_function_call>call:{ZOOM}{{bbox_2d:{BOX}}}<end_function_call>",
     "names without quotes": f"{ZOOM}({{bbox_2d: {BOX}}})",
     "empty section": "<tool_calls>\n</tool_calls>",
+    "empty tags as entities": "&lt;tool_call&gt;zoom&lt;/tool_call&gt;",
+    "words in tags with a hyphen": "<tool-call>zoom into the sign</tool-call>",
     "two values": CODER.replace("</function>", CODER.partition("\n")[2].replace("100", "200")),
 }
 
