@@ -62,6 +62,8 @@ def _native_call(reader: CallReader, call: Mapping[str, Any]) -> WrittenCall:
     if not isinstance(function, dict):
         # Some servers leave out the member `function` and write its members beside the id.
         return reader.of_object(call) or WrittenCall("", canonical_json(call).decode())
+    if "arguments" not in function and (other := reader.of_object(function)) is not None:
+        return other  # its arguments stand under another name
     written, arguments = function.get("name"), function.get("arguments")
     name = reader.tool_name(written) if isinstance(written, str) else ""
     # Some servers send the arguments as an object instead of its JSON text.

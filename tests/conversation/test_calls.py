@@ -439,12 +439,40 @@ def test_in_a_frame_with_y_first_named_sides_are_put_in_its_order() -> None:
         ({"name": f"functions.{ZOOM}", "arguments": ARGUMENTS}, ("repaired",)),
         ({"name": f"{ZOOM}<|channel|>commentary", "arguments": ARGUMENTS}, ("repaired",)),
         ({"name": f" {ZOOM} ", "arguments": ARGUMENTS}, ("repaired",)),
+        ({"name": ZOOM, "arguments": [json.loads(ARGUMENTS)]}, ("repaired",)),
+        ({"name": ZOOM, "arguments": f"```json\n{ARGUMENTS}\n```"}, ("repaired",)),
+        ({"name": ZOOM, "parameters": json.loads(ARGUMENTS)}, ("repaired",)),
+        ({"name": ZOOM, "input": ARGUMENTS}, ("repaired",)),
     ],
 )
 def test_a_native_zoom_in_any_form_runs(function: dict[str, Any], flags: tuple[str, ...]) -> None:
     calls = [{"id": "a", "type": "function", "function": function}]
     (row,) = ran("", protocol="native", native_calls=json.dumps(calls))
     assert (row.name, row.flags, boxes([row])) == (ZOOM, flags, ZOOMED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error_kind"),
+    [
+        (None, "missing_argument"),
+        ("", "missing_argument"),
+        ([], "missing_argument"),
+        ("null", "arguments_not_object"),
+        ([100, 200, 600, 700], "arguments_not_object"),
+        (5, "arguments_not_object"),
+        (True, "arguments_not_object"),
+        ("{", "malformed_json"),
+        (ARGUMENTS + ARGUMENTS, "malformed_json"),
+        (in_tags(CALL), "malformed_json"),
+    ],
+)
+def test_a_native_call_whose_arguments_are_none_is_answered_with_a_sentence(
+    arguments: object, error_kind: str
+) -> None:
+    calls = [{"id": "a", "type": "function", "function": {"name": ZOOM, "arguments": arguments}}]
+    (row,) = ran("", protocol="native", native_calls=json.dumps(calls))
+    assert row.error_kind == error_kind
+    assert (row.observation or "").endswith(".")
 
 
 def test_a_native_call_without_its_member_function_runs() -> None:
