@@ -9,43 +9,23 @@ from __future__ import annotations
 
 import re
 
-_LENGTH = frozenset(
-    {
-        "length",
-        "max_tokens",
-        "max_output_tokens",
-        "max_length",
-        "model_length",
-        "model_context_window_exceeded",
-        "context_length_exceeded",
-        "max_completion_tokens",
-        "incomplete",
-        "token_limit",
-    }
+_LENGTH = re.compile(
+    r"length|(max|maximum|token|length|context)_?(new_|input_|output_|completion_|total_|model_)?"
+    r"(tokens?|length|limit|window)(_(reached|exceeded|limit))?|model_length|incomplete"
+    r"|(model_)?context_(length|window)(_size)?_exceeded"
 )
-_FILTERED = frozenset(
-    {
-        "content_filter",
-        "content_filtered",
-        "content_policy",
-        "content_policy_violation",
-        "moderation",
-        "guardrail_intervened",
-        "safety",
-        "image_safety",
-        "prohibited_content",
-        "blocklist",
-        "recitation",
-        "spii",
-        "sensitive",
-    }
+_FILTERED = re.compile(
+    r"content_?filter|content_policy|policy_violation|moderat|guardrail|safety|prohibited|toxic"
+    r"|block_?list|(^|_)blocked($|_)|^recitation$|^spii$|^sensitive|censor|^language$"
 )
 _REFUSED = frozenset({"refusal", "refused"})
 _BROKEN = re.compile(
-    r"(^|_)(error|abort(ed)?|cancell?ed|timeout|timed_out|failed|failure|interrupted"
-    r"|preempted|overloaded|unavailable|disconnect(ed)?|exception)($|_)"
-    r"|^(insufficient_system_resource|malformed_function_call|load_shed)$",
-    re.IGNORECASE,
+    r"(^|_)(error|abort(ed)?|cancell?ed|timeout|timed_out|time_limit|deadline(_exceeded)?|failed"
+    r"|failure|interrupt(ed)?|preempted|evict(ed|ion)|overloaded|unavailable|disconnect(ed)?"
+    r"|exception|killed|terminated|shut_?down|connection(_\w+)?|network(_?\w+)?|rate_limit(ed)?"
+    r"|partial)($|_)"
+    r"|^(insufficient_system_resource|load_shed|other|no_image|incomplete_\w+"
+    r"|malformed_\w+|unexpected_tool_call|too_many_tool_calls)$"
 )
 _WHOLE = frozenset(
     {
@@ -71,21 +51,27 @@ def finish_reason_of(value: object) -> str | None:
     """
     if value is None:
         return None
-    word = str(value)
-    lower = word.lower()
-    if lower in _LENGTH:
+    word, plain = str(value), _plain(str(value))
+    if _LENGTH.fullmatch(plain):
         return "length"
-    if lower in _FILTERED:
+    if _FILTERED.search(plain):
         return "content_filter"
-    return "refusal" if lower in _REFUSED else word
+    return "refusal" if plain in _REFUSED else word
 
 
 def is_broken(reason: str | None) -> bool:
     """Whether the server says that it broke the reply off: half an answer is none."""
-    return reason is not None and _BROKEN.search(reason) is not None
+    return reason is not None and _BROKEN.search(_plain(reason)) is not None
 
 
 def is_known_finish(reason: str) -> bool:
     """Whether a finish_reason, as `finish_reason_of` gives it, is one whose meaning is known."""
-    lower = reason.lower()
-    return not lower or lower in _WHOLE or lower in ("length", "content_filter", "refusal")
+    plain = _plain(reason)
+    return not plain or plain in _WHOLE or plain in ("length", "content_filter", "refusal")
+
+
+def _plain(word: str) -> str:
+    """A word without what tells nothing: case, hyphens, and the name of its kind, as in
+    ``FinishReason.MAX_TOKENS`` of Gemini's libraries."""
+    plain = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")
+    return plain.removeprefix("finishreason_").removeprefix("finish_reason_")

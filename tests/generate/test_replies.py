@@ -143,6 +143,36 @@ PAID = {
         finish_reason="eos_token",
         notice="eos_token",
     ),
+    **{
+        f"cut: {word}": Paid(
+            completion({"content": "It is in"}, word), "It is in", CUT, finish_reason="length"
+        )
+        for word in (
+            "FinishReason.MAX_TOKENS",
+            "max_new_tokens",
+            "token_limit_reached",
+            "max tokens",
+        )
+    },
+    **{
+        f"filter: {word}": Paid(
+            completion({"content": ""}, word),
+            "",
+            ("exhausted", "content_filter"),
+            finish_reason="content_filter",
+        )
+        for word in (
+            "content-filter",
+            "FINISH_REASON_SAFETY",
+            "guardrail",
+            "blocked",
+            "ERROR_TOXIC",
+        )
+    },
+    **{
+        f"whole: {word}": Paid(completion({"content": ANSWER}, word), ANSWER, finish_reason=word)
+        for word in ("FinishReason.STOP", "FINISH_REASON_STOP", "tool-calls")
+    },
     "known synonym": Paid(
         completion({"content": ANSWER}, "end_turn"), ANSWER, finish_reason="end_turn"
     ),
@@ -499,6 +529,14 @@ BROKEN: dict[str, tuple[dict[str, Any], str | None]] = {
     **{
         word: (completion({"content": HALF}, word), HALF)
         for word in ("preempted", "model_overloaded", "upstream_disconnect", "EXCEPTION")
+    },
+    **{
+        word: (completion({"content": HALF}, word), HALF)
+        for word in ("network-error", "networkError", "abort: client", "connection_lost", "killed")
+    },
+    **{
+        word: (completion({"content": HALF}, word), HALF)
+        for word in ("time_limit", "eviction", "shutdown", "OTHER", "UNEXPECTED_TOOL_CALL")
     },
     "resources": (completion({"content": HALF}, "insufficient_system_resource"), HALF),
     "reasoning": (
