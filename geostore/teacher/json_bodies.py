@@ -7,17 +7,22 @@ from typing import Any
 
 import orjson
 
+_LONGEST_INT = 19
+"""Characters; a number that has fewer fits into 64 bits."""
+
 
 def read_json(content: bytes) -> Any:
-    """The JSON value; a lone half of a surrogate pair, which some servers send, is replaced.
+    """The JSON value, also where small parts of it are none.
 
+    A lone half of a surrogate pair and bytes that are no character are replaced; line ends
+    inside a text, NaN and numbers of any length are taken.
     Raises ValueError where it is no JSON, RecursionError where it is nested too deeply.
     """
     try:
         return orjson.loads(content)
     except ValueError:
-        # orjson refuses lone surrogates, but the response is paid for and has to be kept.
-        return whole_characters(json.loads(content))
+        # orjson refuses these, but the response is paid for and has to be kept.
+        return whole_characters(_read_loosely(content))
 
 
 def read_chunk(content: bytes) -> Any:
@@ -28,7 +33,17 @@ def read_chunk(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except ValueError:
-        return json.loads(content)
+        return _read_loosely(content)
+
+
+def _read_loosely(content: bytes) -> Any:
+    text = content.decode(json.detect_encoding(content), "replace")
+    return json.loads(text, strict=False, parse_int=_number)
+
+
+def _number(digits: str) -> int | float:
+    """As orjson reads it: a number that needs more than 64 bits cannot be stored as one."""
+    return int(digits) if len(digits) < _LONGEST_INT else float(digits)
 
 
 def whole_characters(value: Any) -> Any:

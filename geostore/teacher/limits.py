@@ -22,6 +22,7 @@ IMAGE_LIMIT_WORDS = _any_of(
     r"image(s|\(s\)|\b(?! (format|type)))",
     r"too many images?\b(?! (requests|per))",
     r"\bimage=\d+ [^.]{0,40}\blimit[-_]mm[-_]per[-_]prompt",
+    r"\bmore than \d+ images?\b|\bimages? but only \d+ (is|are) allowed",
     r"\bmany-images?\b",  # Anthropic allows smaller images where there are more than 20
     r"\b(number|count|amount) of images?\b[^.]{0,60}(exceed|must|should|limit|most|max|<=|<)",
     r"\bmax(imum)? (number of |allowed |count of )?images\b",
@@ -46,7 +47,10 @@ CONTEXT_LIMIT_WORDS = _any_of(
     r"\binputs?`? tokens \+|\binputs?`? must have less than \d+ tokens",
     r"too many (input |prompt )?tokens\b[^.]{0,60}\b(exceed|maximum|limit|prompt)",
     r"reduce the length of (the|your) (messages?|prompts?|inputs?)",
+    r"too many input tokens\b|reached context length",
     "\u8d85\u957f",  # too long
+    # More than the context or the greatest length.
+    "(\u8d85\u8fc7|\u8d85\u51fa).{0,12}(\u4e0a\u4e0b\u6587|\u6700\u5927\u957f\u5ea6)",
 )
 TOO_LARGE_FOR_A_RATE_WORDS = _any_of(r"\brequest too large for\b")
 """A single request that is larger than what a minute allows, so no wait can help."""

@@ -64,12 +64,13 @@ def read_reply(
     except (ValueError, RecursionError) as error:
         page = error_of_response(response.content, kind, response.status_code)
         raise bad(f"the response is not JSON ({kind}): {page.message[:200]}") from error
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]  # Google's servers put an error into a list, others a whole reply
     if not isinstance(body, dict):
         raise bad("the response is not a JSON object")
-    choices = body.get("choices")
-    choice = choices[0] if _is_list_of_dicts(choices) else {}
+    choice = _first_choice(body.get("choices"))
     usage = kept_usage(body, choice)
-    message = choice.get("message")
+    message = _message(choice)
     finish_reason = finish_reason_of(choice.get("finish_reason"))
     if (server_error := _error_inside(body, choice, finish_reason)) is not None:
         return BrokenReply(server_error, usage, _paid_words(message))
@@ -111,16 +112,60 @@ def _error_inside(
     It stands in the body or in the choice, or the finish_reason is one of a reply that
     the server broke off. Without any choice the whole body may be an error.
     """
-    for value in filter(None, (choice.get("error"), body.get("error"))):
+    for value in filter(None, (choice.get("error"), body.get("error"), _failed_base(body))):
         error = error_of_value(value)
-        if error.message or error.status is not None:
+        if (error.message or error.status is not None) and not _is_success(value):
             return error
     if is_broken(finish_reason):
         return ServerError(f"the server broke the reply off (finish_reason {finish_reason})")
     if choice:  # nearly every reply; looking through all of it would take time for nothing
         return None
+    if (
+        reason := _block_reason(body.get("promptFeedback") or body.get("prompt_feedback"))
+    ) is not None:
+        return ServerError(f"the prompt was blocked ({reason})", ("content_filter",))
     error = error_of_value(body)
     return error if error.status is not None else None
+
+
+def _is_success(error: Any) -> bool:
+    """Whether what stands as an error says that there is none, as some gateways write it."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code in (0, 200, "0", "200") and not isinstance(code, bool)
+
+
+def _failed_base(body: dict[str, Any]) -> dict[str, Any] | None:
+    """MiniMax's `base_resp` where it speaks of a failure; its codes are no HTTP statuses."""
+    base = body.get("base_resp")
+    is_failed = isinstance(base, dict) and base.get("status_code") not in (None, 0)
+    return base if is_failed else None
+
+
+def _block_reason(feedback: Any) -> str | None:
+    """Why Gemini took no prompt like this one; None where it took it."""
+    if not isinstance(feedback, dict):
+        return None
+    reason = feedback.get("blockReason") or feedback.get("block_reason")
+    return reason if isinstance(reason, str) else None
+
+
+def _first_choice(choices: Any) -> dict[str, Any]:
+    """The choice of index 0, or the first where none has that; empty without choices.
+
+    One is asked for, but a gateway may send several, in any order.
+    """
+    choices = choices if isinstance(choices, list) else [choices]
+    known = [choice for choice in choices if isinstance(choice, dict) and choice]
+    return next((choice for choice in known if choice.get("index") == 0), known[0] if known else {})
+
+
+def _message(choice: dict[str, Any]) -> Any:
+    """The choice's message, also under the names of a stream's or a plain completion's."""
+    if "message" in choice:
+        return choice["message"]
+    if isinstance(choice.get("delta"), dict):
+        return choice["delta"]
+    return {"content": choice["text"]} if isinstance(choice.get("text"), str) else None
 
 
 def _paid_words(message: Any) -> str | None:
@@ -157,6 +202,7 @@ def _words(message: dict[str, Any]) -> _Words | None:
     refusal, content = _part_text(message.get("refusal")), message.get("content")
     if isinstance(content, str | None):
         return _Words(_clean(content or ""), "", refusal)
+    content = [content] if isinstance(content, dict) and content else content
     if not isinstance(content, list):
         return None
     texts, thoughts, refusals = [], [], []

@@ -21,8 +21,8 @@ from geostore.teacher.event_stream import BROKEN_OFF, is_event_stream, join_even
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 _SENTENCES = ("message", "detail", "msg", "error_message", "error_description", "error", "errors")
-_LATER_SENTENCES = ("title", "reason", "description", "faultstring", "fault")
-_CODES = ("code", "status", "status_code", "error_code", "type", "error_type")
+_LATER_SENTENCES = ("title", "reason", "description", "faultstring", "fault", "status_msg")
+_CODES = ("code", "status", "status_code", "error_code", "type", "error_type", "__type")
 _SHORT_NUMBER = re.compile(r"-?\d{1,3}")
 _DEEPEST = 6
 _LONGEST = 4000

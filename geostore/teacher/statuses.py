@@ -109,6 +109,13 @@ FORBIDDEN = Verdict(
     first=1,
     sentence="the key may not use this: {message}",
 )
+PROXY = Verdict(
+    "refused",
+    tries=2 * _IN_A_ROW,
+    stops="in a row",
+    first=1,
+    sentence="the proxy takes no name and password, or not these (see --proxy): {message}",
+)
 MODERATED = Verdict("refused", retried=False)
 # A limit never ends a run by itself: the first requests of a run that goes on may all be long
 # conversations. The rollout knows which turn a request asked for, and decides.
@@ -125,10 +132,12 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 
 
 _NO_CREDIT = _any_of(
-    r"insufficient[ _-]?(quota|credit|balance|funds?)",
+    r"insufficient[ _-]?(user[ _-])?(quota|credit|balance|funds?)",
     r"\b(credits?|balance|funds?)\b[^.]{0,30}\b(too low|insufficient|not enough|exhausted)",
     r"\b(credits?|balance|funds?)\b[^.]{0,30}\b(depleted|used up|run out|ran out|negative|expired)",
-    r"(enough|sufficient|\bno|\bout[ _]of|lack of)[ _](\w+ )?(credits?|balance|funds?)\b",
+    # "No credits were charged" stands where a request was refused for what it holds.
+    r"(enough|sufficient|\bno|\bout[ _]of|lack of)[ _](\w+ )?(credits?|balance|funds?)\b"
+    r"(?! (\w+ ){0,3}(charged|billed|deducted|used))",
     r"key limit exceeded",
     r"exceeded_current_quota|arrear|overdue|good standing|unpaid",
     r"account[^.]{0,40}(suspended|deactivated|disabled|on hold|frozen|locked|banned|closed)",
@@ -136,19 +145,50 @@ _NO_CREDIT = _any_of(
     r"payment[ _](is )?(required|method|overdue|failed|due)|prepa(id|yment)|\btop[ -]?up|recharge",
     r"budget[ _](has been )?exceeded|exceeded[^.]{0,20}(budget|spend)|spend(ing)?[ _](limit|cap)",
     r"subscription[^.]{0,20}(expired|ended|inactive|cancel)",
-    "\u4f59\u989d|\u6b20\u8d39",  # balance, arrears
+    r"saldo insuficiente|(cr[e\u00e9]ditos?|fondos|fundos) insuficientes?|saldo (agotado|esgotado)",
+    r"(cr[e\u00e9]dit|solde|fonds)s? (insuffisants?|[e\u00e9]puis[e\u00e9]s?)",
+    r"guthaben|kontostand",
+    "\u4f59\u989d|\u6b20\u8d39|\u5145\u503c",  # balance, arrears, to top up
+    # A quota, a package or a balance that is used up, too small or at its end.
+    "(\u989d\u5ea6|\u8d44\u6e90\u5305|\u5957\u9910|\u4f59\u91cf).{0,20}"
+    "(\u4e0d\u8db3|\u7528\u5c3d|\u8017\u5c3d|\u7528\u5b8c|\u5230\u671f|\u8fc7\u671f)",
+    # An account that is locked, frozen, closed or banned.
+    "(\u8d26\u6237|\u8d26\u53f7|\u5e10\u6237|\u5e10\u53f7).{0,10}"
+    "(\u9501\u5b9a|\u51bb\u7ed3|\u505c\u7528|\u5c01\u7981|\u7981\u7528)",
+    "\u6b8b\u9ad8|\u30af\u30ec\u30b8\u30c3\u30c8.{0,6}\u4e0d\u8db3",  # Japanese: balance, credit
+    # Russian: funds, balance.
+    "\u0441\u0440\u0435\u0434\u0441\u0442\u0432|\u0431\u0430\u043b\u0430\u043d\u0441",
 )
 _RATE = _any_of(
     r"rate[ _-]?limit|too[ _]many[ _]requests|throttl|concurren",
     r"per[ _-]?(second|minute|min|hour|day)|\b(rpm|tpm|rpd|tpd|rps)\b",
     r"resource[ _](has been[ _])?exhausted|(retry|try again) (in|after)",
 )
-_QUOTA = _any_of(r"quota", r"billing", r"\bcredits\b", r"payment", r"free tier")
+_RATE_IN_400 = _any_of(
+    r"throttl|too[ _]many[ _]requests|wait before trying again",
+    r"rate[ _-]?limit[ _]?(\w+ )?(exceeded|reached|error)",
+)
+_AWAY = _any_of(
+    r"model (has )?crashed|failed to load (the )?model|model is (currently )?(loading|overloaded)",
+    r"service[ _]?unavailable|internal[ _]?server[ _]?(error|exception)|temporarily unavailable",
+    r"api[ _]?connection[ _]?error|connection (refused|reset)|bad gateway|gateway time-?out",
+)
+_QUOTA = _any_of(
+    *(r"quota", r"billing", r"\bcredits\b", r"payment", r"free (tier|allocation)"),
+    r"usage limit",
+)
+_NO_MODEL = _any_of(
+    r"model[ _]not[ _](found|exist)|invalid model name|(unknown|no such) model\b",
+    r"\bmodel\b.{0,60}(does not|doesn't|not) exist|no models? (is |are )?loaded|model unloaded",
+    r"\bmodel\b.{0,60}(been|is|was) (deprecated|retired|decommissioned|shut ?down)",
+    r"\bmodel\b.{0,60}no longer (available|supported)|model_decommissioned",
+)
+_PLACE = _any_of(r"\b(location|country|region|territory)\b.{0,30}not (supported|available)")
 _MODERATION = _any_of(
     r"moderat|flagged|content[ _-]?(policy|filter|management|safety|inspection)|usage polic",
     r"safety[ _](system|filter|polic|setting|check)|inappropriate|prohibited[ _]content|harmful",
     r"data[ _]?inspection|sensitive[ _](content|word|information)|risk[ _]?control",
-    r"violat\w*[^.]{0,30}(polic|guideline|terms|rules)|responsible[ _]?ai",
+    r"violat\w*[^.]{0,30}(polic|guideline|terms|rules)|responsible[ _]?ai|new_sensitive",
 )
 _CREDENTIAL = r"((api|access|auth\w*|secret|bearer)[ _-]?(key|token)|credential|token)s?"
 _REJECTED = r"(expired|invalid|not valid|incorrect|wrong|missing|revoked|disabled|not found|denied)"
@@ -177,14 +217,20 @@ RULES = (
     Rule(SIZE_LIMIT, frozenset({413})),
     Rule(RATE_LIMIT, frozenset({403, 429}), _RATE),
     Rule(RATE_LIMIT, frozenset({429}), told_to_wait=True),
+    # Before the vague words of a quota: who is refused for a photo may read "no credits charged".
+    Rule(MODERATED, frozenset({400, 403, 406, 422, 451}), _MODERATION),
     Rule(ACCOUNT, frozenset({400, 403, 412, 429}), _QUOTA),
     Rule(RATE_LIMIT, frozenset({429})),
-    Rule(OUTAGE, frozenset({408, 409, 425, *range(500, 600)})),
-    Rule(MODERATED, frozenset({400, 403, 406, 422, 451}), _MODERATION),
+    Rule(RATE_LIMIT, frozenset({400}), _RATE_IN_400),
+    Rule(OUTAGE, frozenset({408, 409, 423, 424, 425, 499, *range(500, 600)})),
+    Rule(OUTAGE, frozenset({400}), _AWAY),
     Rule(KEY, frozenset({401})),
     Rule(KEY, frozenset({403}), _KEY),
     Rule(KEY, frozenset({400}), _KEY_IN_400),
-    Rule(ADDRESS, frozenset({404})),
+    Rule(ADDRESS, frozenset({400, 422}), _NO_MODEL),
+    Rule(ADDRESS, frozenset({404, 410})),
+    Rule(PROXY, frozenset({407})),
+    Rule(FORBIDDEN, frozenset({400}), _PLACE),
     Rule(FORBIDDEN, frozenset({403})),
 )
 """The table, from the top: the first rule that fits decides; where none does, it is `REFUSED`."""
@@ -197,9 +243,15 @@ _NAMED_STATUSES = (
         429,
         _any_of(r"rate[ _-]?limit|too[ _]?many[ _]?requests|throttl|resource[ _]?exhausted|quota"),
     ),
-    (401, _any_of(r"authentication|unauthori[sz]ed|unauthenticated|api[ _]?key")),
+    (
+        401,
+        _any_of(
+            r"authentication|unauthori[sz]ed|unauthenticated|login fail",
+            r"api[ _]?(secret[ _])?key",
+        ),
+    ),
     (402, _any_of(r"insufficient[ _]?(credit|balance|funds)|payment[ _]?required|arrear")),
-    (403, _any_of(r"permission|forbidden|moderation")),
+    (403, _any_of(r"permission|forbidden|moderation|new_sensitive|sensitive (content|word)")),
     (404, _any_of(r"not[ _]?found")),
     (
         400,

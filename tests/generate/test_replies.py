@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,6 +122,38 @@ PAID = {
         f"{ANSWER}\n\n{NO}",
         REFUSED,
         finish_reason="refusal",
+    ),
+    "one part without a list": Paid(completion({"content": TEXT}), ANSWER),
+    "the message as a delta": Paid(
+        {
+            **completion({}),
+            "choices": [{"index": 0, "delta": {"content": ANSWER}, "finish_reason": "stop"}],
+        },
+        ANSWER,
+    ),
+    "a plain completion's text": Paid(
+        {**completion({}), "choices": [{"index": 0, "text": ANSWER, "finish_reason": "stop"}]},
+        ANSWER,
+    ),
+    "a choice alone": Paid(
+        {**completion({}), "choices": completion({"content": ANSWER})["choices"][0]}, ANSWER
+    ),
+    "two choices, the second first": Paid(
+        {
+            **completion({}),
+            "choices": [
+                {"index": 1, "message": {"content": "No."}, "finish_reason": "stop"},
+                *completion({"content": ANSWER})["choices"],
+            ],
+        },
+        ANSWER,
+    ),
+    "an error that is none": Paid(
+        {**completion({"content": ANSWER}), "error": {"code": 0, "message": "success"}}, ANSWER
+    ),
+    "a whole base_resp": Paid(
+        {**completion({"content": ANSWER}), "base_resp": {"status_code": 0, "status_msg": ""}},
+        ANSWER,
     ),
     "finish_reason refusal": Paid(
         completion({"content": ""}, "refusal"), "", REFUSED, finish_reason="refusal"
@@ -280,6 +313,39 @@ def test_a_trace_whose_tokens_went_into_hidden_reasoning_is_taken_up_on_request(
     assert rows(store, "select turn, response from turns") == [(1, ""), (2, ANSWER)]
 
 
+WHOLE = json.dumps(completion({"content": f"XX {ANSWER}"})).encode()
+BYTES: dict[str, bytes] = {
+    "a byte order mark": b"\xef\xbb\xbf" + WHOLE,
+    "UTF-16": json.dumps(completion({"content": ANSWER})).encode("utf-16"),
+    "spaces sent to keep the connection": b"\n \n" + WHOLE,
+    "bytes that are no character": WHOLE.replace(b"XX", b"\xff\xc3"),
+    "Latin-1": WHOLE.replace(b"XX", b"\xe9"),
+    "line ends inside a text": WHOLE.replace(b"XX", b"\n\t\x01"),
+    "half a pair of surrogates": WHOLE.replace(b"XX", b"\\ud83d"),
+    "NaN": WHOLE[:-1] + b', "score": NaN}',
+    "a number of 5000 digits": WHOLE[:-1] + b', "created": ' + b"9" * 5000 + b"}",
+    "numbers that no column holds": WHOLE.replace(
+        b'"total_tokens"', b'"a": 1e400, "b": 99999999999999999999, "total_tokens"'
+    ),
+    "a member twice": WHOLE[:-1] + b', "model": "n"}',
+    "in a list": b"[" + WHOLE + b"]",
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_a_paid_reply_is_read_although_its_bytes_are_not_quite_json(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "g.db"
+    with teacher_server(_never, script=lambda number, body: fault(BYTES[name])) as server:
+        run(server.url, photo_dataset, store, num_samples=1)
+        assert len(server.requests) == 1
+    ((response, tokens),) = rows(store, "select response, total_tokens from turns")
+    assert response.endswith(ANSWER)
+    assert tokens == 120
+    assert statuses(store) == ["answered"]
+
+
 def _never(body: Body) -> Any:
     raise AssertionError("each request has its own reply")
 
@@ -340,6 +406,11 @@ ACCOUNT: dict[str, Fault] = {
     "quota": fault(error("You have exceeded your quota"), 403),
     "billing": fault({"detail": "Add a payment method in billing"}, 412),
     "insufficient_quota": fault(error("m", code="insufficient_quota"), 429, retry_after="1"),
+    "base_resp": fault(
+        {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}
+    ),
+    "an allowance": fault({"error": "you have reached your weekly usage limit"}, 429),
+    "Chinese": fault(error("\u989d\u5ea6\u5df2\u7528\u5c3d"), 401),
 }
 
 
@@ -367,6 +438,9 @@ DENIED: dict[str, Fault] = {
     "401 in a 200": fault(error("No auth credentials found", code=401)),
     "403": fault({"message": "Forbidden"}, 403),
     "404": fault({"detail": "Not Found"}, 404),
+    "407": fault({}, 407),
+    "410": fault(error("m", code="model_not_found"), 410),
+    "a model that is not loaded": fault(error("No models loaded."), 400),
     "400": fault(error("API key expired. Please renew the API key."), 400),
 }
 
@@ -394,7 +468,9 @@ def test_a_key_that_has_expired_stops_the_run_and_closes_no_trace(
     store, answered = tmp_path / "g.db", 6 - left
     script = lambda number, body: good(number) if number < answered else DENIED[name]  # noqa: E731
     with teacher_server(_never, script=script) as server:
-        with pytest.raises(TeacherUnusable, match=r"--api-key-env|--model|may not use this"):
+        with pytest.raises(
+            TeacherUnusable, match=r"--api-key-env|--model|may not use this|--proxy"
+        ):
             run(server.url, photo_dataset, store, concurrency=concurrency)
         assert len(server.requests) <= answered + 5 + concurrency
     assert "failed" not in statuses(store)
@@ -417,6 +493,14 @@ FLAGGED = error("Your chosen model requires moderation and your input was flagge
 ONE_PHOTO: dict[str, tuple[Fault, int]] = {
     "moderation": (fault(FLAGGED, 403), 1),
     "moderation in a 200": (fault(FLAGGED), 1),
+    "a blocked prompt": (
+        fault({"choices": [], "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}),
+        1,
+    ),
+    "base_resp": (
+        fault({"base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}}),
+        1,
+    ),
     "a policy": (fault(error("m", code="content_policy_violation"), 400), 1),
     "no word why": (fault({"message": "Forbidden"}, 403), 3),
     "an odd request": (fault({"detail": "cannot read this image"}, 422), 1),
@@ -467,6 +551,17 @@ INSIDE: dict[str, tuple[Fault, str]] = {
     ),
     "429 without choices": (fault({"code": 429, "message": "slow down"}), "rate_limit"),
     "502": (fault(error("Provider returned error", code=502)), "server"),
+    "500 in a list": (fault([error("internal", code=500)]), "server"),
+    "429 in a list": (fault([error("exhausted", code=429)]), "rate_limit"),
+    "base_resp": (
+        fault({"base_resp": {"status_code": 1002, "status_msg": "rate limit exceeded(RPM)"}}),
+        "rate_limit",
+    ),
+    "a 400 that throttles": (
+        fault({"message": "", "__type": "ThrottlingException"}, 400),
+        "rate_limit",
+    ),
+    "a crash": (fault({"error": "The model has crashed."}, 400), "server"),
     "502 beside half an answer": (
         fault({**completion({"content": ANSWER}, None), **error("gone", code=502)}),
         "server",

@@ -17,6 +17,7 @@ from geostore.teacher.statuses import (
     KEY,
     MODERATED,
     OUTAGE,
+    PROXY,
     RATE_LIMIT,
     REFUSED,
     SIZE_LIMIT,
@@ -54,6 +55,28 @@ JUDGED: list[tuple[int, Any, Verdict]] = [
     (429, said("Your account is suspended", type="exceeded_current_quota_error"), ACCOUNT),
     (429, said("\u4f59\u989d\u4e0d\u8db3", code="1113"), ACCOUNT),
     (429, said("You have run out of credits"), ACCOUNT),
+    (400, said("You have reached your specified API usage limits."), ACCOUNT),
+    (412, {"message": "Usage limit exceeded for the virtual key"}, ACCOUNT),
+    (429, {"error": "you have reached your weekly usage limit"}, ACCOUNT),
+    (429, {"errors": [{"message": "used up your daily free allocation"}]}, ACCOUNT),
+    (403, said("\u7528\u6237\u989d\u5ea6\u4e0d\u8db3", code="insufficient_user_quota"), ACCOUNT),
+    (401, said("\u8be5\u4ee4\u724c\u989d\u5ea6\u5df2\u7528\u5c3d"), ACCOUNT),
+    (403, said("\u8d44\u6e90\u5305\u4f59\u91cf\u5df2\u7528\u5c3d"), ACCOUNT),
+    (429, said("\u5957\u9910\u5df2\u5230\u671f", code="1309"), ACCOUNT),
+    (429, said("\u60a8\u7684\u8d26\u6237\u5df2\u88ab\u9501\u5b9a", code="1112"), ACCOUNT),
+    (403, said("Saldo insuficiente"), ACCOUNT),
+    (403, said("Cr\u00e9dit insuffisant"), ACCOUNT),
+    (403, said("Guthaben aufgebraucht"), ACCOUNT),
+    (403, said("\u6b8b\u9ad8\u304c\u4e0d\u8db3"), ACCOUNT),
+    (
+        403,
+        said(
+            "\u041d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "
+            "\u0441\u0440\u0435\u0434\u0441\u0442\u0432"
+        ),
+        ACCOUNT,
+    ),
+    (200, {"status_code": 1008, "status_msg": "insufficient balance"}, ACCOUNT),
     (200, said("Insufficient credits", code=402), ACCOUNT),
     (200, said("Insufficient credits"), ACCOUNT),
     # A rate.
@@ -70,7 +93,23 @@ JUDGED: list[tuple[int, Any, Verdict]] = [
     (200, said("slow down", code="429"), RATE_LIMIT),
     (200, said("slow down", type="rate_limit_error"), RATE_LIMIT),
     (200, {"code": 429, "msg": "too many"}, RATE_LIMIT),
+    (200, {"status_code": 1002, "status_msg": "rate limit exceeded(RPM)"}, RATE_LIMIT),
+    (429, said("\u5e76\u53d1\u6570\u8fc7\u9ad8", code="1302"), RATE_LIMIT),
+    (429, said("The engine is currently overloaded, please try again later"), RATE_LIMIT),
+    (
+        400,
+        {"message": "Too many tokens, please wait before trying again.", "__type": "Throttling"},
+        RATE_LIMIT,
+    ),
+    (400, {"message": "slow", "__type": "ThrottlingException"}, RATE_LIMIT),
     # An outage.
+    (400, {"error": "The model has crashed without additional information."}, OUTAGE),
+    (400, {"message": "cannot", "__type": "ServiceUnavailableException"}, OUTAGE),
+    (400, said("litellm.APIConnectionError: Connection error"), OUTAGE),
+    (423, {}, OUTAGE),
+    (424, said("Failed to load model"), OUTAGE),
+    (499, {"message": "client closed request"}, OUTAGE),
+    (200, {"status_code": 1013, "status_msg": "unknown error"}, OUTAGE),
     (500, {}, OUTAGE),
     (503, {"detail": "no quota of workers"}, OUTAGE),
     (529, said("Overloaded", type="overloaded_error"), OUTAGE),
@@ -94,7 +133,20 @@ JUDGED: list[tuple[int, Any, Verdict]] = [
     (404, said("The model `x` does not exist."), ADDRESS),
     (403, {"message": "Forbidden"}, FORBIDDEN),
     (403, {}, FORBIDDEN),
+    (404, said("No allowed providers are available for the selected model."), ADDRESS),
+    (410, said("gone"), ADDRESS),
+    (400, said("Model Not Exist"), ADDRESS),
+    (400, said("No models loaded. Please load a model.", code="model_not_found"), ADDRESS),
+    (400, {"error": "Model unloaded."}, ADDRESS),
+    (400, said("Invalid model name passed in model=x"), ADDRESS),
+    (400, said("The model `m` has been decommissioned"), ADDRESS),
+    (407, {}, PROXY),
+    (400, said("User location is not supported for the API use."), FORBIDDEN),
+    (403, said("Country, region, or territory not supported"), FORBIDDEN),
+    (200, {"status_code": 1004, "status_msg": "login fail"}, KEY),
     # One photo.
+    (403, said("your input was flagged. No credits were charged.", code=403), MODERATED),
+    (200, {"status_code": 1026, "status_msg": "input new_sensitive"}, MODERATED),
     (403, said("requires moderation and your input was flagged", code=403), MODERATED),
     (400, said("Input may contain inappropriate content.", code="DataInspection"), MODERATED),
     (400, said("rejected by our safety system", code="content_policy_violation"), MODERATED),
@@ -138,7 +190,7 @@ def ends(*happened: Verdict | None, requests: str = "") -> list[bool]:
     return results
 
 
-@pytest.mark.parametrize("verdict", [KEY, ADDRESS, FORBIDDEN])
+@pytest.mark.parametrize("verdict", [KEY, ADDRESS, FORBIDDEN, PROXY])
 def test_a_denial_ends_a_run_at_its_start_and_later_only_after_several_in_a_row(
     verdict: Verdict,
 ) -> None:
@@ -266,6 +318,15 @@ LIMITS: dict[str, list[tuple[int, Any, Verdict]]] = {
         (
             400,
             said("Image size (200000000 pixels) exceeds limit of 178956970 pixels"),
+            SIZE_LIMIT,
+        ),
+        (
+            400,
+            said(
+                "The image item with length 16384 exceeds the pre-allocated encoder cache size "
+                "8192. Please reduce the input size or increase the encoder cache size by setting "
+                "--limit-mm-per-prompt at startup."
+            ),
             SIZE_LIMIT,
         ),
         (400, said("At most 1 video(s) may be provided in one prompt."), REFUSED),
@@ -411,6 +472,7 @@ LIMITS: dict[str, list[tuple[int, Any, Verdict]]] = {
             CONTEXT_LIMIT,
         ),
         (500, said("failed to process image"), OUTAGE),
+        (400, {"error": "Reached context length of 4096 tokens with a model"}, CONTEXT_LIMIT),
         (400, said("image input is not supported - hint: provide the mmproj"), REFUSED),
     ],
     "LiteLLM": [
@@ -452,6 +514,7 @@ LIMITS: dict[str, list[tuple[int, Any, Verdict]]] = {
         (400, said("Range of input length should be [1, 129024]"), CONTEXT_LIMIT),
         (400, said("Exceeded limit on max bytes per data-uri item : 10485760"), SIZE_LIMIT),
         (400, said("Prompt \u8d85\u957f", code="1261"), CONTEXT_LIMIT),
+        (400, said("\u8d85\u8fc7\u6a21\u578b\u6700\u5927\u4e0a\u4e0b\u6587"), CONTEXT_LIMIT),
         (
             400,
             said("Invalid request: Your request exceeded model token limit: 8192"),
@@ -495,6 +558,9 @@ LIMITS: dict[str, list[tuple[int, Any, Verdict]]] = {
             CONTEXT_LIMIT,
         ),
         (400, said("Input is too long for requested model."), CONTEXT_LIMIT),
+        (400, said("Too many input tokens. Max input tokens: 128000"), CONTEXT_LIMIT),
+        (400, said("Value at 'messages' failed: more than 20 images in a message"), IMAGE_LIMIT),
+        (400, said("You passed 13 images but only 12 are allowed per prompt"), IMAGE_LIMIT),
         (413, said("Request body too large for m. Max size: 8000 tokens."), CONTEXT_LIMIT),
         (400, said("too many tokens: the prompt cannot exceed 4081"), CONTEXT_LIMIT),
         (
