@@ -23,6 +23,10 @@ _TAG = re.compile(r"<[^>]*>")
 _SENTENCES = ("message", "detail", "msg", "error_message", "error_description", "error", "errors")
 _LATER_SENTENCES = ("title", "reason", "description", "faultstring", "fault", "status_msg")
 _CODES = ("code", "status", "status_code", "error_code", "type", "error_type", "__type")
+_WAITS = ("retry_after", "retryAfter", "retry_after_seconds", "retryDelay", "estimated_time")
+"""Members that ask for a wait in seconds, the last but one as of Google (``34s``) and the last of
+a server that loads its model."""
+
 _SHORT_NUMBER = re.compile(r"-?\d{1,3}")
 _DEEPEST = 6
 _LONGEST = 4000
@@ -137,11 +141,22 @@ def _codes(value: Any, names: Sequence[str], depth: int = 0) -> Iterator[str]:
 
 
 def _headers(value: Any) -> Mapping[str, str] | None:
+    """Headers that a gateway quotes, and a wait that the body asks for as one of them."""
+    value = value[0] if isinstance(value, list) and value else value
     inner = _member(value, "error")
-    headers = _member(_member(inner if isinstance(inner, dict) else value, "metadata"), "headers")
-    if not isinstance(headers, dict):
-        return None
-    return {str(name).lower(): str(text) for name, text in headers.items()}
+    error = inner if isinstance(inner, dict) else value
+    metadata = _member(error, "metadata")
+    quoted = _member(metadata, "headers")
+    headers = {}
+    if isinstance(quoted, dict):
+        headers = {str(name).lower(): str(text) for name, text in quoted.items()}
+    details = _member(error, "details")
+    places = (error, metadata, value, *(details if isinstance(details, list) else ()))
+    waits = (_member(place, name) for place in places for name in _WAITS)
+    wait = next((wait for wait in waits if isinstance(wait, str | int | float)), None)
+    if wait is not None:
+        headers.setdefault("retry-after", str(wait))
+    return headers or None
 
 
 def _member(value: Any, name: str) -> Any:

@@ -12,20 +12,29 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6,
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)")
 _SAID = re.compile(
     r"(?:try again|retry|wait)(?: in| after|ing)?:?\s+(?:for |about |at least )*"
-    r"((?:\d+(?:\.\d+)?(?:h|ms|m|s))+\b|\d+(?:\.\d+)?(?= ?(?:s\b|sec)))",
+    r"((?:\d+(?:\.\d+)?(?:h|ms|m|s))+\b|\d+(?:\.\d+)? ?(?:s\b|sec|min|hour|milli))",
     re.IGNORECASE,
 )
+_UNIT_WORDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "hour": 3600.0, "milli": 1e-3}
+_RETRY_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
+_LEFT_AND_RESET = re.compile(r"\br=0\b.*?\bt=(\d+)")
+"""A used-up limit in the header ``ratelimit``, as of the IETF's draft."""
+
 _LIMITS = (
     # The headers of one limit: when it is full again, and what is left of it.
     *(
         (f"x-ratelimit-reset-{of}", f"x-ratelimit-remaining-{of}")
-        for of in ("requests", "tokens", "requests-day", "tokens-minute")
+        for of in (
+            *("requests", "requests-minute", "requests-day", "project-requests"),
+            *("tokens", "tokens-minute", "tokens-day", "project-tokens"),
+        )
     ),
     *(
         (f"anthropic-ratelimit-{of}-reset", f"anthropic-ratelimit-{of}-remaining")
         for of in ("requests", "tokens", "input-tokens", "output-tokens")
     ),
     ("x-ratelimit-reset", "x-ratelimit-remaining"),
+    ("x-ratelimit-reset-after", "x-ratelimit-remaining"),
     ("ratelimit-reset", "ratelimit-remaining"),
 )
 _FIRST_EPOCH = 1e9
@@ -60,6 +69,8 @@ def _asked_for(
         for reset, left in _LIMITS
         if (wait := _until(headers.get(reset, ""), now)) is not None
     ]
+    if match := _LEFT_AND_RESET.search(headers.get("ratelimit", "")):
+        waits.append((float(match[1]), "0"))
     used_up = [wait for wait, left in waits if left is not None and _number(left) == 0]
     # A moment that has passed tells nothing of the next one.
     longest = max(used_up or (wait for wait, _ in waits), default=0.0)
@@ -70,16 +81,17 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
-    value = headers.get("retry-after", "")
-    seconds = _number(value)
-    if seconds is not None:
-        return seconds
-    when = _date(value)
-    return None if when is None else max(0.0, (when - now).total_seconds())
+    for name in _RETRY_AFTER:
+        value = headers.get(name, "")
+        # A proxy may repeat the header; a date has a comma of its own.
+        for text in (value, value.partition(",")[0]):
+            if (wait := _until(text, now)) is not None:
+                return wait
+    return None
 
 
 def _until(value: str, now: datetime) -> float | None:
-    """Seconds from now to a limit's reset: a span, seconds, seconds or ms since 1970, or a date."""
+    """Seconds from now to a moment: a span, seconds, seconds or ms since 1970, or a date."""
     number = _number(value)
     if number is None:
         span = _span(value)
@@ -98,8 +110,11 @@ def _said(message: str) -> float | None:
     match = _SAID.search(message)
     if match is None:
         return None
-    number = _number(match[1])
-    return _span(match[1]) if number is None else number
+    span = _span(match[1])
+    if span is not None:
+        return span
+    number, unit = re.findall(r"[\d.]+|[a-z]+", match[1].lower())
+    return float(number) * _UNIT_WORDS[unit]
 
 
 def _span(value: str) -> float | None:

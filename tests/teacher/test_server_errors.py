@@ -73,6 +73,25 @@ def test_the_status_that_a_body_names_is_the_innermost() -> None:
     assert error_of_response(body, "application/json", 200).status == 429
 
 
+DELAY = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "wait"),
+    [
+        ({"error": {"message": "m", "metadata": {"headers": {"Retry-After": "4"}}}}, "4"),
+        ({"error": {"message": "m", "details": DELAY}}, "34s"),
+        ([{"error": {"message": "m", "details": DELAY}}], "34s"),
+        ({"error": {"message": "m", "retry_after": 12}}, "12"),
+        ({"error": "m", "retryAfter": "3"}, "3"),
+        ({"error": "m", "estimated_time": 20.5}, "20.5"),
+    ],
+)
+def test_a_wait_in_the_body_is_read_as_the_header_would_be(body: Any, wait: str) -> None:
+    error = error_of_response(json.dumps(body).encode(), "application/json", 429)
+    assert error.headers == {"retry-after": wait}
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: (
