@@ -19,7 +19,7 @@ _NEAR = 0.1
 
 _LAT = r"(?:latitude|lat)"
 _LON = r"(?:longitude|long|lng|lon)"
-_VALUE = r"(?=[+-]?[0-9]|\s?(?:[,;}]|\Z))"
+_VALUE = r"(?=(?:[+-]|minus|negative)?\s?[0-9]|\s?(?:[,;}]|\Z))"
 """A number, or the place of one that never came."""
 _JSON_NAME = re.compile(
     rf"[\"'](?:(?P<lat>{_LAT})|{_LON})[\"']\s?:\s?[\"']?{_VALUE}", re.IGNORECASE
@@ -57,7 +57,15 @@ _PARENTHESES = re.compile(
     r"[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{1,20})(?![0-9])[^()\n]{0,60}\)"
 )
 _DECIMALS = r"(?P<lat>[0-9]{1,2}\.[0-9]{2,20}) ?°?[,; ]{1,2}[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{2,20})"
-_LINE = re.compile(rf"(?:\A|(?<=\n))[\s\"']?[+-]?{_DECIMALS} ?°?[\"']?\.?\s?(?=\n|\Z)")
+_LINE = re.compile(
+    r"(?:(?:\A|(?<=\n))\s?(?:[>≈→•-]\s)?"
+    r"|(?i:guess|location|position|place|point|lat-?lo?ng?|is|be|so)\W{1,4}?)[\s\"'\[]?[+-]?"
+    rf"{_DECIMALS} ?°?[\"'\]]?\.?\s?(?:\([^()\n]{{0,40}}\)\.?\s?)?(?=\n|\Z)"
+)
+_NOTED = re.compile(
+    r"\( ?(?:[^()0-9\n]{1,20}[\s≈~])?[≈~]?[+-]?(?P<lat>[0-9]{1,2}\.[0-9]{2,20}) ?(?:°|[NS])?"
+    r"\s?(?:[,;/] ?|\s)[≈~]?[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{2,20}) ?(?:°|[EW])? ?\)"
+)
 _LINK = re.compile(rf"(?:(?:/maps|maps\.)[^\s()]{{0,60}}?[:@=/]|\bgeo:)[+-]?{_DECIMALS}(?![0-9])")
 
 
@@ -125,6 +133,8 @@ def _numbers(text: str) -> list[float]:
 
 
 def _spans(numbers: Sequence[float], degrees: float) -> bool:
+    if len(numbers) > 2:  # no range: degrees, minutes and seconds, for example
+        return any(abs(number - abs(degrees)) <= _NEAR for number in numbers)
     return not numbers or min(numbers) - _NEAR <= abs(degrees) <= max(numbers) + _NEAR
 
 
@@ -178,5 +188,6 @@ _FINDERS: tuple[tuple[str, Callable[[str, int], Iterator[Attempt]]], ...] = (
     ("parentheses", _matched("parentheses", _PARENTHESES)),
     # A pair on a line of its own, or in a link to a map, is no answer, but the teacher's last word.
     ("parentheses", _matched("parentheses", _LINE)),
+    ("parentheses", _matched("parentheses", _NOTED)),
     ("parentheses", _matched("parentheses", _LINK)),
 )

@@ -34,14 +34,18 @@ _Member = tuple[str, re.Match[str]]
 
 # --- JSON members -------------------------------------------------------------------------------
 
-_JSON_KEY = r"[\"'](?P<key>(?i:latitude|lat|longitude|long|lng|lon))[\"']\s?:\s?"
+_JSON_KEY = (
+    r"[\"'](?i:(?:estimated|predicted|final|approx(?:imate)?|gps|center)_)?"
+    r"(?P<key>(?i:latitude|lat|longitude|long|lng|lon))(?i:_(?:deg(?:rees)?|decimal))?[\"']\s?:\s?"
+)
 _JSON_NUMBER = r"(?P<number>[+-]?[0-9]{1,30}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,9})?)"
+_JSON_LETTER = r"(?: ?°? ?(?P<letter>[NSEW])(?![A-Za-z]))?+"
 _JSON_STRING = r"(?P<quote>[\"'])(?P<string>[^\n{}]{0,60}?)(?P=quote)(?=\s?(?:[,}\]\"'/#]|\Z))"
 _JSON_WORD = r"(?P<word>-?[A-Za-z<.…][^\s,{}\]\"']{0,40})"
 
 
 def _json_member(number_end: str) -> re.Pattern[str]:
-    number = rf"{_JSON_NUMBER}(?={number_end})(?!\s?,?\s?[0-9])"
+    number = rf"{_JSON_NUMBER}{_JSON_LETTER}(?={number_end})(?!\s?,?\s?[0-9])"
     return re.compile(rf"{_JSON_KEY}(?:{number}|{_JSON_STRING}|{_JSON_WORD})")
 
 
@@ -75,9 +79,12 @@ def _json_value(match: re.Match[str]) -> Angle:
     if match["number"] is not None:
         number = float(match["number"])
         finite = abs(number) != float("inf")
+        letter = match["letter"]
+        if letter and number < 0 and letter in "NE":
+            return Angle(number, None, HEMISPHERE_CONFLICT)
         return Angle(
-            number,
-            None,
+            -abs(number) if letter and letter in "SW" else number,
+            letter and ("lat" if letter in "NS" else "lon"),
             None if finite else NOT_FINITE,
             precise="." in match["number"].rstrip("."),
             broken=match["number"].endswith("."),

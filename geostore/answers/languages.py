@@ -24,8 +24,10 @@ _AFTER_A_NUMBER = {
 _BEFORE_A_NUMBER = {"北纬": "북위", "南纬": "남위", "东经": "동경", "西经": "서경"}
 # "39.25° North latitude, 98.75° West longitude": the letter says as much.
 _SPELLED_OUT = re.compile(
-    r"(?P<number>[0-9°'\"] ?|deg(?:ree)?s?\.? )(?:(?P<lat>north|south)(?:ern)? latitude"
-    r"|(?P<lon>east|west)(?:ern)? longitude)(?!\w|\s{0,2}(?:of|is|at|[:=(]|[+-]?[0-9]))",
+    r"(?P<number>[0-9°'\"] ?|deg(?:ree)?s?\.? )"
+    r"(?:(?P<lat>north(?:ern)?|south(?:ern)?|[ns]) latitude"
+    r"|(?P<lon>east(?:ern)?|west(?:ern)?|[ew]) longitude)"
+    r"(?!\w|\s{0,2}(?:of|is|at|[:=(]|[+-]?[0-9]))",
     re.IGNORECASE,
 )
 _HINTS = ("coordenad", "koordinat", "grad", "breite", "breedte", "lengte", "enlem", "boylam")
@@ -48,13 +50,16 @@ def in_english(text: str) -> str:
         text = _NAME.sub(lambda word: word.lastgroup or "", text)
     if "°" in text:
         text = _HEMISPHERE.sub(lambda word: f" {word.lastgroup}", text)
-    if "h lat" in lower or "t long" in lower or "ern l" in lower:
-        text = _SPELLED_OUT.sub(
-            lambda words: words["number"] + (words["lat"] or words["lon"]), text
-        )
+    if " latitude" in lower and " longitude" in lower:
+        text = _SPELLED_OUT.sub(_letter, text)
     if "경" in text or "위" in text:
         text = _KOREAN_DEGREES.sub("°", _KOREAN.sub(lambda word: word.lastgroup or "", text))
     return text
+
+
+def _letter(words: re.Match[str]) -> str:
+    hemisphere: str = words["lat"] or words["lon"]
+    return words["number"] + hemisphere[0].upper()
 
 
 def _ends_without_e(lower: str) -> bool:

@@ -141,8 +141,10 @@ def _iter_boxes(text: str) -> Iterator[Slot]:
             continue
         close = _closing_brace(text, opened.end())
         if close is None:
-            # Where </answer> follows, the response was not cut off: the teacher forgot a brace.
-            brace_forgotten = text.find(CLOSE_ANSWER, end) >= 0
+            # Where </answer> follows, the response was not cut off: the teacher forgot a brace, and
+            # the <answer> around it may tell what was meant.
+            opened_before = text.find(OPEN_ANSWER, 0, end) >= 0
+            brace_forgotten = opened_before and text.find(CLOSE_ANSWER, end) >= 0
             cut = Reading(0, 0, failure=TRUNCATED_BOX)
             yield _slot(end, len(text), cut, retracts=not brace_forgotten)
             return

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from geostore.answers.slots import BOX, gives_pair, mark_boxes
 from geostore.answers.text import tail
 
-_TAG = re.compile(r"<(/?)\s?answer\s?>", re.IGNORECASE)
+_TAG = re.compile(
+    r"(?:<|&lt;|＜)(/?)\s?(?:final_)?answer(?:\s\w{1,20}=[^<>\n]{0,40})?\s?(?:>|&gt;|＞)",
+    re.IGNORECASE,
+)
 _OTHER_BOX = re.compile(
     r"(?:(?<![\\A-Za-z])boxed|\x08oxed|\\(?:fbox|framebox))\s?\{([^{}\n]{3,100})\}"
 )
@@ -23,7 +26,7 @@ _REACH = 4_096
 
 def with_usual_slots(text: str) -> str:
     """`text` with its slots as they were asked for; all else stays as it is."""
-    if "<" in text:
+    if "<" in text or "&lt;" in text or "＜" in text:
         text = _TAG.sub(r"<\1answer>", text)
     boxes = text.count("box")
     if boxes > text.count(BOX) or "\x08oxed" in text:

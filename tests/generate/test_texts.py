@@ -76,6 +76,25 @@ TEXTS = {
     "a bare pair": Text("39.250000, -98.750000", THERE),
     "named coordinates": Text("* Address: Kansas\n* Coordinates: 39.2500, -98.7500", THERE),
     "a number that is broken off": Text('{"lat": -23.5, "lon": -46. Sao', None),
+    "a tag in another case": Text(f"<Think>{CAIRO}</Think>{KANSAS}", THERE, CAIRO),
+    "MedGemma": Text(f"<unused94>thought\n{CAIRO}<unused95>{KANSAS}", THERE, f"\n{CAIRO}"),
+    "an answer tag in capitals": Text(
+        "Cairo (30.04, 31.23)?\n<ANSWER>39.25, -98.75</ANSWER>", THERE
+    ),
+    "a box without its backslash": Text("Cairo (30.04, 31.23)?\nboxed{39.25, -98.75}", THERE),
+    "a box for each number": Text("Cairo (30.04, 31.23)?\n\\boxed{39.25}, \\boxed{-98.75}", THERE),
+    "a swapped box": Text("Cairo (30.04, 31.23)? No: \\boxed{-98.75, 39.25}", None),
+    "a tolerance": Text("Latitude: 39.25 ± 0.5\nLongitude: -98.75 ± 0.5", THERE),
+    "Spanish": Text("Latitud: 39,25; Longitud: -98,75", THERE),
+    "named coordinates after a place": Text(
+        "Cairo (30.0444, 31.2357)? No.\n\nCoordenadas: 39.2500, -98.7500", THERE
+    ),
+    "a table": Text(
+        "| State | Latitude | Longitude |\n|---|---|---|\n| Kansas | 39.25 | -98.75 |", THERE
+    ),
+    "a number in JSON with its letter": Text('{"lat": 39.25 N, "lon": 98.75 W}', THERE),
+    "a longitude that never came": Text("Cairo (30.04, 31.23)? No.\nLatitude: 39.25\nLongi", None),
+    "a bare line after a place": Text("Cairo (30.04, 31.23)? No.\n\n39.25, -98.75", None),
     "a later attempt": Text("Cairo (30.04, 31.23)? No: (39.25, -98.75, 450 m)", None),
 }
 
