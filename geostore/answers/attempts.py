@@ -52,8 +52,11 @@ _HEMISPHERES = re.compile(
     rf"(?P<lat>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[NS]|(?i:north|south))(?![A-Za-z])"
     rf"[^A-Za-z\n]{{0,8}}(?:(?:and|by|to)\s)?(?P<lon>{_DECIMAL}[^A-Za-z\n]{{0,24}})(?:[EWO]|(?i:east|west))(?![A-Za-z])"
 )
+# A plain (lat, lon) that was not read is a corner of a box or a point of the image.
+_NOT_PLAIN = r"(?!\( ?[+-]?[0-9.]{1,24} ?°? ?[,;] ?[+-]?[0-9.]{1,24} ?°? ?\))"
 _PARENTHESES = re.compile(
-    r"(?<![A-Za-z0-9_])\( ?[+-]?(?P<lat>[0-9]{1,2}\.[0-9]{1,20}) ?°? ?[,;] ?"
+    rf"(?<![A-Za-z0-9_]){_NOT_PLAIN}"
+    r"\( ?[+-]?(?P<lat>[0-9]{1,2}\.[0-9]{1,20}) ?°? ?[,;] ?"
     r"[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{1,20})(?![0-9])[^()\n]{0,60}\)"
 )
 _DECIMALS = r"(?P<lat>[0-9]{1,2}\.[0-9]{2,20}) ?°?[,; ]{1,2}[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{2,20})"
@@ -63,6 +66,7 @@ _LINE = re.compile(
     rf"{_DECIMALS} ?°?[\"'\]]?\.?\s?(?:\([^()\n]{{0,40}}\)\.?\s?)?(?=\n|\Z)"
 )
 _NOTED = re.compile(
+    rf"{_NOT_PLAIN}"
     r"\( ?(?:[^()0-9\n]{1,20}[\s≈~])?[≈~]?[+-]?(?P<lat>[0-9]{1,2}\.[0-9]{2,20}) ?(?:°|[NS])?"
     r"\s?(?:[,;/] ?|\s)[≈~]?[+-]?(?P<lon>[0-9]{1,3}\.[0-9]{2,20}) ?(?:°|[EW])? ?\)"
 )

@@ -333,6 +333,10 @@ _COORDINATES = re.compile(
     re.IGNORECASE,
 )
 _NUMBERS = re.compile(rf"{_POINT}|{_COMMA}")
+# An answer may be any numbers; two decimals in each make it a place.
+_ROUGH_ANSWER = re.compile(
+    r"answer[^0-9]{1,40}(?:[0-9]+[.,]|[0-9.,]+[^0-9]+[0-9]+[.,])[0-9](?![0-9])", re.IGNORECASE
+)
 _LON_FIRST = re.compile(rf"\( ?{_LON}", re.IGNORECASE)
 _BARE = re.compile(rf"[\s\"']*(?P<pair>{_DECIMALS})[\s\"']*\.?\s*")
 
@@ -344,7 +348,9 @@ def find_coordinates(text: str) -> Reading | None:
     Gulf of Guinea.
     """
     readings = (
-        _decimals(match) for match in _COORDINATES.finditer(text) if not _LON_FIRST.search(match[0])
+        _decimals(match)
+        for match in _COORDINATES.finditer(text)
+        if not _LON_FIRST.search(match[0]) and not _ROUGH_ANSWER.search(match[0])
     )
     return _last_of(reading for reading in readings if not _in_unit_square(reading))
 

@@ -107,6 +107,11 @@ _SURE_FORMS = ("json", "labelled", "hemisphere")
 _DECIMAL = re.compile(r"(?<![0-9.])[1-9][0-9]{0,2}[.,][0-9]{2}")
 """A number that is a coordinate, and no count or share."""
 
+_UNIT = re.compile(
+    r"[\s$*]{0,4}(?:\\?%|(?:km|kilomet(?:er|re)s?|mi|miles?|m|met(?:er|re)s?|ft|percent|points)(?![a-z]))"
+)
+"""What follows a number that is no coordinate."""
+
 _BARE_LENGTH = 200
 """Characters of a response that may be one bare pair, with its blanks and markup."""
 
@@ -196,7 +201,8 @@ class _Dropped:
 
 def _dropped(form: str, reading: Reading, text: str, start: int, end: int) -> _Dropped | None:
     words = text[start:end]
-    one = reading.failure == ONE_NUMBER and form == "boxed" and _DECIMAL.search(words)
+    coordinate = _DECIMAL.search(words) and not _UNIT.match(text, end)
+    one = reading.failure == ONE_NUMBER and form == "boxed" and coordinate
     several = reading.failure in (AMBIGUOUS, OUT_OF_RANGE) and holds_pair(words)
     return _Dropped(form, reading.failure or "", words, text[end:]) if one or several else None
 
