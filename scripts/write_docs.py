@@ -89,8 +89,8 @@ def commands_page() -> str:
     pages = [_help(command, name) for command, name in commands]
     intro = (
         "# The commands\n\n"
-        "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped by a "
-        "signal or a budget with work left.\n"
+        "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped with "
+        "work left, 4 done but many traces failed ([runs.md](runs.md#exit-codes)).\n"
     )
     return "\n".join([MADE + intro, *pages])
 

@@ -18,6 +18,7 @@ from geostore.cli.audit import audit
 from geostore.cli.demo import demo
 from geostore.cli.export import export
 from geostore.cli.generate import generate
+from geostore.cli.headings import GenerateCommand
 from geostore.cli.image import image
 from geostore.cli.import_ import import_
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
@@ -70,7 +71,8 @@ COMMANDS = (
 )
 for command in COMMANDS:
     # A word of Python's own cannot be a function's name.
-    app.command(command.__name__.removesuffix("_"))(command)
+    name = command.__name__.removesuffix("_")
+    app.command(name, cls=GenerateCommand if command is generate else None)(command)
 app.add_typer(rewards)
 
 

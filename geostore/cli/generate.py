@@ -287,7 +287,7 @@ def generate(
             "--max-failed-share",
             min=0,
             max=1,
-            help="Exit with 4 where a greater share of this run's traces failed.",
+            help="Exit with 4 where a greater share of this run's traces failed or were refused.",
         ),
     ] = 0.1,
     durability: Annotated[

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,9 @@ import typer
 EXIT_ERROR = 1
 EXIT_STOPPED = 3
 EXIT_MANY_FAILED = 4
+
+_NARROWEST = 40
+"""Columns. A narrower terminal breaks the lines itself."""
 
 StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
 DEFAULT_STORE = Path("geostore.db")
@@ -75,11 +80,24 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
 
 
 def say(message: str) -> None:
-    """A line for a person, on stderr; lost where nobody reads it any more."""
+    """A line for a person, on stderr; lost where nobody reads it any more.
+
+    A terminal would break a long one in the middle of a word, so it is broken between words
+    there; a file or a pipe gets it whole.
+    """
     try:
-        typer.echo(message, err=True)
+        typer.echo(_for_terminal(message) if sys.stderr.isatty() else message, err=True)
     except OSError:
         mute_closed_outputs()
+
+
+def _for_terminal(message: str) -> str:
+    columns = max(shutil.get_terminal_size().columns, _NARROWEST)
+    return "\n".join(
+        # A path or a URL is copied whole, however long it is.
+        textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
+        for line in message.split("\n")
+    )
 
 
 def mute_closed_outputs() -> None:

@@ -89,9 +89,11 @@ class Ending:
             timer.cancel()
         dropped = self._pace.dropped - self._dropped_before
         if self.is_dropping and dropped:
+            requests = format_number_of(dropped, "request")
+            asked_again = "it is asked again" if dropped == 1 else "they are asked again"
             self._notice(
-                f"dropped {format_number_of(dropped, 'request')} in flight, which the teacher may "
-                "bill all the same; they are asked again when the run goes on"
+                f"dropped {requests} in flight, which the teacher may bill all the same; "
+                f"{asked_again} when the run goes on"
             )
 
     def _begin(self) -> bool:

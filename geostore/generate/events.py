@@ -133,6 +133,9 @@ class RequestFailed:
     attempt: FailedAttempt
     """What failed and why."""
 
+    ends_run: bool = False
+    """Whether the run ends for it, and says so in the same words."""
+
 
 @dataclass(frozen=True, slots=True)
 class TraceEnded:

@@ -103,7 +103,8 @@ class ProgressWatcher:
             case Noticed():
                 self._print(event.message)
             case RequestFailed():
-                self._show_failure(event.attempt)
+                if not event.ends_run:
+                    self._show_failure(event.attempt)
             case TraceEnded():
                 if event.trace is not None:
                     self._show_trace(event.trace)
@@ -132,7 +133,8 @@ class ProgressWatcher:
 
     def _print(self, message: str) -> None:
         if not self._quiet:
-            self._err.print(message)
+            # A terminal would break a long notice in the middle of a word; a file gets it whole.
+            self._err.print(message, soft_wrap=not self._err.is_terminal)
 
     def _view(self) -> Group:
         figures = self.figures

@@ -113,9 +113,14 @@ class RunResult:
 
     @property
     def failed_share(self) -> float:
-        """Share of the traces that this run closed as failed, 0 to 1; 0 where it closed none."""
+        """Share of the traces that failed or that the server refused, of all that this run closed.
+
+        0 to 1; 0 where it closed none. A conversation that ends at a server's limit without an
+        answer is refused, whatever it has said before.
+        """
         closed = self.closed.total()
-        return self.closed["failed"] / closed if closed else 0.0
+        bad = self.closed["failed"] + self.refused["exhausted"]
+        return bad / closed if closed else 0.0
 
 
 def _by_status(closings: Iterable[tuple[Closing, int]]) -> Counter[Status]:

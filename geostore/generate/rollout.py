@@ -292,10 +292,13 @@ class _Rollout:
             usage=error.usage if error else None,
             response=error.response if error else None,
         )
-        await self._record(estimate_failure(attempt, self._asked, self._images))
+        await self._record(
+            estimate_failure(attempt, self._asked, self._images),
+            ends_run=isinstance(error, TeacherUnusable),
+        )
 
-    async def _record(self, attempt: FailedAttempt) -> None:
-        with self._watched(RequestFailed(self._key, attempt)):
+    async def _record(self, attempt: FailedAttempt, *, ends_run: bool = False) -> None:
+        with self._watched(RequestFailed(self._key, attempt, ends_run)):
             await self._journal.record_failure(attempt)
 
     async def close(self, closing: Closing) -> Outcome:
@@ -348,7 +351,10 @@ class _Rollout:
                             # A conversation has grown to a limit, and the server is well.
                             request.succeeded(None)
                         # A server that asks for another form is there, and is no success either.
-                        elif not error.in_another_form:
+                        # An error that ends the run is no reason to say how long it waits.
+                        elif error.in_another_form or isinstance(error, TeacherUnusable):
+                            request.came_back()
+                        else:
                             request.failed(error.error_class, str(error))
                         raise
                     self._last_tokens = tokens_of(reply, self._asked, self._images)

@@ -18,6 +18,7 @@ from tests.conftest import photo_bytes, save_dataset
 from tests.minds import zoom_then_answer
 from tests.running import geostore, start_geostore
 from tests.teacher_server import (
+    Body,
     Fault,
     TeacherServer,
     free_address,
@@ -26,6 +27,7 @@ from tests.teacher_server import (
 )
 
 REFUSED = Fault(400, b'{"error": {"message": "this photo is refused"}}')
+TOO_MANY_IMAGES = Fault(400, b'{"error": {"message": "At most 1 image(s) may be provided"}}')
 AGAIN = "run the same command again to go on"
 
 
@@ -95,6 +97,36 @@ def test_traces_that_failed_otherwise_are_counted_by_themselves(
     assert last.startswith("2 of 10 traces failed")
     assert "--retry failed" in last
     assert "refused" not in ended.stderr
+
+
+def test_conversations_that_end_at_a_servers_limit_are_among_those_that_failed(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Each has a paid turn and no answer; a script has to learn that the limit is too low."""
+
+    def refuse_second(number: int, body: Body) -> Fault | None:
+        return TOO_MANY_IMAGES if len(body["messages"]) > 2 else None
+
+    with teacher_server(zoom_then_answer, script=refuse_second) as server:
+        command = options(server.url, photo_dataset, tmp_path / "s.db")
+        ended = geostore(*command)
+        store = tmp_path / "t.db"
+        borne = geostore(*options(server.url, photo_dataset, store, "--max-failed-share", "1"))
+    assert ended.returncode == 4, ended.stderr
+    assert row("refused", ended.stderr) == 10
+    assert ended.stderr.splitlines()[-1].startswith("10 of 10 traces were refused")
+    assert borne.returncode == 0
+
+
+def test_no_request_counts_as_dropped_where_an_error_ends_the_run(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    script = lambda number, body: Fault(402) if number >= 2 else None  # noqa: E731
+    with teacher_server(zoom_then_answer, script=script) as server:
+        ended = geostore(*options(server.url, photo_dataset, tmp_path / "s.db"))
+    assert ended.returncode == 1
+    assert closed(ended.stderr) == 1
+    assert "dropped" not in ended.stderr
 
 
 def test_the_share_is_of_the_traces_of_this_run(photo_dataset: Path, tmp_path: Path) -> None:

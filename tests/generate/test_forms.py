@@ -323,7 +323,10 @@ def test_a_run_learns_the_form_and_blames_no_trace(
     policy = RetryPolicy(max_attempts=1)
     options: dict[str, Any] = {"recipe": case.recipe, "num_samples": 6, "retry_policy": policy}
     with teacher_server(_never, script=strict_script(case)) as server:
-        run(server.url, photo_dataset, store, notes=notes, concurrency=concurrency, **options)
+        result = run(
+            server.url, photo_dataset, store, notes=notes, concurrency=concurrency, **options
+        )
+        assert result.dropped == 0, "a request that is asked again in another form came back"
         failed = rows(store, "select error_class, count(*), count(distinct trace_id) from attempts")
         assert len(server.requests) == 12 + failed[0][1]
         assert failed[0][0] == "form"

@@ -37,10 +37,11 @@ from geostore.text.phrases import (
 from geostore.text.progress_bar import CountProgress
 from tests.minds import zoom_then_answer
 from tests.running import Notes, command, environment, geostore, run
-from tests.teacher_server import Body, Fault, teacher_server
+from tests.teacher_server import Body, Fault, free_address, teacher_server
 from tests.trace_parts import TURN
 
 PRICES = Prices(10.0, 100.0)
+REFUSAL = Fault(400, b'{"error": {"message": "content policy"}}')
 KEY = TraceKey(0, "ab" * 32, 1)
 
 
@@ -217,6 +218,49 @@ def seen_on_a_terminal(*arguments: str | Path) -> str:
     os.close(ours)
     assert process.wait() == 0, said
     return said.decode()
+
+
+def test_a_terminal_shows_notices_and_last_lines_without_a_broken_word(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """A file gets each as one line; `seen_on_a_terminal` is 100 columns wide."""
+
+    def refuse_half(number: int, body: Body) -> Fault | None:
+        return REFUSAL if number % 4 == 0 else None
+
+    with teacher_server(zoom_then_answer, script=refuse_half) as server:
+        options = ["--max-failed-share", "1", "--concurrency", "1"]
+        shown = seen_on_a_terminal(
+            *generate(server.url, photo_dataset, tmp_path / "a.db", *options)
+        )
+        piped = geostore(*generate(server.url, photo_dataset, tmp_path / "b.db", *options)).stderr
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in shown.splitlines()]
+    last = next(line for line in piped.splitlines() if "traces were refused" in line)
+    assert len(last) > 100
+    assert all(len(line) <= 100 for line in lines)
+    assert last in " ".join(lines), "broken between words"
+
+
+@pytest.mark.parametrize("fault", [Fault(402), Fault(401)])
+def test_a_failure_that_ends_the_run_is_said_once(
+    fault: Fault, photo_dataset: Path, tmp_path: Path
+) -> None:
+    with teacher_server(zoom_then_answer, script=lambda number, body: fault) as server:
+        ended = geostore(*generate(server.url, photo_dataset, tmp_path / "s.db"))
+    assert ended.returncode == 1
+    assert ended.stderr.count("out of order") == 1
+    assert ended.stderr.splitlines()[-1].endswith("mend it and run the command again")
+
+
+def test_a_refused_connection_is_not_said_to_be_waited_for(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Nobody listens there, so the run ends at once, and says nothing of ten minutes."""
+    options = generate(free_address(), photo_dataset, tmp_path / "s.db", "--concurrency", "8")
+    ended = geostore(*options)
+    assert ended.returncode == 1
+    assert "nothing was answered yet" not in ended.stderr
+    assert ended.stderr.count("no server answers at") == 1
 
 
 def generate(url: str, dataset: Path, store: Path, *more: str) -> list[str | Path]:
