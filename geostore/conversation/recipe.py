@@ -23,7 +23,14 @@ FrameChoice = Literal["auto", "pixel", "norm1000", "norm1000_yx"]
 
 # Members of a request body that the recipe's own fields decide. A value for one of them in the
 # extra body would be replaced in silence, or stand beside ours.
-_OWN_MEMBERS = frozenset({"model", "messages", "temperature", "max_tokens", "tools", "seed"})
+_OWN_MEMBERS = {
+    "model": "--model",
+    "messages": "--system-role for their roles; the words are the recipe's",
+    "temperature": "--temperature",
+    "max_tokens": "--max-tokens",
+    "tools": "--tools, --no-tools or --enable-tool",
+    "seed": "--seed",
+}
 _TOKEN_LIMIT = (
     "the token limit has options of its own: --max-tokens for its number, --token-limit-name "
     "max_completion_tokens for its name"
@@ -325,7 +332,8 @@ def _user_prompt(frame: BboxFrame | None) -> str:
 def _checked_extra_body(extra: Mapping[str, Any]) -> dict[str, Any]:
     for name in extra:
         if name in _OWN_MEMBERS:
-            raise RecipeError(f"extra body member {name!r} has an option of its own; use that")
+            option = _OWN_MEMBERS[name]
+            raise RecipeError(f"extra body member {name!r} has an option of its own; use {option}")
         if name in _UNSUPPORTED_MEMBERS:
             raise RecipeError(f"extra body member {name!r}: {_UNSUPPORTED_MEMBERS[name]}")
     return dict(extra)

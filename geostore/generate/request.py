@@ -41,6 +41,9 @@ NO_TEACHER = (
     "OPENAI_API_KEY and --model NAME (OpenAI)"
 )
 
+USUAL_KEY_VARIABLE = "OPENAI_API_KEY"
+"""The environment variable that holds the key where nobody names another; it may be unset."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetChoice:
@@ -64,7 +67,7 @@ class TeacherChoice:
     """The server's address up to ``/v1``; None: from the environment, else OpenAI's. A name,
     a password and a query in it go out with each request, and are neither stored nor shown."""
 
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = USUAL_KEY_VARIABLE
     """The environment variable that holds the key, unless one of the next two gives it."""
 
     api_key_file: Path | None = None
@@ -271,6 +274,10 @@ def _address(teacher: TeacherChoice) -> _Address:
     Raises RecipeError where none is named and TeacherUnusable where the base URL is none, with
     what to do.
     """
+    named = teacher.api_key_env
+    another_key = teacher.api_key_file or teacher.api_key_command
+    if named != USUAL_KEY_VARIABLE and named not in os.environ and not another_key:
+        raise RecipeError(f"the environment variable {named} is not set (see --api-key-env)")
     # The line break that ends a file comes along easily. No header takes it, and the client's
     # error would quote the key.
     key = KeyChoice(

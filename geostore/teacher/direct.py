@@ -194,6 +194,10 @@ def _target(url: str) -> URL:
     return URL(str(httpx2.URL(url)), encoded=True)
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+"""OpenSSL's reasons, by its version, for an answer that is none of TLS."""
+
+
 async def _read(content: aiohttp.StreamReader, on_bytes: Callable[[bytes], None] | None) -> bytes:
     if on_bytes is None:
         return await content.read()
@@ -219,8 +223,12 @@ def _failure(error: Exception) -> NoResponse:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return ConnectTimeout("no connection in time")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return NoConnection(f"its certificate is not trusted: {error.certificate_error}")
+        mistrust = error.certificate_error
+        return NoConnection(f"its certificate is not trusted, see --ca-file: {mistrust}")
     if isinstance(error, aiohttp.ClientConnectorError):
+        reason = getattr(error.os_error, "reason", None)
+        if reason in _NO_TLS:
+            return NoConnection("what is there speaks no TLS; perhaps it is asked by http://")
         return NoConnection(_words(error.os_error))
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return ConnectionBroke("the server closed the connection without an answer")

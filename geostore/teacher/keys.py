@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import signal
+import stat
 import time
 from abc import ABC, abstractmethod
 from asyncio.subprocess import DEVNULL, PIPE
@@ -82,12 +83,13 @@ class KeyChoice:
         return bool(self.value or self.file or self.command)
 
     def check(self) -> None:
-        """Raise TeacherUnusable where it contradicts itself, or names a file that is not there."""
+        """Raise TeacherUnusable where it contradicts itself, or names a file that holds no key."""
         if self.file is not None and self.command is not None:
             raise _unusable("the key comes from a file or from a command, not both", FileKey.option)
-        if self.file is not None and not os.path.exists(self.file):
-            # Path.exists would raise where a folder above it may not be entered.
-            raise _unusable(f"there is no key file {self.file}", FileKey.option)
+        # Before anything is asked, so that a wrong file is no failed request of a trace. What a
+        # pipe holds can be read only once.
+        if self.file is not None and not _is_pipe(self.file):
+            _key_in_file(self.file)
         if self.header is not None:
             check_header_name(self.header)
 
@@ -238,13 +240,7 @@ class FileKey(_ReadKey):
     async def _read(self) -> Key:
         # Before the bytes: a change after this look is seen by the next one.
         self._seen = self._state()
-        try:
-            content = await asyncio.to_thread(self._path.read_bytes)
-        except OSError as error:
-            raise _unusable(
-                f"the key file {self._path} cannot be read: {error.strerror}", self.option
-            ) from error
-        return key_in(content, f"the key file {self._path}", self.option)
+        return await asyncio.to_thread(_key_in_file, self._path)
 
 
 class CommandKey(_ReadKey):
@@ -285,6 +281,26 @@ class CommandKey(_ReadKey):
                 self.option,
             )
         return key_in(content, "what the command for the key prints", self.option)
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether a path is one end of a pipe, as the shell's ``<(command)`` is."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        return False  # Reading it says what is wrong.
+
+
+def _key_in_file(path: Path) -> Key:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise _unusable(f"there is no key file {path}", FileKey.option) from None
+    except OSError as error:
+        raise _unusable(
+            f"the key file {path} cannot be read: {error.strerror}", FileKey.option
+        ) from error
+    return key_in(content, f"the key file {path}", FileKey.option)
 
 
 def key_in(content: bytes, whose: str, option: str) -> Key:

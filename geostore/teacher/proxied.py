@@ -166,5 +166,7 @@ def _failure(error: openai.APIError) -> NoResponse:
     if isinstance(cause, httpx2.ConnectTimeout):
         return ConnectTimeout("no connection in time")
     if isinstance(cause, httpx2.ConnectError | httpx2.ProxyError):
-        return NoConnection(str(cause) or type(cause).__name__)
+        reason = str(cause) or type(cause).__name__
+        # The proxy itself may be the one that is away.
+        return NoConnection(f"through a proxy, see --proxy: {reason}")
     return ConnectionBroke(f"{type(cause).__name__}: {cause}")

@@ -90,7 +90,10 @@ KEY = Verdict(
     tries=2 * _IN_A_ROW,
     stops="in a row",
     first=1,
-    sentence="the key is missing, wrong or expired (see {key_option}): {message}",
+    sentence=(
+        "the key is missing, wrong or expired (see {key_option}): {message}; "
+        "no trace is closed for it: mend it and run the command again"
+    ),
 )
 ADDRESS = Verdict(
     "refused",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +121,17 @@ def test_a_command_whose_every_key_is_refused_stops_the_run(
         assert len(server.requests) <= 2 + 2 * (5 + 1)
 
 
+def test_a_key_that_comes_through_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """As the shell's <(command) gives it: a second look would find it empty."""
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("sk-piped",), daemon=True)
+    writer.start()
+    KeyChoice(file=pipe).check()
+    assert asyncio.run(KeyChoice(file=pipe).source(lambda key: None).key()) == "sk-piped"
+    writer.join()
+
+
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
@@ -202,6 +216,9 @@ def test_azures_form_of_address_and_key(photo_dataset: Path, tmp_path: Path) -> 
         (["--base-url", "https://name.openai.azure.com"], "azure.com/openai/v1, or"),
         (["--base-url", "https://name.openai.azure.us/openai/"], "azure.us/openai/v1, or"),
         (["--api-key-file", "/no/such/file"], "no key file"),
+        (["--api-key-file", "/dev/null"], "the key file /dev/null is empty"),
+        (["--api-key-file", "/"], "the key file / cannot be read: Is a directory"),
+        (["--api-key-env", "NO_SUCH_VARIABLE"], "variable NO_SUCH_VARIABLE is not set"),
         (["--api-key-file", "/dev/null", "--api-key-command", "echo x"], "not both"),
     ],
 )

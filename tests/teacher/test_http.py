@@ -23,6 +23,7 @@ from tests.raw_server import (
     response,
     tunnelling_proxy,
 )
+from tests.teacher_server import free_address
 
 T = TypeVar("T")
 HEADERS = {"Accept": "application/json", "Authorization": "Bearer sk-1", "Api-Key": "sk-2"}
@@ -272,7 +273,7 @@ def test_any_other_certificate_is_refused_and_nothing_is_sent() -> None:
     with raw_server(serve, tls=True) as server:
         (error,) = ask(server.url.replace("http:", "https:"))
     assert isinstance(error, TeacherUnusable)
-    assert "certificate" in str(error)
+    assert "its certificate is not trusted, see --ca-file" in str(error)
     assert requests == []
 
 
@@ -292,6 +293,15 @@ def test_a_server_without_tls_is_no_answer_to_https() -> None:
     with raw_server(serve) as server:
         (error,) = ask(server.url.replace("http:", "https:"))
     assert isinstance(error, TeacherUnusable)
+    assert "speaks no TLS; perhaps it is asked by http://" in str(error)
+
+
+def test_an_error_says_that_a_proxy_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy may be away, and not the server whose address the message names."""
+    monkeypatch.setenv("HTTP_PROXY", free_address().removesuffix("/v1"))
+    (error,) = ask("http://teacher.invalid/v1")
+    assert isinstance(error, TeacherUnusable)
+    assert "through a proxy, see --proxy: " in str(error)
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_a_refused_key_is_read_anew_though_nobody_looked_whether_the_file_change
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("missing", "No such file"), (".", "Is a directory")]
+    ("name", "sentence"), [("missing", "there is no key file"), (".", "Is a directory")]
 )
 def test_a_file_that_cannot_be_read_is_named(name: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(TeacherUnusable, match=sentence) as raised:
