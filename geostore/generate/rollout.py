@@ -352,9 +352,7 @@ class _Rollout:
                             request.succeeded(None)
                         # A server that asks for another form is there, and is no success either.
                         # An error that ends the run is no reason to say how long it waits.
-                        elif error.in_another_form or isinstance(error, TeacherUnusable):
-                            request.came_back()
-                        else:
+                        elif not (error.in_another_form or isinstance(error, TeacherUnusable)):
                             request.failed(error.error_class, str(error))
                         raise
                     self._last_tokens = tokens_of(reply, self._asked, self._images)

@@ -58,13 +58,6 @@ class PacedRequest:
         self._report_once()
         self._pace._failed(self, error_class=error_class, message=message)
 
-    def came_back(self) -> None:
-        """The server answered something that says nothing about how much it can take.
-
-        Without any report a request counts as dropped.
-        """
-        self._report_once()
-
     def _report_once(self) -> None:
         if self._reported:
             raise RuntimeError("a request can be reported once, before its place is left")
