@@ -26,7 +26,7 @@ from geostore.errors import StoreLockedError
 from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
 from geostore.rewards import ensure_default_spec, score_trace
 from geostore.store import Store
-from geostore.text.phrases import format_span
+from geostore.text.phrases import format_number_of, format_span
 
 T = TypeVar("T")
 CLAIM_SECONDS = 120.0
@@ -232,16 +232,18 @@ class Journal:
         waiting = self._handed - self._settled
         if self._give_up_at is not None and now >= self._give_up_at:
             paid = self._handed_paid - self._settled_paid
+            commits = format_number_of(waiting, "commit") + (" was" if waiting == 1 else " were")
+            responses = f", {paid:,} of them responses that are paid for" if paid else ""
             raise StoreLockedError(
-                f"{self._store.path} stayed locked by another program for {span}: {waiting:,} "
-                f"commits were not written, {paid:,} of them responses that are paid for; end "
-                "that program, and run the same command again"
+                f"{self._store.path} stayed locked by another program for {span}: {commits} not "
+                f"written{responses}; end that program, and run the same command again"
             )
         if now >= self._next_notice:
             self._next_notice = now + self._notice_seconds
             self._say(
                 f"the store is locked by another program for {span}; waiting; "
-                f"{waiting:,} commits wait"
+                + format_number_of(waiting, "commit")
+                + (" waits" if waiting == 1 else " wait")
             )
 
     def _unlocked(self) -> None:
