@@ -223,8 +223,9 @@ def generate(
             "--give-up-after",
             min=0,
             callback=finite,
-            help="Seconds without any success, after which the run ends; else never, but for a "
-            "run that was never answered: 600.",
+            help="Seconds that a pause of the run may last, before it ends; it pauses where every "
+            "request has failed for half a minute. Else without end, but for a run that was "
+            "never answered: 600.",
         ),
     ] = None,
     grace: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_certificates_that_an_option_names_are_trusted_behind_a_proxy() -> None:
     assert "proxy-authorization: basic" in head.lower()
     # The tunnel's other end gets what is meant for it, unseen by the proxy.
     assert "sk-secret" not in head
+
+
+def test_the_servers_own_certificate_is_enough(tmp_path: Path) -> None:
+    """It is what openssl and a browser show; the authority that signed it may be unknown."""
+    own = tmp_path / "server.pem"
+    with raw_server(answering, tls=True) as server:
+        own.write_text(ssl.get_server_certificate(("127.0.0.1", server.port)))
+        (reply,) = ask(server.url.replace("http:", "https:"), travel=by(ca_file=own))
+    assert isinstance(reply, Answered), reply
 
 
 def test_a_certificate_that_is_not_among_them_is_refused() -> None:
