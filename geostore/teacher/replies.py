@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -70,8 +71,10 @@ def read_reply(
         raise bad("the response is not a JSON object")
     choice = _first_choice(body.get("choices"))
     usage = kept_usage(body, choice)
-    message = _message(choice)
     finish_reason = finish_reason_of(choice.get("finish_reason"))
+    message = _message(choice)
+    if message is None and finish_reason in _ENDED_ON_PURPOSE:
+        message = {}  # Gemini's way to say nothing
     if (server_error := _error_inside(body, choice, finish_reason)) is not None:
         return BrokenReply(server_error, usage, _paid_words(message))
     if not isinstance(message, dict):
@@ -125,7 +128,17 @@ def _error_inside(
     ) is not None:
         return ServerError(f"the prompt was blocked ({reason})", ("content_filter",))
     error = error_of_value(body)
-    return error if error.status is not None else None
+    return error if error.status is not None or _says_that_it_failed(body) else None
+
+
+def _says_that_it_failed(body: dict[str, Any]) -> bool:
+    """Whether a body without choices names a failure by a code of its own, or a word."""
+    codes = (body.get("code"), body.get("error_code"))
+    numbers = {int(str(code)) for code in codes if re.fullmatch(r"-?\d{1,9}", str(code))}
+    status = body.get("status")
+    words = ("error", "fail", "failed", "failure")
+    is_word = isinstance(status, str) and status.lower() in words
+    return body.get("success") is False or is_word or bool(numbers - {0, 200})
 
 
 def _is_success(error: Any) -> bool:
@@ -156,7 +169,16 @@ def _first_choice(choices: Any) -> dict[str, Any]:
     """
     choices = choices if isinstance(choices, list) else [choices]
     known = [choice for choice in choices if isinstance(choice, dict) and choice]
-    return next((choice for choice in known if choice.get("index") == 0), known[0] if known else {})
+    if len(known) < 2:
+        return known[0] if known else {}
+    first = next((choice for choice in known if choice.get("index") == 0), known[0])
+    message = first.get("message")
+    if first.get("finish_reason") == "tool_calls" and isinstance(message, dict):
+        # GitHub's gateway puts the words and the calls of one message into two choices.
+        messages = [message, *(choice.get("message") for choice in known)]
+        calls = (_calls(one) for one in messages if isinstance(one, dict))
+        return {**first, "message": {**message, "tool_calls": next(filter(None, calls), None)}}
+    return first
 
 
 def _message(choice: dict[str, Any]) -> Any:
@@ -252,6 +274,8 @@ def _calls(message: dict[str, Any]) -> Any:
     calls = message.get("tool_calls")
     if not calls and isinstance(message.get("function_call"), dict):
         return [{"type": "function", "function": message["function_call"]}]
+    if isinstance(calls, list) and None in calls:
+        return [call for call in calls if call is not None]
     return [calls] if isinstance(calls, dict) and calls else calls
 
 

@@ -174,13 +174,16 @@ _RATE_IN_400 = _any_of(
 _AWAY = _any_of(
     r"model (has )?crashed|failed to load (the )?model|model is (currently )?(loading|overloaded)",
     r"service[ _]?unavailable|internal[ _]?server[ _]?(error|exception)|temporarily unavailable",
+    r"degraded function",
     r"api[ _]?connection[ _]?error|connection (refused|reset)|bad gateway|gateway time-?out",
 )
 _QUOTA = _any_of(
     *(r"quota", r"billing", r"\bcredits\b", r"payment", r"free (tier|allocation)"),
-    r"usage limit",
+    r"usage limit|set_?limit_?exceeded",
 )
 _NO_MODEL = _any_of(
+    r"deployment_?not_?found|\bdeployment\b.{0,60}does not exist",
+    "\u6a21\u578b\u4e0d\u5b58\u5728",  # model does not exist
     r"model[ _]not[ _](found|exist)|invalid model name|(unknown|no such) model\b",
     r"\bmodel\b.{0,60}(does not|doesn't|not) exist|no models? (is |are )?loaded|model unloaded",
     r"\bmodel\b.{0,60}(been|is|was) (deprecated|retired|decommissioned|shut ?down)",
@@ -204,7 +207,7 @@ _KEY = _any_of(
 _KEY_IN_400 = _any_of(
     rf"\b(api|access|auth\w*)[ _-]?(key|token)s?\b[^.]{{0,40}}\b{_REJECTED}",
     r"\b(expired|invalid|incorrect|missing|revoked)\b.{0,20}\b(api|access)[ _-]?(key|token)s?\b",
-    r"api_key_invalid|invalid_api_key|unauthenticated",
+    r"api_key_invalid|invalid_api_key|unauthenticated|\bexpired[ _]key\b",
 )
 
 _LIMITED = frozenset({400, 413, 422, 500})

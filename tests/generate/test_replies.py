@@ -155,6 +155,18 @@ PAID = {
         {**completion({"content": ANSWER}), "base_resp": {"status_code": 0, "status_msg": ""}},
         ANSWER,
     ),
+    "no message": Paid(
+        {**completion({}), "choices": [{"index": 0, "finish_reason": "length"}]},
+        "",
+        CUT,
+        finish_reason="length",
+    ),
+    "no message, null": Paid(
+        {**completion({}), "choices": [{"message": None, "finish_reason": "content_filter"}]},
+        "",
+        ("exhausted", "content_filter"),
+        finish_reason="content_filter",
+    ),
     "finish_reason refusal": Paid(
         completion({"content": ""}, "refusal"), "", REFUSED, finish_reason="refusal"
     ),
@@ -267,6 +279,42 @@ def test_a_refusal_beside_calls_is_kept_and_the_calls_run(
     ]
     assert rows(store, "select success from tool_calls") == [(1,)]
     assert rows(store, "select status, stop_reason from traces") == [("answered", "answer")]
+
+
+SAID_APART = completion({"content": "Let me look."}, "tool_calls")["choices"]
+CALLED_APART = completion({"content": None, "tool_calls": [CALL]}, "tool_calls")["choices"]
+CALLS_IN_ODD_PLACES: dict[str, dict[str, Any]] = {
+    "words and calls in two choices": {
+        **completion({}),
+        "choices": [*SAID_APART, *({**choice, "index": 1} for choice in CALLED_APART)],
+    },
+    "null beside a call": completion(
+        {"content": "Let me look.", "tool_calls": [None, CALL]}, "tool_calls"
+    ),
+    "one call without a list": completion(
+        {"content": "Let me look.", "tool_calls": CALL}, "tool_calls"
+    ),
+    "the older form": completion(
+        {"content": "Let me look.", "function_call": CALL["function"]}, "function_call"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS_IN_ODD_PLACES)
+def test_calls_run_wherever_a_server_puts_them(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    def script(number: int, body: Body) -> Fault:
+        called = CALLS_IN_ODD_PLACES[name]
+        return fault({**(completion({"content": ANSWER}) if number else called), "id": "r"})
+
+    store = tmp_path / "g.db"
+    with teacher_server(_never, script=script) as server:
+        run(server.url, photo_dataset, store, num_samples=1, recipe={"protocol": "native"})
+        assert len(server.requests) == 2
+    assert rows(store, "select response from turns") == [("Let me look.",), (ANSWER,)]
+    assert rows(store, "select success from tool_calls") == [(1,)]
+    assert statuses(store) == ["answered"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -561,6 +609,9 @@ INSIDE: dict[str, tuple[Fault, str]] = {
         fault({"message": "", "__type": "ThrottlingException"}, 400),
         "rate_limit",
     ),
+    "a code of its own": (fault({"code": 50000, "msg": "system error", "data": None}), "server"),
+    "success false": (fault({"success": False, "message": "failed"}), "server"),
+    "a status in words": (fault({"status": "error", "message": "upstream failed"}), "server"),
     "a crash": (fault({"error": "The model has crashed."}, 400), "server"),
     "502 beside half an answer": (
         fault({**completion({"content": ANSWER}, None), **error("gone", code=502)}),
