@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,12 @@ from tests.hand_made import Traces, make_frame
 _CACHE = tempfile.mkdtemp(prefix="geostore-tests-")
 os.environ["HF_HOME"] = _CACHE
 atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+
+# nohup and an `&` in a script let signals be ignored, which every process that a test starts would
+# inherit. A handler that does nothing protects the tests alike, and is not inherited.
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 
 
 # For properties that do not say how many. A busy machine is no failure, so there is no deadline.
