@@ -45,7 +45,7 @@ soak: $(VENV)/.installed-dev ## Try properties on 20 times the examples, and kil
 soak-briefly: $(VENV)/.installed-dev ## Kill generate for a minute or so and compare what is left
 	$(BIN)/python -m tests.soak --kills 3000 --seconds $(SOAK_SECONDS)
 
-test-servers: $(VENV)/.installed-dev ## Run generate against vLLM and transformers on the CPU, in TEST_SERVERS (4 GB)
+test-servers: $(VENV)/.installed-dev ## Run generate against vLLM, transformers and LiteLLM on the CPU, in TEST_SERVERS (5 GB)
 	$(BIN)/python -m tests.servers --folder "$(TEST_SERVERS)"
 
 gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package

