@@ -172,7 +172,8 @@ def kill_both_and_prove(
 def keep_below_a_limit_of_images(stage: Stage, address: Address) -> str:
     """A server that takes two images: no trace is refused, and what was paid is kept."""
     store = stage.folder / "limit.db"
-    run = stage.generate(address, store, "--protocol", "native")
+    # How many conversations end at the limit is up to the model, so it is no failure of the run.
+    run = stage.generate(address, store, "--protocol", "native", "--max-failed-share", "1")
     assert run.wait(RUN_SECONDS) == 0, printed(store)
     refused = "select count(*) from traces where status = 'failed'"
     assert ask(store, refused) == 0, printed(store)
