@@ -208,6 +208,8 @@ _KEY_IN_400 = _any_of(
     rf"\b(api|access|auth\w*)[ _-]?(key|token)s?\b[^.]{{0,40}}\b{_REJECTED}",
     r"\b(expired|invalid|incorrect|missing|revoked)\b.{0,20}\b(api|access)[ _-]?(key|token)s?\b",
     r"api_key_invalid|invalid_api_key|unauthenticated|\bexpired[ _]key\b",
+    # LiteLLM without a database: it looks there for a key that is not its own.
+    r"\bno_db_connection\b|\bno connected db\b",
 )
 
 _LIMITED = frozenset({400, 413, 422, 500})

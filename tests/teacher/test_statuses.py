@@ -131,6 +131,7 @@ JUDGED: list[tuple[int, Any, Verdict]] = [
     (400, said("API key not valid. Please pass a valid API key.", code=400), KEY),
     (400, said("API key expired. Please renew the API key."), KEY),
     (400, said("Authentication Error - Expired Key", type="expired_key"), KEY),
+    (400, said("No connected db.", type="no_db_connection", code="400"), KEY),
     (200, said("No auth credentials found", code=401), KEY),
     (404, {"detail": "Not Found"}, ADDRESS),
     (404, said("The model `x` does not exist."), ADDRESS),
