@@ -9,6 +9,7 @@ from geostore.errors import TeacherError
 from geostore.generate.events import Event, RequestFailed, TraceEnded, TurnCommitted
 from geostore.records import LIMIT_KINDS, FailedAttempt, LimitKind, Status, TraceKey
 from geostore.teacher import LIMIT_HELP
+from geostore.text.phrases import format_number_of
 
 _NAMES: dict[LimitKind, str] = {
     "image_limit": "images in a conversation",
@@ -78,7 +79,7 @@ class LimitWatch:
             ends = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
             met = statuses.total()
             self._notice(
-                f"{met:,} {'trace' if met == 1 else 'traces'} met the server's limit on "
+                f"{format_number_of(met, 'trace')} met the server's limit on "
                 f"{_NAMES[kind]} ({ends}): {self._help[kind]}"
             )
 

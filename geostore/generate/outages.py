@@ -23,6 +23,7 @@ from geostore.conversation.messages import Message, RequestWriter
 from geostore.conversation.request_form import USUAL_FORM, RequestForm
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.generate.arrival import Arrivals
+from geostore.generate.paid_turns import failed_attempt
 from geostore.generate.partners import TeacherClient
 from geostore.identity import canonical_json
 from geostore.pace import OUTAGE, Pace
@@ -35,8 +36,6 @@ _PROBE_TOKENS = 16
 
 _PROBE_SECONDS = 60.0
 """For the whole probe. A server that is that slow with one word is not well."""
-
-_MESSAGE_LENGTH = 500
 
 
 class Outages:
@@ -100,15 +99,8 @@ class Outages:
                     raise
                 request.succeeded(reply.total_tokens)
         except TeacherError as error:
-            attempt = FailedAttempt(
-                turn=turn,
-                error_class=error.error_class,
-                message=f"a request without a photo: {error}"[:_MESSAGE_LENGTH],
-                http_status=error.status,
-                usage=error.usage,
-                response=error.response,
-            )
-            await record(estimate_failure(attempt, [_QUESTION], []))
+            message = f"a request without a photo: {error}"
+            await record(failed_attempt(error, message, turn=turn, messages=[_QUESTION], images=[]))
             arrivals.end_if_cancelled()
             if isinstance(error, TeacherUnusable):
                 raise

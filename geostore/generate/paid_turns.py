@@ -1,13 +1,17 @@
-"""Makes the turn of a reply: in its place in the conversation, with what it used."""
+"""Makes the rows of what the teacher sent: a turn of a reply, an attempt of a failure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from geostore.conversation.estimates import estimate_turn
+from geostore.conversation.estimates import estimate_failure, estimate_turn
 from geostore.conversation.machine import Ask, Conversation
-from geostore.conversation.messages import name_cut_thought
-from geostore.records import Reply, Turn
+from geostore.conversation.messages import Message, name_cut_thought
+from geostore.errors import TeacherError
+from geostore.records import FailedAttempt, ImageFacts, Reply, Turn
+
+_MESSAGE_LENGTH = 500
 
 
 def paid_turn(step: Ask, reply: Reply, conversation: Conversation) -> Turn:
@@ -23,3 +27,27 @@ def paid_turn(step: Ask, reply: Reply, conversation: Conversation) -> Turn:
     )
     turn = name_cut_thought(turn, conversation.turns)
     return estimate_turn(turn, step.messages, conversation.images)
+
+
+def failed_attempt(
+    error: TeacherError,
+    message: str,
+    *,
+    turn: int,
+    messages: Sequence[Message],
+    images: Iterable[ImageFacts],
+) -> FailedAttempt:
+    """The attempt that a failed request is, with what it used.
+
+    message: what to keep of the reason; it is cut to a readable length. messages: of the
+    request. images: all that the messages show, and maybe others.
+    """
+    attempt = FailedAttempt(
+        turn=turn,
+        error_class=error.error_class,
+        message=message[:_MESSAGE_LENGTH],
+        http_status=error.status,
+        usage=error.usage,
+        response=error.response,
+    )
+    return estimate_failure(attempt, messages, images)

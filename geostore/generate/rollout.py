@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from geostore.conversation.estimates import estimate_failure, tokens_of
+from geostore.conversation.estimates import tokens_of
 from geostore.conversation.images import conversation_images
 from geostore.conversation.machine import Ask, Conversation, Run
 from geostore.conversation.messages import Message, RequestWriter
@@ -36,7 +36,7 @@ from geostore.generate.arrival import Arrivals
 from geostore.generate.events import CallCommitted, Event, RequestFailed, TurnCommitted
 from geostore.generate.limits import LimitWatch, limit_of
 from geostore.generate.outages import Outages
-from geostore.generate.paid_turns import paid_turn
+from geostore.generate.paid_turns import failed_attempt, paid_turn
 from geostore.generate.partners import TeacherClient, TraceRecorder
 from geostore.generate.retries import RetryPolicy, TurnFailures, trace_time
 from geostore.pace import Pace
@@ -280,22 +280,9 @@ class _Rollout:
         await self.record_failure("internal", f"{type(error).__name__}: {error}")
         return await self.fail("internal")
 
-    async def record_failure(
-        self, error_class: str, message: str, *, turn: int = 0, error: TeacherError | None = None
-    ) -> None:
-        """Record a failed attempt; turn 0 where no request failed."""
-        attempt = FailedAttempt(
-            turn=turn,
-            error_class=error_class,
-            message=message[:_MESSAGE_LENGTH],
-            http_status=error.status if error else None,
-            usage=error.usage if error else None,
-            response=error.response if error else None,
-        )
-        await self._record(
-            estimate_failure(attempt, self._asked, self._images),
-            ends_run=isinstance(error, TeacherUnusable),
-        )
+    async def record_failure(self, error_class: str, message: str, *, turn: int = 0) -> None:
+        """Record what went wrong on this side; turn 0 where it was not while a turn was played."""
+        await self._record(FailedAttempt(turn, error_class, message[:_MESSAGE_LENGTH]))
 
     async def _record(self, attempt: FailedAttempt, *, ends_run: bool = False) -> None:
         with self._watched(RequestFailed(self._key, attempt, ends_run)):
@@ -361,19 +348,18 @@ class _Rollout:
             except Stopped:
                 return None
             except TeacherError as error:
-                if error.in_another_form:
-                    await self.record_failure(
-                        error.error_class, str(error), turn=step.turn, error=error
-                    )
-                    self._arrivals.end_if_cancelled()
-                    continue
-                failures.add(error)
-                await self.record_failure(
-                    error.error_class, str(error), turn=step.turn, error=error
+                # The same request goes out again at once in the form that the server asks for.
+                if not error.in_another_form:
+                    failures.add(error)
+                attempt = failed_attempt(
+                    error, str(error), turn=step.turn, messages=self._asked, images=self._images
                 )
+                await self._record(attempt, ends_run=isinstance(error, TeacherUnusable))
                 if (reason := self._context.limits.hopeless) is not None:
                     raise TeacherUnusable(reason, error_class=error.error_class) from None
                 self._arrivals.end_if_cancelled()
+                if error.in_another_form:
+                    continue
                 if failures.end_trace:
                     raise
                 if not await self._may_go_on(failures, step.turn):
