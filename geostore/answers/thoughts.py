@@ -50,14 +50,6 @@ _WORDED = re.compile(
     re.DOTALL,
 )
 
-_OTHER_HINTS = (
-    *("<thinking>", "</thinking>", "<thought>", "</thought>", "<reasoning>", "</reasoning>"),
-    *("seed:think>", "think▷", "THINK]", "_of_thought|>", "_THINKING|>", "<|channel", "<channel|>"),
-    *("think<|sep|>", "THINK>", "THINKING>", "<Think", "</Think", "thoughts>", "think >"),
-    *("think|>", "_think>", "mm:think>", "<unused9", "<|inner_"),
-)
-"""A text without any of these holds no delimiter but <think> and those in words."""
-
 # Each alternative begins with a plain character, so that the search can skip all others quickly.
 _EDGE = re.compile(
     "|".join([*(re.escape(tag) for pair in TAGS for tag in pair), _ANALYSIS, _FINAL])
@@ -120,8 +112,6 @@ def visible_text(response: str) -> str:
     worded = _WORDED.match(response)
     if worded:
         response = response[worded.end(worded.lastindex or 0) :]
-    if not any(hint in response for hint in _OTHER_HINTS):
-        return _outside_think(response)
     visible: list[str] = []
     start = 0
     never_closed: set[str] = set()
@@ -145,18 +135,6 @@ def unknown_delimiter(response: str) -> str | None:
     """What looks like a delimiter of thoughts, outside those that are known; None without any."""
     match = _UNKNOWN_DELIMITER.search(visible_text(response))
     return match[0] if match else None
-
-
-def _outside_think(response: str) -> str:
-    """`visible_text` of a response whose only delimiter is <think>: the usual one, and faster."""
-    *closed, last = response.split("</think>")
-    visible = [last.partition("<think>")[0]]
-    for part in reversed(closed):
-        opened = part.find("<think>")
-        if opened < 0:
-            break
-        visible.append(part[:opened])
-    return "\n".join(reversed(visible))
 
 
 def _opens(edge: re.Match[str]) -> bool:

@@ -41,15 +41,18 @@ _LONGEST_REASON = 160
 class DirectClient:
     """`HttpClient` for a server that is asked without a proxy.
 
-    most: connections at a time; further requests wait for one. tls: what a server's
-    certificate is checked against.
+    most: connections at a time; further requests wait for one. tls: gives what a server's
+    certificate is checked against; called for https:// alone, because reading the certificates
+    takes as long as several requests. It may raise OSError.
     """
 
-    def __init__(self, *, connect_timeout: float, most: int, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, *, connect_timeout: float, most: int, tls: Callable[[], ssl.SSLContext]
+    ) -> None:
         self._connect_timeout = connect_timeout
         self._most = most
         self._tls = tls
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._context: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
@@ -72,6 +75,7 @@ class DirectClient:
                 headers={**headers, "Content-Length": str(len(body))},
                 data=exchange.pieces(),
                 allow_redirects=False,
+                ssl=self._tls_for(url),
             )
             try:
                 # Whoever answers with a failure may do so before it has read the whole request.
@@ -109,9 +113,21 @@ class DirectClient:
         if self._session is not None:
             await self._session.close()
 
+    def _tls_for(self, url: str) -> ssl.SSLContext | bool:
+        """What aiohttp checks the server's certificate against; for http:// it checks none."""
+        if not url.lower().startswith("https:"):
+            return True
+        if self._context is None:
+            try:
+                self._context = self._tls()
+            except OSError as error:
+                raise NoConnection(f"the certificates to trust cannot be read: {error}") from error
+            self._context.set_alpn_protocols(["http/1.1"])
+        return self._context
+
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=_Connector(limit=self._most, keepalive_timeout=IDLE_SECONDS, ssl=self._tls),
+            connector=_Connector(limit=self._most, keepalive_timeout=IDLE_SECONDS),
             # The caller has the deadline of the whole request.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
@@ -125,7 +126,10 @@ def open_client(
     if is_direct or (route.proxy is None and not _may_need_proxy(url)):
         from geostore.teacher.direct import DirectClient
 
-        return DirectClient(connect_timeout=connect_timeout, most=most, tls=route.tls())
+        tls = cache(route.tls)  # not read twice: here and at the first request
+        if urlsplit(url).scheme.lower() == "https":
+            tls()  # Certificates that cannot be read are said before the first request.
+        return DirectClient(connect_timeout=connect_timeout, most=most, tls=tls)
     from geostore.teacher.proxied import ProxiedClient
 
     return ProxiedClient(

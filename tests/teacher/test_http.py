@@ -12,7 +12,14 @@ import pytest
 
 from geostore.errors import TeacherError, TeacherUnusable
 from geostore.records import Reply
-from geostore.teacher.http import ConnectionBroke, HttpClient, Response, open_client, post
+from geostore.teacher.http import (
+    ConnectionBroke,
+    HttpClient,
+    NoConnection,
+    Response,
+    open_client,
+    post,
+)
 from tests.asking import BODY, ask
 from tests.certificates import trusted_file
 from tests.raw_server import (
@@ -188,6 +195,31 @@ def test_any_other_redirect_is_the_response(status: str, location: str, is_direc
     with raw_server(serve) as server:
         assert sent_to(server, is_direct=is_direct).status_code == int(status[:3])
     assert len(serve.requests) == 1
+
+
+def test_certificates_are_checked_where_a_redirect_leads_from_http_to_https(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = Redirecting("500 No", "/")
+    with raw_server(elsewhere, tls=True) as other:
+        here = Redirecting("307 Temporary", f"https://127.0.0.1:{other.port}/moved")
+        with raw_server(here) as server:
+            with pytest.raises(NoConnection, match="certificate"):
+                sent_to(server, is_direct=True)
+            monkeypatch.setenv("SSL_CERT_FILE", str(trusted_file()))
+            assert sent_to(server, is_direct=True).content == b"fine"
+    assert len(elsewhere.requests) == 1
+
+
+def test_certificates_that_cannot_be_read_are_said_where_a_redirect_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    with (
+        raw_server(Redirecting("307 Temporary", "https://127.0.0.1:1/moved")) as server,
+        pytest.raises(NoConnection, match="certificates to trust cannot be read"),
+    ):
+        sent_to(server, is_direct=True)
 
 
 def test_a_ring_of_redirects_ends(is_direct: bool) -> None:

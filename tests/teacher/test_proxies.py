@@ -17,6 +17,7 @@ from tests.teacher_server import Reply, TeacherServer, free_address, teacher_ser
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 ELSEWHERE = "http://teacher.invalid:8000/v1"
 """Only a proxy can answer there: no name server knows a name under .invalid (RFC 6761)."""
+SECURE = ELSEWHERE.replace("http:", "https:")
 
 
 @pytest.fixture(autouse=True)
@@ -72,18 +73,18 @@ def test_a_host_in_no_proxy_is_asked_itself(value: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("url", "name", "value"),
     [
-        ("ALL_PROXY", "socks5://me:sk-secret@127.0.0.1:1"),
-        ("HTTPS_PROXY", "no-scheme://me:sk-secret@127.0.0.1:1"),
-        ("SSL_CERT_FILE", "/no/such/file"),
+        (ELSEWHERE, "ALL_PROXY", "socks5://me:sk-secret@127.0.0.1:1"),
+        (ELSEWHERE, "HTTPS_PROXY", "no-scheme://me:sk-secret@127.0.0.1:1"),
+        (SECURE, "SSL_CERT_FILE", "/no/such/file"),
     ],
 )
 def test_what_the_environment_names_and_no_client_can_use_ends_the_run_with_a_sentence(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+    url: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    (error,) = ask(ELSEWHERE)
+    (error,) = ask(url)
     assert isinstance(error, TeacherUnusable)
     assert name in str(error)
     assert "unset it" in str(error)
