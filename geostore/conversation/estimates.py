@@ -7,7 +7,8 @@ The estimate: a token for each `BYTES_PER_TOKEN` bytes of text in UTF-8 (the mes
 and the response with its reasoning and calls), and one for each `PIXELS_PER_TOKEN` pixels of
 an image as it is sent. English has about four letters a token, and Qwen-VL sees a square
 of 28 pixels as one token; most other models count fewer for an image. What a server
-hides, such as reasoning that it does not send, is in no estimate.
+hides, such as reasoning that it does not send, is in no estimate, and neither are the schemas
+of native tools, which are a few hundred tokens a request.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geostore.conversation.sent import shown_calls
 from geostore.errors import ExportError, NotFoundError
 from geostore.export.images import SUFFIXES
 from geostore.records import StoredTrace
@@ -31,7 +32,7 @@ def write_seen(
     """Write images as the teacher saw them, byte for byte; their paths.
 
     turn: those that this turn's calls gave; None: the photo as it was sent, or with
-    `every` all images of the trace. out: a file for one image; a folder, which is
+    `every` all images that its requests held. out: a file for one image; a folder, which is
     made where its name has no suffix; None: the current folder. In a folder files
     are named by the trace and the image's number. Raises NotFoundError where there
     is no such image, DatasetError, ImageError (another photo, other bytes than were
@@ -108,7 +109,8 @@ def _numbers(trace: StoredTrace, turn: int | None, *, every: bool) -> list[int]:
         raise NotFoundError(f"{trace.name}: nothing was sent yet, so its teacher saw no image")
     given = [(c.turn, c.image_index) for c in trace.calls if c.image_index is not None]
     if turn is None:
-        return [0, *(number for _, number in given)] if every else [0]
+        shown = [c.image_index for c in shown_calls(trace) if c.image_index is not None]
+        return [0, *shown] if every else [0]
     numbers = [number for call_turn, number in given if call_turn == turn]
     if not numbers:
         turns = sorted({call_turn for call_turn, _ in given})

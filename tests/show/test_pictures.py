@@ -22,13 +22,15 @@ from typer.testing import CliRunner
 import geostore
 from geostore.cli import app
 from geostore.conversation.call_objects import WrittenCall
-from geostore.conversation.images import tool_images
+from geostore.conversation.images import PhotoSource, tool_images
 from geostore.conversation.machine import Run
+from geostore.conversation.request_form import RequestForm
 from geostore.conversation.toolbench import ToolBench
 from geostore.errors import GeostoreError
 from geostore.imaging import decode
 from geostore.records import ImageFacts, ToolCall
 from geostore.show.overlay import draw_boxes, labelled_boxes
+from geostore.show.pictures import write_seen
 from geostore.store import Store
 from geostore.tools import apply, current_image_after, derive, outline_on_photo
 from geostore.tools.rotate import MAX_ROTATED_PIXELS
@@ -118,6 +120,19 @@ def test_every_image_is_written_as_it_was_sent(folder: Path, name: str, tmp_path
     expected = [image.sha256 for image in facts if image is not None]
     assert [path.name for path in paths] == [f"{name}_image_{n}.jpg" for n in range(5)]
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == expected
+
+
+def test_an_image_that_was_left_out_of_its_request_is_not_written(
+    folder: Path, name: str, tmp_path: Path
+) -> None:
+    """The server had no room for it, so the teacher did not see it."""
+    with geostore.open(folder / "geostore.db") as store:
+        trace = store.trace(name)
+    first, second, *others = trace.turns
+    left_out = RequestForm(images_left_out="image_limit").to_json()
+    trace = replace(trace, turns=(first, replace(second, request_form=left_out), *others))
+    paths = write_seen(trace, tmp_path / "seen", PhotoSource(None), every=True)
+    assert [path.name for path in paths] == [f"{name}_image_{number}.jpg" for number in (0, 3, 4)]
 
 
 @pytest.mark.parametrize("other", [["--turn", "1"], ["--overlay"]])
