@@ -38,9 +38,9 @@ def open(path: str | os.PathLike[str]) -> GeoStore:
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from geostore.version import VERSION
 
-        return version("geostore")
+        return VERSION
     if name == "GeoStore":
         from geostore.api import GeoStore
 

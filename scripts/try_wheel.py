@@ -23,7 +23,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         run(sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", place, ROOT)
-        (wheel,) = place.glob("geostore-*.whl")
+        (wheel,) = place.glob("geostore_distill-*.whl")
         venv.create(place / "env", with_pip=True)
         python = place / "env" / "bin" / "python"
         run(python, *PIP, "install", "--constraint", ROOT / "constraints.txt", wheel)

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "geostore"
 
 # Rooms from the ground up: a room may import only rooms that stand before it.
 ORDER = (
+    "version",
     "errors",
     "reply",
     "records",

@@ -44,9 +44,9 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version
+        from geostore.version import VERSION
 
-        typer.echo(f"geostore {version('geostore')}")
+        typer.echo(f"geostore {VERSION}")
         raise typer.Exit
 
 

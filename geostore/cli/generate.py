@@ -299,7 +299,7 @@ def generate(
     ] = "full",
     reader: Annotated[
         Literal["template", "rapidocr"],
-        typer.Option(help="How the offline teacher reads; rapidocr needs geostore[demo]."),
+        typer.Option(help="How the offline teacher reads; rapidocr needs geostore-distill[demo]."),
     ] = "template",
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show each sample when its trace ends.")

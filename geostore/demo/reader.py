@@ -2,7 +2,7 @@
 
 There are two readers. `TemplateReader` compares each letter with Pillow's built-in
 font, in which the demo's signs are set; `RapidOcrReader` uses RapidOCR (the extra
-`geostore[demo]`). Both read only upright text that is large enough, so the teacher
+`geostore-distill[demo]`). Both read only upright text that is large enough, so the teacher
 has to zoom and rotate.
 """
 
@@ -196,7 +196,7 @@ class RapidOcrReader:
         for module in ("rapidocr", "onnxruntime"):
             if importlib.util.find_spec(module) is None:
                 raise DemoError(
-                    f"the reader rapidocr needs {module}: pip install 'geostore[demo]', "
+                    f"the reader rapidocr needs {module}: pip install rapidocr onnxruntime, "
                     "or choose --reader template"
                 )
         from rapidocr import RapidOCR

@@ -13,6 +13,7 @@ from typing import Any
 from geostore.identity import canonical_text
 from geostore.store.db import Db, utc_now
 from geostore.store.processes import host_name, process_life, start_mark
+from geostore.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,9 @@ def versions() -> dict[str, str]:
     """The versions that decide the bytes of an encoded image and of a request."""
     from PIL import features
 
-    packages = {
-        name: version(name) for name in ("geostore", "pillow", "aiohttp", "openai", "datasets")
-    }
+    packages = {name: version(name) for name in ("pillow", "aiohttp", "openai", "datasets")}
     return {
+        "geostore": VERSION,
         **packages,
         "libjpeg": str(features.version("libjpeg_turbo") or features.version("jpg")),
         "python": platform.python_version(),

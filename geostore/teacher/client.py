@@ -18,7 +18,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from importlib.metadata import version
 
 from geostore.conversation.request_form import USUAL_FORM, RequestForm
 from geostore.errors import TeacherError, TeacherUnusable
@@ -46,6 +45,7 @@ from geostore.teacher.route import Route
 from geostore.teacher.server_errors import ServerError
 from geostore.teacher.statuses import KEY, History
 from geostore.teacher.travel import Travel, merged_headers, put_beside
+from geostore.version import VERSION
 
 _MESSAGE_LENGTH = 500
 
@@ -57,7 +57,7 @@ _HEADERS = {
     # A reply is small beside its request, and what is packed comes later than what is not.
     "Accept-Encoding": "identity",
     "Content-Type": "application/json",
-    "User-Agent": f"geostore/{version('geostore')}",
+    "User-Agent": f"geostore/{VERSION}",
 }
 
 

@@ -164,12 +164,12 @@ def test_an_unknown_reader_and_one_not_installed_are_named() -> None:
     with pytest.raises(DemoError, match="choose template or rapidocr"):
         make_reader("psychic")
     if importlib.util.find_spec("rapidocr") is None:
-        with pytest.raises(DemoError, match=r"pip install 'geostore\[demo\]'"):
+        with pytest.raises(DemoError, match=r"pip install rapidocr onnxruntime"):
             make_reader("rapidocr")
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("rapidocr") is None, reason="needs the extra geostore[demo]"
+    importlib.util.find_spec("rapidocr") is None, reason="needs the extra geostore-distill[demo]"
 )
 def test_rapidocr_reads_the_same_rows(by_kind: Kinds) -> None:
     """The other reader agrees on an easy photo."""
