@@ -132,22 +132,25 @@ def _spec(
     """The reward that the options name. Raises RewardError."""
     from dataclasses import replace
 
-    from geostore.rewards import make_spec, read_spec, resolve_spec
+    from geostore.rewards import check_name, make_spec, read_spec, resolve_spec
     from geostore.rewards.specs import stored_spec
     from geostore.store.rewards import default_spec
 
     if custom is not None:
         from geostore.rewards.custom import custom_spec
 
-        return custom_spec(custom, name=name)
-    if spec_file is not None:
+        spec = custom_spec(custom, name=name)
+    elif spec_file is not None:
         spec = read_spec(spec_file)
     elif reward is not None:
         spec = resolve_spec(store.db, reward, params)
     else:
         default = None if params else default_spec(store.db)
         spec = make_spec(params=params) if default is None else stored_spec(default)
-    return spec if name is None else replace(spec, name=name)
+    if name is None:
+        return spec
+    check_name(name, spec.kind)
+    return replace(spec, name=name)
 
 
 def _rescore(

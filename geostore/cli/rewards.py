@@ -1,4 +1,4 @@
-"""``geostore rewards``: lists the rewards of a store and chooses the one that counts."""
+"""``geostore rewards``: lists, renames and deletes rewards, and chooses the one that counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say
 
 rewards = typer.Typer(
     name="rewards",
-    help="Look at the rewards that a store has, and choose the one that counts.",
+    help="Look at the rewards that a store has, name and remove them, choose the one that counts.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -66,3 +66,44 @@ def default_reward(
         function = chosen.parameters.get("function")
         how = f"--custom {function}" if function else f"--reward {chosen.sha256[:8]}"
         say(f"{missing:,} traces lack it; compute it with: geostore rescore {how}")
+
+
+@rewards.command("rename")
+def rename_reward(
+    name: Annotated[str, typer.Argument(help="A reward of the store's, by name or hash.")],
+    new_name: Annotated[str, typer.Argument(help="What it is to be called.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Give a reward another name; its scores stay as they are."""
+    from geostore.rewards import rename_spec
+    from geostore.store import Store
+
+    with Store.open(store) as opened, opened.db.transaction():
+        renamed = rename_spec(opened.db, name, new_name)
+    typer.echo(f"{renamed.label} is now called {new_name}")
+
+
+@rewards.command("delete")
+def delete_reward(
+    name: Annotated[str, typer.Argument(help="A reward of the store's, by name or hash.")],
+    store: StoreOption = DEFAULT_STORE,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Also one that was imported, which cannot be computed again."),
+    ] = False,
+) -> None:
+    """Remove a reward and its scores from the store; traces and other rewards stay."""
+    from geostore.errors import RewardError
+    from geostore.rewards import IMPORTED, delete_spec
+    from geostore.store import Store
+    from geostore.text.phrases import format_number_of
+
+    with Store.open(store) as opened, opened.db.transaction():
+        deleted, count = delete_spec(opened.db, name)
+        if deleted.kind == IMPORTED and not yes:
+            # Raised inside the transaction, which takes the removal back.
+            raise RewardError(
+                f"{deleted.label} came with imported files and cannot be computed again; "
+                "delete it all the same with --yes"
+            )
+    typer.echo(f"deleted {deleted.label} and its scores of {format_number_of(count, 'trace')}")

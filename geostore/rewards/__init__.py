@@ -10,19 +10,24 @@ from geostore.rewards.rescoring import (
 )
 from geostore.rewards.selection import Selection
 from geostore.rewards.specs import (
+    IMPORTED,
     RewardSpec,
     adopt_default_spec,
     as_written,
+    check_name,
+    delete_spec,
     ensure_default_spec,
     ensure_spec,
     find_default_spec,
     make_spec,
     read_spec,
+    rename_spec,
     resolve_spec,
     set_default,
 )
 
 __all__ = [
+    "IMPORTED",
     "KINDS",
     "Parser",
     "RescoreResult",
@@ -30,12 +35,15 @@ __all__ = [
     "Selection",
     "adopt_default_spec",
     "as_written",
+    "check_name",
     "count_missing",
+    "delete_spec",
     "ensure_default_spec",
     "ensure_spec",
     "find_default_spec",
     "make_spec",
     "read_spec",
+    "rename_spec",
     "rescore",
     "resolve_spec",
     "score_trace",

@@ -20,7 +20,15 @@ from geostore.rewards.formulas import (
     spec_parameters,
 )
 from geostore.store import Db, utc_now
-from geostore.store.rewards import SHORT, StoredSpec, default_spec, find_spec, get_spec
+from geostore.store.rewards import (
+    SHORT,
+    StoredSpec,
+    default_spec,
+    find_spec,
+    get_spec,
+    list_specs,
+    looks_like_hash,
+)
 
 CODE_VERSION = 1
 """Of the formulas in SQL: raised when one changes, so that its rewards are new rows."""
@@ -232,6 +240,51 @@ def set_default(db: Db, name: str) -> StoredSpec:
     db.run("clear_default_reward_spec")
     db.run("set_default_reward_spec", spec_id=stored.id)
     return stored
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise RewardError for a name under which a spec could not be found, or not it alone."""
+    if name != kind and name in KINDS:
+        raise RewardError(
+            f"{name!r} is the name of a built-in reward, and this one is of the kind {kind!r}; "
+            "choose another name"
+        )
+    if not name.strip():
+        raise RewardError("the name of a reward cannot be empty")
+    if looks_like_hash(name):
+        raise RewardError(f"{name!r} would be read as the start of a hash; choose another name")
+
+
+def rename_spec(db: Db, name: str, new_name: str) -> StoredSpec:
+    """Give a spec of the store another name; the spec as it was. Its rewards stay.
+
+    To be called inside a transaction. Raises RewardError, also where another spec of the store
+    has the new name.
+    """
+    stored = get_spec(db, name)
+    check_name(new_name, stored.kind)
+    for other in list_specs(db):
+        if other.name == new_name and other.id != stored.id:
+            raise RewardError(f"the store has another reward of that name: {other.label}")
+    db.run("rename_reward_spec", spec_id=stored.id, name=new_name)
+    return stored
+
+
+def delete_spec(db: Db, name: str) -> tuple[StoredSpec, int]:
+    """Remove a spec and its rewards; the spec, and how many traces had its reward.
+
+    To be called inside a transaction. Raises RewardError, also for the store's default,
+    by which traces are scored as they close.
+    """
+    stored = get_spec(db, name)
+    if stored.is_default:
+        raise RewardError(
+            f"{stored.label} is the store's default reward; choose another default first "
+            "with: geostore rewards default NAME"
+        )
+    count = db.run("delete_rewards", spec_id=stored.id).rowcount
+    db.run("delete_reward_spec", spec_id=stored.id)
+    return stored, count
 
 
 def _require_known(stored: StoredSpec) -> None:

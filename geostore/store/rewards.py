@@ -54,12 +54,17 @@ def default_spec(db: Db) -> StoredSpec | None:
     return defaults[0] if defaults else None
 
 
+def looks_like_hash(name: str) -> bool:
+    """Whether a name is read as the start of a spec's hash, too."""
+    return _HASH.fullmatch(name) is not None
+
+
 def find_spec(db: Db, name: str) -> StoredSpec | None:
     """The spec with this name, or with this start of its hash (four digits or more), or None.
 
     Raises RewardError where several specs match.
     """
-    matches = [spec for spec in _find(db, name) if spec.name == name or _HASH.fullmatch(name)]
+    matches = [spec for spec in _find(db, name) if spec.name == name or looks_like_hash(name)]
     if len(matches) > 1:
         raise RewardError(
             f"{name!r} may be {' or '.join(spec.label for spec in matches)}; give the hash"

@@ -277,7 +277,7 @@ create table answers (
 
 -- One row per reward definition. Exactly one is the store's default.
 create table reward_specs (
-  id integer primary key,
+  id integer primary key autoincrement,  -- never used again: a rescore may still write by it
   sha256 text not null unique,
   name text not null,
   kind text not null,                    -- which formula

@@ -24,6 +24,18 @@ update reward_specs
 set name = :name
 where id = :spec_id;
 
+-- name: delete_rewards
+-- Removes the rewards of a reward spec.
+-- Grain: one row per trace that has one.
+delete from rewards
+where spec_id = :spec_id;
+
+-- name: delete_reward_spec
+-- Removes a reward spec, after its rewards.
+-- Grain: one row.
+delete from reward_specs
+where id = :spec_id;
+
 -- name: make_reward_spec_default
 -- Makes a reward spec the store's default where the store has none.
 -- Grain: at most one row.

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from geostore.cli import app
 from geostore.errors import RewardError
 from geostore.export import Filter, export
-from geostore.rewards import ensure_spec, make_spec, read_spec, rescore, resolve_spec
+from geostore.rewards import RewardSpec, ensure_spec, make_spec, read_spec, rescore, resolve_spec
 from geostore.rewards.compare import compare, mean_ranks
 from geostore.rewards.formulas import KINDS
 from geostore.rewards.listing import list_rewards
@@ -224,6 +224,68 @@ def test_the_commands_list_show_and_choose(played: Traces) -> None:
         assert default.name == "mine"
     assert "no reward 'golf'" in refused("rewards", "default", "golf", *store)
     assert "3 traces lack it" in said("rewards", "default", "steps", *store)
+
+
+def test_a_reward_is_renamed_and_keeps_its_scores(played: Traces) -> None:
+    rescore(played.db, make_spec())
+    rescore(played.db, make_spec("linear", name="mine"))
+    played.db.close()
+    store = ("--store", played.path)
+    before = json.loads(said("rewards", "show", "mine", *store, "--json"))
+    assert f"mine ({before['sha256'][:8]}) is now called near" in said(
+        "rewards", "rename", "mine", "near", *store
+    )
+    after = json.loads(said("rewards", "show", "near", *store, "--json"))
+    assert after == {**before, "name": "near"}
+    assert "computed 0, found done 3" in said("rescore", *store, "--reward", "near")
+    assert "is now called near" in said("rewards", "rename", "near", "near", *store)
+    for new_name, words in (
+        ("geoguessr", "is the name of a built-in reward"),
+        ("exponential", "is the name of a built-in reward"),
+        ("beef", "would be read as the start of a hash"),
+        (" ", "cannot be empty"),
+    ):
+        assert words in refused("rewards", "rename", "near", new_name, *store)
+        assert words in refused("rescore", *store, "--reward", "steps", "--name", new_name)
+    said("rescore", *store, "--reward", "steps")
+    assert "another reward of that name: near (" in refused(
+        "rewards", "rename", "steps", "near", *store
+    )
+    assert "the store has no reward 'golf'" in refused("rewards", "rename", "golf", "x", *store)
+
+
+def test_a_reward_is_deleted_with_its_scores_and_nothing_else_is(played: Traces) -> None:
+    rescore(played.db, make_spec())
+    rescore(played.db, make_spec("linear", name="mine"))
+    rescore(played.db, make_spec("steps"))
+    played.db.run("set_default_reward_spec", spec_id=get_spec(played.db, "geoguessr").id)
+    store = ("--store", played.path)
+    before = json.loads(said("rewards", "list", *store, "--json"))["specs"]
+    assert "deleted mine (" in (words := said("rewards", "delete", "mine", *store))
+    assert "and its scores of 3 traces" in words
+    after = json.loads(said("rewards", "list", *store, "--json"))["specs"]
+    assert after == [spec for spec in before if spec["name"] != "mine"]
+    assert "the store has no reward 'mine'" in refused("rewards", "delete", "mine", *store)
+    assert "choose another default first" in refused("rewards", "delete", "geoguessr", *store)
+    # What is computed anew is whole, and under an id that no other process can still write to.
+    deleted_last = get_spec(played.db, "steps").id
+    said("rewards", "delete", "steps", *store)
+    assert "computed 3, found done 0" in said("rescore", *store, "--reward", "linear")
+    assert get_spec(played.db, "linear").id > deleted_last
+
+
+def test_an_imported_reward_is_deleted_only_where_that_is_meant(played: Traces) -> None:
+    spec_id = ensure_spec(played.db, RewardSpec("imported", "imported", {}))
+    for trace in played.db.execute("select trace_id, parser_version from answers").fetchall():
+        played.db.execute(
+            "insert into rewards (spec_id, trace_id, parser_version, score)"
+            " values (:spec_id, :trace_id, :parser_version, 1)",
+            {"spec_id": spec_id, **trace},
+        )
+    store = ("--store", played.path)
+    assert "cannot be computed again" in refused("rewards", "delete", "imported", *store)
+    assert json.loads(said("rewards", "show", "imported", *store, "--json"))["rewards"] == 3
+    assert "its scores of 3 traces" in said("rewards", "delete", "imported", "--yes", *store)
 
 
 def test_rewards_as_json_have_the_numbers_of_the_text(played: Traces) -> None:
