@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from geostore.cli.options import (
     DEFAULT_STORE,
+    EXIT_MANY_FAILED,
     JsonOption,
     ModelOption,
     RecipeOption,
@@ -81,7 +83,10 @@ def rescore(
     ] = 0.3,
     json: JsonOption = False,
 ) -> None:
-    """Compute a reward for every trace that does not have it yet."""
+    """Compute a reward for every trace that does not have it yet.
+
+    Exit code 0: done; 4: done, but a custom function failed for some traces.
+    """
     from geostore.rewards import Selection, count_missing
     from geostore.store import ENDED, Conditions, Filter, Store, make_filter
 
@@ -118,6 +123,8 @@ def rescore(
         typer.echo(jsons.dumps(_as_json(spec, result, comparison, dry_run), indent=2))
     else:
         _print_result(spec, result, comparison, dry_run)
+    if result.failures:
+        raise typer.Exit(EXIT_MANY_FAILED)
 
 
 def _spec(
@@ -228,6 +235,7 @@ def _as_json(
         "computed": result.computed,
         "found_done": result.found_done,
         "failures": result.failures,
+        "errors": [asdict(error) for error in result.errors],
         "comparison": None if comparison is None else comparison.to_json(),
     }
 
@@ -248,5 +256,7 @@ def _print_result(
             f"failed: {sum(result.failures.values()):,} of {result.computed:,} ({reasons}); "
             "they have no score; compute them again with --retry-errors"
         )
+        for error in result.errors:
+            typer.echo(f"  {error.trace}: {error.message}")
     if comparison is not None:
         typer.echo(comparison_text(comparison))

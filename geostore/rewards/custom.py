@@ -21,6 +21,7 @@ from geostore.errors import RewardError
 from geostore.identity import canonical_text, sha256_hex
 from geostore.rewards.formulas import EARTH_RADIUS_KM
 from geostore.rewards.pool import Pool
+from geostore.rewards.rescoring import FunctionError
 from geostore.rewards.specs import CUSTOM, RewardSpec
 from geostore.rewards.worker import Failed, Scored
 from geostore.store import Db, Row
@@ -28,6 +29,7 @@ from geostore.store import Db, Row
 TIME_LIMIT = 10.0
 """Seconds per row, unless told otherwise."""
 _WRITTEN_AT_ONCE = 500
+_ERRORS_KEPT = 5
 
 
 def custom_spec(target: str, *, name: str | None = None) -> RewardSpec:
@@ -80,6 +82,7 @@ class CustomScorer:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.errors: list[FunctionError] = []
 
     def __call__(self, db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
         """Write the rewards of the pending traces with ids in (after, last], some at a time.
@@ -98,8 +101,17 @@ class CustomScorer:
             results = self._pool.run([arguments(row) for row in part])
             self._write(db, spec_id, part, results, again=again)
             counts["computed"] += len(part)
-            counts.update(result.reason for result in results if isinstance(result, Failed))
+            for row, result in zip(part, results, strict=True):
+                if isinstance(result, Failed):
+                    counts[result.reason] += 1
+                    self._keep(FunctionError(row["trace"], result.reason, result.message))
         return counts
+
+    def _keep(self, error: FunctionError) -> None:
+        """Keep one error of each message, because the same mistake fails every trace."""
+        is_new = error.message not in (other.message for other in self.errors)
+        if is_new and len(self.errors) < _ERRORS_KEPT:
+            self.errors.append(error)
 
     def _write(
         self,
@@ -140,7 +152,7 @@ def arguments(row: Row) -> dict[str, Any]:
             "index": row["sample_index"],
             "split": row["split"],
             "num_turns": row["turn"],
-            "trace": f"{row['sample_index']}-{row['recipe'][:8]}-{row['rollout']}",
+            "trace": row["trace"],
             "model": row["model"],
             "status": row["status"],
             "stop_reason": row["stop_reason"],

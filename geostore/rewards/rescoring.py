@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from geostore.errors import RewardError
@@ -34,6 +35,18 @@ BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionError:
+    """What a custom function did wrong for one trace."""
+
+    trace: str
+    """The trace's name."""
+    reason: str
+    """A stable word, as in `RescoreResult.failures`."""
+    message: str
+    """One line for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class RescoreResult:
     """What a rescore did, or would do."""
 
@@ -45,10 +58,15 @@ class RescoreResult:
     """Responses that a newer parser read first."""
     failures: dict[str, int] = field(default_factory=dict)
     """Of the computed ones, those whose custom function failed, by reason."""
+    errors: tuple[FunctionError, ...] = ()
+    """The first of these failures that differ, a few."""
 
 
 class Scorer(Protocol):
     """Computes the rewards of a batch outside of SQLite and writes them."""
+
+    errors: list[FunctionError]
+    """The first failures that differ, a few."""
 
     def __call__(self, db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
         """Write the rewards of the pending traces with ids in (after, last].
@@ -87,7 +105,8 @@ def rescore(
     progress, reading: called with the rewards computed and the responses read,
     of how many.
     Raises StoreError where the store cannot be written, FilterError for a
-    condition that is no SQL expression.
+    condition that is no SQL expression, RewardError where a custom function cannot be
+    loaded or fails for every trace. A spec that is new is then not kept.
     """
     chosen = selection or Selection()
     parser = parser or Parser()
@@ -99,10 +118,13 @@ def rescore(
     ranges = _ranges(db, spec, filters, parser, span)
     unread = find_unread(db, parser, ranges)
     read_again(db, parser, unread, progress=reading)
+    is_new = find_spec(db, spec.sha256) is None
     spec_id = ensure_spec(db, spec, rename=rename)
     pending = find_pending(db, spec_id, chosen, ranges)
     done = count_done(db, spec_id, ranges, pending=pending)
     compute = scorer or score_in_sqlite
+    if is_new and scorer is not None:
+        compute = partial(_score_or_forget, scorer)
     # A scorer outside of SQLite is given what it needs of a whole batch at once.
     size = batch or (BATCH if scorer is None else 2_000)
     # A second look finds what closed during the first, which may have taken hours.
@@ -116,9 +138,13 @@ def rescore(
             break
         pending = find_pending(db, spec_id, chosen, _ranges(db, spec, filters, parser, span))
     computed = counts.pop("computed", 0)
-    return RescoreResult(
-        computed=computed, found_done=done, read=len(unread), failures=dict(counts)
-    )
+    errors = () if scorer is None else tuple(scorer.errors)
+    if is_new and computed and counts.total() == computed and _forget_unscored(db, spec_id):
+        raise RewardError(
+            f"the function failed for every trace ({computed:,}), so nothing was stored; "
+            f"the first is {errors[0].trace}: {errors[0].message}"
+        )
+    return RescoreResult(computed, done, len(unread), dict(counts), errors)
 
 
 def count_missing(
@@ -167,6 +193,27 @@ def score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool)
     """Compute a batch by the spec's formula; a `Scorer`."""
     with db.transaction():
         return Counter(computed=_compute(db, spec_id, after=after, last=last, again=again))
+
+
+def _score_or_forget(
+    scorer: Scorer, db: Db, spec_id: int, *, after: int, last: int, again: bool
+) -> Counter[str]:
+    """Let a scorer compute a batch; where its function cannot be used, a new spec is not kept."""
+    try:
+        return scorer(db, spec_id, after=after, last=last, again=again)
+    except RewardError:
+        _forget_unscored(db, spec_id)
+        raise
+
+
+def _forget_unscored(db: Db, spec_id: int) -> bool:
+    """Remove a spec and its rewards where none of them is a score; whether it was removed."""
+    with db.transaction():
+        if db.number("has_scores", spec_id=spec_id):
+            return False
+        db.run("delete_rewards", spec_id=spec_id)
+        db.run("delete_reward_spec", spec_id=spec_id)
+    return True
 
 
 def _ranges(

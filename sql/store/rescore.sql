@@ -254,6 +254,7 @@ from (
 -- Grain: one row per trace, by id. Traces of temp.pending with ids in (:after, :last]. Degrees.
 select
   p.trace_id,
+  {{trace_name}} as trace,
   p.parser_version,
   k.turn,
   k.response,

@@ -30,6 +30,11 @@ where id = :spec_id;
 delete from rewards
 where spec_id = :spec_id;
 
+-- name: has_scores
+-- Whether any trace has a score of a reward spec.
+-- Grain: one row; 0 or 1.
+select exists (select 1 from rewards where spec_id = :spec_id and score is not null) as has_scores;
+
 -- name: delete_reward_spec
 -- Removes a reward spec, after its rewards.
 -- Grain: one row.

@@ -19,6 +19,7 @@ from geostore.rewards.custom import CustomScorer, custom_spec
 from geostore.rewards.pool import Pool
 from geostore.rewards.worker import Failed, Scored, score_row
 from geostore.store.processes import is_running
+from geostore.store.rewards import list_specs
 from tests.hand_made import Traces
 from tests.running import geostore
 
@@ -194,8 +195,8 @@ def test_a_worker_that_hangs_is_killed_with_what_it_started(
             time.sleep(600)
     """
     began = time.monotonic()
-    found = compute(answered, write(tmp_path / "reward.py", source), limit=0.5, workers=2)
-    assert found.failures == {"timeout": 3}
+    with pytest.raises(RewardError, match=r"every trace \(3\).*longer than 0.5 s"):
+        compute(answered, write(tmp_path / "reward.py", source), limit=0.5, workers=2)
     assert time.monotonic() - began < 60
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 6
@@ -244,7 +245,9 @@ def test_many_rows_come_back_in_their_order_from_several_workers(
             return int(solution_str)
     """
     found = compute(traces, write(tmp_path / "reward.py", source), workers=3)
-    assert found == RescoreResult(150, 0, failures={"crashed": 3})
+    assert (found.computed, found.failures) == (150, {"crashed": 3})
+    # The same mistake three times is told once.
+    assert [error.message for error in found.errors] == ["the process ended with exit code 1"]
     assert [score for score, _ in scored(traces)] == [
         None if number in (40, 41, 100) else float(number) for number in range(150)
     ]
@@ -333,6 +336,34 @@ def test_a_function_that_cannot_be_loaded_stops_before_any_row(
     with pytest.raises(RewardError, match=words):
         compute(answered, write(tmp_path / "reward.py", source))
     assert answered.rows() == []
+    assert list_specs(answered.db) == []
+
+
+def test_a_function_that_fails_for_every_trace_leaves_nothing_behind(
+    answered: Traces, tmp_path: Path
+) -> None:
+    """Its mended file is another spec, so that this one would stand in every list for ever."""
+    broken = write(
+        tmp_path / "reward.py", "def compute_score(**kwargs):\n    return kwargs['lat']\n"
+    )
+    with pytest.raises(RewardError, match=r"every trace \(3\).* 1-\w+-1: KeyError: 'lat'"):
+        compute(answered, broken)
+    assert answered.rows() == []
+    assert list_specs(answered.db) == []
+
+
+def test_a_function_that_fails_for_what_is_left_keeps_what_it_gave_before(
+    answered: Traces, tmp_path: Path
+) -> None:
+    source = """
+        def compute_score(solution_str, **kwargs):
+            return 1 / ("10.0" not in solution_str)
+    """
+    target = write(tmp_path / "reward.py", source)
+    compute(answered, target)
+    again = compute(answered, target, retry=True)
+    assert (again.computed, again.failures) == (1, {"exception": 1})
+    assert len(answered.rows()) == 3
 
 
 def test_a_store_whose_default_is_a_function_still_scores_what_closes(answered: Traces) -> None:
@@ -360,13 +391,19 @@ def test_the_command_counts_failures_and_says_how_to_go_on(
     answered.connection.close()
     options = ("rescore", "--store", answered.path, "--custom", target, "--workers", "1")
     found = geostore(*options, "--name", "mine")
-    assert found.returncode == 0, found.stderr
+    assert found.returncode == 4, found.stderr
     assert "mine (" in found.stdout
     assert "computed 3, found done 0" in found.stdout
     assert "failed: 1 of 3 (exception 1)" in found.stdout
     assert "--retry-errors" in found.stdout
+    (error,) = [line for line in found.stdout.splitlines() if "ZeroDivisionError" in line]
     again = json.loads(geostore(*options, "--retry-errors", "--json").stdout)
     assert (again["computed"], again["failures"]) == (1, {"exception": 1})
+    (first,) = again["errors"]
+    assert error == f"  {first['trace']}: {first['message']}"
+    shown = geostore("show", first["trace"], "--store", answered.path).stdout
+    assert "10.0" in shown
+    assert geostore(*options).returncode == 0
     listed = json.loads(geostore("rewards", "list", "--store", answered.path, "--json").stdout)
     (mine,) = listed["specs"]
     assert (mine["name"], mine["kind"], mine["scored"], mine["failed"]) == ("mine", "custom", 2, 1)
