@@ -16,6 +16,7 @@ from geostore.cli.options import (
     SinceOption,
     StoreOption,
     WhereOption,
+    say,
 )
 
 
@@ -67,6 +68,7 @@ def export(
     """Write the good traces as files; the same store and options give the same bytes."""
     from geostore.export import export as export_store
     from geostore.store import ENDED, Conditions, Store, make_filter
+    from geostore.text.phrases import format_number_of
 
     conditions = Conditions(
         status=status,
@@ -90,4 +92,9 @@ def export(
             images=images,
             dataset_path=str(dataset_path) if dataset_path else None,
         )
-    typer.echo(f"wrote {result.count:,} traces to {result.path} (sha256 {result.sha256[:16]}...)")
+    typer.echo(
+        f"wrote {format_number_of(result.count, 'trace')} to {result.path} "
+        f"(sha256 {result.sha256[:16]}...)"
+    )
+    if result.left_out is not None:
+        say(f"left out {result.left_out}")

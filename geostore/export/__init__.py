@@ -26,6 +26,7 @@ from geostore.errors import ExportError, FilterError
 from geostore.export.folder import check_target, partial_folder, publish
 from geostore.export.formats import FORMATS, Format
 from geostore.export.images import ImagesMode
+from geostore.export.left_out import left_out_text
 from geostore.export.messages import MessagesMode
 from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
@@ -60,6 +61,9 @@ class ExportResult:
     """The hash of the export, as in its manifest, in hex."""
     path: Path
     """Its folder, links followed."""
+    left_out: str | None = None
+    """How many of the store's traces the filter does not keep, and why, such as
+    ``29 of 48: 19 below 0.3, 10 without coordinates``; None where it keeps all."""
 
 
 def export(
@@ -80,10 +84,10 @@ def export(
     images: ``embed`` and ``files`` read the photos again, from `dataset_path` or
     from where the store saw the dataset last.
 
-    Raises ExportError (the target, a trace that cannot be written, the disk, a status
-    of traces that did not end, traces that were not audited for a flag), FilterError
-    (a flag that no check has, a condition that is no expression), RewardError (the
-    filter names a reward that the store does not have), StoreError.
+    Raises ExportError (the target, a trace that cannot be written, the disk, a filter that
+    keeps no trace, a status of traces that did not end, traces that were not audited for a
+    flag), FilterError (a flag that no check has, a condition that is no expression),
+    RewardError (the filter names a reward that the store does not have), StoreError.
     """
     for name, value, known in (
         ("format", format, FORMATS),
@@ -107,6 +111,14 @@ def export(
                 dataset_path=dataset_path,
             )
             count = FORMATS[format](traces, folder)
+            counts = snapshot.left_out(filters)
+            left_out = left_out_text(counts, count, filters) if counts else None
+            if not count:
+                raise ExportError(
+                    f"no trace is left to export: {left_out}"
+                    if left_out
+                    else f"{store.path} holds no trace yet, so there is nothing to export"
+                )
             spec = snapshot.reward_spec(filters)
             sha256 = folder.seal(
                 {
@@ -133,7 +145,7 @@ def export(
             shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error}") from error
-    return ExportResult(count, sha256, target)
+    return ExportResult(count, sha256, target, left_out)
 
 
 def check_flags(filters: Filter) -> None:

@@ -7,6 +7,7 @@ more in memory than one batch, however large the store is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -106,6 +107,20 @@ class Snapshot:
                     "snapshot_unaudited", trace_ids=ids, checks=canonical_text(dict(checks))
                 )
         return missing
+
+    def left_out(self, filters: Filter) -> Counter[str]:
+        """How many of the store's traces a filter does not keep, by the first reason that holds.
+
+        A reason is ``open``, ``failed``, ``no_response``, ``unparsed``, ``no_score``,
+        ``no_distance``, or the name of a condition of the filter, which is one for traces that
+        ended with a response. Raises as `traces` does.
+        """
+        counts: Counter[str] = Counter()
+        for dataset_id in self._datasets:
+            for row in self._run("snapshot_left_out", dataset_id, filters, with_turns=True):
+                counts[row["reason"] or ""] += row["traces"]
+        del counts[""]
+        return counts
 
     def traces_of(self, trace_ids: Sequence[int]) -> list[tuple[int, StoredTrace]]:
         """Traces with their ids, in this order; those that are not there are left out.

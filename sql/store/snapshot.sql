@@ -22,6 +22,52 @@ order by s.sample_index, r.sha256, t.rollout;
 select t.id
 from {{filtered_traces}};
 
+-- name: snapshot_left_out
+-- Why a filter does not keep the other traces of a dataset.
+-- Grain: one row per reason: the first one that holds for a trace, null for traces that are kept.
+-- Parameters as in filtered_traces, whose conditions these are, with :with_turns 1 and :statuses of
+-- traces that ended.
+select
+  case
+    when t.status in ('open', 'failed') then t.status
+    when not exists (select 1 from turns where trace_id = t.id) then 'no_response'
+    when :statuses is not null and t.status not in (select value from json_each(:statuses))
+      then 'status'
+    when :recipe is not null and substr(r.sha256, 1, length(:recipe)) <> :recipe then 'recipe'
+    when :model is not null and (r.model is null or not r.model glob :model) then 'model'
+    when :since is not null and (t.closed_at is null or t.closed_at < :since) then 'since'
+    when :condition is not null and not exists (
+      select 1
+      from temp.chosen
+      where condition = :condition and trace_id = t.id
+    ) then 'where'
+    when :flags is not null and not exists (
+      select 1
+      from trace_flags
+      where trace_id = t.id and flag in (select value from json_each(:flags))
+    ) then 'flags'
+    when :exclude_flags is not null and exists (
+      select 1
+      from trace_flags
+      where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
+    ) then 'exclude_flags'
+    when (:min_score is not null or :max_distance_km is not null) and a.failure is not null
+      then 'unparsed'
+    when :min_score is not null and w.score is null then 'no_score'
+    when :min_score is not null and w.score < :min_score then 'min_score'
+    when :max_distance_km is not null and w.distance_km is null then 'no_distance'
+    when :max_distance_km is not null and w.distance_km >= :max_distance_km then 'max_distance'
+  end as reason,
+  count(*) as traces
+from samples as s
+-- A cross join keeps this order of loops, as filtered_traces does.
+cross join traces as t on t.sample_id = s.id
+join recipes as r on r.id = t.recipe_id
+{{newest_answer}}
+left join rewards as w on w.trace_id = t.id and w.spec_id = :spec_id
+where s.dataset_id = :dataset_id
+group by reason;
+
 -- name: snapshot_recipes
 -- The recipes of the traces of a dataset that a filter keeps.
 -- Grain: one row per recipe, by hash. Parameters as in filtered_traces.

@@ -45,8 +45,12 @@ def test_an_export_holds_the_traces_that_meet_every_condition(
     filled: Path, tmp_path: Path, options: list[str], count: int
 ) -> None:
     result = export(filled, tmp_path / "out", *options)
+    if count == 0:
+        assert result.exit_code == 1
+        assert not (tmp_path / "out").exists()
+        return
     assert result.exit_code == 0, result.output
-    assert f"wrote {count} traces" in result.output
+    assert f"wrote {count} trace{'s' if count > 1 else ''} to" in result.output
     assert json.loads((tmp_path / "out" / "manifest.json").read_bytes())["count"] == count
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from PIL import Image
 
 from geostore.conversation.messages import LAST_TURN, request_members
 from geostore.errors import ExportError, StoreLockedError
-from geostore.export import Filter, Format, export, open_snapshot
+from geostore.export import FORMATS, Filter, Format, export, open_snapshot
 from geostore.export.folder import check_target
 from geostore.export.layout import Layout
 from geostore.identity import content_hash
@@ -37,6 +38,7 @@ from tests.builders import (
     played_recipe,
 )
 from tests.minds import answer
+from tests.running import geostore
 
 ENDED = 5  # traces of `fill` that came to an end
 
@@ -466,7 +468,6 @@ def test_exhausted_traces_are_exported(own_store: Store, dataset: Path, tmp_path
         (Filter(max_distance_km=100.0), [0, 3]),
         (Filter(max_distance_km=30_000.0), [0, 0, 1, 3]),
         (Filter(min_score=0.5, max_distance_km=1.0), [0]),
-        (Filter(recipe="00000000"), []),
     ],
 )
 def test_filters_keep_what_they_say(
@@ -731,12 +732,83 @@ def test_an_empty_folder_is_used_and_missing_parents_are_made(store: Store, tmp_
     assert export(store, tmp_path / "a" / "b").count == ENDED
 
 
-def test_a_filter_that_keeps_nothing_gives_an_empty_export(store: Store, tmp_path: Path) -> None:
-    """No traces is a result too, in either format."""
-    nothing = Filter(min_score=2.0)
-    assert export(store, tmp_path / "files", filters=nothing).count == 0
-    assert export(store, tmp_path / "lines", format="jsonl", filters=nothing).count == 0
-    assert (tmp_path / "lines" / "traces.jsonl").read_bytes() == b""
+def test_a_filter_that_keeps_nothing_says_why_and_leaves_the_earlier_export(
+    store: Store, tmp_path: Path
+) -> None:
+    export(store, tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    for format in FORMATS:
+        with pytest.raises(ExportError, match=r"no trace is left to export: 7 of 7: .* 4 below 2$"):
+            export(store, tmp_path / "out", format=format, filters=Filter(min_score=2.0))
+    with pytest.raises(ExportError, match=r"1 not ended yet, 1 failed, 5 not exhausted$"):
+        export(store, tmp_path / "out", filters=Filter(statuses=("exhausted",)))
+    assert files_of(tmp_path / "out") == before
+
+
+def test_an_empty_store_has_nothing_to_export(own_store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="holds no trace yet"):
+        export(own_store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("filters", "text"),
+    [
+        (Filter(), "2 of 7: 1 not ended yet, 1 failed"),
+        (
+            Filter(min_score=0.3),
+            "4 of 7: 1 not ended yet, 1 failed, 1 without coordinates, 1 below 0.3",
+        ),
+        (
+            Filter(max_distance_km=1.0),
+            "6 of 7: 1 not ended yet, 1 failed, 1 without coordinates, 3 not closer than 1 km",
+        ),
+        (
+            Filter(where="sample_index = 0"),
+            "5 of 7: 1 not ended yet, 1 failed, 3 not meeting --where",
+        ),
+    ],
+)
+def test_an_export_says_how_many_traces_it_left_out_and_why(
+    store: Store, tmp_path: Path, filters: Filter, text: str
+) -> None:
+    assert export(store, tmp_path / "out", filters=filters).left_out == text
+
+
+def test_every_trace_is_kept_or_left_out_for_one_reason(store: Store) -> None:
+    """Two statements read the conditions, so they must agree on every one and on several."""
+    with open_snapshot(store.path) as snapshot:
+        recipes = [sha256[:8] for sha256 in snapshot.scope(Filter()).recipes]
+        choices: dict[str, list[Any]] = {
+            "min_score": [None, 0.3],
+            "max_distance_km": [None, 100.0],
+            "recipe": [None, recipes[0]],
+            "statuses": [("answered",), ("answered", "exhausted")],
+            "model": [None, "other"],
+            "since": [None, "2999-01-01T00:00:00.000Z"],
+            "where": [None, "tool_calls > 0"],
+            "flags": [(), ("truncated",)],
+            "exclude_flags": [(), ("truncated",)],
+        }
+        for values in itertools.product(*choices.values()):
+            filters = Filter(**dict(zip(choices, values, strict=True)))
+            kept = sum(1 for _ in snapshot.traces(filters, with_turns=True))
+            assert kept + snapshot.left_out(filters).total() == 7, filters
+
+
+def test_the_command_says_what_it_left_out_and_exits_1_where_nothing_is_left(
+    filled: Path, tmp_path: Path
+) -> None:
+    options = ("export", tmp_path / "out", "--store", filled)
+    some = geostore(*options, "--min-score", "0.95")
+    assert some.returncode == 0
+    assert some.stdout.startswith(f"wrote 2 traces to {tmp_path / 'out'} (sha256 ")
+    assert some.stderr == (
+        "left out 5 of 7: 1 not ended yet, 1 failed, 1 without coordinates, 2 below 0.95\n"
+    )
+    none = geostore(*options, "--min-score", "2")
+    assert none.returncode == 1
+    assert "no trace is left to export: 7 of 7: " in none.stderr
 
 
 def test_unknown_options_are_named(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Says which traces an export left out, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from geostore.store import Filter
+
+_WORDS = {
+    "open": "not ended yet",
+    "failed": "failed",
+    "no_response": "without a response",
+    "status": "not {statuses}",
+    "recipe": "of another recipe",
+    "model": "of another model",
+    "since": "closed earlier",
+    "where": "not meeting --where",
+    "flags": "without the flag",
+    "exclude_flags": "flagged {exclude_flags}",
+    "unparsed": "without coordinates",
+    "no_score": "without a score",
+    "min_score": "below {min_score:g}",
+    "no_distance": "without a distance",
+    "max_distance": "not closer than {max_distance_km:g} km",
+}
+"""By the reasons of `Snapshot.left_out`, in the order in which a filter is read."""
+
+
+def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
+    """Such as ``29 of 48: 19 below 0.3, 10 without coordinates``.
+
+    counts: of `Snapshot.left_out`. kept: traces that the filter keeps. filters: of the export.
+    """
+    values = {
+        "statuses": " or ".join(filters.statuses or ()),
+        "exclude_flags": " or ".join(filters.exclude_flags),
+        "min_score": filters.min_score,
+        "max_distance_km": filters.max_distance_km,
+    }
+    reasons = [
+        f"{counts[reason]:,} {words.format_map(values)}"
+        for reason, words in _WORDS.items()
+        if counts.get(reason)
+    ]
+    count = sum(counts.values())
+    return f"{count:,} of {count + kept:,}: {', '.join(reasons)}"
