@@ -76,6 +76,10 @@ def map_columns(names: Sequence[str], explicit: Mapping[str, str], *, path: str)
 def check_types(schema: Any, column_map: Mapping[str, str], *, path: str) -> None:
     """Raise DatasetError where a column's Arrow type cannot play its role."""
     for role, name in column_map.items():
+        if name not in schema.names:  # another file has it
+            if role not in _EXAMPLES:
+                continue
+            raise DatasetError(f"{path} has no column {name!r} for {role}, as other files have")
         kind = schema.field(name).type
         if role == "image":
             fits = _is_image(kind)

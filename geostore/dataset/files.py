@@ -16,12 +16,15 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geostore.dataset.parquet import ParquetRows
+from geostore.dataset.rows import Rows, TableRows
 from geostore.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -136,20 +139,26 @@ def _parquet(path: Path, folder: Path, files: tuple[Path, ...]) -> Located:
     return Located("parquet", path, folder, _trace_name(name), split=split, files=files)
 
 
-def load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
-    """Load a dataset, memory-mapped, without network, progress bars or log lines.
+def load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> Rows:
+    """Open a dataset where it lies, without network, progress bars or log lines.
 
-    Raises DatasetError where it cannot be read, or holds several splits.
+    Raises DatasetError where it cannot be read, or holds several splits or no rows.
     """
+    if located.kind == "parquet":
+        parquet = ParquetRows(located.files)
+        if parquet.num_rows == 0:
+            raise DatasetError(f"{located.path} has no rows")
+        return parquet
     from datasets.exceptions import DatasetsError
 
     try:
         with _quiet_and_offline():
-            return _load(located, cache_dir=cache_dir)
+            dataset = _load(located, cache_dir=cache_dir)
     except (DatasetsError, pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise DatasetError(
             f"{located.path} cannot be read as a dataset: {_first_line(error)}"
         ) from error
+    return TableRows.of(dataset, path=str(located.path))
 
 
 def _load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
@@ -160,17 +169,15 @@ def _load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> data
         if not isinstance(saved, datasets.Dataset):
             raise DatasetError(f"{located.path} holds several splits; give one of its folders")
         return saved
-    cache = None if cache_dir is None else str(cache_dir)
-    source: dict[str, Any] = (
-        {"data_files": [glob.escape(str(file)) for file in located.files]}
-        if located.kind == "parquet"
-        else {"data_dir": glob.escape(str(located.path))}
+    loaded = datasets.load_dataset(
+        located.kind,
+        data_dir=glob.escape(str(located.path)),
+        cache_dir=None if cache_dir is None else str(cache_dir),
+        keep_in_memory=False,
     )
-    loaded = datasets.load_dataset(located.kind, **source, cache_dir=cache, keep_in_memory=False)
-    if located.kind == "imagefolder":
-        # This loader leaves its metadata file open. Collected later, the file would print a warning
-        # in the middle of something else.
-        gc.collect()
+    # This loader leaves its metadata file open. Collected later, the file would print a warning
+    # in the middle of something else.
+    gc.collect()
     if len(loaded) != 1:
         raise _several_splits(located.path, [str(located.path / str(split)) for split in loaded])
     dataset: datasets.Dataset = next(iter(loaded.values()))
@@ -199,7 +206,7 @@ def _quiet_and_offline() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def hash_files(located: Located, table: Any, *, image: str) -> str:
+def hash_files(located: Located, rows: Rows, *, image: str) -> str:
     """A fingerprint for a dataset that was saved without one.
 
     It covers the names and sizes of the Arrow or Parquet files, and the Parquet
@@ -215,8 +222,8 @@ def hash_files(located: Located, table: Any, *, image: str) -> str:
             digest.update(_parquet_footer(file))
     if located.kind == "imagefolder":
         root = located.folder.resolve()  # as the loader does
-        paths = pc.struct_field(table.column(image), "path")
-        for name in (name for chunk in paths.chunks for name in chunk.to_pylist()):
+        chunks = (pc.struct_field(piece, "path").chunks for piece in rows.iter_column(image))
+        for name in (n for chunk in chain.from_iterable(chunks) for n in chunk.to_pylist()):
             file = root / (name or "")
             size = file.stat().st_size if name and file.is_file() else -1
             relative = os.path.relpath(file, root)

@@ -8,7 +8,6 @@ fingerprint stays the same. Nothing here uses the network.
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,11 @@ import pyarrow as pa
 
 from geostore.dataset import columns as column_values
 from geostore.dataset import files as dataset_files
+from geostore.dataset.rows import Rows
 from geostore.errors import DatasetError, ImageError
 from geostore.records import DatasetFacts, Sample
 
 if TYPE_CHECKING:
-    import datasets
-
     from geostore.imaging import OpenedPhoto
 
 
@@ -35,36 +33,18 @@ class PhotoDataset:
     Several threads may call its methods at once.
     """
 
-    def __init__(self, dataset: datasets.Dataset, facts: DatasetFacts, *, folder: Path) -> None:
-        """Wrap an opened dataset; `folder` is where relative photo paths start."""
+    def __init__(self, rows: Rows, facts: DatasetFacts, *, folder: Path) -> None:
+        """Wrap the rows of an opened dataset; `folder` is where relative photo paths start."""
         self._facts = facts
         self._folder = folder
-        self._table: Any = dataset.data.table
-        # `datasets` keeps a selection beside the table: its row n is row rows[n] of the table.
-        selected: Any = getattr(dataset, "_indices", None)
-        self._rows: npt.NDArray[np.int64] | None = (
-            None if selected is None else selected.column(0).to_numpy().astype(np.int64)
-        )
-        schema = self._table.schema
-        column_values.check_types(schema, facts.column_map, path=facts.path)
+        self._rows = rows
         roles = set(facts.column_map.values())
-        self._scalars = [
-            field.name
-            for field in schema
-            if field.name not in roles and column_values.is_scalar(field.type)
-        ]
-        # The names of a ClassLabel column, whose numbers mean nothing outside the dataset.
-        self._labels: dict[str, list[str]] = {
-            name: list(feature.names)
-            for name, feature in dataset.features.items()
-            if type(feature).__name__ == "ClassLabel" and getattr(feature, "names", None)
-        }
-        # Look up batches, because Table.slice would walk every chunk of every column for one row.
-        read = [*dict.fromkeys([*facts.column_map.values(), *self._scalars])]
-        self._position = {name: number for number, name in enumerate(read)}
-        self._batches: list[Any] = self._table.select(read).to_batches()
-        lengths = [batch.num_rows for batch in self._batches]
-        self._starts: list[int] = np.cumsum([0, *lengths], dtype=np.int64).tolist()
+        nested: set[str] = set()
+        for path, schema in rows.schemas():
+            column_values.check_types(schema, facts.column_map, path=path)
+            nested |= {field.name for field in schema if not column_values.is_scalar(field.type)}
+        self._scalars = [name for name in rows.columns if name not in roles | nested]
+        rows.select([*dict.fromkeys([*facts.column_map.values(), *self._scalars])])
 
     @classmethod
     def open(
@@ -92,25 +72,21 @@ class PhotoDataset:
         splits, or a required column is missing.
         """
         located = dataset_files.locate(Path(os.path.abspath(os.path.expanduser(path))))
-        dataset = dataset_files.load(located, cache_dir=cache_dir)
-        column_map = column_values.map_columns(
-            dataset.column_names, columns or {}, path=str(located.path)
-        )
+        rows = dataset_files.load(located, cache_dir=cache_dir)
+        column_map = column_values.map_columns(rows.columns, columns or {}, path=str(located.path))
         fingerprint = located.fingerprint
         if fingerprint is None:
-            fingerprint = dataset_files.hash_files(
-                located, dataset.data.table, image=column_map["image"]
-            )
+            fingerprint = dataset_files.hash_files(located, rows, image=column_map["image"])
         facts = DatasetFacts(
             path=str(located.path),
             name=located.name,
             fingerprint=fingerprint,
             split=located.split,
-            num_rows=dataset.num_rows,
-            columns=tuple(dataset.column_names),
+            num_rows=rows.num_rows,
+            columns=rows.columns,
             column_map=column_map,
         )
-        return cls(dataset, facts, folder=located.folder)
+        return cls(rows, facts, folder=located.folder)
 
     @property
     def facts(self) -> DatasetFacts:
@@ -138,8 +114,10 @@ class PhotoDataset:
         Raises ImageError(kind="missing") where the row has no photo or its file does
         not exist, DatasetError where there is no such row.
         """
-        batch, row = self._locate(index)
-        scalar = batch.column(self._position[self._facts.column_map["image"]])[row]
+        batch, row = self._find(index)
+        return self._stored_photo(index, batch.column(self._facts.column_map["image"])[row])
+
+    def _stored_photo(self, index: int, scalar: Any) -> bytes:
         value: Any = scalar
         if pa.types.is_struct(scalar.type) and scalar.is_valid:
             fields = {field.name for field in scalar.type}
@@ -166,12 +144,10 @@ class PhotoDataset:
         """
         from geostore import imaging
 
-        batch, row = self._locate(index)
+        batch, row = self._find(index)
 
         def value(column: str) -> Any:
-            return column_values.plain(
-                batch.column(self._position[column])[row], self._labels.get(column)
-            )
+            return column_values.plain(batch.column(column)[row], self._rows.labels.get(column))
 
         def role(name: str) -> Any:
             return value(self._facts.column_map[name]) if self._has(name) else None
@@ -182,7 +158,8 @@ class PhotoDataset:
         country = role("country")
         photo, exclusion = None, None
         try:
-            opened = imaging.open_photo(self.photo_bytes(index))
+            stored = self._stored_photo(index, batch.column(self._facts.column_map["image"])[row])
+            opened = imaging.open_photo(stored)
             photo = opened.facts()
             if keep is not None:
                 keep(opened)
@@ -220,17 +197,16 @@ class PhotoDataset:
         return role in self._facts.column_map
 
     def _numbers(self, role: str) -> npt.NDArray[np.float64]:
-        numbers = column_values.to_floats(self._table.column(self._facts.column_map[role]))
-        return numbers if self._rows is None else numbers[self._rows]
+        pieces = self._rows.iter_column(self._facts.column_map[role])
+        numbers = [column_values.to_floats(piece) for piece in pieces]
+        return self._rows.reorder(np.concatenate(numbers))
 
-    def _locate(self, index: int) -> tuple[Any, int]:
+    def _find(self, index: int) -> tuple[Any, int]:
         if not 0 <= index < len(self):
             raise DatasetError(
                 f"{self._facts.path} has no row {index}: its {len(self):,} rows count from 0"
             )
-        position = int(index if self._rows is None else self._rows[index])
-        number = bisect_right(self._starts, position) - 1
-        return self._batches[number], position - self._starts[number]
+        return self._rows.find(index)
 
     def _read_file(self, name: str, index: int) -> bytes:
         if "://" in name:

@@ -25,6 +25,7 @@ from PIL import Image as Pillow
 
 from geostore.dataset import PhotoDataset
 from geostore.dataset.columns import number, to_floats
+from geostore.dataset.rows import TableRows
 from geostore.errors import DatasetError, ImageError
 
 SHARED_PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos"
@@ -150,7 +151,8 @@ class TestOpening:
         whole = PhotoDataset.open(path)
         selected = datasets.load_from_disk(path).select([8, 0, 8, 3])
         facts = dataclasses.replace(whole.facts, num_rows=4)
-        dataset = PhotoDataset(selected, facts, folder=path)
+        rows = TableRows.of(selected, path=str(path))
+        dataset = PhotoDataset(rows, facts, folder=path)
         assert_rows(dataset, [8, 0, 8, 3])
 
     def test_parquet_file_folder_and_pattern(self, tmp_path: Path) -> None:
