@@ -210,9 +210,11 @@ class ImportedRecipe:
 
 @dataclass(frozen=True, slots=True)
 class TraceKey:
-    """The natural key of a trace inside one dataset, and its public name.
+    """The natural key of a trace, and its public name.
 
-    `str()` gives ``<sample_index>-<first 8 hex of the recipe's hash>-<rollout>``.
+    `str()` gives ``<sample_index>-<first 8 hex of the recipe's hash>-<rollout>``, with the
+    dataset's label and a colon before it where it has one. Such a name means the same trace
+    for ever, so it can stand in logs, exports and reports.
     """
 
     sample_index: int
@@ -221,9 +223,12 @@ class TraceKey:
     """The recipe's content hash, 64 hex digits."""
     rollout: int
     """The number of this try of the recipe on the sample, from 1."""
+    label: str | None = None
+    """Of the dataset in its store; None for the store's first dataset."""
 
     def __str__(self) -> str:
-        return f"{self.sample_index}-{self.recipe_sha256[:8]}-{self.rollout}"
+        before = "" if self.label is None else f"{self.label}:"
+        return f"{before}{self.sample_index}-{self.recipe_sha256[:8]}-{self.rollout}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,12 +179,15 @@ class Batch:
         self.spec_id = ensure_default_spec(db)
 
     def dataset(self, name: str) -> int:
+        """A dataset; from the second on, the names of its traces begin with its own."""
+        is_first = self.connection.execute("select count(*) from datasets").fetchone()[0] == 0
         return insert(
             self.connection,
             "datasets",
             fingerprint=name,
             path=f"/{name}",
             name=name,
+            label=None if is_first else name,
             num_rows=100,
             columns="[]",
             column_map="{}",

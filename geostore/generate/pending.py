@@ -91,6 +91,7 @@ class PendingTraces:
         Those that other runs hold come last, where by then nothing holds them any more.
         """
         held: list[tuple[int, int, int]] = []
+        label = await self.journal.commit(lambda store: store.samples.dataset_label(dataset_id))
         async for index, sample_id in self._unfinished(dataset_id, recipe_id):
             for rollout in range(1, self.plan.rollouts + 1):
                 claimed = await self._claim(sample_id, recipe_id, rollout)
@@ -100,7 +101,7 @@ class PendingTraces:
                     self._found_done(1)
                     self._lower_remaining(1)
                 else:
-                    yield TraceKey(index, self.recipe_sha256, rollout), claimed
+                    yield TraceKey(index, self.recipe_sha256, rollout, label), claimed
                 if self.stopping.is_set():
                     break
             if self.stopping.is_set():
@@ -121,7 +122,7 @@ class PendingTraces:
                 if claimed == "closed":
                     self._lower_remaining(1)
             else:
-                yield TraceKey(index, self.recipe_sha256, rollout), claimed
+                yield TraceKey(index, self.recipe_sha256, rollout, label), claimed
         if held:
             self._found_done(len(held), elsewhere=True)
 

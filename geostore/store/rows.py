@@ -265,20 +265,15 @@ def stored_trace_record(
     row: Row,
     *,
     dataset: DatasetFacts,
-    several_datasets: bool,
     recipe: Recipe | ImportedRecipe,
     turns: Sequence[Turn],
     calls: Sequence[ToolCall],
     failures: Sequence[FailedAttempt],
 ) -> StoredTrace:
-    """From a row of get_trace or snapshot_traces, which give the same columns.
-
-    several_datasets: whether the store holds more than one; a trace's name then begins with
-    its dataset's.
-    """
-    key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"])
+    """From a row of get_trace or snapshot_traces, which give the same columns."""
+    key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
     return StoredTrace(
-        name=f"{dataset.name}:{key}" if several_datasets else str(key),
+        name=str(key),
         key=key,
         dataset=dataset,
         sample=sample_record(row),

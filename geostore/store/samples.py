@@ -57,6 +57,11 @@ class Samples:
         """A dataset by id."""
         return rows.dataset_record(self._db.run("get_dataset", dataset_id=dataset_id).fetchone())
 
+    def dataset_label(self, dataset_id: int) -> str | None:
+        """What stands before the names of its traces; None for the store's first dataset."""
+        label: str | None = self._db.run("dataset_label", dataset_id=dataset_id).fetchone()[0]
+        return label
+
     def put_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
         """Record a drawn row, as a ``duplicate`` where another row has the same photo."""
         values = rows.sample_row(sample)

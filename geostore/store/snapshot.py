@@ -210,7 +210,6 @@ class Snapshot:
         return rows.stored_trace_record(
             row,
             dataset=dataset,
-            several_datasets=len(self._datasets) > 1,
             recipe=self._recipe(row["recipe_id"]),
             turns=turns,
             calls=calls,

@@ -20,6 +20,7 @@ from geostore.records import (
 )
 from geostore.store import rows
 from geostore.store.db import Db, Row, utc_now
+from geostore.store.names import find_trace
 from geostore.store.recipes import Recipes
 from geostore.store.samples import Samples
 
@@ -125,35 +126,8 @@ class Traces:
         return tuple(self._rows("tool_calls_of_traces", trace_id, rows.tool_call_record))
 
     def find_trace(self, name: str) -> int:
-        """The id of the trace with this public name, with or without its dataset's name.
-
-        Raises NotFoundError where no trace has it, or several have.
-        """
-        dataset, _, key = name.rpartition(":")
-        index, _, rest = key.partition("-")
-        recipe, _, rollout = rest.partition("-")
-        if not (index.isdecimal() and recipe and rollout.isdecimal()):
-            raise NotFoundError(
-                f"{name!r} is not a trace name; they look like 17-3fa1c2d4-1 "
-                "(row, start of the recipe's hash, rollout)"
-            )
-        matches = self._db.run(
-            "find_traces",
-            dataset=dataset or None,
-            sample_index=int(index),
-            recipe=recipe,
-            rollout=int(rollout),
-        ).fetchall()
-        if not matches:
-            raise NotFoundError(
-                f"no trace {name!r} in {self._db.path}; "
-                'list them with: geostore query "select trace from trace_results"'
-            )
-        if len(matches) > 1:
-            raise NotFoundError(
-                f"several traces have the name {name!r}; put the dataset's name and ':' before it"
-            )
-        return int(matches[0]["id"])
+        """The id of the trace that a name means, or the start of one; see `names.find_trace`."""
+        return find_trace(self._db, name)
 
     def get_trace(self, trace_id: int) -> StoredTrace:
         """Everything of one trace. Raises NotFoundError."""
@@ -163,7 +137,6 @@ class Traces:
         return rows.stored_trace_record(
             row,
             dataset=self._samples.get_dataset(row["dataset_id"]),
-            several_datasets=row["dataset_count"] > 1,
             recipe=self._recipes.get_recipe(row["recipe_id"]),
             turns=self.trace_turns(trace_id),
             calls=self.trace_calls(trace_id),

@@ -103,8 +103,8 @@ left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser
 create temp view trace_names as
 select
   t.id as trace_id,
-  case when (select count(*) from datasets) > 1 then d.name || ':' else '' end
-    || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout as trace,
+  coalesce(d.label || ':', '') || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout
+    as trace,
   d.name as dataset,
   s.id as sample_id,
   s.sample_index,
@@ -125,7 +125,8 @@ join recipes as r on r.id = t.recipe_id;
 
 -- One row per trace, with its sample, its recipe, its cost and its result.
 --   lat, lon             the truth in degrees
---   trace                its public name; the dataset's name before it where the store holds several
+--   trace                its public name, which never changes; for every dataset but the store's first,
+--                        a label and a colon stand before it
 --   recipe               first 8 hex of the recipe's hash
 --   model, with_tools    of the recipe, and whether it offers any tool; null where the trace was
 --                        imported and its file does not say

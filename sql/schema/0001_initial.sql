@@ -13,7 +13,10 @@ create table datasets (
   id integer primary key,
   fingerprint text unique,
   path text not null,                    -- where it was last seen
-  name text not null,                    -- short, for trace names
+  name text not null,                    -- short, for people
+  -- What stands with a colon before the names of its traces, so that a name means one trace for ever,
+  -- whatever else comes into the store. Null for the store's first dataset: its names need nothing.
+  label text unique,
   split text,
   num_rows integer check (num_rows >= 0),
   columns text check (columns is null or json_valid(columns)),       -- array of column names
@@ -376,8 +379,8 @@ create table exports (
 create view trace_names as
 select
   t.id as trace_id,
-  case when (select count(*) from datasets) > 1 then d.name || ':' else '' end
-    || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout as trace,
+  coalesce(d.label || ':', '') || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout
+    as trace,
   d.name as dataset,
   s.id as sample_id,
   s.sample_index,

@@ -1,11 +1,32 @@
 -- Datasets, and their rows that were drawn.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
+-- part: free_label
+-- What stands before the names of a new dataset's traces: nothing for the first dataset, for others
+-- their name, or that with the first number that makes it one of its own.
+case when exists (select 1 from datasets) then (
+    with recursive labels (number, label) as (
+      select 1, :name
+      union all
+      select number + 1, :name || '+' || (number + 1)
+      from labels
+      where label in (select coalesce(label, name) from datasets)
+    )
+    select label
+    from labels
+    order by number desc
+    limit 1
+  ) end
+
 -- name: put_dataset
 -- Records a dataset; of a known one only the path where it was last seen.
 -- Grain: one row per dataset.
-insert into datasets (fingerprint, path, name, split, num_rows, columns, column_map, created_at)
-values (:fingerprint, :path, :name, :split, :num_rows, :columns, :column_map, :now)
+insert into datasets (
+  fingerprint, path, name, label, split, num_rows, columns, column_map, created_at
+)
+values (
+  :fingerprint, :path, :name, {{free_label}}, :split, :num_rows, :columns, :column_map, :now
+)
 on conflict (fingerprint) do update
   set path = excluded.path
   where path <> excluded.path;
@@ -28,9 +49,18 @@ where id = :dataset_id;
 -- Records a dataset that only trace files name; a known one keeps its path.
 -- Grain: one row per dataset.
 insert or ignore into datasets (
-  fingerprint, path, name, split, num_rows, columns, column_map, created_at
+  fingerprint, path, name, label, split, num_rows, columns, column_map, created_at
 )
-values (:fingerprint, :path, :name, :split, :num_rows, :columns, :column_map, :now);
+values (
+  :fingerprint, :path, :name, {{free_label}}, :split, :num_rows, :columns, :column_map, :now
+);
+
+-- name: dataset_label
+-- What stands before the names of a dataset's traces; null: nothing.
+-- Grain: one row.
+select label
+from datasets
+where id = :dataset_id;
 
 -- name: find_unseen_dataset
 -- The id of a dataset without a fingerprint, by its path.

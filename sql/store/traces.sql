@@ -8,7 +8,8 @@ s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256, s.imag
 
 -- part: trace_columns
 -- A trace, t, with its sample, recipe, newest answer and reward; rows.stored_trace_record reads it.
-t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256, t.rollout, t.status, t.stop_reason,
+t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256,
+  (select label from datasets where id = s.dataset_id) as dataset_label, t.rollout, t.status, t.stop_reason,
   t.turn_limit, {{sent_columns}}, {{sample_columns}}, {{answer_columns}},
   w.spec_id, w.distance_km, w.score, w.geoguessr_points, p.name as reward_spec
 
@@ -25,11 +26,6 @@ a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a
 left join answers as a
   on a.trace_id = t.id
   and a.parser_version = (select max(parser_version) from answers where trace_id = t.id)
-
--- part: trace_name
--- The public name of a trace, t, of a sample, s, a dataset, n, and a recipe, r.
-iif((select count(*) from datasets) > 1, n.name || ':', '')
-    || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout
 
 -- name: put_sent_photo
 -- Records the photo as it is sent in a trace: hashes of its bytes and pixels, and size in pixels.
@@ -118,26 +114,11 @@ select id, status
 from traces
 where sample_id = :sample_id and recipe_id = :recipe_id and rollout = :rollout;
 
--- name: find_traces
--- The traces that a public name may mean; :dataset null: in any dataset.
--- Grain: one row per trace. :recipe is the start of the recipe's hash.
-select t.id
-from samples as s
-join datasets as d on d.id = s.dataset_id
-join traces as t on t.sample_id = s.id
-join recipes as r on r.id = t.recipe_id
-where s.sample_index = :sample_index
-  and substr(r.sha256, 1, length(:recipe)) = :recipe
-  and t.rollout = :rollout
-  and (:dataset is null or d.name = :dataset)
-order by t.id
-limit 2;
-
 -- name: get_trace
 -- A trace with its sample, newest answer and default reward; columns as in snapshot_traces.
 -- Grain: one row. km, degrees, pixels.
 select
-  s.dataset_id, (select count(*) from datasets) as dataset_count,
+  s.dataset_id,
   {{trace_columns}}
 from traces as t
 join samples as s on s.id = t.sample_id

@@ -542,7 +542,8 @@ def test_each_of_several_datasets_has_a_folder(
     assert names == {"photos", second}
     assert len({folder.parts[0].lower() for folder in folders}) == 2
     for name, record in traces_of(tmp_path / "out").items():
-        assert name.startswith(f"{Path(record['dataset_path']).name}:")
+        of_first = record["dataset_path"] == str(dataset)
+        assert name.startswith("0-" if of_first else f"{second}:0-")
     export(own_store, tmp_path / "lines", format="jsonl", images="files")
     for record in lines_of(tmp_path / "lines").values():
         for part in image_parts(record):

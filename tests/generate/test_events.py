@@ -38,6 +38,8 @@ from geostore.generate.request import (
 )
 from geostore.identity import canonical_json
 from geostore.pace import PaceLimits
+from geostore.store import Store
+from tests.conftest import photo_bytes, save_dataset
 from tests.minds import zoom_then_answer
 from tests.running import AT_ONCE, Notes
 from tests.teacher_server import Fault, TeacherServer, teacher_server
@@ -157,6 +159,24 @@ def test_whole_traces_are_sent_only_where_they_are_asked_for(
                 "answered",
                 2,
             )
+
+
+def test_names_in_the_log_find_their_traces_when_the_store_has_several_datasets(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """Both datasets have the same rows, asked with one recipe."""
+    log, path = tmp_path / "events.jsonl", tmp_path / "s.db"
+    other = save_dataset(tmp_path / "streets", [photo_bytes(seed) for seed in range(20, 28)])
+    with teacher_server(zoom_then_answer) as server, EventLog(log) as writer:
+        for dataset in (photo_dataset, other):
+            run_generate(request_of(server, dataset, path), [writer])
+    named = [line["trace"] for line in lines_of(log) if line["event"] == "trace_ended"]
+    with Store.open(path) as store:
+        traces = [store.traces.get_trace(store.traces.find_trace(name)) for name in named]
+    assert len(set(named)) == len(named) == len({(t.dataset.path, t.key) for t in traces})
+    half = len(named) // 2
+    assert {trace.dataset.path for trace in traces[:half]} == {str(photo_dataset)}
+    assert {trace.dataset.path for trace in traces[half:]} == {str(other)}
 
 
 def test_the_log_says_which_error_ended_a_run_wherever_it_was(

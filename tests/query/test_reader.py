@@ -577,7 +577,7 @@ def test_the_newest_reading_counts_and_makes_no_second_row(copy: Path) -> None:
     assert objects(copy, "failures")[0]["kind"] == "request"
 
 
-def test_with_several_datasets_names_begin_with_theirs(copy: Path) -> None:
+def test_names_of_another_dataset_begin_with_its_label(copy: Path) -> None:
     def work(batch: Batch) -> None:
         sample_id = batch.sample(0, 0.5, dataset_id=batch.dataset("streets"))
         batch.trace(sample_id, PLAIN)
@@ -585,7 +585,7 @@ def test_with_several_datasets_names_begin_with_theirs(copy: Path) -> None:
     change(copy, work)
     names = run_query(copy, "select trace from trace_results where sample_index = 0").rows
     assert ("streets:0-bbbbbbbb-1",) in names
-    assert ("photos:0-bbbbbbbb-1",) in names
+    assert ("0-bbbbbbbb-1",) in names
     with Store.open(copy) as store:  # the same names as those by which traces are found
         assert [
             store.traces.get_trace(store.traces.find_trace(name)).name for (name,) in names

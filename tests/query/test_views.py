@@ -78,7 +78,9 @@ class RandomStore:
             )
         recipes = [self.recipe(number, model) for number, model in enumerate(MODELS)]
         for dataset in range(1, datasets + 1):
-            self.put("datasets", path=f"/{dataset}", name=f"photos{dataset}", created_at="now")
+            name = f"photos{dataset}"
+            label = None if dataset == 1 else name
+            self.put("datasets", path=f"/{name}", name=name, label=label, created_at="now")
         for number in range(traces):
             sample = self.put(
                 "samples",

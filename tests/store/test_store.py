@@ -222,10 +222,10 @@ def test_a_trace_is_found_by_its_name_with_or_without_the_dataset(store: Store) 
     assert store.traces.find_trace(name) == trace_id
     assert store.traces.find_trace(f"photos:{name}") == trace_id
     store.samples.put_dataset(replace(DATASET, fingerprint="beef", name="others"))
-    assert store.traces.get_trace(trace_id).name == f"photos:{name}"
+    assert store.traces.get_trace(trace_id).name == name
 
 
-@pytest.mark.parametrize("name", ["", "3", "3-", "x-abcdef12-1", "3-abcdef12-1", "4-00000000-1"])
+@pytest.mark.parametrize("name", ["", "4", "3-0", "x-abcdef12-1", "3-abcdef12-1", "4-00000000-1"])
 def test_a_name_that_means_no_trace_says_how_names_look_or_how_to_list_them(
     store: Store, name: str
 ) -> None:
