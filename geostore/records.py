@@ -205,7 +205,12 @@ class ImportedRecipe:
     tools: tuple[dict[str, Any], ...] | None = field(hash=False)
     """As the files give them; None where they do not say."""
     settings: dict[str, Any] = field(default_factory=dict, hash=False)
-    """What else the files say, such as ``tools_mode``."""
+    """What else the files say, such as ``tools_mode``; ``with_tools`` is what the user says."""
+
+    @property
+    def says_tools(self) -> bool:
+        """Whether it is said that tools were offered, by their names or by the user."""
+        return bool(self.tools or self.settings.get("tools") or self.settings.get("with_tools"))
 
 
 @dataclass(frozen=True, slots=True)

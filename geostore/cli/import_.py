@@ -41,6 +41,15 @@ def import_(
     model: Annotated[
         str | None, typer.Option(help="The teacher of files that do not name theirs.")
     ] = None,
+    tools: Annotated[
+        bool | None,
+        typer.Option(
+            "--tools/--no-tools",
+            help="Whether the teacher was offered tools, for files that do not say which; else a "
+            "batch with a call was.",
+            show_default=False,
+        ),
+    ] = None,
     label: Annotated[
         str | None,
         typer.Option(help="Keeps these traces apart from others; else the folder's name below."),
@@ -68,6 +77,7 @@ def import_(
         columns=pairs(column or [], "--column"),
         model=model,
         label=label,
+        tools=tools,
         match=match,
     )
     try:

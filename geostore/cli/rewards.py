@@ -54,15 +54,18 @@ def default_reward(
 ) -> None:
     """Choose the reward that export, stats and queries use unless told otherwise."""
     from geostore.rewards import RewardSpec, count_missing, set_default
+    from geostore.rewards.specs import IMPORTED
     from geostore.store import Store
 
     with Store.open(store) as opened:
         with opened.db.transaction():
             chosen = set_default(opened.db, name)
         spec = RewardSpec(chosen.name, chosen.kind, chosen.parameters, chosen.code_version)
-        missing = count_missing(opened.db, spec).computed
+        missing = None if spec.kind == IMPORTED else count_missing(opened.db, spec).computed
     typer.echo(f"the default reward is {chosen.label}")
-    if missing:
+    if missing is None:
+        say("traces that came from no file, or from one without a reward, have none under it")
+    elif missing:
         function = chosen.parameters.get("function")
         how = f"--custom {function}" if function else f"--reward {chosen.sha256[:8]}"
         say(f"{missing:,} traces lack it; compute it with: geostore rescore {how}")

@@ -16,6 +16,7 @@ from geostore.export.messages import MessagesMode, turn_messages
 from geostore.export.round_trip import own_members
 from geostore.export.stream import ExportedTrace
 from geostore.records import Reward, StoredTrace, ToolCall
+from geostore.rewards.specs import IMPORTED
 
 SCHEMA_VERSION = 1
 """The version of the trace record; goes up when a member changes its meaning."""
@@ -74,18 +75,28 @@ def trace_record(
 def _reward(trace: StoredTrace) -> Reward | None:
     """The reward of a parsed answer; None where no answer could be read.
 
-    Raises ExportError for a trace that was not scored yet: written without a
-    reward, it would look like one whose answer could not be read.
+    A reward that a trace file carried may have a distance where geostore reads no
+    answer, and the other way round; the file's is taken. Raises ExportError for a
+    trace that was not scored yet: written without a reward, it would look like one
+    whose answer could not be read.
     """
+    reward = trace.reward
+    if reward is not None and reward.distance_km is not None:
+        return reward
     if trace.answer is not None and trace.answer.failure is not None:
         return None
-    if trace.answer is None or trace.reward is None or trace.reward.distance_km is None:
+    if trace.answer is not None and reward is not None:  # of a file, which has no distance
+        return None if reward.score is None else reward
+    if trace.reward_spec == IMPORTED:
         raise ExportError(
-            f"{trace.name} has no reward under {trace.reward_spec or 'any spec'} yet; "
-            "compute it with: geostore rescore"
-            + (f" --reward {trace.reward_spec!r}" if trace.reward_spec else "")
+            f"{trace.name} came with no reward of its own; choose another with --reward NAME, or "
+            "leave such traces out with: --where 'score is not null'"
         )
-    return trace.reward
+    raise ExportError(
+        f"{trace.name} has no reward under {trace.reward_spec or 'any spec'} yet; "
+        "compute it with: geostore rescore"
+        + (f" --reward {trace.reward_spec!r}" if trace.reward_spec else "")
+    )
 
 
 def _accuracies(reward: Reward | None) -> dict[str, float]:

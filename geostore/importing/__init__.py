@@ -28,11 +28,12 @@ from geostore.rewards import (
     adopt_default_spec,
     ensure_default_spec,
     ensure_spec,
-    find_default_spec,
     rescore,
 )
+from geostore.rewards.specs import IMPORTED, stored_spec
 from geostore.store import Store
 from geostore.store.imports import Conflict, ImportedFile, ImportWriter, known_stamps
+from geostore.store.rewards import default_spec
 
 __all__ = [
     "IMPORTED_REWARD",
@@ -43,7 +44,7 @@ __all__ = [
     "import_traces",
 ]
 
-IMPORTED_REWARD = RewardSpec("imported", "imported", {}, code_version=1)
+IMPORTED_REWARD = RewardSpec(IMPORTED, IMPORTED, {}, code_version=1)
 """The spec of the rewards that files carry; nothing computes it."""
 
 BATCH_FILES = 128
@@ -199,13 +200,14 @@ class _Import:
 
     def score(self) -> None:
         """Compute the rewards of the store's default spec that are missing, if it is a formula."""
-        connection = self._store.db
-        if find_default_spec(connection) is None:
-            with self._store.db.transaction():
-                ensure_default_spec(connection)
-        spec = find_default_spec(connection)
-        if spec is not None and spec.kind in KINDS:
-            self._rewards = rescore(connection, spec).computed
+        db = self._store.db
+        if default_spec(db) is None:
+            with db.transaction():
+                ensure_default_spec(db)
+        stored = default_spec(db)
+        # Nothing computes the rewards of files, and a function of the user's is for `rescore`.
+        if stored is not None and stored.kind in KINDS:
+            self._rewards = rescore(db, stored_spec(stored)).computed
 
     def result(self) -> ImportResult:
         """What the import did so far."""

@@ -25,7 +25,8 @@ class BadFile(GeostoreError):
 
     kind: ``unreadable``, ``not_json``, ``no_trace`` (JSON of another kind),
     ``malformed``, ``row_mismatch`` (its coordinates are not those of its row),
-    ``other_dataset``, ``conflict`` (the store holds another version of this trace).
+    ``other_dataset``, ``has_calls`` (though the user says that no tool was offered),
+    ``conflict`` (the store holds another version of this trace).
     """
 
     def __init__(self, kind: str, why: str) -> None:

@@ -53,6 +53,8 @@ class Origin:
     """A part of its recipe that keeps files of different folders apart; None for no label."""
     model: str | None
     """The teacher, where the file does not name it; None where nobody does."""
+    tools: bool | None = None
+    """Whether tools were offered, where the file does not say which; None where nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,15 @@ def read_older(document: Mapping[str, Any], origin: Origin) -> ImportedTrace:
     answer = parse_answer(final)
     reward, extra = read_reward(document)
     index = whole_number(document, "sample_index")
+    recipe = _with_tools(conversation, origin.tools)
     return ImportedTrace(
         variant=conversation.variant,
         stated_index=index,
         dataset=unseen_dataset(member(document, "dataset_path", str)),
         dataset_seen=False,
         sample=read_sample(document, index),
-        recipe=conversation.recipe,
-        recipe_sha256=recipe_hash(conversation.recipe),
+        recipe=recipe,
+        recipe_sha256=recipe_hash(recipe),
         rollout=rollout_of(origin.stem),
         status="answered" if answer.failure is None or has_answer(final) else "exhausted",
         stop_reason=None,
@@ -266,6 +269,22 @@ def _log(document: Mapping[str, Any], origin: Origin) -> _Conversation:
         messages=lists,
         calls=_calls(calls, len(entries)),
     )
+
+
+def _with_tools(conversation: _Conversation, tools: bool | None) -> ImportedRecipe:
+    """The recipe with what the user says of its tools, where the file does not say it."""
+    recipe = conversation.recipe
+    if tools is None or recipe.tools is not None or recipe.says_tools:
+        return recipe
+    if tools:
+        return replace(recipe, settings={**recipe.settings, "with_tools": True})
+    if conversation.calls:
+        raise BadFile(
+            "has_calls",
+            f"it holds a call in turn {conversation.calls[0].turn}, and --no-tools says that no "
+            "tool was offered; import such files from a folder of their own, without --no-tools",
+        )
+    return replace(recipe, tools=())
 
 
 def _model(document: Mapping[str, Any], origin: Origin) -> str | None:

@@ -39,6 +39,9 @@ class ReadOptions:
     """The teacher of files that do not name it."""
     label: str | None = None
     """What keeps the recipes of this import apart from others; None: the folder of each file."""
+    tools: bool | None = None
+    """Whether tools were offered, for files that do not say which; None: a recipe with a call in
+    one of its traces has tools."""
     match: Match = "index"
     """``index`` skips a file whose coordinates are not those of its row; ``coordinates`` looks for
     the one row that has them."""
@@ -109,7 +112,7 @@ class FileReader:
             raise BadFile("no_trace", f"it is JSON but no trace (members: {_names(document)})")
         options = self._options
         label = file.folder or None if options.label is None else options.label
-        origin = Origin(Path(file.path).stem, label, options.model)
+        origin = Origin(Path(file.path).stem, label, options.model, options.tools)
         trace = read_older(document, origin)
         return ReadFile(sha256, self._placed(trace), unproven)
 

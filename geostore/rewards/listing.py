@@ -17,7 +17,7 @@ from geostore.rewards.formulas import (
     WEIGHTED,
 )
 from geostore.rewards.rescoring import count_missing
-from geostore.rewards.specs import RewardSpec, make_spec
+from geostore.rewards.specs import IMPORTED, RewardSpec, make_spec
 from geostore.store import Db
 from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
 from geostore.text.tables import QueryResult, format_table
@@ -50,7 +50,7 @@ class ListedSpec:
     failed: int
     """Those of them whose custom function raised an error."""
     missing: int | None = None
-    """Traces that lack it; None where they were not counted, as in a list."""
+    """Traces that lack it and could be computed; None where they were not counted, as in a list."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name; without `missing` where it was not counted."""
@@ -127,6 +127,8 @@ def describe_reward(db: Db, name: str) -> ListedSpec | ListedKind:
             f"no reward {name!r} in this store or built in; geostore rewards list shows both"
         )
     listed = next(spec for spec in list_rewards(db).specs if spec.sha256 == stored.sha256)
+    if stored.kind == IMPORTED:
+        return listed  # nothing could compute what a trace lacks
     missing = count_missing(
         db,
         RewardSpec(stored.name, stored.kind, stored.parameters, stored.code_version),

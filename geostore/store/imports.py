@@ -113,6 +113,7 @@ class ImportWriter:
         self._spec_id = spec_id
         self._datasets: dict[tuple[str | None, str], int] = {}
         self._recipes: dict[str, int] = {}
+        self._with_calls: set[int] = set()
 
     def put(
         self, file: ImportedFile, trace: ImportedTrace
@@ -129,6 +130,7 @@ class ImportWriter:
             # The savepoint may have rolled back the rows of remembered ids as well.
             self._datasets.clear()
             self._recipes.clear()
+            self._with_calls.clear()
             raise ValueError(str(error.__cause__)) from error
 
     def _put(
@@ -179,6 +181,9 @@ class ImportWriter:
             self._store.traces.put_turn(trace_id, turn, run_id=None)
         for call in trace.calls:
             self._store.traces.put_call(trace_id, call)
+        if trace.calls and key["recipe_id"] not in self._with_calls:
+            self._store.db.run("mark_recipe_with_calls", recipe_id=key["recipe_id"])
+            self._with_calls.add(key["recipe_id"])
         self._store.traces.put_answer(trace_id, PARSER_VERSION, trace.answer)
         if trace.reward is not None:
             self._store.db.run(

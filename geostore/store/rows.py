@@ -105,9 +105,11 @@ def recipe_row(recipe: Recipe | ImportedRecipe) -> dict[str, Any]:
             "system_prompt": recipe.system_prompt,
             "tools": tools,
             "imported": canonical_text(asdict(recipe)),
+            "has_calls": int(recipe.tools is None and recipe.says_tools),
         }
     row = asdict(recipe)
-    return {**row, **{name: canonical_text(row[name]) for name in _RECIPE_JSON}, "imported": None}
+    texts = {name: canonical_text(row[name]) for name in _RECIPE_JSON}
+    return {**row, **texts, "imported": None, "has_calls": 0}
 
 
 def recipe_record(row: Row) -> Recipe | ImportedRecipe:

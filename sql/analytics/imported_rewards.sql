@@ -1,6 +1,7 @@
 -- How the distances that imported trace files carry compare with those that geostore computes.
--- Grain: one row per imported recipe: its hash, model and label.
--- Parameters: the reward whose scores count; the store's default where none is named.
+-- Grain: one row per imported recipe: its hash, model and label. geostore's distances are those of the
+-- newest reading, on a sphere of 6371 km, whatever reward is chosen.
+-- Parameters: none.
 -- Units: km; counts of traces.
 -- Columns:
 --   parsed_by_both, parsed_by_file, parsed_by_us
@@ -9,11 +10,24 @@
 --   differ_by_a_km  parsed by both, and the distances are 1 km or more apart
 --   max_apart_km    the greatest difference between them
 -- Dialect: DuckDB, over the views of views.sql.
-with in_files as (
+with
+in_files as (
   select w.trace_id, w.distance_km
   from rewards as w
   join reward_specs as p on p.id = w.spec_id
   where p.kind = 'imported'
+),
+-- Not distance_km of trace_results, which is the file's own where the reward imported is chosen.
+read_here as (
+  select
+    trace_id,
+    2 * 6371.0 * asin(sqrt(least(
+      1.0,
+      sin(radians(answer_lat - lat) / 2) ** 2
+        + cos(radians(answer_lat)) * cos(radians(lat)) * sin(radians(answer_lon - lon) / 2) ** 2
+    ))) as distance_km
+  from trace_results
+  where answer_lat is not null -- least() of null and a number is the number
 )
 select
   left(r.sha256, 8) as recipe,
@@ -26,7 +40,7 @@ select
   count(*) filter (abs(f.distance_km - t.distance_km) >= 1) as differ_by_a_km,
   max(abs(f.distance_km - t.distance_km)) as max_apart_km
 from in_files as f
-join trace_results as t on t.trace_id = f.trace_id
+left join read_here as t on t.trace_id = f.trace_id
 join traces as k on k.id = f.trace_id
 join recipes as r on r.id = k.recipe_id
 group by r.sha256, r.model, r.imported

@@ -1,6 +1,7 @@
 -- Whether tools help: the same samples with and without them, by the same model.
 -- Grain: one row per model, and one over all of them, '(all)'. A pair is a sample and a model with a
--- closed trace of either kind; each side is first averaged over its rollouts and recipes.
+-- closed trace of either kind; each side is first averaged over its rollouts and recipes. The model
+-- of imported traces whose files do not name it is '(unknown)'.
 -- Parameters: the reward whose scores count; the store's default where none is named.
 -- Units: km; scores and shares from 0 to 1.
 -- Columns:
@@ -32,11 +33,11 @@ pairs as (
     if(o.answered_km is null, null, w.answered_km) as answered_with_km,
     if(w.answered_km is null, null, o.answered_km) as answered_without_km
   from sides as w
-  join sides as o on o.model = w.model and o.sample_id = w.sample_id
+  join sides as o on o.model is not distinct from w.model and o.sample_id = w.sample_id
   where w.with_tools and not o.with_tools
 )
 select
-  if(grouping(model) = 1, '(all)', model) as model,
+  if(grouping(model) = 1, '(all)', coalesce(model, '(unknown)')) as model,
   count(*) as pairs,
   avg(with_km) as mean_km_with_tools,
   avg(without_km) as mean_km_without,

@@ -74,7 +74,10 @@ left join prices as o on o.model = r.model and o.tier = a.service_tier
 where a.usage is not null or a.estimated_completion_tokens is not null;
 
 -- One row per trace with an answer: the newest reading of its final response, and its reward. A
--- reward that was computed from an older reading is null here.
+-- reward that was computed from an older reading is null here; one that came with a trace file is
+-- of no reading of ours (version 0), and stands beside every one.
+--   failed  whether there is no answer: none that was read, or under a file's reward neither a
+--           distance nor a score in the file
 create temp view readings as
 with
 answered as (
@@ -95,9 +98,10 @@ scored as (
   )
 )
 select
-  a.trace_id, a.lat, a.lon, a.form, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points
+  a.trace_id, a.lat, a.lon, a.form, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points,
+  if(w.parser_version = 0, w.distance_km is null and w.score is null, a.lat is null) as failed
 from answered as a
-left join scored as w on w.trace_id = a.trace_id and w.parser_version = a.parser_version;
+left join scored as w on w.trace_id = a.trace_id and w.parser_version in (0, a.parser_version);
 
 -- One row per trace: its name, its sample and its recipe, as the public views show them.
 create temp view trace_names as
@@ -114,7 +118,7 @@ select
   s.country,
   substr(r.sha256, 1, 8) as recipe,
   r.model,
-  r.tools <> '[]' as with_tools,
+  coalesce(r.tools <> '[]', r.has_calls = 1) as with_tools,
   t.rollout,
   t.status,
   t.stop_reason
@@ -128,8 +132,9 @@ join recipes as r on r.id = t.recipe_id;
 --   trace                its public name, which never changes; for every dataset but the store's first,
 --                        a label and a colon stand before it
 --   recipe               first 8 hex of the recipe's hash
---   model, with_tools    of the recipe, and whether it offers any tool; null where the trace was
---                        imported and its file does not say
+--   model, with_tools    of the recipe, and whether it offers any tool; a model is null where the
+--                        trace was imported and its file does not name it. Where files do not say
+--                        which tools there were, a recipe with a call in one of them has tools
 --   tool_calls           all calls; failed_tool_calls: those without a result
 --   *_tokens             sums over the turns, as billed; null where the server reported none
 --   cached_tokens        the part of prompt_tokens that the server had cached; cache_write_tokens: the
@@ -152,9 +157,10 @@ join recipes as r on r.id = t.recipe_id;
 --                        of the store's default reward, or the one that --reward names; null where
 --                        that is missing or of an older reading (geostore rescore computes it).
 --                        Without coordinates distance and points are null, and the score too unless
---                        the reward says what it is then
---   failure              whether a closed trace (answered, exhausted or failed) has no coordinates;
---                        null while it is open
+--                        the reward says what it is then. Those of the reward imported are as the
+--                        trace's file gives them
+--   failure              whether a closed trace (answered, exhausted or failed) has no coordinates,
+--                        or, under the reward imported, none by its file; null while it is open
 --   distance_km_or_20000, score_or_0
 --                        the same numbers with a failure as 20,000 km and score 0: a mean that
 --                        leaves failures out rewards a teacher for not answering, so summaries
@@ -259,15 +265,15 @@ select
   a.distance_km,
   a.score,
   a.geoguessr_points,
-  if(t.status = 'open', null, a.lat is null) as failure,
+  if(t.status = 'open', null, coalesce(a.failed, true)) as failure,
   case
     when t.status = 'open' then null
-    when a.lat is null then 20000.0
+    when coalesce(a.failed, true) then 20000.0
     else a.distance_km
   end as distance_km_or_20000,
   case
     when t.status = 'open' then null
-    when a.lat is null then 0.0
+    when coalesce(a.failed, true) then 0.0
     else a.score
   end as score_or_0,
   if(t.status = 'open', null, k.last_response) as final_response

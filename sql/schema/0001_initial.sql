@@ -83,6 +83,10 @@ create table recipes (
   -- What imported trace files say of their recipe, which nobody can prove; null: a run's recipe,
   -- of which every column is known. No run finds an imported row, because its hash is of this.
   imported text check (imported is null or json_valid(imported)),
+  -- Whether tools were offered, where imported files do not say which (tools is null): one of its
+  -- traces holds a call, or the user said so. Kept, because finding it in the calls would read those
+  -- of all traces whenever a view shows one.
+  has_calls integer not null default 0 check (has_calls in (0, 1)),
   created_at text not null,
   check (
     imported is not null or (
@@ -298,7 +302,7 @@ create unique index reward_specs_default on reward_specs (is_default) where is_d
 create table rewards (
   spec_id integer not null references reward_specs (id),
   trace_id integer not null references traces (id),
-  parser_version integer not null,       -- which reading it was computed from
+  parser_version integer not null,       -- which reading it was computed from; 0: a trace file's own
   distance_km real,
   score real,
   geoguessr_points integer,
@@ -390,7 +394,7 @@ select
   s.country,
   substr(r.sha256, 1, 8) as recipe,
   r.model,
-  r.tools <> '[]' as with_tools,
+  coalesce(r.tools <> '[]', r.has_calls = 1) as with_tools,
   t.rollout,
   t.status,
   t.stop_reason
@@ -585,11 +589,23 @@ select
   w.distance_km,
   w.score,
   w.geoguessr_points,
-  case when t.status <> 'open' then a.lat is null end as failure,
-  case when t.status <> 'open' then case when a.lat is null then 20000.0 else w.distance_km end end
-    as distance_km_or_20000,
-  case when t.status <> 'open' then case when a.lat is null then 0.0 else w.score end end
-    as score_or_0,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 then w.distance_km is null and w.score is null
+    else a.lat is null
+  end as failure,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.distance_km
+    when w.parser_version = 0 or a.lat is null then 20000.0
+    else w.distance_km
+  end as distance_km_or_20000,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
+    when w.parser_version = 0 or a.lat is null then 0.0
+    else w.score
+  end as score_or_0,
   case when t.status <> 'open' then (
     select k.response
     from turns as k
@@ -604,7 +620,8 @@ left join answers as a
 left join rewards as w
   on w.spec_id = (select d.id from reward_specs as d where d.is_default = 1)
   and w.trace_id = t.trace_id
-  and w.parser_version = a.parser_version
+  -- Version 0 is the reward of a trace file: of no reading of ours, and beside every one.
+  and w.parser_version in (0, a.parser_version)
 left join prices as p on p.model = t.model and p.tier = '';
 
 -- One row per teacher response (turn), also those of traces that are still open.

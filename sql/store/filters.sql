@@ -22,8 +22,15 @@ where s.dataset_id = :dataset_id
   and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
   and (:model is null or r.model glob :model)
   and (:since is null or t.closed_at >= :since)
-  and (:min_score is null or (w.score >= :min_score and a.failure is null))
-  and (:max_distance_km is null or (w.distance_km < :max_distance_km and a.failure is null))
+  -- What a trace file says of its reward (version 0) is said of the file's own reading.
+  and (
+    :min_score is null
+    or (w.score >= :min_score and (a.failure is null or w.parser_version = 0))
+  )
+  and (
+    :max_distance_km is null
+    or (w.distance_km < :max_distance_km and (a.failure is null or w.parser_version = 0))
+  )
   and (:condition is null or exists (
     select 1
     from temp.chosen
@@ -110,10 +117,23 @@ select
   w.distance_km,
   w.score,
   w.geoguessr_points,
-  v.failure,
-  case v.failure when 1 then v.distance_km_or_20000 when 0 then w.distance_km end
-    as distance_km_or_20000,
-  case v.failure when 1 then v.score_or_0 when 0 then w.score end as score_or_0,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 then w.distance_km is null and w.score is null
+    else a.lat is null
+  end as failure,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.distance_km
+    when w.parser_version = 0 or a.lat is null then 20000.0
+    else w.distance_km
+  end as distance_km_or_20000,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
+    when w.parser_version = 0 or a.lat is null then 0.0
+    else w.score
+  end as score_or_0,
   v.final_response,
   t.closed_at,
   a.form as answer_form
@@ -125,7 +145,7 @@ left join reward_specs as p
     (select spec_id from temp.condition_reward), (select id from reward_specs where is_default = 1)
   )
 left join rewards as w
-  on w.spec_id = p.id and w.trace_id = t.id and w.parser_version = a.parser_version;
+  on w.spec_id = p.id and w.trace_id = t.id and w.parser_version in (0, a.parser_version);
 
 -- name: condition_columns
 -- The columns of which a condition may speak.

@@ -7,13 +7,20 @@
 insert or ignore into recipes (
   sha256, model, system_prompt, user_prompt, tools, protocol, bbox_frame, limits, temperature,
   max_tokens, seed, extra_body, max_calls_per_turn, max_nudges, answer_with_calls, reasoning_field,
-  imported, created_at
+  imported, has_calls, created_at
 )
 values (
   :sha256, :model, :system_prompt, :user_prompt, :tools, :protocol, :bbox_frame, :limits,
   :temperature, :max_tokens, :seed, :extra_body, :max_calls_per_turn, :max_nudges,
-  :answer_with_calls, :reasoning_field, :imported, :now
+  :answer_with_calls, :reasoning_field, :imported, :has_calls, :now
 );
+
+-- name: mark_recipe_with_calls
+-- Notes that a trace of an imported recipe, whose files do not say which tools there were, has a call.
+-- Grain: at most one row.
+update recipes
+set has_calls = 1
+where id = :recipe_id and has_calls = 0 and tools is null;
 
 -- name: find_recipe
 -- The id of a recipe by its hash.

@@ -111,12 +111,14 @@ group by spec_id;
 
 -- name: compare_rewards
 -- The scores that two reward specs give to the same traces.
--- Grain: one row per trace that has both rewards, from the same answer, by id. A score is null where
--- it is not known.
+-- Grain: one row per trace that has both rewards, from the same answer, by id; that of a trace file
+-- (version 0) goes with every answer. A score is null where it is not known.
 select a.trace_id, a.score as score, b.score as other_score
 from rewards as a
 join rewards as b
-  on b.spec_id = :other_id and b.trace_id = a.trace_id and b.parser_version = a.parser_version
+  on b.spec_id = :other_id
+  and b.trace_id = a.trace_id
+  and (b.parser_version = a.parser_version or 0 in (a.parser_version, b.parser_version))
 where a.spec_id = :spec_id
 order by a.trace_id;
 

@@ -51,7 +51,11 @@ select
       from trace_flags
       where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
     ) then 'exclude_flags'
-    when (:min_score is not null or :max_distance_km is not null) and a.failure is not null
+    when (:min_score is not null or :max_distance_km is not null)
+      and case
+        when w.parser_version = 0 then w.distance_km is null and w.score is null -- as a file says it
+        else a.failure is not null
+      end
       then 'unparsed'
     when :min_score is not null and w.score is null then 'no_score'
     when :min_score is not null and w.score < :min_score then 'min_score'
