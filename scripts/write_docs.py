@@ -126,7 +126,12 @@ def queries_page() -> str:
     intro = (
         "# The queries\n\n"
         "`geostore query NAME` runs one of these; `geostore query 'select ...'` anything else that "
-        "reads. The statements are DuckDB's, over the store's tables and the views of `views`.\n"
+        "reads. The statements are DuckDB's, over the store's tables and the views of `views`.\n\n"
+        "On a terminal a table that is too wide folds or turns, and long text is wrapped, so that "
+        "no line is wider and no word is broken. In a file or a pipe each row is one line, for "
+        "grep and `less -S`, unless COLUMNS says how wide lines may be. There text beyond 80 "
+        "characters is cut; `--format csv` and `--format json` never fold or cut anything, and "
+        "hold numbers in full precision.\n"
     )
     return "\n".join([MADE + intro, *parts])
 

@@ -20,6 +20,7 @@ from geostore.errors import DemoError
 
 MAX_PIXELS = 640 * 480
 """Photos are reduced to this area, at which small text on a sign is unreadable."""
+_COLUMNS_OF_A_FILE = "80"
 
 # The trace to show: the best one that needed the most tool calls.
 _PICK_TRACE = (
@@ -100,7 +101,11 @@ def _command(arguments: Sequence[str]) -> list[str]:
 
 def _environment() -> dict[str, str]:
     """This environment without a teacher's key or address, so that the demo costs nobody money."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    if not sys.stdout.isatty():
+        # The demo is to be read, also in a file, where tables would not fold.
+        environment.setdefault("COLUMNS", _COLUMNS_OF_A_FILE)
+    return environment
 
 
 def _announce(sentence: str) -> None:

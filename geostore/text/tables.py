@@ -1,4 +1,4 @@
-"""Rows of an answer as text: a plain table, CSV or JSON."""
+"""Rows of an answer as text: a table that fits the terminal, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from rich.cells import cell_len
+from geostore.text.layouts import Column, lay_out, lay_out_turned
+from geostore.text.numbers import format_numbers
+from geostore.text.phrases import format_number_of
+from geostore.text.terminal import output_width
 
-_LONGEST_CELL = 80  # characters; longer text is cut
-_WIDEST = 120  # columns of a terminal; a wider table of few rows is transposed
+_LONG_WORD = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +36,29 @@ class QueryResult:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def format_table(result: QueryResult) -> str:
-    """Plain aligned text, the same in a terminal and in a file.
+def format_table(result: QueryResult, width: int | None = None) -> str:
+    """Plain aligned text; numbers as `text.numbers` writes them.
 
-    A column of fractions has three decimals where all of them are below 10, else
-    one; degrees have five. Long text is cut. Up to six rows that would be too wide
-    are transposed: each becomes a column beside the names.
+    In a file or a pipe each row is one line, however long, and text beyond 80 characters
+    is cut. On a terminal a table that is too wide folds, or its rows become blocks of
+    names and values (`text.layouts` says which). width: columns of a terminal; None:
+    those of standard output's.
     """
     if result.columns == ("explain_key", "explain_value"):
-        return "\n".join(
-            str(row[1]).rstrip() for row in result.rows
-        )  # DuckDB draws its plans itself
-    rows = _cells(result)
-    names = tuple(map(_cut, result.columns))
-    numbers = [_is_number(result, place) for place in range(len(result.columns))]
-    lines = _aligned([names, *rows], numbers)
-    if 1 <= len(rows) <= 6 and max(map(_width, lines)) > _WIDEST:
-        return format_transposed(result)
-    rule = "  ".join("-" * width for width in _widths([names, *rows]))
-    row_count = f"({len(rows):,} row{'' if len(rows) == 1 else 's'})"
-    return "\n".join([lines[0], rule, *lines[1:], row_count])
+        # DuckDB draws its plans itself.
+        return "\n".join(str(row[1]).rstrip() for row in result.rows)
+    row_count = f"({format_number_of(len(result.rows), 'row')})"
+    width = output_width() if width is None else width
+    return "\n".join([*lay_out(_columns(result), width), row_count])
 
 
-def format_transposed(result: QueryResult) -> str:
-    """Plain aligned text with a line for each column of the result, and a column for each row."""
-    lines = list(zip(map(_cut, result.columns), *_cells(result), strict=True))
-    return "\n".join(_aligned(lines, [False] + [True] * len(result.rows)))
+def format_transposed(result: QueryResult, width: int | None = None) -> str:
+    """Plain aligned text with a line for each column of the result, and a column for each row.
+
+    Rows that do not fit side by side follow below. width: as for `format_table`.
+    """
+    width = output_width() if width is None else width
+    return "\n".join(lay_out_turned(_columns(result), width))
 
 
 def format_csv(result: QueryResult) -> str:
@@ -102,58 +102,38 @@ def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _cells(result: QueryResult) -> list[tuple[str, ...]]:
+def _columns(result: QueryResult) -> list[Column]:
     columns = []
     for place, name in enumerate(result.columns):
         values = [row[place] for row in result.rows]
-        fractions = [
-            abs(float(v)) for v in values if isinstance(v, float | Decimal) and math.isfinite(v)
-        ]
-        decimals = 3 if max(fractions, default=0) < 10 else 1
-        if name in ("lat", "lon") or name.endswith(("_lat", "_lon")):
-            decimals = 5
-        columns.append([_cell(v, decimals) for v in values])
-    return list(zip(*columns, strict=True))
+        known = [value for value in values if value is not None]
+        is_number = bool(known) and all(map(_is_number, known))
+        cells = format_numbers(_printable(name), values) if is_number else map(_cell, values)
+        columns.append(Column(_printable(name), tuple(cells), is_number))
+    return columns
 
 
-def _cell(value: Any, decimals: int) -> str:
-    if isinstance(value, float | Decimal):
-        return f"{value:.{decimals}f}"
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
     plain = _plain(value)
     if isinstance(plain, bool):
         return "yes" if plain else "no"
-    return "" if plain is None else _cut(str(plain))
+    if isinstance(plain, dict | list):
+        return _printable(json.dumps(plain, ensure_ascii=False))
+    return "" if plain is None else _printable(_spaced(str(plain)))
 
 
-def _cut(text: str) -> str:
+def _spaced(text: str) -> str:
+    """A long JSON document with spaces between its members, where a line may break."""
+    if len(text) > _LONG_WORD and text[0] in "[{" and " " not in text:
+        with suppress(ValueError):
+            return json.dumps(json.loads(text), ensure_ascii=False)
+    return text
+
+
+def _printable(text: str) -> str:
     # A response may hold line breaks, and escape sequences that a terminal would carry out.
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
-
-
-def _is_number(result: QueryResult, place: int) -> bool:
-    values = [row[place] for row in result.rows if row[place] is not None]
-    return bool(values) and all(
-        isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in values
-    )
-
-
-def _aligned(rows: Sequence[Sequence[str]], align_right: Sequence[bool]) -> list[str]:
-    widths = _widths(rows)
-    lines = []
-    for row in rows:
-        cells = []
-        for cell, width, right in zip(row, widths, align_right, strict=True):
-            space = " " * (width - _width(cell))
-            cells.append(space + cell if right else cell + space)
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(_width, column)) for column in zip(*rows, strict=True)]
-
-
-def _width(text: str) -> int:
-    """Width in columns of a terminal, where East Asian characters take two."""
-    return cell_len(text)
+    return "".join(c if c.isprintable() else " " for c in text)
