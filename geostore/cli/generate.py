@@ -187,6 +187,12 @@ def generate(
         bool,
         typer.Option("--duplicates", help="Use a photo again that stands in several rows."),
     ] = False,
+    reuse: Annotated[
+        bool,
+        typer.Option(
+            "--reuse", help="Attach answers to the same photos from the store's other datasets."
+        ),
+    ] = False,
     column: Annotated[
         list[str] | None,
         typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
@@ -385,6 +391,7 @@ def generate(
                 max_locatability=max_locatability,
             ),
             duplicates=duplicates,
+            reuse=reuse,
             retry=tuple(kind.value for kind in retry or ()),
             retry_policy=RetryPolicy(max_attempts=max_attempts, trace_timeout=trace_timeout),
             pace=PaceLimits(ceiling=concurrency, rpm=rpm, tpm=tpm, give_up_after=give_up_after),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geostore.generate.copies import Copies
 from geostore.generate.events import Event, FoundDone, Noticed, Planned
 from geostore.generate.journal import CLAIM_SECONDS, Journal
 from geostore.generate.photos import RunPhotos
@@ -41,6 +42,20 @@ first of them waits for all."""
 _UNFINISHED = 0
 _FINISHED = 1
 _FIRST_REASON = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTrace:
+    """A trace that this run has claimed."""
+
+    row: int
+    """The dataset row that was drawn for it."""
+
+    key: TraceKey
+    """Its key in the dataset of its sample. Another than the run's, where the row is attached."""
+
+    claimed: ClaimedTrace
+    """Its rows so far."""
 
 
 @dataclass(slots=True)
@@ -81,17 +96,24 @@ class PendingTraces:
     """Makes what is asked for rows, from the rows that can be drawn."""
 
     _drawing: Drawing | None = field(default=None, init=False)
+    _copies: Copies = field(init=False)
     _spare_rows: int = field(default=0, init=False)
 
-    async def claimed(
-        self, dataset_id: int, recipe_id: int
-    ) -> AsyncIterator[tuple[TraceKey, ClaimedTrace]]:
+    async def claimed(self, dataset_id: int, recipe_id: int) -> AsyncIterator[PendingTrace]:
         """The traces to play, in drawing order, each claimed when it is asked for.
 
         Those that other runs hold come last, where by then nothing holds them any more.
         """
+        self._copies = Copies(
+            dataset=self.dataset,
+            journal=self.journal,
+            executor=self.executor,
+            dataset_id=dataset_id,
+            recipe_id=recipe_id,
+            reuse=self.plan.reuse,
+            notice=lambda sentence: self.watch(Noticed(sentence)),
+        )
         held: list[tuple[int, int, int]] = []
-        label = await self.journal.commit(lambda store: store.samples.dataset_label(dataset_id))
         async for index, sample_id in self._unfinished(dataset_id, recipe_id):
             for rollout in range(1, self.plan.rollouts + 1):
                 claimed = await self._claim(sample_id, recipe_id, rollout)
@@ -101,11 +123,12 @@ class PendingTraces:
                     self._found_done(1)
                     self._lower_remaining(1)
                 else:
-                    yield TraceKey(index, self.recipe_sha256, rollout, label), claimed
+                    yield self._pending(index, rollout, claimed)
                 if self.stopping.is_set():
                     break
             if self.stopping.is_set():
                 break
+        self._copies.sum_up()
         if held:
             await wait_for_unseen_runs(
                 self.journal,
@@ -122,9 +145,14 @@ class PendingTraces:
                 if claimed == "closed":
                     self._lower_remaining(1)
             else:
-                yield TraceKey(index, self.recipe_sha256, rollout, label), claimed
+                yield self._pending(index, rollout, claimed)
         if held:
             self._found_done(len(held), elsewhere=True)
+
+    def _pending(self, row: int, rollout: int, claimed: ClaimedTrace) -> PendingTrace:
+        sample, label = claimed.sample, claimed.dataset_label
+        key = TraceKey(sample.sample_index, self.recipe_sha256, rollout, label)
+        return PendingTrace(row, key, claimed)
 
     def feed(self, sample_index: int, closing: Closing, reward: Reward | None) -> None:
         """Tell the drawing how a trace closed, and count it as done."""
@@ -153,7 +181,7 @@ class PendingTraces:
                 duplicates=plan.duplicates,
             )
         )
-        self._count_remaining(survey.states(drawable.indices), wanted)
+        await self._copies.look(self._count_remaining(survey, drawable.indices, wanted))
         usable = 0
         while usable < wanted:
             rows = drawing.next(_ROWS_AT_A_TIME)
@@ -167,9 +195,7 @@ class PendingTraces:
                 self._found_done(finished * plan.rollouts)
                 continue
             unfinished = [int(row) for row in rows[states == _UNFINISHED]]
-            known = await self.journal.commit(
-                partial(_known_samples, dataset_id=dataset_id, indices=unfinished)
-            )
+            known = await self._copies.known(unfinished)
             for index, state in zip(rows.tolist(), states.tolist(), strict=True):
                 if usable >= wanted or self.stopping.is_set():
                     return
@@ -183,7 +209,7 @@ class PendingTraces:
                 if index not in known:
                     new = (row for row in unfinished[unfinished.index(index) :] if row not in known)
                     count = min(wanted - usable, _READ_AT_A_TIME)
-                    known |= await self._read(dataset_id, list(islice(new, count)))
+                    known |= await self._read(list(islice(new, count)))
                 sample = known[index]
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
@@ -193,12 +219,17 @@ class PendingTraces:
                 usable += 1
                 yield index, sample.sample_id
 
-    def _count_remaining(self, states: NDArray[np.uint8], wanted: int) -> None:
-        """Count what the store lacks. states: of the rows in drawing order."""
-        usable = states[states < _FIRST_REASON]
-        unfinished = int((usable[:wanted] == _UNFINISHED).sum())
-        self.result.remaining = unfinished * self.plan.rollouts
-        self._spare_rows = len(usable) - wanted
+    def _count_remaining(
+        self, survey: Survey, rows: NDArray[np.int64], wanted: int
+    ) -> NDArray[np.int64]:
+        """Count what the store lacks; the rows that lack it. rows: in drawing order."""
+        states = survey.states(rows)
+        usable = states < _FIRST_REASON
+        rows, states = rows[usable], states[usable]
+        unfinished: NDArray[np.int64] = rows[:wanted][states[:wanted] == _UNFINISHED]
+        self.result.remaining = len(unfinished) * self.plan.rollouts
+        self._spare_rows = len(rows) - wanted
+        return unfinished
 
     def _leave_out_row(self) -> None:
         """A new row cannot be used: the next one takes its place, where there is one."""
@@ -222,16 +253,14 @@ class PendingTraces:
         lat, lon = self.dataset.coordinates()
         return candidates(lat, lon, self.dataset.locatability(), self.plan.draw)
 
-    async def _read(self, dataset_id: int, rows: list[int]) -> dict[int, KnownSample]:
+    async def _read(self, rows: list[int]) -> dict[int, KnownSample]:
         """Read rows with their photos and record them, all in one commit; by row number."""
 
         def read() -> list[Sample]:
             return [self.photos.read_sample(row) for row in rows]
 
         samples = await asyncio.get_running_loop().run_in_executor(self.executor, read)
-        return await self.journal.commit(
-            lambda s: {one.sample_index: s.samples.put_sample(dataset_id, one) for one in samples}
-        )
+        return await self._copies.record(samples)
 
     async def _claim(
         self, sample_id: int, recipe_id: int, rollout: int
@@ -298,7 +327,3 @@ class Survey:
     def states(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The states of these rows."""
         return self._states[rows]
-
-
-def _known_samples(store: Store, *, dataset_id: int, indices: list[int]) -> dict[int, KnownSample]:
-    return store.samples.known_samples(dataset_id=dataset_id, indices=indices)

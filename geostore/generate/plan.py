@@ -41,6 +41,9 @@ class Plan:
     duplicates: bool = False
     """Whether a photo that stands in several rows is used for each of them."""
 
+    reuse: bool = False
+    """Whether answers to the same photos in other datasets of the store count for this one."""
+
     retry: tuple[Retry, ...] = ()
     """Kinds of closed traces that are taken up again."""
 

@@ -36,7 +36,7 @@ from geostore.generate.journal import CLAIM_SECONDS, Journal, TraceJournal
 from geostore.generate.limits import LimitWatch
 from geostore.generate.outages import Outages
 from geostore.generate.partners import TeacherClient
-from geostore.generate.pending import PendingTraces
+from geostore.generate.pending import PendingTrace, PendingTraces
 from geostore.generate.photos import RunPhotos
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.rollout import RunContext, play
@@ -44,10 +44,10 @@ from geostore.generate.seats import Seat, Seats
 from geostore.generate.signals import signals_call
 from geostore.generate.spending import Spending
 from geostore.pace import WINDOW_SECONDS, Pace
-from geostore.records import Recipe, TraceKey
+from geostore.records import Recipe
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
-from geostore.store import ClaimedTrace, RecentRequest, Store, recent_requests
+from geostore.store import RecentRequest, Store, recent_requests
 from geostore.teacher import is_known_finish
 from geostore.tools.frames import FrameAlarm
 
@@ -271,13 +271,13 @@ class _Run:
                 await asyncio.gather(*beside, return_exceptions=True)
                 self.ending.close()
 
-    async def _seat_all(self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]) -> None:
+    async def _seat_all(self, work: AsyncIterator[PendingTrace]) -> None:
         """Play each trace as a seat becomes free, until none is left or the run is ending."""
 
-        async def seated(key: TraceKey, claimed: ClaimedTrace) -> None:
+        async def seated(pending: PendingTrace) -> None:
             seat = Seat(self.seats)
             try:
-                await self._play_one(key, claimed, seat)
+                await self._play_one(pending, seat)
             except Exception as error:
                 # Not raised here: that would cancel the requests of the others, which are paid.
                 self.result.interrupted += 1
@@ -287,11 +287,9 @@ class _Run:
 
         async with asyncio.TaskGroup() as group:
             while (item := await self._next(work)) is not None:
-                group.create_task(seated(*item))
+                group.create_task(seated(item))
 
-    async def _next(
-        self, work: AsyncIterator[tuple[TraceKey, ClaimedTrace]]
-    ) -> tuple[TraceKey, ClaimedTrace] | None:
+    async def _next(self, work: AsyncIterator[PendingTrace]) -> PendingTrace | None:
         """Wait for a seat and take it for the next trace; None where there is no trace."""
         await self.seats.free.acquire()
         item = None
@@ -305,7 +303,8 @@ class _Run:
                 self.seats.free.release()
         return item
 
-    async def _play_one(self, key: TraceKey, claimed: ClaimedTrace, seat: Seat) -> None:
+    async def _play_one(self, pending: PendingTrace, seat: Seat) -> None:
+        key, claimed = pending.key, pending.claimed
         assert claimed.sample.photo is not None
         try:
             outcome = await play(
@@ -313,9 +312,7 @@ class _Run:
                 TraceJournal(self.journal, trace_id=claimed.trace_id, run_id=self.run_id),
                 key,
                 park=seat.park,
-                load_photo=partial(
-                    self.photos.load, claimed.sample.sample_index, claimed.sample.photo
-                ),
+                load_photo=partial(self.photos.load, pending.row, claimed.sample.photo),
                 photo=claimed.photo,
                 turns=claimed.turns,
                 calls=claimed.calls,
@@ -332,7 +329,7 @@ class _Run:
             self.result.interrupted += 1
             return
         self.result.add_closing(outcome.closing)
-        self.pending.feed(key.sample_index, outcome.closing, outcome.reward)
+        self.pending.feed(pending.row, outcome.closing, outcome.reward)
         trace = None
         if self.whole_traces:
             trace = await self.journal.commit(lambda s: s.traces.get_trace(claimed.trace_id))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geostore.store.imports import SAME_PLACE_DEGREES
+from geostore.store.copies import SAME_PLACE_DEGREES
 
 if TYPE_CHECKING:
     from geostore.dataset import PhotoDataset

@@ -26,6 +26,8 @@ class ClaimedTrace:
     """The id of its row in `traces`."""
     sample: Sample
     """The photo it is about, and the photo's true place."""
+    dataset_label: str | None
+    """What stands before the names of its dataset's traces; None for the store's first dataset."""
     photo: ImageFacts | None
     """The photo as it was sent; None before the first response."""
     turns: tuple[Turn, ...]
@@ -83,6 +85,7 @@ class Claims:
         return ClaimedTrace(
             trace_id=row["id"],
             sample=sample,
+            dataset_label=row["dataset_label"],
             photo=rows.sent_photo(row, sample.photo.width, sample.photo.height),
             turns=turns,
             calls=self._traces.trace_calls(row["id"]),

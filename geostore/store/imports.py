@@ -25,14 +25,12 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
+from geostore.store.copies import SAME_PLACE_DEGREES
 from geostore.store.db import Db, Row, utc_now
 from geostore.store.store import Store
 
 Variant = Literal["geostore", "history", "log"]
 """The form of a file: an export of geostore whose hashes match, or a file of the older scripts."""
-
-SAME_PLACE_DEGREES = 1e-4
-"""Coordinates closer than this, about 11 m, count as the same, since files may round them."""
 
 
 @dataclass(frozen=True, slots=True)

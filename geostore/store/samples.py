@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from geostore.identity import canonical_text
 from geostore.records import DatasetFacts, Sample
 from geostore.store import rows
-from geostore.store.db import Db, utc_now
+from geostore.store.db import Db, Row, utc_now
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +30,16 @@ class KnownSample:
     """A dataset row that was drawn before."""
 
     sample_id: int
-    """The id of its row in `samples`."""
+    """The row in `samples` that holds its traces: its own, or the one for which it stands."""
     exclusion: str | None
     """Why it cannot be used; None where it can."""
+    row_id: int
+    """The id of its own row in `samples`."""
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it stands for the sample of another dataset (`store.copies`)."""
+        return self.row_id != self.sample_id
 
 
 class Samples:
@@ -57,11 +64,6 @@ class Samples:
         """A dataset by id."""
         return rows.dataset_record(self._db.run("get_dataset", dataset_id=dataset_id).fetchone())
 
-    def dataset_label(self, dataset_id: int) -> str | None:
-        """What stands before the names of its traces; None for the store's first dataset."""
-        label: str | None = self._db.run("dataset_label", dataset_id=dataset_id).fetchone()[0]
-        return label
-
     def put_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
         """Record a drawn row, as a ``duplicate`` where another row has the same photo."""
         values = rows.sample_row(sample)
@@ -78,7 +80,7 @@ class Samples:
         row = self._db.run(
             "find_sample", dataset_id=dataset_id, sample_index=sample.sample_index
         ).fetchone()
-        return KnownSample(row["id"], row["exclusion"])
+        return _known_sample(row)
 
     def get_sample(self, sample_id: int) -> Sample:
         """A sample by id."""
@@ -89,7 +91,7 @@ class Samples:
         known = self._db.run(
             "known_samples", dataset_id=dataset_id, indices=canonical_text(list(indices))
         )
-        return {r["sample_index"]: KnownSample(r["sample_id"], r["exclusion"]) for r in known}
+        return {row["sample_index"]: _known_sample(row) for row in known}
 
     def finished_samples(
         self,
@@ -119,3 +121,7 @@ class Samples:
         for reason, index in self._db.run("excluded_samples", dataset_id=dataset_id):
             excluded.setdefault(reason, []).append(index)
         return excluded
+
+
+def _known_sample(row: Row) -> KnownSample:
+    return KnownSample(row["sample_id"], row["exclusion"], row["row_id"])

@@ -205,7 +205,9 @@ before as (
   from shown as r
   join recipe_of_run as q on q.run_id = r.run_id
   join traces as t on t.recipe_id = q.recipe_id
-  join samples as s on s.id = t.sample_id and s.dataset_id = q.dataset_id
+  -- A row that stands for a sample of another dataset has its traces there.
+  join samples as s
+    on s.dataset_id = q.dataset_id and coalesce(s.same_as, s.id) = t.sample_id
   where t.closed_at < r.started_at and t.rollout <= r.rollouts
   group by r.run_id
 )

@@ -48,7 +48,11 @@ create table samples (
   width integer,                         -- full resolution, orientation applied
   height integer,
   exclusion text,                        -- null: usable; else why not (duplicate, undecodable, ...)
+  -- The sample of another dataset for which this row stands, because it is the same photo at the same
+  -- place and was answered before (generate --reuse): its traces are this row's traces. Null: none.
+  same_as integer references samples (id),
   unique (dataset_id, sample_index),
+  check (same_as is null or (exclusion is null and same_as <> id)),
   check (exclusion is not null or (image_sha256 is not null and width > 0 and height > 0))
 ) strict;
 
@@ -57,6 +61,9 @@ create index samples_by_image on samples (image_sha256, dataset_id);
 -- Excluded rows are found without reading the others.
 create index samples_excluded on samples (dataset_id, exclusion, sample_index)
   where exclusion is not null;
+
+-- No two rows of a dataset stand for one sample, or its traces would count twice.
+create unique index samples_same_as on samples (same_as, dataset_id) where same_as is not null;
 
 -- One row per recipe: everything that decides what the teacher is asked.
 create table recipes (

@@ -57,7 +57,14 @@ where sample_id = :sample_id
   and rollout = :rollout
   and status = 'open'
   and (claimed_by is null or claim_expires_at <= :now)
-returning id, sent_sha256, sent_pixels_xxh128, sent_width, sent_height;
+returning
+  id, sent_sha256, sent_pixels_xxh128, sent_width, sent_height,
+  (
+    select d.label
+    from samples as s
+    join datasets as d on d.id = s.dataset_id
+    where s.id = :sample_id
+  ) as dataset_label;
 
 -- name: limits_met
 -- The limits of the server for which requests of a trace's next turn were refused.

@@ -55,13 +55,6 @@ values (
   :fingerprint, :path, :name, {{free_label}}, :split, :num_rows, :columns, :column_map, :now
 );
 
--- name: dataset_label
--- What stands before the names of a dataset's traces; null: nothing.
--- Grain: one row.
-select label
-from datasets
-where id = :dataset_id;
-
 -- name: find_unseen_dataset
 -- The id of a dataset without a fingerprint, by its path.
 -- Grain: at most one row.
@@ -82,16 +75,16 @@ values (
 );
 
 -- name: find_sample
--- What a dataset row is in the store, and whether it can be used.
--- Grain: at most one row.
-select id, exclusion
+-- What a dataset row is in the store, or the sample for which it stands, and whether it can be used.
+-- Grain: at most one row. row_id is its own.
+select coalesce(same_as, id) as sample_id, id as row_id, exclusion
 from samples
 where dataset_id = :dataset_id and sample_index = :sample_index;
 
 -- name: find_sample_place
--- The coordinates that the store has for a dataset row.
+-- The coordinates that the store has for a dataset row, and the sample that holds its traces.
 -- Grain: at most one row. Degrees.
-select id, lat, lon
+select coalesce(same_as, id) as id, lat, lon
 from samples
 where dataset_id = :dataset_id and sample_index = :sample_index;
 
@@ -118,8 +111,9 @@ where id = :sample_id;
 
 -- name: known_samples
 -- What the store knows of some dataset rows.
--- Grain: one row per dataset row that was drawn. :indices is a JSON array of row numbers.
-select s.sample_index, s.id as sample_id, s.exclusion
+-- Grain: one row per dataset row that was drawn. :indices is a JSON array of row numbers; columns as
+-- in find_sample.
+select s.sample_index, coalesce(s.same_as, s.id) as sample_id, s.id as row_id, s.exclusion
 from json_each(:indices) as i
 join samples as s on s.dataset_id = :dataset_id and s.sample_index = i.value
 order by s.sample_index;
@@ -137,7 +131,20 @@ order by exclusion, sample_index;
 -- Grain: one row, with the row numbers as text between commas, null for none. There may be
 -- millions, and fetching so many rows would take longer than finding them.
 -- A trace needs more if it is open or reopen_trace would open it again. :retry is a JSON array.
--- Finished traces are read from indexes alone.
+-- Finished traces are read from indexes alone, but for those of rows that stand for another sample.
+with unfinished as materialized (
+  select sample_id
+  from traces
+  where recipe_id = :recipe_id
+    and rollout between 1 and :rollouts
+    and (
+      status = 'open'
+      or (
+        status in ('exhausted', 'failed')
+        and ({{may_go_on}})
+      )
+    )
+)
 select group_concat(sample_index) from (
   select s.sample_index
   from samples as s
@@ -147,17 +154,16 @@ select group_concat(sample_index) from (
     and t.rollout between 1 and :rollouts
   group by s.sample_index
   having count(*) >= :rollouts
-    and s.id not in (
-      select sample_id
-      from traces
-      where recipe_id = :recipe_id
-        and rollout between 1 and :rollouts
-        and (
-          status = 'open'
-          or (
-            status in ('exhausted', 'failed')
-            and ({{may_go_on}})
-          )
-        )
-    )
+    and s.id not in (select sample_id from unfinished)
+  union all
+  select s.sample_index
+  from samples as s indexed by samples_same_as -- small; another index would read every row
+  cross join traces as t on t.sample_id = s.same_as
+  where s.same_as is not null
+    and s.dataset_id = :dataset_id
+    and t.recipe_id = :recipe_id
+    and t.rollout between 1 and :rollouts
+  group by s.same_as, s.sample_index
+  having count(*) >= :rollouts
+    and s.same_as not in (select sample_id from unfinished)
 );
