@@ -90,7 +90,8 @@ def commands_page() -> str:
     intro = (
         "# The commands\n\n"
         "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped with "
-        "work left, 4 done but many traces failed ([runs.md](runs.md#exit-codes)).\n"
+        "work left, 4 done but many traces failed ([runs.md](runs.md#exit-codes)), 130 a query "
+        "that Ctrl-C ended.\n"
     )
     return "\n".join([MADE + intro, *pages])
 
@@ -126,7 +127,10 @@ def queries_page() -> str:
     intro = (
         "# The queries\n\n"
         "`geostore query NAME` runs one of these; `geostore query 'select ...'` anything else that "
-        "reads. The statements are DuckDB's, over the store's tables and the views of `views`.\n\n"
+        "reads: select, with, from, values, pivot, describe, summarize, show tables, explain. A "
+        "longer statement may stand in a file (`geostore query -f FILE`) or be piped in (`... | "
+        "geostore query`). The statements are DuckDB's, over the store's tables and the views of "
+        "`views`.\n\n"
         "On a terminal a table that is too wide folds or turns, and long text is wrapped, so that "
         "no line is wider and no word is broken. In a file or a pipe each row is one line, for "
         "grep and `less -S`, unless COLUMNS says how wide lines may be. There text beyond 80 "

@@ -1,9 +1,10 @@
 """The command line: each command reads its options, calls one function and prints the result.
 
 A command's module has its name. Results go to stdout, messages to stderr. An
-error of geostore's is one line and exit code 1, a wrong option exit code 2, a run
-that stopped with work left exit code 3, a run in which many traces failed exit
-code 4. A command imports what it needs when it runs,
+error of geostore's is one line and exit code 1 (an error in a statement shows its
+place in two more), a wrong option exit code 2, a run that stopped with work left
+exit code 3, a run in which many traces failed exit code 4, a statement that Ctrl-C
+ended exit code 130. A command imports what it needs when it runs,
 so that ``--help`` answers at once.
 """
 
@@ -13,6 +14,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from geostore.cli.audit import audit
 from geostore.cli.demo import demo
@@ -22,7 +24,7 @@ from geostore.cli.headings import GenerateCommand
 from geostore.cli.image import image
 from geostore.cli.import_ import import_
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
-from geostore.cli.query import query
+from geostore.cli.query import QueryCommand, query
 from geostore.cli.rescore import rescore
 from geostore.cli.rewards import rewards
 from geostore.cli.show import show
@@ -69,10 +71,11 @@ COMMANDS = (
     *(generate, import_, rescore, query, stats, status, show, image),
     *(audit, verify, export, demo),
 )
+CLASSES: dict[object, type[TyperCommand]] = {generate: GenerateCommand, query: QueryCommand}
 for command in COMMANDS:
     # A word of Python's own cannot be a function's name.
     name = command.__name__.removesuffix("_")
-    app.command(name, cls=GenerateCommand if command is generate else None)(command)
+    app.command(name, cls=CLASSES.get(command))(command)
 app.add_typer(rewards)
 
 

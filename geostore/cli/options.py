@@ -6,16 +6,21 @@ import json
 import math
 import os
 import shutil
+import signal
 import sys
 import textwrap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
+
+from geostore.text.carets import fit_to_caret
 
 EXIT_ERROR = 1
 EXIT_STOPPED = 3
 EXIT_MANY_FAILED = 4
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""What a shell gives for a command that Ctrl-C ended."""
 
 _NARROWEST = 40
 """Columns. A narrower terminal breaks the lines itself."""
@@ -96,7 +101,7 @@ def _for_terminal(message: str) -> str:
     return "\n".join(
         # A path or a URL is copied whole, however long it is.
         textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
-        for line in message.split("\n")
+        for line in fit_to_caret(message.split("\n"), columns)
     )
 
 
@@ -113,6 +118,12 @@ def mute_closed_outputs() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End the process without waiting for threads; what was printed is printed."""
+    mute_closed_outputs()
+    os._exit(code)
 
 
 def finite(value: float | None) -> float | None:

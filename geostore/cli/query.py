@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
-from geostore.cli.options import DEFAULT_STORE, RewardOption, StoreOption, reward_hash
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    EXIT_INTERRUPTED,
+    RewardOption,
+    StoreOption,
+    leave_at_once,
+    reward_hash,
+    say,
+)
+
+_COMMENT = re.compile(r"--(?:[\w-]*\s|[^\w-])")
+"""The start of a statement that begins with a comment; an option has neither there."""
+
+_HOW = (
+    "name a query (--list shows the names) or write SQL, as an argument, in a file (-f FILE), or "
+    "piped into the command"
+)
+
+
+class QueryCommand(TyperCommand):
+    """Takes a statement that begins with ``-- a comment`` for no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move such statements behind ``--``, where nothing is an option."""
+        if "--" not in args and (commented := [arg for arg in args if _COMMENT.match(arg)]):
+            args = [*(arg for arg in args if arg not in commented), "--", *commented]
+        return super().parse_args(ctx, args)
 
 
 def query(
     statement: Annotated[
-        str | None, typer.Argument(help="The name of a query (see --list), or SQL of DuckDB's.")
+        str | None,
+        typer.Argument(
+            help="The name of a query (see --list), or SQL of DuckDB's; - reads it from stdin."
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read the statement from this file.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
@@ -22,15 +58,61 @@ def query(
         bool, typer.Option("--list", help="List the queries that have names.")
     ] = False,
 ) -> None:
-    """Ask the store a question in SQL; it only reads, also while generate writes."""
-    from geostore.query import reader as analytics
-    from geostore.text.tables import FORMATS
+    """Ask the store a question in SQL; it only reads, also while generate writes.
 
-    if list_:
-        for name, answers in analytics.list_queries():
-            typer.echo(f"{name:24}{answers}")
-        return
-    if statement is None:
-        raise typer.BadParameter("name a query or write SQL; --list shows the names")
-    result = analytics.run_query(store, statement, reward_hash(store, reward))
-    typer.echo(FORMATS[format](result))
+    Without a statement, what is piped into it is the statement. Ctrl-C ends a statement at once,
+    with exit code 130.
+    """
+    try:
+        from geostore.query import reader as analytics
+        from geostore.text.tables import FORMATS
+
+        if list_:
+            for name, answers in analytics.list_queries():
+                typer.echo(f"{name:24}{answers}")
+            return
+        asked = _statement(statement, file)
+        result = analytics.run_query(store, asked, reward_hash(store, reward))
+        typer.echo(FORMATS[format](result))
+    except KeyboardInterrupt:
+        say("geostore: interrupted")
+        # Not as usual: a function that DuckDB cannot interrupt may still run in a thread.
+        leave_at_once(EXIT_INTERRUPTED)
+
+
+def _statement(statement: str | None, file: Path | None) -> str:
+    """The statement of the command line, of the file, or of stdin. Raises a usage error."""
+    if statement not in (None, "-") and file is not None:
+        raise typer.BadParameter("a statement is given twice; leave out it or --file")
+    if file is not None and str(file) != "-":
+        where, text = str(file), _text_of(file)
+    elif statement == "-" or file is not None or (statement is None and not _is_terminal()):
+        where, text = "stdin", _decoded(sys.stdin.buffer.read() if sys.stdin else b"", "stdin")
+    elif statement is None:
+        raise typer.BadParameter(_HOW)
+    else:
+        return statement
+    if not text.strip():
+        raise typer.BadParameter(f"{where} holds no statement; {_HOW}")
+    return text
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return _decoded(file.read_bytes(), str(file))
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{file} cannot be read: {error.strerror}", param_hint="--file"
+        ) from error
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        # Some editors begin a file with a byte order mark, which is no part of the statement.
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{where} is not UTF-8 text (byte {error.start})") from error

@@ -15,15 +15,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from geostore.errors import QueryError, StoreError, StoreVersionError
+from geostore.query.interrupts import close_soon, interruptible
 from geostore.query.statements import check_reads_only, nearest
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
 from geostore.store.migrations import missing_steps
@@ -31,6 +35,9 @@ from geostore.text.tables import QueryResult
 
 _VIEWS = "views"
 _NAME = re.compile(r"[A-Za-z0-9_]+")
+# DuckDB's excerpt of a statement; a string in it may hold line breaks and look like one.
+_EXCERPT = re.compile(r"\n+(?P<line>LINE \d+: (?P<text>[^\n]*))\n(?P<caret> *\^)\Z")
+_ROWS_AT_ONCE = 10_000
 
 
 def list_queries() -> list[tuple[str, str]]:
@@ -55,16 +62,24 @@ def run_query(
 def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
     """`run_query` with an open reader. Raises QueryError."""
     try:
-        statement = _named(statement_or_name)
-        if statement is None:
-            statement = statement_or_name
-            check_reads_only(reader, statement)
-        cursor = reader.execute(statement)
-        columns = tuple(column[0] for column in cursor.description or ())
-        # Fetch all rows at once: the transaction lasts until then, and a checkpoint waits for it.
-        return QueryResult(_each_once(columns), cursor.fetchall())
+        return interruptible(reader, partial(_answer, reader, statement_or_name))
     except duckdb.Error as error:
-        raise QueryError(_one_line(error)) from error
+        raise QueryError(_with_caret(error, statement_or_name)) from error
+
+
+def _answer(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
+    statement = _named(statement_or_name)
+    if statement is None:
+        statement = statement_or_name
+        check_reads_only(reader, statement)
+    cursor = reader.execute(statement)
+    columns = tuple(column[0] for column in cursor.description or ())
+    rows: list[tuple[Any, ...]] = []
+    # All rows, without a pause: the transaction lasts until then, and a checkpoint waits for it.
+    # Part by part, since an interrupt is looked for between two calls.
+    while part := cursor.fetchmany(_ROWS_AT_ONCE):
+        rows += part
+    return QueryResult(_each_once(columns), rows)
 
 
 @contextmanager
@@ -100,6 +115,8 @@ def open_reader(
     StoreError where the file is missing, is not a store, or cannot be read.
     """
     path = _existing_store(Path(store))
+    # For queries that do not fit in memory; the default would be in the working folder.
+    temporary = Path(tempfile.gettempdir()) / f"geostore-duckdb-{os.getpid()}"
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -107,25 +124,37 @@ def open_reader(
             "autoload_known_extensions": False,
             # Otherwise a name in a statement could be a variable of this program.
             "python_enable_replacements": False,
-            # For queries that do not fit in memory; the default would be in the working folder.
-            "temp_directory": str(Path(tempfile.gettempdir()) / f"geostore-duckdb-{os.getpid()}"),
+            "temp_directory": str(temporary),
         },
     )
-    with connection:
-        _load_sqlite(connection)
-        try:
-            connection.execute(f"attach {_quoted(path)} as store (type sqlite, read_only)")
-            connection.execute("use store")
-            _check_schema(connection, path)
-            take_scores_of(connection, reward)
-            connection.execute(load_sql("analytics", _VIEWS))
-            connection.execute(load_sql("reader", "remember_names"))
-        except duckdb.Error as error:
-            raise _unreadable(path, error) from error
-        # In this order: the second forbids further changes, so that a statement cannot undo them.
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
+    try:
+        interruptible(connection, partial(_attach, connection, path, reward))
         yield connection
+    except Exception:
+        connection.close()
+        raise
+    except BaseException:
+        # Ctrl-C, perhaps while DuckDB works on what it cannot interrupt.
+        close_soon(connection)
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    connection.close()
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, reward: str | None) -> None:
+    _load_sqlite(connection)
+    try:
+        connection.execute(f"attach {_quoted(path)} as store (type sqlite, read_only)")
+        connection.execute("use store")
+        _check_schema(connection, path)
+        take_scores_of(connection, reward)
+        connection.execute(load_sql("analytics", _VIEWS))
+        connection.execute(load_sql("reader", "remember_names"))
+    except duckdb.Error as error:
+        raise _unreadable(path, error) from error
+    # In this order: the second forbids further changes, so that a statement cannot undo them.
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -231,5 +260,15 @@ def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def _one_line(error: duckdb.Error) -> str:
     """DuckDB's sentence, without the statement it repeats below."""
-    text = str(error).split("\n\nLINE ")[0].split("\nLINE ")[0]
-    return " ".join(text.split())
+    return " ".join(_EXCERPT.split(str(error))[0].split())
+
+
+def _with_caret(error: duckdb.Error, statement: str) -> str:
+    """DuckDB's sentence, and below it the line of the statement with a caret at the place."""
+    excerpt = _EXCERPT.search(str(error))
+    # DuckDB also shows lines of a view, and of what it makes of a pivot, which nobody wrote here.
+    if excerpt is None or excerpt["text"].strip(".") not in statement:
+        return _one_line(error)
+    # A tab is one column to DuckDB, and several to a terminal.
+    line = excerpt["line"].replace("\t", " ")
+    return f"{_one_line(error)}\n{line}\n{excerpt['caret']}"

@@ -9,7 +9,6 @@ statement to, and everything in it has to be on a list.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -18,6 +17,7 @@ import duckdb
 
 from geostore.errors import QueryError
 from geostore.query.functions import FUNCTIONS, TABLE_FUNCTIONS
+from geostore.query.pivots import Token, tokens_of, with_values
 from geostore.sqlfiles import load_sql
 
 _EXPRESSIONS = (
@@ -33,7 +33,6 @@ _STATEMENTS = (
 )
 _SHOWN = frozenset({"tables", "databases", "__show_tables_expanded"})
 _INFORMATION = frozenset({"columns", "tables"})
-_WORD = re.compile(rb"[A-Za-z_]+")
 
 Names = frozenset[str]
 
@@ -44,9 +43,12 @@ def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
     reader: the connection that will run it. Raises duckdb.Error where it cannot be parsed.
     """
     statements = duckdb.extract_statements(statement)
+    if _is_pivot(statements):
+        check_reads_only(reader, _one_statement(statement, statements))
+        return
     if len(statements) != 1:
         raise QueryError(f"a query is one statement, and this is {len(statements) or 'none'}")
-    tokens = _tokens(statement)
+    tokens = tokens_of(statement)
     if statements[0].type == duckdb.StatementType.EXPLAIN:
         # "explain analyze" runs the statement that it explains, so check that one.
         explained = statement.encode()[_explained(tokens) :].decode()
@@ -59,8 +61,8 @@ def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
         raise QueryError("a query cannot be nested so deeply; write it in parts (with)") from error
     if tree["error"]:
         raise QueryError(
-            f"a query only reads, and {tokens[0][1].decode().upper()} may do more; "
-            "write select, with, from, describe, show, summarize or explain"
+            f"a query only reads, and {tokens[0].word.decode().upper()} may do more; "
+            "write select, with, from, values, pivot, describe, show, summarize or explain"
         )
     check = _Check(reader)
     for part, ctes in _parts(tree["statements"]):
@@ -158,23 +160,36 @@ def _not_allowed(name: str, where: str, names: Names) -> QueryError:
     )
 
 
-def _tokens(statement: str) -> list[tuple[int, bytes]]:
-    """Offset and text of each token: a word in lower case, of any other its first character."""
-    data = statement.encode()
-    tokens = []
-    for offset, _ in duckdb.tokenize(statement):
-        word = _WORD.match(data, offset)
-        tokens.append((offset, word.group().lower() if word else data[offset : offset + 1]))
-    return tokens
+def _is_pivot(statements: list[duckdb.Statement]) -> bool:
+    """Whether these are the parts of one pivot: DuckDB gives them no text of their own."""
+    return len(statements) > 1 and not any(statement.query for statement in statements)
 
 
-def _explained(tokens: list[tuple[int, bytes]]) -> int:
+def _one_statement(pivot: str, its_parts: list[duckdb.Statement]) -> str:
+    """A statement of the same tables and functions that DuckDB does not split. Raises QueryError.
+
+    An explained pivot is refused: DuckDB gives no plan for it.
+    """
+    statement = with_values(pivot)
+    try:
+        is_one = not _is_pivot(duckdb.extract_statements(statement))
+    except duckdb.ParserException:
+        is_one = False
+    if not is_one or any(part.type == duckdb.StatementType.EXPLAIN for part in its_parts):
+        raise QueryError(
+            "this pivot cannot be checked; name the values of its column, as in: "
+            "pivot trace_results on status in ('answered', 'failed') using count(*)"
+        )
+    return statement
+
+
+def _explained(tokens: list[Token]) -> int:
     """The offset in an explain statement at which the explained statement begins."""
-    words = [word for _, word in tokens]
+    words = [token.word for token in tokens]
     place = 2 if words[1:2] == [b"analyze"] else 1
     if words[place : place + 1] == [b"("] and words[place + 1 : place + 2] in (
         [b"format"],
         [b"analyze"],
     ):
         place = words.index(b")", place) + 1
-    return tokens[place][0]
+    return tokens[place].offset

@@ -346,7 +346,6 @@ def test_every_named_query_and_every_format_is_answered(played: Path) -> None:
     ("statement", "words"),
     [
         ("no_such_query", "summary"),
-        ("selec 1", "syntax"),
         ("select * from nowhere", "nowhere"),
         ("delete from turns", "read"),
         ("select 1; select 2", "one"),

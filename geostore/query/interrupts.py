@@ -1,0 +1,49 @@
+"""Lets Ctrl-C and SIGTERM end what DuckDB does, at once.
+
+Python runs a signal's handler only when the main thread is back from DuckDB's code,
+which may take minutes. So DuckDB works in a thread of its own, while the caller waits
+in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+import duckdb
+
+T = TypeVar("T")
+
+_PATIENCE = 0.3
+"""Seconds; an interrupt ends nearly all within it, but one call of a function runs to its end."""
+
+
+def interruptible(reader: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """The result of `work`, which uses the reader; interrupted where this thread's wait is."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    # A daemon, because what cannot be interrupted must not keep the process alive.
+    thread = Thread(target=run, name="duckdb", daemon=True)
+    thread.start()
+    try:
+        return future.result()
+    except BaseException:
+        if not future.done():
+            reader.interrupt()
+            thread.join(_PATIENCE)
+        raise
+
+
+def close_soon(reader: duckdb.DuckDBPyConnection) -> None:
+    """Close the reader, but go on without it where DuckDB works on what it cannot interrupt."""
+    thread = Thread(target=reader.close, name="duckdb", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
