@@ -19,7 +19,8 @@ def show(
     """Show one trace: its sample, turns, tool calls, answer and reward."""
     from geostore.show.trace_text import render_trace
     from geostore.store import Store
+    from geostore.text.terminal import PROSE_WIDTH, prose_width
 
     with Store.open(store) as opened:
         stored = opened.traces.get_trace(opened.traces.find_trace(trace))
-    typer.echo(render_trace(stored, verbose=verbose))
+    typer.echo(render_trace(stored, verbose=verbose, width=prose_width() or PROSE_WIDTH))

@@ -1,14 +1,14 @@
 """Writes one trace as text for a person to read.
 
-Plain text without colour, at most 100 columns wide except where a word is longer;
-the same trace gives the same text. Control characters that a teacher or a server
+Plain text without colour, no wider than asked for except where a word is longer; the
+same trace and width give the same text. Control characters that a teacher or a server
 wrote are shown as escapes, so that they cannot steer a terminal.
 """
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -27,22 +27,24 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
+from geostore.text.phrases import format_number_of
+from geostore.text.terminal import PROSE_WIDTH, longest_word, shorten, wrap_with_indent
 from geostore.tools import further_effect
 
-WIDTH = 100
 SHORT_LINES = 6
 """How many lines of a response are shown unless all of it is asked for."""
 
 _LABEL = 15  # columns for the names of facts
 
 
-def render_trace(trace: StoredTrace, *, verbose: bool = False) -> str:
+def render_trace(trace: StoredTrace, *, verbose: bool = False, width: int = PROSE_WIDTH) -> str:
     """Everything the store holds of a trace, without a line break at the end.
 
     verbose: responses whole, with reasoning, the other columns of the sample,
-    and the messages that were sent for each turn.
+    and the messages that were sent for each turn. width: columns of a line.
     """
-    blocks = [_heading(trace), _sample(trace, verbose=verbose), _recipe(trace)]
+    page = _Page(width)
+    blocks = [_heading(page, trace), _sample(page, trace, verbose=verbose), _recipe(page, trace)]
     known = trace.photo is not None or isinstance(trace.recipe, ImportedRecipe)
     sent = sent_messages(trace) if verbose and known else []
     images = _image_names(trace)  # messages name the images in the order of their numbers
@@ -51,10 +53,10 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False) -> str:
         if messages and not continues([orjson.loads(messages[0].canonical)]):
             images = _image_names(trace)  # a whole request shows the first images again
         calls = [call for call in trace.calls if call.turn == turn.turn]
-        blocks.append(_turn(turn, calls, messages, images, verbose=verbose))
+        blocks.append(_turn(page, turn, calls, messages, images, verbose=verbose))
     if trace.failures:
-        blocks.append(_failures(trace.failures))
-    blocks.append(_outcome(trace))
+        blocks.append(_failures(page, trace.failures))
+    blocks.append(_outcome(page, trace))
     return "\n\n".join("\n".join(lines) for lines in blocks)
 
 
@@ -74,7 +76,8 @@ def sample_block(n: int, total: int, trace: StoredTrace, saved_to: str) -> str:
     if trace.status == "failed":
         return "\n".join([*lines, f"  [FAILED] {_failure_reason(trace)}"])
     if trace.status == "open":
-        return "\n".join([*lines, f"  [OPEN] Interrupted after {_count(trace.turns, 'turn')}"])
+        turns = format_number_of(len(trace.turns), "turn")
+        return "\n".join([*lines, f"  [OPEN] Interrupted after {turns}"])
     reward = trace.reward
     parsed = trace.answer is not None and trace.answer.failure is None
     distance = None if reward is None else reward.distance_km
@@ -94,12 +97,12 @@ def sample_block(n: int, total: int, trace: StoredTrace, saved_to: str) -> str:
 # --- the parts of a trace -----------------------------------------------------------------------
 
 
-def _heading(trace: StoredTrace) -> list[str]:
+def _heading(page: _Page, trace: StoredTrace) -> list[str]:
     reason = f" ({trace.stop_reason})" if trace.stop_reason else ""
-    return [f"Trace {trace.name}: {trace.status}{reason}"]
+    return page.heading(f"Trace {trace.name}: {trace.status}{reason}")
 
 
-def _sample(trace: StoredTrace, *, verbose: bool) -> list[str]:
+def _sample(page: _Page, trace: StoredTrace, *, verbose: bool) -> list[str]:
     sample = trace.sample
     photo = sample.photo
     size = "unknown" if photo is None else f"{photo.width} x {photo.height} {photo.format}"
@@ -108,28 +111,28 @@ def _sample(trace: StoredTrace, *, verbose: bool) -> list[str]:
     score = sample.locatability_score
     lines = [
         "Sample",
-        *_fact("dataset", f"{trace.dataset.name}, row {sample.sample_index}"),
-        *_fact("path", trace.dataset.path),
-        *_fact("truth", f"{sample.lat}, {sample.lon}"),
-        *_fact("country", sample.country or "unknown"),
-        *_fact("locatability", "unknown" if score is None else f"{score:.4f}"),
-        *_fact("photo", size),
+        *page.fact("dataset", f"{trace.dataset.name}, row {sample.sample_index}"),
+        *page.fact("path", trace.dataset.path),
+        *page.fact("truth", f"{sample.lat}, {sample.lon}"),
+        *page.fact("country", sample.country or "unknown"),
+        *page.fact("locatability", "unknown" if score is None else f"{score:.4f}"),
+        *page.fact("photo", size),
     ]
     if verbose:
         for name, value in sample.columns.items():
-            lines += _fact(name, value if isinstance(value, str) else orjson.dumps(value).decode())
+            lines += page.fact(name, _written(value))
     return lines
 
 
-def _recipe(trace: StoredTrace) -> list[str]:
+def _recipe(page: _Page, trace: StoredTrace) -> list[str]:
     recipe = trace.recipe
     if isinstance(recipe, ImportedRecipe):
-        return _imported_recipe(trace.key.recipe_sha256, recipe)
+        return _imported_recipe(page, trace.key.recipe_sha256, recipe)
     tools = ", ".join(tool_names(recipe)) or "none"
     if recipe.tools:
         tools += f" ({recipe.protocol} protocol, boxes {recipe.bbox_frame})"
     heat = "no temperature" if recipe.temperature is None else f"temperature {recipe.temperature:g}"
-    sampling = f"{heat}, at most {recipe.max_tokens} tokens"
+    sampling = f"{heat}, at most {recipe.max_tokens:,} tokens"
     if recipe.seed is not None:
         sampling += f", seed {recipe.seed}"
     if recipe.reasoning_field != "auto":
@@ -137,25 +140,26 @@ def _recipe(trace: StoredTrace) -> list[str]:
         sampling += f", {'no reasoning sent back' if name == 'none' else f'{name} sent back'}"
     return [
         f"Recipe {trace.key.recipe_sha256[:8]}",
-        *_fact("model", recipe.model),
-        *_fact("tools", tools),
-        *_fact("sampling", sampling),
+        *page.fact("model", recipe.model),
+        *page.fact("tools", tools),
+        *page.fact("sampling", sampling),
     ]
 
 
-def _imported_recipe(sha256: str, recipe: ImportedRecipe) -> list[str]:
+def _imported_recipe(page: _Page, sha256: str, recipe: ImportedRecipe) -> list[str]:
     lines = [
-        f"Recipe {sha256[:8]} (imported: as its files say, not proven)",
-        *_fact("model", recipe.model or "unknown"),
+        *page.heading(f"Recipe {sha256[:8]} (imported: as its files say, not proven)"),
+        *page.fact("model", recipe.model or "unknown"),
     ]
     if recipe.label is not None:
-        lines += _fact("label", recipe.label)
+        lines += page.fact("label", recipe.label)
     for name, value in recipe.settings.items():
-        lines += _fact(name, value if isinstance(value, str) else orjson.dumps(value).decode())
+        lines += page.fact(name, _written(value))
     return lines
 
 
 def _turn(
+    page: _Page,
     turn: Turn,
     calls: list[ToolCall],
     messages: list[Message],
@@ -163,16 +167,16 @@ def _turn(
     *,
     verbose: bool,
 ) -> list[str]:
-    lines = [f"Turn {turn.turn}: {', '.join(_turn_facts(turn))}"]
+    lines = page.heading(f"Turn {turn.turn}: {', '.join(_turn_facts(turn))}")
     for message in messages:
-        lines += _message(message, images)
+        lines += _message(page, message, images)
     if verbose and turn.reasoning is not None:
-        lines += ["  reasoning", *_text(turn.reasoning, most=None)]
+        lines += ["  reasoning", *page.text(turn.reasoning, most=None)]
     if verbose:
         lines.append("  response")
-    lines += _text(turn.response, most=None if verbose else SHORT_LINES)
+    lines += page.text(turn.response, most=None if verbose else SHORT_LINES)
     for call in calls:
-        lines += _call(call)
+        lines += _call(page, call)
     return lines
 
 
@@ -195,7 +199,7 @@ def _uncounted(turn: Turn) -> str:
     return f"tokens not counted, about {prompt + completion:,}"
 
 
-def _call(call: ToolCall) -> list[str]:
+def _call(page: _Page, call: ToolCall) -> list[str]:
     words = [f"call {call.call_index + 1}: {_visible(call.name) or 'unreadable'}"]
     if call.source_index is not None:
         words.append(f"on image {call.source_index}")
@@ -210,36 +214,36 @@ def _call(call: ToolCall) -> list[str]:
         words.append(f"failed: {call.error_kind}")
     elif call.image_index is not None:
         words.append(f"gave image {call.image_index}")
-    lines = _wrapped(" ".join(words), indent=2)
+    lines = page.wrapped(" ".join(words), indent=2)
     if not call.success and call.raw_arguments:
-        lines += _wrapped(f"as written: {_visible(call.raw_arguments)}", indent=4, most=3)
+        lines += page.wrapped(f"as written: {_visible(call.raw_arguments)}", indent=4, most=3)
     observation = "(observation unknown)" if call.observation is None else call.observation
-    return lines + _wrapped(_visible(observation), indent=4)
+    return lines + page.wrapped(_visible(observation), indent=4)
 
 
-def _failures(failures: tuple[FailedAttempt, ...]) -> list[str]:
+def _failures(page: _Page, failures: tuple[FailedAttempt, ...]) -> list[str]:
     lines = ["Failed requests"]
     for failure in failures:
         where = f"turn {failure.turn}" if failure.turn else "before any turn"
         status = "" if failure.http_status is None else f" (HTTP {failure.http_status})"
         message = _visible(failure.message)
-        lines += _wrapped(f"{where}: {failure.error_class}{status}: {message}", indent=2)
+        lines += page.wrapped(f"{where}: {failure.error_class}{status}: {message}", indent=2)
     return lines
 
 
-def _outcome(trace: StoredTrace) -> list[str]:
+def _outcome(page: _Page, trace: StoredTrace) -> list[str]:
     ended: str = trace.status
     if trace.stop_reason:
         ended += f" ({trace.stop_reason})"
     if trace.turn_limit is not None:
-        ended += f", {len(trace.turns)} of {_count(range(trace.turn_limit), 'turn')}"
-    lines = ["Outcome", *_fact("status", ended)]
+        ended += f", {len(trace.turns)} of {format_number_of(trace.turn_limit, 'turn')}"
+    lines = ["Outcome", *page.fact("status", ended)]
     if trace.final_response is not None:
-        lines += _fact("final response", f"that of turn {trace.turns[-1].turn}")
+        lines += page.fact("final response", f"that of turn {trace.turns[-1].turn}")
     if trace.answer is not None:
-        lines += _fact("answer", _answer(trace.answer))
+        lines += page.fact("answer", _answer(trace.answer))
     if trace.reward is not None:
-        lines += _reward(trace.reward, trace.reward_spec)
+        lines += _reward(page, trace.reward, trace.reward_spec)
     return lines
 
 
@@ -251,12 +255,12 @@ def _answer(answer: Answer) -> str:
     return f"{answer.lat}, {answer.lon}{form}"
 
 
-def _reward(reward: Reward, spec: str | None) -> list[str]:
+def _reward(page: _Page, reward: Reward, spec: str | None) -> list[str]:
     distance, score, points = reward.distance_km, reward.score, reward.geoguessr_points
     return [
-        *_fact("distance", "none" if distance is None else f"{distance:,.3f} km"),
-        *_fact("score", "none" if score is None else f"{score:.4f} ({spec})"),
-        *_fact("points", "none" if points is None else f"{points:,} of 5,000"),
+        *page.fact("distance", "none" if distance is None else f"{distance:,.3f} km"),
+        *page.fact("score", "none" if score is None else f"{score:.4f} ({spec})"),
+        *page.fact("points", "none" if points is None else f"{points:,} of 5,000"),
     ]
 
 
@@ -278,56 +282,63 @@ def _image_names(trace: StoredTrace) -> Iterator[str]:
             yield f"[image {number}, {image.width} x {image.height}, sha256 {image.sha256[:12]}]"
 
 
-def _message(message: Message, images: Iterator[str]) -> list[str]:
+def _message(page: _Page, message: Message, images: Iterator[str]) -> list[str]:
     value: dict[str, Any] = orjson.loads(message.canonical)
     lines = [f"  sent, {value['role']}"]
     content = value.get("content")
     parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
     for part in parts:
         if part.get("type") == "text":
-            lines += _text(str(part.get("text")), most=None)
+            lines += page.text(str(part.get("text")), most=None)
             continue
         # An imported message names images by hash alone, and may hold parts of other kinds.
         image = next(images, None) if part.get("type") == "image_url" else None
-        lines += _wrapped(image or _visible(f"[{orjson.dumps(part).decode()}]"), indent=4)
+        lines += page.wrapped(image or _visible(f"[{orjson.dumps(part).decode()}]"), indent=4)
     for call in value.get("tool_calls") or ():
         function = call.get("function") or {}
         written = f"{function.get('name')} {function.get('arguments')}"
-        lines += _wrapped(f"tool call {call.get('id')}: {_visible(written)}", indent=4)
+        lines += page.wrapped(f"tool call {call.get('id')}: {_visible(written)}", indent=4)
     return lines
 
 
 # --- lines --------------------------------------------------------------------------------------
 
 
-def _fact(name: str, value: str) -> list[str]:
-    label = _visible(name)
-    lines = _wrapped(_visible(value), indent=2 + _LABEL + 1)
-    lines[0] = f"  {label:<{_LABEL}} {lines[0].lstrip()}".rstrip()
-    return lines
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Makes lines of at most `width` columns."""
+
+    width: int
+
+    def heading(self, text: str) -> list[str]:
+        """The first line of a part."""
+        return wrap_with_indent(text, self.width, first="", later="  ")
+
+    def fact(self, name: str, value: str) -> list[str]:
+        """A name and its value, which goes on below itself, or begins there for a long word."""
+        first, later = f"  {_visible(name):<{_LABEL}} ", " " * (2 + _LABEL + 1)
+        if longest_word(_visible(value)) > self.width - len(later):
+            return [first.rstrip(), *self.wrapped(_visible(value), indent=4)]
+        return wrap_with_indent(_visible(value), self.width, first=first, later=later)
+
+    def text(self, text: str, *, most: int | None) -> list[str]:
+        """A text with its line breaks, each line wrapped; cut after `most` lines."""
+        lines = []
+        for line in _visible(text, keep="\n").strip("\n").split("\n"):
+            lines += self.wrapped(line, indent=4)
+        if most is None or len(lines) <= most:
+            return lines
+        more = format_number_of(len(lines) - most, "more line")
+        return [*lines[:most], f"    ... {more} (--verbose shows all)"]
+
+    def wrapped(self, text: str, *, indent: int, most: int | None = None) -> list[str]:
+        """A text below an indent; shortened to `most` lines."""
+        margin = " " * indent
+        return shorten(wrap_with_indent(text, self.width, first=margin, later=margin), most)
 
 
-def _text(text: str, *, most: int | None) -> list[str]:
-    """A text with its line breaks, each line wrapped; cut after `most` lines."""
-    lines = []
-    for line in _visible(text, keep="\n").strip("\n").split("\n"):
-        lines += _wrapped(line, indent=4)
-    if most is None or len(lines) <= most:
-        return lines
-    return [*lines[:most], f"    ... {_count(lines[most:], 'more line')} (--verbose shows all)"]
-
-
-def _wrapped(text: str, *, indent: int, most: int | None = None) -> list[str]:
-    margin = " " * indent
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        max_lines=most,
-        placeholder=" ...",
-        break_on_hyphens=False,
-    ) or [""]
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _visible(text: str, *, keep: str = "") -> str:
@@ -349,7 +360,3 @@ def _visible(text: str, *, keep: str = "") -> str:
 
 def _number(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
-
-
-def _count(things: Any, noun: str) -> str:
-    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"

@@ -13,6 +13,11 @@ from rich.cells import cell_len, chop_cells
 NARROWEST = 40
 """Columns. A narrower terminal breaks the lines itself."""
 
+PROSE_WIDTH = 100
+"""Columns that sentences take at most, because longer lines are hard to read."""
+
+_LONGEST_WORD = 200  # characters
+
 _WORDS = re.compile(r"\s+|\S+")
 
 
@@ -34,6 +39,12 @@ def output_width(stream: TextIO | None = None) -> int | None:
     return max(columns, NARROWEST) if columns else None
 
 
+def prose_width(stream: TextIO | None = None) -> int | None:
+    """`output_width` for sentences: at most `PROSE_WIDTH`."""
+    width = output_width(stream)
+    return None if width is None else min(width, PROSE_WIDTH)
+
+
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes; East Asian characters take two."""
     return cell_len(text)
@@ -41,16 +52,16 @@ def text_width(text: str) -> int:
 
 def longest_word(text: str) -> int:
     """Columns of the longest part that `wrap_words` leaves whole."""
-    words = [w for w in text.split() if not _breaks_anywhere(w)]
+    words = (word for word in text.split() if not _breaks_anywhere(word))
     return max(map(text_width, words), default=min(text_width(text), 2))
 
 
 def wrap_words(text: str, width: int | None) -> list[str]:
     """A text in lines of at most `width` columns, broken between words; one line at least.
 
-    A longer word stays whole, because a path or a name is copied whole, but for one in
-    East Asian characters, which have no spaces between words. Spaces at the beginning
-    stay. width: None for one line.
+    A longer word stays whole, because a path or a name is copied whole, unless it is no
+    word: text in East Asian characters, or data of more than `_LONGEST_WORD` characters.
+    Spaces at the beginning stay. width: None for one line.
     """
     if width is None or text_width(text) <= width:
         return [text.rstrip()]
@@ -99,4 +110,4 @@ def _parts(text: str, width: int) -> Iterator[str]:
 
 
 def _breaks_anywhere(word: str) -> bool:
-    return text_width(word) > len(word)
+    return len(word) > _LONGEST_WORD or text_width(word) > len(word)
