@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import io
 import os
 import shutil
@@ -20,7 +19,7 @@ from PIL import Image
 from tests.examples import examples
 from tests.hand_made import Traces, make_frame
 
-# Image folders are converted once and cached; not into the tester's own cache.
+# What tests load with `datasets` itself is copied; not into the tester's own cache.
 _CACHE = tempfile.mkdtemp(prefix="geostore-tests-")
 os.environ["HF_HOME"] = _CACHE
 atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
@@ -35,18 +34,6 @@ for _number in (signal.SIGHUP, signal.SIGINT):
 # For properties that do not say how many. A busy machine is no failure, so there is no deadline.
 settings.register_profile("geostore", max_examples=examples(100), deadline=None)
 settings.load_profile("geostore")
-
-
-def pytest_collection_finish() -> None:
-    """Take what was imported out of the garbage collector's sight.
-
-    Opening a dataset collects garbage, which took a tenth of a second of looking at
-    modules and at the tests themselves, thousands of times.
-    """
-    import datasets  # noqa: F401
-
-    gc.collect()
-    gc.freeze()
 
 
 def photo_bytes(

@@ -6,33 +6,32 @@ something to download.
 
 from __future__ import annotations
 
-import gc
-import glob
 import hashlib
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from geostore.dataset import metadata
 from geostore.dataset.parquet import ParquetRows
 from geostore.dataset.rows import Rows, TableRows
 from geostore.errors import DatasetError
 
-if TYPE_CHECKING:
-    import datasets
-
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _SHARD = re.compile(r"(?P<split>.+?)-[0-9]{5}-of-[0-9]{5}$")
+_SPLIT_WORD = re.compile(
+    r"(?P<split>train|training|validation|valid|val|dev|test|testing|eval|evaluation)"
+    r"([-_.]?[0-9]+)?",
+    re.IGNORECASE,
+)
 _LISTED = 12
 
 
@@ -53,7 +52,7 @@ class Located:
     fingerprint: str | None = None
     """As saved with the dataset; None where none was saved."""
     files: tuple[Path, ...] = ()
-    """The Arrow or Parquet files, in row order where that is known before loading."""
+    """The Arrow or Parquet files, or the tables of photos, in row order."""
 
 
 def locate(path: Path) -> Located:
@@ -64,15 +63,17 @@ def locate(path: Path) -> Located:
     """
     if not path.exists():
         files = tuple(sorted(path.parent.glob(path.name))) if "*" in path.name else ()
-        if files and all(file.suffix == ".parquet" for file in files):
+        if files and all(file.suffix.lower() == ".parquet" for file in files):
             return _parquet(path, path.parent, files)
         raise DatasetError(f"there is nothing at {path}; {_nearest_listing(path.parent)}")
     if path.is_file():
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             return Located("parquet", path, path.parent, _trace_name(path.stem), files=(path,))
+        if path.suffix.lower() in metadata.SUFFIXES:
+            return Located("imagefolder", path, path.parent, _trace_name(path.stem), files=(path,))
         raise DatasetError(
-            f"{path} is no dataset: give a folder written by save_to_disk, a Parquet file, "
-            "or an image folder"
+            f"{path} is no dataset: give a folder written by save_to_disk, Parquet, an image "
+            "folder, or the table (.csv, .tsv or .jsonl) that names the photos"
         )
     if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
         return _saved(path)
@@ -81,18 +82,43 @@ def locate(path: Path) -> Located:
         if len(splits) != 1:
             raise _several_splits(path, [str(path / str(split)) for split in splits])
         return locate(path / str(splits[0]))
-    images = next(_files(path, _IMAGE_SUFFIXES), None) is not None
-    described = any((path / name).is_file() for name in _METADATA)
-    shards = () if images and described else tuple(_files(path, {".parquet"}))
-    shards = tuple(file for file in shards if file.name not in _METADATA)
+    contents = sorted(_files(path), key=lambda file: file.as_posix())
+    tables = [file for file in contents if file.name.lower() in metadata.NAMES]
+    shards = [f for f in contents if f.suffix.lower() == ".parquet" and f not in tables]
+    images = any(file.suffix.lower() in _IMAGE_SUFFIXES for file in contents)
+    if tables and (images or not shards):
+        return _image_folder(path, tables)
     if shards:
-        return _parquet(path, path, tuple(sorted(shards, key=lambda file: file.as_posix())))
+        return _parquet(path, path, tuple(shards))
+    others = [file for file in contents if file.suffix.lower() in metadata.SUFFIXES]
+    if others:
+        raise DatasetError(
+            f"{path} holds tables, but no metadata.csv; name the table that names the photos: "
+            + ", ".join(map(str, others[:_LISTED]))
+        )
     if images:
-        return Located("imagefolder", path, path, _trace_name(path.name))
+        raise DatasetError(
+            f"{path} holds photos, but no metadata.csv that says where they were taken, with the "
+            "columns file_name, lat and lon"
+        )
     raise DatasetError(
         f"{path} is no dataset (no state.json as save_to_disk writes it, no Parquet files, "
         f"no images); {_listing(path)}"
     )
+
+
+def _image_folder(path: Path, tables: Sequence[Path]) -> Located:
+    """Photos under one table, or several. Raises DatasetError where they are several splits."""
+    kinds = sorted({table.suffix.lower() for table in tables})
+    if len(kinds) > 1:
+        raise DatasetError(
+            f"{path} holds tables of several kinds ({', '.join(kinds)}), which may name the same "
+            "photos; leave one, or name one: " + ", ".join(map(str, tables))
+        )
+    parts = {table.relative_to(path).parts[0] for table in tables}
+    if len(parts) > 1 and all(map(_SPLIT_WORD.fullmatch, parts)):
+        raise _several_splits(path, [str(path / part) for part in sorted(parts)])
+    return Located("imagefolder", path, path, _trace_name(path.name), files=tuple(tables))
 
 
 def _saved(path: Path) -> Located:
@@ -124,64 +150,70 @@ def _saved(path: Path) -> Located:
 
 def _parquet(path: Path, folder: Path, files: tuple[Path, ...]) -> Located:
     """Parquet shards. Raises DatasetError where their names, as on the Hub, name several splits."""
-    by_split: dict[str | None, Path] = {}
+    by_split: dict[str | None, list[Path]] = {}
     for file in files:
-        shard = _SHARD.match(file.stem)
-        by_split.setdefault(shard["split"] if shard else None, file)
+        by_split.setdefault(_split_of(file, folder), []).append(file)
     if len(by_split) > 1:
-        choices = [
-            str(file if split is None else file.parent / f"{split}-*.parquet")
-            for split, file in by_split.items()
-        ]
+        choices = [_choice(split, shards, folder) for split, shards in by_split.items()]
         raise _several_splits(path, choices)
-    split = next(iter(by_split))
+    shard = _SHARD.match(files[0].stem)
+    split = shard["split"] if shard else None
     name = folder.name if split is None else f"{folder.name}.{split}"
     return Located("parquet", path, folder, _trace_name(name), split=split, files=files)
 
 
-def load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> Rows:
+def _split_of(file: Path, folder: Path) -> str | None:
+    """The split that a file's name tells, or the name of a folder between it and `folder`."""
+    if shard := _SHARD.match(file.stem):
+        return shard["split"]
+    if word := _SPLIT_WORD.fullmatch(file.stem):
+        return word["split"]
+    parts = file.relative_to(folder).parts[:-1]
+    return next((part for part in reversed(parts) if _SPLIT_WORD.fullmatch(part)), None)
+
+
+def _choice(split: str | None, files: Sequence[Path], folder: Path) -> str:
+    """A path that opens one split of several."""
+    file = files[0]
+    if split is None or (len(files) == 1 and not _SHARD.match(file.stem)):
+        return str(file)
+    if _SHARD.match(file.stem):
+        return str(file.parent / f"{split}-*{file.suffix}")
+    if _SPLIT_WORD.fullmatch(file.stem):
+        return str(file.parent / f"{split}*{file.suffix}")
+    return str(next(parent for parent in file.parents if parent.name == split))
+
+
+def load(located: Located) -> Rows:
     """Open a dataset where it lies, without network, progress bars or log lines.
 
     Raises DatasetError where it cannot be read, or holds several splits or no rows.
     """
-    if located.kind == "parquet":
-        parquet = ParquetRows(located.files)
-        if parquet.num_rows == 0:
-            raise DatasetError(f"{located.path} has no rows")
-        return parquet
+    rows: Rows
+    if located.kind == "saved":
+        rows = _load_saved(located.path)
+    elif located.kind == "parquet":
+        rows = ParquetRows(located.files)
+    else:
+        table = metadata.read_tables(located.files, located.folder)
+        rows = TableRows(table, path=str(located.path))
+    if rows.num_rows == 0:
+        raise DatasetError(f"{located.path} has no rows")
+    return rows
+
+
+def _load_saved(path: Path) -> Rows:
+    import datasets
     from datasets.exceptions import DatasetsError
 
     try:
         with _quiet_and_offline():
-            dataset = _load(located, cache_dir=cache_dir)
+            dataset = datasets.load_from_disk(str(path), keep_in_memory=False)
     except (DatasetsError, pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
-        raise DatasetError(
-            f"{located.path} cannot be read as a dataset: {_first_line(error)}"
-        ) from error
-    return TableRows.of(dataset, path=str(located.path))
-
-
-def _load(located: Located, *, cache_dir: str | os.PathLike[str] | None) -> datasets.Dataset:
-    import datasets
-
-    if located.kind == "saved":
-        saved = datasets.load_from_disk(str(located.path), keep_in_memory=False)
-        if not isinstance(saved, datasets.Dataset):
-            raise DatasetError(f"{located.path} holds several splits; give one of its folders")
-        return saved
-    loaded = datasets.load_dataset(
-        located.kind,
-        data_dir=glob.escape(str(located.path)),
-        cache_dir=None if cache_dir is None else str(cache_dir),
-        keep_in_memory=False,
-    )
-    # This loader leaves its metadata file open. Collected later, the file would print a warning
-    # in the middle of something else.
-    gc.collect()
-    if len(loaded) != 1:
-        raise _several_splits(located.path, [str(located.path / str(split)) for split in loaded])
-    dataset: datasets.Dataset = next(iter(loaded.values()))
-    return dataset
+        raise DatasetError(f"{path} cannot be read as a dataset: {_first_line(error)}") from error
+    if not isinstance(dataset, datasets.Dataset):
+        raise DatasetError(f"{path} holds several splits; give one of its folders")
+    return TableRows.of(dataset, path=str(path))
 
 
 @contextmanager
@@ -210,24 +242,25 @@ def hash_files(located: Located, rows: Rows, *, image: str) -> str:
     """A fingerprint for a dataset that was saved without one.
 
     It covers the names and sizes of the Arrow or Parquet files, and the Parquet
-    footers. For an image folder it covers the photos' names and sizes in row order,
-    because `datasets` orders them anew whenever its copy is gone. It does not notice a
-    photo or value that was replaced by one of the same size.
+    footers. For an image folder it covers the photos' names and sizes in row order.
+    It does not notice a photo or value that was replaced by one of the same size.
     """
     digest = hashlib.sha256(located.kind.encode())
+
+    def add(name: str, size: int) -> None:
+        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+
+    if located.kind == "imagefolder":
+        root = located.folder
+        for chunk in chain.from_iterable(piece.chunks for piece in rows.iter_column(image)):
+            for name in chunk.to_pylist():
+                file = root / (name or "")
+                add(os.path.relpath(file, root), file.stat().st_size if file.is_file() else -1)
+        return f"files-{digest.hexdigest()[:16]}"
     for file in located.files:
-        name = file.relative_to(located.folder).as_posix()
-        digest.update(f"{name}\0{file.stat().st_size}\n".encode("utf-8", "surrogateescape"))
+        add(file.relative_to(located.folder).as_posix(), file.stat().st_size)
         if located.kind == "parquet":
             digest.update(_parquet_footer(file))
-    if located.kind == "imagefolder":
-        root = located.folder.resolve()  # as the loader does
-        chunks = (pc.struct_field(piece, "path").chunks for piece in rows.iter_column(image))
-        for name in (n for chunk in chain.from_iterable(chunks) for n in chunk.to_pylist()):
-            file = root / (name or "")
-            size = file.stat().st_size if name and file.is_file() else -1
-            relative = os.path.relpath(file, root)
-            digest.update(f"{relative}\0{size}\n".encode("utf-8", "surrogateescape"))
     return f"files-{digest.hexdigest()[:16]}"
 
 
@@ -244,13 +277,12 @@ def _parquet_footer(file: Path) -> bytes:
         return stream.read(length)
 
 
-def _files(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
-    """Files below a folder with one of these suffixes in any case, but no hidden ones."""
-    wanted = frozenset(suffixes)
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, but no hidden ones."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in wanted:
+            if not name.startswith("."):
                 yield Path(parent, name)
 
 
@@ -291,7 +323,6 @@ def _listing(folder: Path) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    # `datasets` wraps the cause in "An error occurred while generating the dataset".
     while error.__cause__ is not None:
         error = error.__cause__
     text = "" if isinstance(error, LookupError) else str(error).strip()

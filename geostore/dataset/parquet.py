@@ -47,7 +47,7 @@ class ParquetRows:
         names: dict[str, None] = {}
         self.labels: Mapping[str, list[str]] = {}
         for number, file in enumerate(self._files):
-            with _errors_of(file), pq.ParquetFile(file) as opened:
+            with errors_of(file), pq.ParquetFile(file) as opened:
                 footer, schema = opened.metadata, opened.schema_arrow
             for group in range(footer.num_row_groups):
                 self._groups.append((number, group))
@@ -79,7 +79,7 @@ class ParquetRows:
         number = bisect_right(self._starts, row) - 1
         file, group = self._groups[number]
         # One row at a time: each thread would hold a page, which can be 100 MB of photos.
-        with self._lock, _errors_of(self._files[file]):
+        with self._lock, errors_of(self._files[file]):
             cursor = self._cursor
             wanted = row - self._starts[number]
             if cursor is None or cursor.number != number or cursor.start > wanted:
@@ -96,9 +96,9 @@ class ParquetRows:
     def iter_column(self, name: str) -> Iterator[Any]:
         """A whole column, one file after another; a file without it has nulls."""
         for file in self._files:
-            with _errors_of(file), pq.ParquetFile(file) as opened:
+            with errors_of(file), pq.ParquetFile(file) as opened:
                 if name in opened.schema_arrow.names:
-                    yield _decoded(opened.read(columns=[name]).column(name))
+                    yield decoded(opened.read(columns=[name]).column(name))
                 else:
                     yield pa.chunked_array([pa.nulls(opened.metadata.num_rows)])
 
@@ -149,12 +149,12 @@ class _Cursor:
         batch = self._batch.slice(row - self.start, 1)
         has = set(batch.schema.names)
         return pa.RecordBatch.from_arrays(
-            [_decoded(batch.column(n)) if n in has else pa.nulls(1) for n in self._names],
+            [decoded(batch.column(n)) if n in has else pa.nulls(1) for n in self._names],
             names=list(self._names),
         )
 
 
-def _decoded(column: Any) -> Any:
+def decoded(column: Any) -> Any:
     """A column with each value written out, where the file has numbers of values."""
     if not pa.types.is_dictionary(column.type):
         return column
@@ -193,7 +193,8 @@ def _refuse_twins(names: Sequence[str], file: Path) -> None:
 
 
 @contextmanager
-def _errors_of(file: Path) -> Iterator[None]:
+def errors_of(file: Path) -> Iterator[None]:
+    """Name the file in what goes wrong with it. Raises DatasetError."""
     try:
         yield
     except StopIteration as error:

@@ -52,18 +52,15 @@ class PhotoDataset:
         path: str | os.PathLike[str],
         *,
         columns: Mapping[str, str] | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
     ) -> PhotoDataset:
         """Open the dataset at `path`.
 
         path: a folder written by ``save_to_disk`` (a dataset, one split of a
             DatasetDict, or a DatasetDict with a single split), a Parquet file,
-            a folder of them, a pattern such as ``data/train-*.parquet``, or an
-            image folder with a ``metadata.csv``.
+            a folder of them, a pattern such as ``data/train-*.parquet``, an
+            image folder with a ``metadata.csv``, or such a table itself.
         columns: role to column name, for columns that have another name than
             `DEFAULT_COLUMNS`.
-        cache_dir: where ``datasets`` keeps the Arrow copy that it makes of
-            Parquet files and image folders; None: its own folder.
 
         A saved dataset has its fingerprint saved with it. Other kinds have none that
         outlives a copy or a `touch`, so theirs is a hash (`files.hash_files`).
@@ -72,7 +69,7 @@ class PhotoDataset:
         splits, or a required column is missing.
         """
         located = dataset_files.locate(Path(os.path.abspath(os.path.expanduser(path))))
-        rows = dataset_files.load(located, cache_dir=cache_dir)
+        rows = dataset_files.load(located)
         column_map = column_values.map_columns(rows.columns, columns or {}, path=str(located.path))
         fingerprint = located.fingerprint
         if fingerprint is None:

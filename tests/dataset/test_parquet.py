@@ -209,3 +209,42 @@ def test_generate_and_verify_read_parquet_and_fill_no_cache(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "g.db")) as store:
         rows = store.execute("select sample_index, lat from samples order by 1").fetchall()
     assert rows == [(row, 40.0 + row) for row in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("names", "choices"),
+    [
+        (["train.parquet", "test.parquet"], ["test.parquet", "train.parquet"]),
+        (["train/0.parquet", "val/0.parquet", "val/1.parquet"], ["train/0.parquet", "val"]),
+        (
+            ["train_0.parquet", "train_1.parquet", "val_0.parquet"],
+            ["train*.parquet", "val_0.parquet"],
+        ),
+        (
+            ["data/Train-00000-of-00001.PARQUET", "data/test-00000-of-00001.parquet"],
+            ["data/Train-*.PARQUET", "data/test-*.parquet"],
+        ),
+        (["photos.parquet", "test.parquet"], ["photos.parquet", "test.parquet"]),
+    ],
+)
+def test_several_splits_are_listed_as_paths_that_open(
+    tmp_path: Path, names: list[str], choices: list[str]
+) -> None:
+    """Train and test are never mixed, whatever way their files are named."""
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table(1, first=number), tmp_path / name)
+    with pytest.raises(DatasetError, match="several splits; choose one: ") as error:
+        PhotoDataset.open(tmp_path)
+    listed = str(error.value).partition("choose one: ")[2].split(", ")
+    assert listed == [str(tmp_path / choice) for choice in choices]
+    assert sum(len(PhotoDataset.open(path)) for path in listed) == len(names)
+
+
+def test_names_that_say_no_split_are_one_dataset(tmp_path: Path) -> None:
+    """A word that only begins like a split is none."""
+    for number, name in enumerate(["0.parquet", "trainstations.parquet", "testcases/1.parquet"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pq.write_table(table(1, first=number), tmp_path / name)
+    dataset = PhotoDataset.open(tmp_path)
+    assert [dataset.photo_bytes(row).strip() for row in range(3)] == [ODD % n for n in (0, 2, 1)]

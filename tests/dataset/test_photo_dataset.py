@@ -163,15 +163,14 @@ class TestOpening:
         data.select(range(3)).to_parquet(folder / "train-00000-of-00002.parquet")
         plain = pa.table(columns(6)).slice(3)
         pq.write_table(plain, folder / "train-00001-of-00002.parquet")
-        cache = tmp_path / "cache"
-        by_folder = PhotoDataset.open(tmp_path / "photos", cache_dir=cache)
+        by_folder = PhotoDataset.open(tmp_path / "photos")
         assert_rows(by_folder, range(6))
         assert by_folder.facts.name == "photos.train"
         assert by_folder.facts.split == "train"
-        by_pattern = PhotoDataset.open(folder / "train-*.parquet", cache_dir=cache)
+        by_pattern = PhotoDataset.open(folder / "train-*.parquet")
         assert_rows(by_pattern, range(6))
         assert by_pattern.facts.name == "data.train"
-        one = PhotoDataset.open(folder / "train-00001-of-00002.parquet", cache_dir=cache)
+        one = PhotoDataset.open(folder / "train-00001-of-00002.parquet")
         assert_rows(one, [3, 4, 5])
 
     def test_parquet_with_raw_bytes_in_a_folder_with_odd_name(self, tmp_path: Path) -> None:
@@ -180,7 +179,7 @@ class TestOpening:
         folder.mkdir()
         table = pa.table(columns(3) | {"image": [photo(n) for n in range(3)]})
         pq.write_table(table, folder / "a.parquet")
-        dataset = PhotoDataset.open(folder, cache_dir=tmp_path / "cache")
+        dataset = PhotoDataset.open(folder)
         assert_rows(dataset, range(3))
         assert dataset.facts.name == "photos_1"
 
@@ -190,7 +189,7 @@ class TestOpening:
         folder.mkdir()
         (folder / "0.png").write_bytes(photo(0))
         (folder / "metadata.csv").write_text("file_name,lat,lon\n0.png,50.0,8.0\n")
-        assert_rows(PhotoDataset.open(folder, cache_dir=tmp_path / "cache"), [0])
+        assert_rows(PhotoDataset.open(folder), [0])
 
     def test_parquet_of_several_splits_lists_their_patterns(self, tmp_path: Path) -> None:
         """Train and test are never mixed, and the patterns named do open."""
@@ -201,7 +200,7 @@ class TestOpening:
             PhotoDataset.open(tmp_path)
         choice = str(tmp_path / "test-*.parquet")
         assert choice in str(error.value)
-        assert_rows(PhotoDataset.open(choice, cache_dir=tmp_path / "cache"), [2])
+        assert_rows(PhotoDataset.open(choice), [2])
 
     def test_image_folder_rows_follow_the_metadata(self, tmp_path: Path) -> None:
         """Photos stay in their files; the row order is the metadata's."""
@@ -212,14 +211,14 @@ class TestOpening:
             (folder / f"{n}.png").write_bytes(photo(n))
             lines.append(f"{n}.png,{50.0 + n / 100},{8.0 + n / 100}")
         (folder / "metadata.csv").write_text("\n".join(lines))
-        dataset = PhotoDataset.open(folder, cache_dir=tmp_path / "cache")
+        dataset = PhotoDataset.open(folder)
         assert_rows(dataset, [2, 0, 1])
         assert dataset.facts.name == "trip"
 
     @pytest.mark.skipif(not SHARED_PHOTOS.is_dir(), reason="the sample photos are not there")
     def test_real_photos_in_an_image_folder(self, tmp_path: Path) -> None:
         """Full-size photos come back as the files they are."""
-        dataset = PhotoDataset.open(SHARED_PHOTOS, cache_dir=tmp_path / "cache")
+        dataset = PhotoDataset.open(SHARED_PHOTOS)
         files = sorted(SHARED_PHOTOS.glob("*.jpg"))
         assert {dataset.photo_bytes(n) for n in range(len(dataset))} == {
             file.read_bytes() for file in files
@@ -235,7 +234,7 @@ class TestOpening:
         monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
         pq.write_table(pa.table(columns(3)), tmp_path / "a.parquet")
         bars, level = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
-        PhotoDataset.open(tmp_path / "a.parquet", cache_dir=tmp_path / "cache")
+        PhotoDataset.open(tmp_path / "a.parquet")
         assert capfd.readouterr() == ("", "")
         assert datasets.are_progress_bars_disabled() == bars
         assert datasets.logging.get_verbosity() == level
@@ -288,7 +287,7 @@ class TestRefusals:
         """The loader's cause is told, not its wrapping."""
         (tmp_path / "a.parquet").write_bytes(b"PAR1 no parquet")
         with pytest.raises(DatasetError, match="Parquet"):
-            PhotoDataset.open(tmp_path / "a.parquet", cache_dir=tmp_path / "cache")
+            PhotoDataset.open(tmp_path / "a.parquet")
 
     def test_missing_columns_are_listed_with_how_to_map_them(self, tmp_path: Path) -> None:
         """The message is the next command line."""
@@ -595,13 +594,12 @@ class TestIdentity:
 
     def test_parquet_is_known_by_its_content_not_its_place_or_time(self, tmp_path: Path) -> None:
         """A copy is the same dataset; the same number of other rows is not."""
-        cache = tmp_path / "cache"
         facts = []
         for folder, rows in (("a", [0, 1, 2]), ("b", [0, 1, 2]), ("c", [2, 1, 0])):
             (tmp_path / folder).mkdir()
             table = pa.table(columns(3)).take(rows)
             pq.write_table(table, tmp_path / folder / "x.parquet")
-            dataset = PhotoDataset.open(tmp_path / folder, cache_dir=cache)
+            dataset = PhotoDataset.open(tmp_path / folder)
             assert_rows(dataset, rows)
             facts.append(dataset.facts)
         assert facts[0].fingerprint == facts[1].fingerprint
@@ -619,7 +617,7 @@ class TestIdentity:
                 (folder / f"{n}.png").write_bytes(photo(n))
             lines = [f"{n}.png,{lat},5.0" for n in order]
             (folder / "metadata.csv").write_text("\n".join(["file_name,lat,lon", *lines]))
-            facts.append(PhotoDataset.open(folder, cache_dir=tmp_path / "cache").facts)
+            facts.append(PhotoDataset.open(folder).facts)
         assert facts[0].fingerprint == facts[1].fingerprint != facts[2].fingerprint
 
     def test_a_saved_dataset_without_fingerprint_gets_one_that_stays(self, tmp_path: Path) -> None:
