@@ -30,6 +30,7 @@ from geostore.cli.rewards import rewards
 from geostore.cli.show import show
 from geostore.cli.stats import stats
 from geostore.cli.status import status
+from geostore.cli.traces import traces
 from geostore.cli.verify import verify
 from geostore.errors import GaveUp, GeostoreError
 
@@ -68,7 +69,7 @@ def geostore(
 
 # In the order of their use.
 COMMANDS = (
-    *(generate, import_, rescore, query, stats, status, show, image),
+    *(generate, import_, rescore, query, stats, status, traces, show, image),
     *(audit, verify, export, demo),
 )
 CLASSES: dict[object, type[TyperCommand]] = {generate: GenerateCommand, query: QueryCommand}

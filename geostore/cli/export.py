@@ -10,6 +10,10 @@ import typer
 from geostore.cli.options import (
     DEFAULT_STORE,
     DatasetPathOption,
+    ExcludeFlagOption,
+    FlagOption,
+    MaxDistanceOption,
+    MinScoreOption,
     ModelOption,
     RecipeOption,
     RewardOption,
@@ -33,25 +37,10 @@ def export(
         Literal["answered", "exhausted"] | None,
         typer.Option(help="Only traces that ended so; none: both."),
     ] = None,
-    min_score: Annotated[
-        float | None, typer.Option("--min-score", help="Only traces with at least this score.")
-    ] = None,
-    max_distance: Annotated[
-        float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
-    ] = None,
-    flag: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--flag", help="Only traces that this check of geostore audit flagged; may be repeated."
-        ),
-    ] = None,
-    exclude_flag: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exclude-flag",
-            help="Leave out traces that this check of geostore audit flagged; may be repeated.",
-        ),
-    ] = None,
+    min_score: MinScoreOption = None,
+    max_distance: MaxDistanceOption = None,
+    flag: FlagOption = None,
+    exclude_flag: ExcludeFlagOption = None,
     since: SinceOption = None,
     where: WhereOption = None,
     reward: RewardOption = None,

@@ -7,12 +7,33 @@ from typing import Annotated
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, DatasetPathOption, StoreOption
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    DatasetPathOption,
+    ModelOption,
+    RecipeOption,
+    StoreOption,
+    WhereOption,
+)
+from geostore.cli.trace_choice import (
+    BestTraceOption,
+    NewestTraceOption,
+    TraceArgument,
+    WorstTraceOption,
+    chosen_trace,
+    order_of,
+)
 
 
 def image(
-    trace: Annotated[str, typer.Argument(help="The trace's name, such as 17-3fa1c2d4-1.")],
+    trace: TraceArgument = None,
     store: StoreOption = DEFAULT_STORE,
+    best: BestTraceOption = False,
+    worst: WorstTraceOption = False,
+    newest: NewestTraceOption = False,
+    recipe: RecipeOption = None,
+    model: ModelOption = None,
+    where: WhereOption = None,
     turn: Annotated[
         int | None,
         typer.Option(min=1, help="The images, or boxes, of this turn's calls."),
@@ -32,13 +53,14 @@ def image(
     """
     from geostore.conversation.images import PhotoSource
     from geostore.show.pictures import write_overlay, write_seen
-    from geostore.store import Store
+    from geostore.store import Conditions
 
     if all_ and (overlay or turn is not None):
         other = "--overlay" if overlay else "--turn"
         raise typer.BadParameter(f"--all writes every image; leave out it or {other}")
-    with Store.open(store) as opened:
-        stored = opened.traces.get_trace(opened.traces.find_trace(trace))
+    order = order_of(best=best, worst=worst, newest=newest)
+    conditions = Conditions(recipe=recipe, model=model, where=where)
+    stored = chosen_trace(store, trace, order, conditions)
     source = PhotoSource(str(dataset_path) if dataset_path else None)
     if overlay:
         typer.echo(write_overlay(stored, out, source, turn=turn))

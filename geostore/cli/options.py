@@ -51,6 +51,29 @@ ModelOption = Annotated[
     ),
 ]
 
+MinScoreOption = Annotated[
+    float | None, typer.Option("--min-score", help="Only traces with at least this score.")
+]
+
+MaxDistanceOption = Annotated[
+    float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
+]
+
+FlagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--flag", help="Only traces that this check of geostore audit flagged; may be repeated."
+    ),
+]
+
+ExcludeFlagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude-flag",
+        help="Leave out traces that this check of geostore audit flagged; may be repeated.",
+    ),
+]
+
 SinceOption = Annotated[
     str | None,
     typer.Option(

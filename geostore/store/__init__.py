@@ -11,6 +11,7 @@ from geostore.store.checking import (
 from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
 from geostore.store.filters import ENDED, Conditions, Filter, make_filter, moment
+from geostore.store.listing import Order, TraceLine, TraceList
 from geostore.store.opening import Durability
 from geostore.store.recent import RecentRequest, recent_requests
 from geostore.store.runs import UnseenRun
@@ -29,6 +30,7 @@ __all__ = [
     "Filter",
     "KnownSample",
     "NotClaimed",
+    "Order",
     "RecentRequest",
     "Retry",
     "Row",
@@ -36,6 +38,8 @@ __all__ = [
     "Snapshot",
     "Store",
     "TraceIds",
+    "TraceLine",
+    "TraceList",
     "UnseenRun",
     "find_photo",
     "iter_trace_ids",

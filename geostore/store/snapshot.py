@@ -30,6 +30,7 @@ from geostore.store import rows
 from geostore.store.conditions import MARK, check_condition, condition_error
 from geostore.store.db import Db, Row, Rows
 from geostore.store.filters import Filter
+from geostore.store.listing import Order, TraceList, trace_line
 from geostore.store.opening import open_to_read
 from geostore.store.rewards import StoredSpec, default_spec, get_spec
 from geostore.store.traces import rows_of_traces
@@ -91,6 +92,21 @@ class Snapshot:
         for dataset_id in self._datasets:
             for row in self._run("snapshot_trace_ids", dataset_id, filters, with_turns=False):
                 yield int(row["id"])
+
+    def list_traces(self, filters: Filter, *, order: Order, limit: int | None) -> TraceList:
+        """The first traces of those that a filter keeps, in an order, each in a line.
+
+        limit: how many at most; None for all of them. Raises as `traces` does.
+        """
+        for statement in ("temp_listed", "clear_listed"):
+            self._db.run(statement)
+        for dataset_id in self._datasets:
+            self._run("put_listed", dataset_id, filters, with_turns=False)
+        spec = self.reward_spec(filters)
+        self._take_scores_of(None if spec is None else spec.id)
+        listed = self._db.run("listed_traces", order=order, limit=-1 if limit is None else limit)
+        lines = tuple(trace_line(row) for row in listed)
+        return TraceList(lines, self._db.number("count_listed"))
 
     def unaudited(self, filters: Filter, checks: Mapping[str, int]) -> int:
         """How many of the traces with a turn were not audited by these checks as they are now.
@@ -177,18 +193,21 @@ class Snapshot:
         return self._conditions[key]
 
     def _choose(self, number: int, condition: str, spec_id: int | None) -> None:
-        for statement in ("temp_condition_reward", "temp_trace_results"):
-            self._db.run(statement)
+        self._take_scores_of(spec_id)
         columns = [row["name"] for row in self._db.run("condition_columns")]
         check_condition(self._db, condition, columns)
-        self._db.run("clear_condition_reward")
-        self._db.run("put_condition_reward", spec_id=spec_id)
         choose = store_statements()["put_chosen"].replace(MARK, condition)
         try:
             self._db.execute(choose, {"condition": number})
         except StoreError as error:
             # It can fail on a row, as json_extract does on a text that is no JSON.
             raise condition_error(condition, error, columns) from error
+
+    def _take_scores_of(self, spec_id: int | None) -> None:
+        """Let temp.trace_results have the scores of a reward spec; None: of the store's default."""
+        for statement in ("temp_condition_reward", "temp_trace_results", "clear_condition_reward"):
+            self._db.run(statement)
+        self._db.run("put_condition_reward", spec_id=spec_id)
 
     def _batch(self, batch: list[Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
         ids = [row["id"] for row in batch]

@@ -7,7 +7,7 @@ coalesce(n.label || ':', '') || s.sample_index || '-' || substr(r.sha256, 1, 8) 
 
 -- part: named_trace
 -- What a person can tell traces apart by, of a trace, t; its tables as in named_traces.
-t.id, {{trace_name}} as trace, t.status, r.model, r.tools <> '[]' as with_tools,
+t.id, {{trace_name}} as trace, t.status, r.model, coalesce(r.tools <> '[]', r.has_calls = 1) as with_tools,
   a.failure, w.distance_km, w.score
 
 -- part: named_traces
@@ -18,7 +18,8 @@ join traces as t on t.sample_id = s.id
 join recipes as r on r.id = t.recipe_id
 {{newest_answer}}
 left join reward_specs as p on p.is_default = 1
-left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
+left join rewards as w
+  on w.trace_id = t.id and w.spec_id = p.id and w.parser_version in (0, a.parser_version)
 
 -- name: traces_by_name
 -- The traces that a name, or the start of one, may mean; those that it names whole come first.
