@@ -14,6 +14,7 @@ from typing import Protocol
 from geostore.costs.budget import BudgetUse
 from geostore.costs.prices import Prices
 from geostore.generate.plan import RunResult
+from geostore.pace import Hold
 from geostore.records import (
     Closing,
     FailedAttempt,
@@ -47,6 +48,9 @@ class Gauges:
 
     budget: BudgetUse | None
     """How far the budget is used; None without a limit."""
+
+    held_by: Hold | None = None
+    """What holds back the requests that wait, as `Pace.held_by`; None where none waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from bisect import insort
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
 
 from geostore.costs.usage import Tally, Usage, usage_of_failure, usage_of_turn
 from geostore.generate.events import (
@@ -20,10 +23,41 @@ from geostore.generate.events import (
     TurnCommitted,
 )
 from geostore.generate.plan import RunResult
-from geostore.records import ACCEPTED_SCORE, PROBE, Reward
-from geostore.text.phrases import format_cost_per_trace, format_counts, format_pace, format_quality
+from geostore.pace import Hold
+from geostore.records import ACCEPTED_SCORE, PROBE
+from geostore.text.phrases import (
+    format_cost_per_trace,
+    format_counts,
+    format_km,
+    format_pace,
+    format_quality,
+    format_span,
+)
 
 _WINDOW_SECONDS = 60
+_TRACES_SHOWN = 8
+
+_HELD_BY: dict[Hold, str] = {
+    "level": "the server bears {level:,} requests at a time so far",
+    "ceiling": "--concurrency {ceiling:,} holds requests back",
+    "rpm": "--rpm holds requests back",
+    "tpm": "--tpm holds requests back",
+    "outage": "the server does not answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTrace:
+    """A trace that this run closed, for a line of the view."""
+
+    name: str
+    """Its public name."""
+    outcome: str
+    """Its distance, or why it has none."""
+    score: float | None
+    """Under the default reward; None where unknown."""
+    is_failure: bool
+    """Whether it failed or was refused."""
 
 
 class RunFigures:
@@ -46,7 +80,9 @@ class RunFigures:
         self.failures: Counter[str] = Counter()
         self._accepted = 0
         self._sum_km = 0.0
-        self._measured = 0
+        # Sorted: the median is asked for twice a second.
+        self._distances: list[float] = []
+        self._last_traces: deque[EndedTrace] = deque(maxlen=_TRACES_SHOWN)
         # (whole second, tokens in it), of the last minute.
         self._recent: deque[tuple[int, int]] = deque()
 
@@ -72,17 +108,30 @@ class RunFigures:
                 self._tally.add_failure(event.attempt)
                 self._add(usage_of_failure(event.attempt))
             case TraceEnded():
-                self.ended += 1
-                if event.reward is not None:
-                    self._add_reward(event.reward)
+                self._add_trace(event)
             case _:
                 pass
 
-    def _add_reward(self, reward: Reward) -> None:
-        if reward.distance_km is not None:
-            self._sum_km += reward.distance_km
-            self._measured += 1
-        self._accepted += (reward.score or 0.0) >= ACCEPTED_SCORE
+    def _add_trace(self, event: TraceEnded) -> None:
+        self.ended += 1
+        km = score = None
+        if event.reward is not None:
+            km, score = event.reward.distance_km, event.reward.score
+        if km is not None:
+            self._sum_km += km
+            insort(self._distances, km)
+        self._accepted += (score or 0.0) >= ACCEPTED_SCORE
+        closing = event.closing
+        words = "refused" if closing.by_refusal else closing.status
+        outcome = f"{words} ({closing.reason})" if closing.reason != words else words
+        self._last_traces.append(
+            EndedTrace(
+                name=str(event.key),
+                outcome=outcome if km is None else format_km(km),
+                score=score,
+                is_failure=closing.by_refusal or closing.status == "failed",
+            )
+        )
 
     def _add(self, usage: Usage) -> None:
         tokens = usage.total_tokens + usage.estimated_tokens
@@ -139,7 +188,28 @@ class RunFigures:
     @property
     def mean_km(self) -> float | None:
         """Mean distance of the answers; None without any."""
-        return self._sum_km / self._measured if self._measured else None
+        return self._sum_km / len(self._distances) if self._distances else None
+
+    @property
+    def median_km(self) -> float | None:
+        """Median distance of the answers; None without any."""
+        return median(self._distances) if self._distances else None
+
+    @property
+    def last_traces(self) -> Sequence[EndedTrace]:
+        """The last traces that this run closed, the newest first."""
+        return tuple(reversed(self._last_traces))
+
+    def tokens_by_time(self, parts: int) -> list[float]:
+        """Tokens a second in each of so many equal parts of the last minute, the oldest first."""
+        now = int(self._clock())
+        self._forget(now)
+        sums = [0.0] * parts
+        for second, tokens in self._recent:
+            # The second that is running is not over, so it stands with the ones before it.
+            age = min(now - second, _WINDOW_SECONDS - 1)
+            sums[parts - 1 - age * parts // _WINDOW_SECONDS] += tokens
+        return [total * parts / _WINDOW_SECONDS for total in sums]
 
     @property
     def accept_rate(self) -> float | None:
@@ -153,20 +223,37 @@ class RunFigures:
         return None if prices is None else prices.cost_of_all(self._tally)
 
     def progress_text(self) -> str:
-        """Such as ``12/500 traces, 3.0/min, about 2 h 42 min left``."""
-        parts = [f"{self.ended:,}/{self.to_do:,} traces"]
-        if self.done_before:
-            parts.append(f"{self.done_before:,} done before")
-        parts.append(format_pace(self.per_minute, self.left_seconds))
-        return ", ".join(parts)
+        """Such as ``120 of 500 (24.0 %), 60 done before``."""
+        text = f"{self.ended:,} of {self.to_do:,}"
+        if self.to_do:
+            text += f" ({100 * self.ended / self.to_do:.1f} %)"
+        return f"{text}, {self.done_before:,} done before" if self.done_before else text
+
+    def time_text(self) -> str:
+        """Such as ``1 h 20 min, 3.0 traces/min, about 2 h 42 min left``."""
+        return f"{format_span(self.elapsed)}, {format_pace(self.per_minute, self.left_seconds)}"
 
     def requests_text(self) -> str:
-        """Such as ``14 in flight, 16 at a time of 64``."""
+        """Such as ``1,234 answered, 14 in flight, 16 at a time of 64``."""
         if self._gauges is None:
             return "none yet"
         level, ceiling = self._gauges.level, self._gauges.ceiling
-        text = f"{self._gauges.in_flight:,} in flight, {level:,} at a time"
+        in_flight = self._gauges.in_flight
+        text = f"{self.turns:,} answered, {in_flight:,} in flight, {level:,} at a time"
         return text if level >= ceiling else f"{text} of {ceiling:,}"
+
+    def pace_text(self) -> str:
+        """What limits the pace now; empty where that is the time that the server takes."""
+        gauges = self._gauges
+        if gauges is None or gauges.paused is not None:
+            return ""
+        held_by = gauges.held_by
+        if held_by is None and gauges.in_flight >= gauges.ceiling:
+            # As many traces are played as requests may be in flight, and each has sent its own.
+            held_by = "ceiling"
+        if held_by is None:
+            return ""
+        return _HELD_BY[held_by].format(level=gauges.level, ceiling=gauges.ceiling)
 
     def tokens_text(self) -> str:
         """Such as ``1,234,567 tokens, 4,321/s``; ``about`` where some of them are estimated."""
@@ -176,8 +263,8 @@ class RunFigures:
         return f"{about}{tokens:,} tokens, {self.tokens_per_second:,.0f}/s"
 
     def quality_text(self) -> str:
-        """Such as ``mean 824 km, 53.2 % accepted``."""
-        return format_quality(self.mean_km, self.accept_rate)
+        """Such as ``median 120 km, mean 824 km, 53.2 % accepted``."""
+        return format_quality(self.median_km, self.mean_km, self.accept_rate)
 
     def failures_text(self) -> str:
         """Such as ``rate_limit 12, timeout 3``; empty where none failed."""
@@ -204,10 +291,14 @@ class RunFigures:
         return self._gauges.paused if self._gauges else None
 
     def line(self) -> str:
-        """Tokens, quality, failures and cost in one line."""
-        parts = [self.tokens_text(), self.quality_text()]
+        """All of it in one line."""
+        parts = [f"traces: {self.progress_text()}", self.time_text()]
+        parts += [f"requests: {self.requests_text()}", self.pace_text()]
+        parts += [self.tokens_text(), self.quality_text()]
         if self.failures:
             parts.append(f"failed requests: {self.failures_text()}")
         if cost := self.cost_text():
             parts.append(f"cost {cost}")
-        return "; ".join(parts)
+        if self.paused:
+            parts.append(f"paused: {self.paused}")
+        return "; ".join(filter(None, parts))

@@ -14,6 +14,7 @@ from geostore.generate.plan import RunResult
 from geostore.text.phrases import (
     format_cost,
     format_counts,
+    format_km,
     format_number_of,
     format_span,
 )
@@ -116,9 +117,10 @@ def _spent(figures: RunFigures) -> list[_Row]:
         rows.append(("cost", format_cost(figures.cost), "", note, ""))
     if budget := figures.budget_text():
         rows.append(("budget", "", "", f"{budget}, over all runs", ""))
-    if figures.mean_km is not None:
-        note = f"mean of the answers, {100 * (figures.accept_rate or 0):.1f} % accepted"
-        rows.append(("distance", f"{figures.mean_km:,.0f} km", "", note, ""))
+    if figures.mean_km is not None and figures.median_km is not None:
+        accepted = f"{100 * (figures.accept_rate or 0):.1f} % accepted"
+        note = f"median; mean {format_km(figures.mean_km)}, {accepted}"
+        rows.append(("distance", format_km(figures.median_km), "", note, ""))
     if failures := figures.failures.total():
         rows.append(("failures", f"{failures:,}", "", figures.failures_text(), ""))
     return rows

@@ -12,9 +12,6 @@ from typing import NoReturn
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from geostore.generate.events import (
     AskingStarted,
@@ -27,8 +24,10 @@ from geostore.generate.events import (
 from geostore.generate.figures import RunFigures
 from geostore.generate.last_lines import print_table
 from geostore.generate.plan import RunResult
+from geostore.generate.view import view
 from geostore.records import FailedAttempt, StoredTrace
 from geostore.show.trace_text import sample_block
+from geostore.text.phrases import with_time
 from geostore.text.progress_bar import PLAIN_INTERVAL
 
 
@@ -117,8 +116,7 @@ class ProgressWatcher:
             self._live.refresh()
         elif not self._quiet and time.monotonic() - self._last_line >= self._interval:
             self._last_line = time.monotonic()
-            figures = self.figures
-            self._print(f"{figures.progress_text()}; {figures.requests_text()}; {figures.line()}")
+            self._print(self.figures.line())
 
     def _show_failure(self, attempt: FailedAttempt) -> None:
         # The first of each class; an outage would fill the screen with the same sentence.
@@ -132,25 +130,13 @@ class ProgressWatcher:
         (self._err if above else self._out).print(block)
 
     def _print(self, message: str) -> None:
-        if not self._quiet:
-            # A terminal would break a long notice in the middle of a word; a file gets it whole.
-            self._err.print(message, soft_wrap=not self._err.is_terminal)
+        if self._quiet:
+            return
+        if self._err.is_terminal:
+            # Soft wrapping would break a long notice in the middle of a word.
+            self._err.print(message, soft_wrap=False)
+        else:
+            self._err.print(with_time(message))
 
     def _view(self) -> Group:
-        figures = self.figures
-        bar = Table.grid(expand=True)
-        bar.add_row(ProgressBar(total=max(figures.to_do, 1), completed=figures.ended))
-        grid = Table.grid(padding=(0, 2))
-        rows = {
-            "traces": figures.progress_text(),
-            "requests": f"{figures.turns:,} answered, {figures.requests_text()}",
-            "tokens": figures.tokens_text(),
-            "quality": figures.quality_text(),
-            "failures": figures.failures_text(),
-            "cost": figures.cost_text(),
-            "paused": figures.paused or "",
-        }
-        for label, text in rows.items():
-            if text:
-                grid.add_row(label, Text(text))
-        return Group(bar, grid)
+        return view(self.figures, self._err)

@@ -364,6 +364,7 @@ class _Run:
             paused=self.pace.broken,
             prices=self.prices,
             budget=self.budget.use if self.budget else None,
+            held_by=self.pace.held_by(),
         )
 
     def _watch(self, event: Event) -> None:

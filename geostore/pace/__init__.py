@@ -25,6 +25,6 @@ due or it is time to give up.
 
 from geostore.pace.limits import PaceLimits
 from geostore.pace.minute import WINDOW_SECONDS
-from geostore.pace.queue import OUTAGE, Pace, PacedRequest
+from geostore.pace.queue import OUTAGE, Hold, Pace, PacedRequest
 
-__all__ = ["OUTAGE", "WINDOW_SECONDS", "Pace", "PaceLimits", "PacedRequest"]
+__all__ = ["OUTAGE", "WINDOW_SECONDS", "Hold", "Pace", "PaceLimits", "PacedRequest"]

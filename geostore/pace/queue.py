@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from geostore.errors import GaveUp, GeostoreError, Stopped
 from geostore.pace.breaker import Breaker
@@ -17,6 +18,9 @@ from geostore.pace.limits import PaceLimits
 from geostore.pace.minute import Charge, MinuteLimit
 from geostore.records import LIMIT_KINDS
 from geostore.text.phrases import format_span
+
+Hold = Literal["level", "ceiling", "rpm", "tpm", "outage"]
+"""What may hold back a request, as `Pace.held_by` says."""
 
 OVERLOADS = frozenset({"rate_limit", "server", "timeout"})
 """Error classes that mean the server has too much to do.
@@ -126,6 +130,25 @@ class Pace:
     def broken(self) -> str | None:
         """Why nothing but probes is sent; None while the breaker is closed."""
         return self._breaker.why() if self._breaker.is_open else None
+
+    def held_by(self) -> Hold | None:
+        """What holds back the requests that wait now; None where none waits.
+
+        ``level``: so many are in flight as the server bears. ``ceiling``: so many as the user
+        lets be. ``rpm`` and ``tpm``: the limits of a minute. ``outage``: only probes are sent.
+        """
+        if not self._queue:
+            return None
+        if self._breaker.is_open:
+            return "outage"
+        if self._in_flight >= self.level:
+            return "level" if self.level < self._limits.ceiling else "ceiling"
+        now, tokens = self._clock(), self._tokens_of(self._queue[0])
+        waits = [limit.seconds_until(n, now) for limit, n in self._amounts(tokens)]
+        names: list[Hold] = ["rpm"] * (self._requests is not None)
+        names += ["tpm"] * (self._tokens is not None)
+        # None holds it back where its place is given out in this very turn of the event loop.
+        return max(zip(waits, names, strict=True), default=(0.0, None))[1] if any(waits) else None
 
     @property
     def failing(self) -> bool:

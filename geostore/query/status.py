@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geostore.costs.budget import BudgetLimits, BudgetUse
 from geostore.query.reader import ask, open_reader
@@ -25,6 +26,9 @@ from geostore.text.phrases import (
     format_quality,
     format_span,
 )
+
+if TYPE_CHECKING:
+    import duckdb
 
 _WIDTH = 100
 _RECENT_SECONDS = 60.0
@@ -56,6 +60,8 @@ class RunStatus:
     """Traces it closed."""
     in_flight: int
     """Traces it holds now."""
+    median_km: float | None
+    """Median distance of its closed traces in km, failures left out; None without any."""
     mean_km: float | None
     """Mean distance of its closed traces in km, failures left out; None without any."""
     accept_rate: float | None
@@ -112,6 +118,11 @@ class StoreStatus:
     runs: tuple[RunStatus, ...]
     """The newest first; empty where the store has none."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether any run goes on."""
+        return any(run.state == "running" for run in self.runs)
+
     def to_json(self) -> dict[str, Any]:
         """``{"store": path, "runs": [run, ...]}``."""
         return {"store": self.store, "runs": [run.to_json() for run in self.runs]}
@@ -120,12 +131,23 @@ class StoreStatus:
 def status(store: str | os.PathLike[str]) -> StoreStatus:
     """How the runs of a store go. Raises StoreError where there is no such store."""
     with open_reader(store) as reader:
-        rows = ask(reader, "status").to_dicts()
-        limited = any(_limits(row) for row in rows)
-        spending = ask(reader, "spending").to_dicts() if limited else []
-    runs = [_run(row, _state(row), spending) for row in rows]
-    shown = runs[:1] + [run for run in runs[1:] if run.state == "running"]
-    return StoreStatus(os.fspath(store), tuple(shown))
+        return _read(reader, store)
+
+
+def watch_status(
+    store: str | os.PathLike[str], *, interval: float
+) -> Generator[StoreStatus, None, None]:
+    """How the runs of a store go, every so many seconds, until none of them runs any more.
+
+    Raises StoreError where there is no such store.
+    """
+    with open_reader(store) as reader:
+        while True:
+            now = _read(reader, store)
+            yield now
+            if not now.is_running:
+                return
+            time.sleep(interval)
 
 
 def format_text(now: StoreStatus) -> str:
@@ -138,6 +160,15 @@ def format_text(now: StoreStatus) -> str:
 def format_json(now: StoreStatus) -> str:
     """The same as indented JSON."""
     return json.dumps(now.to_json(), indent=2, ensure_ascii=False)
+
+
+def _read(reader: duckdb.DuckDBPyConnection, store: str | os.PathLike[str]) -> StoreStatus:
+    rows = ask(reader, "status").to_dicts()
+    limited = any(_limits(row) for row in rows)
+    spending = ask(reader, "spending").to_dicts() if limited else []
+    runs = [_run(row, _state(row), spending) for row in rows]
+    shown = runs[:1] + [run for run in runs[1:] if run.state == "running"]
+    return StoreStatus(os.fspath(store), tuple(shown))
 
 
 # --- what a row means ------------------------------------------------------------------------
@@ -168,6 +199,7 @@ def _run(row: Mapping[str, Any], state: str, spending: Sequence[Mapping[str, Any
         done_before=row["done_before"],
         closed=row["closed"],
         in_flight=row["in_flight"],
+        median_km=row["median_km"],
         mean_km=row["mean_km"],
         accept_rate=row["accept_rate"],
         turns=row["turns"],
@@ -253,7 +285,8 @@ def _block(run: RunStatus) -> str:
             f"  uncounted {run.uncounted:,} requests, about {run.estimated_tokens:,} tokens more"
         )
     if run.closed:
-        lines.append(f"  quality   {format_quality(run.mean_km, run.accept_rate)}")
+        quality = format_quality(run.median_km, run.mean_km, run.accept_rate)
+        lines.append(f"  distance  {quality}")
     if run.failures:
         lines.append(f"  failures  {format_counts(run.failures)}")
     if run.cost is not None:

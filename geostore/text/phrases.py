@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 
 def format_span(seconds: float) -> str:
@@ -18,6 +19,11 @@ def format_span(seconds: float) -> str:
     return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"
 
 
+def with_time(message: str) -> str:
+    """A line of a log, which is read later: the message behind the time in UTC, to the second."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {message}"
+
+
 def format_number_of(count: int, noun: str) -> str:
     """Such as ``1 request`` and ``1,200 requests``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -29,10 +35,21 @@ def format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in ordered)
 
 
-def format_quality(mean_km: float | None, accept_rate: float | None) -> str:
-    """Such as ``mean 824 km, 53.2 % accepted``; None where it is not known yet."""
-    mean = "no distance yet" if mean_km is None else f"mean {mean_km:,.0f} km"
-    return mean if accept_rate is None else f"{mean}, {100 * accept_rate:.1f} % accepted"
+def format_quality(
+    median_km: float | None, mean_km: float | None, accept_rate: float | None
+) -> str:
+    """Such as ``median 120 km, mean 824 km, 53.2 % accepted``; None where it is not known yet."""
+    if mean_km is None or median_km is None:
+        distance = "no distance yet"
+    else:
+        distance = f"median {format_km(median_km)}, mean {format_km(mean_km)}"
+    return distance if accept_rate is None else f"{distance}, {100 * accept_rate:.1f} % accepted"
+
+
+def format_km(km: float) -> str:
+    """A distance, such as ``0.42 km``, ``8.3 km`` and ``1,234 km``."""
+    decimals = 2 if km < 1 else 1 if km < 10 else 0
+    return f"{km:,.{decimals}f} km"
 
 
 def format_cost(cost: float) -> str:
@@ -52,8 +69,8 @@ def format_cost_per_trace(cost: float, traces: int) -> str:
 
 
 def format_pace(traces_per_minute: float, left_seconds: float | None) -> str:
-    """Such as ``3.0/min, about 2 h 42 min left``; None: nobody can tell what is left."""
-    pace = f"{traces_per_minute:,.1f}/min"
+    """Such as ``3.0 traces/min, about 2 h 42 min left``; None: nobody can tell what is left."""
+    pace = f"{traces_per_minute:,.1f} traces/min"
     return pace if left_seconds is None else f"{pace}, about {format_span(left_seconds)} left"
 
 

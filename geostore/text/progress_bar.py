@@ -12,7 +12,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geostore.text.phrases import format_span
+from geostore.text.phrases import format_span, with_time
 
 PLAIN_INTERVAL = 30.0
 """Seconds between lines where there is no terminal."""
@@ -88,4 +88,4 @@ class CountProgress:
                 parts.append(
                     f"about {format_span(max(total - done, 0) * (now - self._began) / done)} left"
                 )
-            self._err.print(", ".join(filter(None, parts)))
+            self._err.print(with_time(", ".join(filter(None, parts))))

@@ -12,7 +12,7 @@
 --   done_before    traces of its recipe and dataset that were closed before it began
 --   in_flight      traces it holds; claim_until: when the last of its claims expires
 --   closed         traces it closed: its response or failed request was their last
---   mean_km        of the closed traces that have a distance
+--   mean_km        of the closed traces that have a distance; median_km: of the same
 --   accept_rate    share of the closed traces with a score of at least 0.3
 --   turns, tokens  responses; all tokens that were counted, those of billed failures included
 --   cached_tokens  of these: read from the server's cache; cache_write_tokens: written to it
@@ -191,6 +191,7 @@ closing as (
   select
     l.run_id,
     count(*) as closed,
+    median(v.distance_km) as median_km,
     avg(v.distance_km) as mean_km,
     avg(case when v.lat is null then 0 else is_accepted(v.score)::integer end) as accept_rate
   from last_touched as l
@@ -232,6 +233,7 @@ select
   coalesce(h.in_flight, 0) as in_flight,
   h.claim_until,
   coalesce(g.closed, 0) as closed,
+  g.median_km,
   g.mean_km,
   g.accept_rate,
   coalesce(k.turns, 0)::bigint as turns,

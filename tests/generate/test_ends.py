@@ -377,7 +377,7 @@ def test_the_wait_for_what_is_in_flight_is_said_where_an_error_makes_it_long(
         options = generate_options(server, photo_dataset, tmp_path / "s.db")
         ended = geostore(*options, "--request-timeout", "90")
     assert ended.returncode == 1
-    (wait,) = (line for line in ended.stderr.splitlines() if line.startswith("stopping: "))
+    (wait,) = (line for line in ended.stderr.splitlines() if "  stopping: " in line)
     assert wait.endswith(
         "insufficient credit; no trace is closed for it: mend it and run the command again; "
         "3 requests are in flight, waited for and stored, for at most 1 min 30 s (--grace); "

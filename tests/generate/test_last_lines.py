@@ -112,7 +112,7 @@ def test_the_table_holds_every_end_and_what_was_spent() -> None:
   cost               6.69           6.69 per trace
   budget                            123.00 of 200.00, 900,000,000 of
                                     1,000,000,000 tokens, over all runs
-  distance         824 km           mean of the answers, 100.0 % accepted
+  distance         824 km           median; mean 824 km, 100.0 % accepted
   failures              2           rate_limit 1, server 1
 """
     )

@@ -22,14 +22,17 @@ from geostore.generate.events import (
     Gauges,
     Planned,
     Ticked,
+    TraceEnded,
     TurnCommitted,
 )
 from geostore.generate.figures import RunFigures
 from geostore.generate.live_view import ProgressWatcher
-from geostore.records import TraceKey
+from geostore.generate.view import sparkline, view
+from geostore.records import Closing, Reward, TraceKey
 from geostore.text.phrases import (
     format_cost_per_trace,
     format_counts,
+    format_km,
     format_pace,
     format_quality,
     format_span,
@@ -38,7 +41,7 @@ from geostore.text.progress_bar import CountProgress
 from tests.minds import zoom_then_answer
 from tests.running import Notes, command, environment, geostore, run
 from tests.teacher_server import Body, Fault, free_address, teacher_server
-from tests.trace_parts import TURN
+from tests.trace_parts import SAMPLE, TURN
 
 PRICES = Prices(10.0, 100.0)
 REFUSAL = Fault(400, b'{"error": {"message": "content policy"}}')
@@ -91,7 +94,8 @@ def test_rates_are_of_this_run_and_tokens_a_second_of_the_last_minute() -> None:
     assert figures.tokens_per_second == pytest.approx(600 / 59.5)
     now += 30
     assert figures.tokens_per_second == 0
-    assert figures.progress_text() == "10/40 traces, 60 done before, 6.7/min, about 4 min 28 s left"
+    assert figures.progress_text() == "10 of 40 (25.0 %), 60 done before"
+    assert figures.time_text() == "1 min 30 s, 6.7 traces/min, about 4 min 28 s left"
 
 
 def test_estimated_tokens_are_shown_as_about_and_are_in_no_cost() -> None:
@@ -127,7 +131,7 @@ def test_the_level_and_the_budget_are_read_off_the_run() -> None:
     for in_flight, spent in ((0, 0), (3, 1200)):
         budget = BudgetUse(limits, spent_tokens=spent, spent_cost=spent / 1000)
         figures.watch(Ticked(Gauges(in_flight, 16, 64, None, PRICES, budget)))
-    assert figures.requests_text() == "3 in flight, 16 at a time of 64"
+    assert figures.requests_text() == "0 answered, 3 in flight, 16 at a time of 64"
     assert figures.cost_text() == "0.00; budget: 1.20 of 10.00, 1,200 of 5,000 tokens"
 
 
@@ -158,12 +162,16 @@ def test_failures_are_said_by_class_the_most_first() -> None:
 
 
 def test_distance_and_acceptance_are_said_together() -> None:
-    assert format_quality(823.6, 0.5317) == "mean 824 km, 53.2 % accepted"
+    assert format_quality(8.25, 823.6, 0.5317) == "median 8.2 km, mean 824 km, 53.2 % accepted"
+    assert format_quality(None, None, 0.0) == "no distance yet, 0.0 % accepted"
+    assert [format_km(km) for km in (0, 0.424, 9.96, 12345.6)] == [
+        *("0.00 km", "0.42 km", "10.0 km", "12,346 km")
+    ]
 
 
 def test_pace_and_cost_per_trace_are_left_out_where_nothing_tells() -> None:
-    assert format_pace(3, 9720) == "3.0/min, about 2 h 42 min left"
-    assert format_pace(0, None) == "0.0/min"
+    assert format_pace(3, 9720) == "3.0 traces/min, about 2 h 42 min left"
+    assert format_pace(0, None) == "0.0 traces/min"
     assert format_cost_per_trace(1.23, 100) == "1.23, 0.0123 per trace"
     assert format_cost_per_trace(1.23, 0) == "1.23"
 
@@ -182,8 +190,11 @@ def test_without_a_terminal_lines_come_while_nothing_happens(
     ):
         run(server.url, photo_dataset, tmp_path / "s.db", notes=watcher, num_samples=1)
     lines = [line for line in capsys.readouterr().err.splitlines() if " in flight" in line]
-    expected = "0/1 traces, 0.0/min; 1 in flight, 4 at a time; 0 tokens, 0/s; no distance yet"
-    assert lines.count(expected) >= 2, lines
+    pattern = (
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  traces: 0 of 1 \(0\.0 %\); \d s, 0\.0 traces/min; "
+        r"requests: 0 answered, 1 in flight, 4 at a time; 0 tokens, 0/s; no distance yet"
+    )
+    assert sum(bool(re.fullmatch(pattern, line)) for line in lines) >= 2, lines
 
 
 def test_a_run_is_told_that_time_passes(photo_dataset: Path, tmp_path: Path) -> None:
@@ -277,15 +288,115 @@ def test_a_terminal_shows_how_the_run_goes(photo_dataset: Path, tmp_path: Path) 
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
     for words in (
         r"━━━━━",
-        r"traces +\d/5 traces, [\d.]+/min, about \d+ s left",
+        r"traces +\d of 5 \(\d+\.0 %\)",
+        r"time +\d+ s, [\d.,]+ traces/min, about \d+ s left",
         r"requests +\d+ answered, [12] in flight, [12] at a time",
-        r"tokens +[\d,]+ tokens, [\d,]+/s",
-        r"quality +mean [\d,]+ km, [\d.]+ % accepted",
+        r"tokens +[\d,]+ tokens, [\d,]+/s  [▁▂▃▄▅▆▇█]{20}",
+        r"distance +median [\d,]+ km, mean [\d,]+ km, [\d.]+ % accepted",
+        r"last traces +score",
+        r"\d-[0-9a-f]{8}-1 +[\d,]+ km +\d\.\d\d",
         r"failures +server [12]",
         r"cost +0\.0\d+, 0\.0\d+ per trace; budget: [\d,]+ of 100,000 tokens",
     ):
         assert re.search(words, plain), (words, plain)
     assert re.search(r"5 traces closed in \d+ s\s+answered +5 +100.0 %", plain)
+
+
+@pytest.mark.parametrize(
+    ("gauges", "words"),
+    [
+        (
+            Gauges(3, 8, 64, None, None, None, "level"),
+            "the server bears 8 requests at a time so far",
+        ),
+        (Gauges(64, 64, 64, None, None, None, "ceiling"), "--concurrency 64 holds requests back"),
+        (Gauges(64, 64, 64, None, None, None), "--concurrency 64 holds requests back"),
+        (Gauges(3, 64, 64, None, None, None, "rpm"), "--rpm holds requests back"),
+        (Gauges(3, 64, 64, None, None, None, "tpm"), "--tpm holds requests back"),
+        (Gauges(3, 64, 64, None, None, None), ""),
+        (Gauges(1, 1, 64, "HTTP 503", None, None, "outage"), ""),
+    ],
+)
+def test_what_limits_the_pace_is_said(gauges: Gauges, words: str) -> None:
+    figures = RunFigures()
+    figures.watch(Ticked(gauges))
+    assert figures.pace_text() == words
+
+
+def test_the_sparkline_is_of_the_last_minute() -> None:
+    now = 1_000.0
+    figures = RunFigures(clock=lambda: now)
+    turn = replace(TURN, prompt_tokens=500, completion_tokens=100, total_tokens=600)
+    assert sparkline(figures.tokens_by_time(20)) == ""
+    for at, turns in ((1_000.0, 1), (1_030.0, 2), (1_058.0, 4)):
+        now = at
+        for _ in range(turns):
+            figures.watch(TurnCommitted(KEY, turn))
+    assert figures.tokens_by_time(20) == [200, *[0] * 9, 400, *[0] * 8, 800]
+    assert sparkline(figures.tokens_by_time(20)) == "▃▁▁▁▁▁▁▁▁▁▅▁▁▁▁▁▁▁▁█"
+    now = 1_200.0
+    assert figures.tokens_by_time(20) == [0] * 20
+
+
+def test_the_median_is_of_all_answers_and_the_last_traces_are_named() -> None:
+    figures = RunFigures()
+    for number, km in enumerate((1.0, 9000.0, 30.0, None)):
+        closing = Closing("failed", "timeout") if km is None else Closing("answered", "answer")
+        reward = None if km is None else Reward(km, 0.5, 2500)
+        key = TraceKey(number, "ab" * 32, 1)
+        figures.watch(TraceEnded(key, SAMPLE, closing, reward, None))
+    assert figures.median_km == 30.0
+    assert figures.mean_km == pytest.approx(9031 / 3)
+    assert [(one.name, one.outcome, one.is_failure) for one in figures.last_traces] == [
+        ("3-abababab-1", "failed (timeout)", True),
+        ("2-abababab-1", "30 km", False),
+        ("1-abababab-1", "9,000 km", False),
+        ("0-abababab-1", "1.0 km", False),
+    ]
+
+
+def drawn(figures: RunFigures, width: int, height: int, encoding: str = "utf-8") -> list[str]:
+    """The lines of the view on a terminal of this size."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Console(file=file, force_terminal=True, width=width, height=height, color_system=None)
+    with console.capture() as captured:
+        console.print(view(figures, console))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+@pytest.mark.parametrize("width", [60, 80, 109, 110, 200])
+@pytest.mark.parametrize("height", [10, 16, 40])
+def test_the_view_fits_the_terminal(width: int, height: int) -> None:
+    figures = RunFigures()
+    figures.watch(Planned(1_400_000))
+    limits = BudgetLimits(max_cost=2000.0, max_total_tokens=9_000_000_000)
+    budget = BudgetUse(limits, spent_tokens=1_234_567_890, spent_cost=321.0)
+    figures.watch(Ticked(Gauges(250, 250, 256, None, PRICES, budget, "level")))
+    figures.watch(TurnCommitted(KEY, replace(TURN, total_tokens=5_000, prompt_tokens=4_000)))
+    for number in range(20):
+        key = TraceKey(1_399_000 + number, "ab" * 32, 1)
+        figures.watch(
+            TraceEnded(key, SAMPLE, Closing("answered", "answer"), Reward(19_999.0, 0.1, 5), None)
+        )
+    lines = drawn(figures, width, height)
+    text = " ".join(" ".join(lines).split())
+    assert all(len(line) <= width for line in lines)
+    assert "the server bears 250 requests at a time so far" in text
+    assert "1,234,567,890 of 9,000,000,000 tokens" in text, "broken inside a word"
+    traces = [line for line in lines if "-abababab-1" in line]
+    if width >= 110:
+        assert len(traces) == 8
+        assert any("traces" in line and "last traces" in line for line in lines)
+    else:
+        assert len(traces) == {10: 0, 16: 3, 40: 4}[height]
+    assert len(lines) < max(height, 13)
+
+
+def test_a_terminal_without_bars_gets_none() -> None:
+    figures = RunFigures()
+    figures.watch(TurnCommitted(KEY, replace(TURN, total_tokens=5_000)))
+    assert "█" in "".join(drawn(figures, 80, 24))
+    assert "\n".join(drawn(figures, 80, 24, encoding="ascii")).isascii()
 
 
 def test_counted_work_is_told_in_lines_where_there_is_no_terminal(
@@ -297,8 +408,9 @@ def test_counted_work_is_told_in_lines_where_there_is_no_terminal(
     with CountProgress("files", interval=0.0, quiet=True) as progress:
         progress.show(4, 8)
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "0 of 8 files"
-    assert re.fullmatch(r"4 of 8 files, 2 failed, about 0 s left", second)
+    time_of_day = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  "
+    assert re.fullmatch(time_of_day + "0 of 8 files", first)
+    assert re.fullmatch(time_of_day + "4 of 8 files, 2 failed, about 0 s left", second)
 
 
 def test_counted_work_has_a_bar_on_a_terminal_that_is_gone_when_it_is_done() -> None:

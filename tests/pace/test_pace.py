@@ -935,3 +935,50 @@ def test_the_virtual_loop_sees_a_lost_wake_up() -> None:
 
     with pytest.raises(AssertionError, match="lost"):
         in_virtual_time(main)
+
+
+# --- what holds requests back ------------------------------------------------------------------
+
+
+async def _held_while_many_wait(bench: Bench, *, expected: int = 100) -> str | None:
+    requests = [asyncio.ensure_future(bench.send(expected=expected)) for _ in range(12)]
+    await bench.settle()
+    held_by = bench.pace.held_by()
+    await bench.together(*requests)
+    return held_by
+
+
+@pytest.mark.parametrize(
+    ("limits", "held_by"),
+    [
+        ({"ceiling": 4}, "ceiling"),
+        ({"ceiling": 64}, None),
+        ({"ceiling": 64, "rpm": 60}, "rpm"),
+        ({"ceiling": 64, "tpm": 1000}, "tpm"),
+        ({"ceiling": 64, "rpm": 6000, "tpm": 1000}, "tpm"),
+        ({"ceiling": 64, "rpm": 6, "tpm": 100_000}, "rpm"),
+    ],
+)
+def test_what_holds_requests_back_is_known(limits: dict[str, Any], held_by: str | None) -> None:
+    async def test(bench: Bench) -> None:
+        assert bench.pace.held_by() is None
+        assert await _held_while_many_wait(bench) == held_by
+        assert bench.pace.held_by() is None
+
+    on_bench(test, **limits)
+
+
+def test_after_an_overload_the_level_holds_requests_back() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.together(*(bench.send("rate_limit") for _ in range(8)))
+        assert await _held_while_many_wait(bench) == "level"
+
+    on_bench(test, ceiling=8, break_after_failures=1000)
+
+
+def test_an_outage_holds_requests_back() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.open_breaker()
+        assert await _held_while_many_wait(bench) == "outage"
+
+    on_bench(test, ceiling=8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,13 +20,13 @@ import pytest
 
 from geostore.costs.prices import Prices
 from geostore.errors import StoreError
-from geostore.query.status import RunStatus, format_json, format_text, status
+from geostore.query.status import RunStatus, format_json, format_text, status, watch_status
 from geostore.store import Store
 from geostore.store.prices import put_prices
 from geostore.store.processes import host_name, process_place, start_mark
 from tests.hand_made import Batch, insert, insert_failure
 from tests.minds import zoom_then_answer
-from tests.running import run
+from tests.running import command, environment, geostore, run
 from tests.teacher_server import Fault, teacher_server
 
 NOBODY = 2**22 + 1
@@ -160,7 +162,7 @@ def test_a_run_is_told_by_what_it_did_and_holds(path: Path) -> None:
     assert found.in_flight == 2
     assert (found.turns, found.turns_last_min) == (3, 1)
     assert found.tokens == 110 + 210 + 110
-    assert (found.mean_km, found.accept_rate) == (200, 0.5)
+    assert (found.median_km, found.mean_km, found.accept_rate) == (200, 200, 0.5)
     assert list(found.failures.items()) == [("rate_limit", 2), ("timeout", 1)]
     assert found.elapsed_s >= 600
     # Seven of ten are left, at the pace of two in the time so far.
@@ -302,7 +304,8 @@ def test_text_keeps_to_a_hundred_columns_and_json_is_json(path: Path) -> None:
     assert document == found.to_json()
     assert list(document["runs"][0]) == [
         *("run_id", "host", "pid", "model", "recipe", "started_at", "ended_at", "planned"),
-        *("done_before", "closed", "in_flight", "mean_km", "accept_rate", "turns", "tokens"),
+        *("done_before", "closed", "in_flight", "median_km", "mean_km"),
+        *("accept_rate", "turns", "tokens"),
         *("cached_tokens", "cache_write_tokens", "estimated_tokens", "uncounted"),
         *("cost", "unpriced_turns", "state", "elapsed_s", "left_s", "closed_per_min"),
         *("tokens_per_s", "turns_last_min", "tokens_per_s_last_min", "failures", "budget"),
@@ -326,7 +329,7 @@ def test_a_real_run_is_told_as_it_was(photo_dataset: Path, tmp_path: Path) -> No
 LIVE = """
 import sys, time
 from pathlib import Path
-from tests.running import run
+from tests.running import command, environment, geostore, run
 from tests.minds import zoom_then_answer
 from tests.teacher_server import teacher_server
 photos, store, seen = map(Path, sys.argv[1:])
@@ -361,3 +364,54 @@ def test_a_run_is_seen_from_another_process_while_it_goes(
         live.wait()
     found = only(where)
     assert (found.state, found.closed, found.turns) == ("done", 6, 12)
+
+
+# --- watched -----------------------------------------------------------------------------------
+
+
+def test_watching_ends_where_no_run_goes_on(path: Path) -> None:
+    with changing(path) as runs:
+        runs.run(began=600, ended=60, outcome="done")
+    (now,) = watch_status(path, interval=0.0)
+    assert now == status(path)
+    watched = geostore("status", "--watch", "--store", path)
+    assert (watched.returncode, watched.stderr) == (0, "")
+    assert watched.stdout.count("run 1: done, 9 min") == 1
+
+
+def watching(path: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("status", "--watch", "--store", path, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+
+
+def test_watching_shows_what_is_written_meanwhile_until_ctrl_c(path: Path) -> None:
+    with changing(path) as runs:
+        mine = runs.run(began=600)
+    with watching(path, "--json") as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        assert first["runs"][0]["closed"] == 0
+        with changing(path) as runs:
+            runs.of_run(runs.placed(1, 1, 100, 0.9), mine, when=1)
+        assert any(json.loads(line)["runs"][0]["closed"] == 1 for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_log_of_watching_says_when(path: Path) -> None:
+    with changing(path) as runs:
+        mine = runs.run(began=600)
+    with watching(path) as process:
+        assert process.stdout is not None
+        head, block = process.stdout.readline(), process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {path}\n", head)
+    assert block.startswith(f"run {mine}: running, 10 min")
+    assert process.returncode == 0
