@@ -5,6 +5,7 @@
     GeostoreError           every error that a user reads as one sentence
     ├── DatasetError        the dataset is missing, changed, or not one that can be read
     ├── ImageError          one photo is missing, too large, or does not decode
+    ├── MachineError        this machine cannot read a photo now; it says nothing of the photo
     ├── StoreError          the SQLite file is not a store, read-only, full, ...
     │   ├── StoreVersionError   its schema is newer or unknown
     │   ├── StoreLockedError    another process holds it for too long
@@ -68,6 +69,21 @@ class ImageError(GeostoreError):
         ``undecodable``, ``too_large``, ``too_small``, ``too_thin``, ``missing``,
         ``changed`` or ``unknown``.
         """
+
+
+class MachineError(GeostoreError):
+    """This machine cannot read a photo now, for a reason that may pass.
+
+    It is no fact about the photo, so nothing is recorded of it.
+    """
+
+    def __init__(self, message: str, *, condition: str, alone: bool = False) -> None:
+        super().__init__(message)
+        self.condition = condition
+        """A stable word: ``folder_gone``, ``disk``, ``permission``, ``open_files``, ``memory`` or
+        ``package``."""
+        self.alone = alone
+        """Whether other photos can be read, so that a run can go on without this one."""
 
 
 class StoreError(GeostoreError):

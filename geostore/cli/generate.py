@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class RetryKind(StrEnum):
-    """Kinds of closed traces that can be taken up again.
+    """Kinds of closed traces that can be taken up again, and rows that were skipped.
 
     An enumeration because an option that may be repeated takes no Literal.
     """
@@ -58,6 +58,7 @@ class RetryKind(StrEnum):
     TRUNCATED = "truncated"
     EXHAUSTED = "exhausted"
     REFUSED = "refused"
+    SKIPPED = "skipped"
 
 
 def generate(
@@ -202,9 +203,17 @@ def generate(
         typer.Option(
             help="Take up again traces whose attempts were used up, that the token limit cut, "
             "that ended otherwise without an answer, or those of them that the server refused; "
-            "may be repeated."
+            "skipped: read photos again that could not be used; may be repeated."
         ),
     ] = None,
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing",
+            help="Skip photos whose folder is gone or empty; else the run stops there, since "
+            "their disk may not be mounted.",
+        ),
+    ] = False,
     max_attempts: Annotated[
         int, typer.Option("--max-attempts", min=1, help="Requests for one turn, failures included.")
     ] = 6,
@@ -393,6 +402,7 @@ def generate(
             duplicates=duplicates,
             reuse=reuse,
             retry=tuple(kind.value for kind in retry or ()),
+            skip_missing=skip_missing,
             retry_policy=RetryPolicy(max_attempts=max_attempts, trace_timeout=trace_timeout),
             pace=PaceLimits(ceiling=concurrency, rpm=rpm, tpm=tpm, give_up_after=give_up_after),
             grace=request_timeout if grace is None else grace,
@@ -425,7 +435,7 @@ def generate(
     _show_end(shown, result)
     for number, line in enumerate(what_is_left(result)):
         say(line if number else f"\n{line}")
-    if result.stopped and (result.paused or result.remaining != 0):
+    if result.has_work_left:
         raise typer.Exit(EXIT_STOPPED)
     if result.failed_share > max_failed_share:
         raise typer.Exit(EXIT_MANY_FAILED)

@@ -13,7 +13,8 @@ from typer.core import TyperCommand
 GENERATE_HEADINGS: dict[str, tuple[str, ...]] = {
     "Photos": (
         *("dataset_path", "num_samples", "rollouts", "order", "order_seed"),
-        *("min_locatability", "max_locatability", "duplicates", "reuse", "column"),
+        *("min_locatability", "max_locatability", "duplicates", "reuse", "skip_missing"),
+        "column",
     ),
     "Teacher": (
         *("model", "base_url", "api_key_env", "api_key_file", "api_key_command"),

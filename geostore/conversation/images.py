@@ -69,7 +69,11 @@ class PhotoSource:
 
 
 def checked_photo(dataset: PhotoDataset, sample_index: int, photo: PhotoFacts) -> bytes:
-    """The stored bytes of a row's photo. Raises ImageError where they are others than known."""
+    """The stored bytes of a row's photo.
+
+    Raises ImageError where they are others than known or lost, MachineError where they
+    cannot be read now.
+    """
     data = dataset.photo_bytes(sample_index)
     if sha256_hex(data) != photo.sha256:
         raise ImageError(

@@ -21,7 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from geostore.errors import DatasetError
+from geostore.errors import DatasetError, MachineError
+from geostore.imaging.causes import GO_ON, cause_of, patiently
 
 _BUFFER_BYTES = 2**20
 """How much of a column is read from the disk at once."""
@@ -75,11 +76,16 @@ class ParquetRows:
             self._cursor = None
 
     def find(self, row: int) -> tuple[Any, int]:
-        """A batch of this one row. Raises DatasetError where its file cannot be read."""
+        """A batch of this one row. Raises MachineError where its file cannot be read now."""
         number = bisect_right(self._starts, row) - 1
+        file = self._groups[number][0]
+        with _reading(self._files[file]):
+            return patiently(lambda: self._read(row, number))
+
+    def _read(self, row: int, number: int) -> tuple[Any, int]:
         file, group = self._groups[number]
         # One row at a time: each thread would hold a page, which can be 100 MB of photos.
-        with self._lock, errors_of(self._files[file]):
+        with self._lock:
             cursor = self._cursor
             wanted = row - self._starts[number]
             if cursor is None or cursor.number != number or cursor.start > wanted:
@@ -89,8 +95,9 @@ class ParquetRows:
             try:
                 return cursor.read(wanted), 0
             except BaseException:
-                # It has lost its place.
+                # It has lost its place, and the file may be another one when it is back.
                 self._cursor = None
+                self._close()
                 raise
 
     def iter_column(self, name: str) -> Iterator[Any]:
@@ -110,13 +117,16 @@ class ParquetRows:
         """A file, kept open until another is read, because a long footer takes time to read."""
         if self._opened is not None and self._opened[0] == number:
             return self._opened[1]
-        if self._opened is not None:
-            self._opened[1].close()
-            self._opened = None
+        self._close()
         # Not mapped: where a mapped file fails on its disk, the process dies of it.
         opened = pq.ParquetFile(self._files[number], buffer_size=_BUFFER_BYTES, pre_buffer=False)
         self._opened = (number, opened)
         return opened
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened[1].close()
+            self._opened = None
 
 
 class _Cursor:
@@ -193,12 +203,32 @@ def _refuse_twins(names: Sequence[str], file: Path) -> None:
 
 
 @contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Say what keeps a file from being read that could be read when it was opened.
+
+    It is no fact about a photo, not even where the file is damaged: the run has to stop.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, IndexError, ValueError, StopIteration) as error:
+        cause = cause_of(error)
+        remedy = "put back the file as it was" if cause is None else cause.remedy
+        raise MachineError(
+            f"{file} cannot be read: {_words(error)}; {remedy}, {GO_ON}",
+            condition="disk" if cause is None else cause.condition,
+        ) from error
+
+
+@contextmanager
 def errors_of(file: Path) -> Iterator[None]:
     """Name the file in what goes wrong with it. Raises DatasetError."""
     try:
         yield
-    except StopIteration as error:
-        raise DatasetError(f"{file} has changed while it was read") from error
     except (pa.ArrowException, OSError, IndexError, ValueError) as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise DatasetError(f"{file} cannot be read as Parquet: {words[0]}") from error
+        raise DatasetError(f"{file} cannot be read as Parquet: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, StopIteration):
+        return "it has changed while it was read"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from geostore.dataset import columns as column_values
 from geostore.dataset import files as dataset_files
+from geostore.dataset.photo_files import PhotoFiles
 from geostore.dataset.rows import Rows
 from geostore.errors import DatasetError, ImageError
+from geostore.imaging.causes import decoding_error
 from geostore.records import DatasetFacts, Sample
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ class PhotoDataset:
     def __init__(self, rows: Rows, facts: DatasetFacts, *, folder: Path) -> None:
         """Wrap the rows of an opened dataset; `folder` is where relative photo paths start."""
         self._facts = facts
-        self._folder = folder
+        self._files = PhotoFiles(
+            facts.path, folder, name_of=self._name_of_file, num_rows=rows.num_rows
+        )
         self._rows = rows
         roles = set(facts.column_map.values())
         nested: set[str] = set()
@@ -65,9 +69,24 @@ class PhotoDataset:
         A saved dataset has its fingerprint saved with it. Other kinds have none that
         outlives a copy or a `touch`, so theirs is a hash (`files.hash_files`).
 
-        Raises DatasetError where the path does not exist, holds no dataset or several
-        splits, or a required column is missing.
+        Raises DatasetError where the path does not exist or cannot be read, holds no
+        dataset or several splits, or a required column is missing.
         """
+        try:
+            return cls._open(path, columns=columns)
+        except OSError as error:
+            # Asking whether a path exists fails where its folder is closed or its disk is dead.
+            raise DatasetError(
+                f"{error.filename or path} cannot be read: {error.strerror or error}"
+            ) from error
+
+    @classmethod
+    def _open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        columns: Mapping[str, str] | None,
+    ) -> PhotoDataset:
         located = dataset_files.locate(Path(os.path.abspath(os.path.expanduser(path))))
         rows = dataset_files.load(located)
         column_map = column_values.map_columns(rows.columns, columns or {}, path=str(located.path))
@@ -105,39 +124,55 @@ class PhotoDataset:
         """Scores (0 hard, 1 easy), one per row, NaN where unknown; None without the column."""
         return self._numbers("locatability_score") if self._has("locatability_score") else None
 
-    def photo_bytes(self, index: int) -> bytes:
+    def photo_bytes(self, index: int, *, skip_missing: bool = False) -> bytes:
         """The bytes of row `index`'s photo as they are stored.
 
-        Raises ImageError(kind="missing") where the row has no photo or its file does
-        not exist, DatasetError where there is no such row.
+        skip_missing: a file that is not there is missing, also where its folder is gone.
+        Raises ImageError(kind="missing") where the row has no photo or its file is
+        lost, MachineError where it cannot be read now, DatasetError where there is no
+        such row.
         """
-        batch, row = self._find(index)
-        return self._stored_photo(index, batch.column(self._facts.column_map["image"])[row])
+        return self._photo_bytes(index, self._stored(*self._find(index)), skip_missing)
 
-    def _stored_photo(self, index: int, scalar: Any) -> bytes:
+    def _photo_bytes(self, index: int, stored: Any, skip_missing: bool) -> bytes:
+        if stored is None:
+            raise ImageError(f"{self._facts.path}: row {index} has no image", kind="missing")
+        if column_values.is_text(stored.type):
+            return self._files.read(_file_name(stored), index, skip_missing=skip_missing)
+        data: bytes = stored.as_buffer().to_pybytes()
+        return data
+
+    def _name_of_file(self, index: int) -> str | None:
+        stored = self._stored(*self._find(index))
+        is_file = stored is not None and column_values.is_text(stored.type)
+        return _file_name(stored) if is_file else None
+
+    def _stored(self, batch: Any, row: int) -> Any:
+        """A row's photo as an Arrow scalar: its bytes, or the name of its file; None for none."""
+        scalar = batch.column(self._facts.column_map["image"])[row]
         value: Any = scalar
         if pa.types.is_struct(scalar.type) and scalar.is_valid:
             fields = {field.name for field in scalar.type}
             value = scalar["bytes"] if "bytes" in fields else None
             if (value is None or not value.is_valid) and "path" in fields:
                 value = scalar["path"]
-        if value is None or not value.is_valid:
-            raise ImageError(f"{self._facts.path}: row {index} has no image", kind="missing")
-        stored: bytes = value.as_buffer().to_pybytes()
-        if not column_values.is_text(value.type):
-            return stored
-        # The name of a file need not be UTF-8.
-        return self._read_file(os.fsdecode(stored), index)
+        return value if value is not None and value.is_valid else None
 
     def read_sample(
-        self, index: int, *, keep: Callable[[OpenedPhoto], None] | None = None
+        self,
+        index: int,
+        *,
+        keep: Callable[[OpenedPhoto], None] | None = None,
+        skip_missing: bool = False,
     ) -> Sample:
         """Row `index` without its pixels: its true place, scalar columns and photo's facts.
 
         Leaves out lists, structs and binary columns. Where the photo cannot be used, the
         sample says why in `exclusion`. keep: called with the photo where it can be used.
+        skip_missing: as of `photo_bytes`.
 
-        Raises DatasetError where there is no such row, or it has no coordinates.
+        Raises DatasetError where there is no such row, or it has no coordinates,
+        MachineError where the photo cannot be read now.
         """
         from geostore import imaging
 
@@ -155,13 +190,15 @@ class PhotoDataset:
         country = role("country")
         photo, exclusion = None, None
         try:
-            stored = self._stored_photo(index, batch.column(self._facts.column_map["image"])[row])
-            opened = imaging.open_photo(stored)
+            data = self._photo_bytes(index, self._stored(batch, row), skip_missing)
+            opened = imaging.open_photo(data)
             photo = opened.facts()
             if keep is not None:
                 keep(opened)
         except ImageError as error:
             exclusion = error.kind
+        except MemoryError as error:
+            raise decoding_error(error) from error
         return Sample(
             sample_index=index,
             lat=lat,
@@ -205,16 +242,7 @@ class PhotoDataset:
             )
         return self._rows.find(index)
 
-    def _read_file(self, name: str, index: int) -> bytes:
-        if "://" in name:
-            raise ImageError(
-                f"{self._facts.path}: row {index} names {name}, which is not a local file",
-                kind="missing",
-            )
-        try:
-            return (self._folder / name).read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise ImageError(
-                f"{self._facts.path}: the photo of row {index} cannot be read: {error}",
-                kind="missing",
-            ) from error
+
+def _file_name(scalar: Any) -> str:
+    # The name of a file need not be UTF-8.
+    return os.fsdecode(scalar.as_buffer().to_pybytes())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geostore.errors import ImageError
+from geostore.errors import ImageError, MachineError
 from geostore.generate.journal import Journal
 from geostore.identity import sha256_hex
 from geostore.records import Sample
@@ -74,6 +74,9 @@ class Copies:
     reuse: bool
     """Whether to attach such photos. Else they are asked about again, and a sentence says so."""
 
+    read_again: bool
+    """Whether rows are read and recorded anew whose photos could not be used."""
+
     notice: Callable[[str], None]
     """Called with sentences for a person."""
 
@@ -117,18 +120,21 @@ class Copies:
         """Record rows, and attach those that should be, all in one commit; by row number."""
 
         def put(store: Store) -> list[_Recorded]:
+            record = store.samples.renew_sample if self.read_again else store.samples.put_sample
             return [
-                self._attach(store, store.samples.put_sample(self.dataset_id, sample), sample)
-                for sample in samples
+                self._attach(store, record(self.dataset_id, sample), sample) for sample in samples
             ]
 
         return self._count(await self.journal.commit(put))
 
     async def known(self, rows: Sequence[int]) -> dict[int, KnownSample]:
-        """Of some rows, those recorded before; attaches what an earlier run left unasked."""
+        """Of some rows, those that need not be read; attaches what an earlier run left unasked."""
 
         def look_up(store: Store) -> list[_Recorded]:
             known = store.samples.known_samples(dataset_id=self.dataset_id, indices=rows)
+            if self.read_again:
+                usable = (None, "duplicate")
+                known = {row: one for row, one in known.items() if one.exclusion in usable}
             if not (self.reuse and self._exist):
                 return [_Recorded(index, row) for index, row in known.items()]
             return [
@@ -202,6 +208,8 @@ class Copies:
                 photo = self.dataset.photo_bytes(row)
             except ImageError:
                 continue  # recorded with the reason when its turn comes
+            except MachineError:
+                return  # the run sets it aside, or stops, when its turn comes
             yield row, sha256_hex(photo), float(lat[row]), float(lon[row])
 
 

@@ -22,6 +22,9 @@ from geostore.text.phrases import (
 _NARROWEST = 60
 """Columns. A narrower terminal breaks the lines itself."""
 
+_MAY_CHANGE = ("missing", "undecodable")
+"""Reasons to skip a photo that may hold no more later: its file was put back or copied anew."""
+
 _Row = tuple[str, str, str, str, str]
 """A label, its number and its share, a note, and the style of the number."""
 
@@ -84,6 +87,7 @@ def _traces(result: RunResult) -> list[_Row]:
         if count:
             yield label, f"{count:,}", "", note, style
 
+    set_aside = result.set_aside.counts
     dropped = "requests in flight; the teacher may bill them"
     elsewhere = f"{result.elsewhere:,} held by another process"
     return [
@@ -95,6 +99,7 @@ def _traces(result: RunResult) -> list[_Row]:
         *other("dropped", result.dropped, dropped),
         *other("done before", result.done),
         *other("rows skipped", sum(result.excluded.values()), format_counts(result.excluded)),
+        *other("set aside", sum(set_aside.values()), format_counts(set_aside), "yellow"),
         *other("remaining", result.remaining, elsewhere if result.elsewhere else "", "bold"),
     ]
 
@@ -151,5 +156,15 @@ def what_is_left(result: RunResult) -> Iterator[str]:
             "failures); once that is mended, run the same command with --retry refused to ask "
             "about them again"
         )
+    skipped = sum(result.excluded.get(kind, 0) for kind in _MAY_CHANGE)
+    if skipped and not result.has_read_again:
+        yield (
+            f"{format_number_of(skipped, 'photo')} skipped as missing or damaged; once that is "
+            "mended, run the same command with --retry skipped to read such photos again"
+        )
+    for condition, sentence in result.set_aside.first.items():
+        number = result.set_aside.counts[condition]
+        them = f"{format_number_of(number, 'photo')} set aside for this run"
+        yield f"{them}: {sentence}" if number == 1 else f"{them}, such as: {sentence}"
     if result.paused:
         yield result.paused

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geostore.errors import MachineError
 from geostore.generate.copies import Copies
 from geostore.generate.events import Event, FoundDone, Noticed, Planned
 from geostore.generate.journal import CLAIM_SECONDS, Journal
@@ -111,6 +112,7 @@ class PendingTraces:
             dataset_id=dataset_id,
             recipe_id=recipe_id,
             reuse=self.plan.reuse,
+            read_again=self.plan.reads_again,
             notice=lambda sentence: self.watch(Noticed(sentence)),
         )
         held: list[tuple[int, int, int]] = []
@@ -179,6 +181,7 @@ class PendingTraces:
                 turn_limit=plan.turn_limit,
                 retry=plan.retry,
                 duplicates=plan.duplicates,
+                read_again=plan.reads_again,
             )
         )
         await self._copies.look(self._count_remaining(survey, drawable.indices, wanted))
@@ -196,6 +199,7 @@ class PendingTraces:
                 continue
             unfinished = [int(row) for row in rows[states == _UNFINISHED]]
             known = await self._copies.known(unfinished)
+            looked_at = set(known)
             for index, state in zip(rows.tolist(), states.tolist(), strict=True):
                 if usable >= wanted or self.stopping.is_set():
                     return
@@ -206,10 +210,17 @@ class PendingTraces:
                     usable += 1
                     self._found_done(plan.rollouts)
                     continue
-                if index not in known:
-                    new = (row for row in unfinished[unfinished.index(index) :] if row not in known)
+                if index not in looked_at:
+                    rest = unfinished[unfinished.index(index) :]
+                    new = (row for row in rest if row not in looked_at)
                     count = min(wanted - usable, _READ_AT_A_TIME)
-                    known |= await self._read(list(islice(new, count)))
+                    read = list(islice(new, count))
+                    looked_at.update(read)
+                    known |= await self._read(read)
+                if index not in known:
+                    # It cannot be read now. Another row takes its place; the trace still remains.
+                    self._spare_rows -= self._spare_rows > 0
+                    continue
                 sample = known[index]
                 used_again = plan.duplicates and sample.exclusion == "duplicate"
                 if sample.exclusion is not None and not used_again:
@@ -254,13 +265,30 @@ class PendingTraces:
         return candidates(lat, lon, self.dataset.locatability(), self.plan.draw)
 
     async def _read(self, rows: list[int]) -> dict[int, KnownSample]:
-        """Read rows with their photos and record them, all in one commit; by row number."""
+        """Read rows with their photos and record them, all in one commit; by row number.
 
-        def read() -> list[Sample]:
-            return [self.photos.read_sample(row) for row in rows]
+        Rows whose photos cannot be read now are not among them. Raises MachineError where
+        others cannot be read either.
+        """
 
-        samples = await asyncio.get_running_loop().run_in_executor(self.executor, read)
+        def read() -> list[Sample | MachineError]:
+            return [self._sample(row) for row in rows]
+
+        set_aside = self.result.set_aside
+        samples = []
+        for one in await asyncio.get_running_loop().run_in_executor(self.executor, read):
+            if isinstance(one, Sample):
+                set_aside.add_readable()
+                samples.append(one)
+            elif set_aside.add(one):
+                self.watch(Noticed(str(one)))
         return await self._copies.record(samples)
+
+    def _sample(self, row: int) -> Sample | MachineError:
+        try:
+            return self.photos.read_sample(row)
+        except MachineError as error:
+            return error
 
     async def _claim(
         self, sample_id: int, recipe_id: int, rollout: int
@@ -303,8 +331,13 @@ class Survey:
         turn_limit: int,
         retry: Collection[Retry],
         duplicates: bool,
+        read_again: bool,
     ) -> Survey:
-        """Read it. duplicates: rows that repeat a photo are used."""
+        """Read it.
+
+        duplicates: rows that repeat a photo are used. read_again: so may be those that
+        were left out for another reason.
+        """
         states = np.zeros(num_rows, dtype=np.uint8)
         finished = store.samples.finished_samples(
             dataset_id=dataset_id,
@@ -318,7 +351,7 @@ class Survey:
         for state, (reason, rows) in enumerate(
             sorted(store.samples.excluded_samples(dataset_id).items()), _FIRST_REASON
         ):
-            if reason == "duplicate" and duplicates:
+            if duplicates if reason == "duplicate" else read_again:
                 continue
             states[rows] = state
             reasons[state] = reason

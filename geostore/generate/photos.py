@@ -21,15 +21,22 @@ free."""
 class RunPhotos:
     """The photos of one run. Several threads may use it at once.
 
-    decoded: where a trace's photo is looked for.
+    decoded: where a trace's photo is looked for. skip_missing: as of
+    `PhotoDataset.photo_bytes`.
     """
 
     def __init__(
-        self, dataset: PhotoDataset, decoded: DecodedPhotos, most_bytes: int = _MOST_BYTES
+        self,
+        dataset: PhotoDataset,
+        decoded: DecodedPhotos,
+        *,
+        most_bytes: int = _MOST_BYTES,
+        skip_missing: bool = False,
     ) -> None:
         self._dataset = dataset
         self._decoded = decoded
         self._most_bytes = most_bytes
+        self._skip_missing = skip_missing
         self._waiting: OrderedDict[int, OpenedPhoto] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -37,7 +44,9 @@ class RunPhotos:
     def read_sample(self, index: int) -> Sample:
         """`PhotoDataset.read_sample`; keeps the photo for `load`."""
         opened: list[OpenedPhoto] = []
-        sample = self._dataset.read_sample(index, keep=opened.append)
+        sample = self._dataset.read_sample(
+            index, keep=opened.append, skip_missing=self._skip_missing
+        )
         with self._lock:
             self._take(index)
             for photo in opened:
@@ -48,7 +57,7 @@ class RunPhotos:
         return sample
 
     def load(self, index: int, facts: PhotoFacts) -> bytes:
-        """The stored bytes of a row's photo. Raises ImageError as `checked_photo` does."""
+        """The stored bytes of a row's photo. Raises what `checked_photo` raises."""
         with self._lock:
             photo = self._take(index)
         if photo is None or photo.sha256 != facts.sha256:

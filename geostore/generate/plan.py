@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from geostore.generate.retries import RetryPolicy
+from geostore.generate.set_aside import SetAside
 from geostore.pace import PaceLimits
 from geostore.records import Closing, Status
 from geostore.sampling.orders import Draw
@@ -45,7 +46,12 @@ class Plan:
     """Whether answers to the same photos in other datasets of the store count for this one."""
 
     retry: tuple[Retry, ...] = ()
-    """Kinds of closed traces that are taken up again."""
+    """Kinds of closed traces that are taken up again, and whether rows are read again whose
+    photos could not be used. Those that repeat a photo are not."""
+
+    skip_missing: bool = False
+    """Whether a photo counts as missing where its folder is gone or empty; else the run stops
+    there, because a disk may not be mounted."""
 
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     """How failed requests are tried again."""
@@ -55,6 +61,16 @@ class Plan:
 
     grace: float = 600.0
     """Seconds to wait for requests in flight once the run is ending."""
+
+    @property
+    def reads_again(self) -> bool:
+        """Whether rows are read again whose photos could not be used."""
+        return "skipped" in self.retry
+
+    @property
+    def opens_again(self) -> bool:
+        """Whether closed traces are taken up again."""
+        return any(kind != "skipped" for kind in self.retry)
 
 
 @dataclass(slots=True)
@@ -82,6 +98,12 @@ class RunResult:
 
     excluded: dict[str, int] = field(default_factory=dict)
     """Dataset rows that cannot be used, by reason."""
+
+    has_read_again: bool = False
+    """Whether rows that earlier runs had excluded were read again (`Plan.reads_again`)."""
+
+    set_aside: SetAside = field(default_factory=SetAside)
+    """Photos that could not be read for a passing reason; they are looked at by the next run."""
 
     stopped: bool = False
     """Whether the run was asked to stop, or its budget is used up."""
@@ -113,6 +135,12 @@ class RunResult:
     def refused(self) -> Counter[Status]:
         """Of the traces in `closed`, those that ended because the server refused a request."""
         return _by_status(pair for pair in self.iter_closings() if pair[0].by_refusal)
+
+    @property
+    def has_work_left(self) -> bool:
+        """Whether the run was cut short, or set photos aside, and traces remain for that."""
+        cut = self.stopped or bool(self.set_aside.counts)
+        return cut and (self.paused is not None or self.remaining != 0)
 
     @property
     def failed_share(self) -> float:

@@ -25,7 +25,6 @@ from geostore.conversation.messages import Message, RequestWriter
 from geostore.conversation.toolbench import TOOL_CRASH, ToolBench
 from geostore.conversation.wire import WireMessages
 from geostore.errors import (
-    DatasetError,
     GeostoreError,
     ImageError,
     Stopped,
@@ -39,6 +38,7 @@ from geostore.generate.outages import Outages
 from geostore.generate.paid_turns import failed_attempt, paid_turn
 from geostore.generate.partners import TeacherClient, TraceRecorder
 from geostore.generate.retries import RetryPolicy, TurnFailures, trace_time
+from geostore.imaging.causes import decoding_error
 from geostore.pace import Pace
 from geostore.records import (
     Closing,
@@ -131,8 +131,8 @@ async def play(
     load_photo: gives the stored bytes, checked; called in the executor.
     photo: the photo as it was sent with the first turn, None where there is no turn.
     limits_met: as `Conversation.add_limit` takes them.
-    Raises TeacherUnusable, GaveUp, and what the journal raises: StoreError and with
-    it ClaimLost.
+    Raises TeacherUnusable, GaveUp, MachineError and DatasetError where the photo cannot
+    be read now, and what the journal raises: StoreError and with it ClaimLost.
     """
     rollout = _Rollout(
         context,
@@ -159,11 +159,13 @@ async def play(
         raise
     except TeacherError as error:
         return await rollout.fail(error.error_class)
-    except (ImageError, DatasetError) as error:
+    except ImageError as error:
         await rollout.record_failure("image", str(error))
         return await rollout.fail("image")
     except GeostoreError:
         raise
+    except MemoryError as error:
+        raise decoding_error(error) from error
     except Exception as error:
         return await rollout.fail_for(error)
 

@@ -17,7 +17,7 @@ from geostore.conversation.recipe import recipe_hash
 from geostore.conversation.toolbench import ToolBench
 from geostore.costs.budget import Budget
 from geostore.costs.prices import Prices
-from geostore.errors import ClaimLost, GaveUp, StoreError, TeacherUnusable
+from geostore.errors import ClaimLost, GaveUp, MachineError, StoreError, TeacherUnusable
 from geostore.generate.ending import Ending
 from geostore.generate.events import (
     AskingEnded,
@@ -180,7 +180,7 @@ class _Run:
         self.watchers = watchers
         self.run_id = run_id
         self.whole_traces = whole_traces
-        self.result = RunResult()
+        self.result = RunResult(has_read_again=plan.reads_again)
         self.seats = Seats(plan.pace.ceiling)
         self.pace = Pace(plan.pace, notice=self._notice, gave_up=self._fail)
         self.ending = Ending(
@@ -194,7 +194,7 @@ class _Run:
         self.frame_alarm = FrameAlarm(recipe.bbox_frame, notice=self._notice)
         self.odd_finishes: set[str] = set()
         bench = ToolBench(max_images=plan.max_images)
-        self.photos = RunPhotos(dataset, bench.decoded)
+        self.photos = RunPhotos(dataset, bench.decoded, skip_missing=plan.skip_missing)
         self.spending: Spending | None = None
         if budget is not None:
             self.spending = Spending(
@@ -225,7 +225,7 @@ class _Run:
             bench=bench,
             executor=executor,
             turn_limit=plan.turn_limit,
-            go_on=bool(plan.retry),
+            go_on=plan.opens_again,
             retry_policy=plan.retry_policy,
             limits=self.limits,
             stopping=self.stopping,
@@ -324,6 +324,12 @@ class _Run:
         except ClaimLost:
             # This process was held up for longer than its claim; another plays the trace now.
             self.result.elsewhere += 1
+            return
+        except MachineError as error:
+            # Nothing of the trace is recorded, so a later run takes it up.
+            if self.result.set_aside.add(error):
+                self._notice(str(error))
+            self.result.interrupted += 1
             return
         if outcome.closing is None:
             self.result.interrupted += 1

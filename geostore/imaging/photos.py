@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image
 
-from geostore.errors import ImageError
+from geostore.errors import ImageError, MachineError
 from geostore.identity import sha256_hex
+from geostore.imaging.causes import decoding_error
 from geostore.imaging.encoding import encode, fit_size, quiet, rgb_profile
 from geostore.imaging.metadata import StrippedFile, strip
 from geostore.records import ImageLimits, PhotoFacts, SentImage
@@ -185,6 +186,7 @@ def probe(data: bytes) -> PhotoFacts:
     ``too_large`` (over `MAX_PIXELS`), ``too_small`` (a side under `MIN_SIDE`),
     ``too_thin`` (one side over `MAX_ASPECT` times the other; the other functions
     accept such a photo, so that one which was sent can be derived again).
+    Raises MachineError where there is not enough memory.
     """
     return open_photo(data).facts()
 
@@ -310,13 +312,10 @@ def _stretched(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _decoder_errors() -> Iterator[None]:
-    """Turn whatever a decoder raises into ImageError."""
+    """Turn whatever a decoder raises into ImageError, or MachineError where memory lacks."""
     try:
         yield
-    except ImageError:
+    except (ImageError, MachineError):
         raise
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise ImageError(f"the photo is too large to decode: {error}", kind="too_large") from error
     except Exception as error:
-        # Decoders fed broken bytes raise OSError, SyntaxError, ValueError, struct.error and more.
-        raise ImageError(f"the photo cannot be decoded: {error}", kind="undecodable") from error
+        raise decoding_error(error) from error

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Retry = Literal["failed", "truncated", "exhausted", "refused"]
-"""Closed traces that a run may open again.
+Retry = Literal["failed", "truncated", "exhausted", "refused", "skipped"]
+"""What a run may take up again: closed traces, and rows without one.
 
 ``failed`` used up its attempts or was refused, ``truncated`` was cut by the token
 limit, and ``exhausted`` ended without an answer for another reason. ``refused`` are
 those of ``failed`` and ``exhausted`` whose last request the server refused
-(`Closing.by_refusal`).
+(`Closing.by_refusal`). ``skipped`` are no traces but dataset rows whose photos could not
+be used.
 """
 
 
@@ -65,7 +66,22 @@ class Samples:
         return rows.dataset_record(self._db.run("get_dataset", dataset_id=dataset_id).fetchone())
 
     def put_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
-        """Record a drawn row, as a ``duplicate`` where another row has the same photo."""
+        """Record a drawn row, as a ``duplicate`` where another row has the same photo.
+
+        A row that is known stays as it is.
+        """
+        return self._put(dataset_id, sample, "put_sample")
+
+    def renew_sample(self, dataset_id: int, sample: Sample) -> KnownSample:
+        """Record a row that was just read, as `put_sample` does.
+
+        Of a row that is known and could not be used, what was learned of its photo now
+        takes the place of what was known. A row that is in use, or that repeats a photo,
+        stays as it is, so that processes that read it at the same time agree.
+        """
+        return self._put(dataset_id, sample, "put_sample", "renew_sample")
+
+    def _put(self, dataset_id: int, sample: Sample, *statements: str) -> KnownSample:
         values = rows.sample_row(sample)
         if sample.exclusion is None:
             duplicate = self._db.run(
@@ -76,7 +92,8 @@ class Samples:
             ).fetchone()
             if duplicate is not None:
                 values["exclusion"] = "duplicate"
-        self._db.run("put_sample", **values, dataset_id=dataset_id, now=utc_now())
+        for statement in statements:
+            self._db.run(statement, **values, dataset_id=dataset_id)
         row = self._db.run(
             "find_sample", dataset_id=dataset_id, sample_index=sample.sample_index
         ).fetchone()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from geostore.conversation.images import PhotoSource
-from geostore.errors import DatasetError
+from geostore.errors import DatasetError, MachineError
 from geostore.records import DatasetFacts, StoredTrace
 from geostore.verify.findings import Finding
 
@@ -50,11 +50,13 @@ class Photos:
         row = trace.sample.sample_index
         try:
             return dataset.photo_bytes(row)
+        except MachineError as error:
+            if not error.alone:
+                raise  # each further photo would only be reported alike
+            self._report_photo(trace, row, str(error))
+            return None
         except Exception as error:  # a damaged Arrow file fails in many ways
-            what = f"stored photo of row {row}"
-            todo = f"{error}; put back the dataset that was used"
-            finding = Finding("photo", "failure", trace.name, what, "its bytes", "none", todo)
-            self._report(finding)
+            self._report_photo(trace, row, f"{error}; put back the dataset that was used")
             return None
 
     def finish(self) -> None:
@@ -63,6 +65,10 @@ class Photos:
             what = f"--dataset-path {self._dataset_path}"
             todo = f"the datasets were found where the store saw them last; {_WHERE}"
             self._put(what, "a dataset of the store", "another, or none", todo)
+
+    def _report_photo(self, trace: StoredTrace, row: int, todo: str) -> None:
+        what = f"stored photo of row {row}"
+        self._report(Finding("photo", "failure", trace.name, what, "its bytes", "none", todo))
 
     def _opened(self, facts: DatasetFacts, fingerprint: str) -> PhotoDataset | None:
         try:

@@ -33,7 +33,8 @@ create table datasets (
 create unique index datasets_unseen on datasets (path) where fingerprint is null;
 
 -- One row per dataset row that was drawn. Rows that cannot be used are kept with the reason,
--- so that a later run does not read them again.
+-- so that a later run does not read them again unless it is asked to. A reason is a fact about the
+-- photo; what may pass, such as a disk that is not mounted, is never one.
 create table samples (
   id integer primary key,
   dataset_id integer not null references datasets (id),

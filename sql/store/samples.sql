@@ -74,6 +74,16 @@ values (
   :image_sha256, :image_format, :width, :height, :exclusion
 );
 
+-- name: renew_sample
+-- Records what is known now of the photo of a dataset row that could not be used; of no other row.
+-- Grain: at most one row.
+update samples
+set image_sha256 = :image_sha256, image_format = :image_format,
+    width = :width, height = :height, exclusion = :exclusion
+where dataset_id = :dataset_id
+  and sample_index = :sample_index
+  and exclusion <> 'duplicate';
+
 -- name: find_sample
 -- What a dataset row is in the store, or the sample for which it stands, and whether it can be used.
 -- Grain: at most one row. row_id is its own.

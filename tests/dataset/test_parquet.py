@@ -16,7 +16,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
 from geostore.dataset import PhotoDataset
-from geostore.errors import DatasetError, ImageError
+from geostore.errors import DatasetError, ImageError, MachineError
 from tests.conftest import photo_bytes
 from tests.minds import zoom_then_answer
 from tests.running import command, environment
@@ -133,7 +133,7 @@ def test_a_damaged_page_is_one_sentence_that_names_the_file(tmp_path: Path) -> N
     path.write_bytes(damaged)
     dataset = PhotoDataset.open(path)
     for _ in range(2):
-        with pytest.raises(DatasetError, match=r"a\.parquet cannot be read as Parquet: \S"):
+        with pytest.raises(MachineError, match=r"a\.parquet cannot be read: \S.*put back the file"):
             dataset.photo_bytes(7)
         assert dataset.photo_bytes(3).strip() == ODD % 3
         assert dataset.photo_bytes(12).strip() == ODD % 12
@@ -144,7 +144,7 @@ def test_a_file_that_lost_rows_since_it_was_opened_says_so(tmp_path: Path) -> No
     pq.write_table(table(20), path)
     dataset = PhotoDataset.open(path)
     pq.write_table(table(5), path)
-    with pytest.raises(DatasetError, match="has changed while it was read"):
+    with pytest.raises(MachineError, match="has changed while it was read; put back the file"):
         dataset.photo_bytes(11)
 
 

@@ -145,5 +145,7 @@ def test_what_is_left_says_how_many_and_what_to_type() -> None:
         "--retry failed to ask about them again",
         "9 of 1,000,016 traces were refused by the server (geostore query failures); once that "
         "is mended, run the same command with --retry refused to ask about them again",
+        "1 photo skipped as missing or damaged; once that is mended, run the same command with "
+        "--retry skipped to read such photos again",
     ]
     assert list(what_is_left(RunResult(done=7, remaining=0))) == []

@@ -1,0 +1,271 @@
+"""Disks that go away under a run, and come back: nothing is excluded, and all is asked."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geostore.errors import MachineError
+from geostore.generate.events import AskingStarted, Event
+from tests.conftest import photo_bytes
+from tests.minds import zoom_then_answer
+from tests.photo_folders import EIO_FILE, no_more_open_files, photos_on_a_disk
+from tests.running import Notes, assert_whole, geostore, run, start_geostore
+from tests.teacher_server import Body, Reply, teacher_server
+
+GOING_ON = "then run the same command again"
+
+
+def rows(store: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(store)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def exclusions(store: Path) -> list[tuple[Any, ...]]:
+    excluded = "select sample_index, exclusion from samples where exclusion is not null order by 1"
+    return rows(store, excluded)
+
+
+def generate(dataset: Path, store: Path, *more: str) -> tuple[int, str]:
+    """A run of the command line with the offline teacher: exit code and all it said."""
+    ended = geostore(
+        *("generate", "--teacher", "offline", "--dataset-path", dataset, "--store", store),
+        *("--num-samples", "0", "--quiet", *more),
+    )
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
+
+
+def test_a_disk_that_is_not_mounted_stops_the_run_and_shuts_out_nothing(tmp_path: Path) -> None:
+    dataset, disk = photos_on_a_disk(tmp_path, 6)
+    store = tmp_path / "s.db"
+    disk.rename(tmp_path / "away")
+    code, text = generate(dataset, store)
+    assert code == 1
+    assert f"the photo of row 0 cannot be read: its folder {disk} is not there" in text
+    assert "mount its disk" in text
+    assert GOING_ON in text
+    assert "--skip-missing" in text
+    assert rows(store, "select count(*) from samples") == [(0,)]
+
+    (tmp_path / "away").rename(disk)
+    code, text = generate(dataset, store)
+    assert code == 0
+    assert exclusions(store) == []
+    assert rows(store, "select status, count(*) from traces group by 1") == [("answered", 6)]
+
+
+def test_a_disk_that_goes_away_under_a_run_ends_it_gently(tmp_path: Path) -> None:
+    """What is in flight finishes; open traces go on once the disk is back."""
+    dataset, disk = photos_on_a_disk(tmp_path, 40)
+    store = tmp_path / "s.db"
+    lock, gone = threading.Lock(), threading.Event()
+
+    def mind(body: Body) -> Reply:
+        with lock:
+            if len(server.requests) >= 6 and not gone.is_set():
+                disk.rename(tmp_path / "away")
+                gone.set()
+        return zoom_then_answer(body)
+
+    with teacher_server(mind) as server:
+        with pytest.raises(MachineError, match="is not there; mount its disk"):
+            run(server.url, dataset, store, num_samples=None)
+        paid = rows(store, "select count(*) from turns")[0][0]
+        assert paid == len(server.requests) < 80, "every reply is stored"
+        assert rows(store, "select count(*) from attempts") == [(0,)]
+        assert rows(store, "select outcome from runs") == [("stopped: error",)]
+        assert rows(store, "select count(*) from traces where claimed_by is not null") == [(0,)]
+
+        (tmp_path / "away").rename(disk)
+        result = run(server.url, dataset, store, num_samples=None)
+        assert len(server.requests) == 80, "nothing is asked twice"
+    assert (result.remaining, result.excluded) == (0, {})
+    assert rows(store, "select status, count(*) from traces group by 1") == [("answered", 40)]
+    assert exclusions(store) == []
+    assert_whole(store)
+
+
+def test_too_many_open_files_stop_the_run_and_shut_out_nothing(tmp_path: Path) -> None:
+    dataset, _ = photos_on_a_disk(tmp_path, 5)
+    store = tmp_path / "s.db"
+    limited = no_more_open_files()
+
+    class Limits:
+        def watch(self, event: Event) -> None:
+            if isinstance(event, AskingStarted):
+                limited.__enter__()
+
+    with teacher_server(zoom_then_answer) as server:
+        try:
+            with pytest.raises(MachineError, match=r"raise the limit \(ulimit -n\)"):
+                run(server.url, dataset, store, notes=Limits())
+        finally:
+            limited.__exit__(None, None, None)
+        assert server.requests == []
+        result = run(server.url, dataset, store)
+    assert (result.closed, result.excluded) == ({"answered": 5}, {})
+    assert exclusions(store) == []
+
+
+def test_one_bad_sector_costs_one_photo_and_only_for_now(tmp_path: Path) -> None:
+    dataset, disk = photos_on_a_disk(tmp_path, 6)
+    store = tmp_path / "s.db"
+    photo = (disk / "2.jpg").read_bytes()
+    (disk / "2.jpg").unlink()
+    (disk / "2.jpg").symlink_to(EIO_FILE)
+    code, text = generate(dataset, store)
+    assert code == 3
+    assert "1 photo set aside for this run:" in text
+    assert f"Input/output error: {disk / '2.jpg'}; check its disk" in text
+    assert GOING_ON in text
+    assert rows(store, "select sample_index from samples order by 1") == [
+        (row,) for row in (0, 1, 3, 4, 5)
+    ]
+    (disk / "2.jpg").unlink()
+    (disk / "2.jpg").write_bytes(photo)
+    code, text = generate(dataset, store)
+    assert (code, exclusions(store)) == (0, [])
+    assert rows(store, "select count(*) from traces where status = 'answered'") == [(6,)]
+
+
+def test_another_row_takes_the_place_of_a_bad_sector(tmp_path: Path) -> None:
+    dataset, disk = photos_on_a_disk(tmp_path, 6)
+    (disk / "0.jpg").unlink()
+    (disk / "0.jpg").symlink_to(EIO_FILE)
+    notes = Notes()
+    with teacher_server(zoom_then_answer) as server:
+        result = run(server.url, dataset, tmp_path / "s.db", num_samples=3, notes=notes)
+    assert (result.closed, result.remaining, result.has_work_left) == ({"answered": 3}, 0, False)
+    assert result.set_aside.counts == {"disk": 1}
+    assert sum("Input/output error" in notice for notice in notes.notices) == 1
+
+
+def test_a_disk_with_ever_more_bad_sectors_stops_the_run(tmp_path: Path) -> None:
+    """A readable neighbour is no excuse for all the others."""
+    dataset, disk = photos_on_a_disk(tmp_path, 20)
+    for row in range(19):
+        (disk / f"{row}.jpg").unlink()
+        (disk / f"{row}.jpg").symlink_to(EIO_FILE)
+    with (
+        teacher_server(zoom_then_answer) as server,
+        pytest.raises(MachineError, match="Input/output error"),
+    ):
+        run(server.url, dataset, tmp_path / "s.db", num_samples=None)
+    assert server.requests == []
+    assert rows(tmp_path / "s.db", "select count(*) from samples") == [(0,)]
+
+
+def test_an_open_trace_whose_photo_cannot_be_read_stays_open(tmp_path: Path) -> None:
+    """It was begun with a healthy photo; its sector went bad before it could go on."""
+    dataset, disk = photos_on_a_disk(tmp_path, 3)
+    store = tmp_path / "s.db"
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, dataset, store, turn_limit=1)
+        photo = (disk / "1.jpg").read_bytes()
+        (disk / "1.jpg").unlink()
+        (disk / "1.jpg").symlink_to(EIO_FILE)
+        result = run(server.url, dataset, store, turn_limit=3)
+        assert (result.closed, result.interrupted) == ({"answered": 2}, 1)
+        assert (result.set_aside.counts, result.has_work_left) == ({"disk": 1}, True)
+        assert rows(store, "select count(*) from attempts") == [(0,)]
+        (disk / "1.jpg").unlink()
+        (disk / "1.jpg").write_bytes(photo)
+        result = run(server.url, dataset, store, turn_limit=3)
+        assert (result.closed, len(server.requests)) == ({"answered": 1}, 6)
+
+
+def test_photos_that_are_gone_for_good_are_left_out_by_who_says_so(tmp_path: Path) -> None:
+    dataset, disk = photos_on_a_disk(tmp_path, 4)
+    store = tmp_path / "s.db"
+    disk.rename(tmp_path / "away")
+    code, text = generate(dataset, store, "--skip-missing")
+    assert code == 0
+    assert exclusions(store) == [(row, "missing") for row in range(4)]
+    assert "4 photos skipped as missing or damaged" in text
+    assert "--retry skipped" in text
+
+
+def test_skipped_rows_are_read_again_where_asked_for(tmp_path: Path) -> None:
+    """Good ones are asked about, others stay out, for the reason that holds now."""
+    dataset, disk = photos_on_a_disk(tmp_path, 6)
+    store = tmp_path / "s.db"
+    whole = {row: (disk / f"{row}.jpg").read_bytes() for row in range(6)}
+    (disk / "1.jpg").unlink()
+    (disk / "2.jpg").write_bytes(b"half of it")
+    (disk / "3.jpg").unlink()
+    (disk / "5.jpg").write_bytes(whole[0])
+    code, text = generate(dataset, store)
+    assert code == 0
+    assert "3 photos skipped as missing or damaged; once that is mended" in text
+    before = [(1, "missing"), (2, "undecodable"), (3, "missing"), (5, "duplicate")]
+    assert exclusions(store) == before
+
+    assert generate(dataset, store, "--retry", "skipped")[0] == 0
+    assert exclusions(store) == before, "nothing was mended, so nothing changes"
+
+    (disk / "1.jpg").write_bytes(whole[1])
+    (disk / "2.jpg").write_bytes(whole[4])
+    (disk / "3.jpg").write_bytes(b"no image")
+    code, text = generate(dataset, store)
+    assert exclusions(store) == before, "nobody asked to look again"
+    code, text = generate(dataset, store, "--retry", "skipped")
+    assert code == 0
+    assert "--retry skipped" not in text
+    assert exclusions(store) == [(2, "duplicate"), (3, "undecodable"), (5, "duplicate")]
+    asked = "select sample_index from traces join samples as s on s.id = sample_id order by 1"
+    assert rows(store, asked) == [(0,), (1,), (4,)]
+    assert_whole(store)
+
+
+def test_processes_that_read_again_at_the_same_time_agree(tmp_path: Path) -> None:
+    """Each row is asked about once, and of photos that stand twice only one is used."""
+    dataset, disk = photos_on_a_disk(tmp_path, 24)
+    store = tmp_path / "s.db"
+    disk.rename(tmp_path / "away")
+    assert generate(dataset, store, "--skip-missing")[0] == 0
+    assert len(exclusions(store)) == 24
+    (tmp_path / "away").rename(disk)
+    for row in range(0, 24, 4):
+        (disk / f"{row + 1}.jpg").write_bytes((disk / f"{row}.jpg").read_bytes())
+    with teacher_server(zoom_then_answer, latency=0.02) as server:
+        options = (
+            *("generate", "--base-url", server.url, "--model", "test", "--num-samples", "0"),
+            *("--dataset-path", dataset, "--store", store, "--retry", "skipped", "--quiet"),
+        )
+        started = [start_geostore(*options) for _ in range(3)]
+        for process in started:
+            with process:
+                out, err = process.communicate(timeout=60)
+                assert process.wait() in (0, 3), out + err
+        assert geostore(*options).returncode == 0
+        asked = [json.dumps(body["messages"]) for body in server.bodies]
+    assert len(asked) == len(set(asked)) == 36, "18 photos, two turns each"
+    assert rows(store, "select exclusion, count(*) from samples group by 1 order by 1") == [
+        (None, 18),
+        ("duplicate", 6),
+    ]
+    assert_whole(store)
+
+
+def test_a_photo_that_is_lost_under_a_run_is_not_confused_with_its_disk(tmp_path: Path) -> None:
+    """One file goes, its neighbours stay: the trace fails by name and the others are asked."""
+    dataset, disk = photos_on_a_disk(tmp_path, 3)
+    store = tmp_path / "s.db"
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, dataset, store, turn_limit=1)
+        (disk / "1.jpg").unlink()
+        result = run(server.url, dataset, store, turn_limit=3)
+        assert result.closed == {"answered": 2, "failed": 1}
+        ((message,),) = rows(store, "select message from attempts")
+        assert f"the photo of row 1 is missing: No such file or directory: {disk}" in message
+        (disk / "1.jpg").write_bytes(photo_bytes(1, size=(64, 48)))
+        assert run(server.url, dataset, store, turn_limit=3, retry=("failed",)).closed == {
+            "answered": 1
+        }
