@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 
 from geostore.audit.checks import CHECKS
 from geostore.audit.run import AuditResult
 from geostore.text.tables import QueryResult, format_table
-
-_WIDTH = 100
+from geostore.text.terminal import format_entries
 
 
 def format_text(result: AuditResult) -> str:
@@ -18,7 +16,8 @@ def format_text(result: AuditResult) -> str:
         (name, count.traces, result.share(name), ", ".join(count.examples))
         for name, count in result.flags.items()
     ]
-    return format_table(QueryResult(("check", "traces", "share", "such as"), list(rows)))
+    columns = ("check", "traces", "share", "such as")
+    return format_table(QueryResult(columns, list(rows)), with_count=False)
 
 
 def format_json(result: AuditResult) -> str:
@@ -26,14 +25,6 @@ def format_json(result: AuditResult) -> str:
     return json.dumps(result.to_json(), indent=2, ensure_ascii=False)
 
 
-def format_checks() -> str:
-    """Every check with what its flag means."""
-    lines = []
-    for check in CHECKS.values():
-        lines += textwrap.wrap(
-            check.meaning,
-            _WIDTH,
-            initial_indent=f"{check.name:26}",
-            subsequent_indent=" " * 26,
-        )
-    return "\n".join(lines)
+def format_checks(width: int | None = None) -> str:
+    """Every check with what its flag means. width: columns of a line; None: no limit."""
+    return format_entries(((check.name, check.meaning) for check in CHECKS.values()), width)

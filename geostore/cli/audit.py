@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say
+from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say, tell
 
 
 def audit(
@@ -19,11 +19,17 @@ def audit(
     """Check closed traces for what would spoil training data; looks only at what is new."""
     from geostore import audit as audits
     from geostore.store import Store
+    from geostore.text.phrases import format_number_of
 
     if list_:
-        typer.echo(audits.format_checks())
+        from geostore.text.terminal import prose_width
+
+        typer.echo(audits.format_checks(prose_width()))
         return
     with Store.open(store) as opened:
         result = audits.audit(opened)
-    typer.echo(audits.format_json(result) if json else audits.format_text(result))
-    say(f"audited {result.newly_audited:,} traces now, {result.audited:,} in all")
+    if json:
+        typer.echo(audits.format_json(result))
+    else:
+        tell(audits.format_text(result))
+    say(f"audited {format_number_of(result.newly_audited, 'trace')} now, {result.audited:,} in all")

@@ -21,6 +21,7 @@ from geostore.cli.options import (
     StoreOption,
     WhereOption,
     say,
+    tell,
 )
 
 
@@ -81,7 +82,7 @@ def export(
             images=images,
             dataset_path=str(dataset_path) if dataset_path else None,
         )
-    typer.echo(
+    tell(
         f"wrote {format_number_of(result.count, 'trace')} to {result.path} "
         f"(sha256 {result.sha256[:16]}...)"
     )

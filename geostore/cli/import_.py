@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, EXIT_ERROR, EXIT_STOPPED, StoreOption, pairs, say
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    EXIT_ERROR,
+    EXIT_STOPPED,
+    StoreOption,
+    pairs,
+    say,
+    tell,
+)
 
 if TYPE_CHECKING:
     from geostore.importing import ImportResult, Problem
@@ -102,6 +110,8 @@ def import_(
 
 
 def _print_result(result: ImportResult, report: Path | None) -> None:
+    from geostore.text.phrases import format_number_of
+
     for problem in result.problems:
         say(_printable(f"skipped ({problem.kind}) {problem.path}: {problem.why}"))
     total = result.skipped.total()
@@ -109,24 +119,28 @@ def _print_result(result: ImportResult, report: Path | None) -> None:
         rest = f"{total - len(result.problems):,} more skipped"
         say(rest if report is not None else f"{rest}; --report FILE lists them all")
     if report is not None:
-        say(f"{report}: {total:,} skipped files")
+        say(f"{report}: {format_number_of(total, 'skipped file')}")
     if result.unproven:
-        say(
-            f"{result.unproven:,} files of geostore were imported as other scripts' files are: "
-            f"{result.unproven_why}"
-        )
+        files = format_number_of(result.unproven, "file")
+        say(f"{files} of geostore imported as other scripts' files are: {result.unproven_why}")
     if mismatched := result.skipped["row_mismatch"] + result.moved:
+        numbers = (
+            "1 row number does not belong to its"
+            if mismatched == 1
+            else f"{mismatched:,} row numbers do not belong to their"
+        )
         say(
-            f"{mismatched:,} row numbers do not belong to their coordinates: {result.moved:,} "
-            f"found by them, {result.skipped['row_mismatch']:,} skipped"
+            f"{numbers} coordinates: {result.moved:,} found by them, "
+            f"{result.skipped['row_mismatch']:,} skipped"
             + ("" if result.moved else "; --match coordinates looks for their rows")
         )
-    parts = [f"imported {result.imported:,} traces of {result.files:,} files"]
+    traces = format_number_of(result.imported, "trace")
+    parts = [f"imported {traces} of {format_number_of(result.files, 'file')}"]
     if result.known:
         parts.append(f"{result.known:,} known before")
     parts += [f"{count:,} skipped ({kind})" for kind, count in result.skipped.most_common()]
-    parts.append(f"{result.rewards:,} rewards computed")
-    typer.echo(", ".join(parts))
+    parts.append(f"{format_number_of(result.rewards, 'reward')} computed")
+    tell(", ".join(parts))
 
 
 def _printable(text: str) -> str:

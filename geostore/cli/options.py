@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import signal
 import sys
-import textwrap
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -21,9 +19,6 @@ EXIT_STOPPED = 3
 EXIT_MANY_FAILED = 4
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 """What a shell gives for a command that Ctrl-C ended."""
-
-_NARROWEST = 40
-"""Columns. A narrower terminal breaks the lines itself."""
 
 StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
 DEFAULT_STORE = Path("geostore.db")
@@ -107,6 +102,13 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
         return get_spec(opened.db, reward).sha256
 
 
+def tell(text: str) -> None:
+    """Text for a person, on stdout. Lines too long for a terminal are broken between words."""
+    from geostore.text.terminal import output_width, wrap_lines
+
+    typer.echo(wrap_lines(text, output_width(), hanging=2))
+
+
 def say(message: str) -> None:
     """A line for a person, on stderr; lost where nobody reads it any more.
 
@@ -120,12 +122,11 @@ def say(message: str) -> None:
 
 
 def _for_terminal(message: str) -> str:
-    columns = max(shutil.get_terminal_size().columns, _NARROWEST)
-    return "\n".join(
-        # A path or a URL is copied whole, however long it is.
-        textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
-        for line in fit_to_caret(message.split("\n"), columns)
-    )
+    from geostore.text.terminal import output_width, wrap_lines
+
+    if (columns := output_width(sys.stderr)) is None:
+        return message
+    return wrap_lines("\n".join(fit_to_caret(message.split("\n"), columns)), columns)
 
 
 def mute_closed_outputs() -> None:

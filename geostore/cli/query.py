@@ -68,8 +68,9 @@ def query(
         from geostore.text.tables import FORMATS
 
         if list_:
-            for name, answers in analytics.list_queries():
-                typer.echo(f"{name:24}{answers}")
+            from geostore.text.terminal import format_entries, prose_width
+
+            typer.echo(format_entries(analytics.list_queries(), prose_width()))
             return
         asked = _statement(statement, file)
         result = analytics.run_query(store, asked, reward_hash(store, reward))

@@ -21,6 +21,7 @@ from geostore.cli.options import (
     WhereOption,
     pairs,
     say,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -244,19 +245,21 @@ def _print_result(
     spec: RewardSpec, result: RescoreResult, comparison: Comparison | None, dry_run: bool
 ) -> None:
     from geostore.rewards.compare import comparison_text
+    from geostore.text.phrases import format_number_of
 
     if result.read:
         would = "would read" if dry_run else "read"
-        say(f"{would} {result.read:,} responses again with a newer parser")
+        responses = format_number_of(result.read, "response")
+        say(f"{would} {responses} again with a newer parser")
     verb = "would compute" if dry_run else "computed"
-    typer.echo(f"{spec.label}: {verb} {result.computed:,}, found done {result.found_done:,}")
+    tell(f"{spec.label}: {verb} {result.computed:,}, found done {result.found_done:,}")
     if result.failures:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(result.failures.items()))
-        typer.echo(
+        tell(
             f"failed: {sum(result.failures.values()):,} of {result.computed:,} ({reasons}); "
             "they have no score; compute them again with --retry-errors"
         )
         for error in result.errors:
-            typer.echo(f"  {error.trace}: {error.message}")
+            tell(f"  {error.trace}: {error.message}")
     if comparison is not None:
-        typer.echo(comparison_text(comparison))
+        tell(comparison_text(comparison))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say
+from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say, tell
 
 rewards = typer.Typer(
     name="rewards",
@@ -25,7 +25,10 @@ def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -
 
     with Store.open(store) as opened:
         listed = listing.list_rewards(opened.db)
-    typer.echo(jsons.dumps(listed.to_json(), indent=2) if json else listing.list_text(listed))
+    if json:
+        typer.echo(jsons.dumps(listed.to_json(), indent=2))
+    else:
+        tell(listing.list_text(listed))
 
 
 @rewards.command("show")
@@ -42,7 +45,10 @@ def show_reward(
 
     with Store.open(store) as opened:
         reward = listing.describe_reward(opened.db, name)
-    typer.echo(jsons.dumps(reward.to_json(), indent=2) if json else listing.describe_text(reward))
+    if json:
+        typer.echo(jsons.dumps(reward.to_json(), indent=2))
+    else:
+        tell(listing.describe_text(reward))
 
 
 @rewards.command("default")
@@ -62,13 +68,14 @@ def default_reward(
             chosen = set_default(opened.db, name)
         spec = RewardSpec(chosen.name, chosen.kind, chosen.parameters, chosen.code_version)
         missing = None if spec.kind == IMPORTED else count_missing(opened.db, spec).computed
-    typer.echo(f"the default reward is {chosen.label}")
+    tell(f"the default reward is {chosen.label}")
     if missing is None:
         say("traces that came from no file, or from one without a reward, have none under it")
     elif missing:
         function = chosen.parameters.get("function")
         how = f"--custom {function}" if function else f"--reward {chosen.sha256[:8]}"
-        say(f"{missing:,} traces lack it; compute it with: geostore rescore {how}")
+        traces = "1 trace lacks" if missing == 1 else f"{missing:,} traces lack"
+        say(f"{traces} it; compute it with: geostore rescore {how}")
 
 
 @rewards.command("rename")
@@ -83,7 +90,7 @@ def rename_reward(
 
     with Store.open(store) as opened, opened.db.transaction():
         renamed = rename_spec(opened.db, name, new_name)
-    typer.echo(f"{renamed.label} is now called {new_name}")
+    tell(f"{renamed.label} is now called {new_name}")
 
 
 @rewards.command("delete")
@@ -109,4 +116,4 @@ def delete_reward(
                 f"{deleted.label} came with imported files and cannot be computed again; "
                 "delete it all the same with --yes"
             )
-    typer.echo(f"deleted {deleted.label} and its scores of {format_number_of(count, 'trace')}")
+    tell(f"deleted {deleted.label} and its scores of {format_number_of(count, 'trace')}")

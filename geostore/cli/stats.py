@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from geostore.cli.options import DEFAULT_STORE, JsonOption, RewardOption, StoreOption, reward_hash
+from geostore.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    RewardOption,
+    StoreOption,
+    reward_hash,
+    tell,
+)
 
 
 def stats(
@@ -16,4 +23,7 @@ def stats(
     from geostore.query import stats as batch
 
     result = batch.stats(store, reward_hash(store, reward))
-    typer.echo(batch.format_json(result) if json else batch.format_text(result))
+    if json:
+        typer.echo(batch.format_json(result))
+    else:
+        tell(batch.format_text(result))

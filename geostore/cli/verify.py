@@ -14,6 +14,7 @@ from geostore.cli.options import (
     JsonOption,
     StoreOption,
     say,
+    tell,
 )
 
 
@@ -45,6 +46,9 @@ def verify(
     except KeyboardInterrupt as error:
         say("geostore: interrupted; what was not checked is not proven")
         raise typer.Exit(EXIT_STOPPED) from error
-    typer.echo(proof.format_json(report) if json else proof.format_text(report))
+    if json:
+        typer.echo(proof.format_json(report))
+    else:
+        tell(proof.format_text(report))
     if not report.holds(strict=strict):
         raise typer.Exit(EXIT_ERROR)

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from geostore.query.reader import ask, one_moment, open_reader
-from geostore.text.phrases import format_cost, format_counts
-from geostore.text.tables import QueryResult, format_transposed
+from geostore.text.phrases import format_counts
+from geostore.text.tables import QueryResult, format_table, format_transposed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,6 +29,8 @@ _BELOW_THE_TABLE: Mapping[str, str] = MappingProxyType(
     }
 )
 """Counts by name, which stand in lines of their own; each with the words of its line."""
+
+_NO_NUMBERS = (*_BELOW_THE_TABLE, "frame_alarms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +234,20 @@ class _Beside:
 
 
 def format_text(numbers: StoreStats) -> str:
-    """A line for each number, with a column for the store and one for each recipe."""
+    """The recipes, then a line for each number: a column for the store and one for each recipe.
+
+    A number that is known nowhere, such as a cost without prices, has no line.
+    """
     document = numbers.to_json()
     parts = [{"recipe": "all", **document["store"]}, *document["recipes"]]
-    names = [
-        *("recipe", "model", "with_tools"),
-        *(n for n in document["store"] if n not in _BELOW_THE_TABLE and n != "frame_alarms"),
-    ]
-    table = QueryResult(
-        tuple(names), [tuple(_shown(n, part.get(n)) for n in names) for part in parts]
-    )
-    lines = [format_transposed(table)]
+    # A model's name would make the columns of numbers wide, so it is said once, above them.
+    heads = ("recipe", "model", "with_tools")
+    recipes = QueryResult(heads, [tuple(part[n] for n in heads) for part in parts[1:]])
+    names = ["recipe", *(n for n in document["store"] if n not in _NO_NUMBERS)]
+    names = [name for name in names if any(part[name] is not None for part in parts)]
+    sums = QueryResult(tuple(names), [tuple(part[n] for n in names) for part in parts])
+    lines = [format_table(recipes, with_count=False), ""] if parts[1:] else []
+    lines += [format_transposed(sums), ""]
     for part in parts:
         lines += [
             f"{words}, {part['recipe']}: {format_counts(part[name])}"
@@ -254,17 +259,12 @@ def format_text(numbers: StoreStats) -> str:
             f"boxes of recipe {recipe} look like another frame ({frame}); "
             "see geostore query frame_alarm"
         )
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
 
 
 def format_json(numbers: StoreStats) -> str:
     """The same as indented JSON."""
     return json.dumps(numbers.to_json(), indent=2, ensure_ascii=False)
-
-
-def _shown(name: str, value: Any) -> Any:
-    # What a trace costs is a small fraction of what the store does, in the same units.
-    return format_cost(value) if "cost" in name and value is not None else value
 
 
 def _of(rows: Sequence[Mapping[str, Any]], recipe: str | None) -> list[Mapping[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import textwrap
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,15 +21,17 @@ from geostore.store.processes import process_life
 from geostore.text.phrases import (
     format_cost_per_trace,
     format_counts,
+    format_number_of,
     format_pace,
     format_quality,
     format_span,
 )
+from geostore.text.terminal import PROSE_WIDTH, prose_width, wrap_with_indent
 
 if TYPE_CHECKING:
     import duckdb
 
-_WIDTH = 100
+_LABEL = 12  # columns for the names of facts
 _RECENT_SECONDS = 60.0
 
 
@@ -150,11 +151,15 @@ def watch_status(
             time.sleep(interval)
 
 
-def format_text(now: StoreStatus) -> str:
-    """A block of lines for each run, at most 100 columns wide where words allow it."""
+def format_text(now: StoreStatus, width: int | None = None) -> str:
+    """A block of lines for each run, at most `width` columns wide where words allow it.
+
+    width: None for that of standard output's terminal, and `PROSE_WIDTH` in a file.
+    """
+    width = width or prose_width() or PROSE_WIDTH
     if not now.runs:
         return f"no runs in {now.store}; geostore generate makes one"
-    return "\n\n".join(map(_block, now.runs))
+    return "\n\n".join("\n".join(_block(run, width)) for run in now.runs)
 
 
 def format_json(now: StoreStatus) -> str:
@@ -265,7 +270,7 @@ def _rate(count: float, seconds: float) -> float:
 # --- as text ---------------------------------------------------------------------------------
 
 
-def _block(run: RunStatus) -> str:
+def _block(run: RunStatus, width: int) -> list[str]:
     where = f"process {run.pid} on {run.host}"
     lines = [f"run {run.run_id}: {run.state}, {format_span(run.elapsed_s)}, {where}"]
     if run.model is not None:
@@ -282,7 +287,8 @@ def _block(run: RunStatus) -> str:
         )
     if run.uncounted:
         lines.append(
-            f"  uncounted {run.uncounted:,} requests, about {run.estimated_tokens:,} tokens more"
+            f"  uncounted {format_number_of(run.uncounted, 'request')}, "
+            f"about {run.estimated_tokens:,} tokens more"
         )
     if run.closed:
         quality = format_quality(run.median_km, run.mean_km, run.accept_rate)
@@ -293,13 +299,12 @@ def _block(run: RunStatus) -> str:
         lines.append(f"  cost      {_cost(run.cost, run)}")
     if run.budget is not None:
         lines.append(f"  budget    {run.budget.text()} spent on this model, over all runs")
-    return "\n".join(map(_wrapped, lines))
-
-
-def _wrapped(line: str) -> str:
-    return textwrap.fill(
-        line, _WIDTH, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
-    )
+    indent = " " * _LABEL
+    return [
+        folded
+        for line in lines
+        for folded in wrap_with_indent(line[_LABEL:], width, first=line[:_LABEL], later=indent)
+    ]
 
 
 def _traces(run: RunStatus) -> str:
@@ -315,5 +320,6 @@ def _traces(run: RunStatus) -> str:
 def _cost(cost: float, run: RunStatus) -> str:
     text = format_cost_per_trace(cost, run.closed)
     if run.unpriced_turns:
-        text += f"; without {run.unpriced_turns:,} turns whose tokens the server did not count"
+        turns = format_number_of(run.unpriced_turns, "turn")
+        text += f"; without {turns} whose tokens the server did not count"
     return text

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from geostore.identity import canonical_text
 from geostore.store import Db
 from geostore.store.rewards import StoredSpec
+from geostore.text.phrases import format_number_of
 from geostore.text.tables import QueryResult, format_table
 
 _FETCHED_AT_ONCE = 50_000
@@ -163,7 +164,7 @@ def comparison_text(comparison: Comparison) -> str:
     rho = "not defined" if comparison.rho is None else f"{comparison.rho:.4f}"
     lines = [
         f"{comparison.spec} against {comparison.other}",
-        f"compared: {comparison.compared:,} traces with a score under both; "
+        f"compared: {format_number_of(comparison.compared, 'trace')} with a score under both; "
         f"{comparison.only:,} under the first alone, "
         f"{comparison.other_only:,} under the second alone, "
         f"{comparison.neither:,} under neither",
@@ -178,5 +179,6 @@ def comparison_text(comparison: Comparison) -> str:
             (m.trace, m.distance_km, m.score, m.other_score, m.rank, m.other_rank)
             for m in comparison.movers
         ]
-        lines += ["the largest changes of rank:", format_table(QueryResult(columns, rows))]
+        table = format_table(QueryResult(columns, rows), with_count=False)
+        lines += ["the largest changes of rank:", table]
     return "\n".join(lines)

@@ -192,7 +192,7 @@ def list_text(rewards: RewardList) -> str:
         ("built in", "formula (d: distance in km)", "parameters"),
         [(kind.kind, kind.formula, _set_parameters(kind.parameters)) for kind in rewards.kinds],
     )
-    return f"{format_table(specs)}\n\n{format_table(kinds)}"
+    return "\n\n".join(format_table(table, with_count=False) for table in (specs, kinds))
 
 
 def describe_text(reward: ListedSpec | ListedKind) -> str:

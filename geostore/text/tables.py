@@ -36,20 +36,21 @@ class QueryResult:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def format_table(result: QueryResult, width: int | None = None) -> str:
+def format_table(result: QueryResult, width: int | None = None, *, with_count: bool = True) -> str:
     """Plain aligned text; numbers as `text.numbers` writes them.
 
     In a file or a pipe each row is one line, however long, and text beyond 80 characters
     is cut. On a terminal a table that is too wide folds, or its rows become blocks of
     names and values (`text.layouts` says which). width: columns of a terminal; None:
-    those of standard output's.
+    those of standard output's. with_count: say below how many rows there are.
     """
     if result.columns == ("explain_key", "explain_value"):
         # DuckDB draws its plans itself.
         return "\n".join(str(row[1]).rstrip() for row in result.rows)
-    row_count = f"({format_number_of(len(result.rows), 'row')})"
-    width = output_width() if width is None else width
-    return "\n".join([*lay_out(_columns(result), width), row_count])
+    lines = lay_out(_columns(result), output_width() if width is None else width)
+    if with_count:
+        lines.append(f"({format_number_of(len(result.rows), 'row')})")
+    return "\n".join(lines)
 
 
 def format_transposed(result: QueryResult, width: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from rich.cells import cell_len, chop_cells
@@ -87,6 +87,28 @@ def wrap_with_indent(
     room = None if width is None else max(width - max(map(text_width, (first, later))), 1)
     lines = shorten(wrap_words(text, room), most)
     return [f"{later if number else first}{line}".rstrip() for number, line in enumerate(lines)]
+
+
+def wrap_lines(text: str, width: int | None, *, hanging: int = 0) -> str:
+    """Each line of a text wrapped, and indented as it begins.
+
+    hanging: how many spaces more where a line goes on.
+    """
+    lines = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        lines += wrap_with_indent(
+            line[len(indent) :], width, first=indent, later=indent + " " * hanging
+        )
+    return "\n".join(lines)
+
+
+def format_entries(entries: Iterable[tuple[str, str]], width: int | None) -> str:
+    """Two lines for each entry: its name, then what it means, indented and wrapped."""
+    lines = []
+    for name, meaning in entries:
+        lines += [name, *wrap_with_indent(meaning, width, first="  ", later="  ")]
+    return "\n".join(lines)
 
 
 def shorten(lines: list[str], most: int | None) -> list[str]:

@@ -178,7 +178,8 @@ def _listed(report: Report, severity: str, heading: str, counts: Mapping[str, in
     counts_by_check = ", ".join(f"{check} {count:,}" for check, count in sorted(counts.items()))
     columns = ("check", "trace", "what", "expected", "found")
     rows = [tuple(getattr(finding, name) for name in columns) for finding in shown]
-    lines = [f"{heading}: {counts_by_check}", format_table(QueryResult(columns, rows))]
+    table = format_table(QueryResult(columns, rows), with_count=False)
+    lines = [f"{heading}: {counts_by_check}", table]
     if total > len(shown):
         lines.append(f"and {total - len(shown):,} more; --json lists up to {MOST_LISTED:,}")
     lines += [

@@ -330,7 +330,7 @@ def test_a_reward_that_is_none_is_one_line_that_says_what_is_allowed(
 
 def test_every_named_query_and_every_format_is_answered(played: Path) -> None:
     listed = geostore("query", "--list")
-    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    names = [line for line in listed.stdout.splitlines() if not line.startswith(" ")]
     needed = {"summary", "tool_lift", "tool_use_by_difficulty", "tokens_per_turn", "accuracy"}
     assert needed <= set(names)
     # Each query once and each format several times; tests of the formats themselves give each of

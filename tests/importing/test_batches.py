@@ -238,4 +238,4 @@ def test_a_call_where_no_tool_was_offered_is_told(tmp_path: Path) -> None:
     assert said.returncode == 0
     assert "skipped (has_calls)" in said.stderr
     assert "--no-tools" in said.stderr
-    assert "imported 1 traces of 2 files" in said.stdout
+    assert "imported 1 trace of 2 files" in said.stdout

@@ -572,7 +572,7 @@ def test_the_command_says_what_it_skipped_and_fails_where_nothing_was_left(
     write(tmp_path / "in", history(0))
     said = geostore(*arguments)
     assert said.returncode == 0
-    assert "imported 1 traces of 13 files, 12 skipped (not_json)" in said.stdout
+    assert "imported 1 trace of 13 files, 12 skipped (not_json)" in said.stdout
     assert geostore("import", tmp_path / "none", "--store", where).returncode == 2
 
 
@@ -764,7 +764,7 @@ def test_the_command_says_how_many_indices_do_not_belong(dataset: Path, tmp_path
         *("import", tmp_path / "in", "--store", tmp_path / "g.db", "--dataset-path", dataset)
     )
     assert said.returncode == 0
-    assert "1 row numbers do not belong to their coordinates" in said.stderr
+    assert "1 row number does not belong to its coordinates" in said.stderr
     assert "--match coordinates" in said.stderr
 
 
