@@ -196,7 +196,9 @@ def generate(
     ] = False,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
+        typer.Option(
+            help="Name a column, or a part of one: lat=latitude, lat=location.lat. May be repeated."
+        ),
     ] = None,
     retry: Annotated[
         list[RetryKind] | None,

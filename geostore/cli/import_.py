@@ -44,7 +44,9 @@ def import_(
     ] = "index",
     column: Annotated[
         list[str] | None,
-        typer.Option(help="Name a column, such as lat=latitude; may be repeated."),
+        typer.Option(
+            help="Name a column, or a part of one: lat=latitude, lat=location.lat. May be repeated."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="The teacher of files that do not name theirs.")

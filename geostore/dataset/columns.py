@@ -1,4 +1,4 @@
-"""The columns of a dataset: the role of each, and its values as numbers and JSON.
+"""The values of a dataset's columns, as numbers and as JSON.
 
 Numbers are read in two ways, a whole column at once (`to_floats`) and one value
 (`number`). Both must read alike, or a sample would get other coordinates than
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,19 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geostore.errors import DatasetError
-
-DEFAULT_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "image": ("image", "img", "photo"),
-    "lat": ("lat", "latitude"),
-    "lon": ("lon", "lng", "longitude"),
-    "locatability_score": ("locatability_score", "locatability"),
-    "country": ("country",),
-}
-"""Role to the names its column may have, in order of preference; case does not matter."""
-
-_EXAMPLES = {"image": "image=photo", "lat": "lat=latitude", "lon": "lon=longitude"}
-"""The roles that every dataset must fill."""
+from geostore.dataset.addresses import is_text
 
 # The lengths are bounded so that no match can overflow a float; Arrow and `float` then agree.
 _NUMBER = (
@@ -39,89 +26,8 @@ _NUMBER = (
 _NUMBER_RE = re.compile(_NUMBER)
 
 
-def map_columns(names: Sequence[str], explicit: Mapping[str, str], *, path: str) -> dict[str, str]:
-    """Role to column name, in the order of the roles.
-
-    explicit: role to column name, as the user gives them; other roles are looked up
-    by `DEFAULT_COLUMNS`. Raises DatasetError, which lists the columns, for an unknown
-    role, a column that does not exist, and a required role without a column.
-    """
-    listing = f"its columns are: {', '.join(names) or 'none'}"
-    for role, name in explicit.items():
-        if role not in DEFAULT_COLUMNS:
-            raise DatasetError(
-                f"--column {role}={name}: there is no role {role!r}; "
-                f"the roles are {', '.join(DEFAULT_COLUMNS)}"
-            )
-        if name not in names:
-            raise DatasetError(f"{path} has no column {name!r} for {role}; {listing}")
-    column_map = dict(explicit)
-    for role, candidates in DEFAULT_COLUMNS.items():
-        if role in column_map:
-            continue
-        matches = [c for c in candidates if c in names] or [
-            n for c in candidates for n in names if n.lower() == c
-        ]
-        if matches:
-            column_map[role] = matches[0]
-    missing = [role for role in _EXAMPLES if role not in column_map]
-    if missing:
-        raise DatasetError(
-            f"{path} has no column for {' and '.join(missing)}; {listing}. Name it, as in "
-            + " ".join(f"--column {_EXAMPLES[role]}" for role in missing)
-        )
-    return {role: column_map[role] for role in DEFAULT_COLUMNS if role in column_map}
-
-
-def check_types(schema: Any, column_map: Mapping[str, str], *, path: str) -> None:
-    """Raise DatasetError where a column's Arrow type cannot play its role."""
-    for role, name in column_map.items():
-        if name not in schema.names:  # another file has it
-            if role not in _EXAMPLES:
-                continue
-            raise DatasetError(f"{path} has no column {name!r} for {role}, as other files have")
-        kind = schema.field(name).type
-        if role == "image":
-            fits = _is_image(kind)
-            wanted = "an image, its bytes, or the path of its file"
-        elif role == "country":
-            fits, wanted = is_scalar(kind), "text"
-        else:
-            fits = _is_number(kind) or is_text(kind) or pa.types.is_null(kind)
-            wanted = "numbers, or numbers as text"
-        if not fits:
-            raise DatasetError(
-                f"{path}: the column {name!r} for {role} is of type {kind}, not {wanted}; "
-                f"name another one, as in --column {role}=COLUMN"
-            )
-
-
-def _is_image(kind: Any) -> bool:
-    if pa.types.is_struct(kind):
-        fields = {field.name: field.type for field in kind}
-        return ("bytes" in fields and _is_binary(fields["bytes"])) or (
-            "path" in fields and is_text(fields["path"])
-        )
-    return _is_binary(kind) or is_text(kind)
-
-
-def _is_binary(kind: Any) -> bool:
-    types = pa.types
-    return bool(
-        types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_binary_view(kind)
-        or types.is_fixed_size_binary(kind)
-    )
-
-
-def is_text(kind: Any) -> bool:
-    """Whether an Arrow type is one of the kinds of UTF-8 text."""
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def _is_number(kind: Any) -> bool:
+def is_number(kind: Any) -> bool:
+    """Whether an Arrow type is one of the kinds of numbers."""
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
@@ -130,7 +36,7 @@ def is_scalar(kind: Any) -> bool:
     """Whether values of this Arrow type can be kept as one JSON value each."""
     types = pa.types
     return bool(
-        _is_number(kind)
+        is_number(kind)
         or is_text(kind)
         or types.is_boolean(kind)
         or types.is_date(kind)

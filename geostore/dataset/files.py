@@ -14,13 +14,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geostore.dataset import metadata
+from geostore.dataset.addresses import Address, is_list, is_text, item
 from geostore.dataset.parquet import ParquetRows
 from geostore.dataset.rows import Rows, TableRows
 from geostore.errors import DatasetError
@@ -252,16 +253,28 @@ def hash_files(located: Located, rows: Rows, *, image: str) -> str:
 
     if located.kind == "imagefolder":
         root = located.folder
-        for chunk in chain.from_iterable(piece.chunks for piece in rows.iter_column(image)):
-            for name in chunk.to_pylist():
-                file = root / (name or "")
-                add(os.path.relpath(file, root), file.stat().st_size if file.is_file() else -1)
+        for name in _photo_files(rows, image):
+            file = root / (name or "")
+            add(os.path.relpath(file, root), file.stat().st_size if file.is_file() else -1)
         return f"files-{digest.hexdigest()[:16]}"
     for file in located.files:
         add(file.relative_to(located.folder).as_posix(), file.stat().st_size)
         if located.kind == "parquet":
             digest.update(_parquet_footer(file))
     return f"files-{digest.hexdigest()[:16]}"
+
+
+def _photo_files(rows: Rows, image: str) -> Iterator[str | None]:
+    """The file of each row's photo; None where there is none."""
+    address = Address.find(image, rows.columns)
+    assert address is not None  # as `map_columns` gives it
+    for photos in map(address.array, rows.iter_column(address)):
+        if is_list(photos.type):
+            photos = item(photos, 0)
+        if pa.types.is_struct(photos.type) and photos.type.get_field_index("path") >= 0:
+            photos = pc.struct_field(photos, "path")
+        if is_text(photos.type):
+            yield from photos.to_pylist()
 
 
 def _parquet_footer(file: Path) -> bytes:

@@ -14,15 +14,19 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geostore.dataset.addresses import Address
+from geostore.dataset.rows import Rows
 from geostore.errors import DatasetError, MachineError
 from geostore.imaging.causes import GO_ON, cause_of, patiently
+
+_N = TypeVar("_N", bound=np.generic)
 
 _BUFFER_BYTES = 2**20
 """How much of a column is read from the disk at once."""
@@ -34,7 +38,7 @@ _MOST_ROWS = 1024
 """Decoded at once where rows are small."""
 
 
-class ParquetRows:
+class ParquetRows(Rows):
     """The rows of Parquet files, in the order of the files."""
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -63,16 +67,16 @@ class ParquetRows:
         self.columns: tuple[str, ...] = tuple(names)
         self._opened: tuple[int, Any] | None = None
         self._cursor: _Cursor | None = None
-        self.select(self.columns)
+        self.select([Address(name) for name in self.columns])
 
     def schemas(self) -> Iterator[tuple[str, Any]]:
         """A file and its schema, for each schema that differs."""
         yield from self._schemas
 
-    def select(self, names: Sequence[str]) -> None:
-        """Choose the columns that `find` gives."""
+    def select(self, addresses: Sequence[Address]) -> None:
+        """Choose the columns that `find` gives, and of structs the fields."""
         with self._lock:
-            self._selected = tuple(names)
+            self._selected = tuple(addresses)
             self._cursor = None
 
     def find(self, row: int) -> tuple[Any, int]:
@@ -100,16 +104,35 @@ class ParquetRows:
                 self._close()
                 raise
 
-    def iter_column(self, name: str) -> Iterator[Any]:
+    def iter_column(self, address: Address) -> Iterator[Any]:
         """A whole column, one file after another; a file without it has nulls."""
         for file in self._files:
             with errors_of(file), pq.ParquetFile(file) as opened:
-                if name in opened.schema_arrow.names:
-                    yield decoded(opened.read(columns=[name]).column(name))
+                table = opened.read(columns=[address.fields])
+                if address.column in table.column_names:
+                    yield decoded(table.column(address.column))
                 else:
                     yield pa.chunked_array([pa.nulls(opened.metadata.num_rows)])
 
-    def reorder(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def find_longer(self, address: Address) -> str | None:
+        """The first row group in which a list has several items; reads the footers alone."""
+        number = 0
+        for file in self._files:
+            with errors_of(file):
+                footer = pq.read_metadata(file)
+            for group in map(footer.row_group, range(footer.num_row_groups)):
+                columns = map(group.column, range(group.num_columns))
+                inside = (
+                    c for c in columns if f"{c.path_in_schema}.".startswith(f"{address.fields}.")
+                )
+                # A column has a value for each item, and one for each row without any.
+                if any(column.num_values > group.num_rows for column in inside):
+                    last = self._starts[number + 1] - 1
+                    return f"a row from {self._starts[number]} to {last} has several of them"
+                number += 1
+        return None
+
+    def reorder(self, numbers: npt.NDArray[_N]) -> npt.NDArray[_N]:
         """The same numbers: rows stand in the order of the files."""
         return numbers
 
@@ -135,18 +158,17 @@ class _Cursor:
     number: of the group in the dataset. start: the first row that can still be read.
     """
 
-    def __init__(self, number: int, opened: Any, group: int, names: Sequence[str]) -> None:
+    def __init__(self, number: int, opened: Any, group: int, addresses: Sequence[Address]) -> None:
         self.number = number
         self.start = 0
-        self._names = names
+        self._names = [*dict.fromkeys(address.column for address in addresses)]
         self._batch: Any = None
-        has = set(opened.schema_arrow.names)
         about = opened.metadata.row_group(group)
         a_row = max(about.total_byte_size // max(about.num_rows, 1), 1)
         self._batches = opened.iter_batches(
             batch_size=min(max(_BATCH_BYTES // a_row, 1), _MOST_ROWS),
             row_groups=[group],
-            columns=[name for name in names if name in has],
+            columns=[*dict.fromkeys(address.fields for address in addresses)],
             use_threads=False,
         )
 
@@ -160,7 +182,7 @@ class _Cursor:
         has = set(batch.schema.names)
         return pa.RecordBatch.from_arrays(
             [decoded(batch.column(n)) if n in has else pa.nulls(1) for n in self._names],
-            names=list(self._names),
+            names=self._names,
         )
 
 

@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from geostore.dataset import columns as column_values
 from geostore.dataset import files as dataset_files
+from geostore.dataset import roles
+from geostore.dataset.addresses import Address, is_list, is_text, item_of
 from geostore.dataset.photo_files import PhotoFiles
 from geostore.dataset.rows import Rows
 from geostore.errors import DatasetError, ImageError
@@ -42,13 +44,23 @@ class PhotoDataset:
             facts.path, folder, name_of=self._name_of_file, num_rows=rows.num_rows
         )
         self._rows = rows
-        roles = set(facts.column_map.values())
-        nested: set[str] = set()
+        self._roles: dict[str, Address] = {}
+        for role, name in facts.column_map.items():
+            address = Address.find(name, rows.columns)
+            assert address is not None  # as `map_columns` gives it
+            self._roles[role] = address
+        taken = {address.column for address in self._roles.values()}
         for path, schema in rows.schemas():
-            column_values.check_types(schema, facts.column_map, path=path)
-            nested |= {field.name for field in schema if not column_values.is_scalar(field.type)}
-        self._scalars = [name for name in rows.columns if name not in roles | nested]
-        rows.select([*dict.fromkeys([*facts.column_map.values(), *self._scalars])])
+            roles.check_types(schema, facts.column_map, path=path)
+            taken |= {field.name for field in schema if not column_values.is_scalar(field.type)}
+        if longer := self._longer_list_of_images():
+            image = facts.column_map["image"]
+            raise DatasetError(
+                f"{facts.path}: the column {image!r} is a list of images, and {longer}; choose the "
+                f"one that is asked about, as in --column image={image}.0"
+            )
+        self._scalars = [name for name in rows.columns if name not in taken]
+        rows.select([*self._roles.values(), *map(Address, self._scalars)])
 
     @classmethod
     def open(
@@ -63,8 +75,8 @@ class PhotoDataset:
             DatasetDict, or a DatasetDict with a single split), a Parquet file,
             a folder of them, a pattern such as ``data/train-*.parquet``, an
             image folder with a ``metadata.csv``, or such a table itself.
-        columns: role to column name, for columns that have another name than
-            `DEFAULT_COLUMNS`.
+        columns: role to column name, or to a part of a column (``location.lat``,
+            ``coords.0``), for columns that have another name than `DEFAULT_COLUMNS`.
 
         A saved dataset has its fingerprint saved with it. Other kinds have none that
         outlives a copy or a `touch`, so theirs is a hash (`files.hash_files`).
@@ -89,7 +101,7 @@ class PhotoDataset:
     ) -> PhotoDataset:
         located = dataset_files.locate(Path(os.path.abspath(os.path.expanduser(path))))
         rows = dataset_files.load(located)
-        column_map = column_values.map_columns(rows.columns, columns or {}, path=str(located.path))
+        column_map = roles.map_columns(rows.kinds(), columns or {}, path=str(located.path))
         fingerprint = located.fingerprint
         if fingerprint is None:
             fingerprint = dataset_files.hash_files(located, rows, image=column_map["image"])
@@ -122,7 +134,7 @@ class PhotoDataset:
 
     def locatability(self) -> npt.NDArray[np.float64] | None:
         """Scores (0 hard, 1 easy), one per row, NaN where unknown; None without the column."""
-        return self._numbers("locatability_score") if self._has("locatability_score") else None
+        return self._numbers("locatability_score") if "locatability_score" in self._roles else None
 
     def photo_bytes(self, index: int, *, skip_missing: bool = False) -> bytes:
         """The bytes of row `index`'s photo as they are stored.
@@ -137,19 +149,22 @@ class PhotoDataset:
     def _photo_bytes(self, index: int, stored: Any, skip_missing: bool) -> bytes:
         if stored is None:
             raise ImageError(f"{self._facts.path}: row {index} has no image", kind="missing")
-        if column_values.is_text(stored.type):
+        if is_text(stored.type):
             return self._files.read(_file_name(stored), index, skip_missing=skip_missing)
         data: bytes = stored.as_buffer().to_pybytes()
         return data
 
     def _name_of_file(self, index: int) -> str | None:
         stored = self._stored(*self._find(index))
-        is_file = stored is not None and column_values.is_text(stored.type)
+        is_file = stored is not None and is_text(stored.type)
         return _file_name(stored) if is_file else None
 
     def _stored(self, batch: Any, row: int) -> Any:
         """A row's photo as an Arrow scalar: its bytes, or the name of its file; None for none."""
-        scalar = batch.column(self._facts.column_map["image"])[row]
+        image = self._roles["image"]
+        scalar = image.value(batch.column(image.column)[row])
+        if is_list(scalar.type) and scalar.is_valid:
+            scalar = item_of(scalar, 0)
         value: Any = scalar
         if pa.types.is_struct(scalar.type) and scalar.is_valid:
             fields = {field.name for field in scalar.type}
@@ -178,11 +193,13 @@ class PhotoDataset:
 
         batch, row = self._find(index)
 
-        def value(column: str) -> Any:
-            return column_values.plain(batch.column(column)[row], self._rows.labels.get(column))
+        def value(address: Address) -> Any:
+            # Labels are of whole columns.
+            labels = None if address.steps else self._rows.labels.get(address.column)
+            return column_values.plain(address.value(batch.column(address.column)[row]), labels)
 
         def role(name: str) -> Any:
-            return value(self._facts.column_map[name]) if self._has(name) else None
+            return value(self._roles[name]) if name in self._roles else None
 
         lat, lon = column_values.number(role("lat")), column_values.number(role("lon"))
         if lat is None or lon is None:
@@ -205,7 +222,7 @@ class PhotoDataset:
             lon=lon,
             locatability_score=column_values.number(role("locatability_score")),
             country=(str(country).strip() or None) if country is not None else None,
-            columns={name: value(name) for name in self._scalars},
+            columns={name: value(Address(name)) for name in self._scalars},
             photo=photo,
             exclusion=exclusion,
         )
@@ -227,13 +244,17 @@ class PhotoDataset:
                 f"{opened.column_map['image']!r}; name it, as in --column image={image}"
             )
 
-    def _has(self, role: str) -> bool:
-        return role in self._facts.column_map
-
     def _numbers(self, role: str) -> npt.NDArray[np.float64]:
-        pieces = self._rows.iter_column(self._facts.column_map[role])
-        numbers = [column_values.to_floats(piece) for piece in pieces]
-        return self._rows.reorder(np.concatenate(numbers))
+        address = self._roles[role]
+        pieces = map(address.array, self._rows.iter_column(address))
+        return self._rows.reorder(np.concatenate([*map(column_values.to_floats, pieces)]))
+
+    def _longer_list_of_images(self) -> str | None:
+        image = self._roles["image"]
+        kinds = (s.field(image.column).type for _, s in self._rows.schemas())
+        if not any(is_list(image.kind(kind)) for kind in kinds):
+            return None
+        return self._rows.find_longer(image)
 
     def _find(self, index: int) -> tuple[Any, int]:
         if not 0 <= index < len(self):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geostore.dataset.addresses import Address
 
 if TYPE_CHECKING:
     import datasets
+
+_N = TypeVar("_N", bound=np.generic)
 
 
 class Rows(Protocol):
@@ -28,20 +34,30 @@ class Rows(Protocol):
     def schemas(self) -> Iterator[tuple[str, Any]]:
         """A path and the Arrow schema of what lies there, once for each schema that differs."""
 
-    def select(self, names: Sequence[str]) -> None:
-        """Choose the columns that `find` gives."""
+    def kinds(self) -> dict[str, Any]:
+        """The Arrow type of each column, in order; of several, the first."""
+        first: dict[str, Any] = {}
+        for _, schema in self.schemas():
+            first = dict(zip(schema.names, schema.types, strict=True)) | first
+        return {name: first[name] for name in self.columns}
+
+    def select(self, addresses: Sequence[Address]) -> None:
+        """Choose the columns that `find` gives, with at least the parts at these addresses."""
 
     def find(self, row: int) -> tuple[Any, int]:
         """A record batch with the selected columns, and where in it a row stands."""
 
-    def iter_column(self, name: str) -> Iterator[Any]:
-        """A whole column, in pieces whose types may differ."""
+    def iter_column(self, address: Address) -> Iterator[Any]:
+        """The whole column of an address, in pieces whose types may differ."""
 
-    def reorder(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def find_longer(self, address: Address) -> str | None:
+        """Where a list at an address has several items, in words; None: it has one at most."""
+
+    def reorder(self, numbers: npt.NDArray[_N]) -> npt.NDArray[_N]:
         """One number for each row, from one for each value of `iter_column`."""
 
 
-class TableRows:
+class TableRows(Rows):
     """The rows of an Arrow table, which may be mapped into memory.
 
     selected: the table's row for each row; None: they are the same.
@@ -61,7 +77,7 @@ class TableRows:
         self._table = table
         self._path = path
         self._selected = selected
-        self.select(self.columns)
+        self.select([Address(name) for name in self.columns])
 
     @classmethod
     def of(cls, dataset: datasets.Dataset, *, path: str) -> TableRows:
@@ -83,10 +99,11 @@ class TableRows:
         """The path of the dataset and the table's schema."""
         yield self._path, self._table.schema
 
-    def select(self, names: Sequence[str]) -> None:
+    def select(self, addresses: Sequence[Address]) -> None:
         """Choose the columns that `find` gives."""
+        names = [*dict.fromkeys(address.column for address in addresses)]
         # Look up batches, because Table.slice would walk every chunk of every column for one row.
-        self._batches: list[Any] = self._table.select(list(names)).to_batches()
+        self._batches: list[Any] = self._table.select(names).to_batches()
         lengths = [batch.num_rows for batch in self._batches]
         self._starts: list[int] = np.cumsum([0, *lengths], dtype=np.int64).tolist()
 
@@ -96,10 +113,19 @@ class TableRows:
         number = bisect_right(self._starts, position) - 1
         return self._batches[number], position - self._starts[number]
 
-    def iter_column(self, name: str) -> Iterator[Any]:
+    def iter_column(self, address: Address) -> Iterator[Any]:
         """A column of the table, in one piece."""
-        yield self._table.column(name)
+        yield self._table.column(address.column)
 
-    def reorder(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def find_longer(self, address: Address) -> str | None:
+        """The first row whose list has several items; reads no item."""
+        lists = address.array(self._table.column(address.column))
+        if pa.types.is_null(lists.type):
+            return None
+        lengths = self.reorder(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())
+        longer = np.flatnonzero(lengths > 1)
+        return f"row {longer[0]} has {lengths[longer[0]]} of them" if len(longer) else None
+
+    def reorder(self, numbers: npt.NDArray[_N]) -> npt.NDArray[_N]:
         """The numbers of the selected rows."""
         return numbers if self._selected is None else numbers[self._selected]
