@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 
 def import_(
-    directory: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="The folder with the trace files.")
+    source: Annotated[
+        Path,
+        typer.Argument(exists=True, help="The folder with the trace files, or one file."),
     ],
     store: StoreOption = DEFAULT_STORE,
     dataset_path: Annotated[
@@ -75,8 +76,9 @@ def import_(
 ) -> None:
     """Import trace files of older scripts, or an export; what is in already is left alone.
 
-    Files that are no traces, are broken, or are about another row are skipped and named. Rewards in
-    the files are kept beside those that are computed anew.
+    A file may hold one trace, a list of them, or one a line (.jsonl). Files that are no traces, are
+    broken, or are about another row are skipped and named. Rewards in the files are kept beside
+    those that are computed anew.
     """
     from geostore.importing import ReadOptions, import_traces
     from geostore.store import Store
@@ -97,7 +99,7 @@ def import_(
             opened = stack.enter_context(Store.open(store, create=True, durability="normal"))
             result = import_traces(
                 opened,
-                directory,
+                source,
                 options=options,
                 processes=processes,
                 on_problem=report_file.write if report_file is not None else None,
@@ -112,6 +114,7 @@ def import_(
 
 
 def _print_result(result: ImportResult, report: Path | None) -> None:
+    from geostore.importing.skipped import skipped_table
     from geostore.text.phrases import format_number_of
 
     for problem in result.problems:
@@ -140,9 +143,12 @@ def _print_result(result: ImportResult, report: Path | None) -> None:
     parts = [f"imported {traces} of {format_number_of(result.files, 'file')}"]
     if result.known:
         parts.append(f"{result.known:,} known before")
-    parts += [f"{count:,} skipped ({kind})" for kind, count in result.skipped.most_common()]
+    if total:
+        parts.append(f"{total:,} skipped")
     parts.append(f"{format_number_of(result.rewards, 'reward')} computed")
     tell(", ".join(parts))
+    if total:
+        typer.echo(f"\n{skipped_table(result.skipped)}")
 
 
 def _printable(text: str) -> str:

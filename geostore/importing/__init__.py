@@ -1,5 +1,7 @@
 """Imports trace files: those of older scripts, in both their forms, and exports of geostore.
 
+A file holds one trace, a list of them, or one a line.
+
 Files are listed as a stream, read by a few processes, and written by this one in
 large transactions, so that memory does not grow with their number. A file that
 was imported already is not read again. A file that cannot be used is reported and
@@ -18,7 +20,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from geostore.errors import TraceImportError
-from geostore.importing.files import FoundFile, count_files, find_files, path_text
+from geostore.importing.files import FoundFile, count_files, find_files
 from geostore.importing.manifest import read_manifest
 from geostore.importing.pool import Batch, ReaderProcesses, Results
 from geostore.importing.reader import FileReader, Match, ReadFile, ReadOptions, SkippedFile
@@ -56,10 +58,10 @@ _MOST_PROCESSES = 8
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file that was skipped."""
+    """A file that was skipped, or one of several traces of a file."""
 
     path: str
-    """Where the file is."""
+    """Where the file is, and in a file of several the place: ``<path>:<line>``, ``<path>[<n>]``."""
     kind: str
     """A stable word for reports, as in `importing.documents.BadFile`."""
     why: str
@@ -75,15 +77,15 @@ class ImportResult:
     """The counts of an import."""
 
     files: int
-    """JSON files in the folder and below it."""
+    """JSON files in the folder and below it, of one trace or of several."""
     imported: int
     """Traces that were written."""
     known: int
-    """Files whose trace was in the store already."""
+    """Traces of files that were in the store already."""
     skipped: Counter[str] = field(hash=False)
-    """Files that were skipped, by the kind of their problem."""
+    """Files, or traces of a file of several, that were skipped, by the kind of their problem."""
     problems: tuple[Problem, ...]
-    """The first ten files that were skipped."""
+    """The first ten of them."""
     moved: int
     """Imported traces whose dataset row was found by their coordinates."""
     unproven: int
@@ -96,7 +98,7 @@ class ImportResult:
 
 def import_traces(
     store: Store,
-    directory: str | os.PathLike[str],
+    source: str | os.PathLike[str],
     *,
     options: ReadOptions | None = None,
     processes: int | None = None,
@@ -104,24 +106,25 @@ def import_traces(
     on_problem: Callable[[Problem], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ImportResult:
-    """Import every trace file in a folder and below it; then score what was imported.
+    """Import one file, or every trace file in a folder and below it; then score what was imported.
 
     options: see `ReadOptions`. processes: how many read files, None for one per
     core; where there are few files, this one reads them. batch_files: how many files
     are written in one transaction, at most. on_problem: called with each file that is
-    skipped. on_progress: called with how many files are done, of how many. A store
-    without a default reward gets that of the export, or geoguessr.
+    skipped. on_progress: called with how many files and lines of files are done, of how
+    many. A store without a default reward gets that of the export, or geoguessr.
 
-    Raises TraceImportError (no such folder, nothing in it), DatasetError,
+    Raises TraceImportError (no such file or folder, nothing in it), DatasetError,
     StoreError; what was committed by then stays in the store.
     """
     options = options or ReadOptions()
-    folder = Path(directory)
-    files = count_files(folder)
+    files, entries = count_files(Path(source))
     if not files:
-        raise TraceImportError(f"{directory} holds no trace files (no .json files in it or below)")
-    run = _Import(store, files, on_problem, on_progress)
-    batches = _batches(find_files(folder), batch_files)
+        raise TraceImportError(
+            f"{source} holds no trace files (no .json or .jsonl files in it or below)"
+        )
+    run = _Import(store, files, entries, on_problem, on_progress)
+    batches = _batches(find_files(Path(source)), batch_files)
     unread = (batch for batch in map(run.leave_out_known, batches) if batch)
     # Starting processes takes longer than reading one batch here.
     first = list(islice(unread, 2))
@@ -145,11 +148,13 @@ class _Import:
         self,
         store: Store,
         files: int,
+        entries: int,
         on_problem: Callable[[Problem], None] | None,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self._store = store
         self._files = files
+        self._entries = entries
         self._imported = 0
         self._known = 0
         self._skipped: Counter[str] = Counter()
@@ -168,7 +173,7 @@ class _Import:
 
     def leave_out_known(self, batch: list[FoundFile]) -> list[FoundFile]:
         """The files of a batch that no import has read, or that were changed since."""
-        paths = [path_text(entry.file.path) for entry in batch]
+        paths = [entry.path for entry in batch]
         stamps = known_stamps(self._store.db, paths)
         unread = [
             entry
@@ -183,11 +188,13 @@ class _Import:
         """Write the traces that were read from a batch of files, in one transaction."""
         problems = []
         with self._store.db.transaction():
-            for entry, result in zip(batch, results, strict=True):
+            for entry, in_file in zip(batch, results, strict=True):
                 self._adopt_reward(entry)
-                skipped = self._put(entry, result) if isinstance(result, ReadFile) else result
-                if skipped is not None:
-                    problems.append(Problem(path_text(entry.file.path), skipped.kind, skipped.why))
+                for result in in_file:
+                    skipped = self._put(entry, result) if isinstance(result, ReadFile) else result
+                    if skipped is not None:
+                        place = entry.path + result.place
+                        problems.append(Problem(place, skipped.kind, skipped.why))
         # Reported once the batch is committed, so that a report never names files of a batch that
         # was rolled back.
         for problem in problems:
@@ -225,7 +232,7 @@ class _Import:
 
     def _put(self, entry: FoundFile, read: ReadFile) -> SkippedFile | None:
         """Write a trace; None, or why its file is skipped."""
-        file = ImportedFile(path_text(entry.file.path), read.sha256, entry.stamp)
+        file = ImportedFile(entry.path + read.place, read.sha256, entry.stamp)
         try:
             outcome = self._writer.put(file, read.trace)
         except ValueError as error:
@@ -255,7 +262,7 @@ class _Import:
     def _progress(self, files: int) -> None:
         self._seen += files
         if self._on_progress is not None and files:
-            self._on_progress(self._seen, max(self._files, self._seen))
+            self._on_progress(self._seen, max(self._entries, self._seen))
 
 
 def _batches(files: Iterable[FoundFile], batch_files: int) -> Iterator[list[FoundFile]]:

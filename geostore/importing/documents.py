@@ -1,7 +1,9 @@
-"""Reads the bytes of a trace file, and checks each member that is taken out of it.
+"""Checks each member that is taken out of a trace file.
 
 A member that is missing or wrong raises `BadFile` with the member's name, so that a
-person finds it in the file. Nothing is guessed, and no other error is raised.
+person finds it in the file. A number or a switch may be written as text, or a whole
+number as 12.0, as tables and other programs write them. Nothing is guessed, and no
+other error is raised.
 """
 
 from __future__ import annotations
@@ -9,21 +11,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
-
-import orjson
 
 from geostore.errors import GeostoreError
 
 T = TypeVar("T")
 
 _MOST_INDEX = 2**53
+_SWITCHES: Mapping[str, bool] = MappingProxyType(
+    {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+)
 
 
 class BadFile(GeostoreError):
     """A file that cannot be imported; `kind` is a stable word for reports.
 
-    kind: ``unreadable``, ``not_json``, ``no_trace`` (JSON of another kind),
+    kind: ``unreadable``, ``packed``, ``not_json``, ``no_trace`` (JSON of another kind),
     ``malformed``, ``row_mismatch`` (its coordinates are not those of its row),
     ``other_dataset``, ``has_calls`` (though the user says that no tool was offered),
     ``conflict`` (the store holds another version of this trace).
@@ -34,45 +38,34 @@ class BadFile(GeostoreError):
         self.kind = kind
 
 
-def load_document(data: bytes) -> dict[str, Any]:
-    """The JSON object in a file. Raises BadFile for anything else.
-
-    NaN and infinity, which Python's json writes, are read as null.
-    """
-    if not data.strip():
-        raise BadFile("not_json", "the file is empty")
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        value = _load_python_json(data, error)
-    if not isinstance(value, dict):
-        raise BadFile("no_trace", f"it holds {_kind(value)} and not an object")
-    return value
-
-
-def _load_python_json(data: bytes, strict: orjson.JSONDecodeError) -> Any:
-    try:
-        # Dumped and loaded again to refuse what SQLite cannot hold: half a surrogate pair, or an
-        # integer of more than 64 bits.
-        return orjson.loads(orjson.dumps(json.loads(data)))
-    except (ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise BadFile("not_json", f"it is no JSON: {strict}") from error
-
-
 def member(holder: Mapping[str, Any], name: str, kind: type[T], where: str = "") -> T:
-    """A member that must be there and have a type: str, dict, list or bool."""
+    """A member that must be there and have a type: str, dict or list."""
     if name not in holder:
         raise BadFile("malformed", f"{where}{name} is missing")
     value = holder[name]
     if not isinstance(value, kind):
-        wanted = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}[kind]
-        raise BadFile("malformed", f"{where}{name} is {_kind(value)} and not {wanted}")
+        wanted = "a text" if kind is str else "an object" if kind is dict else "a list"
+        raise BadFile("malformed", f"{where}{name} is {kind_of(value)} and not {wanted}")
     return value
 
 
 def optional(holder: Mapping[str, Any], name: str, kind: type[T], where: str = "") -> T | None:
     """A member that may be missing or null."""
     return None if holder.get(name) is None else member(holder, name, kind, where)
+
+
+def switch(holder: Mapping[str, Any], name: str, where: str = "") -> bool:
+    """A member that must be true or false; a file may hold it as a number or as text."""
+    value = as_switch(holder.get(name))
+    if value is None:
+        given = f"{_shown(holder[name])} and not true or false" if name in holder else "missing"
+        raise BadFile("malformed", f"{where}{name} is {given}")
+    return value
+
+
+def as_switch(value: Any) -> bool | None:
+    """True or false, also where it is written as a number or as text; None for anything else."""
+    return None if value is None else _SWITCHES.get(str(value).strip().lower())
 
 
 def whole_number(holder: Mapping[str, Any], name: str, where: str = "") -> int:
@@ -88,9 +81,12 @@ def optional_whole_number(holder: Mapping[str, Any], name: str, where: str = "")
     value = holder.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_INDEX:
-        raise BadFile("malformed", f"{where}{name} is {_shown(value)} and not a whole number")
-    return value
+    parsed = number(value)
+    if parsed is None or not parsed.is_integer() or not 0 <= parsed <= _MOST_INDEX:
+        raise BadFile(
+            "malformed", f"{where}{name} is {_shown(value)} and not a whole number from 0 on"
+        )
+    return int(parsed)
 
 
 def degrees(holder: Mapping[str, Any], name: str, most: float, where: str = "") -> float:
@@ -113,7 +109,8 @@ def number(value: Any) -> float | None:
     return parsed if math.isfinite(parsed) else None
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value of JSON is, in words."""
     if value is None:
         return "null"
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}

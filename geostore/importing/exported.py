@@ -20,14 +20,10 @@ from geostore.conversation.request_form import RequestForm
 from geostore.conversation.sent import sent_requests, stored_messages
 from geostore.errors import GeostoreError
 from geostore.export.round_trip import CALL_FIELDS, TURN_FIELDS
-from geostore.importing.documents import BadFile, member, optional, whole_number
+from geostore.importing.documents import BadFile, member, optional, switch, whole_number
 from geostore.importing.manifest import Manifest
-from geostore.importing.older import (
-    read_reward,
-    read_sample,
-    read_turn_numbers,
-    unseen_dataset,
-)
+from geostore.importing.older import read_reward, read_sample, read_turn_numbers
+from geostore.importing.origin import unseen_dataset
 from geostore.importing.pixels import message_lists, own_part
 from geostore.records import (
     DatasetFacts,
@@ -224,7 +220,7 @@ def _calls(document: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[ToolCal
             ToolCall(
                 turn=whole_number(entry, "turn"),
                 name=member(entry["tool_call"], "name", str),
-                success=member(entry, "success", bool),
+                success=switch(entry, "success"),
                 box=None if box is None else _box(box),
                 flags=tuple(str(flag) for flag in added["flags"]),
                 image=_image(added["image"]),

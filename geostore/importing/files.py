@@ -1,28 +1,43 @@
-"""Finds trace files in a folder and below it, as a stream, however many there are."""
+"""Finds trace files in a folder and below it, as a stream, however many there are.
+
+A file of lines counts as one trace a line: such a file may be larger than memory, so
+each line is found, read and remembered by itself.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geostore.errors import TraceImportError
 from geostore.export.folder import MANIFEST
+from geostore.identity import sha256_hex
 from geostore.importing.manifest import is_manifest
 from geostore.importing.reader import TraceFile
+
+_NAME = re.compile(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?\Z", re.IGNORECASE)
+_LINES = re.compile(r"\.(jsonl|ndjson)\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A JSON file in the folder that is imported."""
+    """A JSON file, or a line of one, that is to be imported."""
 
     file: TraceFile
     """Its place, as a reader needs it."""
     size: int
     """In bytes."""
     stamp: str
-    """Its size and times; another text once the file is changed."""
+    """Its size and times, or of a line its hash; another text once it is changed."""
+
+    @property
+    def path(self) -> str:
+        """What it is called in the store and in reports; a line as ``<path>:<number>``."""
+        line = self.file.line
+        return path_text(self.file.path) + ("" if line is None else f":{line}")
 
 
 def path_text(path: str) -> str:
@@ -30,42 +45,92 @@ def path_text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def count_files(directory: Path) -> int:
-    """How many files `find_files` lists, without opening them. Raises TraceImportError."""
-    return sum(1 for _ in _walk(directory))
+def count_files(source: Path) -> tuple[int, int]:
+    """How many files there are, and how many entries `find_files` lists.
+
+    Raises TraceImportError.
+    """
+    files = entries = 0
+    for path, _, _ in _walk(source):
+        files += 1
+        entries += max(1, sum(1 for _ in _lines(path)))
+    return files, entries
 
 
-def find_files(directory: Path) -> Iterator[FoundFile]:
-    """Every JSON file in a folder and below it, except the manifests of geostore's exports.
+def find_files(source: Path) -> Iterator[FoundFile]:
+    """One file, or every JSON file in a folder and below it, except manifests of exports.
 
     Hidden files and folders are left out, because an interrupted export leaves
     such a folder. Links to folders are not followed. Paths are absolute.
-    Raises TraceImportError where the folder itself cannot be read.
+    Raises TraceImportError where the file or folder itself cannot be read.
     """
-    for entry, folder, manifest in _walk(directory):
+    for path, folder, manifest in _walk(source):
+        file = TraceFile(path, path_text(folder), manifest)
         try:
-            stat = entry.stat()
+            stat = os.stat(path)
         except OSError:
+            if os.path.islink(path):
+                yield FoundFile(file, 0, "")  # to be reported: its file may be on another disk
             continue  # somebody removed it since the folder was listed
-        stamp = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
-        yield FoundFile(TraceFile(entry.path, path_text(folder), manifest), stat.st_size, stamp)
+        line = None
+        for line in _lines(path):
+            place = replace(file, line=line.number, start=line.start, length=len(line.data))
+            yield FoundFile(place, len(line.data), f"{len(line.data)}-{sha256_hex(line.data)}")
+        if line is None:
+            stamp = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
+            yield FoundFile(file, stat.st_size, stamp)
 
 
-def _walk(directory: Path) -> Iterator[tuple[os.DirEntry[str], str, str | None]]:
-    """Entries of files, each with its folder relative to the start and the manifest above it."""
-    start = os.path.abspath(directory)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    """From 1."""
+    start: int
+    """Bytes before it."""
+    data: bytes
+
+
+def _lines(path: str) -> Iterator[_Line]:
+    """The lines of a file of lines that are not blank; none of any other, or one not to be read."""
+    if not _LINES.search(path):
+        return
+    try:
+        with open(path, "rb") as stream:
+            start = 0
+            is_first = True
+            for number, data in enumerate(stream, start=1):
+                if is_first and data.strip() in (b"{", b"["):
+                    return  # one document over many lines, whatever its name says
+                if data.strip():
+                    is_first = False
+                    yield _Line(number, start, data)
+                start += len(data)
+    except OSError:
+        return
+
+
+def _walk(source: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Paths of files, each with its folder relative to the start and the manifest above it."""
+    start = os.path.abspath(source)
+    if os.path.isfile(start):
+        beside = Path(start).parent
+        own = beside / MANIFEST
+        yield start, "", str(own) if is_manifest(own) else _manifest_above(beside)
+        return
     if not os.path.isdir(start):
-        raise TraceImportError(f"{directory} is no folder; name the one that holds the trace files")
+        raise TraceImportError(
+            f"{source} is no folder and no file; name the folder that holds the trace files, or one"
+        )
     waiting: list[tuple[str, str, str | None]] = [(start, "", _manifest_above(Path(start)))]
     while waiting:
         path, folder, manifest = waiting.pop()
-        own = os.path.join(path, MANIFEST)
-        manifest = own if is_manifest(Path(own)) else manifest
+        own_path = os.path.join(path, MANIFEST)
+        manifest = own_path if is_manifest(Path(own_path)) else manifest
         try:
             entries = os.scandir(path)
         except OSError as error:
             if folder == "":
-                raise TraceImportError(f"{directory} cannot be read: {error}") from error
+                raise TraceImportError(f"{source} cannot be read: {error}") from error
             continue
         below = []
         with entries:
@@ -74,8 +139,8 @@ def _walk(directory: Path) -> Iterator[tuple[os.DirEntry[str], str, str | None]]
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.name)
-                elif entry.name.endswith(".json") and entry.path != manifest:
-                    yield entry, folder, manifest
+                elif _NAME.search(entry.name) and entry.path != manifest:
+                    yield entry.path, folder, manifest
         waiting += [
             (os.path.join(path, name), f"{folder}/{name}" if folder else name, manifest)
             for name in sorted(below, reverse=True)

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -23,38 +22,33 @@ from geostore.conversation.recipe import recipe_hash
 from geostore.conversation.sent import stored_messages
 from geostore.importing.documents import (
     BadFile,
+    as_switch,
     degrees,
     member,
     number,
     optional,
     optional_whole_number,
+    switch,
     whole_number,
 )
+from geostore.importing.origin import (
+    Origin,
+    stated_dataset,
+    stated_index,
+    stated_rollout,
+    unseen_dataset,
+)
 from geostore.importing.pixels import message_lists, own_part
-from geostore.records import DatasetFacts, ImportedRecipe, Reward, Sample, ToolCall, Turn
+from geostore.records import ImportedRecipe, Reward, Sample, ToolCall, Turn
 from geostore.store.imports import ImportedTrace, Variant
 
 UNKNOWN_ERROR = "unknown"
 """The error kind of a call that failed; these files do not say why."""
 
-_ROLLOUT = re.compile(r"_r([1-9][0-9]{0,8})\Z")
+_CALL = re.compile(r"<tool_call\b|\"name\"\s*:.*\"arguments\"\s*:", re.DOTALL)
+"""What the older scripts' teachers wrote a call as."""
 _LONG_TEXT = 4096
-_SPLITS = frozenset({"train", "test", "validation", "val", "valid", "dev"})
 _REWARD_MEMBERS = frozenset({"score", "distance@km", "geoguessr@point", "parse_success"})
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What is known of a file from outside of it."""
-
-    stem: str
-    """Its name without suffix, which gives the rollout."""
-    label: str | None
-    """A part of its recipe that keeps files of different folders apart; None for no label."""
-    model: str | None
-    """The teacher, where the file does not name it; None where nobody does."""
-    tools: bool | None = None
-    """Whether tools were offered, where the file does not say which; None where nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,7 @@ class _Conversation:
 
 def is_trace(document: Mapping[str, Any]) -> bool:
     """Whether a JSON object looks like a trace file of any form."""
-    return "conversation_history" in document or "conversation_log" in document
+    return not {"conversation_history", "conversation_log"}.isdisjoint(document)
 
 
 def read_older(document: Mapping[str, Any], origin: Origin) -> ImportedTrace:
@@ -84,25 +78,26 @@ def read_older(document: Mapping[str, Any], origin: Origin) -> ImportedTrace:
 
     Raises BadFile, which names the member that is missing or wrong.
     """
-    conversation = (
-        _history(document, origin) if "conversation_history" in document else _log(document, origin)
-    )
-    turns = _turns(conversation)
+    is_history = document.get("conversation_history") is not None
+    conversation = (_history if is_history else _log)(document, origin)
+    turns = _turns(conversation, optional(document, "final_response", str))
     final = turns[-1].response
     _check_final(document, turns[-1])
     answer = parse_answer(final)
     reward, extra = read_reward(document)
-    index = whole_number(document, "sample_index")
+    index = stated_index(document, origin)
+    rollout = stated_rollout(document, origin)
     recipe = _with_tools(conversation, origin.tools)
     return ImportedTrace(
         variant=conversation.variant,
         stated_index=index,
-        dataset=unseen_dataset(member(document, "dataset_path", str)),
+        dataset=unseen_dataset(stated_dataset(document, origin)),
         dataset_seen=False,
         sample=read_sample(document, index),
         recipe=recipe,
         recipe_sha256=recipe_hash(recipe),
-        rollout=rollout_of(origin.stem),
+        rollout=rollout or 1,
+        rollout_known=rollout is not None or not origin.is_one_of_many,
         status="answered" if answer.failure is None or has_answer(final) else "exhausted",
         stop_reason=None,
         turn_limit=None,
@@ -113,23 +108,6 @@ def read_older(document: Mapping[str, Any], origin: Origin) -> ImportedTrace:
         reward=reward,
         reward_extra=extra,
     )
-
-
-def rollout_of(stem: str) -> int:
-    """The rollout in a file's name, such as 2 in ``trace_00017_r2``; 1 where there is none."""
-    match = _ROLLOUT.search(stem)
-    return int(match[1]) if match else 1
-
-
-def unseen_dataset(path: str) -> DatasetFacts:
-    """A dataset of which only the path is known."""
-    if not path:
-        raise BadFile("malformed", "dataset_path is empty")
-    last = PurePath(path).parts[-2:]
-    # "train" alone would name every dataset; an opened dataset is named with its folder, too.
-    name = ".".join(last) if last[-1:] and last[-1] in _SPLITS else "".join(last[-1:])
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "dataset"
-    return DatasetFacts(path, name, None, None, None, (), {})
 
 
 def read_sample(document: Mapping[str, Any], index: int) -> Sample:
@@ -162,7 +140,11 @@ def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, A
 
     Where the file says that no answer could be read, distance and score are None.
     """
-    members = optional(document, "reward_score", dict)
+    members = document.get("reward_score")
+    if number(members) is not None:
+        members = {"score": members}
+    else:
+        members = optional(document, "reward_score", dict)
     if not members:
         return None, {}
     extra = {
@@ -170,7 +152,7 @@ def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, A
         for name, value in members.items()
         if name not in _REWARD_MEMBERS and not name.startswith("acc@") and number(value) is not None
     }
-    if members.get("parse_success") is False:
+    if as_switch(members.get("parse_success")) is False:
         return Reward(None, None, None), extra
     points = number(members.get("geoguessr@point"))
     return Reward(
@@ -180,16 +162,26 @@ def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, A
     ), extra
 
 
-def read_turn_numbers(entries: Sequence[Any], where: str) -> None:
-    """Check that a list's entries are objects, and their turns 1, 2, 3 ... Raises BadFile."""
+def read_turn_numbers(entries: Sequence[Any], where: str) -> int:
+    """Check that a list's entries are objects, and their turns count on from 1, or from 0.
+
+    Entries of which none has a number are in their order. Returns the first number.
+    Raises BadFile.
+    """
     if not entries:
         raise BadFile("malformed", f"{where} is empty: there is no response")
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise BadFile("malformed", f"{where}[{position}] is no object")
+    if all(entry.get("turn") is None for entry in entries):
+        return 1
+    first = whole_number(entries[0], "turn", f"{where}[0].")
+    for position, entry in enumerate(entries):
         turn = whole_number(entry, "turn", f"{where}[{position}].")
-        if turn != position + 1:
-            raise BadFile("malformed", f"{where}[{position}].turn is {turn} and not {position + 1}")
+        expected = position + (0 if first == 0 else 1)
+        if turn != expected:
+            raise BadFile("malformed", f"{where}[{position}].turn is {turn} and not {expected}")
+    return first
 
 
 # --- the two forms ------------------------------------------------------------------------------
@@ -198,7 +190,7 @@ def read_turn_numbers(entries: Sequence[Any], where: str) -> None:
 def _history(document: Mapping[str, Any], origin: Origin) -> _Conversation:
     where = "conversation_history"
     entries = member(document, where, list)
-    read_turn_numbers(entries, where)
+    first = read_turn_numbers(entries, where)
     lists = own_part(message_lists([entry.get("messages") or [] for entry in entries], where))
     metadata = optional(document, "metadata", dict) or {}
     # A file of geostore's that did not prove itself names its recipe; keep the claim as one.
@@ -211,7 +203,7 @@ def _history(document: Mapping[str, Any], origin: Origin) -> _Conversation:
         settings={"claimed_recipe": claimed} if isinstance(claimed, str) else {},
     )
     calls = []
-    for position, call in enumerate(member(document, "tool_calls", list)):
+    for position, call in enumerate(_call_entries(document, "tool_calls", entries, "response")):
         place = f"tool_calls[{position}]."
         if not isinstance(call, dict):
             raise BadFile("malformed", f"{place[:-1]} is no object")
@@ -224,14 +216,14 @@ def _history(document: Mapping[str, Any], origin: Origin) -> _Conversation:
         response="response",
         where=where,
         messages=lists,
-        calls=_calls(calls, len(entries)),
+        calls=_calls(calls, len(entries), first),
     )
 
 
 def _log(document: Mapping[str, Any], origin: Origin) -> _Conversation:
     where = "conversation_log"
     entries = member(document, where, list)
-    read_turn_numbers(entries, where)
+    first = read_turn_numbers(entries, where)
     prompt = member(document, "initial_prompt", dict)
     opening = [
         {"role": role, "content": prompt[role]}
@@ -255,7 +247,8 @@ def _log(document: Mapping[str, Any], origin: Origin) -> _Conversation:
         settings=settings,
     )
     calls = []
-    for position, call in enumerate(member(document, "tool_calls_log", list)):
+    logged = _call_entries(document, "tool_calls_log", entries, "assistant_response")
+    for position, call in enumerate(logged):
         place = f"tool_calls_log[{position}]."
         if not isinstance(call, dict):
             raise BadFile("malformed", f"{place[:-1]} is no object")
@@ -267,7 +260,7 @@ def _log(document: Mapping[str, Any], origin: Origin) -> _Conversation:
         response="assistant_response",
         where=where,
         messages=lists,
-        calls=_calls(calls, len(entries)),
+        calls=_calls(calls, len(entries), first),
     )
 
 
@@ -303,11 +296,32 @@ def _system_prompt(lists: Sequence[list[dict[str, Any]]]) -> str | None:
     return None
 
 
-def _turns(conversation: _Conversation) -> tuple[Turn, ...]:
+def _call_entries(
+    document: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]], response: str
+) -> list[Any]:
+    """The list of calls; a file whose teacher called nothing may leave it out. Raises BadFile."""
+    if document.get(name) is not None:
+        return member(document, name, list)
+    for entry in entries[:-1]:  # a call of the last turn was never run
+        if isinstance(entry.get(response), str) and _CALL.search(entry[response]):
+            raise BadFile(
+                "malformed",
+                f"{name} is {'null' if name in document else 'missing'}, and a response holds a "
+                "call",
+            )
+    return []
+
+
+def _turns(conversation: _Conversation, final: str | None) -> tuple[Turn, ...]:
+    """The turns; final: the final response, for a last turn that leaves out its own."""
     turns: list[Turn] = []
     for entry, messages in zip(conversation.entries, conversation.messages, strict=True):
         place = f"{conversation.where}[{len(turns)}]."
-        response = member(entry, conversation.response, str, place)
+        is_last = len(turns) + 1 == len(conversation.entries)
+        if is_last and final is not None and entry.get(conversation.response) is None:
+            response = final
+        else:
+            response = member(entry, conversation.response, str, place)
         reasoning, source = optional(entry, "reasoning", str, place), None
         if reasoning is None:
             response, reasoning, source = split_reasoning(response)
@@ -333,16 +347,22 @@ def _turns(conversation: _Conversation) -> tuple[Turn, ...]:
 
 
 def _calls(
-    entries: Sequence[tuple[Mapping[str, Any], Any, Any, str]], turns: int
+    entries: Sequence[tuple[Mapping[str, Any], Any, Any, str]], turns: int, first: int
 ) -> tuple[ToolCall, ...]:
-    """Calls in the order of turns. entries: (entry, name, arguments, place for messages)."""
+    """Calls in the order of turns.
+
+    entries: (entry, name, arguments, place for messages). first: the number of the
+    first turn, 0 or 1.
+    """
     calls = []
     numbers: Counter[int] = Counter()
     for entry, name, arguments, place in entries:
-        turn = whole_number(entry, "turn", place)
+        stated = whole_number(entry, "turn", place)
+        turn = stated + 1 - first
         if not 1 <= turn <= turns:
-            raise BadFile("malformed", f"{place}turn is {turn}, and there are {turns} turns")
-        success = member(entry, "success", bool, place)
+            there_are = f"there are {turns} turns" if turns > 1 else "there is one turn"
+            raise BadFile("malformed", f"{place}turn is {stated}, and {there_are}")
+        success = switch(entry, "success", place)
         if name is not None and not isinstance(name, str):
             raise BadFile("malformed", f"{place}name is no text")
         calls.append(

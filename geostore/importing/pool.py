@@ -13,7 +13,8 @@ from geostore.importing.files import FoundFile
 from geostore.importing.reader import FileReader, ReadFile, ReadOptions, SkippedFile
 
 Batch = Sequence[FoundFile]
-Results = list[ReadFile | SkippedFile]
+Results = list[list[ReadFile | SkippedFile]]
+"""Of each file of a batch, the traces that it holds."""
 
 
 class ReaderProcesses:

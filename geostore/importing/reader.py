@@ -11,12 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
+
 from geostore.errors import DatasetError
 from geostore.identity import sha256_hex
-from geostore.importing.documents import BadFile, load_document
+from geostore.importing.documents import BadFile
 from geostore.importing.exported import ExportReader, Unproven, is_ours
+from geostore.importing.json_text import load_documents
 from geostore.importing.manifest import NO_MANIFEST, read_manifest
-from geostore.importing.older import Origin, is_trace, read_older
+from geostore.importing.older import is_trace, read_older
+from geostore.importing.origin import Origin
+from geostore.records import Sample
 from geostore.store.imports import ImportedTrace
 
 if TYPE_CHECKING:
@@ -57,6 +62,12 @@ class TraceFile:
     """Its folder, relative to the one that is imported; "" there."""
     manifest: str | None = None
     """The path of the manifest of the export that it belongs to; None where it is in none."""
+    line: int | None = None
+    """The number of the line to read, from 1; None for the whole file."""
+    start: int = 0
+    """How many bytes stand before that line."""
+    length: int = 0
+    """Of that line, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,9 @@ class ReadFile:
     """Its rows."""
     unproven: str | None = None
     """Why a file of geostore's did not prove itself; None for one that did, and for others'."""
+    place: str = ""
+    """Where it stands in a file that holds several, such as ``[3]`` or ``:4``; "" for a whole file
+    or line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,8 @@ class SkippedFile:
     """A stable word, as in `BadFile`."""
     why: str
     """What is wrong, in a sentence."""
+    place: str = ""
+    """As in `ReadFile`."""
 
 
 class FileReader:
@@ -88,33 +104,59 @@ class FileReader:
         self._options = options
         self._exports: dict[str | None, ExportReader] = {}
 
-    def read(self, file: TraceFile) -> ReadFile | SkippedFile:
-        """The rows of a file, or why it has none. Raises DatasetError."""
-        try:
-            return self._read(file)
-        except BadFile as error:
-            return SkippedFile(error.kind, str(error))
-        except (RecursionError, MemoryError) as error:
-            return SkippedFile("malformed", f"it cannot be read: {type(error).__name__}")
+    def read(self, file: TraceFile) -> list[ReadFile | SkippedFile]:
+        """The traces of a file or line, each with its rows or why it has none.
 
-    def _read(self, file: TraceFile) -> ReadFile:
-        data = _bytes(Path(file.path))
-        sha256 = sha256_hex(data)
-        document = load_document(data)
+        Nearly every file holds one. Raises DatasetError.
+        """
+        try:
+            data = _bytes(file)
+            sha256 = sha256_hex(data)
+            documents = load_documents(data)
+        except BadFile as error:
+            return [SkippedFile(error.kind, str(error))]
+        except MemoryError:
+            return [SkippedFile("malformed", "it is too large for the memory there is")]
+        results: list[ReadFile | SkippedFile] = []
+        for place, document in documents:
+            try:
+                if isinstance(document, BadFile):
+                    raise document
+                own = sha256_hex(orjson.dumps(document)) if place else sha256
+                results.append(self._read(file, document, own, place))
+            except BadFile as error:
+                results.append(SkippedFile(error.kind, str(error), place))
+            except (RecursionError, MemoryError) as error:
+                why = f"it cannot be read: {type(error).__name__}"
+                results.append(SkippedFile("malformed", why, place))
+        return results
+
+    def _read(self, file: TraceFile, document: dict[str, Any], sha256: str, place: str) -> ReadFile:
         unproven = None
         if is_ours(document):
             try:
                 trace = self._export(file.manifest).read(document)
-                return ReadFile(sha256, self._own_dataset(trace))
+                return ReadFile(sha256, self._own_dataset(trace), None, place)
             except Unproven as error:
                 unproven = str(error)
         if not is_trace(document):
-            raise BadFile("no_trace", f"it is JSON but no trace (members: {_names(document)})")
+            raise BadFile(
+                "no_trace",
+                "it is JSON without a conversation_history or conversation_log (its members: "
+                f"{_names(document)})",
+            )
         options = self._options
         label = file.folder or None if options.label is None else options.label
-        origin = Origin(Path(file.path).stem, label, options.model, options.tools)
+        origin = Origin(
+            stem=Path(file.path).stem,
+            label=label,
+            model=options.model,
+            tools=options.tools,
+            dataset_path=options.dataset_path,
+            is_one_of_many=bool(place) or file.line is not None,
+        )
         trace = read_older(document, origin)
-        return ReadFile(sha256, self._placed(trace), unproven)
+        return ReadFile(sha256, self._placed(trace), unproven, place)
 
     def _export(self, manifest: str | None) -> ExportReader:
         if manifest not in self._exports:
@@ -160,7 +202,12 @@ class FileReader:
             sample = places.dataset.read_sample(row)
         except DatasetError as error:
             raise BadFile("row_mismatch", str(error)) from error
-        return replace(trace, dataset=places.dataset.facts, dataset_seen=True, sample=sample)
+        return replace(
+            trace,
+            dataset=places.dataset.facts,
+            dataset_seen=True,
+            sample=_with_file_columns(sample, stated),
+        )
 
     def _row_elsewhere(self, places: Places, trace: ImportedTrace) -> int:
         """The one row with a file's coordinates, if the options ask for it. Raises BadFile."""
@@ -181,9 +228,26 @@ class FileReader:
         )
 
 
-def _bytes(path: Path) -> bytes:
+def _with_file_columns(sample: Sample, stated: Sample) -> Sample:
+    """A row of the dataset with what the file says beside it; the dataset's own values win."""
+    return replace(
+        sample,
+        locatability_score=(
+            stated.locatability_score
+            if sample.locatability_score is None
+            else sample.locatability_score
+        ),
+        country=sample.country or stated.country,
+        columns={**stated.columns, **sample.columns},
+    )
+
+
+def _bytes(file: TraceFile) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open(file.path, "rb") as stream:
+            if file.line is not None:
+                stream.seek(file.start)
+                return stream.read(file.length).strip()
             data = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise BadFile("unreadable", f"it cannot be read: {error.strerror or error}") from error

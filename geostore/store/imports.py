@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import orjson
+
 from geostore.answers import PARSER_VERSION
 from geostore.errors import RowRefused
 from geostore.identity import canonical_text
@@ -71,6 +73,13 @@ class ImportedTrace:
     """The reward that the file carries; None where it carries none."""
     reward_extra: dict[str, Any] = field(default_factory=dict, hash=False)
     """Further numbers of that reward, by name."""
+    rollout_known: bool = True
+    """Whether the file says which try it is; else it is the next one where `rollout` is taken."""
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether its row was found by its coordinates, because the file's number is another."""
+        return self.sample.sample_index != self.stated_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +144,14 @@ class ImportWriter:
         self, file: ImportedFile, trace: ImportedTrace
     ) -> Literal["imported"] | Conflict | None:
         known = self._store.db.run("find_import", path=file.path, sha256=file.sha256).fetchone()
-        if known["path_sha256"] not in (None, file.sha256):
-            return Conflict("the file was changed after it was imported; the store keeps its trace")
         if known["trace_id"] is not None:
             self._put_import(file, known["variant"], trace.stated_index, known["trace_id"])
             return None
+        if known["path_sha256"] is not None:
+            return Conflict(
+                "the file was changed after it was imported, and the store keeps its trace as it "
+                "was; give the file another name to import it beside that"
+            )
         sample_id = self._sample(self._dataset(trace), trace)
         if isinstance(sample_id, Conflict):
             return sample_id
@@ -150,13 +162,18 @@ class ImportWriter:
         }
         stored = self._store.db.run("find_trace_id", **key).fetchone()
         if stored is not None:
-            if not self._is_same(stored["id"], stored["status"], trace):
+            same = self._same_trace(stored, key, trace)
+            if same is not None:
+                self._put_import(file, trace.variant, trace.stated_index, same)
+                return None
+            if not self._may_be_next(stored["id"], trace):
                 return Conflict(
                     f"the store has another trace of row {trace.sample.sample_index}, rollout "
                     f"{trace.rollout}, of the same recipe; --label NAME keeps two batches apart"
                 )
-            self._put_import(file, trace.variant, trace.stated_index, stored["id"])
-            return None
+            key["rollout"] = self._store.db.number(
+                "next_rollout", sample_id=sample_id, recipe_id=key["recipe_id"]
+            )
         trace_id = self._put_trace(key, trace)
         self._put_import(file, trace.variant, trace.stated_index, trace_id)
         return "imported"
@@ -217,6 +234,15 @@ class ImportWriter:
             return Conflict(
                 f"the store knows row {sample.sample_index} at {stored['lat']}, {stored['lon']}, "
                 f"and the file has it at {sample.lat}, {sample.lon}"
+                + ("" if trace.dataset_seen else "; --dataset-path tells which of them is right")
+            )
+        columns = orjson.loads(stored["columns"])
+        if not sample.columns.keys() <= columns.keys():
+            # A file may say more of its photo than the dataset or another file does.
+            self._store.db.run(
+                "set_sample_columns",
+                sample_id=stored["id"],
+                columns=canonical_text({**sample.columns, **columns}),
             )
         return int(stored["id"])
 
@@ -230,6 +256,29 @@ class ImportWriter:
         if trace.recipe_sha256 not in self._recipes:
             self._recipes[trace.recipe_sha256] = self._store.recipes.put_recipe(trace.recipe)
         return self._recipes[trace.recipe_sha256]
+
+    def _same_trace(self, stored: Row, key: dict[str, int], trace: ImportedTrace) -> int | None:
+        """The id of the trace that has a file's words, at its rollout or at one it was given."""
+        if self._is_same(stored["id"], stored["status"], trace):
+            return int(stored["id"])
+        if trace.rollout_known and not trace.is_moved:
+            return None
+        others = self._store.db.run(
+            "find_rollouts", sample_id=key["sample_id"], recipe_id=key["recipe_id"]
+        ).fetchall()
+        same = (row["id"] for row in others if self._is_same(row["id"], row["status"], trace))
+        return next(same, None)
+
+    def _may_be_next(self, stored_id: int, trace: ImportedTrace) -> bool:
+        """Whether a file whose rollout another trace has is taken as a further try.
+
+        It is where it does not say which try it is, and where one of both was found by its
+        coordinates: then the numbers come from two counts, and neither shuts out the other.
+        """
+        if not trace.rollout_known:
+            return True
+        stored_is_moved = self._store.db.number("is_moved", trace_id=stored_id)
+        return bool(stored_is_moved) != trace.is_moved
 
     def _is_same(self, trace_id: int, status: str, trace: ImportedTrace) -> bool:
         """Whether a file holds the same words and calls as the store, perhaps in another layout."""

@@ -352,13 +352,13 @@ create table trace_flags (
 
 create index trace_flags_by_flag on trace_flags (flag, trace_id);
 
--- One row per trace file that was imported. A file with the same stamp need not be read again; one
--- with the same hash is the same, wherever it lies.
+-- One row per trace that was imported from a file. A file with the same stamp need not be read again;
+-- one with the same hash is the same, wherever it lies.
 create table imports (
   id integer primary key,
-  path text not null unique,             -- absolute
-  sha256 text not null,                  -- of the file's bytes
-  stamp text not null,                   -- size and times of the file when it was read
+  path text not null unique,             -- absolute; <path>:<line> or <path>[<n>] in a file of several
+  sha256 text not null,                  -- of the file's bytes, or of the line's or the object's
+  stamp text not null,                   -- size and times of the file when read; of a line, size and hash
   variant text not null check (variant in ('geostore', 'history', 'log')), -- form of the file
   stated_index integer not null,         -- the file's sample_index; its sample may be another row
   trace_id integer not null references traces (id),

@@ -25,6 +25,32 @@ on conflict (path) do update
   set stamp = excluded.stamp
   where sha256 = excluded.sha256;
 
+-- name: find_rollouts
+-- The traces of a recipe on a sample.
+-- Grain: one row per rollout, in order.
+select id, status
+from traces
+where sample_id = :sample_id and recipe_id = :recipe_id
+order by rollout;
+
+-- name: next_rollout
+-- The first rollout of a recipe on a sample after all there are.
+-- Grain: one row.
+select max(rollout) + 1 as rollout
+from traces
+where sample_id = :sample_id and recipe_id = :recipe_id;
+
+-- name: is_moved
+-- Whether every file of an imported trace names another row than its sample's.
+-- Grain: one row.
+select count(*) > 0 and count(s.id) = 0 as is_moved
+from imports as i
+join traces as t on t.id = i.trace_id
+-- The photo may be a row of other datasets, too.
+left join samples as s
+  on (s.id = t.sample_id or s.same_as = t.sample_id) and s.sample_index = i.stated_index
+where i.trace_id = :trace_id;
+
 -- name: put_imported_trace
 -- Records a trace that a file holds; it is closed.
 -- Grain: one row per sample x recipe x rollout. Sent size in pixels.

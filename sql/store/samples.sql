@@ -92,11 +92,19 @@ from samples
 where dataset_id = :dataset_id and sample_index = :sample_index;
 
 -- name: find_sample_place
--- The coordinates that the store has for a dataset row, and the sample that holds its traces.
+-- The coordinates of a dataset row, with the sample that holds its traces and its further columns.
 -- Grain: at most one row. Degrees.
-select coalesce(same_as, id) as id, lat, lon
-from samples
-where dataset_id = :dataset_id and sample_index = :sample_index;
+select h.id, s.lat, s.lon, h.columns
+from samples as s
+join samples as h on h.id = coalesce(s.same_as, s.id)
+where s.dataset_id = :dataset_id and s.sample_index = :sample_index;
+
+-- name: set_sample_columns
+-- Replaces the further columns of a sample, a JSON object.
+-- Grain: one row.
+update samples
+set columns = :columns
+where id = :sample_id;
 
 -- name: find_duplicate
 -- The other row of this dataset with the same photo that is in use.

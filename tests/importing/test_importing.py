@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -394,7 +395,8 @@ MALFORMED: dict[str, tuple[Any, str, str]] = {
     "no data": (_without("sample_data"), "malformed", "sample_data is missing"),
     "no calls": (_without("tool_calls"), "malformed", "tool_calls is missing"),
     "no dataset": (_without("dataset_path"), "malformed", "dataset_path is missing"),
-    "index is text": (history(0, sample_index="7"), "malformed", 'sample_index is "7"'),
+    "index is text": (history(0, sample_index="7th"), "malformed", 'sample_index is "7th"'),
+    "index is a fraction": (history(0, sample_index=7.5), "malformed", "sample_index is 7.5"),
     "index is true": (history(0, sample_index=True), "malformed", "sample_index is true"),
     "index below 0": (history(0, sample_index=-1), "malformed", "sample_index is -1"),
     "index is vast": (history(0, sample_index=2**63), "malformed", "no whole number"),
@@ -411,12 +413,16 @@ MALFORMED: dict[str, tuple[Any, str, str]] = {
         "malformed",
         "is an object and not a list",
     ),
-    "turn is text": (_with_turn(turn="2"), "malformed", 'conversation_history[1].turn is "2"'),
+    "turn is text": (_with_turn(turn="two"), "malformed", '[1].turn is "two"'),
     "turn is missed out": (_with_turn(turn=3), "malformed", "turn is 3 and not 2"),
-    "response is null": (_with_turn(response=None), "malformed", "response is null"),
+    "response is null": (
+        {**_with_turn(response=None), "final_response": None},
+        "malformed",
+        "response is null",
+    ),
     "messages are text": (_with_turn(messages="hi"), "malformed", "messages is no list"),
     "message is text": (_with_turn(messages=["hi"]), "malformed", "no message with a role"),
-    "usage is text": (_with_turn(usage={"prompt_tokens": "9"}), "malformed", "prompt_tokens"),
+    "usage is text": (_with_turn(usage={"prompt_tokens": "many"}), "malformed", "prompt_tokens"),
     "image is no base64": (
         _with_turn(
             messages=[
@@ -446,7 +452,12 @@ MALFORMED: dict[str, tuple[Any, str, str]] = {
         "initial_prompt is missing",
     ),
     "log with null": (
-        log(0, conversation_log=[{"turn": 1, "assistant_response": None}]),
+        log(
+            0,
+            conversation_log=[{"turn": 1, "assistant_response": None}],
+            final_response=None,
+            tool_calls_log=[],
+        ),
         "malformed",
         "assistant_response is null",
     ),
@@ -509,7 +520,7 @@ def test_whatever_a_file_holds_it_is_imported_or_skipped(
     def holds(text: str) -> None:
         number = len(tried)
         path = write(place, text, f"trace_{number}_r{number + 1}.json")
-        read = reader.read(TraceFile(str(path)))
+        (read,) = reader.read(TraceFile(str(path)))
         assert isinstance(read, ReadFile | SkippedFile)
         path.rename(place / f"{'kept' if isinstance(read, ReadFile) else 'left'}" / path.name)
         tried.append(isinstance(read, ReadFile))
@@ -572,7 +583,8 @@ def test_the_command_says_what_it_skipped_and_fails_where_nothing_was_left(
     write(tmp_path / "in", history(0))
     said = geostore(*arguments)
     assert said.returncode == 0
-    assert "imported 1 trace of 13 files, 12 skipped (not_json)" in said.stdout
+    assert "imported 1 trace of 13 files, 12 skipped" in said.stdout
+    assert re.search(r"^not_json +12  ", said.stdout, re.MULTILINE)
     assert geostore("import", tmp_path / "none", "--store", where).returncode == 2
 
 
@@ -726,7 +738,7 @@ def test_with_the_dataset_every_row_is_checked(store: Store, dataset: Path, tmp_
     assert "row 3 has them" in found["trace_00099.json"][0].why
     (trace,) = traces_in(store)
     assert trace.sample.photo is not None
-    assert trace.sample.columns == {"subset": "a"}
+    assert trace.sample.columns == {"subset": "a", "city": "Paris"}
     assert trace.dataset.fingerprint is not None
     from geostore.conversation.images import PhotoSource
 
