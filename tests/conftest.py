@@ -76,7 +76,7 @@ def photo_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_teacher_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tester's own key and server must not take part."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GEOSTORE_STORE"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -113,8 +113,9 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment without a teacher of the tester's own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    """The environment without a teacher or a store of the tester's own."""
+    own = ("OPENAI_", "GEOSTORE_STORE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(own)}
     return {**kept, "COLUMNS": "120", **more}
 
 

@@ -20,7 +20,9 @@ EXIT_MANY_FAILED = 4
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 """What a shell gives for a command that Ctrl-C ended."""
 
-StoreOption = Annotated[Path, typer.Option("--store", help="The store, one SQLite file.")]
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="GEOSTORE_STORE", help="The store, one SQLite file.")
+]
 DEFAULT_STORE = Path("geostore.db")
 
 DatasetPathOption = Annotated[

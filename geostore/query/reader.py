@@ -30,7 +30,10 @@ from geostore.errors import QueryError, StoreError, StoreVersionError
 from geostore.query.interrupts import close_soon, interruptible
 from geostore.query.statements import check_reads_only, nearest
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
+from geostore.store.errors import damaged
+from geostore.store.files import require_store_file
 from geostore.store.migrations import missing_steps
+from geostore.store.opening import check_store
 from geostore.text.tables import QueryResult
 
 _VIEWS = "views"
@@ -38,6 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 # DuckDB's excerpt of a statement; a string in it may hold line breaks and look like one.
 _EXCERPT = re.compile(r"\n+(?P<line>LINE \d+: (?P<text>[^\n]*))\n(?P<caret> *\^)\Z")
 _ROWS_AT_ONCE = 10_000
+_DAMAGED = "database disk image is malformed"
 
 
 def list_queries() -> list[tuple[str, str]]:
@@ -114,7 +118,8 @@ def open_reader(
     Not for a process that has the same store open in Python's SQLite. Raises
     StoreError where the file is missing, is not a store, or cannot be read.
     """
-    path = _existing_store(Path(store))
+    path = Path(store)
+    require_store_file(path)
     # For queries that do not fit in memory; the default would be in the working folder.
     temporary = Path(tempfile.gettempdir()) / f"geostore-duckdb-{os.getpid()}"
     connection = duckdb.connect(
@@ -130,8 +135,10 @@ def open_reader(
     try:
         interruptible(connection, partial(_attach, connection, path, reward))
         yield connection
-    except Exception:
+    except Exception as error:
         connection.close()
+        if _DAMAGED in str(error) and isinstance(error, QueryError | duckdb.Error):
+            raise damaged(_DAMAGED, path) from error
         raise
     except BaseException:
         # Ctrl-C, perhaps while DuckDB works on what it cannot interrupt.
@@ -144,7 +151,8 @@ def open_reader(
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, reward: str | None) -> None:
     _load_sqlite(connection)
     try:
-        connection.execute(f"attach {_quoted(path)} as store (type sqlite, read_only)")
+        # Absolute, because DuckDB would read the start of sqlite:name as a prefix.
+        connection.execute(f"attach {_quoted(path.resolve())} as store (type sqlite, read_only)")
         connection.execute("use store")
         _check_schema(connection, path)
         take_scores_of(connection, reward)
@@ -163,6 +171,8 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     A query never writes, so it cannot bring the schema up to date itself.
     """
     steps = [row[0] for row in connection.execute(load_sql("reader", "schema_steps")).fetchall()]
+    if not steps:
+        check_store(path)
     if missing := missing_steps(steps, path):
         raise StoreVersionError(
             f"the schema of {path} lacks {', '.join(missing)}; bring it up to date with a command "
@@ -193,30 +203,18 @@ def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:
         ) from error
 
 
-def _existing_store(path: Path) -> Path:
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder; a store is one file, such as geostore.db")
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except FileNotFoundError as error:
-        raise StoreError(f"no store at {path}; geostore generate makes one") from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-    if start != b"SQLite format 3\x00":
-        raise StoreError(f"{path} is not a SQLite file, so it is no store; name another")
-    # Absolute, because DuckDB would read the start of sqlite:name as a prefix.
-    return path.resolve()
-
-
 def _unreadable(path: Path, error: duckdb.Error) -> StoreError:
-    if isinstance(error, duckdb.CatalogException):
-        return StoreError(f"{path} is a SQLite file, but no store of geostore; name another")
-    if not os.access(path.parent, os.W_OK):
+    if _DAMAGED in str(error):
+        return damaged(_DAMAGED, path)
+    if not isinstance(error, duckdb.CatalogException) and not os.access(path.parent, os.W_OK):
         return StoreError(
             f"{path} cannot be read: SQLite has to make a file beside it, and the folder "
             f"{path.parent} is read-only; copy the store to a folder of yours and query the copy"
         )
+    try:
+        check_store(path)
+    except StoreError as why:
+        return why
     return StoreError(f"{path} cannot be read: {_one_line(error)}")
 
 

@@ -23,7 +23,7 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
             "end the process that writes to it, and run this again"
         )
     if primary == sqlite3.SQLITE_NOTADB:
-        return StoreError(f"{path} is not a SQLite file, so it is not a store; name another")
+        return StoreError(f"{path} is not a SQLite file, so it is no store; name another")
     if primary == sqlite3.SQLITE_READONLY:
         return StoreError(f"{path} cannot be written: the file or its folder is read-only")
     if primary == sqlite3.SQLITE_FULL:
@@ -34,10 +34,15 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
     if primary == sqlite3.SQLITE_CANTOPEN:
         return StoreError(f"{path} cannot be opened; check its folder and its permissions")
     if primary == sqlite3.SQLITE_CORRUPT:
-        return StoreError(f"{path} is damaged ({error}); restore it from a copy")
+        return damaged(error, path)
     if primary == sqlite3.SQLITE_IOERR:
         return StoreError(
             f"the disk of {path} failed a read or write ({error}); what was committed is safe: "
             "check the disk, and run the same command again"
         )
     return StoreError(f"{path}: {error}")
+
+
+def damaged(why: object, path: Path) -> StoreError:
+    """The StoreError for a file whose pages do not fit together."""
+    return StoreError(f"{path} is damaged ({why}); restore it from a copy")

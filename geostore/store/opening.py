@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 from geostore.errors import StoreError
 from geostore.store.db import Db
 from geostore.store.errors import store_error
+from geostore.store.files import put_in_place, require_store, require_store_file
 from geostore.store.math_functions import add_missing_math
 from geostore.store.migrations import migrate
 from geostore.store.requirements import native_functions, require_platform, require_sqlite
@@ -28,18 +30,17 @@ def open_db(path: Path, *, create: bool, durability: Durability, wait: float) ->
     SQLite too old), StoreVersionError (a newer or unknown schema), StoreLockedError.
     """
     require_platform()
-    if not path.exists():
-        if not create:
-            raise StoreError(f"no store at {path}; geostore generate makes one")
+    if create and not path.exists():
         if not path.parent.is_dir():
             raise StoreError(f"cannot make {path}: there is no folder {path.parent}")
-    elif path.is_dir():
-        raise StoreError(f"{path} is a folder; a store is one file, such as geostore.db")
+        put_in_place(path, _new_store(path))
+    require_store_file(path)
     connection = None
     try:
-        # Transactions are begun by hand; a thread other than the opener's may use it.
+        # Absolute, because SQLite may take file:name for an address. Transactions are begun by
+        # hand; a thread other than the opener's may use it.
         connection = sqlite3.connect(
-            path, timeout=wait, isolation_level=None, check_same_thread=False
+            path.absolute(), timeout=wait, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
         native = native_functions(connection)
@@ -47,6 +48,7 @@ def open_db(path: Path, *, create: bool, durability: Durability, wait: float) ->
         add_missing_math(connection, native)
         # Off by default in SQLite, and per connection.
         connection.execute("pragma foreign_keys = on")
+        require_store(connection, path)
         migrate(connection, path)
         # Readers and one writer at the same time; a commit is one append to the log.
         mode = _use_write_ahead_log(connection, wait)
@@ -73,6 +75,14 @@ def open_db(path: Path, *, create: bool, durability: Durability, wait: float) ->
     return Db(path, connection)
 
 
+def _new_store(path: Path) -> bytes:
+    """The file of a store without rows."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        require_sqlite(native_functions(connection))
+        migrate(connection, path)
+        return connection.serialize()
+
+
 def _use_write_ahead_log(connection: sqlite3.Connection, wait: float) -> str:
     """Switch to it, once per file; the journal mode that holds now.
 
@@ -87,6 +97,19 @@ def _use_write_ahead_log(connection: sqlite3.Connection, wait: float) -> str:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.01)
+
+
+def check_store(path: Path) -> None:
+    """Raise StoreError unless the file is a store, with the sentence of `open_db`. Writes nothing.
+
+    For a process that reads the file with another SQLite and could not.
+    """
+    require_store_file(path)
+    with closing(open_to_read(path)) as db:
+        try:
+            require_store(db.connection, path)
+        except sqlite3.Error as error:
+            raise store_error(error, path) from error
 
 
 def open_to_read(path: Path) -> Db:

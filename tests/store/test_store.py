@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import subprocess
 import sys
@@ -451,6 +453,49 @@ def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> N
     for process in processes:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
+
+
+def test_a_kill_while_a_store_is_made_leaves_none_or_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the store's name there is never a file that is not whole."""
+    path = tmp_path / "geostore.db"
+    links: list[bytes] = []
+    link = os.link
+
+    def killed(source: Path, target: Path) -> None:
+        links.append(Path(source).read_bytes())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Store.open(path, create=True)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(os, "link", link)
+    path.write_bytes(links[0])
+    with Store.open(path) as opened:
+        assert list(opened.db.connection.execute("pragma integrity_check").fetchone()) == ["ok"]
+        opened.samples.put_dataset(DATASET)
+
+
+def test_a_store_is_made_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with Store.open(tmp_path / "geostore.db", create=True) as opened:
+        opened.samples.put_dataset(DATASET)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["geostore.db"]
+
+
+def test_a_store_is_made_where_a_link_points(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "geostore.db").symlink_to(tmp_path / "disk" / "store.db")
+    Store.open(tmp_path / "geostore.db", create=True).close()
+    assert [entry.name for entry in (tmp_path / "disk").iterdir()] == ["store.db"]
+    Store.open(tmp_path / "geostore.db").close()
 
 
 # --- migrations -------------------------------------------------------------------------------
