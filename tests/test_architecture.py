@@ -120,6 +120,7 @@ def test_imports_run_one_way(path: Path) -> None:
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "duckdb_extension_sqlite_scanner": "duckdb-extension-sqlite-scanner",
+    "pi_heif": "pi-heif",
     "sqlite_utils": "sqlite-utils",
 }
 
@@ -127,7 +128,8 @@ DISTRIBUTIONS = {
 def test_every_direct_import_is_a_named_dependency() -> None:
     """A package that only comes along with another may be gone with its next release."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *extras["demo"], *extras["heif"]]
     named = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     imported = {module.split(".")[0] for path in modules() for module in imports(path)}
     outside = imported - set(sys.stdlib_module_names) - {"geostore"}

@@ -26,7 +26,9 @@ from geostore.dataset.parquet import ParquetRows
 from geostore.dataset.rows import Rows, TableRows
 from geostore.errors import DatasetError
 
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+_IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+)
 _SHARD = re.compile(r"(?P<split>.+?)-[0-9]{5}-of-[0-9]{5}$")
 _SPLIT_WORD = re.compile(
     r"(?P<split>train|training|validation|valid|val|dev|test|testing|eval|evaluation)"

@@ -22,6 +22,7 @@ from geostore.errors import ImageError, MachineError
 from geostore.identity import sha256_hex
 from geostore.imaging.causes import decoding_error
 from geostore.imaging.encoding import encode, fit_size, quiet, rgb_profile
+from geostore.imaging.formats import formats_of
 from geostore.imaging.metadata import StrippedFile, strip
 from geostore.records import ImageLimits, PhotoFacts, SentImage
 
@@ -38,8 +39,6 @@ Servers refuse them (Qwen's do: `MAX_RATIO` in qwen-vl-utils), and one such
 refusal would stop a whole run.
 """
 
-# Pillow reads more formats, but photos do not come in them, and for some it starts a program.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 _MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -186,7 +185,7 @@ def probe(data: bytes) -> PhotoFacts:
     ``too_large`` (over `MAX_PIXELS`), ``too_small`` (a side under `MIN_SIDE`),
     ``too_thin`` (one side over `MAX_ASPECT` times the other; the other functions
     accept such a photo, so that one which was sent can be derived again).
-    Raises MachineError where there is not enough memory.
+    Raises MachineError where there is not enough memory, or the format has no reader here.
     """
     return open_photo(data).facts()
 
@@ -256,7 +255,7 @@ def open_photo(data: bytes) -> OpenedPhoto:
 
 def _read_header(file: bytes) -> Image.Image:
     with _decoder_errors(), quiet():
-        return Image.open(io.BytesIO(file), formats=_FORMATS)
+        return Image.open(io.BytesIO(file), formats=formats_of(file))
 
 
 def _foreign_orientation(image: Image.Image) -> int:

@@ -6,8 +6,9 @@ import os
 import platform
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from geostore.identity import canonical_text
@@ -96,6 +97,8 @@ def versions() -> dict[str, str]:
     from PIL import features
 
     packages = {name: version(name) for name in ("pillow", "aiohttp", "openai", "datasets")}
+    with suppress(PackageNotFoundError):
+        packages["pi-heif"] = version("pi-heif")  # decodes HEIC, where it is installed
     return {
         "geostore": VERSION,
         **packages,

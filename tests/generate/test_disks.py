@@ -18,6 +18,7 @@ from tests.minds import zoom_then_answer
 from tests.photo_folders import EIO_FILE, no_more_open_files, photos_on_a_disk
 from tests.running import Notes, assert_whole, geostore, run, start_geostore
 from tests.teacher_server import Body, Reply, teacher_server
+from tests.trace_files import history, write
 
 GOING_ON = "then run the same command again"
 
@@ -269,3 +270,41 @@ def test_a_photo_that_is_lost_under_a_run_is_not_confused_with_its_disk(tmp_path
         assert run(server.url, dataset, store, turn_limit=3, retry=("failed",)).closed == {
             "answered": 1
         }
+
+
+def test_verify_and_export_stop_for_a_disk_that_is_away_and_blame_no_photo(tmp_path: Path) -> None:
+    dataset, disk = photos_on_a_disk(tmp_path, 3)
+    store = tmp_path / "s.db"
+    assert generate(dataset, store)[0] == 0
+    disk.rename(tmp_path / "away")
+    for command in (
+        ("verify", "--store", store),
+        ("export", tmp_path / "out", "--store", store, "--images", "files"),
+    ):
+        ended = geostore(*command)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert f"its folder {disk} is not there; mount its disk" in ended.stderr
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "away").rename(disk)
+    (disk / "1.jpg").unlink()
+    ended = geostore("verify", "--store", store)
+    assert ended.returncode == 1
+    assert "stored photo of row 1" in " ".join(ended.stdout.split())
+
+
+def test_an_import_stops_for_a_disk_that_is_away(tmp_path: Path) -> None:
+    """The rows of imported traces would be excluded by it, and `generate` would skip them."""
+    dataset, disk = photos_on_a_disk(tmp_path, 3)
+    store = tmp_path / "s.db"
+    for row in range(3):
+        write(tmp_path / "old", history(row, lat=10.0 + row, lon=20.0 + row))
+    bring = ("import", tmp_path / "old", "--dataset-path", dataset, "--store", store)
+    disk.rename(tmp_path / "away")
+    ended = geostore(*bring)
+    assert ended.returncode == 1
+    assert f"its folder {disk} is not there; mount its disk" in ended.stderr
+    (tmp_path / "away").rename(disk)
+    ended = geostore(*bring)
+    assert ended.returncode == 0, ended.stderr
+    assert rows(store, "select count(*) from traces") == [(3,)]
+    assert exclusions(store) == []

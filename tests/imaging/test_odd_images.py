@@ -153,6 +153,7 @@ SENT: dict[str, tuple[Callable[[], bytes], list[str] | None]] = {
         lambda: with_exif(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0", mark=16),
         UPRIGHT,
     ),
+    "AVIF": (lambda: saved(scene(mark=18), "AVIF", quality=90), UPRIGHT),
     "EXIF that is noise": (lambda: with_exif(b"\xa5\x5a" * 300, mark=17), UPRIGHT),
     **{
         f"orientation {number}": (

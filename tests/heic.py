@@ -1,0 +1,31 @@
+"""A HEIC photo, made once with pillow-heif's encoder, which the tests do without."""
+
+from base64 import b64decode
+
+HEIC = b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAaFtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAA"
+    "AAAAAAAAAAAAADRpbG9jAAAAAERAAAIAAQAAAAABxQABAAAAAAAAAQYAAgAAAAACywABAAAAAAAAAKwAAAA4aWlu"
+    "ZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAAA"
+    "4GlwcnAAAADAaXBjbwAAAHhodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMA"
+    "AAMAHroCQGEAAQArQgEBA3AAAAMAkAAAAwAAAwAeoBQgeWW6kkprm4CGgwIAAAMAMgAAAwACEGIAAQAHRAHBcrBi"
+    "QAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAACgAAAAeAAAABBwaXhpAAAAAAMICAgAAAAJaXJvdAMA"
+    "AAAYaXBtYQAAAAAAAAABAAEFgQIDBIUAAAAaaXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAbptZGF0AAABAigBrxNH"
+    "8biqKocNP//iaUf/0654fp5dJkmegnhDTdn1v80P13PyJcjbiraGee/gQFA9+N1zBzJC7glLSJ3095bYvuPz4+f9"
+    "b4P/b/buo8gYjmDxPp9PyLxj/gCO51WNrDVXy1H47LeN95KMsTvG00YmvJtjvPafxvZ3lWoYvmA6BI8RfG1fXF2X"
+    "oCwwprkZ83vlAgNVwAAAAwAAAwAALnTPYO3GleaB1PsQIHs2c2Vh1jCzg/saOWslY5IgQFxBRDCF/v7zvGyNgQX8"
+    "lNKJ75tEyWVcVp0JcbnObfO9Awy+HuDoogwBQf0A0qZfs10909Cz3JzV9YIAAAMAAHnIAADsgAAAAAZFeGlmAABN"
+    "TQAqAAAACAADAQ8AAgAAAAoAAAAyARIAAwAAAAEABgAAiCUABAAAAAEAAAA8AAAAAFNlY3JldENhbQAABAABAAIA"
+    "AAACTgAAAAACAAUAAAADAAAAcgADAAIAAAACRQAAAAAEAAUAAAADAAAAigAAAAAAAAAwAAAAAQAAADMAAAABAAJM"
+    "WQAAE4gAAAACAAAAAQAAABEAAAABAAYrYQAAJxA="
+)
+"""`image_samples.quarters` of 160 x 120 pixels, to be turned by 90 degrees, with coordinates, a
+camera's name and an orientation in its EXIF."""
+
+SECRETS = (b"SecretCam", b"\0\0\0\x33\0\0\0\x01\0\x02LY\0\0\x13\x88")
+"""Bytes of its metadata."""
+
+
+def heic(seed: int) -> bytes:
+    """The same photo in other bytes, with a mark that no reader reads."""
+    mark = b"photo %6d" % seed
+    return HEIC + (8 + len(mark)).to_bytes(4, "big") + b"free" + mark
