@@ -8,7 +8,8 @@ wrote are shown as escapes, so that they cannot steer a terminal.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ from geostore.records import (
     ToolCall,
     Turn,
 )
+from geostore.show.tool_words import tool_words
 from geostore.text.phrases import format_number_of
 from geostore.text.terminal import PROSE_WIDTH, longest_word, shorten, wrap_with_indent
 from geostore.tools import further_effect
@@ -45,14 +47,16 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False, width: int = PROS
     """
     page = _Page(width)
     blocks = [_heading(page, trace), _sample(page, trace, verbose=verbose), _recipe(page, trace)]
-    known = trace.photo is not None or isinstance(trace.recipe, ImportedRecipe)
-    sent = sent_messages(trace) if verbose and known else []
+    is_imported = isinstance(trace.recipe, ImportedRecipe)
+    sent = sent_messages(trace) if is_imported or (verbose and trace.photo is not None) else []
     images = _image_names(trace)  # messages name the images in the order of their numbers
     for turn in trace.turns:
-        messages = sent[turn.turn - 1] if sent else []
+        messages = sent[turn.turn - 1] if sent and verbose else []
         if messages and not continues([orjson.loads(messages[0].canonical)]):
             images = _image_names(trace)  # a whole request shows the first images again
         calls = [call for call in trace.calls if call.turn == turn.turn]
+        if is_imported and calls and turn.turn < len(trace.turns):
+            calls = _with_tool_words(calls, sent[turn.turn])
         blocks.append(_turn(page, turn, calls, messages, images, verbose=verbose))
     if trace.failures:
         blocks.append(_failures(page, trace.failures))
@@ -176,8 +180,17 @@ def _turn(
         lines.append("  response")
     lines += page.text(turn.response, most=None if verbose else SHORT_LINES)
     for call in calls:
-        lines += _call(page, call)
+        lines += _call(page, call, verbose=verbose)
     return lines
+
+
+def _with_tool_words(calls: list[ToolCall], after: list[Message]) -> list[ToolCall]:
+    """Calls of an imported trace with what the next turn's messages say to them."""
+    words = tool_words(after, len(calls))
+    return [
+        replace(call, observation=said) if call.observation is None else call
+        for call, said in zip_longest(calls, words[: len(calls)])
+    ]
 
 
 def _turn_facts(turn: Turn) -> Iterator[str]:
@@ -199,7 +212,7 @@ def _uncounted(turn: Turn) -> str:
     return f"tokens not counted, about {prompt + completion:,}"
 
 
-def _call(page: _Page, call: ToolCall) -> list[str]:
+def _call(page: _Page, call: ToolCall, *, verbose: bool) -> list[str]:
     words = [f"call {call.call_index + 1}: {_visible(call.name) or 'unreadable'}"]
     if call.source_index is not None:
         words.append(f"on image {call.source_index}")
@@ -215,10 +228,14 @@ def _call(page: _Page, call: ToolCall) -> list[str]:
     elif call.image_index is not None:
         words.append(f"gave image {call.image_index}")
     lines = page.wrapped(" ".join(words), indent=2)
-    if not call.success and call.raw_arguments:
-        lines += page.wrapped(f"as written: {_visible(call.raw_arguments)}", indent=4, most=3)
-    observation = "(observation unknown)" if call.observation is None else call.observation
-    return lines + page.wrapped(_visible(observation), indent=4)
+    most = None if verbose else 3
+    if call.raw_arguments:
+        arguments = _visible(call.raw_arguments)
+        lines += page.wrapped(f"arguments: {arguments}", indent=4, most=most)
+    observation = call.observation
+    if observation is None:
+        return [*lines, *page.wrapped("(its file does not say what the tool said)", indent=4)]
+    return lines + page.wrapped(f"the tool said: {_visible(observation)}", indent=4)
 
 
 def _failures(page: _Page, failures: tuple[FailedAttempt, ...]) -> list[str]:

@@ -239,3 +239,48 @@ def test_a_call_where_no_tool_was_offered_is_told(tmp_path: Path) -> None:
     assert "skipped (has_calls)" in said.stderr
     assert "--no-tools" in said.stderr
     assert "imported 1 trace of 2 files" in said.stdout
+
+
+# --- show ---------------------------------------------------------------------------------------
+
+
+def shown(store: Store, document: dict[str, Any], place: Path) -> str:
+    """What `show` says of the only trace, on one line."""
+    write(place, document)
+    assert import_traces(store, place).imported == 1
+    said = geostore("show", "--newest", "--store", store.path)
+    assert said.returncode == 0, said.stderr
+    return " ".join(said.stdout.split())
+
+
+@pytest.mark.parametrize("mode", ["full", "delta"])
+def test_show_tells_what_a_call_asked_and_what_the_tool_said(
+    store: Store, tmp_path: Path, mode: str
+) -> None:
+    """The file has the tool's words in the messages of the next turn alone."""
+    document = history(0, mode=mode)
+    parts = document["conversation_history"][1]["messages"][-1]["content"]
+    parts[0]["text"] = "<tool_response>Zoomed in; the new image is image 1."
+    text = shown(store, document, tmp_path / "in")
+    assert 'call 1: image_zoom_in_tool arguments: {"bbox_2d":[1,2,30,40]}' in text
+    assert "the tool said: Zoomed in; the new image is image 1. [image]" in text
+
+
+def test_show_tells_the_words_of_several_tools_apart(store: Store, tmp_path: Path) -> None:
+    """Where the file has one message with the words of two calls."""
+    document = history(0)
+    document["tool_calls"] *= 2
+    words = "<tool_response>One.</tool_response>\n<tool_response>Two.</tool_response>"
+    document["conversation_history"][1]["messages"][-1]["content"] = words
+    text = shown(store, document, tmp_path / "in")
+    first, second = text.split("call 2:")
+    assert "the tool said: One." in first
+    assert "the tool said: Two." in second
+    assert "Two." not in first.split("call 1:")[1]
+
+
+def test_show_says_that_a_file_does_not_hold_the_words_of_its_tools(
+    store: Store, tmp_path: Path
+) -> None:
+    text = shown(store, log(0), tmp_path / "in")
+    assert 'failed: unknown arguments: {"bbox_2d":[1,2,30,40]} (its file does not say' in text

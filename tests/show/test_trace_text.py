@@ -69,14 +69,16 @@ def test_a_trace_is_shown_from_sample_to_score(
         '    {"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [100, 100, 600, 700]}}',
         "    </tool_call>",
         "  call 1: image_zoom_in_tool on image 0 box [48, 36, 288, 252] gave image 1",
-        *indented(trace.calls[0].observation),
+        '    arguments: {"bbox_2d": [100, 100, 600, 700]}',
+        *indented(f"the tool said: {trace.calls[0].observation}"),
         "",
         "Turn 2: stop, 1,002 tokens in, 102 out, 1.5 s",
         "    <tool_call>",
         '    {"name": "image_rotate_tool", "arguments": {"angle": 90}}',
         "    </tool_call>",
         "  call 1: image_rotate_tool on image 0 angle 90 gave image 2",
-        *indented(trace.calls[1].observation),
+        '    arguments: {"angle": 90}',
+        *indented(f"the tool said: {trace.calls[1].observation}"),
         "",
         "Turn 3: stop, 1,003 tokens in, 103 out, 1.5 s",
         "    I am sure enough. <answer>\\boxed{10.0, 20.001}</answer>",
@@ -184,8 +186,8 @@ def test_a_failed_call_says_why_and_what_was_written(traces: dict[str, StoredTra
     """A bad call is shown with its kind, the arguments, and the sentence the teacher read."""
     shown = render_trace(traces["unreadable"])
     assert "call 2: image_zoom_in_tool on image 0 failed: bbox_empty" in shown
-    assert 'as written: {"bbox_2d": [5, 5, 2, 2]}' in shown
-    assert "The box [5, 5, 2, 2] is empty" in shown
+    assert 'arguments: {"bbox_2d": [5, 5, 2, 2]}' in shown
+    assert "the tool said: The box [5, 5, 2, 2] is empty" in shown
 
 
 def test_an_unreadable_answer_is_no_distance(traces: dict[str, StoredTrace]) -> None:
