@@ -14,13 +14,12 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperCommand
 
 from geostore.cli.audit import audit
 from geostore.cli.demo import demo
 from geostore.cli.export import export
 from geostore.cli.generate import generate
-from geostore.cli.headings import GenerateCommand
+from geostore.cli.headings import HELP_WIDTH, HelpCommand, HelpGroup
 from geostore.cli.image import image
 from geostore.cli.import_ import import_
 from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
@@ -36,12 +35,13 @@ from geostore.errors import GaveUp, GeostoreError
 
 app = typer.Typer(
     name="geostore",
+    cls=HelpGroup,
     help="Turn a teacher vision-language model into training data for photo geolocation.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
 )
 
 
@@ -72,11 +72,11 @@ COMMANDS = (
     *(generate, import_, rescore, query, stats, status, traces, show, image),
     *(audit, verify, export, demo),
 )
-CLASSES: dict[object, type[TyperCommand]] = {generate: GenerateCommand, query: QueryCommand}
+CLASSES: dict[object, type[HelpCommand]] = {query: QueryCommand}
 for command in COMMANDS:
     # A word of Python's own cannot be a function's name.
     name = command.__name__.removesuffix("_")
-    app.command(name, cls=CLASSES.get(command))(command)
+    app.command(name, cls=CLASSES.get(command, HelpCommand))(command)
 app.add_typer(rewards)
 
 

@@ -271,8 +271,7 @@ def generate(
         ),
     ] = None,
     price_in: Annotated[
-        float | None,
-        typer.Option("--price-in", min=0, help="Price of a million prompt tokens."),
+        float | None, typer.Option("--price-in", min=0, help="Price of a million prompt tokens.")
     ] = None,
     price_out: Annotated[
         float | None,
@@ -332,6 +331,7 @@ def generate(
     Run again, it does what is left; after a kill, it goes on inside the conversations that
     were cut. However it ends, the requests in flight finish and are stored first; Ctrl-C twice
     drops them.
+
     Exit code 0: done; 3: stopped with work left; 4: done, but many traces failed.
     """
     from contextlib import ExitStack

@@ -1,50 +1,212 @@
-"""Shows the options of a command with many of them under headings.
+"""Writes help: the options of a command with many of them under headings, nothing too wide.
 
 A page of seventy options in one list is read by nobody. The headings stand here in one
-table, so that the order in a command's signature stays free.
+table, so that the order in a command's signature stays free. Help is plain text, which
+comes out of a pipe as it stands; on a terminal the headings are bold.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from typer.core import TyperCommand
+import typer
+from typer.core import TyperCommand, TyperGroup
 
-GENERATE_HEADINGS: dict[str, tuple[str, ...]] = {
-    "Photos": (
+HELP_WIDTH = 100
+"""Columns of a help page at most; a narrower terminal has its own width."""
+
+_NARROW = 70
+"""Columns. Below it, what an option does stands under its name, not beside it."""
+
+_LIST = re.compile(r"<list\[(.*?)\]>")
+
+Headings: TypeAlias = Mapping[str, Sequence[str]]
+
+_WHICH_TRACES = ("recipe", "model", "status", "min_score", "max_distance", "flag", "exclude_flag")
+_WHICH_TRACES_TOO = ("since", "where", "reward")
+
+GENERATE_HEADINGS: Headings = {
+    "Which samples": (
         *("dataset_path", "num_samples", "rollouts", "order", "order_seed"),
         *("min_locatability", "max_locatability", "duplicates", "reuse", "skip_missing"),
-        "column",
+        *("column", "retry"),
     ),
     "Teacher": (
         *("model", "base_url", "api_key_env", "api_key_file", "api_key_command"),
         *("api_key_header", "header", "query_param", "transport", "stream", "proxy", "ca_file"),
         *("token_limit_name", "system_role", "teacher", "reader"),
     ),
-    "Recipe (with another value, traces are made anew beside the old ones)": (
-        *("temperature", "max_tokens", "seed", "reasoning_field", "extra_body", "tools"),
-        *("enable_tool", "protocol", "bbox_frame", "max_pixels", "image_multiple", "zoom_side"),
+    "What to ask": (
+        *("max_turns", "max_images", "temperature", "max_tokens", "seed", "tools", "enable_tool"),
+        *("protocol", "bbox_frame", "max_pixels", "image_multiple", "zoom_side"),
+        *("reasoning_field", "extra_body"),
     ),
-    "Length of a conversation": ("max_turns", "max_images"),
-    "Pace and failures": (
+    "Pace": (
         *("concurrency", "rpm", "tpm", "max_attempts", "request_timeout", "trace_timeout"),
-        *("retry", "give_up_after", "grace", "max_failed_share"),
+        *("give_up_after", "grace", "max_failed_share"),
     ),
     "Budget": (
         *("max_total_tokens", "max_cost", "price_in", "price_out", "price_cached"),
         *("price_cache_write", "price_file"),
     ),
-    "Store and output": ("store", "durability", "verbose", "quiet", "log_file", "help"),
+    "Output": ("store", "durability", "verbose", "quiet", "log_file", "help"),
 }
 """The options of `geostore generate`, by the heading above them, in their order there."""
 
+NOTES: Mapping[str, str] = {
+    "What to ask": "With another value of any of these but the first two, traces are made anew, "
+    "beside the old ones.",
+}
+"""What stands below a heading of `geostore generate`, before its options."""
 
-class GenerateCommand(TyperCommand):
-    """Writes help with `GENERATE_HEADINGS`."""
+HEADINGS: Mapping[str, Headings] = {
+    "generate": GENERATE_HEADINGS,
+    "import": {
+        "What the files are": (*("dataset_path", "match", "column", "model", "tools", "label"),),
+        "Output": ("store", "report", "processes", "quiet", "help"),
+    },
+    "rescore": {
+        "Which reward": (
+            *("reward", "param", "spec_file", "custom", "name", "time_limit", "workers"),
+        ),
+        "Which traces": ("all_", "retry_errors", "recipe", "model", "since", "where"),
+        "Comparison": ("compare", "min_score"),
+        "Output": ("store", "dry_run", "json", "help"),
+    },
+    "traces": {
+        "Which traces": (
+            *("best", "worst", "newest", "limit", *_WHICH_TRACES, *_WHICH_TRACES_TOO),
+        ),
+        "Output": ("store", "json", "help"),
+    },
+    "show": {
+        "Which trace": ("best", "worst", "newest", *_WHICH_TRACES, *_WHICH_TRACES_TOO),
+        "Output": ("store", "verbose", "json", "help"),
+    },
+    "image": {
+        "Which trace": ("best", "worst", "newest", *_WHICH_TRACES, *_WHICH_TRACES_TOO),
+        "Which images": ("turn", "all_", "overlay", "dataset_path"),
+        "Output": ("store", "out", "help"),
+    },
+    "export": {
+        "Which traces": (*_WHICH_TRACES, *_WHICH_TRACES_TOO),
+        "What is written": ("format", "messages", "images", "dataset_path"),
+        "Output": ("store", "help"),
+    },
+}
+"""Options by command and heading. A name that a command lacks is passed over; an option without
+a heading stands under the last one."""
+
+COMMAND_HEADINGS: Headings = {
+    "Get traces": ("generate", "import", "demo"),
+    "Look at them": ("stats", "traces", "show", "image", "query", "status"),
+    "Judge them": ("rescore", "rewards", "audit", "verify"),
+    "Hand them on": ("export",),
+}
+"""The commands of `geostore`, by the heading above them."""
+
+
+class HelpCommand(TyperCommand):
+    """A command whose help has the headings of `HEADINGS`, where it has any."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does, in paragraphs."""
+        _write_text(formatter, self.help or "")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options under their headings."""
-        options = {option.name: option for option in self.get_params(ctx)}
-        for heading, names in GENERATE_HEADINGS.items():
-            with formatter.section(heading):
-                formatter.write_dl([options[name].get_help_record(ctx) for name in names])
+        """Write arguments, then options under their headings."""
+        parameters = {p.name: p for p in self.get_params(ctx)}
+        arguments = [p for p in parameters.values() if p.param_type_name == "argument"]
+        _write(formatter, "Arguments", arguments, ctx)
+        options = {n: p for n, p in parameters.items() if p not in arguments}
+        for heading, names in _complete(HEADINGS.get(self.name or "", {"Options": ()}), options):
+            note = NOTES.get(heading, "") if self.name == "generate" else ""
+            _write(formatter, heading, [options[name] for name in names], ctx, note)
+
+
+class HelpGroup(TyperGroup):
+    """A command with commands below it, each told in its whole first sentence."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the commands are for."""
+        _write_text(formatter, self.help or "")
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write options, then the commands under their headings."""
+        _write(formatter, "Options", self.get_params(ctx), ctx)
+        headings = COMMAND_HEADINGS if self.name == "geostore" else {"Commands": ()}
+        for heading, names in _complete(headings, self.commands):
+            sentences = [(n, self.commands[n].get_short_help_str(limit=1000)) for n in names]
+            with formatter.section(_bold(heading)):
+                _write_entries(formatter, sentences, longest=12)
+
+
+def _complete(headings: Headings, there: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """The headings with what is there, and what has no heading under the last one."""
+    names = list(there)
+    known = {name for group in headings.values() for name in group}
+    groups = [(head, [n for n in group if n in names]) for head, group in headings.items()]
+    groups[-1][1][:0] = [name for name in names if name not in known]
+    return [(heading, group) for heading, group in groups if group]
+
+
+def _write(
+    formatter: Any, heading: str, parameters: Sequence[Any], ctx: Any, note: str = ""
+) -> None:
+    records = [p.get_help_record(ctx) for p in parameters]
+    entries = [(_plain(name), words) for name, words in filter(None, records)]
+    if not entries:
+        return
+    with formatter.section(_bold(heading)):
+        if note:
+            formatter.write("\n".join(_wrapped(note, formatter.width, indent=2)) + "\n\n")
+        # So few columns for names that they stand above what they mean.
+        _write_entries(formatter, entries, longest=4 if formatter.width < _NARROW else 30)
+
+
+def _write_text(formatter: Any, text: str) -> None:
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        lines = _wrapped(" ".join(paragraph.split()), formatter.width, indent=2)
+        formatter.write("\n" + "\n".join(lines) + "\n")
+
+
+def _write_entries(formatter: Any, entries: Sequence[tuple[str, str]], *, longest: int) -> None:
+    """Names, each with its words beside it, or below it where the name is longer than `longest`."""
+    indent = 4 + min(max(len(name) for name, _ in entries), longest)
+    for name, words in entries:
+        first, *others = _wrapped(words, formatter.width, indent=indent)
+        if len(name) <= longest:
+            first = f"  {name:<{indent - 2}}{first.lstrip()}"
+        else:
+            others = [first, *others]
+            first = f"  {name}"
+        formatter.write("\n".join([first, *others]).rstrip() + "\n")
+
+
+def _wrapped(text: str, width: int, *, indent: int) -> list[str]:
+    """Lines that break between words alone, as the formatter's own do not."""
+    margin = " " * indent
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
+
+
+def _plain(name: str) -> str:
+    """The name of an option and its kind of value, without the words of a program."""
+    return _LIST.sub(r"<\1>", name.replace("<int range>", "<int>").replace("float range", "float"))
+
+
+def _bold(heading: str) -> str:
+    on_terminal = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return typer.style(heading, bold=True) if on_terminal else heading

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand
 
+from geostore.cli.headings import HelpCommand
 from geostore.cli.options import (
     DEFAULT_STORE,
     EXIT_INTERRUPTED,
@@ -29,7 +29,7 @@ _HOW = (
 )
 
 
-class QueryCommand(TyperCommand):
+class QueryCommand(HelpCommand):
     """Takes a statement that begins with ``-- a comment`` for no option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

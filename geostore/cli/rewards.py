@@ -7,17 +7,19 @@ from typing import Annotated
 
 import typer
 
+from geostore.cli.headings import HelpCommand, HelpGroup
 from geostore.cli.options import DEFAULT_STORE, JsonOption, StoreOption, say, tell
 
 rewards = typer.Typer(
     name="rewards",
+    cls=HelpGroup,
     help="Look at the rewards that a store has, name and remove them, choose the one that counts.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@rewards.command("list")
+@rewards.command("list", cls=HelpCommand)
 def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """List the store's rewards, the default among them, and the built-in ones."""
     from geostore.rewards import listing
@@ -31,7 +33,7 @@ def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -
         tell(listing.list_text(listed))
 
 
-@rewards.command("show")
+@rewards.command("show", cls=HelpCommand)
 def show_reward(
     name: Annotated[
         str, typer.Argument(help="A reward of the store's, by name or hash, or a built-in one.")
@@ -51,7 +53,7 @@ def show_reward(
         tell(listing.describe_text(reward))
 
 
-@rewards.command("default")
+@rewards.command("default", cls=HelpCommand)
 def default_reward(
     name: Annotated[
         str, typer.Argument(help="A reward of the store's, by name or hash, or a built-in one.")
@@ -78,7 +80,7 @@ def default_reward(
         say(f"{traces} it; compute it with: geostore rescore {how}")
 
 
-@rewards.command("rename")
+@rewards.command("rename", cls=HelpCommand)
 def rename_reward(
     name: Annotated[str, typer.Argument(help="A reward of the store's, by name or hash.")],
     new_name: Annotated[str, typer.Argument(help="What it is to be called.")],
@@ -93,7 +95,7 @@ def rename_reward(
     tell(f"{renamed.label} is now called {new_name}")
 
 
-@rewards.command("delete")
+@rewards.command("delete", cls=HelpCommand)
 def delete_reward(
     name: Annotated[str, typer.Argument(help="A reward of the store's, by name or hash.")],
     store: StoreOption = DEFAULT_STORE,
