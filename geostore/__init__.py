@@ -20,20 +20,21 @@ from geostore.errors import GeostoreError
 if TYPE_CHECKING:
     import os
 
-    from geostore.api import GeoStore
+    from geostore.api import GeoStore, Trace
     from geostore.records import StoredTrace
 
-__all__ = ["GeoStore", "GeostoreError", "StoredTrace", "__version__", "open"]
+__all__ = ["GeoStore", "GeostoreError", "StoredTrace", "Trace", "__version__", "open"]
 
 
-def open(path: str | os.PathLike[str]) -> GeoStore:
-    """Open a store that is there; use the result as a context manager.
+def open(path: str | os.PathLike[str], *, create: bool = False) -> GeoStore:
+    """Open a store; use the result as a context manager.
 
-    Raises StoreError where there is no store at `path`: this never makes one.
+    create: make the store where there is none, which a wrong path must not do by itself. Raises
+    StoreError where there is no store at `path`.
     """
     from geostore.api import GeoStore
 
-    return GeoStore(path)
+    return GeoStore(path, create=create)
 
 
 def __getattr__(name: str) -> Any:
@@ -41,10 +42,10 @@ def __getattr__(name: str) -> Any:
         from geostore.version import VERSION
 
         return VERSION
-    if name == "GeoStore":
-        from geostore.api import GeoStore
+    if name in ("GeoStore", "Trace"):
+        import geostore.api
 
-        return GeoStore
+        return getattr(geostore.api, name)
     if name == "StoredTrace":
         from geostore.records import StoredTrace
 

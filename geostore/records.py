@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from geostore.one_line import OneLine
 from geostore.reply import ReasoningSource as ReasoningSource
 from geostore.reply import Reply as Reply
 from geostore.reply import TokenCounts as TokenCounts
@@ -52,8 +53,8 @@ class ImageLimits:
     """Greatest long side, in pixels, that the server does not reduce; None: no such bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoFacts:
+@dataclass(frozen=True, slots=True, repr=False)
+class PhotoFacts(OneLine):
     """What is known of a stored photo without its pixels."""
 
     sha256: str
@@ -66,8 +67,8 @@ class PhotoFacts:
     """Pillow's name of the file's format, such as ``JPEG``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+@dataclass(frozen=True, slots=True, repr=False)
+class Sample(OneLine):
     """One dataset row that was drawn: its true place and its photo's facts."""
 
     sample_index: int
@@ -92,8 +93,8 @@ class Sample:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetFacts:
+@dataclass(frozen=True, slots=True, repr=False)
+class DatasetFacts(OneLine):
     """A dataset as it lies on disk, or as trace files name it.
 
     A dataset that was only named has never been opened, so its columns are unknown.
@@ -118,8 +119,8 @@ class DatasetFacts:
     """Role (image, lat, lon, ...) to column name; empty where it was only named."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
+@dataclass(frozen=True, slots=True, repr=False)
+class ImageFacts(OneLine):
     """What the store keeps of an image that was sent."""
 
     sha256: str
@@ -152,8 +153,8 @@ class SentImage(ImageFacts):
         return ImageFacts(*(getattr(self, member.name) for member in fields(ImageFacts)))
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+@dataclass(frozen=True, slots=True, repr=False)
+class Recipe(OneLine):
     """All that decides what the teacher is asked; its content hash names it."""
 
     model: str
@@ -192,8 +193,8 @@ class Recipe:
     """Where reasoning of fields and parts goes back; ``auto``: where it came from."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedRecipe:
+@dataclass(frozen=True, slots=True, repr=False)
+class ImportedRecipe(OneLine):
     """What trace files say of the request, without proof; its hash is never that of a `Recipe`."""
 
     model: str | None
@@ -213,8 +214,8 @@ class ImportedRecipe:
         return bool(self.tools or self.settings.get("tools") or self.settings.get("with_tools"))
 
 
-@dataclass(frozen=True, slots=True)
-class TraceKey:
+@dataclass(frozen=True, slots=True, repr=False)
+class TraceKey(OneLine):
     """The natural key of a trace, and its public name.
 
     `str()` gives ``<sample_index>-<first 8 hex of the recipe's hash>-<rollout>``, with the
@@ -236,8 +237,8 @@ class TraceKey:
         return f"{before}{self.sample_index}-{self.recipe_sha256[:8]}-{self.rollout}"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn(TokenCounts):
+@dataclass(frozen=True, slots=True, repr=False)
+class Turn(OneLine, TokenCounts):
     """One teacher response, as it was paid for."""
 
     turn: int
@@ -285,8 +286,8 @@ class Turn(TokenCounts):
     """See `conversation.estimates`; None where the server counted them, and in imported turns."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+@dataclass(frozen=True, slots=True, repr=False)
+class ToolCall(OneLine):
     """One call inside a turn and its result. A call that fails is a row too."""
 
     turn: int
@@ -323,8 +324,8 @@ class ToolCall:
     """That image's number in the conversation; None where the tool made none."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAttempt:
+@dataclass(frozen=True, slots=True, repr=False)
+class FailedAttempt(OneLine):
     """A request that failed."""
 
     turn: int
@@ -370,8 +371,8 @@ class Closing:
         return failed or self.reason in LIMIT_KINDS
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer(OneLine):
     """Coordinates read from a final response, or why there are none."""
 
     lat: float | None
@@ -394,8 +395,8 @@ ACCEPTED_SCORE = 0.3
 """A trace with at least this score counts as accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reward:
+@dataclass(frozen=True, slots=True, repr=False)
+class Reward(OneLine):
     """A trace's reward under one spec."""
 
     distance_km: float | None
@@ -406,8 +407,8 @@ class Reward:
     """0 to 5000; None without an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTrace:
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredTrace(OneLine):
     """Everything the store holds of one trace."""
 
     name: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,17 @@ import pytest
 from PIL import Image, ImageChops
 
 import geostore
+from geostore.conversation.sent import sent_requests
 from geostore.errors import (
     DatasetError,
+    FilterError,
     GeostoreError,
     NotFoundError,
     QueryError,
     RewardError,
     StoreError,
 )
+from geostore.identity import canonical_json
 from geostore.store import Store
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset, played_recipe
 from tests.conftest import photo_bytes
@@ -59,6 +64,17 @@ def test_opening_never_makes_a_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store at"):
         geostore.open(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_is_made_where_one_is_asked_for(tmp_path: Path) -> None:
+    """Traces can be imported into it; one that is there is opened as it is."""
+    write(tmp_path / "in", history(7))
+    for imported in (1, 0):
+        with geostore.open(tmp_path / "new.db", create=True) as store:
+            assert store.import_traces(tmp_path / "in", model="m").imported == imported
+            assert len(list(store.traces())) == 1
+    with pytest.raises(StoreError, match="no folder"):
+        geostore.open(tmp_path / "none" / "new.db", create=True)
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -110,6 +126,104 @@ def test_a_trace_is_found_by_its_name(store: geostore.GeoStore) -> None:
         store.trace("99-00000000-1")
 
 
+@pytest.mark.parametrize(
+    ("conditions", "error", "words"),
+    [
+        ({"wher": "turns > 1"}, TypeError, "did you mean where?"),
+        ({"max_distance": 25}, TypeError, "did you mean max_distance_km?"),
+        ({"qqqqq": 1}, TypeError, "there are: status, min_score"),
+        ({"min_score": "0.3"}, TypeError, "min_score is a number, such as 0.3, and not '0.3'"),
+        ({"min_score": True}, TypeError, "min_score is a number"),
+        ({"where": 3}, TypeError, "where is a text, such as 'turns > 2'"),
+        ({"flags": 5}, TypeError, "flags is a name or a list of names"),
+        ({"status": ["answered", None]}, TypeError, "status is a name"),
+        ({"status": "answred"}, FilterError, "did you mean answered?"),
+        ({"flags": "truncatd"}, FilterError, "truncated"),
+        ({"since": "yesterday"}, FilterError, "2026-10-01"),
+    ],
+)
+def test_a_condition_that_means_nothing_is_an_error_at_once(
+    store: geostore.GeoStore, conditions: Any, error: type[Exception], words: str
+) -> None:
+    """And not when the first trace is asked for, or never."""
+    with pytest.raises(error, match=re.escape(words)):
+        store.traces(**conditions)
+
+
+def test_conditions_are_written_as_a_person_writes_them(store: geostore.GeoStore) -> None:
+    """One name or several; a time of Python's."""
+    store.audit()
+    assert rows_of(store, flags="placeholder") == rows_of(store, flags=["placeholder"]) == [2]
+    assert len(rows_of(store, status=("answered", "failed"))) == 6
+    assert rows_of(store, where="turns > 1 and country = 'france'", max_distance_km=1) == [0]
+    assert rows_of(store, since=datetime(2999, 1, 1, tzinfo=UTC)) == []
+    assert len(rows_of(store, since=datetime(2020, 1, 1))) == 6
+    assert len(rows_of(store, status=None, where=None, min_score=None)) == 7
+
+
+def test_a_trace_gives_its_conversation(store: geostore.GeoStore) -> None:
+    """The request of each turn whose hash is in the rows, and the response to it."""
+    checked = 0
+    for trace in store.traces():
+        if not trace.turns:
+            assert trace.messages() == []
+            continue
+        assert trace.messages() == trace.messages(len(trace.turns))
+        for turn, request in zip(trace.turns, sent_requests(trace), strict=True):
+            *sent, response = trace.messages(turn.turn)
+            assert [canonical_json(message) for message in sent] == [m.canonical for m in request]
+            assert response["role"] == "assistant"
+            assert turn.response in str(response["content"])
+            checked += 1
+        with pytest.raises(NotFoundError, match="has no turn"):
+            trace.messages(len(trace.turns) + 1)
+        with pytest.raises(NotFoundError, match="has no turn 0"):
+            trace.messages(0)
+    assert checked > 10
+
+
+def test_a_conversation_that_a_file_does_not_say_is_not_made_up(
+    store: geostore.GeoStore, tmp_path: Path
+) -> None:
+    write(tmp_path / "in", history(50))
+    unknown = history(51)
+    for entry in unknown["conversation_history"]:
+        del entry["messages"]
+    write(tmp_path / "in", unknown)
+    store.import_traces(tmp_path / "in", model="m")
+    known, other = (store.trace(row) for row in (50, 51))
+    assert [m["role"] for m in known.messages()][-1] == "assistant"
+    assert known.messages()[0]["role"] != "assistant"
+    with pytest.raises(NotFoundError, match="does not say what was sent"):
+        other.messages()
+
+
+def test_a_trace_is_found_by_its_row(store: geostore.GeoStore) -> None:
+    assert store.trace(2) == store.trace("2")
+    assert store.trace(2).key.sample_index == 2
+    with pytest.raises(NotFoundError, match="fits 2 traces"):
+        store.trace(0)
+
+
+def test_what_python_shows_fits_a_line(store: geostore.GeoStore, path: Path) -> None:
+    traces = list(store.traces())
+    shown = [repr(trace) for trace in traces]
+    assert shown[0].startswith(f"<Trace {traces[0].name}: answered, 0.1 km, score 1.000, 3 turns")
+    assert any("no coordinates (placeholder)" in line for line in shown)
+    assert any(": failed, 0 turns>" in line for line in shown)
+    parts: list[Any] = [store, store.stats(), store.audit(), store.rescore(), store.verify()]
+    for trace in traces:
+        parts += [trace, trace.recipe, trace.sample, trace.dataset, trace.photo, trace.answer]
+        parts += [*trace.turns, *trace.calls, *trace.failures, trace.reward, trace.key]
+    for part in parts:
+        assert "\n" not in repr(part)
+        assert len(repr(part)) <= 100, repr(part)
+    assert repr(store).startswith("<GeoStore ")
+    closed = geostore.open(path)
+    closed.close()
+    assert repr(closed).endswith(" (closed)>")
+
+
 def test_a_store_can_be_written_while_its_traces_are_read(store: geostore.GeoStore) -> None:
     """Reading holds no lock: scoring in the loop neither waits nor changes what is read."""
     computed = 0
@@ -134,6 +248,19 @@ def test_rescore_computes_what_is_missing_once(store: geostore.GeoStore) -> None
         store.rescore("nearest")
     with pytest.raises(RewardError):
         store.rescore("linear", scale=3)
+
+
+def test_rescore_takes_conditions_and_names_as_the_command_does(
+    store: geostore.GeoStore,
+) -> None:
+    assert store.rescore("exponential", scale=500, model="test-native").computed == 1
+    assert store.rescore("exponential", scale=500, where="turns = 3").computed == 2
+    assert store.rescore("exponential", scale=500).computed == 2
+    assert store.rescore("exponential(scale=500)", again=True, since="1h").computed == 5
+    with pytest.raises(FilterError, match=r"did you mean turns\?"):
+        store.rescore("linear", where="turn > 1")
+    with pytest.raises(RewardError, match="modle"):
+        store.rescore("linear", modle="test-native")
 
 
 def test_queries_give_rows_as_dicts(store: geostore.GeoStore) -> None:
@@ -172,6 +299,68 @@ def test_questions_leave_the_locks_of_an_open_store_alone(
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"  # busy: the reader's lock is seen
     assert {trace.sample.country for trace in (first, *traces)} == {"france"}
+
+
+def test_answers_come_as_frames_and_tables(store: geostore.GeoStore) -> None:
+    """The same rows as those of a query; numbers are numbers, and repeated names get a number."""
+    statement = (
+        "select trace, sum(turns) as turns, avg(distance_km) as km, 1.5::decimal(5, 2) as part, "
+        "null as none, 10::hugeint ** 30 as huge "
+        "from trace_results join traces on traces.id = trace_id group by trace order by trace"
+    )
+    rows = store.query(statement)
+    table = store.arrow(statement)
+    assert table.column_names == [*rows[0]]
+    assert table["turns"].to_pylist() == [row["turns"] for row in rows]
+    assert str(table.schema.field("turns").type) == "int64"
+    frame = store.df(statement)
+    assert frame["trace"].tolist() == [row["trace"] for row in rows]
+    assert [str(frame[name].dtype) for name in ("turns", "km", "part", "huge")] == [
+        *("int64", "float64", "float64", "float64")
+    ]
+    assert frame["km"].isna().sum() == sum(row["km"] is None for row in rows) > 0
+    times = "select closed_at::timestamptz as at from traces where closed_at is not null"
+    assert store.arrow(times)["at"][0].as_py().tzinfo is not None
+    assert store.df(times)["at"][0].year >= 2020
+    assert store.arrow("select 1 as n, 2 as n, 3 as n").column_names == ["n", "n_1", "n_2"]
+    assert store.df("select trace from trace_results where false").shape == (0, 1)
+    assert store.df("by_country")["country"].tolist() == ["france"]
+
+
+def test_frames_are_of_the_reward_that_is_named(store: geostore.GeoStore) -> None:
+    store.rescore("linear", max=100_000)
+    question = "select max(score) as score from trace_results where distance_km > 1000"
+    ours, theirs = (store.df(question, reward=name) for name in (None, "linear(max=100000)"))
+    assert theirs["score"][0] > 0.5 > ours["score"][0]
+
+
+def test_a_frame_of_what_cannot_be_asked_is_the_error_of_the_query(
+    store: geostore.GeoStore,
+) -> None:
+    """Also where it comes up only while rows are read."""
+    for statement, words in (
+        ("drop table traces", "only reads"),
+        ("worst_trace", "worst_traces"),
+        ("select trace::integer from trace_results", "Could not convert"),
+    ):
+        with pytest.raises(QueryError, match=words):
+            store.df(statement)
+    assert store.df("select 1 as one")["one"].tolist() == [1]
+
+
+def test_a_frame_without_pandas_says_what_to_install(path: Path) -> None:
+    code = (
+        "import sys, geostore\n"
+        "class NotThere:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'pandas': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NotThere())\n"
+        "with geostore.open(sys.argv[1]) as store:\n"
+        "    assert store.arrow('select 1 as one')['one'].to_pylist() == [1]\n"
+        "    store.df('select 1 as one')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert "QueryError: a data frame needs pandas" in done.stderr
 
 
 def test_stats_count_the_store(store: geostore.GeoStore) -> None:

@@ -22,6 +22,7 @@ PACKAGE = ROOT / "geostore"
 ORDER = (
     "version",
     "errors",
+    "one_line",
     "reply",
     "records",
     "identity",

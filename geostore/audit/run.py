@@ -16,6 +16,7 @@ from typing import Any
 from geostore.audit.audited_text import AuditedText
 from geostore.audit.checks import CHECKS, SAME_RESPONSE, Check
 from geostore.audit.wording import response_key
+from geostore.one_line import OneLine
 from geostore.records import ImportedRecipe, Recipe
 from geostore.store import Store
 from geostore.store.audits import (
@@ -35,8 +36,8 @@ from geostore.store.audits import (
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class AuditResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditResult(OneLine):
     """What is flagged in a store."""
 
     newly_audited: int

@@ -31,6 +31,7 @@ from geostore.export.messages import MessagesMode
 from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.one_line import OneLine
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
 
@@ -51,8 +52,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportResult(OneLine):
     """What was written."""
 
     count: int

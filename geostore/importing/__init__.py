@@ -24,6 +24,7 @@ from geostore.importing.files import FoundFile, count_files, find_files
 from geostore.importing.manifest import read_manifest
 from geostore.importing.pool import Batch, ReaderProcesses, Results
 from geostore.importing.reader import FileReader, Match, ReadFile, ReadOptions, SkippedFile
+from geostore.one_line import OneLine
 from geostore.rewards import (
     KINDS,
     RewardSpec,
@@ -56,8 +57,8 @@ _NAMED = 10
 _MOST_PROCESSES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+@dataclass(frozen=True, slots=True, repr=False)
+class Problem(OneLine):
     """A file that was skipped, or one of several traces of a file."""
 
     path: str
@@ -72,8 +73,8 @@ class Problem:
         return {"path": self.path, "kind": self.kind, "why": self.why}
 
 
-@dataclass(frozen=True, slots=True)
-class ImportResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ImportResult(OneLine):
     """The counts of an import."""
 
     files: int

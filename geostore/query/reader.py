@@ -17,12 +17,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -35,6 +35,8 @@ from geostore.store.files import require_store_file
 from geostore.store.migrations import missing_steps
 from geostore.store.opening import check_store
 from geostore.text.tables import QueryResult
+
+T = TypeVar("T")
 
 _VIEWS = "views"
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -65,25 +67,44 @@ def run_query(
 
 def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
     """`run_query` with an open reader. Raises QueryError."""
+    return read_answer(reader, statement_or_name, _fetch_rows)
+
+
+def read_answer(
+    reader: duckdb.DuckDBPyConnection,
+    statement_or_name: str,
+    fetch: Callable[[duckdb.DuckDBPyConnection], T],
+) -> T:
+    """What `fetch` makes of the answer to a question. Raises QueryError.
+
+    fetch: reads all rows without a pause, because the transaction lasts until then, and a
+    checkpoint waits for it.
+    """
     try:
-        return interruptible(reader, partial(_answer, reader, statement_or_name))
+        return interruptible(reader, partial(_answer, reader, statement_or_name, fetch))
     except duckdb.Error as error:
         raise QueryError(_with_caret(error, statement_or_name)) from error
 
 
-def _answer(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
+def _answer(
+    reader: duckdb.DuckDBPyConnection,
+    statement_or_name: str,
+    fetch: Callable[[duckdb.DuckDBPyConnection], T],
+) -> T:
     statement = _named(statement_or_name)
     if statement is None:
         statement = statement_or_name
         check_reads_only(reader, statement)
-    cursor = reader.execute(statement)
+    return fetch(reader.execute(statement))
+
+
+def _fetch_rows(cursor: duckdb.DuckDBPyConnection) -> QueryResult:
     columns = tuple(column[0] for column in cursor.description or ())
     rows: list[tuple[Any, ...]] = []
-    # All rows, without a pause: the transaction lasts until then, and a checkpoint waits for it.
     # Part by part, since an interrupt is looked for between two calls.
     while part := cursor.fetchmany(_ROWS_AT_ONCE):
         rows += part
-    return QueryResult(_each_once(columns), rows)
+    return QueryResult(tuple(each_once(columns)), rows)
 
 
 @contextmanager
@@ -244,7 +265,7 @@ def _named(statement_or_name: str) -> str | None:
     return load_sql("analytics", name)
 
 
-def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:
+def each_once(columns: Iterable[str]) -> list[str]:
     """Column names with a number after repeated ones, as DuckDB writes them in a subquery."""
     names: list[str] = []
     for column in columns:
@@ -253,7 +274,7 @@ def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:
             number += 1
             name = f"{column}_{number}"
         names.append(name)
-    return tuple(names)
+    return names
 
 
 def _one_line(error: duckdb.Error) -> str:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from geostore.one_line import OneLine
 from geostore.query.reader import ask, one_moment, open_reader
 from geostore.text.phrases import format_counts
 from geostore.text.tables import QueryResult, format_table, format_transposed
@@ -33,8 +34,8 @@ _BELOW_THE_TABLE: Mapping[str, str] = MappingProxyType(
 _NO_NUMBERS = (*_BELOW_THE_TABLE, "frame_alarms")
 
 
-@dataclass(frozen=True, slots=True)
-class TraceSums:
+@dataclass(frozen=True, slots=True, repr=False)
+class TraceSums(OneLine):
     """What the traces of a store, or of one recipe, add up to.
 
     Rates and distances are of closed traces; turns, calls and tokens of all. A rate
@@ -131,8 +132,8 @@ class TraceSums:
     """Recipes with many odd boxes (`sql/analytics/frame_alarm.sql`), each with the likely frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeStats:
+@dataclass(frozen=True, slots=True, repr=False)
+class RecipeStats(OneLine):
     """One recipe and what its traces add up to."""
 
     recipe: str
@@ -145,8 +146,8 @@ class RecipeStats:
     """Of its traces."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStats:
+@dataclass(frozen=True, slots=True, repr=False)
+class StoreStats(OneLine):
     """A store in numbers, all of one moment."""
 
     store: TraceSums

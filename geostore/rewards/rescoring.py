@@ -15,6 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from geostore.errors import RewardError
+from geostore.one_line import OneLine
 from geostore.records import Reward
 from geostore.rewards.ranges import SPAN, Range, count_ranges
 from geostore.rewards.reparse import Parser, find_unread, read_again
@@ -46,8 +47,8 @@ class FunctionError:
     """One line for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class RescoreResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class RescoreResult(OneLine):
     """What a rescore did, or would do."""
 
     computed: int

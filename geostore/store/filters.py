@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict
+from difflib import get_close_matches
+from typing import Any, TypedDict, get_args
 
 from geostore.errors import FilterError
 from geostore.records import Status
@@ -14,6 +15,16 @@ from geostore.records import Status
 ENDED: tuple[Status, ...] = ("answered", "exhausted")
 """The statuses of traces that ended with a response."""
 
+_STATUSES: tuple[Status, ...] = get_args(Status)
+_EXAMPLES = {
+    "min_score": 0.3,
+    "max_distance_km": 25,
+    "recipe": "4e0b8a39",
+    "reward": "geoguessr",
+    "model": "Qwen/*",
+    "since": "12h",
+    "where": "turns > 2",
+}
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -66,9 +77,11 @@ class Conditions(TypedDict, total=False):
     recipe: str | None
     reward: str | None
     model: str | None
-    flags: Sequence[str]
-    exclude_flags: Sequence[str]
-    since: str | None
+    flags: str | Sequence[str]
+    """One check of an audit or several."""
+    exclude_flags: str | Sequence[str]
+    """One check of an audit or several."""
+    since: str | datetime | None
     """A time that `moment` reads, such as ``2026-10-01`` or ``12h``."""
     where: str | None
 
@@ -77,18 +90,51 @@ def make_filter(conditions: Conditions, *, statuses: tuple[Status, ...] | None) 
     """The filter that keyword arguments mean.
 
     statuses: those that count where `conditions` names no status. Raises
-    FilterError for a time that cannot be read, TypeError for an unknown name.
+    FilterError for a time that cannot be read and for an unknown status, TypeError for an unknown
+    name or a value of another type; each names what is meant.
     """
     members: dict[str, Any] = dict(conditions)
+    _check_types(members)
     status = members.pop("status", None)
     since = members.pop("since", None)
     for name in ("flags", "exclude_flags"):
-        members[name] = tuple(members.get(name, ()))
-    if isinstance(status, str):
-        status = (status,)
+        members[name] = _several(members.get(name) or ())
     if status is not None:
-        statuses = tuple(status)
+        statuses = _several(status)
+        for one in statuses:
+            if one not in _STATUSES:
+                raise FilterError(f"no status {one!r}{_nearest(one, _STATUSES)}")
+    if isinstance(since, datetime):
+        since = since.isoformat()
     return Filter(statuses=statuses, since=None if since is None else moment(since), **members)
+
+
+def _check_types(conditions: Mapping[str, Any]) -> None:
+    """Raise TypeError for a condition that there is not, or one of another type."""
+    for name, value in conditions.items():
+        if name not in Conditions.__annotations__:
+            raise TypeError(f"no condition {name!r}{_nearest(name, Conditions.__annotations__)}")
+        if value is None:
+            continue
+        if name in ("min_score", "max_distance_km"):
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise TypeError(f"{name} is a number, such as {_EXAMPLES[name]}, and not {value!r}")
+        elif name in ("status", "flags", "exclude_flags"):
+            several = _several(value) if isinstance(value, Iterable) else (None,)
+            if not all(isinstance(one, str) for one in several):
+                raise TypeError(f"{name} is a name or a list of names, and not {value!r}")
+        elif not isinstance(value, str) and not (name == "since" and isinstance(value, datetime)):
+            raise TypeError(f"{name} is a text, such as {_EXAMPLES[name]!r}, and not {value!r}")
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _nearest(word: object, words: Collection[str]) -> str:
+    nearest = get_close_matches(str(word), words, n=1)
+    meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+    return f"{meant}; there are: {', '.join(words)}"
 
 
 def moment(text: str, *, now: datetime | None = None) -> str:

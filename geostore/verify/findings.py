@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from geostore.one_line import OneLine
 from geostore.text.tables import QueryResult, format_table
 
 Check = Literal["file", "reference", "dataset", "photo", "image", "request", "recipe", "trace"]
@@ -20,8 +21,8 @@ MOST_LISTED = 1000
 _SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+@dataclass(frozen=True, slots=True, repr=False)
+class Finding(OneLine):
     """One thing that differs from what the store says."""
 
     check: Check
@@ -40,8 +41,8 @@ class Finding:
     """What can be done about it, a sentence without its full stop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(OneLine):
     """What was checked and what was found."""
 
     path: str

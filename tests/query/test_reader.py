@@ -676,7 +676,7 @@ def test_what_only_reads_is_answered(reader: Reader, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("nothing", r"no query 'nothing'; there are: accuracy, answer_changes, audited, costs, "),
+        ("nothing", r"no query 'nothing'; there are: accuracy, answer_changes, audited, "),
         ("views", r"no query 'views'"),
         ("sumary", r"no query 'sumary' \(did you mean summary\?\); there are: "),
         ("select * from trace_result", r"did you mean trace_results\?"),

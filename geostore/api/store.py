@@ -1,7 +1,6 @@
-"""Stores from Python: what the command line does with one that is there, as methods.
+"""An open store for Python: what the command line does with one, as methods.
 
-``geostore.open(path)`` gives a `GeoStore`. Nothing here makes a store or asks a
-teacher; `geostore generate` does.
+Nothing here asks a teacher; ``geostore generate`` does.
 """
 
 from __future__ import annotations
@@ -12,14 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
+from geostore.api.trace import Trace
 from geostore.errors import NotFoundError
 from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
 from geostore.export import export as export_store
 from geostore.records import SentImage, StoredTrace
-from geostore.store import ENDED, Conditions, Store, make_filter, open_snapshot
+from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_snapshot
 from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
+    import pandas
+    import pyarrow
     from duckdb import DuckDBPyConnection
     from PIL import Image
 
@@ -33,18 +35,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_PATH = 80  # characters of a path in a repr
+
 
 class GeoStore:
     """An open store. Use as a context manager, in one thread; every method raises GeostoreError.
 
-    A trace is given as a `StoredTrace` or by its name, such as ``17-3fa1c2d4-1``.
-    dataset_path: where the dataset is now, None for where the store saw it last.
+    A trace is given as a `Trace` or by its name, such as ``17-3fa1c2d4-1``; the start of a name or
+    a row number is enough where one trace fits. dataset_path: where the dataset is now, None for
+    where the store saw it last.
+
+    create: make the store where there is none.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._store = Store.open(path)
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        self._store = Store.open(path, create=create)
+        self._is_open = True
         self._sources: dict[str | None, PhotoSource] = {}
         self._questions: Questions | None = None
+
+    def __repr__(self) -> str:
+        path = str(self._store.path)
+        if len(path) > _LONGEST_PATH:
+            path = f"…{path[-_LONGEST_PATH:]}"
+        return f"<GeoStore {path}{'' if self._is_open else ' (closed)'}>"
 
     def __enter__(self) -> GeoStore:
         return self
@@ -57,10 +71,11 @@ class GeoStore:
         if self._questions is not None:
             self._questions.close()
         self._store.close()
+        self._is_open = False
 
     # --- reading ---------------------------------------------------------------------------
 
-    def traces(self, **conditions: Unpack[Conditions]) -> Iterator[StoredTrace]:
+    def traces(self, **conditions: Unpack[Conditions]) -> Iterator[Trace]:
         """Traces by dataset name, row number, recipe and rollout, as they were when this began.
 
         Memory stays flat. status: one or several, None for all. min_score keeps
@@ -71,16 +86,22 @@ class GeoStore:
         ``2026-10-01`` on, or ``12h`` ago. where: one SQL expression, such as
         ``turns > 2 and country = 'japan'``. reward: the name or the start of the hash
         of the reward they carry, None for the store's default.
-        Raises FilterError, RewardError.
+        Raises TypeError for a condition that there is not, and FilterError, RewardError.
         """
         filters = make_filter(conditions, statuses=None)
         check_flags(filters)
-        with open_snapshot(self._store.path) as snapshot:
-            yield from snapshot.traces(filters)
+        return self._read(filters)
 
-    def trace(self, name: str) -> StoredTrace:
-        """The trace with a name. Raises NotFoundError."""
-        return self._store.traces.get_trace(self._store.traces.find_trace(name))
+    def _read(self, filters: Filter) -> Iterator[Trace]:
+        with open_snapshot(self._store.path) as snapshot:
+            yield from map(Trace.of, snapshot.traces(filters))
+
+    def trace(self, name: str | int) -> Trace:
+        """The trace with a name, or that of a row number.
+
+        Raises NotFoundError, which lists the traces where several fit, and the nearest names.
+        """
+        return Trace.of(self._store.traces.get_trace(self._store.traces.find_trace(str(name))))
 
     def query(self, statement: str, *, reward: str | None = None) -> list[dict[str, Any]]:
         """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
@@ -93,6 +114,27 @@ class GeoStore:
 
         result = self._ask(partial(ask, statement_or_name=statement), reward)
         return result.to_dicts()
+
+    def arrow(self, statement: str, *, reward: str | None = None) -> pyarrow.Table:
+        """The rows of `query` as a table of Arrow, which polars and others take without a copy.
+
+        Whole numbers are int64 where they fit. Raises QueryError.
+        """
+        import pyarrow
+
+        from geostore.query.arrow import ask_arrow
+
+        data = self._ask(partial(ask_arrow, statement_or_name=statement), reward)
+        return pyarrow.ipc.open_stream(data).read_all()
+
+    def df(self, statement: str, *, reward: str | None = None) -> pandas.DataFrame:
+        """The rows of `query` as a data frame of pandas; decimals are floats.
+
+        Raises QueryError, also where pandas is not installed.
+        """
+        from geostore.query.arrow import to_pandas
+
+        return to_pandas(self.arrow(statement, reward=reward))
 
     def stats(self, *, reward: str | None = None) -> StoreStats:
         """The numbers of `geostore stats`: of the store, and of each recipe.
@@ -125,16 +167,36 @@ class GeoStore:
 
     # --- writing ---------------------------------------------------------------------------
 
-    def rescore(self, name: str = "geoguessr", **params: Any) -> RescoreResult:
+    def rescore(
+        self,
+        name: str = "geoguessr",
+        *,
+        recipe: str | None = None,
+        model: str | None = None,
+        since: str | None = None,
+        where: str | None = None,
+        again: bool = False,
+        **params: Any,
+    ) -> RescoreResult:
         """Compute a reward for every trace that does not have it yet.
 
-        name: a built-in reward. params: its parameters, such as ``scale=2000``
-        (km) or ``table=[[1, 1], [200, 0]]``. Raises RewardError.
+        name: a built-in reward, or one of the store's by name or hash. params: those of a
+        built-in one, such as ``scale=2000`` (km) or ``table=[[1, 1], [200, 0]]``. recipe, model,
+        since, where: only traces that meet these conditions, as in `traces`. again: compute it
+        again where it is there. Raises RewardError, FilterError.
         """
-        from geostore.rewards import as_written, make_spec, rescore
+        from geostore.rewards import Selection, as_written, rescore, resolve_spec
 
+        conditions = Conditions(recipe=recipe, model=model, since=since, where=where)
+        filters = make_filter(conditions, statuses=ENDED)
         written = {key: as_written(value) for key, value in params.items()}
-        return rescore(self._store.db, make_spec(name, written))
+        return rescore(
+            self._store.db,
+            resolve_spec(self._store.db, name, written),
+            # Without conditions every trace is looked at, much faster than choosing them all.
+            filters=None if filters == Filter() else filters,
+            selection=Selection(again=again),
+        )
 
     def audit(self) -> AuditResult:
         """Check the closed traces that were not checked yet; what is flagged in the store."""

@@ -1,0 +1,55 @@
+"""Answers as tables of Arrow, which go from one process to another as bytes, not value by value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from geostore.errors import QueryError
+from geostore.query.reader import each_once, read_answer
+
+if TYPE_CHECKING:
+    import pandas
+
+_ROWS_AT_ONCE = 100_000
+
+
+def ask_arrow(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> bytes:
+    """`reader.ask`, its rows as a stream in Arrow's format for processes. Raises QueryError."""
+    return read_answer(reader, statement_or_name, _to_stream)
+
+
+def to_pandas(table: pa.Table) -> pandas.DataFrame:
+    """A data frame, in which decimals are floats. Raises QueryError where pandas is not there."""
+    for place, column in enumerate(table.columns):
+        if pa.types.is_decimal(column.type):
+            # Objects of Python's Decimal mix with no float.
+            table = table.set_column(place, table.field(place).name, column.cast(pa.float64()))
+    try:
+        return table.to_pandas()
+    except ImportError as error:
+        raise QueryError("a data frame needs pandas; install it: pip install pandas") from error
+
+
+def _to_stream(cursor: duckdb.DuckDBPyConnection) -> bytes:
+    batches = cursor.to_arrow_reader(_ROWS_AT_ONCE)
+    table = pa.Table.from_batches(batches, batches.schema)
+    table = table.rename_columns(each_once(table.column_names))
+    for place, column in enumerate(table.columns):
+        if column.type == pa.decimal128(38, 0):
+            table = table.set_column(place, table.field(place).name, _whole(column))
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table)
+    data: bytes = out.getvalue().to_pybytes()
+    return data
+
+
+def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers of 128 bits, which every sum of whole numbers has, in 64 where they fit."""
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column
