@@ -6,12 +6,13 @@ something to download.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,12 @@ def locate(path: Path) -> Located:
     dataset, or holds several splits.
     """
     if not path.exists():
-        files = tuple(sorted(path.parent.glob(path.name))) if "*" in path.name else ()
+        # A folder may have brackets in its name, so only what follows the last one is a pattern.
+        folder = next(parent for parent in path.parents if parent.is_dir())
+        files = _matching(folder, path.relative_to(folder).as_posix())
         if files and all(file.suffix.lower() == ".parquet" for file in files):
-            return _parquet(path, path.parent, files)
-        raise DatasetError(f"there is nothing at {path}; {_nearest_listing(path.parent)}")
+            return _parquet(path, folder, files)
+        raise DatasetError(f"there is nothing at {path}; {_listing(folder)}")
     if path.is_file():
         if path.suffix.lower() == ".parquet":
             return Located("parquet", path, path.parent, _trace_name(path.stem), files=(path,))
@@ -85,21 +88,17 @@ def locate(path: Path) -> Located:
         if len(splits) != 1:
             raise _several_splits(path, [str(path / str(split)) for split in splits])
         return locate(path / str(splits[0]))
-    contents = sorted(_files(path), key=lambda file: file.as_posix())
-    tables = [file for file in contents if file.name.lower() in metadata.NAMES]
-    shards = [f for f in contents if f.suffix.lower() == ".parquet" and f not in tables]
-    images = any(file.suffix.lower() in _IMAGE_SUFFIXES for file in contents)
-    if tables and (images or not shards):
-        return _image_folder(path, tables)
-    if shards:
-        return _parquet(path, path, tuple(shards))
-    others = [file for file in contents if file.suffix.lower() in metadata.SUFFIXES]
-    if others:
+    contents = _Contents.of(path)
+    if contents.tables and (contents.has_images or not contents.parquet):
+        return _image_folder(path, contents.tables)
+    if contents.parquet:
+        return _parquet(path, path, contents.parquet)
+    if contents.other_tables:
         raise DatasetError(
             f"{path} holds tables, but no metadata.csv; name the table that names the photos: "
-            + ", ".join(map(str, others[:_LISTED]))
+            + ", ".join(map(str, contents.other_tables[:_LISTED]))
         )
-    if images:
+    if contents.has_images:
         raise DatasetError(
             f"{path} holds photos, but no metadata.csv that says where they were taken, with the "
             "columns file_name, lat and lon"
@@ -108,6 +107,48 @@ def locate(path: Path) -> Located:
         f"{path} is no dataset (no state.json as save_to_disk writes it, no Parquet files, "
         f"no images); {_listing(path)}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What lies in a folder and below it, without hidden files; in the order of the names."""
+
+    tables: tuple[Path, ...]
+    """Those that have the name of a table of photos."""
+    other_tables: tuple[Path, ...]
+    """Those that may name photos."""
+    parquet: tuple[Path, ...]
+    """The other Parquet files."""
+    has_images: bool
+    """Whether there is any photo."""
+
+    @classmethod
+    def of(cls, folder: Path) -> _Contents:
+        tables, others, parquet, has_images = [], [], [], False
+        for parent, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                suffix = os.path.splitext(name)[1].lower()
+                # Almost all of a million files are images, so no path is made for those.
+                if name.startswith("."):
+                    continue
+                if suffix in _IMAGE_SUFFIXES:
+                    has_images = True
+                elif name.lower() in metadata.NAMES:
+                    tables.append(Path(parent, name))
+                elif suffix == ".parquet":
+                    parquet.append(Path(parent, name))
+                elif suffix in metadata.SUFFIXES:
+                    others.append(Path(parent, name))
+        return cls(_in_order(tables), _in_order(others), _in_order(parquet), has_images)
+
+
+def _in_order(files: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(sorted(files, key=lambda file: file.as_posix()))
+
+
+def _matching(folder: Path, pattern: str) -> tuple[Path, ...]:
+    return _in_order(folder.glob(pattern)) if "*" in pattern else ()
 
 
 def _image_folder(path: Path, tables: Sequence[Path]) -> Located:
@@ -176,15 +217,21 @@ def _split_of(file: Path, folder: Path) -> str | None:
 
 
 def _choice(split: str | None, files: Sequence[Path], folder: Path) -> str:
-    """A path that opens one split of several."""
+    """A path that opens one split of several: a file, a pattern or a folder."""
     file = files[0]
-    if split is None or (len(files) == 1 and not _SHARD.match(file.stem)):
+    is_shard = _SHARD.match(file.stem) is not None
+    if len(files) == 1 and not is_shard:
         return str(file)
-    if _SHARD.match(file.stem):
-        return str(file.parent / f"{split}-*{file.suffix}")
-    if _SPLIT_WORD.fullmatch(file.stem):
-        return str(file.parent / f"{split}*{file.suffix}")
-    return str(next(parent for parent in file.parents if parent.name == split))
+    name = "" if split is None else glob.escape(split)
+    patterns = [f"{name}-*{file.suffix}", f"{name}*{file.suffix}"]
+    for start in (file.parent, folder / "**"):
+        for pattern in patterns:
+            if _matching(folder, (start / pattern).relative_to(folder).as_posix()) == tuple(files):
+                return str(start / pattern)
+    for parent in file.parents[: len(file.relative_to(folder).parts) - 1]:
+        if _Contents.of(parent).parquet == tuple(files):
+            return str(parent)
+    return str(folder / "**" / patterns[not is_shard])
 
 
 def load(located: Located) -> Rows:
@@ -292,15 +339,6 @@ def _parquet_footer(file: Path) -> bytes:
         return stream.read(length)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, but no hidden ones."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield Path(parent, name)
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
@@ -320,12 +358,6 @@ def _several_splits(path: Path, choices: list[str]) -> DatasetError:
 def _trace_name(name: str) -> str:
     """A name that can stand in the name of a trace and of a file."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "dataset"
-
-
-def _nearest_listing(folder: Path) -> str:
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    return _listing(folder)
 
 
 def _listing(folder: Path) -> str:

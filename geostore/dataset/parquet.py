@@ -247,7 +247,20 @@ def errors_of(file: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, IndexError, ValueError) as error:
-        raise DatasetError(f"{file} cannot be read as Parquet: {_words(error)}") from error
+        words = _words(error)
+        if _is_pointer(file):
+            words = "it is a pointer of Git LFS, without the data; run git lfs pull in its folder"
+        raise DatasetError(f"{file} cannot be read as Parquet: {words}") from error
+
+
+def _is_pointer(file: Path) -> bool:
+    """Whether git left a pointer in place of the file, as a clone without Git LFS does."""
+    start = b"version https://git-lfs"
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(start)) == start
+    except OSError:
+        return False
 
 
 def _words(error: Exception) -> str:

@@ -120,6 +120,19 @@ class TestCoordinates:
         columns = {"lat": "coords.1", "lon": "coords.0"}
         assert places(PhotoDataset.open(path, columns=columns))[0] == (0.25, 51.5)
 
+    def test_in_a_list_in_a_struct(self, write: Any) -> None:
+        """As GeoJSON has it, with the longitude first; the properties are not read for it."""
+        values: list[Any] = [
+            {"geometry": {"type": "Point", "coordinates": [0.005, 51.45]}, "properties": ["x"]}
+        ] * 3
+        path = write({"lat": None, "lon": None, "feature": [*values, {"geometry": None}]})
+        columns = {
+            "lat": "feature.geometry.coordinates.1",
+            "lon": "feature.geometry.coordinates.0",
+        }
+        dataset = PhotoDataset.open(path, columns=columns)
+        np.testing.assert_array_equal(places(dataset), [(51.45, 0.005)] * 3 + [NONE])
+
     def test_in_a_list_of_fixed_length(self, write: Any) -> None:
         values = pa.array([[1.0, 2.0], None, [3.0, None], [5.0, 6.0]], pa.list_(pa.float64(), 2))
         path = write({"lat": None, "lon": None, "point": values})

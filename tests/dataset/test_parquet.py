@@ -225,6 +225,15 @@ def test_generate_and_verify_read_parquet_and_fill_no_cache(tmp_path: Path) -> N
             ["data/Train-*.PARQUET", "data/test-*.parquet"],
         ),
         (["photos.parquet", "test.parquet"], ["photos.parquet", "test.parquet"]),
+        (["test/0.parquet", "a-0.parquet", "a-1.parquet"], ["*.parquet", "test/0.parquet"]),
+        (
+            ["x/train-00000-of-00001.parquet", "y/train-00000-of-00001.parquet", "y/test.parquet"],
+            ["**/train-*.parquet", "y/test.parquet"],
+        ),
+        (
+            ["train/x/0.parquet", "train/y/0.parquet", "val/0.parquet"],
+            ["train", "val/0.parquet"],
+        ),
     ],
 )
 def test_several_splits_are_listed_as_paths_that_open(
@@ -239,6 +248,15 @@ def test_several_splits_are_listed_as_paths_that_open(
     listed = str(error.value).partition("choose one: ")[2].split(", ")
     assert listed == [str(tmp_path / choice) for choice in choices]
     assert sum(len(PhotoDataset.open(path)) for path in listed) == len(names)
+
+
+def test_a_file_that_git_has_not_downloaded_says_so(tmp_path: Path) -> None:
+    """A clone without Git LFS holds a pointer of three lines under the name of each file."""
+    (tmp_path / "a.parquet").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+    )
+    with pytest.raises(DatasetError, match=r"a\.parquet .*Git LFS.*; run git lfs pull"):
+        PhotoDataset.open(tmp_path)
 
 
 def test_names_that_say_no_split_are_one_dataset(tmp_path: Path) -> None:
