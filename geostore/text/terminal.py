@@ -84,6 +84,8 @@ def wrap_with_indent(
 
     most: how many lines at most; the last one then ends in an ellipsis.
     """
+    if width is not None and text_width(f"{first}{text}") <= width:
+        return [f"{first}{text}".rstrip()]
     room = None if width is None else max(width - max(map(text_width, (first, later))), 1)
     lines = shorten(wrap_words(text, room), most)
     return [f"{later if number else first}{line}".rstrip() for number, line in enumerate(lines)]
