@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from geostore.audit.checks import CHECKS
 from geostore.audit.run import AuditResult
+from geostore.text.json_lines import json_text
 from geostore.text.tables import QueryResult, format_table
 from geostore.text.terminal import format_entries
 
@@ -22,7 +21,7 @@ def format_text(result: AuditResult) -> str:
 
 def format_json(result: AuditResult) -> str:
     """The same as indented JSON; shares are 0..1, null where nothing was audited."""
-    return json.dumps(result.to_json(), indent=2, ensure_ascii=False)
+    return json_text(result.to_json(), indent=2)
 
 
 def format_checks(width: int | None = None) -> str:

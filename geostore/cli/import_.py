@@ -176,6 +176,6 @@ class _Report:
 
     def write(self, problem: Problem) -> None:
         """Append what is wrong with a file."""
-        import json
+        from geostore.text.json_lines import json_text
 
-        self._file.write(json.dumps(problem.to_json(), ensure_ascii=False) + "\n")
+        self._file.write(json_text(problem.to_json()) + "\n")

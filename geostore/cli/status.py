@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsons
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -39,10 +38,11 @@ def _watch(store: Path, *, json: bool) -> None:
     """On a terminal in one place, elsewhere block by block; as JSON, an object a line."""
     from geostore.query.status import format_text, watch_status
     from geostore.text.in_place import show_in_place
+    from geostore.text.json_lines import json_text
 
     looks = watch_status(store, interval=_INTERVAL)
     if not json:
         show_in_place(map(format_text, looks), title=str(store))
         return
     for now in looks:
-        typer.echo(jsons.dumps(now.to_json(), ensure_ascii=False))
+        typer.echo(json_text(now.to_json()))

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
+from geostore.text.json_lines import json_bytes
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -33,7 +34,7 @@ _NAMED = 3  # files named in an error
 
 def pretty_json(value: Any) -> bytes:
     """JSON for people to read as well: UTF-8, two spaces of indent, a line break at the end."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return json_bytes(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 class StreamedFile:

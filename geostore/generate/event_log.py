@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from geostore.errors import GeostoreError
 from geostore.generate.events import (
     Event,
@@ -20,8 +22,8 @@ from geostore.generate.events import (
     TraceEnded,
     TurnCommitted,
 )
-from geostore.identity import canonical_json
 from geostore.store import utc_now
+from geostore.text.json_lines import json_bytes
 
 _MESSAGE_LENGTH = 500
 
@@ -53,7 +55,7 @@ class EventLog:
         if name_and_values is not None:
             name, values = name_and_values
             line = {"at": utc_now(), "event": name, **values}
-            self._write(canonical_json(line) + b"\n")
+            self._write(json_bytes(line, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
 
     def _write(self, line: bytes) -> None:
         try:

@@ -6,7 +6,6 @@ and with each counted as 20,000 km and score 0.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from geostore.one_line import OneLine
 from geostore.query.reader import ask, one_moment, open_reader
+from geostore.text.json_lines import json_text
 from geostore.text.phrases import format_counts
 from geostore.text.tables import QueryResult, format_table, format_transposed
 
@@ -265,7 +265,7 @@ def format_text(numbers: StoreStats) -> str:
 
 def format_json(numbers: StoreStats) -> str:
     """The same as indented JSON."""
-    return json.dumps(numbers.to_json(), indent=2, ensure_ascii=False)
+    return json_text(numbers.to_json(), indent=2)
 
 
 def _of(rows: Sequence[Mapping[str, Any]], recipe: str | None) -> list[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from geostore.costs.budget import BudgetLimits, BudgetUse
 from geostore.query.reader import ask, open_reader
 from geostore.store.processes import process_life
+from geostore.text.json_lines import json_text
 from geostore.text.phrases import (
     format_cost_per_trace,
     format_counts,
@@ -164,7 +165,7 @@ def format_text(now: StoreStatus, width: int | None = None) -> str:
 
 def format_json(now: StoreStatus) -> str:
     """The same as indented JSON."""
-    return json.dumps(now.to_json(), indent=2, ensure_ascii=False)
+    return json_text(now.to_json(), indent=2)
 
 
 def _read(reader: duckdb.DuckDBPyConnection, store: str | os.PathLike[str]) -> StoreStatus:

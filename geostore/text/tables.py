@@ -14,6 +14,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from geostore.text.json_lines import json_text
 from geostore.text.layouts import Column, lay_out, lay_out_turned
 from geostore.text.numbers import format_numbers
 from geostore.text.phrases import format_number_of
@@ -76,7 +77,7 @@ def format_csv(result: QueryResult) -> str:
 def format_json(result: QueryResult) -> str:
     """A JSON array with an object per row, each on a line of its own; NaN and infinity are null."""
     objects = (dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.rows)
-    lines = ",\n".join(json.dumps(o, ensure_ascii=False, allow_nan=False) for o in objects)
+    lines = ",\n".join(map(json_text, objects))
     return f"[\n{lines}\n]" if lines else "[]"
 
 

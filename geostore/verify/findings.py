@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from geostore.one_line import OneLine
+from geostore.text.json_lines import json_text
 from geostore.text.tables import QueryResult, format_table
 
 Check = Literal["file", "reference", "dataset", "photo", "image", "request", "recipe", "trace"]
@@ -169,7 +169,7 @@ def format_text(report: Report) -> str:
 
 def format_json(report: Report) -> str:
     """The whole report as one JSON object."""
-    return json.dumps(report.to_json(), ensure_ascii=False, indent=2)
+    return json_text(report.to_json(), indent=2)
 
 
 def _listed(report: Report, severity: str, heading: str, counts: Mapping[str, int]) -> list[str]:

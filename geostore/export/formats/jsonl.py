@@ -7,6 +7,7 @@ import orjson
 from geostore.export.folder import ExportFolder
 from geostore.export.record import trace_record
 from geostore.export.stream import ExportStream
+from geostore.text.json_lines import json_bytes
 
 FILE_NAME = "traces.jsonl"
 
@@ -20,6 +21,6 @@ def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
     with folder.stream(FILE_NAME) as file:
         for exported in traces:
             record = trace_record(exported, messages=traces.messages_mode)
-            file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+            file.write(json_bytes(record, option=orjson.OPT_APPEND_NEWLINE))
             count += 1
     return count
