@@ -24,6 +24,7 @@ left join rewards as w
 -- name: traces_by_name
 -- The traces that a name, or the start of one, may mean; those that it names whole come first.
 -- Grain: one row per trace, at most :most; total: how many there are. km; scores of the default reward.
+-- A row of the named dataset may stand for the sample of another one, whose traces it then means.
 -- :label null: of any dataset; :recipe is the start of the recipe's hash, :rollout that of the
 -- rollout's number.
 select
@@ -31,11 +32,15 @@ select
   length(:recipe) >= 8 and cast(t.rollout as text) = :rollout as whole,
   n.label is null as of_first_dataset,
   count(*) over () as total
-from {{named_traces}}
-where s.sample_index = :sample_index
+from datasets as asked_in
+-- A cross join keeps this order of loops: the row is then found in the index of each dataset.
+cross join samples as asked
+  on asked.dataset_id = asked_in.id and asked.sample_index = :sample_index
+join {{named_traces}}
+where s.id = iif(:label is null, asked.id, coalesce(asked.same_as, asked.id))
   and substr(r.sha256, 1, length(:recipe)) = :recipe
   and substr(t.rollout, 1, length(:rollout)) = :rollout
-  and (:label is null or coalesce(n.label, n.name) = :label)
+  and (:label is null or coalesce(asked_in.label, asked_in.name) = :label)
 order by whole desc, n.id, r.sha256, t.rollout
 limit :most;
 

@@ -125,7 +125,7 @@ def test_a_line_of_a_list_is_a_line_of_the_terminal(filled: Path, columns: int) 
     assert [line.split()[0] for line in lines[2:-1]] == names
     heads = lines[0].split()
     assert heads[0] == "trace"
-    assert {"status", "distance_km", "score"} <= set(heads)
+    assert {"status", "why", "distance_km", "score"} <= set(heads)
     assert ("model" in heads) == (columns == 200)
 
 

@@ -129,6 +129,22 @@ def test_a_name_of_another_dataset_needs_its_label_only_where_the_first_has_it_t
     assert found(store, first) == first
 
 
+def test_a_row_that_stands_for_a_photo_of_another_dataset_finds_its_traces(store: Store) -> None:
+    """The photo was answered there (generate --reuse), and its name stays what it was."""
+    name = add(store, 17)
+    own = add(store, 5)
+    dataset_id = store.samples.put_dataset(STREETS)
+    photo = PhotoFacts(f"{17:064x}", 2048, 1536, "JPEG")
+    store.samples.put_sample(dataset_id, replace(SAMPLE, sample_index=5, photo=photo))
+    store.db.connection.execute(
+        "update samples set same_as = (select id from samples where sample_index = 17) "
+        "where dataset_id = ?",
+        (dataset_id,),
+    )
+    assert found(store, "streets:5") == name
+    assert found(store, "5") == own
+
+
 def test_several_traces_that_fit_are_listed(store: Store) -> None:
     """With what tells them apart, so that the next command can name one."""
     one, two = add(store, 19), add(store, 19, recipe=TWO)
