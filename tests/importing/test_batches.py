@@ -284,3 +284,23 @@ def test_show_says_that_a_file_does_not_hold_the_words_of_its_tools(
 ) -> None:
     text = shown(store, log(0), tmp_path / "in")
     assert 'failed: unknown arguments: {"bbox_2d":[1,2,30,40]} (its file does not say' in text
+
+
+# --- round trip ---------------------------------------------------------------------------------
+
+
+def test_an_export_under_the_files_rewards_goes_round(scored: Path, tmp_path: Path) -> None:
+    """Imported into another store and exported again under them, it has the same bytes."""
+    chosen = Filter(reward="imported")
+    with Store.open(scored) as store:
+        export(store, tmp_path / "first", filters=chosen)
+    with Store.open(tmp_path / "other.db", create=True) as other:
+        result = import_traces(other, tmp_path / "first")
+        assert (result.imported, result.unproven) == (4, 0), result.unproven_why
+        export(other, tmp_path / "second", filters=chosen)
+    assert stats(tmp_path / "other.db", IMPORTED_REWARD.sha256).store.failures == 1
+    first, second = (
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
+        for name in ("first", "second")
+    )
+    assert first == second
