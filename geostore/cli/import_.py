@@ -95,13 +95,14 @@ def import_(
     try:
         with ExitStack() as stack:
             report_file = stack.enter_context(_Report(report)) if report is not None else None
-            progress = stack.enter_context(CountProgress("files", quiet=quiet))
+            progress = stack.enter_context(CountProgress("traces", quiet=quiet))
             opened = stack.enter_context(Store.open(store, create=True, durability="normal"))
             result = import_traces(
                 opened,
                 source,
                 options=options,
                 processes=processes,
+                leave_out=report,
                 on_problem=report_file.write if report_file is not None else None,
                 on_progress=progress.show,
             )

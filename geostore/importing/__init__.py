@@ -104,6 +104,7 @@ def import_traces(
     options: ReadOptions | None = None,
     processes: int | None = None,
     batch_files: int = BATCH_FILES,
+    leave_out: Path | None = None,
     on_problem: Callable[[Problem], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ImportResult:
@@ -111,7 +112,8 @@ def import_traces(
 
     options: see `ReadOptions`. processes: how many read files, None for one per
     core; where there are few files, this one reads them. batch_files: how many files
-    are written in one transaction, at most. on_problem: called with each file that is
+    are written in one transaction, at most. leave_out: a file that is no trace file, such
+    as the report that is being written. on_problem: called with each file that is
     skipped. on_progress: called with how many files and lines of files are done, of how
     many. A store without a default reward gets that of the export, or geoguessr.
 
@@ -119,13 +121,13 @@ def import_traces(
     StoreError; what was committed by then stays in the store.
     """
     options = options or ReadOptions()
-    files, entries = count_files(Path(source))
+    files, entries = count_files(Path(source), leave_out)
     if not files:
         raise TraceImportError(
             f"{source} holds no trace files (no .json or .jsonl files in it or below)"
         )
     run = _Import(store, files, entries, on_problem, on_progress)
-    batches = _batches(find_files(Path(source)), batch_files)
+    batches = _batches(find_files(Path(source), leave_out), batch_files)
     unread = (batch for batch in map(run.leave_out_known, batches) if batch)
     # Starting processes takes longer than reading one batch here.
     first = list(islice(unread, 2))

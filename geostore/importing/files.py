@@ -45,26 +45,27 @@ def path_text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def count_files(source: Path) -> tuple[int, int]:
+def count_files(source: Path, leave_out: Path | None = None) -> tuple[int, int]:
     """How many files there are, and how many entries `find_files` lists.
 
     Raises TraceImportError.
     """
     files = entries = 0
-    for path, _, _ in _walk(source):
+    for path, _, _ in _walk(source, leave_out):
         files += 1
         entries += max(1, sum(1 for _ in _lines(path)))
     return files, entries
 
 
-def find_files(source: Path) -> Iterator[FoundFile]:
+def find_files(source: Path, leave_out: Path | None = None) -> Iterator[FoundFile]:
     """One file, or every JSON file in a folder and below it, except manifests of exports.
 
     Hidden files and folders are left out, because an interrupted export leaves
     such a folder. Links to folders are not followed. Paths are absolute.
-    Raises TraceImportError where the file or folder itself cannot be read.
+    leave_out: a file that is no trace file, whatever its name. Raises TraceImportError
+    where the file or folder itself cannot be read.
     """
-    for path, folder, manifest in _walk(source):
+    for path, folder, manifest in _walk(source, leave_out):
         file = TraceFile(path, path_text(folder), manifest)
         try:
             stat = os.stat(path)
@@ -109,7 +110,7 @@ def _lines(path: str) -> Iterator[_Line]:
         return
 
 
-def _walk(source: Path) -> Iterator[tuple[str, str, str | None]]:
+def _walk(source: Path, leave_out: Path | None) -> Iterator[tuple[str, str, str | None]]:
     """Paths of files, each with its folder relative to the start and the manifest above it."""
     start = os.path.abspath(source)
     if os.path.isfile(start):
@@ -121,6 +122,7 @@ def _walk(source: Path) -> Iterator[tuple[str, str, str | None]]:
         raise TraceImportError(
             f"{source} is no folder and no file; name the folder that holds the trace files, or one"
         )
+    left_out = None if leave_out is None else os.path.abspath(leave_out)
     waiting: list[tuple[str, str, str | None]] = [(start, "", _manifest_above(Path(start)))]
     while waiting:
         path, folder, manifest = waiting.pop()
@@ -139,7 +141,7 @@ def _walk(source: Path) -> Iterator[tuple[str, str, str | None]]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.name)
-                elif _NAME.search(entry.name) and entry.path != manifest:
+                elif _NAME.search(entry.name) and entry.path not in (manifest, left_out):
                     yield entry.path, folder, manifest
         waiting += [
             (os.path.join(path, name), f"{folder}/{name}" if folder else name, manifest)

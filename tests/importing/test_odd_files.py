@@ -251,6 +251,31 @@ ODD: dict[str, Odd] = {
         skipped=(" malformed",),
         why="dataset_path is missing; name the dataset with --dataset-path",
     ),
+    "no sample data": Odd(
+        {**history(3), "sample_data": None},
+        imported=0,
+        skipped=(" malformed",),
+        why="sample_data is null and not an object",
+    ),
+    "calls as an object": Odd(
+        {**history(3), "tool_calls": {"turn": 1}},
+        imported=0,
+        skipped=(" malformed",),
+        why="tool_calls is an object and not a list",
+    ),
+    "a call without its call": Odd(
+        {**history(3), "tool_calls": [{"turn": 1, "success": True}]},
+        imported=0,
+        skipped=(" malformed",),
+        why=r"tool_calls\[0\]\.tool_call is missing",
+    ),
+    "a response of parts": Odd(
+        changed(history(3), "conversation_history", 0, "response", to=[{"type": "text"}]),
+        imported=0,
+        skipped=(" malformed",),
+        why=r"conversation_history\[0\]\.response is a list and not a text",
+    ),
+    "messages are null": Odd(changed(history(3), "conversation_history", 1, "messages", to=None)),
     "metadata only": Odd(
         {"metadata": history(3)["metadata"], "final_response": "x"},
         imported=0,
@@ -309,6 +334,9 @@ ODD: dict[str, Odd] = {
         name="all.ndjson",
     ),
     "one document over many lines": Odd(json.dumps(history(3), indent=2), name="all.jsonl"),
+    "lines after a mark of byte order": Odd(
+        b"\xef\xbb\xbf" + lines(history(3), log(4)).encode(), name="all.jsonl", imported=2
+    ),
     "no lines": Odd("\n\n", name="all.jsonl", imported=0, skipped=(" not_json",), why="empty"),
 }
 
@@ -414,6 +442,19 @@ def test_tries_in_one_file_that_have_no_number_are_numbered(store: Store, tmp_pa
     assert [trace.key.rollout for trace in traces_in(store)] == [1, 2, 7]
     moved = write(tmp_path / "moved", lines(*reversed(tries)), "other.jsonl")
     assert import_traces(store, moved).known == 3
+
+
+def test_a_report_in_the_folder_is_no_trace_file(tmp_path: Path) -> None:
+    """Neither while it is written nor when the next import finds it there."""
+    write(tmp_path / "in", history(0))
+    write(tmp_path / "in", "{", "bad.json")
+    report = tmp_path / "in" / "report.jsonl"
+    for known in ("", ", 1 known before"):
+        said = geostore(
+            *("import", tmp_path / "in", "--store", tmp_path / "g.db", "--report", report)
+        )
+        assert f"of 2 files{known}, 1 skipped" in said.stdout
+        assert len(report.read_text().splitlines()) == 1
 
 
 # --- row numbers and columns --------------------------------------------------------------------
