@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from geostore.dataset.addresses import Address, is_list, is_text, item
 from geostore.dataset.parquet import ParquetRows
 from geostore.dataset.rows import Rows, TableRows
 from geostore.errors import DatasetError
+from geostore.imaging.causes import ABSENT, NO_SUCH_NAME, cause_of
 
 _IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
@@ -302,9 +304,16 @@ def hash_files(located: Located, rows: Rows, *, image: str) -> str:
 
     if located.kind == "imagefolder":
         root = located.folder
+        sizes = []
         for name in _photo_files(rows, image):
             file = root / (name or "")
-            add(os.path.relpath(file, root), file.stat().st_size if file.is_file() else -1)
+            sizes.append(_size(file))
+            add(os.path.relpath(file, root), sizes[-1])
+        if sizes and max(sizes) < 0:
+            raise DatasetError(
+                f"{located.path}: none of the {len(sizes):,} photos that it names is there; mount "
+                "the disk where they are, or put them back"
+            )
         return f"files-{digest.hexdigest()[:16]}"
     for file in located.files:
         add(file.relative_to(located.folder).as_posix(), file.stat().st_size)
@@ -324,6 +333,19 @@ def _photo_files(rows: Rows, image: str) -> Iterator[str | None]:
             photos = pc.struct_field(photos, "path")
         if is_text(photos.type):
             yield from photos.to_pylist()
+
+
+def _size(file: Path) -> int:
+    """The size of a photo's file in bytes, -1 where there is none. Raises OSError."""
+    try:
+        found = file.stat()
+    except ValueError:  # a NUL in the name
+        return -1
+    except OSError as error:
+        if cause_of(error) in (ABSENT, NO_SUCH_NAME):
+            return -1
+        raise
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
 
 def _parquet_footer(file: Path) -> bytes:

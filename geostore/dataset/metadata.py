@@ -12,7 +12,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,9 @@ def read_tables(files: Sequence[Path], folder: Path) -> Any:
     tables = []
     for file in files:
         table = _read(file)
+        photos = {_photo_column(name) for name in table.column_names} - {None}
+        # As `datasets` does: file_name is the image, and another column of that name goes.
+        table = table.drop_columns([name for name in table.column_names if name in photos])
         names = [_photo_column(name) or name for name in table.column_names]
         twins = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         if twins:
@@ -97,17 +100,19 @@ def _photo_column(name: str) -> str | None:
 
 def _read_csv(file: Path) -> Any:
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        first = stream.readline()
+        blank = 0
+        while (start := stream.readline()) and not start.strip():
+            blank += 1
         # Spreadsheets write semicolons where the comma is the decimal mark.
-        delimiter = max(",;\t", key=first.count)
-        stream.seek(0)
-        header = next(csv.reader(stream, delimiter=delimiter), [])
+        unquoted = re.sub(r'"[^"]*"', "", start)
+        delimiter = max(",;\t", key=unquoted.count)
+        header = next(csv.reader(chain([start], stream), delimiter=delimiter), [])
     if not header:
         raise DatasetError(f"{file} is empty; its first line names the columns")
     try:
         table = arrow_csv.read_csv(
             file,
-            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
+            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, skip_rows=blank),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()),
@@ -213,11 +218,10 @@ def _as_texts(values: list[Any]) -> Any:
 
 def _joined(tables: Sequence[Any]) -> Any:
     """Tables one after another. Columns that differ in kind become text in all of them."""
-    kinds: dict[str, list[Any]] = {}
-    for table in tables:
-        for field in table.schema:
-            kinds.setdefault(field.name, []).append(pa.schema([field]))
-    differ = {name for name, fields in kinds.items() if not _fit(fields)}
+    names = dict.fromkeys(name for table in tables for name in table.column_names)
+    differ = [
+        name for name in names if not _fit([t for t in tables if name in t.column_names], name)
+    ]
     alike = []
     for table in tables:
         for place, name in enumerate(table.column_names):
@@ -228,10 +232,11 @@ def _joined(tables: Sequence[Any]) -> Any:
     return pa.concat_tables(alike, promote_options="permissive")
 
 
-def _fit(schemas: Sequence[Any]) -> bool:
+def _fit(tables: Sequence[Any], name: str) -> bool:
+    """Whether a column is of one kind in all tables, or of kinds that lose nothing as one."""
     try:
-        pa.unify_schemas(list(schemas), promote_options="permissive")
-    except pa.ArrowException:
+        pa.concat_tables([table.select([name]) for table in tables], promote_options="permissive")
+    except pa.ArrowException:  # also for a whole number that a float does not hold
         return False
     return True
 

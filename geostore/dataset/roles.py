@@ -61,9 +61,11 @@ def map_columns(
         )
     if column_map["lat"] == column_map["lon"]:
         name = column_map["lat"]
+        address = Address.find(name, kinds)
+        whole = address.column if address else name
         raise DatasetError(
-            f"{path}: lat and lon are both the column {name!r}; name a part of it for each, as in "
-            f"--column lat={name}.0 --column lon={name}.1"
+            f"{path}: lat and lon are both {name!r}; name a part of the column for each, as in "
+            f"--column lat={whole}.0 --column lon={whole}.1"
         )
     return {role: column_map[role] for role in DEFAULT_COLUMNS if role in column_map}
 

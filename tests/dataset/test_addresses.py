@@ -145,7 +145,7 @@ class TestCoordinates:
         path = write({"lat": None, "lon": None, "coords": ["51.45, 0.005", None, "", "-1;2"]})
         with pytest.raises(DatasetError, match=r"--column lat=coords\.0 --column lon=coords\.1"):
             PhotoDataset.open(path)
-        with pytest.raises(DatasetError, match=r"both the column 'coords'; .* lat=coords\.0"):
+        with pytest.raises(DatasetError, match=r"both 'coords'; .* lat=coords\.0"):
             PhotoDataset.open(path, columns={"lat": "coords", "lon": "coords"})
         dataset = PhotoDataset.open(path, columns={"lat": "coords.0", "lon": "coords.1"})
         np.testing.assert_array_equal(places(dataset), [(51.45, 0.005), NONE, NONE, (-1.0, 2.0)])

@@ -121,6 +121,20 @@ class TestText:
         }
         np.testing.assert_array_equal(dataset.coordinates()[1], [2.5, -7.0, 3.0])
 
+    def test_blank_lines_and_quoted_names_of_columns(self, tmp_path: Path) -> None:
+        table = '\n \n"lat";"lon";"a,b,c,d";file_name\n\n1;2;x;0.png\n\n'
+        dataset = PhotoDataset.open(folder_of(tmp_path / "d", table))
+        assert columns_of(dataset) == {"a,b,c,d": ["x"]}
+        assert dataset.photo_bytes(0) == tiny(0)
+
+    def test_whole_numbers_of_one_table_and_decimals_of_another_lose_no_digit(
+        self, tmp_path: Path
+    ) -> None:
+        """A float would round the first: such columns are text in both tables."""
+        for name, number in (("a", 2**60 + 1), ("b", 0.5)):
+            folder_of(tmp_path / "d" / name, f"file_name,lat,lon,n\n0.png,1,2,{number}\n")
+        assert columns_of(PhotoDataset.open(tmp_path / "d")) == {"n": [str(2**60 + 1), "0.5"]}
+
     def test_json_lines_that_change_their_kind_late_are_text(self, tmp_path: Path) -> None:
         """Rows are read thousands at a time, and the kinds of all of them count."""
         lines = [
@@ -173,6 +187,26 @@ class TestFiles:
         (path / "metadata.csv").write_text(table)
         assert PhotoDataset.open(path).facts.fingerprint == "files-3c6bd0fe11d682f5"
 
+    def test_names_that_no_disk_takes_are_missing_photos(self, tmp_path: Path) -> None:
+        """One bad row keeps no dataset from being opened."""
+        table = f'file_name,lat,lon\n0.png,1,2\n{"x" * 5000}.png,1,2\n"a\0.png",1,2\n.,1,2\n'
+        dataset = PhotoDataset.open(folder_of(tmp_path / "d", table))
+        assert [dataset.read_sample(n).exclusion for n in range(4)] == [None, *["missing"] * 3]
+
+    def test_photos_of_which_none_is_there_are_no_dataset(self, tmp_path: Path) -> None:
+        """Else the dataset would get another identity while its disk is away."""
+        path = folder_of(tmp_path / "d", "file_name,lat,lon\n0.png,1,2\n1.png,1,2\n")
+        known = PhotoDataset.open(path).facts
+        for number in range(3):
+            (path / f"{number}.png").rename(tmp_path / f"{number}.png")
+        with pytest.raises(
+            DatasetError, match="none of the 2 photos that it names is there; mount"
+        ):
+            PhotoDataset.open(path)
+        for number in range(3):
+            (tmp_path / f"{number}.png").rename(path / f"{number}.png")
+        PhotoDataset.open(path).check_same(known)
+
     def test_a_table_can_be_named_by_itself(self, tmp_path: Path) -> None:
         """Whatever it is called; its paths start at its own folder, or are whole."""
         outside = tmp_path / "outside.png"
@@ -220,6 +254,12 @@ class TestFiles:
         assert dataset.photo_bytes(0) == tiny(2)
         with pytest.raises(ImageError, match="row 1 has no image"):
             dataset.photo_bytes(1)
+
+    def test_file_name_is_the_image_whatever_else_is_called_so(self, tmp_path: Path) -> None:
+        path = folder_of(tmp_path / "d", "image,file_name,lat,lon\nfirst,1.png,1,2\n")
+        dataset = PhotoDataset.open(path)
+        assert dataset.facts.columns == ("image", "lat", "lon")
+        assert dataset.photo_bytes(0) == tiny(1)
 
 
 class TestRefusals:
