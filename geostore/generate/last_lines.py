@@ -133,6 +133,16 @@ def _spent(figures: RunFigures) -> list[_Row]:
 
 def what_is_left(result: RunResult) -> Iterator[str]:
     """How many traces remain and what to type, in sentences; none where all is done."""
+    skipped = sum(result.excluded.get(kind, 0) for kind in _MAY_CHANGE)
+    if skipped and not result.has_read_again:
+        yield (
+            f"{format_number_of(skipped, 'photo')} skipped as missing or damaged; once that is "
+            "mended, run the same command with --retry skipped to read such photos again"
+        )
+    for condition, sentence in result.set_aside.first.items():
+        number = result.set_aside.counts[condition]
+        them = f"{format_number_of(number, 'photo')} set aside for this run"
+        yield f"{them}: {sentence}" if number == 1 else f"{them}, such as: {sentence}"
     elsewhere = f"{result.elsewhere:,} of them held by another process"
     if result.stopped and result.remaining != 0:
         count = "traces remain" if result.remaining is None else f"{result.remaining:,} remain"
@@ -156,15 +166,5 @@ def what_is_left(result: RunResult) -> Iterator[str]:
             "failures); once that is mended, run the same command with --retry refused to ask "
             "about them again"
         )
-    skipped = sum(result.excluded.get(kind, 0) for kind in _MAY_CHANGE)
-    if skipped and not result.has_read_again:
-        yield (
-            f"{format_number_of(skipped, 'photo')} skipped as missing or damaged; once that is "
-            "mended, run the same command with --retry skipped to read such photos again"
-        )
-    for condition, sentence in result.set_aside.first.items():
-        number = result.set_aside.counts[condition]
-        them = f"{format_number_of(number, 'photo')} set aside for this run"
-        yield f"{them}: {sentence}" if number == 1 else f"{them}, such as: {sentence}"
     if result.paused:
         yield result.paused

@@ -140,12 +140,12 @@ def test_a_run_that_found_nothing_to_do_has_no_more_lines_than_it_needs() -> Non
 
 def test_what_is_left_says_how_many_and_what_to_type() -> None:
     assert list(what_is_left(FULL)) == [
+        "1 photo skipped as missing or damaged; once that is mended, run the same command with "
+        "--retry skipped to read such photos again",
         "746 remain (3 of them held by another process); run the same command again to go on",
         "2 of 1,000,016 traces failed (geostore query failures); run the same command with "
         "--retry failed to ask about them again",
         "9 of 1,000,016 traces were refused by the server (geostore query failures); once that "
         "is mended, run the same command with --retry refused to ask about them again",
-        "1 photo skipped as missing or damaged; once that is mended, run the same command with "
-        "--retry skipped to read such photos again",
     ]
     assert list(what_is_left(RunResult(done=7, remaining=0))) == []
