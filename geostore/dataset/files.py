@@ -26,7 +26,7 @@ from geostore.dataset import metadata
 from geostore.dataset.addresses import Address, is_list, is_text, item
 from geostore.dataset.parquet import ParquetRows
 from geostore.dataset.rows import Rows, TableRows
-from geostore.errors import DatasetError
+from geostore.errors import DatasetError, MachineError
 from geostore.imaging.causes import ABSENT, NO_SUCH_NAME, cause_of
 
 _IMAGE_SUFFIXES = frozenset(
@@ -320,6 +320,28 @@ def hash_files(located: Located, rows: Rows, *, image: str) -> str:
         if located.kind == "parquet":
             digest.update(_parquet_footer(file))
     return f"files-{digest.hexdigest()[:16]}"
+
+
+def require_folders(located: Located, rows: Rows, *, image: str) -> None:
+    """Raise MachineError where a folder that holds photos of an image folder is gone or empty.
+
+    Without its photos the image folder would be another dataset, and all that can still be
+    read of it would be asked about again.
+    """
+    if located.kind != "imagefolder":
+        return
+    for parent in sorted({os.path.dirname(name) for name in _photo_files(rows, image) if name}):
+        folder = located.folder / parent
+        try:
+            gone = "is empty" if next(os.scandir(folder), None) is None else None
+        except OSError as error:
+            gone = "is not there" if cause_of(error) is ABSENT else f"cannot be listed ({error})"
+        if gone:
+            raise MachineError(
+                f"{located.path}: its folder {folder} {gone}; {ABSENT.remedy}, then run the same "
+                "command again. If its photos are gone for good, --skip-missing leaves them out",
+                condition=ABSENT.condition,
+            )
 
 
 def _photo_files(rows: Rows, image: str) -> Iterator[str | None]:

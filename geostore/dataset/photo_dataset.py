@@ -68,6 +68,7 @@ class PhotoDataset:
         path: str | os.PathLike[str],
         *,
         columns: Mapping[str, str] | None = None,
+        needs_folders: bool = False,
     ) -> PhotoDataset:
         """Open the dataset at `path`.
 
@@ -77,15 +78,17 @@ class PhotoDataset:
             image folder with a ``metadata.csv``, or such a table itself.
         columns: role to column name, or to a part of a column (``location.lat``,
             ``coords.0``), for columns that have another name than `DEFAULT_COLUMNS`.
+        needs_folders: as of `files.require_folders`.
 
         A saved dataset has its fingerprint saved with it. Other kinds have none that
         outlives a copy or a `touch`, so theirs is a hash (`files.hash_files`).
 
         Raises DatasetError where the path does not exist or cannot be read, holds no
-        dataset or several splits, or a required column is missing.
+        dataset or several splits, or a required column is missing, and MachineError
+        where a folder of photos that is needed is away.
         """
         try:
-            return cls._open(path, columns=columns)
+            return cls._open(path, columns=columns, needs_folders=needs_folders)
         except OSError as error:
             # Asking whether a path exists fails where its folder is closed or its disk is dead.
             raise DatasetError(
@@ -98,11 +101,14 @@ class PhotoDataset:
         path: str | os.PathLike[str],
         *,
         columns: Mapping[str, str] | None,
+        needs_folders: bool,
     ) -> PhotoDataset:
         located = dataset_files.locate(Path(os.path.abspath(os.path.expanduser(path))))
         rows = dataset_files.load(located)
         column_map = roles.map_columns(rows.kinds(), columns or {}, path=str(located.path))
         fingerprint = located.fingerprint
+        if needs_folders:
+            dataset_files.require_folders(located, rows, image=column_map["image"])
         if fingerprint is None:
             fingerprint = dataset_files.hash_files(located, rows, image=column_map["image"])
         facts = DatasetFacts(

@@ -208,7 +208,11 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
     recipe = make_recipe(address.model, request.recipe)
     address.travel.check_apart_from(recipe.extra_body)
     new_prices = choose_prices(address.model, request.prices)
-    dataset = PhotoDataset.open(request.dataset.path, columns=dict(request.dataset.columns))
+    dataset = PhotoDataset.open(
+        request.dataset.path,
+        columns=dict(request.dataset.columns),
+        needs_folders=not request.plan.skip_missing,
+    )
 
     def notice(sentence: str) -> None:
         watchers.watch(Noticed(sentence))

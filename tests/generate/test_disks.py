@@ -308,3 +308,32 @@ def test_an_import_stops_for_a_disk_that_is_away(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert rows(store, "select count(*) from traces") == [(3,)]
     assert exclusions(store) == []
+
+
+def test_an_image_folder_without_one_of_its_disks_is_no_other_dataset(tmp_path: Path) -> None:
+    """Its fingerprint covers its photos, so what is still there would be asked about again."""
+    folder, store = tmp_path / "photos", tmp_path / "s.db"
+    lines = ["file_name,lat,lon"]
+    for row in range(6):
+        file = folder / f"disk{row // 3}" / f"{row}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(photo_bytes(row, size=(64, 48)))
+        lines.append(f"{file.relative_to(folder)},{10 + row},20")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    assert generate(folder, store)[0] == 0
+    (folder / "disk1").rename(tmp_path / "away")
+    for state in ("is not there", "is empty"):
+        code, text = generate(folder, store)
+        assert code == 1
+        assert f"its folder {folder / 'disk1'} {state}; mount its disk or put it back" in text
+        assert rows(store, "select count(*) from datasets") == [(1,)]
+        (folder / "disk1").mkdir(exist_ok=True)
+    (folder / "disk1").rmdir()
+    (tmp_path / "away").rename(folder / "disk1")
+    assert generate(folder, store)[0] == 0
+    assert rows(store, "select count(*) from traces") == [(6,)]
+
+    (folder / "disk1").rename(tmp_path / "away")
+    new = tmp_path / "new.db"
+    assert generate(folder, new, "--skip-missing")[0] == 0
+    assert exclusions(new) == [(row, "missing") for row in (3, 4, 5)]
