@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from geostore.one_line import OneLine
+from geostore.proofs import ImageProof
 from geostore.reply import ReasoningSource as ReasoningSource
 from geostore.reply import Reply as Reply
 from geostore.reply import TokenCounts as TokenCounts
@@ -134,8 +135,7 @@ class ImageFacts(OneLine):
     full_height: int
     """In pixels, before it was resized to be sent."""
     pixels_xxh128: str | None = None
-    """Of the pixels that were encoded (`imaging.hash_pixels`), in hex. None where the photo was
-    sent in the bytes of its file, where nobody asked, and where it is not known."""
+    """Of the encoded pixels (`imaging.hash_pixels`); None: the photo's own file, or not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,6 +441,8 @@ class StoredTrace(OneLine):
     """Under the store's default spec; None while the trace is open or failed."""
     reward_spec: str | None
     """The name of that spec; None where the store has no default."""
+    image_proofs: tuple[ImageProof, ...] = ()
+    """Of an imported trace whose images were made again, one for each, by number."""
 
     @property
     def final_response(self) -> str | None:

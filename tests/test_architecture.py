@@ -24,6 +24,7 @@ ORDER = (
     "errors",
     "one_line",
     "reply",
+    "proofs",
     "records",
     "identity",
     "sqlfiles",

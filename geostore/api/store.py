@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from geostore.audit import AuditResult
     from geostore.conversation.images import PhotoSource
     from geostore.importing import ImportResult, Match
+    from geostore.importing.box_frames import FrameName
     from geostore.query.questions import Questions
     from geostore.query.stats import StoreStats
     from geostore.rewards import RescoreResult
@@ -213,12 +214,13 @@ class GeoStore:
         match: Match = "index",
         model: str | None = None,
         label: str | None = None,
+        bbox_frame: FrameName | None = None,
     ) -> ImportResult:
         """Import the trace files in a folder; what is in already is left alone.
 
         dataset_path: the dataset they were made from, against which every row
         number is checked. columns: role to column name. match: what to do where
-        that does not fit; model, label: see `geostore.importing.ReadOptions`.
+        that does not fit; model, label, bbox_frame: see `geostore.importing.ReadOptions`.
         Raises TraceImportError, DatasetError, StoreError.
         """
         from geostore.importing import ReadOptions, import_traces
@@ -229,6 +231,7 @@ class GeoStore:
             model=model,
             label=label,
             match=match,
+            bbox_frame=bbox_frame,
         )
         return import_traces(self._store, directory, options=options)
 
@@ -290,13 +293,13 @@ class GeoStore:
 
         Empty where nothing was sent yet. Raises DatasetError, ImageError.
         """
-        from geostore.conversation.images import conversation_images
+        from geostore.conversation.images import trace_images
 
         stored = self._stored(trace)
         if stored.photo is None:
             return []
         photo = self._source(dataset_path).photo_bytes(stored)
-        return conversation_images(photo, stored.recipe, stored.calls, sent=stored.photo)
+        return trace_images(photo, stored)
 
     def overlay(
         self,

@@ -88,3 +88,5 @@ def export(
     )
     if result.left_out is not None:
         say(f"left out {result.left_out}")
+    for trace in result.without_images:
+        say(f"  {trace.trace}: {trace.why}")

@@ -68,7 +68,9 @@ NOTES: Mapping[str, str] = {
 HEADINGS: Mapping[str, Headings] = {
     "generate": GENERATE_HEADINGS,
     "import": {
-        "What the files are": (*("dataset_path", "match", "column", "model", "tools", "label"),),
+        "What the files are": (
+            *("dataset_path", "match", "column", "model", "tools", "label", "bbox_frame"),
+        ),
         "Output": ("store", "report", "processes", "quiet", "help"),
     },
     "rescore": {

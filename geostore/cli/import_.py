@@ -17,6 +17,7 @@ from geostore.cli.options import (
     say,
     tell,
 )
+from geostore.cli.remade_lines import remade_lines
 
 if TYPE_CHECKING:
     from geostore.importing import ImportResult, Problem
@@ -65,6 +66,13 @@ def import_(
         str | None,
         typer.Option(help="Keeps these traces apart from others; else the folder's name below."),
     ] = None,
+    bbox_frame: Annotated[
+        Literal["auto", "norm1000", "pixel", "full_pixel", "relative", "norm1000_yx"],
+        typer.Option(
+            "--bbox-frame",
+            help="The frame of the boxes in the files; auto: the one that gives their images.",
+        ),
+    ] = "auto",
     report: Annotated[
         Path | None,
         typer.Option(help="Write every skipped file into this one, a JSON object a line."),
@@ -91,11 +99,13 @@ def import_(
         label=label,
         tools=tools,
         match=match,
+        bbox_frame=None if bbox_frame == "auto" else bbox_frame,
     )
     try:
         with ExitStack() as stack:
             report_file = stack.enter_context(_Report(report)) if report is not None else None
             progress = stack.enter_context(CountProgress("traces", quiet=quiet))
+            images = stack.enter_context(CountProgress("traces with images", quiet=quiet))
             opened = stack.enter_context(Store.open(store, create=True, durability="normal"))
             result = import_traces(
                 opened,
@@ -105,6 +115,7 @@ def import_(
                 leave_out=report,
                 on_problem=report_file.write if report_file is not None else None,
                 on_progress=progress.show,
+                on_remade=images.show,
             )
     except KeyboardInterrupt:
         say("stopped; what was committed is in the store: run the same command again to go on")
@@ -140,6 +151,8 @@ def _print_result(result: ImportResult, report: Path | None) -> None:
             f"{result.skipped['row_mismatch']:,} skipped"
             + ("" if result.moved else "; --match coordinates looks for their rows")
         )
+    for line in remade_lines(result.remade):
+        say(_printable(line))
     traces = format_number_of(result.imported, "trace")
     parts = [f"imported {traces} of {format_number_of(result.files, 'file')}"]
     if result.known:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from geostore.conversation.again import images_again
 from geostore.errors import DatasetError, ImageError
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos
@@ -84,9 +85,20 @@ def checked_photo(dataset: PhotoDataset, sample_index: int, photo: PhotoFacts) -
     return data
 
 
+def trace_images(photo: bytes, trace: StoredTrace) -> list[SentImage]:
+    """All images that the teacher of a trace saw, as `conversation_images` gives them.
+
+    photo: the stored bytes. Raises ImageError as that does, and for an imported trace as
+    `again.images_again` does.
+    """
+    if isinstance(trace.recipe, ImportedRecipe):
+        return images_again(photo, trace)
+    return conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
+
+
 def conversation_images(
     photo: bytes,
-    recipe: Recipe | ImportedRecipe,
+    recipe: Recipe,
     calls: Sequence[ToolCall],
     *,
     sent: ImageFacts | None = None,
@@ -98,15 +110,8 @@ def conversation_images(
     then the hash of its pixels comes with it.
     decoded: where the photo's pixels are looked for, and kept if they come up.
     Raises ImageError where an image comes out in other bytes than the rows say,
-    as another version of Pillow or its JPEG library may make them, and for an
-    imported recipe, which does not say how images were made.
+    as another version of Pillow or its JPEG library may make them.
     """
-    if isinstance(recipe, ImportedRecipe):
-        raise ImageError(
-            "its images cannot be derived: it was imported, and its file does not say how they "
-            "were made",
-            kind="unknown",
-        )
     decoded = decoded or DecodedPhotos()
     prepared = decoded.prepare(photo, recipe.limits, with_pixels=sent is None)
     images = [_checked(prepared, sent, "the photo as sent")]

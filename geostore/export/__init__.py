@@ -25,7 +25,7 @@ from geostore.audit import VERSIONS
 from geostore.errors import ExportError, FilterError
 from geostore.export.folder import check_target, partial_folder, publish
 from geostore.export.formats import FORMATS, Format
-from geostore.export.images import ImagesMode
+from geostore.export.images import ImagesMode, WithoutImages
 from geostore.export.left_out import left_out_text
 from geostore.export.messages import MessagesMode
 from geostore.export.record import SCHEMA_VERSION
@@ -65,6 +65,9 @@ class ExportResult(OneLine):
     left_out: str | None = None
     """How many of the store's traces the filter does not keep, and why, such as
     ``29 of 48: 19 below 0.3, 10 without coordinates``; None where it keeps all."""
+    without_images: tuple[WithoutImages, ...] = ()
+    """The first ten imported traces that were left out because their images cannot be made again;
+    empty where the images are references."""
 
 
 def export(
@@ -112,11 +115,13 @@ def export(
                 dataset_path=dataset_path,
             )
             count = FORMATS[format](traces, folder)
-            counts = snapshot.left_out(filters)
+            counts = dict(snapshot.left_out(filters))
+            if traces.without_images.count:
+                counts["images"] = traces.without_images.count
             left_out = left_out_text(counts, count, filters) if counts else None
             if not count:
                 raise ExportError(
-                    f"no trace is left to export: {left_out}"
+                    f"no trace is left to export: {left_out}{traces.without_images.first_text()}"
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
                 )
@@ -146,7 +151,7 @@ def export(
             shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error}") from error
-    return ExportResult(count, sha256, target, left_out)
+    return ExportResult(count, sha256, target, left_out, tuple(traces.without_images.named))
 
 
 def check_flags(filters: Filter) -> None:

@@ -11,19 +11,23 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from geostore.conversation.again import why_not
 from geostore.conversation.messages import data_url
 from geostore.conversation.sent import shown_calls
 from geostore.errors import DatasetError, ExportError, ImageError
-from geostore.records import ImageFacts, SentImage, StoredTrace, ToolCall
+from geostore.records import ImageFacts, ImportedRecipe, SentImage, StoredTrace, ToolCall
 from geostore.tools import further_effect
 
 if TYPE_CHECKING:
     from geostore.conversation.images import PhotoSource
+    from geostore.export.stream import ExportedTrace
 
 ImagesMode = Literal["reference", "embed", "files"]
+
+_NAMED = 10
 
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 """File name suffix by media type, for everything that is sent."""
@@ -49,9 +53,13 @@ class ExportedImage:
 def shown_images(trace: StoredTrace) -> list[tuple[int, ImageFacts, ToolCall | None]]:
     """The images that the teacher was shown: number, facts, and the call that made it.
 
-    Empty where the photo as sent is not known, as in an imported trace.
+    Empty where the photo as sent is not known, and in an imported trace where an image
+    could not be made again.
     """
     if trace.photo is None:
+        return []
+    imported = isinstance(trace.recipe, ImportedRecipe)
+    if imported and why_not(trace) is not None:
         return []
     images: list[tuple[int, ImageFacts, ToolCall | None]] = [(0, trace.photo, None)]
     for call in shown_calls(trace):
@@ -59,6 +67,36 @@ def shown_images(trace: StoredTrace) -> list[tuple[int, ImageFacts, ToolCall | N
         assert call.image_index is not None
         images.append((call.image_index, call.image, call))
     return images
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutImages:
+    """An imported trace that an export leaves out, because its images cannot be made again."""
+
+    trace: str
+    """Its name."""
+    why: str
+    """Which image, and why, in words."""
+
+
+@dataclass(slots=True)
+class WithoutImagesList:
+    """The imported traces that an export left out so far, because of their images."""
+
+    count: int = 0
+    """All of them."""
+    named: list[WithoutImages] = field(default_factory=list)
+    """The first ten."""
+
+    def add(self, trace: str, why: str) -> None:
+        """Count a trace, and name it if there is room."""
+        self.count += 1
+        if len(self.named) < _NAMED:
+            self.named.append(WithoutImages(trace, why))
+
+    def first_text(self) -> str:
+        """The first of them in words that end a sentence; empty where there is none."""
+        return f"; the first is {self.named[0].trace} ({self.named[0].why})" if self.named else ""
 
 
 def image_reference(image: ExportedImage, trace: StoredTrace) -> dict[str, Any]:
@@ -97,11 +135,21 @@ def image_url(image: ExportedImage, trace: StoredTrace, *, relative_to: str = ""
     return image_reference(image, trace)
 
 
+def image_names(exported: ExportedTrace) -> dict[str, int]:
+    """From a sha256 with which messages of an imported trace may name an image to its number."""
+    names = {image.facts.sha256: image.number for image in exported.images}
+    for proof in exported.trace.image_proofs:
+        if proof.file_sha256 is not None:
+            names[proof.file_sha256] = proof.image_index
+    return names
+
+
 def with_images(
-    traces: Iterable[StoredTrace], source: PhotoSource
+    traces: Iterable[StoredTrace], source: PhotoSource, left_out: WithoutImagesList
 ) -> Iterator[tuple[StoredTrace, list[SentImage]]]:
     """Each trace with all images its teacher saw, in order; derived a few traces ahead.
 
+    Imported traces whose images could not be made again are added to `left_out` instead.
     Raises ExportError, naming the trace, where an image cannot be had or is not
     the one that was sent.
     """
@@ -110,6 +158,10 @@ def with_images(
     waiting: deque[tuple[StoredTrace, Future[list[SentImage]]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for trace in traces:
+            why = why_not(trace) if isinstance(trace.recipe, ImportedRecipe) else None
+            if why is not None:
+                left_out.add(trace.name, why)
+                continue
             photo = _photo(trace, source)
             waiting.append((trace, pool.submit(_derive, trace, photo)))
             if len(waiting) > 2 * workers:
@@ -128,10 +180,10 @@ def _photo(trace: StoredTrace, source: PhotoSource) -> bytes:
 
 
 def _derive(trace: StoredTrace, photo: bytes) -> list[SentImage]:
-    from geostore.conversation.images import conversation_images
+    from geostore.conversation.images import trace_images
 
     try:
-        return conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
+        return trace_images(photo, trace)
     except ImageError as error:
         raise ExportError(f"{trace.name}: {error}") from error
 

@@ -22,6 +22,7 @@ _WORDS = {
     "min_score": "below {min_score:g}",
     "no_distance": "without a distance",
     "max_distance": "not closer than {max_distance_km:g} km",
+    "images": "with images that cannot be made again",
 }
 """By the reasons of `Snapshot.left_out`, in the order in which a filter is read."""
 
@@ -29,7 +30,8 @@ _WORDS = {
 def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
     """Such as ``29 of 48: 19 below 0.3, 10 without coordinates``.
 
-    counts: of `Snapshot.left_out`. kept: traces that the filter keeps. filters: of the export.
+    counts: of `Snapshot.left_out`, and under ``images`` the traces that the filter keeps and an
+        export with images leaves out. kept: traces that are exported. filters: of the export.
     """
     values = {
         "statuses": " or ".join(filters.statuses or ()),

@@ -5,7 +5,7 @@ Which messages were sent is rebuilt by `conversation.sent`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal
 
@@ -20,7 +20,11 @@ ImageUrl = Callable[[int], dict[str, Any]]
 
 
 def turn_messages(
-    sent: Sequence[Sequence[Message]], *, mode: MessagesMode, image_url: ImageUrl | None
+    sent: Sequence[Sequence[Message]],
+    *,
+    mode: MessagesMode,
+    image_url: ImageUrl | None,
+    numbers_by_name: Mapping[str, int] | None = None,
 ) -> list[list[dict[str, Any]]]:
     """Per turn, messages as OpenAI's API takes them.
 
@@ -30,13 +34,19 @@ def turn_messages(
         a whole request); ``full``: the whole request of each
         turn; ``last``: that of the last turn, and none for the others.
     image_url: None leaves images named as they are in the rows.
+    numbers_by_name: of an imported trace, the number of each image by the sha256 that a
+        message names it with; messages may repeat images and name others. None: messages
+        hold the images in their order.
     """
     numbers = count()
     added = []
     for new in sent:
         if new and not continues([orjson.loads(new[0].canonical)]):
             numbers = count()  # a whole request shows the first images again
-        added.append([_openai_form(message, numbers, image_url) for message in new])
+        if image_url is not None and numbers_by_name is not None:
+            added.append([_with_named_images(m, numbers_by_name, image_url) for m in new])
+        else:
+            added.append([_openai_form(message, numbers, image_url) for message in new])
     if mode == "delta":
         return added
     history: list[dict[str, Any]] = []
@@ -64,3 +74,27 @@ def _openai_form(
             for part in content
         ]
     return {"role": value["role"], **value}
+
+
+def _with_named_images(
+    message: Message, numbers_by_name: Mapping[str, int], image_url: ImageUrl
+) -> dict[str, Any]:
+    """The message of an imported trace as a value; images that it names as they are exported."""
+    value: dict[str, Any] = orjson.loads(message.canonical)
+    content = value.get("content")
+    if isinstance(content, list) and value["role"] != "assistant":
+        value["content"] = [_named_image(part, numbers_by_name, image_url) for part in content]
+    return {"role": value["role"], **value}
+
+
+def _named_image(part: Any, numbers_by_name: Mapping[str, int], image_url: ImageUrl) -> Any:
+    """A part of a message; one that names an image of the trace becomes OpenAI's form of it."""
+    if not isinstance(part, dict):
+        return part
+    for member in ("image_url", "image"):  # OpenAI's form and Qwen's
+        holder = part.get(member)
+        url = holder.get("url") if isinstance(holder, dict) else holder
+        number = numbers_by_name.get(url.removeprefix("sha256:")) if isinstance(url, str) else None
+        if number is not None:
+            return {"type": "image_url", "image_url": image_url(number)}
+    return part

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
-from geostore.export.images import image_url
+from geostore.export.images import image_names, image_url
 from geostore.export.messages import MessagesMode, turn_messages
 from geostore.export.round_trip import own_members
 from geostore.export.stream import ExportedTrace
@@ -123,7 +123,10 @@ def _history(exported: ExportedTrace, mode: MessagesMode, relative_to: str) -> l
 
     # In an imported trace without images of ours, messages name images as its file did.
     per_turn = turn_messages(
-        exported.messages, mode=mode, image_url=url if exported.images else None
+        exported.messages,
+        mode=mode,
+        image_url=url if exported.images else None,
+        numbers_by_name=image_names(exported) if exported.trace.image_proofs else None,
     )
     history = []
     for turn, messages in zip(exported.trace.turns, per_turn, strict=True):

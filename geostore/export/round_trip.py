@@ -66,6 +66,7 @@ def own_members(trace: StoredTrace) -> dict[str, Any]:
         "sent": _image(trace.photo),
         "turns": [_turn(turn) for turn in trace.turns],
         "calls": [_call(call) for call in trace.calls],
+        **_image_proofs(trace),
     }
 
 
@@ -110,6 +111,13 @@ def dataset_entry(facts: DatasetFacts) -> dict[str, Any]:
         "columns": list(facts.columns),
         "column_map": facts.column_map,
     }
+
+
+def _image_proofs(trace: StoredTrace) -> dict[str, Any]:
+    """Of an imported trace whose images were made again, what could be proven of them."""
+    if not trace.image_proofs:
+        return {}
+    return {"image_proofs": [asdict(proof) for proof in trace.image_proofs]}
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

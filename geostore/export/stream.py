@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from geostore.conversation.completed import completed_messages
 from geostore.conversation.messages import Message
 from geostore.conversation.sent import sent_messages
 from geostore.errors import ExportError, ImageError
 from geostore.export.folder import ExportFolder
-from geostore.export.images import ExportedImage, ImagesMode, shown_images, with_images
+from geostore.export.images import (
+    ExportedImage,
+    ImagesMode,
+    WithoutImagesList,
+    shown_images,
+    with_images,
+)
 from geostore.export.layout import Layout
 from geostore.export.messages import MessagesMode
 from geostore.records import SentImage, StoredTrace
@@ -29,8 +36,8 @@ class ExportedTrace:
     messages: tuple[tuple[Message, ...], ...]
     """Per turn, what its request added, as `conversation.sent.sent_messages` rebuilds it."""
     images: tuple[ExportedImage, ...]
-    """Every image that was sent, by number; the messages hold them in this order. Empty for an
-    imported trace, whose messages name images as its file did."""
+    """Every image that was sent, by number; the messages hold them in this order. The messages of
+    an imported trace name them by hash; empty where one of its images could not be made again."""
     folder: str
     """Where its files stand in the export: "" or a path with ``/`` at its end."""
     stem: str
@@ -58,6 +65,8 @@ class ExportStream:
         """The datasets and recipes of the traces."""
         self.messages_mode = messages
         """How much of the conversation each turn repeats, in formats that keep turns apart."""
+        self.without_images = WithoutImagesList()
+        """Imported traces that were left out so far, because their images cannot be made again."""
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
@@ -74,17 +83,20 @@ class ExportStream:
         # Imported here: it brings Pillow and the dataset library with it.
         from geostore.conversation.images import PhotoSource
 
-        for trace, images in with_images(traces, PhotoSource(self._dataset_path)):
+        for trace, images in with_images(
+            traces, PhotoSource(self._dataset_path), self.without_images
+        ):
             yield self._exported(trace, images)
 
     def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
         """sent: the bytes of all the trace's images by number, None where they are not derived."""
         try:
-            messages = tuple(tuple(added) for added in sent_messages(trace))
+            shown = shown_images(trace)
+            written = completed_messages(trace) if trace.image_proofs else sent_messages(trace)
+            messages = tuple(tuple(added) for added in written)
         except ImageError as error:
             raise ExportError(str(error)) from error
         folder = self._layout.folder(trace)
-        shown = shown_images(trace)
         files: dict[int, str] = {}
         if sent and self._images == "files":
             data = {number: sent[number] for number, _, _ in shown}

@@ -20,6 +20,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from geostore.errors import TraceImportError
+from geostore.importing.again import LeftOut, ReadFrame, RemakeResult, remake_images
 from geostore.importing.files import FoundFile, count_files, find_files
 from geostore.importing.manifest import read_manifest
 from geostore.importing.pool import Batch, ReaderProcesses, Results
@@ -41,9 +42,12 @@ from geostore.store.rewards import default_spec
 __all__ = [
     "IMPORTED_REWARD",
     "ImportResult",
+    "LeftOut",
     "Match",
     "Problem",
+    "ReadFrame",
     "ReadOptions",
+    "RemakeResult",
     "import_traces",
 ]
 
@@ -95,6 +99,8 @@ class ImportResult(OneLine):
     """Why the first of those did not; None where there was none."""
     rewards: int
     """Rewards that were computed under the store's default spec."""
+    remade: RemakeResult
+    """The images of imported traces that were made again."""
 
 
 def import_traces(
@@ -107,15 +113,17 @@ def import_traces(
     leave_out: Path | None = None,
     on_problem: Callable[[Problem], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_remade: Callable[[int, int], None] | None = None,
 ) -> ImportResult:
-    """Import one file, or every trace file in a folder and below it; then score what was imported.
+    """Import one file, or all trace files in a folder and below; score them, make images again.
 
     options: see `ReadOptions`. processes: how many read files, None for one per
     core; where there are few files, this one reads them. batch_files: how many files
     are written in one transaction, at most. leave_out: a file that is no trace file, such
     as the report that is being written. on_problem: called with each file that is
     skipped. on_progress: called with how many files and lines of files are done, of how
-    many. A store without a default reward gets that of the export, or geoguessr.
+    many; on_remade: the same of traces whose images are made again. A store without a
+    default reward gets that of the export, or geoguessr.
 
     Raises TraceImportError (no such file or folder, nothing in it), DatasetError,
     StoreError; what was committed by then stays in the store.
@@ -141,7 +149,9 @@ def import_traces(
         for batch, results in read_batches:
             run.write(batch, results)
     run.score()
-    return run.result()
+    # After all rows are in: the frame of boxes is found in the whole batch.
+    remade = remake_images(store, frame=options.bbox_frame, source=source, on_progress=on_remade)
+    return run.result(remade)
 
 
 class _Import:
@@ -219,8 +229,8 @@ class _Import:
         if stored is not None and stored.kind in KINDS:
             self._rewards = rescore(db, stored_spec(stored)).computed
 
-    def result(self) -> ImportResult:
-        """What the import did so far."""
+    def result(self, remade: RemakeResult) -> ImportResult:
+        """What the import did."""
         return ImportResult(
             files=self._files,
             imported=self._imported,
@@ -231,6 +241,7 @@ class _Import:
             unproven=self._unproven,
             unproven_why=self._unproven_why,
             rewards=self._rewards,
+            remade=remade,
         )
 
     def _put(self, entry: FoundFile, read: ReadFile) -> SkippedFile | None:

@@ -25,6 +25,7 @@ from geostore.importing.manifest import Manifest
 from geostore.importing.older import read_reward, read_sample, read_turn_numbers
 from geostore.importing.origin import unseen_dataset
 from geostore.importing.pixels import message_lists, own_part
+from geostore.proofs import ImageProof, Making
 from geostore.records import (
     DatasetFacts,
     ImageFacts,
@@ -98,6 +99,9 @@ class ExportReader:
         if own["status"] not in ENDED:
             raise Unproven(f"its status {own['status']!r} is not that of a trace that ended")
         sent = _image(own["sent"])
+        proofs = tuple(_proof(value) for value in own.get("image_proofs", ()))
+        if proofs and isinstance(recipe, Recipe):
+            raise Unproven("its images were not made again, but sent by geostore")
         trace = StoredTrace(
             name="",
             key=TraceKey(index, recipe_sha256, whole_number(own, "rollout", "geostore.")),
@@ -117,7 +121,9 @@ class ExportReader:
         )
         if isinstance(recipe, Recipe):
             self._prove(trace, recipe)
-        elif any(turn.request_sha256 is not None for turn in turns) or sent is not None:
+        elif any(turn.request_sha256 is not None for turn in turns) or (
+            sent is not None and not proofs
+        ):
             raise Unproven("it holds hashes of requests that its recipe does not lead to")
         if trace.key.rollout < 1 or trace.final_response != document.get("final_response"):
             raise Unproven("its final response is not that of its last turn")
@@ -143,6 +149,7 @@ class ExportReader:
             answer=read_answer(turns[-1], cut=trace.stop_reason == "truncated"),
             reward=reward,
             reward_extra=extra,
+            image_proofs=proofs,
         )
 
     def _dataset(self, own: Mapping[str, Any], path: str, index: int) -> DatasetFacts:
@@ -247,6 +254,11 @@ def _image(value: Any) -> ImageFacts | None:
         if not isinstance(getattr(facts, item.name), kind):
             raise TypeError(f"{item.name} of an image")
     return facts
+
+
+def _proof(value: Any) -> ImageProof:
+    making = value["making"]
+    return ImageProof(**{**value, "making": None if making is None else Making(**making)})
 
 
 def _value(added: Mapping[str, Any], name: str) -> Any:

@@ -13,10 +13,10 @@ from typing import Any
 from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile
 
-_DATA_URL = "data:"
-_LONG = 4096
+DATA_URL = "data:"
+LONG = 4096
 """Characters; a longer text in the place of an image is base64 without the head of a data URL."""
-_IMAGE_MEMBERS = frozenset({"url", "image", "image_url", "data", "bytes", "source"})
+IMAGE_MEMBERS = frozenset({"url", "image", "image_url", "data", "bytes", "source"})
 
 
 def message_lists(turns: Sequence[Any], where: str) -> list[list[dict[str, Any]]]:
@@ -55,13 +55,13 @@ def _without_pixels(value: Any, named: Callable[[str], str], *, key: str) -> Any
     if isinstance(value, list):
         return [_without_pixels(v, named, key=key) for v in value]
     # A short text is the name of a file or an address, and stays.
-    if isinstance(value, str) and key in _IMAGE_MEMBERS:
-        return named(value) if value.startswith(_DATA_URL) or len(value) > _LONG else value
+    if isinstance(value, str) and key in IMAGE_MEMBERS:
+        return named(value) if value.startswith(DATA_URL) or len(value) > LONG else value
     return value
 
 
 def _decoded(text: str) -> bytes:
-    coded = text.partition(",")[2] if text.startswith(_DATA_URL) else text
+    coded = text.partition(",")[2] if text.startswith(DATA_URL) else text
     try:
         return base64.b64decode(coded, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -25,6 +25,7 @@ from geostore.records import Sample
 from geostore.store.imports import ImportedTrace
 
 if TYPE_CHECKING:
+    from geostore.importing.box_frames import FrameName
     from geostore.importing.places import Places
 
 Match = Literal["index", "coordinates"]
@@ -47,6 +48,8 @@ class ReadOptions:
     tools: bool | None = None
     """Whether tools were offered, for files that do not say which; None: a recipe with a call in
     one of its traces has tools."""
+    bbox_frame: FrameName | None = None
+    """The frame of the boxes in the files; None: it is inferred."""
     match: Match = "index"
     """``index`` skips a file whose coordinates are not those of its row; ``coordinates`` looks for
     the one row that has them."""

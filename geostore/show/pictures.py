@@ -38,12 +38,10 @@ def write_seen(
     is no such image, DatasetError, ImageError (another photo, other bytes than were
     sent), ExportError.
     """
-    from geostore.conversation.images import conversation_images
+    from geostore.conversation.images import trace_images
 
     numbers = _numbers(trace, turn, every=every)
-    images = conversation_images(
-        source.photo_bytes(trace), trace.recipe, trace.calls, sent=trace.photo
-    )
+    images = trace_images(source.photo_bytes(trace), trace)
     files = [
         (f"{_stem(trace)}_image_{number}{SUFFIXES[images[number].mime]}", images[number].data)
         for number in numbers

@@ -7,6 +7,7 @@ wrote are shown as escapes, so that they cannot steer a terminal.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -46,7 +47,8 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False, width: int = PROS
     and the messages that were sent for each turn. width: columns of a line.
     """
     page = _Page(width)
-    blocks = [_heading(page, trace), _sample(page, trace, verbose=verbose), _recipe(page, trace)]
+    recipe = [*_recipe(page, trace), *_image_proofs(page, trace)]
+    blocks = [_heading(page, trace), _sample(page, trace, verbose=verbose), recipe]
     is_imported = isinstance(trace.recipe, ImportedRecipe)
     sent = sent_messages(trace) if is_imported or (verbose and trace.photo is not None) else []
     images = _image_names(trace)  # messages name the images in the order of their numbers
@@ -159,6 +161,22 @@ def _imported_recipe(page: _Page, sha256: str, recipe: ImportedRecipe) -> list[s
         lines += page.fact("label", recipe.label)
     for name, value in recipe.settings.items():
         lines += page.fact(name, _written(value))
+    return lines
+
+
+def _image_proofs(page: _Page, trace: StoredTrace) -> list[str]:
+    """What could be proven of the images of an imported trace; nothing of any other."""
+    kinds = Counter(proof.proof for proof in trace.image_proofs)
+    if not kinds:
+        return []
+    counts = ", ".join(
+        f"{count} {'not made again' if kind == 'not' else kind}" for kind, count in kinds.items()
+    )
+    lines = page.fact("images", counts)
+    for proof in trace.image_proofs:
+        if proof.why is not None:
+            what = f"image {proof.image_index}" if proof.image_index else "photo"
+            lines += page.fact("", f"{what}: {proof.why}")
     return lines
 
 

@@ -15,6 +15,7 @@ import orjson
 from geostore.answers import PARSER_VERSION
 from geostore.errors import RowRefused
 from geostore.identity import canonical_text
+from geostore.proofs import ImageProof
 from geostore.records import (
     Answer,
     DatasetFacts,
@@ -29,6 +30,7 @@ from geostore.records import (
 )
 from geostore.store.copies import SAME_PLACE_DEGREES
 from geostore.store.db import Db, Row, utc_now
+from geostore.store.image_proofs import put_image_proofs
 from geostore.store.store import Store
 
 Variant = Literal["geostore", "history", "log"]
@@ -75,6 +77,8 @@ class ImportedTrace:
     """Further numbers of that reward, by name."""
     rollout_known: bool = True
     """Whether the file says which try it is; else it is the next one where `rollout` is taken."""
+    image_proofs: tuple[ImageProof, ...] = ()
+    """What an export says of images that were made again; empty in other files."""
 
     @property
     def is_moved(self) -> bool:
@@ -199,6 +203,7 @@ class ImportWriter:
         if trace.calls and key["recipe_id"] not in self._with_calls:
             self._store.db.run("mark_recipe_with_calls", recipe_id=key["recipe_id"])
             self._with_calls.add(key["recipe_id"])
+        put_image_proofs(self._store.db, trace_id, trace.image_proofs)
         self._store.traces.put_answer(trace_id, PARSER_VERSION, trace.answer)
         if trace.reward is not None:
             self._store.db.run(

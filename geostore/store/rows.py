@@ -10,6 +10,7 @@ import orjson
 
 from geostore.costs.usage import read_kept_usage
 from geostore.identity import canonical_text
+from geostore.proofs import ImageProof
 from geostore.records import (
     Answer,
     DatasetFacts,
@@ -271,6 +272,7 @@ def stored_trace_record(
     turns: Sequence[Turn],
     calls: Sequence[ToolCall],
     failures: Sequence[FailedAttempt],
+    image_proofs: Sequence[ImageProof] = (),
 ) -> StoredTrace:
     """From a row of get_trace or snapshot_traces, which give the same columns."""
     key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
@@ -290,6 +292,7 @@ def stored_trace_record(
         answer=answer_record(row),
         reward=reward_record(row),
         reward_spec=row["reward_spec"],
+        image_proofs=tuple(image_proofs),
     )
 
 

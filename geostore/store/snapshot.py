@@ -16,6 +16,7 @@ from pathlib import Path
 
 from geostore.errors import StoreError
 from geostore.identity import canonical_text
+from geostore.proofs import ImageProof
 from geostore.records import (
     DatasetFacts,
     FailedAttempt,
@@ -30,6 +31,7 @@ from geostore.store import rows
 from geostore.store.conditions import MARK, check_condition, condition_error
 from geostore.store.db import Db, Row, Rows
 from geostore.store.filters import Filter
+from geostore.store.image_proofs import image_proof_record
 from geostore.store.listing import Order, TraceList, trace_line
 from geostore.store.opening import open_to_read
 from geostore.store.rewards import StoredSpec, default_spec, get_spec
@@ -214,9 +216,10 @@ class Snapshot:
         turns = rows_of_traces(self._db, "turns_of_traces", ids, rows.turn_record)
         calls = rows_of_traces(self._db, "tool_calls_of_traces", ids, rows.tool_call_record)
         failures = rows_of_traces(self._db, "attempts_of_traces", ids, rows.attempt_record)
+        proofs = rows_of_traces(self._db, "image_proofs_of_traces", ids, image_proof_record)
         for row in batch:
             key = row["id"]
-            yield self._trace(row, dataset, turns[key], calls[key], failures[key])
+            yield self._trace(row, dataset, turns[key], calls[key], failures[key], proofs[key])
 
     def _trace(
         self,
@@ -225,6 +228,7 @@ class Snapshot:
         turns: list[Turn],
         calls: list[ToolCall],
         failures: list[FailedAttempt],
+        proofs: list[ImageProof],
     ) -> StoredTrace:
         return rows.stored_trace_record(
             row,
@@ -233,6 +237,7 @@ class Snapshot:
             turns=turns,
             calls=calls,
             failures=failures,
+            image_proofs=proofs,
         )
 
     def _recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:

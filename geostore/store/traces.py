@@ -20,6 +20,7 @@ from geostore.records import (
 )
 from geostore.store import rows
 from geostore.store.db import Db, Row, utc_now
+from geostore.store.image_proofs import image_proof_record
 from geostore.store.names import find_trace
 from geostore.store.recipes import Recipes
 from geostore.store.samples import Samples
@@ -141,6 +142,7 @@ class Traces:
             turns=self.trace_turns(trace_id),
             calls=self.trace_calls(trace_id),
             failures=self._rows("attempts_of_traces", trace_id, rows.attempt_record),
+            image_proofs=self._rows("image_proofs_of_traces", trace_id, image_proof_record),
         )
 
     def _rows(self, statement: str, trace_id: int, record: Callable[[Row], T]) -> list[T]:

@@ -19,6 +19,14 @@ MOST_LISTED = 1000
 """How many findings of a severity a report lists; the others are only counted."""
 
 _SHOWN = 50
+_COUNT = 14  # columns
+_PROVEN: Mapping[str, str] = {
+    "exact": "exact: every pixel is the file's",
+    "near": "near: they show what the file's show",
+    "unseen": "unseen: the file holds none to compare with",
+    "not": "not proven: other images, or none could be made",
+}
+"""What a person reads of each `proofs.ProofKind`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,8 +69,11 @@ class Report(OneLine):
     """Of `traces`, those with images that could not be derived, because the dataset is not there or
     its photo is another."""
     imported_traces: int
-    """Of `traces`, those that were imported without hashes; only their photo is compared, and that
-    where its dataset is known."""
+    """Of `traces`, those that were imported without hashes of their requests; only their photo and
+    images are compared, and these where the dataset is known."""
+    imported_images: Mapping[str, int]
+    """Images of imported traces by what was proven of them when they were imported
+    (`proofs.ProofKind`)."""
     seconds: float
     """How long the check took."""
     failures: Mapping[str, int]
@@ -106,7 +117,9 @@ class ReportDraft:
     unverified_traces: int = 0
     """Of `traces`, those with images that could not be derived."""
     imported_traces: int = 0
-    """Of `traces`, those that were imported without hashes."""
+    """Of `traces`, those that were imported without hashes of their requests."""
+    imported_images: Counter[str] = field(default_factory=Counter)
+    """Images of imported traces by what was proven of them."""
     failures: Counter[str] = field(default_factory=Counter)
     """How many by check."""
     warnings: Counter[str] = field(default_factory=Counter)
@@ -132,6 +145,7 @@ class ReportDraft:
             images=self.images,
             unverified_traces=self.unverified_traces,
             imported_traces=self.imported_traces,
+            imported_images=dict(self.imported_images),
             seconds=seconds,
             failures=dict(self.failures),
             warnings=dict(self.warnings),
@@ -153,9 +167,16 @@ def format_text(report: Report) -> str:
         )
     if report.imported_traces:
         lines.append(
-            f"nothing to prove: {_counted(report.imported_traces, 'trace')} that were imported "
-            "without hashes of requests and images"
+            f"nothing to prove: the requests of {_counted(report.imported_traces, 'trace')} that "
+            "were imported without their hashes"
         )
+    if report.imported_images:
+        lines += ["images of imported traces, as they were compared with their files at import:"]
+        lines += [
+            f"  {_counted(count, 'image'):>{_COUNT}}  {_PROVEN[kind]}"
+            for kind in _PROVEN
+            if (count := report.imported_images.get(kind))
+        ]
     for severity, heading, counts in (
         ("failure", "failed", report.failures),
         ("warning", "warnings", report.warnings),

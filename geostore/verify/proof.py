@@ -6,9 +6,11 @@ worker processes that know neither the store nor a dataset.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from geostore.conversation.again import remade_images
 from geostore.conversation.images import tool_images
 from geostore.conversation.messages import RequestWriter
 from geostore.conversation.recipe import recipe_hash
@@ -17,6 +19,7 @@ from geostore.conversation.sent import sent_requests
 from geostore.errors import GeostoreError
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos
+from geostore.proofs import ProofKind
 from geostore.records import (
     ImageFacts,
     ImageLimits,
@@ -103,7 +106,10 @@ class Outcome:
     """Of `traces`, those whose images could not be derived."""
 
     imported_traces: int = 0
-    """Of `traces`, those that were imported without hashes."""
+    """Of `traces`, those that were imported without hashes of their requests."""
+
+    imported_images: Counter[ProofKind] = field(default_factory=Counter)
+    """Images of imported traces by what was proven of them when they were imported."""
 
     faults: list[Fault] = field(default_factory=list)
     """Everything that differs, in the order of the traces."""
@@ -116,6 +122,7 @@ class Outcome:
         self.images += other.images
         self.unverified_traces += other.unverified_traces
         self.imported_traces += other.imported_traces
+        self.imported_images.update(other.imported_images)
         self.faults += other.faults
 
 
@@ -147,7 +154,7 @@ class _PhotoCheck:
             if isinstance(trace.recipe, ImportedRecipe):
                 self._outcome.imported_traces += 1
                 if self._photo is not None and trace.sample.photo is not None:
-                    any_derived |= self._is_the_photo(check)
+                    any_derived |= self._imported(self._photo, check)
                 continue
             # A damaged row can raise any error, which must not end the check of the other traces.
             try:
@@ -164,6 +171,26 @@ class _PhotoCheck:
             except Exception as error:
                 check.fault("image", "the images", "images that can be derived", error)
         self._outcome.photos += any_derived
+
+    def _imported(self, photo: bytes, check: _TraceCheck) -> bool:
+        """Check the photo and images of an imported trace; whether it is the photo."""
+        if not self._is_the_photo(check):
+            return False
+        proofs = check.trace.image_proofs
+        self._outcome.imported_images.update(proof.proof for proof in proofs)
+        # A damaged row can raise any error, which must not end the check of the other traces.
+        try:
+            any_differs = False
+            for remade in remade_images(photo, check.trace, decoded=self._decoded):
+                self._outcome.images += 1
+                any_differs |= check.differs(remade.what, remade.turn, remade.known, remade.image)
+            if any_differs:
+                again = remade_images(photo, check.trace, decoded=self._decoded, with_pixels=True)
+                for remade in again:
+                    check.image(remade.what, remade.turn, remade.known, remade.image, set())
+        except Exception as error:
+            check.fault("image", "the images", "images that can be derived", error)
+        return True
 
     def _is_the_photo(self, check: _TraceCheck) -> bool:
         known = check.trace.sample.photo

@@ -169,6 +169,7 @@ def _count(draft: ReportDraft, outcome: Outcome) -> None:
     draft.images += outcome.images
     draft.unverified_traces += outcome.unverified_traces
     draft.imported_traces += outcome.imported_traces
+    draft.imported_images.update(outcome.imported_images)
     for fault in outcome.faults:
         draft.add(finding(fault, Path(draft.path), draft.versions))
 

@@ -542,4 +542,5 @@ where json_type(w.box) = 'ARRAY'
 create temp view answers as select * from store.answers where trace_id is not null;
 create temp view rewards as select * from store.rewards where trace_id is not null;
 create temp view trace_flags as select * from store.trace_flags where trace_id is not null;
+create temp view image_proofs as select * from store.image_proofs where trace_id is not null;
 create temp view prices as select * from store.prices where model is not null;

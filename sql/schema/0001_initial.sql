@@ -368,6 +368,39 @@ create table imports (
 create index imports_by_content on imports (sha256);
 create index imports_by_trace on imports (trace_id);
 
+-- One row per imported recipe whose traces' images were made again: how their boxes are read, which
+-- the files do not say. Each call's row has its box in pixels.
+create table box_frames (
+  recipe_id integer primary key references recipes (id),
+  -- The frame of the numbers: those of recipes, pixels at full resolution, or fractions from 0 to 1.
+  bbox_frame text not null
+    check (bbox_frame in ('norm1000', 'pixel', 'full_pixel', 'relative', 'norm1000_yx')),
+  known_by text not null check (known_by in ('given', 'images', 'numbers')), -- numbers prove nothing
+  boxes integer not null,                -- that were looked at
+  fitting integer not null,              -- of boxes, those that the frame explains
+  others text not null check (json_valid(others)),         -- the same count of each other frame
+  edges text not null check (edges in ('nearest', 'down', 'outward')), -- how edges were rounded
+  sources text not null check (sources in ('table', 'photo', 'last')), -- what a call without img_idx means
+  cut_from text not null check (cut_from in ('full', 'sent')), -- the photo that zooms were cut from
+  created_at text not null
+) strict;
+
+-- One row per image of an imported trace whose images were made again: what could be proven of it.
+create table image_proofs (
+  trace_id integer not null references traces (id),
+  image_index integer not null check (image_index >= 0),   -- its number in the conversation; 0: photo
+  turn integer not null check (turn >= 0),                 -- whose call gave it; 0: photo
+  -- exact: the pixels of the image in the file; near: it shows the same; unseen: the file holds none;
+  -- not: it is another image, or could not be made.
+  proof text not null check (proof in ('exact', 'near', 'unseen', 'not')),
+  file_sha256 text,                      -- of the file's image, by which the turn's messages name it
+  difference real,                       -- mean, of a colour value from the file's: 0..255
+  why text,                              -- of proof not, in words
+  making text check (making is null or json_valid(making)), -- filter, JPEG quality and so on
+  primary key (trace_id, image_index),
+  check ((proof = 'not') = (why is not null) and (proof = 'not') = (making is null))
+) strict, without rowid;
+
 -- One row per export that was written.
 create table exports (
   id integer primary key,

@@ -516,7 +516,15 @@ def test_the_command_prints_a_table_and_exits_with_1(path: Path) -> None:
     assert value["holds"] is False
     assert list(value) == [
         *("path", "versions", "traces", "turns", "photos", "images", "unverified_traces"),
-        *("imported_traces", "seconds", "failures", "warnings", "findings", "holds"),
+        *(
+            "imported_traces",
+            "imported_images",
+            "seconds",
+            "failures",
+            "warnings",
+            "findings",
+            "holds",
+        ),
     ]
 
 

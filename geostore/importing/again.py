@@ -1,0 +1,369 @@
+"""Makes the images of imported traces again, and keeps as rows what could be proven.
+
+It works on what the store holds: every imported trace whose photo is known and whose
+images were not made again yet. So an import that was stopped goes on where it was, and
+traces of an earlier import are taken in too. The file of a trace is read once more,
+because the store keeps no pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import groupby, product
+from typing import TYPE_CHECKING
+
+from geostore.conversation.images import PhotoSource
+from geostore.errors import DatasetError, GeostoreError, ImageError
+from geostore.imaging import DecodedPhotos, decode, resize
+from geostore.imaging.likeness import small_copy
+from geostore.importing.box_frames import EDGES, FrameChoice, FrameName, SeenBox, choose_frame
+from geostore.importing.documents import BadFile
+from geostore.importing.file_images import images_in, images_shown
+from geostore.importing.files import path_text
+from geostore.importing.remaking import CUTS, SOURCES, Reading, RemadeTrace, remake, zoom_numbers
+from geostore.importing.reread import Rereader
+from geostore.proofs import ImageProof, ProofKind, Resample
+from geostore.records import ImageFacts, StoredTrace
+from geostore.store import Store
+from geostore.store.image_proofs import (
+    UnprovenTrace,
+    find_box_frame,
+    forget_image_proofs,
+    put_box_frame,
+    put_remade,
+    unproven_traces,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_LOOKED_AT = 60  # traces whose boxes are looked at to find a recipe's frame
+_TRIED = 4  # of these, those that are made again in every way
+_SHORT_SIDE = 768  # pixels a side of the photo while frames are tried
+_AT_ONCE = 32  # traces that are written in one transaction
+_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An imported trace whose images cannot all be made again."""
+
+    trace: str
+    """Its name."""
+    image_index: int
+    """The number of the first image that cannot; 0 is the photo."""
+    turn: int
+    """The turn whose call gave it; 0 for the photo."""
+    why: str
+    """Why it cannot, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrame:
+    """How the boxes of an imported recipe were read."""
+
+    recipe: str
+    """The first 8 hex of its hash."""
+    choice: FrameChoice
+    """The frame, and why."""
+    reading: Reading
+    """How edges and sources were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemakeResult:
+    """What making images again came to."""
+
+    traces: int = 0
+    """Traces whose images were made again or tried."""
+    images: Counter[ProofKind] = field(default_factory=Counter, hash=False)
+    """Their images by what could be proven."""
+    left_out: int = 0
+    """Of `traces`, those of which an image could not be made."""
+    named: tuple[LeftOut, ...] = ()
+    """The first ten of these."""
+    frames: tuple[ReadFrame, ...] = ()
+    """One for each recipe with boxes."""
+    no_file: int = 0
+    """Traces that wait, because their file or dataset cannot be read now."""
+    no_file_why: str | None = None
+    """Why the first of these cannot; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A trace with all that is needed to make its images again."""
+
+    trace_id: int
+    trace: StoredTrace
+    photo: bytes
+    in_file: dict[str, bytes]
+
+
+def remake_images(
+    store: Store,
+    *,
+    frame: FrameName | None = None,
+    source: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> RemakeResult:
+    """Make the images of imported traces again that were not made yet; see the module.
+
+    frame: that of the boxes of traces of the file or folder `source`, whatever an earlier import
+    took it for; None: what is known from an earlier import, or else is inferred.
+    on_progress: called with how many traces are done, of how many. Raises StoreError.
+    """
+    if frame is not None and source is not None:
+        start = os.path.abspath(source)
+        start = path_text(os.path.join(start, "") if os.path.isdir(start) else start)
+        with store.db.transaction():
+            forget_image_proofs(store.db, path=start, bbox_frame=frame)
+    pending = unproven_traces(store.db)
+    if not pending:
+        return RemakeResult()
+    with Rereader() as files:
+        return _Remakes(store, files, frame, len(pending), on_progress).run(pending)
+
+
+class _Remakes:
+    """One run over the traces that wait."""
+
+    def __init__(
+        self,
+        store: Store,
+        files: Rereader,
+        frame: FrameName | None,
+        total: int,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._frame = frame
+        self._total = total
+        self._on_progress = on_progress
+        self._source = PhotoSource()
+        self._done = 0
+        self._traces = 0
+        self._images: Counter[ProofKind] = Counter()
+        self._left_out: list[LeftOut] = []
+        self._left_out_count = 0
+        self._frames: list[ReadFrame] = []
+        self._no_file = 0
+        self._no_file_why: str | None = None
+
+    def run(self, pending: Sequence[UnprovenTrace]) -> RemakeResult:
+        for _, group in groupby(pending, key=lambda unproven: unproven.recipe_id):
+            of_recipe = list(group)
+            reading = self._reading(of_recipe)
+            self._remake(of_recipe, reading)
+        return RemakeResult(
+            traces=self._traces,
+            images=self._images,
+            left_out=self._left_out_count,
+            named=tuple(self._left_out),
+            frames=tuple(self._frames),
+            no_file=self._no_file,
+            no_file_why=self._no_file_why,
+        )
+
+    # --- how calls are read ---------------------------------------------------------------
+
+    def _reading(self, of_recipe: Sequence[UnprovenTrace]) -> Reading:
+        """How the calls of a recipe are read: as before, as the user says, or as the images say."""
+        recipe_id = of_recipe[0].recipe_id
+        known = find_box_frame(self._store.db, recipe_id)
+        if known is not None and self._frame in (None, known["bbox_frame"]):
+            return Reading(known["bbox_frame"], known["edges"], known["sources"], known["cut_from"])
+        works = [work for work in self._sample(of_recipe) if work is not None]
+        boxes = [box for work in works for box in _seen_boxes(work)]
+        choice = choose_frame(boxes, given=self._frame, model=of_recipe[0].model)
+        reading = Reading(choice.frame)
+        if any(box.shown is not None for box in boxes):
+            reading = _best_reading(works, reading)
+        if not boxes:
+            return reading
+        recipe = works[0].trace.key.recipe_sha256[:8]
+        self._frames.append(ReadFrame(recipe, choice, reading))
+        with self._store.db.transaction():
+            put_box_frame(
+                self._store.db,
+                recipe_id,
+                bbox_frame=choice.frame,
+                known_by=choice.known_by,
+                boxes=choice.boxes,
+                fitting=choice.fitting,
+                others=choice.others,
+                edges=reading.edges,
+                sources=reading.sources,
+                cut_from=reading.cut_from,
+            )
+        return reading
+
+    def _sample(self, of_recipe: Sequence[UnprovenTrace]) -> Iterator[_Work | None]:
+        """Some traces with zooms, from all over the recipe's traces."""
+        step = max(1, len(of_recipe) // _LOOKED_AT)
+        for unproven in of_recipe[::step][:_LOOKED_AT]:
+            trace = self._store.traces.get_trace(unproven.trace_id)
+            if any(zoom_numbers(call) for call in trace.calls):
+                work = self._work(unproven, trace)
+                yield None if isinstance(work, str) else work
+
+    # --- making ---------------------------------------------------------------------------
+
+    def _remake(self, of_recipe: Sequence[UnprovenTrace], reading: Reading) -> None:
+        batch: list[tuple[_Work, RemadeTrace]] = []
+        for work, remade in self._made(of_recipe, reading):
+            batch.append((work, remade))
+            if len(batch) == _AT_ONCE:
+                self._write(batch)
+                batch = []
+        self._write(batch)
+
+    def _made(
+        self, of_recipe: Sequence[UnprovenTrace], reading: Reading
+    ) -> Iterator[tuple[_Work, RemadeTrace]]:
+        """Each trace with its images, in order; made a few traces ahead."""
+        # Pillow lets other threads run while it decodes; rows and datasets are read in this one.
+        workers = min(8, os.cpu_count() or 1)
+        waiting: deque[tuple[_Work, Future[RemadeTrace]]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            for unproven in of_recipe:
+                trace = self._store.traces.get_trace(unproven.trace_id)
+                work = self._work(unproven, trace)
+                if isinstance(work, str):
+                    self._no_file += 1
+                    self._no_file_why = self._no_file_why or work
+                    self._progress(1)
+                    continue
+                waiting.append((work, pool.submit(_remade, work, reading)))
+                if len(waiting) > 2 * workers:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+
+    def _work(self, unproven: UnprovenTrace, trace: StoredTrace) -> _Work | str:
+        """What is needed to make a trace's images; or why it cannot be had now."""
+        try:
+            document = self._files.document(unproven.path)
+            photo = self._source.photo_bytes(trace)
+        except (OSError, BadFile, DatasetError) as error:
+            return f"{trace.name}: {error}"
+        except ImageError:
+            photo = b""  # another photo than was drawn: it proves nothing
+        return _Work(unproven.trace_id, trace, photo, images_in(document))
+
+    def _write(self, batch: Sequence[tuple[_Work, RemadeTrace]]) -> None:
+        with self._store.db.transaction():
+            for work, remade in batch:
+                put_remade(
+                    self._store.db,
+                    work.trace_id,
+                    photo=remade.photo,
+                    calls=remade.calls,
+                    proofs=remade.proofs,
+                )
+        for work, remade in batch:
+            self._traces += 1
+            self._images.update(proof.proof for proof in remade.proofs)
+            failed = [proof for proof in remade.proofs if proof.proof == "not"]
+            if failed:
+                self._left_out_count += 1
+                if len(self._left_out) < _NAMED:
+                    first, why = failed[0], failed[0].why or ""
+                    self._left_out.append(
+                        LeftOut(work.trace.name, first.image_index, first.turn, why)
+                    )
+        self._progress(len(batch))
+
+    def _progress(self, traces: int) -> None:
+        self._done += traces
+        if self._on_progress is not None and traces:
+            self._on_progress(self._done, self._total)
+
+
+def _remade(work: _Work, reading: Reading, decoded: DecodedPhotos | None = None) -> RemadeTrace:
+    try:
+        return remake(work.trace, work.photo, work.in_file, reading, decoded)
+    except GeostoreError as error:
+        proof = ImageProof(0, "not", 0, why=f"its photo cannot be used: {error}")
+        return RemadeTrace(None, work.trace.calls, (proof,))
+
+
+def _seen_boxes(work: _Work) -> Iterator[SeenBox]:
+    """The boxes that a trace's teacher named of the photo, before it was turned."""
+    shown = images_shown(work.trace)
+    try:
+        photo = DecodedPhotos().get(work.photo)
+    except ImageError:
+        return
+    width, height = photo.size
+    sent = next((_size(work.in_file.get(name)) for name in shown.get(0, ())), None)
+    source = ImageFacts("", *(sent or photo.size), width, height)
+    scale = min(1.0, _SHORT_SIDE / min(width, height))
+    small = resize(photo, (max(1, round(width * scale)), max(1, round(height * scale))))
+    for turn in work.trace.turns:
+        calls = [call for call in work.trace.calls if call.turn == turn.turn and call.success]
+        names = shown.get(turn.turn, [])
+        even = len(names) == len(calls)
+        for number, call in enumerate(calls):
+            numbers = zoom_numbers(call)
+            if numbers is None:
+                return  # the photo may be turned from here on
+            if '"img_idx"' in call.raw_arguments:
+                continue
+            data = work.in_file.get(names[number]) if even else None
+            yield SeenBox(numbers, source, small, _small(data))
+
+
+def _best_reading(works: Sequence[_Work], reading: Reading) -> Reading:
+    """The reading that gives the images of some traces most exactly; the usual one of equals."""
+    # Those with the most calls, as only they can tell what a call without img_idx means.
+    tried = sorted(works, key=lambda work: -sum(call.success for call in work.trace.calls))[:_TRIED]
+
+    decoded = DecodedPhotos()
+    filters: Counter[Resample] = Counter()
+    perfect: list[Reading] = []
+
+    @cache
+    def rank(candidate: Reading) -> tuple[int, int, float]:
+        if perfect:
+            return 0, 0, 0.0  # no other reading can do better
+        proofs = [proof for work in tried for proof in _remade(work, candidate, decoded).proofs]
+        kinds = Counter(proof.proof for proof in proofs)
+        makings = (proof.making for proof in proofs if proof.proof == "exact")
+        filters.update(making.resample for making in makings if making is not None)
+        if not kinds["near"] and not kinds["not"]:
+            perfect.append(candidate)
+        difference = sum(min(proof.difference or 0.0, 64.0) for proof in proofs)
+        return kinds["exact"], kinds["exact"] + kinds["near"], -round(difference, 1)
+
+    best = reading
+    for edges, cut_from in product(EDGES, CUTS):
+        if rank(candidate := replace(reading, edges=edges, cut_from=cut_from)) > rank(best):
+            best = candidate
+    for sources in SOURCES:
+        if rank(candidate := replace(best, sources=sources)) > rank(best):
+            best = candidate
+    return replace(best, resample=filters.most_common(1)[0][0]) if filters else best
+
+
+def _size(data: bytes | None) -> tuple[int, int] | None:
+    try:
+        return None if data is None else decode(data).size
+    except ImageError:
+        return None
+
+
+def _small(data: bytes | None) -> Image.Image | None:
+    """A small copy of an image; None where there is none that can be read."""
+    try:
+        return None if data is None else small_copy(decode(data))
+    except ImageError:
+        return None

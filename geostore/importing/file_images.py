@@ -1,0 +1,84 @@
+"""The images inside a trace file, and which of them each turn showed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from geostore.conversation.sent import continues, sent_messages
+from geostore.identity import sha256_hex
+from geostore.importing.pixels import DATA_URL, IMAGE_MEMBERS, LONG
+from geostore.records import StoredTrace
+
+_NAME = "sha256:"
+
+
+def images_in(document: Any) -> dict[str, bytes]:
+    """Every image in a JSON document, as `pixels.message_lists` finds them, by its sha256."""
+    images: dict[str, bytes] = {}
+    seen: set[str] = set()  # every turn repeats those of the turns before
+    for text in _image_texts(document, key=""):
+        if text in seen:
+            continue
+        seen.add(text)
+        coded = text.partition(",")[2] if text.startswith(DATA_URL) else text
+        try:
+            data = base64.b64decode(coded, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        images[sha256_hex(data)] = data
+    return images
+
+
+def images_shown(trace: StoredTrace) -> Mapping[int, list[str]]:
+    """By turn, the hashes of the images that its calls gave and the next request showed.
+
+    Under 0 stand the images of the first request. Read in the messages of the file, in
+    the request that shows most of them: a script may drop images that it sent before.
+    """
+    shown: defaultdict[int, list[str]] = defaultdict(list)
+    history: list[Any] = []
+    for turn, added in zip(trace.turns, sent_messages(trace), strict=True):
+        messages = [orjson.loads(message.canonical) for message in added]
+        history = history + messages if continues(messages) else messages
+        of_request: defaultdict[int, list[str]] = defaultdict(list)
+        responses = 0
+        for message in history:
+            if message.get("role") == "assistant":
+                responses += 1
+            else:
+                of_request[responses] += _image_names(message.get("content"), key="")
+        if responses != turn.turn - 1:
+            continue  # messages were left out, so which turn showed an image is not known
+        for number, names in of_request.items():
+            if len(names) > len(shown[number]):
+                shown[number] = names
+    return shown
+
+
+def _image_texts(value: Any, *, key: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _image_texts(inner, key=name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _image_texts(inner, key=key)
+    elif isinstance(value, str) and key in IMAGE_MEMBERS:
+        is_image = value.startswith(DATA_URL) or len(value) > LONG
+        if is_image:
+            yield value
+
+
+def _image_names(value: Any, *, key: str) -> list[str]:
+    if isinstance(value, dict):
+        return [n for name, inner in value.items() for n in _image_names(inner, key=name)]
+    if isinstance(value, list):
+        return [name for inner in value for name in _image_names(inner, key=key)]
+    if isinstance(value, str) and key in IMAGE_MEMBERS and value.startswith(_NAME):
+        return [value.removeprefix(_NAME)]
+    return []

@@ -1,0 +1,85 @@
+-- Images of imported traces that were made again, and what could be proven of them.
+-- Dialect: SQLite. A name in double braces stands for the part of that name.
+
+-- name: put_image_proof
+-- Records what could be proven of an image of an imported trace.
+-- Grain: one row per trace and image.
+insert or ignore into image_proofs (
+  trace_id, image_index, turn, proof, file_sha256, difference, why, making
+)
+values (:trace_id, :image_index, :turn, :proof, :file_sha256, :difference, :why, :making);
+
+-- name: image_proofs_of_traces
+-- What could be proven of the images of some traces.
+-- Grain: one row per image, in order. :trace_ids is a JSON array.
+select trace_id, image_index, turn, proof, file_sha256, difference, why, making
+from image_proofs
+where trace_id in (select value from json_each(:trace_ids))
+order by trace_id, image_index;
+
+-- name: put_remade_call
+-- Completes the row of an imported call with what the file does not say.
+-- Grain: at most one row. Box in source pixels, angle in degrees.
+update tool_calls
+set arguments = :arguments, source_index = :source_index, box_left = :box_left, box_top = :box_top,
+  box_right = :box_right, box_bottom = :box_bottom, angle = :angle, flags = :flags,
+  image_index = :image_index, image_sha256 = :image_sha256, image_width = :image_width,
+  image_height = :image_height, full_width = :full_width, full_height = :full_height,
+  image_pixels_xxh128 = :image_pixels_xxh128
+where trace_id = :trace_id and turn = :turn and call_index = :call_index;
+
+-- name: put_remade_photo
+-- Sets the photo of an imported trace as it was sent; null: it is not known.
+-- Grain: at most one row.
+update traces
+set sent_sha256 = :sha256, sent_pixels_xxh128 = :pixels_xxh128, sent_width = :width,
+  sent_height = :height
+where id = :trace_id;
+
+-- name: unproven_traces
+-- Imported traces whose photo is known and whose images were not made again.
+-- Grain: one row per trace, by recipe, with one of its files. The stored messages name images.
+select t.id as trace_id, t.recipe_id, r.model, min(i.path) as path
+from recipes as r
+join traces as t on t.recipe_id = r.id
+join samples as s on s.id = t.sample_id
+join imports as i on i.trace_id = t.id
+where r.imported is not null
+  and s.image_sha256 is not null
+  and not exists (select 1 from image_proofs where trace_id = t.id)
+group by t.id
+order by t.recipe_id, t.id;
+
+-- name: forget_image_proofs
+-- Forgets the images of imported traces of files whose boxes were read in another frame.
+-- Grain: one row per image. :path is the start of their paths.
+delete from image_proofs
+where trace_id in (
+  select t.id
+  from imports as i
+  join traces as t on t.id = i.trace_id
+  join box_frames as b on b.recipe_id = t.recipe_id
+  where substr(i.path, 1, length(:path)) = :path
+    and (b.bbox_frame <> :bbox_frame or b.known_by <> 'given')
+);
+
+-- name: put_box_frame
+-- Records how the boxes of an imported recipe are read.
+-- Grain: one row per recipe.
+insert into box_frames (
+  recipe_id, bbox_frame, known_by, boxes, fitting, others, edges, sources, cut_from, created_at
+)
+values (
+  :recipe_id, :bbox_frame, :known_by, :boxes, :fitting, :others, :edges, :sources, :cut_from, :now
+)
+on conflict (recipe_id) do update set
+  bbox_frame = excluded.bbox_frame, known_by = excluded.known_by, boxes = excluded.boxes,
+  fitting = excluded.fitting, others = excluded.others, edges = excluded.edges,
+  sources = excluded.sources, cut_from = excluded.cut_from, created_at = excluded.created_at;
+
+-- name: find_box_frame
+-- How the boxes of an imported recipe are read, where that was found out.
+-- Grain: at most one row.
+select bbox_frame, known_by, boxes, fitting, others, edges, sources, cut_from
+from box_frames
+where recipe_id = :recipe_id;
