@@ -67,7 +67,7 @@ def generate(
         typer.Option(
             "--dataset-path",
             "--dataset_path",
-            help="A dataset saved on disk, or one split of it; Parquet or an image folder.",
+            help="A dataset saved on disk, or a split of it; Parquet; photos under a metadata.csv.",
         ),
     ],
     store: StoreOption = DEFAULT_STORE,

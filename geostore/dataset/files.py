@@ -304,15 +304,17 @@ def hash_files(located: Located, rows: Rows, *, image: str) -> str:
 
     if located.kind == "imagefolder":
         root = located.folder
-        sizes = []
+        example, is_one_there = None, False
         for name in _photo_files(rows, image):
             file = root / (name or "")
-            sizes.append(_size(file))
-            add(os.path.relpath(file, root), sizes[-1])
-        if sizes and max(sizes) < 0:
+            size = _size(file)
+            add(os.path.relpath(file, root), size)
+            is_one_there = is_one_there or size >= 0
+            example = example or file
+        if example and not is_one_there:
             raise DatasetError(
-                f"{located.path}: none of the {len(sizes):,} photos that it names is there; mount "
-                "the disk where they are, or put them back"
+                f"{located.path}: none of its photos is there, such as {example}; mount the "
+                "disk where they are, or put them back"
             )
         return f"files-{digest.hexdigest()[:16]}"
     for file in located.files:

@@ -50,7 +50,7 @@ class DatasetChoice:
     """Which dataset is asked about."""
 
     path: Path
-    """A dataset saved on disk, or one split of it; Parquet or an image folder."""
+    """A dataset saved on disk, or a split of it; Parquet; photos under a metadata.csv."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     """Role to column name, where the dataset's names are not the usual ones."""
