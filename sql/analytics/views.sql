@@ -98,10 +98,20 @@ scored as (
   )
 )
 select
-  a.trace_id, a.lat, a.lon, a.form, a.failure, a.flags, w.distance_km, w.score, w.geoguessr_points,
+  a.trace_id,
+  a.lat,
+  a.lon,
+  a.form,
+  a.failure,
+  a.flags,
+  if(w.parser_version in (0, a.parser_version), w.distance_km, null) as distance_km,
+  if(w.parser_version in (0, a.parser_version), w.score, null) as score,
+  if(w.parser_version in (0, a.parser_version), w.geoguessr_points, null) as geoguessr_points,
   if(w.parser_version = 0, w.distance_km is null and w.score is null, a.lat is null) as failed
 from answered as a
-left join scored as w on w.trace_id = a.trace_id and w.parser_version in (0, a.parser_version);
+-- A trace has one reward of a spec. Were the versions compared here, DuckDB would compare each trace
+-- with every other one.
+left join scored as w on w.trace_id = a.trace_id;
 
 -- One row per trace: its name, its sample and its recipe, as the public views show them.
 create temp view trace_names as

@@ -28,6 +28,7 @@ from geostore.query.stats import format_json as format_stats
 from geostore.query.stats import format_text, stats
 from geostore.records import ACCEPTED_SCORE
 from geostore.rewards import ensure_spec, make_spec
+from geostore.sqlfiles import load_sql
 from geostore.store import Store, migrations
 from geostore.store.prices import put_prices
 from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
@@ -582,6 +583,19 @@ def test_the_newest_reading_counts_and_makes_no_second_row(copy: Path) -> None:
     (row,) = objects(copy, "select * from trace_results where trace_id = 3")
     assert (row["parse_success"], row["answer_failure"], row["distance_km"]) == (True, None, 7.0)
     assert objects(copy, "failures")[0]["kind"] == "request"
+
+
+@pytest.mark.parametrize("name", [*NAMES, "select * from trace_results"])
+def test_no_question_compares_each_trace_with_every_other_one(reader: Reader, name: str) -> None:
+    """Its time would grow with the square of the store."""
+    statement = load_sql("analytics", name) if name in NAMES else name
+    ((_, plan),) = reader.execute(f"explain (format json) {statement}").fetchall()
+    parts = json.loads(plan)
+    for part in parts:  # grows while it is read
+        parts += part["children"]
+        if "NL_JOIN" in part["name"]:
+            assert "trace_id" not in part["extra_info"]["Condition"]
+    assert len(parts) > 3
 
 
 def test_names_of_another_dataset_begin_with_its_label(copy: Path) -> None:
