@@ -13,9 +13,13 @@ from geostore.cli.options import (
     ExcludeFlagOption,
     FlagOption,
     MaxDistanceOption,
+    MaxTokensOption,
+    MaxTurnsOption,
     MinScoreOption,
+    MinTurnsOption,
     ModelOption,
     RecipeOption,
+    RequireToolsOption,
     RewardOption,
     SinceOption,
     StoreOption,
@@ -32,6 +36,13 @@ def export(
         Literal["trace", "jsonl"],
         typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
     ] = "trace",
+    preset: Annotated[
+        Literal["quality"] | None,
+        typer.Option(
+            help="quality: the filter of the older scripts, which keeps answers closer than "
+            "5,000 km with a score above 0.3. Other conditions hold beside it."
+        ),
+    ] = None,
     recipe: RecipeOption = None,
     model: ModelOption = None,
     status: Annotated[
@@ -42,6 +53,10 @@ def export(
     max_distance: MaxDistanceOption = None,
     flag: FlagOption = None,
     exclude_flag: ExcludeFlagOption = None,
+    min_turns: MinTurnsOption = None,
+    max_turns: MaxTurnsOption = None,
+    max_tokens: MaxTokensOption = None,
+    require_tools: RequireToolsOption = False,
     since: SinceOption = None,
     where: WhereOption = None,
     reward: RewardOption = None,
@@ -56,10 +71,14 @@ def export(
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
+    from geostore.export import QUALITY_KM, QUALITY_SCORE
     from geostore.export import export as export_store
     from geostore.store import ENDED, Conditions, Store, make_filter
     from geostore.text.phrases import format_number_of
 
+    if preset == "quality":
+        max_distance = min(QUALITY_KM, QUALITY_KM if max_distance is None else max_distance)
+        min_score = max(QUALITY_SCORE, QUALITY_SCORE if min_score is None else min_score)
     conditions = Conditions(
         status=status,
         min_score=min_score,
@@ -68,6 +87,10 @@ def export(
         model=model,
         flags=flag or (),
         exclude_flags=exclude_flag or (),
+        min_turns=min_turns,
+        max_turns=max_turns,
+        max_tokens=max_tokens,
+        require_tools=require_tools,
         since=since,
         where=where,
         reward=reward,

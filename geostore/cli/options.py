@@ -85,6 +85,28 @@ WhereOption = Annotated[
     ),
 ]
 
+MinTurnsOption = Annotated[
+    int | None, typer.Option("--min-turns", min=0, help="Only traces with at least so many turns.")
+]
+
+MaxTurnsOption = Annotated[
+    int | None, typer.Option("--max-turns", min=1, help="Only traces with at most so many turns.")
+]
+
+MaxTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        min=1,
+        help="Only traces whose whole conversation has at most so many tokens, as the teacher's "
+        "server counted its last request and response.",
+    ),
+]
+
+RequireToolsOption = Annotated[
+    bool, typer.Option("--require-tools", help="Only traces in which a tool call gave a result.")
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 

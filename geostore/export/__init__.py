@@ -15,6 +15,7 @@ and that the filter keeps. `layout` names their files; `stream` is what a format
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ from geostore.store.rewards import StoredSpec
 __all__ = [
     "ENDED",
     "FORMATS",
+    "QUALITY_KM",
+    "QUALITY_SCORE",
     "SCHEMA_VERSION",
     "ExportResult",
     "ExportStream",
@@ -50,6 +53,13 @@ __all__ = [
     "export",
     "open_snapshot",
 ]
+
+
+QUALITY_SCORE = math.nextafter(0.3, 1)
+"""The least score of the older scripts' quality filter, which kept scores above 0.3."""
+
+QUALITY_KM = 5_000.0
+"""That filter kept smaller distances alone."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

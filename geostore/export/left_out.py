@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from geostore.store import Filter
 
+_LONGEST_CONDITION = 60
+
 _WORDS = {
     "open": "not ended yet",
     "failed": "failed",
@@ -14,7 +16,11 @@ _WORDS = {
     "recipe": "of another recipe",
     "model": "of another model",
     "since": "closed earlier",
-    "where": "not meeting --where",
+    "min_turns": "of fewer than {min_turns} turns",
+    "max_turns": "of more than {max_turns} turns",
+    "max_tokens": "of more than {max_tokens:,} tokens",
+    "require_tools": "without a result of a tool",
+    "where": "not meeting {where}",
     "flags": "without the flag",
     "exclude_flags": "flagged {exclude_flags}",
     "unparsed": "without coordinates",
@@ -36,6 +42,10 @@ def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
     values = {
         "statuses": " or ".join(filters.statuses or ()),
         "exclude_flags": " or ".join(filters.exclude_flags),
+        "where": _shortened(filters.where or ""),
+        "min_turns": filters.min_turns,
+        "max_turns": filters.max_turns,
+        "max_tokens": filters.max_tokens,
         "min_score": filters.min_score,
         "max_distance_km": filters.max_distance_km,
     }
@@ -46,3 +56,9 @@ def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
     ]
     count = sum(counts.values())
     return f"{count:,} of {count + kept:,}: {', '.join(reasons)}"
+
+
+def _shortened(condition: str) -> str:
+    """A condition on one line, cut."""
+    text = " ".join(condition.split())
+    return text if len(text) <= _LONGEST_CONDITION else f"{text[:_LONGEST_CONDITION]}..."

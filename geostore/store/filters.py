@@ -24,9 +24,17 @@ _EXAMPLES = {
     "model": "Qwen/*",
     "since": "12h",
     "where": "turns > 2",
+    "min_turns": 2,
+    "max_turns": 6,
+    "max_tokens": 16_000,
+    "require_tools": True,
 }
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+_COUNTS = ("min_turns", "max_turns", "max_tokens")
+_OPTIONAL_MEMBERS = frozenset({"model", "flags", "since", "where", *_COUNTS, "require_tools"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +65,22 @@ class Filter:
     where: str | None = None
     """One SQL expression over the columns of the view ``trace_results``, such as ``turns > 2``. Its
     ``score``, ``distance_km`` and ``geoguessr_points`` are those of `reward`."""
+    min_turns: int | None = None
+    """The least number of responses."""
+    max_turns: int | None = None
+    """The greatest number of responses."""
+    max_tokens: int | None = None
+    """The most tokens of the last request and its response, which hold the whole conversation:
+    as the server counted them, else as estimated."""
+    require_tools: bool = False
+    """Whether to keep only traces in which a tool call gave a result."""
 
     def to_json(self) -> dict[str, Any]:
         """The conditions as an object of JSON; those after `exclude_flags` only where set."""
         members = asdict(self)
-        for name in ("model", "flags", "since", "where"):
-            if not members[name]:
-                del members[name]
-        return members
+        return {
+            name: value for name, value in members.items() if value or name not in _OPTIONAL_MEMBERS
+        }
 
 
 class Conditions(TypedDict, total=False):
@@ -84,6 +100,10 @@ class Conditions(TypedDict, total=False):
     since: str | datetime | None
     """A time that `moment` reads, such as ``2026-10-01`` or ``12h``."""
     where: str | None
+    min_turns: int | None
+    max_turns: int | None
+    max_tokens: int | None
+    require_tools: bool
 
 
 def make_filter(conditions: Conditions, *, statuses: tuple[Status, ...] | None) -> Filter:
@@ -119,6 +139,14 @@ def _check_types(conditions: Mapping[str, Any]) -> None:
         if name in ("min_score", "max_distance_km"):
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise TypeError(f"{name} is a number, such as {_EXAMPLES[name]}, and not {value!r}")
+        elif name in _COUNTS:
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(
+                    f"{name} is a whole number, such as {_EXAMPLES[name]}, and not {value!r}"
+                )
+        elif name == "require_tools":
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} is True or False, and not {value!r}")
         elif name in ("status", "flags", "exclude_flags"):
             several = _several(value) if isinstance(value, Iterable) else (None,)
             if not all(isinstance(one, str) for one in several):

@@ -8,7 +8,9 @@
 -- recipe's hash; :model is a pattern for glob; :since is an ISO-8601 UTC time, from which on the trace
 -- was closed; :min_score keeps scores from there on, :max_distance_km smaller distances (km), and
 -- either leaves out what could not be parsed; :condition is a number in temp.chosen; :flags is a JSON
--- array of checks, one of which flagged the trace, :exclude_flags of checks that did not.
+-- array of checks, one of which flagged the trace, :exclude_flags of checks that did not; :min_turns and
+-- :max_turns bound its responses, :max_tokens the tokens of its last request and response, estimated
+-- where the server did not count them; :require_tools 1 keeps traces in which a call gave a result.
 samples as s
 -- A cross join keeps this order of loops, in which rows come sorted from the indexes.
 cross join traces as t on t.sample_id = s.id
@@ -22,6 +24,13 @@ where s.dataset_id = :dataset_id
   and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
   and (:model is null or r.model glob :model)
   and (:since is null or t.closed_at >= :since)
+  and (:min_turns is null or (select count(*) from turns where trace_id = t.id) >= :min_turns)
+  and (:max_turns is null or (select count(*) from turns where trace_id = t.id) <= :max_turns)
+  and (:max_tokens is null or {{trace_tokens}} <= :max_tokens)
+  and (
+    :require_tools = 0
+    or exists (select 1 from tool_calls where trace_id = t.id and success = 1)
+  )
   -- What a trace file says of its reward (version 0) is said of the file's own reading.
   and (
     :min_score is null
@@ -46,6 +55,18 @@ where s.dataset_id = :dataset_id
     from trace_flags
     where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
   ))
+
+-- part: trace_tokens
+-- The tokens of the last request of a trace, t, and its response; null without a response.
+(
+  select
+    coalesce(prompt_tokens, estimated_prompt_tokens, 0)
+    + coalesce(completion_tokens, estimated_completion_tokens, 0)
+  from turns
+  where trace_id = t.id
+  order by turn desc
+  limit 1
+)
 
 -- name: temp_chosen
 -- The traces that fulfil the conditions of a snapshot's filters, in a table of this connection's own.

@@ -36,6 +36,12 @@ select
     when :recipe is not null and substr(r.sha256, 1, length(:recipe)) <> :recipe then 'recipe'
     when :model is not null and (r.model is null or not r.model glob :model) then 'model'
     when :since is not null and (t.closed_at is null or t.closed_at < :since) then 'since'
+    when (select count(*) from turns where trace_id = t.id) < :min_turns then 'min_turns'
+    when (select count(*) from turns where trace_id = t.id) > :max_turns then 'max_turns'
+    when {{trace_tokens}} > :max_tokens then 'max_tokens'
+    when :require_tools
+      and not exists (select 1 from tool_calls where trace_id = t.id and success = 1)
+      then 'require_tools'
     when :condition is not null and not exists (
       select 1
       from temp.chosen

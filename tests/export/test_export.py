@@ -20,7 +20,7 @@ from PIL import Image
 
 from geostore.conversation.messages import LAST_TURN, request_members
 from geostore.errors import ExportError, StoreLockedError
-from geostore.export import FORMATS, Filter, Format, export, open_snapshot
+from geostore.export import FORMATS, QUALITY_SCORE, Filter, Format, export, open_snapshot
 from geostore.export.folder import check_target
 from geostore.export.layout import Layout
 from geostore.identity import content_hash
@@ -468,6 +468,11 @@ def test_exhausted_traces_are_exported(own_store: Store, dataset: Path, tmp_path
         (Filter(max_distance_km=100.0), [0, 3]),
         (Filter(max_distance_km=30_000.0), [0, 0, 1, 3]),
         (Filter(min_score=0.5, max_distance_km=1.0), [0]),
+        (Filter(min_turns=3), [0, 0]),
+        (Filter(max_turns=2), [1, 2, 3]),
+        (Filter(max_tokens=1101 + 1), [1]),
+        (Filter(max_tokens=1102 + 2), [1, 2, 3]),
+        (Filter(require_tools=True), [0, 0, 2, 3]),
     ],
 )
 def test_filters_keep_what_they_say(
@@ -766,7 +771,7 @@ def test_an_empty_store_has_nothing_to_export(own_store: Store, tmp_path: Path) 
         ),
         (
             Filter(where="sample_index = 0"),
-            "5 of 7: 1 not ended yet, 1 failed, 3 not meeting --where",
+            "5 of 7: 1 not ended yet, 1 failed, 3 not meeting sample_index = 0",
         ),
     ],
 )
@@ -788,6 +793,10 @@ def test_every_trace_is_kept_or_left_out_for_one_reason(store: Store) -> None:
             "model": [None, "other"],
             "since": [None, "2999-01-01T00:00:00.000Z"],
             "where": [None, "tool_calls > 0"],
+            "min_turns": [None, 2],
+            "max_turns": [None, 1],
+            "max_tokens": [None, 100],
+            "require_tools": [False, True],
             "flags": [(), ("truncated",)],
             "exclude_flags": [(), ("truncated",)],
         }
@@ -795,6 +804,20 @@ def test_every_trace_is_kept_or_left_out_for_one_reason(store: Store) -> None:
             filters = Filter(**dict(zip(choices, values, strict=True)))
             kept = sum(1 for _ in snapshot.traces(filters, with_turns=True))
             assert kept + snapshot.left_out(filters).total() == 7, filters
+
+
+def test_the_quality_preset_is_the_filter_of_the_older_scripts(
+    filled: Path, tmp_path: Path
+) -> None:
+    """Above 0.3 and closer than 5,000 km; and what else is asked for holds beside it."""
+    options = ("export", tmp_path / "out", "--store", filled, "--preset", "quality")
+    kept = geostore(*options)
+    assert kept.stdout.startswith("wrote 3 traces")
+    assert kept.stderr.endswith("1 without coordinates, 1 below 0.3\n")
+    assert geostore(*options, "--max-distance", "90000").stdout.startswith("wrote 3 traces")
+    assert geostore(*options, "--max-distance", "100").stdout.startswith("wrote 2 traces")
+    assert geostore(*options, "--where", "turns > 2 -- or so").stdout.startswith("wrote 2 traces")
+    assert QUALITY_SCORE > 0.3
 
 
 def test_the_command_says_what_it_left_out_and_exits_1_where_nothing_is_left(
