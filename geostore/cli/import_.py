@@ -153,6 +153,11 @@ def _print_result(result: ImportResult, report: Path | None) -> None:
         )
     for line in remade_lines(result.remade):
         say(_printable(line))
+    if result.without_dataset:
+        say(
+            f"{format_number_of(result.without_dataset, 'trace')} came in before without a dataset "
+            "and stay without photos; import the files into a new store (--store) to give them one"
+        )
     traces = format_number_of(result.imported, "trace")
     parts = [f"imported {traces} of {format_number_of(result.files, 'file')}"]
     if result.known:

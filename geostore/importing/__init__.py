@@ -36,7 +36,7 @@ from geostore.rewards import (
 )
 from geostore.rewards.specs import IMPORTED, stored_spec
 from geostore.store import Store
-from geostore.store.imports import Conflict, ImportedFile, ImportWriter, known_stamps
+from geostore.store.imports import Conflict, ImportedFile, ImportWriter, known_files
 from geostore.store.rewards import default_spec
 
 __all__ = [
@@ -101,6 +101,8 @@ class ImportResult(OneLine):
     """Rewards that were computed under the store's default spec."""
     remade: RemakeResult
     """The images of imported traces that were made again."""
+    without_dataset: int
+    """Traces of files that were known before, and came in without the dataset that is named now."""
 
 
 def import_traces(
@@ -134,7 +136,8 @@ def import_traces(
         raise TraceImportError(
             f"{source} holds no trace files (no .json or .jsonl files in it or below)"
         )
-    run = _Import(store, files, entries, on_problem, on_progress)
+    has_dataset = options.dataset_path is not None
+    run = _Import(store, files, entries, has_dataset, on_problem, on_progress)
     batches = _batches(find_files(Path(source), leave_out), batch_files)
     unread = (batch for batch in map(run.leave_out_known, batches) if batch)
     # Starting processes takes longer than reading one batch here.
@@ -162,6 +165,7 @@ class _Import:
         store: Store,
         files: int,
         entries: int,
+        has_dataset: bool,
         on_problem: Callable[[Problem], None] | None,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
@@ -176,6 +180,8 @@ class _Import:
         self._unproven = 0
         self._unproven_why: str | None = None
         self._rewards = 0
+        self._has_dataset = has_dataset
+        self._without_dataset = 0
         self._on_problem = on_problem
         self._on_progress = on_progress
         self._seen = 0
@@ -187,12 +193,14 @@ class _Import:
     def leave_out_known(self, batch: list[FoundFile]) -> list[FoundFile]:
         """The files of a batch that no import has read, or that were changed since."""
         paths = [entry.path for entry in batch]
-        stamps = known_stamps(self._store.db, paths)
-        unread = [
-            entry
-            for entry, path in zip(batch, paths, strict=True)
-            if stamps.get(path) != entry.stamp
-        ]
+        known = known_files(self._store.db, paths)
+        unread = []
+        for entry, path in zip(batch, paths, strict=True):
+            file = known.get(path)
+            if file is None or file.stamp != entry.stamp:
+                unread.append(entry)
+            else:
+                self._without_dataset += self._has_dataset and not file.is_seen
         self._known += len(batch) - len(unread)
         self._progress(len(batch) - len(unread))
         return unread
@@ -242,6 +250,7 @@ class _Import:
             unproven_why=self._unproven_why,
             rewards=self._rewards,
             remade=remade,
+            without_dataset=self._without_dataset,
         )
 
     def _put(self, entry: FoundFile, read: ReadFile) -> SkippedFile | None:

@@ -106,10 +106,20 @@ class Conflict:
     """What differs, and what to do."""
 
 
-def known_stamps(db: Db, paths: Iterable[str]) -> dict[str, str]:
-    """Of some absolute paths, those that were imported, each with its stamp at that time."""
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file that was imported before."""
+
+    stamp: str
+    """Its size and times then."""
+    is_seen: bool
+    """Whether the dataset of its trace was opened; else the trace has no photo."""
+
+
+def known_files(db: Db, paths: Iterable[str]) -> dict[str, KnownFile]:
+    """Of some absolute paths, those that were imported."""
     imports = db.run("find_imports", paths=canonical_text(list(paths)))
-    return {row["path"]: row["stamp"] for row in imports}
+    return {row["path"]: KnownFile(row["stamp"], bool(row["is_seen"])) for row in imports}
 
 
 class ImportWriter:

@@ -11,10 +11,13 @@ select
 
 -- name: find_imports
 -- Of some files, those that were imported, with their stamps when they were read.
--- Grain: one row per file. :paths is a JSON array.
-select path, stamp
-from imports
-where path in (select value from json_each(:paths));
+-- Grain: one row per file. :paths is a JSON array. is_seen: whether their trace's dataset was opened.
+select i.path, i.stamp, d.fingerprint is not null as is_seen
+from imports as i
+join traces as t on t.id = i.trace_id
+join samples as s on s.id = t.sample_id
+join datasets as d on d.id = s.dataset_id
+where i.path in (select value from json_each(:paths));
 
 -- name: put_import
 -- Records that a trace file is in the store.

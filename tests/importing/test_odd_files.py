@@ -489,8 +489,20 @@ def test_without_the_dataset_the_right_file_is_told_how_to_come_in(
     assert result.imported == 1
     assert "--dataset-path tells which of them is right" in problems[0].why
     result = import_traces(store, tmp_path / "in", options=ReadOptions(dataset_path=str(dataset)))
-    assert result.imported == 1
+    assert (result.imported, result.known, result.without_dataset) == (1, 1, 1)
     assert {t.sample.lat for t in traces_in(store) if t.sample.photo is not None} == {14.0}
+
+
+def test_a_dataset_that_is_named_too_late_is_told(dataset: Path, tmp_path: Path) -> None:
+    """The traces have names that were printed, so they stay where they are."""
+    write(tmp_path / "in", history(0))
+    write(tmp_path / "in", history(1))
+    arguments = ("import", tmp_path / "in", "--store", tmp_path / "g.db")
+    assert "without a dataset" not in geostore(*arguments).stderr
+    assert "without a dataset" not in geostore(*arguments).stderr
+    said = geostore(*arguments, "--dataset-path", dataset)
+    assert "2 traces came in before without a dataset and stay without photos" in said.stderr
+    assert "imported 0 traces of 2 files, 2 known before" in said.stdout
 
 
 def test_a_files_own_columns_stay_beside_those_of_the_dataset(
