@@ -331,6 +331,7 @@ class _Run:
                 self._notice(str(error))
             self.result.interrupted += 1
             return
+        self.result.set_aside.add_readable()
         if outcome.closing is None:
             self.result.interrupted += 1
             return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import threading
 from contextlib import closing
@@ -13,7 +15,7 @@ import pytest
 
 from geostore.errors import MachineError
 from geostore.generate.events import AskingStarted, Event
-from tests.conftest import photo_bytes
+from tests.conftest import photo_bytes, save_dataset
 from tests.minds import zoom_then_answer
 from tests.photo_folders import EIO_FILE, no_more_open_files, photos_on_a_disk
 from tests.running import Notes, assert_whole, geostore, run, start_geostore
@@ -337,3 +339,72 @@ def test_an_image_folder_without_one_of_its_disks_is_no_other_dataset(tmp_path: 
     new = tmp_path / "new.db"
     assert generate(folder, new, "--skip-missing")[0] == 0
     assert exclusions(new) == [(row, "missing") for row in (3, 4, 5)]
+
+
+def test_parquet_that_goes_away_under_a_run_ends_it_and_fails_no_trace(tmp_path: Path) -> None:
+    import datasets
+
+    saved = save_dataset(tmp_path / "d", [photo_bytes(row, size=(64, 48)) for row in range(40)])
+    every = datasets.load_from_disk(str(saved))
+    shards, store = tmp_path / "shards", tmp_path / "s.db"
+    shards.mkdir()
+    for number in range(4):
+        every.shard(4, number, contiguous=True).to_parquet(str(shards / f"{number}.parquet"))
+    gone = threading.Event()
+
+    def mind(body: Body) -> Reply:
+        if not gone.is_set():
+            gone.set()
+            shards.rename(tmp_path / "away")
+        return zoom_then_answer(body)
+
+    with teacher_server(mind) as server:
+        with pytest.raises(MachineError, match=r"parquet cannot be read: .*mount its disk"):
+            run(server.url, shards, store, num_samples=None)
+        assert rows(store, "select count(*) from traces where status = 'failed'") == [(0,)]
+        (tmp_path / "away").rename(shards)
+        assert run(server.url, shards, store, num_samples=None).remaining == 0
+        assert len(server.requests) == 80, "nothing is asked twice"
+    assert rows(store, "select status, count(*) from traces group by 1") == [("answered", 40)]
+    assert exclusions(store) == []
+
+
+def test_an_arrow_file_that_shrinks_under_a_run_loses_nothing(tmp_path: Path) -> None:
+    """It is mapped into memory, so the process dies of it; the next one goes on."""
+    photos = [photo_bytes(row, size=(640, 480)) for row in range(60)]
+    dataset, store = save_dataset(tmp_path / "d", photos), tmp_path / "s.db"
+    (shard,) = dataset.glob("*.arrow")
+    whole = shard.read_bytes()
+    shrunk = threading.Event()
+
+    def mind(body: Body) -> Reply:
+        if not shrunk.is_set():
+            shrunk.set()
+            os.truncate(shard, 4096)
+        return zoom_then_answer(body)
+
+    with teacher_server(mind) as server:
+        options = (
+            *("generate", "--base-url", server.url, "--model", "test", "--num-samples", "0"),
+            *("--dataset-path", dataset, "--store", store, "--concurrency", "2", "--quiet"),
+        )
+        assert geostore(*options).returncode == -signal.SIGBUS
+        shard.write_bytes(whole)
+        assert geostore(*options).returncode == 0
+    assert rows(store, "select status, count(*) from traces group by 1") == [("answered", 60)]
+    assert exclusions(store) == []
+    assert_whole(store)
+
+
+def test_bad_sectors_far_apart_do_not_add_up(tmp_path: Path) -> None:
+    """Traces that were begun before; more of them than may fail in a row."""
+    dataset, disk = photos_on_a_disk(tmp_path, 30)
+    store = tmp_path / "s.db"
+    with teacher_server(zoom_then_answer) as server:
+        run(server.url, dataset, store, num_samples=None, turn_limit=1)
+        for row in range(0, 30, 3):
+            (disk / f"{row}.jpg").unlink()
+            (disk / f"{row}.jpg").symlink_to(EIO_FILE)
+        result = run(server.url, dataset, store, num_samples=None, turn_limit=2, concurrency=1)
+    assert result.set_aside.counts == {"disk": 10}
+    assert result.closed == {"answered": 20}
