@@ -21,6 +21,7 @@ from geostore.errors import DemoError
 MAX_PIXELS = 640 * 480
 """Photos are reduced to this area, at which small text on a sign is unreadable."""
 _COLUMNS_OF_A_FILE = "80"
+_COMMAND_COLUMNS = 50  # after which a command goes on below with its next option
 
 # The trace to show: the best one that needed the most tool calls.
 _PICK_TRACE = (
@@ -78,11 +79,24 @@ def _render(photos: Path, samples: int) -> None:
 def _geostore(*arguments: str) -> None:
     """Show a command and run it. Raises SystemExit with its code if it fails."""
     command_line = shlex.join(["geostore", *arguments])
-    print(f"\n$ {command_line}", flush=True)
+    print(f"\n$ {_over_lines(['geostore', *arguments])}", flush=True)
     code = subprocess.run(_command(arguments), env=_environment(), check=False).returncode
     if code != 0:
         print(f"demo: stopped, exit code {code} from: {command_line}", file=sys.stderr)
         raise SystemExit(code if code > 0 else 1)
+
+
+def _over_lines(words: Sequence[str]) -> str:
+    """A command that a shell takes as it stands; a long one over several lines."""
+    lines = [""]
+    for word in map(shlex.quote, words):
+        # An option stands in one line with its value.
+        begins = word.startswith("--") and len(lines[-1]) > _COMMAND_COLUMNS
+        if begins:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return "\n".join(lines)
 
 
 def _pick_trace(store: Path) -> str | None:
@@ -129,5 +143,6 @@ Try next (after: source .venv/bin/activate):
     --num-samples {samples} --max-pixels {MAX_PIXELS} --rollouts 2
 
 With a real teacher, the same command on your own dataset:
-  vLLM:    geostore generate --dataset-path PATH --base-url http://127.0.0.1:8000/v1 --model NAME
+  vLLM:    geostore generate --dataset-path PATH --model NAME \\
+             --base-url http://127.0.0.1:8000/v1
   OpenAI:  OPENAI_API_KEY=... geostore generate --dataset-path PATH --model NAME"""

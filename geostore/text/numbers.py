@@ -60,9 +60,8 @@ def _decimals(name: str, values: Sequence[Number | None]) -> int:
 
 
 def _decimals_for_two_digits(value: float) -> int:
-    """How many decimals show two significant digits; fewer where further ones are zero."""
-    most = max(1 - math.floor(math.log10(abs(value))), 0)
-    return next((n for n in range(most) if round(value, n) == round(value, most)), most)
+    """How many decimals show two significant digits."""
+    return max(1 - math.floor(math.log10(abs(value))), 0)
 
 
 def _is_a_name(name: str) -> bool:

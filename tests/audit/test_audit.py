@@ -797,7 +797,7 @@ def test_the_command_audits_and_tells(photos: Path, tmp_path: Path) -> None:
     assert first.returncode == 0
     assert first.stderr.strip() == "audited 2 traces now, 2 in all"
     (line,) = (line for line in first.stdout.splitlines() if line.startswith("repeated_text"))
-    assert line.split() == ["repeated_text", "1", "0.5", loop]
+    assert line.split() == ["repeated_text", "1", "0.50", loop]
     again = geostore("audit", "--json", "--store", path)
     assert again.stderr.strip() == "audited 0 traces now, 2 in all"
     told = json.loads(again.stdout)

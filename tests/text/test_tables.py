@@ -63,6 +63,7 @@ NUMBERS: dict[str, tuple[str, list[Any], list[str]]] = {
     "two digits of a small one": ("share", [0.0042, 0.5], ["0.0042", "0.500"]),
     "also where others are large": ("mean_km", [5570.25, 0.31], ["5,570.2", "0.31"]),
     "no more decimals than needed": ("price", [0.15, 0.6], ["0.15", "0.60"]),
+    "two digits of a round one": ("mean_km", [5570.25, 0.797], ["5,570.2", "0.80"]),
     "whole fractions": ("share", [1.0, 1.0], ["1.0", "1.0"]),
     "thousands": ("tokens", [1234567, 12], ["1,234,567", "12"]),
     "a number that names something": ("run_id", [12345, None], ["12345", ""]),
