@@ -10,6 +10,7 @@ has no such hashes, proves nothing, and stays an imported one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -52,6 +53,8 @@ _WHOLE_FIELDS = frozenset(
 """Members of turns and calls that are whole numbers."""
 
 _FLOAT_FIELDS = frozenset({"angle", "stated_cost"})
+
+_LABEL = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
 
 
 class Unproven(GeostoreError):
@@ -150,6 +153,7 @@ class ExportReader:
             reward=reward,
             reward_extra=extra,
             image_proofs=proofs,
+            label=_label(member(metadata, "trace", str, "metadata.")),
         )
 
     def _dataset(self, own: Mapping[str, Any], path: str, index: int) -> DatasetFacts:
@@ -176,6 +180,12 @@ class ExportReader:
             form = RequestForm.of_json(turn.request_form)
             if writer.hash(request, form) != turn.request_sha256:
                 raise Unproven(f"the request of turn {turn.turn} is not the one that was sent")
+
+
+def _label(name: str) -> str | None:
+    """What stands before a trace's name; None where nothing does that could be a label."""
+    label, _, _ = name.rpartition(":")
+    return label if _LABEL.fullmatch(label) else None
 
 
 def _sample(document: Mapping[str, Any], own: Mapping[str, Any], index: int) -> Sample:

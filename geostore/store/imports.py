@@ -79,6 +79,9 @@ class ImportedTrace:
     """Whether the file says which try it is; else it is the next one where `rollout` is taken."""
     image_proofs: tuple[ImageProof, ...] = ()
     """What an export says of images that were made again; empty in other files."""
+    label: str | None = None
+    """What stands before the trace's name in the store that exported it, so that the name means the
+    same trace here; None: nothing, and in other files."""
 
     @property
     def is_moved(self) -> bool:
@@ -232,10 +235,9 @@ class ImportWriter:
         facts = trace.dataset
         identity = (facts.fingerprint, "" if facts.fingerprint else facts.path)
         if identity not in self._datasets:
-            if trace.dataset_seen:
-                dataset_id = self._store.samples.put_dataset(facts)
-            else:
-                dataset_id = self._store.samples.put_unseen_dataset(facts)
+            samples = self._store.samples
+            put = samples.put_dataset if trace.dataset_seen else samples.put_unseen_dataset
+            dataset_id = put(facts, label=trace.label)
             self._datasets[identity] = dataset_id
         return self._datasets[identity]
 

@@ -49,14 +49,21 @@ class Samples:
     def __init__(self, db: Db) -> None:
         self._db = db
 
-    def put_dataset(self, facts: DatasetFacts) -> int:
-        """Record a dataset by its fingerprint; its id."""
-        self._db.run("put_dataset", **rows.dataset_row(facts), now=utc_now())
+    def put_dataset(self, facts: DatasetFacts, *, label: str | None = None) -> int:
+        """Record a dataset by its fingerprint; its id.
+
+        label: what is to stand before the names of its traces, where nothing else has it; None:
+        nothing. A dataset that is known keeps its own.
+        """
+        self._db.run("put_dataset", **rows.dataset_row(facts), label=label, now=utc_now())
         return self._db.number("find_dataset", fingerprint=facts.fingerprint)
 
-    def put_unseen_dataset(self, facts: DatasetFacts) -> int:
-        """Record a dataset that was never opened here, by its fingerprint or else its path."""
-        self._db.run("put_unseen_dataset", **rows.dataset_row(facts), now=utc_now())
+    def put_unseen_dataset(self, facts: DatasetFacts, *, label: str | None = None) -> int:
+        """Record a dataset that was never opened here, by its fingerprint or else its path.
+
+        label: as for `put_dataset`.
+        """
+        self._db.run("put_unseen_dataset", **rows.dataset_row(facts), label=label, now=utc_now())
         if facts.fingerprint is None:
             return self._db.number("find_unseen_dataset", path=facts.path)
         return self._db.number("find_dataset", fingerprint=facts.fingerprint)

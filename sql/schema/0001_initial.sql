@@ -15,7 +15,7 @@ create table datasets (
   path text not null,                    -- where it was last seen
   name text not null,                    -- short, for people
   -- What stands with a colon before the names of its traces, so that a name means one trace for ever,
-  -- whatever else comes into the store. Null for the store's first dataset: its names need nothing.
+  -- whatever else comes into the store. Null for one dataset, as a rule the first: its names need nothing.
   label text unique,
   split text,
   num_rows integer check (num_rows >= 0),

@@ -5,6 +5,14 @@
 -- The public name of a trace, t, of a sample, s, a dataset, n, and a recipe, r.
 coalesce(n.label || ':', '') || s.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || t.rollout
 
+-- part: is_labelled
+-- Whether :label means a dataset, asked_in: by its label, or by its name where it has no label and no
+-- other dataset has that name for one.
+coalesce(
+    asked_in.label,
+    iif(exists (select 1 from datasets where label = asked_in.name), null, asked_in.name)
+  ) = :label
+
 -- part: named_trace
 -- What a person can tell traces apart by, of a trace, t; its tables as in named_traces.
 t.id, {{trace_name}} as trace, t.status, r.model, coalesce(r.tools <> '[]', r.has_calls = 1) as with_tools,
@@ -40,7 +48,7 @@ join {{named_traces}}
 where s.id = iif(:label is null, asked.id, coalesce(asked.same_as, asked.id))
   and substr(r.sha256, 1, length(:recipe)) = :recipe
   and substr(t.rollout, 1, length(:rollout)) = :rollout
-  and (:label is null or coalesce(asked_in.label, asked_in.name) = :label)
+  and (:label is null or {{is_labelled}})
 order by whole desc, n.id, r.sha256, t.rollout
 limit :most;
 
@@ -50,9 +58,10 @@ limit :most;
 select {{trace_name}} as trace
 from samples as s
 join datasets as n on n.id = s.dataset_id
+join datasets as asked_in on asked_in.id = n.id
 join traces as t on t.sample_id = s.id
 join recipes as r on r.id = t.recipe_id
-where :label is null or coalesce(n.label, n.name) = :label
+where :label is null or {{is_labelled}}
 order by
   abs(s.sample_index - :sample_index), substr(r.sha256, 1, length(:recipe)) = :recipe desc,
   n.id, s.sample_index, r.sha256, t.rollout

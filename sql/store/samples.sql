@@ -2,13 +2,13 @@
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- part: free_label
--- What stands before the names of a new dataset's traces: nothing for the first dataset, for others
--- their name, or that with the first number that makes it one of its own.
-case when exists (select 1 from datasets) then (
+-- What stands before the names of a new dataset's traces: :label, which may be null, if nothing else
+-- in the store has it. Else their name, or that with the first number that makes it one of its own.
+case when :label is not null or exists (select 1 from datasets where label is null) then (
     with recursive labels (number, label) as (
-      select 1, :name
+      select 1, coalesce(:label, :name)
       union all
-      select number + 1, :name || '+' || (number + 1)
+      select number + 1, coalesce(:label, :name) || '+' || (number + 1)
       from labels
       where label in (select coalesce(label, name) from datasets)
     )

@@ -897,6 +897,25 @@ def test_stores_with_several_datasets_go_round_too(dataset: Path, tmp_path: Path
         assert len(round_trip(store, tmp_path)) == 10
 
 
+def test_names_are_the_same_in_the_store_that_an_export_comes_into(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """Also where the dataset without a label comes last, or not at all."""
+    with new_store(tmp_path / "two.db") as store:
+        for path in (dataset, make_dataset(tmp_path / "a_first_one", seed=3)):
+            fill(StoreBuilder(store, path))
+        before = {trace.name: trace.dataset.name for trace in traces_in(store)}
+        assert len(before) == 10
+        after = {trace.name: trace.dataset.name for trace in round_trip(store, tmp_path)}
+        assert after == before
+        export(store, tmp_path / "half", filters=Filter(where="dataset = 'a_first_one'"))
+    with new_store(tmp_path / "half.db") as half:
+        import_traces(half, tmp_path / "half")
+        fill(StoreBuilder(half, dataset))
+        there = {trace.name: trace.dataset.name for trace in traces_in(half)}
+        assert there == before
+
+
 @pytest.mark.parametrize("messages", MODES)
 def test_what_was_imported_goes_round_as_well(
     folder: Path, dataset: Path, tmp_path: Path, messages: str

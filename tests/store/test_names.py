@@ -79,6 +79,24 @@ def test_a_name_means_the_same_trace_when_other_datasets_arrive(store: Store) ->
     assert [found(store, name) for name in names] == names
 
 
+def test_a_label_that_is_asked_for_is_given_where_it_is_free(store: Store) -> None:
+    """As an import asks, so that names mean what they meant in the store of an export."""
+    put = store.samples.put_dataset
+    asked = [("f1", "streets"), ("f2", None), ("f3", "streets"), ("f4", None), ("f5", "photos")]
+    for fingerprint, label in asked:
+        put(replace(DATASET, fingerprint=fingerprint), label=label)
+    labels = store.db.connection.execute("select label from datasets order by id").fetchall()
+    assert [row[0] for row in labels] == ["streets", None, "streets+2", "photos+2", "photos+3"]
+
+
+def test_a_label_is_meant_before_the_name_of_the_dataset_without_one(store: Store) -> None:
+    store.samples.put_dataset(replace(DATASET, fingerprint="beef"), label="photos")
+    other = add(store, 1, dataset=replace(DATASET, fingerprint="beef"))
+    name = add(store, 1)
+    assert (other, found(store, other)) == (f"photos:{name}", other)
+    assert found(store, name) == name
+
+
 def test_a_dataset_that_comes_again_keeps_its_label(store: Store) -> None:
     """Moved to another folder, or only named by trace files that know its fingerprint."""
     add(store, 1)
