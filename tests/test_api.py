@@ -73,6 +73,8 @@ def test_a_store_is_made_where_one_is_asked_for(tmp_path: Path) -> None:
         with geostore.open(tmp_path / "new.db", create=True) as store:
             assert store.import_traces(tmp_path / "in", model="m").imported == imported
             assert len(list(store.traces())) == 1
+            one = tmp_path / "in" / "trace_00007.json"
+            assert store.import_traces(one, tools=True).known == 1
     with pytest.raises(StoreError, match="no folder"):
         geostore.open(tmp_path / "none" / "new.db", create=True)
 

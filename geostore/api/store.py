@@ -207,21 +207,22 @@ class GeoStore:
 
     def import_traces(
         self,
-        directory: str | os.PathLike[str],
+        source: str | os.PathLike[str],
         *,
         dataset_path: str | os.PathLike[str] | None = None,
         columns: Mapping[str, str] | None = None,
         match: Match = "index",
         model: str | None = None,
         label: str | None = None,
+        tools: bool | None = None,
         bbox_frame: FrameName | None = None,
     ) -> ImportResult:
-        """Import the trace files in a folder; what is in already is left alone.
+        """Import one file, or the trace files in a folder; what is in already is left alone.
 
         dataset_path: the dataset they were made from, against which every row
         number is checked. columns: role to column name. match: what to do where
-        that does not fit; model, label, bbox_frame: see `geostore.importing.ReadOptions`.
-        Raises TraceImportError, DatasetError, StoreError.
+        that does not fit; model, label, tools, bbox_frame: see
+        `geostore.importing.ReadOptions`. Raises TraceImportError, DatasetError, StoreError.
         """
         from geostore.importing import ReadOptions, import_traces
 
@@ -230,10 +231,11 @@ class GeoStore:
             columns=dict(columns or {}),
             model=model,
             label=label,
+            tools=tools,
             match=match,
             bbox_frame=bbox_frame,
         )
-        return import_traces(self._store, directory, options=options)
+        return import_traces(self._store, source, options=options)
 
     def export(
         self,
