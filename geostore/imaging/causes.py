@@ -8,6 +8,7 @@ which nothing is kept: an unmounted disk would otherwise shut out every photo on
 from __future__ import annotations
 
 import errno
+import mmap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ T = TypeVar("T")
 _WAITS = (0.05, 0.2, 0.6)
 """Seconds before each further try of a read that failed for a reason that passes quickly: network
 disks fail now and then."""
+
+_LARGEST_PHOTO_BYTES = 4 * 178_956_970
+"""The pixels of a photo of `photos.MAX_PIXELS`, as Pillow keeps them."""
 
 GO_ON = "then run the same command again; nothing was recorded of the photo"
 """What every sentence about a passing condition ends with."""
@@ -94,6 +98,15 @@ def patiently(read: Callable[[], T]) -> T:
     return read()
 
 
+def _has_memory() -> bool:
+    """Whether this process can still get as much memory as the largest photo takes."""
+    try:
+        mmap.mmap(-1, _LARGEST_PHOTO_BYTES).close()  # no page of it is touched
+    except (OSError, MemoryError):
+        return False
+    return True
+
+
 def decoding_error(error: Exception) -> ImageError | MachineError:
     """What to raise for an error that a decoder raised over a photo's bytes.
 
@@ -105,6 +118,9 @@ def decoding_error(error: Exception) -> ImageError | MachineError:
     if isinstance(error, Image.DecompressionBombError):
         return ImageError(f"the photo is too large to decode: {error}", kind="too_large")
     cause = cause_of(error)
+    if cause is None and not _has_memory():
+        # Several decoders report a lack of memory in the words they have for broken bytes.
+        cause = MEMORY
     if cause is None:
         return ImageError(f"the photo cannot be decoded: {error}", kind="undecodable")
     reason = "there is not enough memory" if cause is MEMORY else str(error)

@@ -53,6 +53,9 @@ def reads_heic() -> bool:
     """Whether the package that decodes HEIC is installed; once it was asked, Pillow uses it."""
     try:
         import pi_heif
+
+        # Where its library cannot be loaded, the package itself can be imported all the same.
+        pi_heif.libheif_version()
     except ImportError:
         return False
     # Only the photo itself is used.

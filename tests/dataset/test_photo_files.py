@@ -210,29 +210,39 @@ class TestAFileThatCannotBeRead:
             assert dataset.read_sample(1).exclusion is None
 
 
-def test_a_lack_of_memory_says_nothing_of_a_photo(tmp_path: Path) -> None:
-    """A real limit; the same photo is fine without it. Its pixels need 120 MB."""
-    Image.new("RGB", (6_000, 5_000), "teal").save(tmp_path / "large.png")
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF"])
+def test_a_lack_of_memory_says_nothing_of_a_photo(tmp_path: Path, format: str) -> None:
+    """A real limit; the same photo is fine without it, and a broken one is broken.
+
+    The decoders of WebP and AVIF report a lack of memory in the words for broken bytes.
+    """
+    photo = tmp_path / "large"
+    Image.new("RGB", (4_000, 4_000), "teal").save(photo, format)
     program = f"""
 import resource
 from pathlib import Path
-from geostore.errors import MachineError
+from geostore.errors import ImageError, MachineError
 from geostore.imaging import decode
-data = Path({str(tmp_path / "large.png")!r}).read_bytes()
+data = Path({str(photo)!r}).read_bytes()
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 80_000_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + 20_000_000, resource.RLIM_INFINITY))
 try:
     decode(data)
 except MachineError as error:
     print(error.condition, error.alone, error)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(decode(data).size)
+try:
+    decode(data[: len(data) // 2])
+except ImageError as error:
+    print(error.kind)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.stdout.splitlines() == [
         "memory True a photo cannot be decoded now: there is not enough memory; free memory or "
         "lower --concurrency, then run the same command again; nothing was recorded of the photo",
-        "(6000, 5000)",
+        "(4000, 4000)",
+        "undecodable",
     ]
 
 
