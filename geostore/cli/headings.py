@@ -12,11 +12,14 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from geostore.cli.options import for_terminal
 
 HELP_WIDTH = 100
 """Columns of a help page at most; a narrower terminal has its own width."""
@@ -135,6 +138,16 @@ class HelpCommand(TyperCommand):
 class HelpGroup(TyperGroup):
     """A command with commands below it, each told in its whole first sentence."""
 
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        """Read the options, with usage errors that fit the terminal."""
+        with _folded_usage_errors():
+            return super().make_context(*arguments, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, with usage errors that fit the terminal."""
+        with _folded_usage_errors():
+            return super().invoke(ctx)
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the commands are for."""
         _write_text(formatter, self.help or "")
@@ -147,6 +160,21 @@ class HelpGroup(TyperGroup):
             sentences = [(n, self.commands[n].get_short_help_str(limit=1000)) for n in names]
             with formatter.section(_bold(heading)):
                 _write_entries(formatter, sentences, longest=12)
+
+
+@contextmanager
+def _folded_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # Of Typer's usage errors, whose base class it keeps to itself.
+        if hasattr(error, "format_message") and hasattr(error, "message"):
+            sentence = f"Error: {error.format_message()}"
+            if sentence.endswith(error.message):
+                # A break takes the place of a space, so what is before the message stays as long.
+                before = len(sentence) - len(error.message)
+                error.message = for_terminal(sentence)[before:]
+        raise
 
 
 def _complete(headings: Headings, there: Iterable[str]) -> list[tuple[str, list[str]]]:

@@ -140,15 +140,17 @@ def say(message: str) -> None:
     there; a file or a pipe gets it whole.
     """
     try:
-        typer.echo(_for_terminal(message) if sys.stderr.isatty() else message, err=True)
+        typer.echo(for_terminal(message), err=True)
     except OSError:
         mute_closed_outputs()
 
 
-def _for_terminal(message: str) -> str:
+def for_terminal(message: str) -> str:
+    """A message for stderr, broken between words where it goes to a terminal."""
     from geostore.text.terminal import output_width, wrap_lines
 
-    if (columns := output_width(sys.stderr)) is None:
+    columns = output_width(sys.stderr) if sys.stderr.isatty() else None
+    if columns is None:
         return message
     return wrap_lines("\n".join(fit_to_caret(message.split("\n"), columns)), columns)
 

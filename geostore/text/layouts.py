@@ -1,6 +1,7 @@
 """Lays a table out within a terminal's width, without a break inside a word or a number.
 
-Each row is one line where that fits, if need be with long text wrapped within its column.
+Each row is one line where that fits, if need be with one space between columns in place of
+two, or with long text wrapped within its column.
 Else the table is laid out in the one of these ways that takes the fewest lines:
 
 - turned, up to six rows: a line for each name, the rows side by side;
@@ -68,8 +69,9 @@ def lay_out(columns: Sequence[Column], width: int | None) -> list[str]:
     if width is None:
         return _table([_pointed(_cut(column)) for column in columns])
     pointed = [_pointed(column) for column in columns]
-    if _width(pointed) <= width:
-        return _table(pointed)
+    for gap in (_GAP, 1):
+        if _width(pointed, gap) <= width:
+            return _table(pointed, gap=gap)
     rows = len(columns[0].cells)
     if rows == 0:
         return wrap_words(", ".join(column.name for column in columns), width)
@@ -159,8 +161,8 @@ def _packed(
     return groups
 
 
-def _width(columns: Sequence[Column]) -> int:
-    return sum(column.width for column in columns) + _GAP * (len(columns) - 1)
+def _width(columns: Sequence[Column], gap: int = _GAP) -> int:
+    return sum(column.width for column in columns) + gap * (len(columns) - 1)
 
 
 # --- cells ------------------------------------------------------------------------------------
@@ -201,22 +203,26 @@ def _turned(columns: Sequence[Column]) -> list[Column]:
 # --- lines ------------------------------------------------------------------------------------
 
 
-def _table(columns: Sequence[Column], widths: Sequence[int] | None = None) -> list[str]:
+def _table(
+    columns: Sequence[Column], widths: Sequence[int] | None = None, *, gap: int = _GAP
+) -> list[str]:
     widths = [column.width for column in columns] if widths is None else widths
     heads = [[column.name] for column in columns]
-    rule = "  ".join("-" * width for width in widths)
-    return [*_row(columns, widths, heads), rule, *_lines(columns, widths)]
+    rule = (" " * gap).join("-" * width for width in widths)
+    return [*_row(columns, widths, heads, gap), rule, *_lines(columns, widths, gap)]
 
 
-def _lines(columns: Sequence[Column], widths: Sequence[int] | None = None) -> list[str]:
+def _lines(
+    columns: Sequence[Column], widths: Sequence[int] | None = None, gap: int = _GAP
+) -> list[str]:
     """The rows without heads."""
     widths = [column.width for column in columns] if widths is None else widths
     folded = [column.folded(width) for column, width in zip(columns, widths, strict=True)]
-    return [line for row in zip(*folded, strict=True) for line in _row(columns, widths, row)]
+    return [line for row in zip(*folded, strict=True) for line in _row(columns, widths, row, gap)]
 
 
 def _row(
-    columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequence[str]]
+    columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequence[str]], gap: int
 ) -> list[str]:
     """One row, whose cells may have several lines each."""
     lines = []
@@ -226,7 +232,7 @@ def _row(
             text = cell[number] if number < len(cell) else ""
             space = " " * (width - text_width(text))
             parts.append(space + text if column.is_number else text + space)
-        lines.append((" " * _GAP).join(parts).rstrip())
+        lines.append((" " * gap).join(parts).rstrip())
     return lines
 
 

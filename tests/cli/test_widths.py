@@ -133,24 +133,44 @@ def test_what_programs_read_never_folds(form: str, six: Path) -> None:
     assert [row["opening"] for row in rows] == [LONG]
 
 
-def test_a_result_is_as_wide_as_the_terminal_it_goes_to(six: Path) -> None:
-    """Of a real terminal, without COLUMNS."""
+def on_terminal(*arguments: str | Path, columns: int) -> tuple[int, list[str]]:
+    """The exit code of a command on a real terminal, without COLUMNS, and the lines on it."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (40, 60))
+    termios.tcsetwinsize(theirs, (40, columns))
     without = {k: v for k, v in environment().items() if k != "COLUMNS"}
+    text = b""
     with subprocess.Popen(
-        command("stats", "--store", six), stdin=theirs, stdout=theirs, env=without
+        command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env=without
     ) as started:
         os.close(theirs)
-        text = b""
         with suppress(OSError):  # the terminal has no end of file but an error
             while part := os.read(ours, 10_000):
                 text += part
         os.close(ours)
-    assert started.returncode == 0
-    lines = text.decode().splitlines()
+    return started.returncode, text.decode().splitlines()
+
+
+def test_a_result_is_as_wide_as_the_terminal_it_goes_to(six: Path) -> None:
+    code, lines = on_terminal("stats", "--store", six, columns=60)
+    assert code == 0
     assert 50 < max(map(len, lines)) <= 60
     assert sum(line.startswith("mean_km ") for line in lines) > 1
+
+
+def test_an_error_is_as_wide_as_the_terminal_too(six: Path) -> None:
+    """An error of geostore's, and one about an option; in a pipe each is one line."""
+    for code, *arguments in (
+        (1, "rewards", "default", "no-reward-of-this-name", "--store", str(six)),
+        (2, "rescore", "--reward", "steps", "--custom", "file.py:function", "--store", str(six)),
+        (2, "query", "--format", "yaml", "--store", str(six)),
+        (2, "no-command-of-this-name-which-is-a-very-long-name-for-one"),
+    ):
+        found, lines = on_terminal(*arguments, columns=60)
+        whole = geostore(*arguments)
+        assert (found, whole.returncode) == (code, code)
+        assert max(len(line) for line in lines if " " in line) <= 60
+        assert " ".join(lines).split() == whole.stderr.split()
+        assert max(map(len, whole.stderr.splitlines())) > 60
 
 
 def test_counts_have_their_plurals(six: Path, tmp_path: Path) -> None:

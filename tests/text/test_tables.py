@@ -113,6 +113,13 @@ def test_long_text_is_wrapped_in_its_column() -> None:
     ]
 
 
+def test_columns_come_closer_where_that_makes_the_table_fit() -> None:
+    names = ("a_name_of_15", "another_of_18", "and_a_third_of_20")
+    wide, close = (format_table(QueryResult(names, [(1, 2, 3)]), width) for width in (46, 44))
+    assert wide.splitlines()[0] == "a_name_of_15  another_of_18  and_a_third_of_20"
+    assert close.splitlines()[0] == "a_name_of_15 another_of_18 and_a_third_of_20"
+
+
 COLUMNS = ("recipe", *(f"a_long_name_{n}" for n in range(8)))
 
 
