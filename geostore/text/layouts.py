@@ -123,8 +123,8 @@ def _folded(columns: Sequence[Column], width: int) -> list[int] | None:
 
 def _bands(columns: Sequence[Column], width: int) -> list[tuple[list[Column], list[int]]] | None:
     """The columns in groups, each behind the columns that name a row; None where it cannot be."""
-    count = _naming(columns)
-    naming, others = list(columns[:count]), columns[count:]
+    naming = _naming(columns)
+    others = [column for column in columns if column not in naming]
     room = width - _width(naming)
     for widths in ([c.width for c in others], [c.least_width for c in others]):
         if any(_GAP + needed > room for needed in widths):
@@ -136,13 +136,19 @@ def _bands(columns: Sequence[Column], width: int) -> list[tuple[list[Column], li
     return None
 
 
-def _naming(columns: Sequence[Column]) -> int:
-    """How many of the first columns tell the rows apart; 1 where they never do."""
-    for count in range(1, min(len(columns), 4)):
-        names = list(zip(*(column.cells for column in columns[:count]), strict=True))
-        if len(set(names)) == len(names):
-            return count
-    return 1
+def _naming(columns: Sequence[Column]) -> list[Column]:
+    """The first column that tells the rows apart; else the first ones that do so together."""
+    first = list(columns[:3])
+    for group in ([column] for column in first if not column.is_number):
+        if _tell_apart(group):
+            return group
+    together = [first[:count] for count in (2, 3)]
+    return next((group for group in together if _tell_apart(group)), first[:1])
+
+
+def _tell_apart(columns: Sequence[Column]) -> bool:
+    names = list(zip(*(column.cells for column in columns), strict=True))
+    return len(set(names)) == len(names)
 
 
 def _packed(

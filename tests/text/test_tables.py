@@ -144,6 +144,17 @@ def test_a_wide_table_of_more_rows_folds_behind_the_columns_that_name_a_row() ->
     assert lines.count("4e0b8a10              6              7") == 1
 
 
+def test_a_folded_table_repeats_the_column_that_tells_its_rows_apart() -> None:
+    columns = ("flag", "trace", *COLUMNS[1:5])
+    rows: list[tuple[Any, ...]] = [("same", f"{n}-4e0b8a39-1", *range(4)) for n in range(10, 20)]
+    lines = format_table(QueryResult(columns, rows), 60).splitlines()
+    assert [line.split()[0] for line in lines if "a_long_name" in line] == ["trace", "trace"]
+    rows = [("a" if n < 5 else "b", n % 5, *range(4)) for n in range(10)]
+    columns = ("kind", "count", *COLUMNS[1:5])
+    heads = format_table(QueryResult(columns, rows), 60).splitlines()
+    assert sum(line.startswith("kind  count") for line in heads) == 2
+
+
 def test_a_wide_table_of_many_rows_becomes_a_block_for_each() -> None:
     rows: list[tuple[Any, ...]] = [(f"4e0b8a39-{n}", *range(8)) for n in range(50)]
     lines = format_table(QueryResult(COLUMNS, rows), 60).splitlines()
