@@ -32,7 +32,10 @@ _LIST = re.compile(r"<list\[(.*?)\]>")
 Headings: TypeAlias = Mapping[str, Sequence[str]]
 
 _WHICH_TRACES = ("recipe", "model", "status", "min_score", "max_distance", "flag", "exclude_flag")
-_WHICH_TRACES_TOO = ("since", "where", "reward")
+_WHICH_TRACES_TOO = (
+    *("min_turns", "max_turns", "max_tokens", "require_tools"),
+    *("since", "where", "reward"),
+)
 
 GENERATE_HEADINGS: Headings = {
     "Which samples": (
@@ -101,7 +104,7 @@ HEADINGS: Mapping[str, Headings] = {
     },
     "export": {
         "Which traces": (*_WHICH_TRACES, *_WHICH_TRACES_TOO),
-        "What is written": ("format", "messages", "images", "dataset_path"),
+        "What is written": ("preset", "format", "messages", "images", "dataset_path"),
         "Output": ("store", "help"),
     },
 }
@@ -216,6 +219,8 @@ def _write_entries(formatter: Any, entries: Sequence[tuple[str, str]], *, longes
         else:
             others = [first, *others]
             first = f"  {name}"
+            if len(first) > formatter.width:
+                first = first.replace(" <", "\n      <")  # values by name may be many
         formatter.write("\n".join([first, *others]).rstrip() + "\n")
 
 
