@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from geostore.dataset import PhotoDataset
 from geostore.imaging import decode
+from geostore.rewards.numeric import haversine_km
 from tests.trace_files import QUESTION, SYSTEM
 
 Part = tuple[float, float, float, float]
@@ -38,7 +40,14 @@ class OlderScript:
     edge: Callable[[float], int] = round
 
     def trace(
-        self, photo: bytes, row: dict[str, Any], index: int, *, steps: Sequence[Step], answer: str
+        self,
+        photo: bytes,
+        row: dict[str, Any],
+        index: int,
+        *,
+        steps: Sequence[Step],
+        answer: str,
+        distance_km: float,
     ) -> dict[str, Any]:
         """A trace file of the first form. row: the sample's columns."""
         full = decode(photo)
@@ -80,7 +89,11 @@ class OlderScript:
             "sample_data": row,
             "conversation_history": turns,
             "final_response": answer,
-            "reward_score": {"score": 0.75, "distance@km": 400.5, "parse_success": True},
+            "reward_score": {
+                "score": math.exp(-distance_km / 2000),
+                "distance@km": distance_km,
+                "parse_success": True,
+            },
             "tool_calls": calls,
             "metadata": {"total_turns": len(turns), "num_tool_calls": len(calls)},
         }
@@ -106,10 +119,15 @@ class OlderScript:
                 "locatability_score": sample.locatability_score,
                 "country": sample.country,
             }
-            place = f"{sample.lat + away}, {sample.lon}"
+            # Away from the nearer pole, so that it stays on the globe.
+            guess = sample.lat - away if sample.lat > 0 else sample.lat + away
+            distance_km = float(haversine_km(sample.lat, sample.lon, guess, sample.lon))
+            place = f"{guess}, {sample.lon}"
             answer = f"I recognise it. <answer>\\boxed{{{place}}}</answer>"
             photo = dataset.photo_bytes(index)
-            document = self.trace(photo, row, index, steps=steps, answer=answer)
+            document = self.trace(
+                photo, row, index, steps=steps, answer=answer, distance_km=distance_km
+            )
             paths.append(folder / f"trace_{index:05d}.json")
             paths[-1].write_text(json.dumps(document), encoding="utf-8")
         return paths
@@ -177,6 +195,14 @@ def without_images(document: dict[str, Any]) -> dict[str, Any]:
             for call in document["tool_calls"]
         ],
     }
+
+
+def images_of_file(path: Path) -> list[bytes]:
+    """The images in the last request of a trace file, in order."""
+    last = json.loads(path.read_text(encoding="utf-8"))["conversation_history"][-1]["messages"]
+    parts = [p for m in last if isinstance(m["content"], list) for p in m["content"]]
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    return [base64.b64decode(url.partition(",")[2]) for url in urls]
 
 
 def _encoded(image: Image.Image, quality: int | None) -> bytes:

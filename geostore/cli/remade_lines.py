@@ -9,13 +9,20 @@ from geostore.text.phrases import format_counts, format_number_of
 
 if TYPE_CHECKING:
     from geostore.importing import ReadFrame, RemakeResult
+    from geostore.proofs import ProofKind
 
 _FRAMES = {
     "norm1000": "a scale from 0 to 1000",
     "norm1000_yx": "a scale from 0 to 1000, y first",
-    "pixel": "pixels of the photo as it was sent",
+    "pixel": "pixels of the photo as sent",
     "full_pixel": "pixels of the photo at full resolution",
     "relative": "fractions from 0 to 1",
+}
+_PROOFS: dict[ProofKind, str] = {
+    "exact": "exact",
+    "near": "near",
+    "unseen": "unseen",
+    "not": "not proven",
 }
 
 
@@ -24,12 +31,13 @@ def remade_lines(remade: RemakeResult) -> Iterator[str]:
     for frame in remade.frames:
         yield _frame_line(frame)
     if remade.traces:
-        counts = {kind: remade.images[kind] for kind in ("exact", "near", "unseen", "not")}
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-        yield (
-            f"images made again for {format_number_of(remade.traces, 'trace')}: {kinds}; "
-            "geostore query images_again counts them by recipe"
+        kinds = ", ".join(
+            f"{remade.images[kind]:,} {words}"
+            for kind, words in _PROOFS.items()
+            if remade.images[kind]
         )
+        traces = format_number_of(remade.traces, "trace")
+        yield f"images made again for {traces}: {kinds} (geostore query images_again)"
     if remade.left_out:
         traces = format_number_of(remade.left_out, "trace")
         yield f"an export with images leaves out {traces}, because images cannot be made again:"
@@ -48,15 +56,15 @@ def remade_lines(remade: RemakeResult) -> Iterator[str]:
 
 def _frame_line(frame: ReadFrame) -> str:
     choice = frame.choice
-    start = f"recipe {frame.recipe}: boxes are {_FRAMES[choice.frame]} ({choice.frame})"
-    boxes = format_number_of(choice.boxes, "box").replace("boxs", "boxes")
+    start = f"recipe {frame.recipe}: boxes in {_FRAMES[choice.frame]} ({choice.frame})"
+    fitting = f"{choice.fitting:,} of {choice.boxes:,}"
     if choice.known_by == "given":
-        return f"{start}, as --bbox-frame says; {choice.fitting:,} of {boxes} fit it"
+        return f"{start}, as --bbox-frame says; {fitting} fit it"
     if choice.known_by == "images":
         counts = {str(name): count for name, count in choice.others.items()}
         others = f" (in other frames: {format_counts(counts)})" if counts else ""
-        return f"{start}: {choice.fitting:,} of {boxes} give the images in the files{others}"
+        return f"{start}; {fitting} give the images in the files{others}"
     return (
-        f"{start}: inferred from the numbers of {boxes} and not proven, because the files hold no "
+        f"{start}; {fitting} fit it, which is inferred and not proven, because the files hold no "
         "images; --bbox-frame names another"
     )

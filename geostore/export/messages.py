@@ -97,4 +97,4 @@ def _named_image(part: Any, numbers_by_name: Mapping[str, int], image_url: Image
         number = numbers_by_name.get(url.removeprefix("sha256:")) if isinstance(url, str) else None
         if number is not None:
             return {"type": "image_url", "image_url": image_url(number)}
-    return part
+    return {"type": part["type"], **part} if "type" in part else part

@@ -290,10 +290,7 @@ class _Remaking:
         first = likeness(resized(image, seen.size, makings[0]), seen)
         if not first.is_near:  # no filter makes so much of a difference
             difference = round(first.difference, 3)
-            why = (
-                "it is another image than the one in its file (a colour value differs by "
-                f"{difference:.1f} of 255 on average)"
-            )
+            why = f"it is not the image in its file (a colour differs by {difference:.0f} of 255)"
             return _Match(ImageProof(number, "not", turn, name, difference, why), None)
         best: tuple[float, Making, SentImage] | None = None
         for making in makings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections import Counter
@@ -27,7 +26,7 @@ from geostore.verify import verify
 from geostore.verify.findings import format_text
 from tests.builders import make_dataset
 from tests.examples import examples
-from tests.older_batch import LOOKS, OlderScript, without_images
+from tests.older_batch import LOOKS, OlderScript, images_of_file, without_images
 from tests.running import geostore
 
 
@@ -59,14 +58,6 @@ def kinds_in(store: Store) -> Counter[str]:
 
 def frame_row(store: Store) -> dict[str, Any]:
     return dict(store.db.connection.execute("select * from box_frames").fetchone())
-
-
-def images_of_file(path: Path) -> list[bytes]:
-    """The images in the last request of a trace file, in order."""
-    last = json.loads(path.read_text(encoding="utf-8"))["conversation_history"][-1]["messages"]
-    parts = [p for m in last if isinstance(m["content"], list) for p in m["content"]]
-    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-    return [base64.b64decode(url.partition(",")[2]) for url in urls]
 
 
 # --- what can be proven -------------------------------------------------------------------------
@@ -160,7 +151,7 @@ def test_another_photo_than_the_files_is_no_photo_of_it(
     result = import_all(store, tmp_path / "old", dataset)
     assert result.remade.images["exact"] == 0
     assert result.remade.left_out == 3
-    assert result.remade.named[0].why.startswith("it is another image than the one in its file")
+    assert result.remade.named[0].why.startswith("it is not the image in its file")
 
 
 def test_files_without_images_are_read_by_their_numbers_and_that_is_said(
@@ -264,7 +255,7 @@ def test_what_cannot_be_made_again_is_left_out_of_an_export_with_images_and_bloc
         result = export(store, tmp_path / images, images=images)
         assert result.count == 2
         assert [left.trace.partition("-")[0] for left in result.without_images] == ["3"]
-        assert result.without_images[0].why.startswith("the photo: it is another image")
+        assert result.without_images[0].why.startswith("the photo: it is not the image")
         assert result.left_out == "1 of 3: 1 with images that cannot be made again"
     assert export(store, tmp_path / "reference").count == 3
     with pytest.raises(ExportError, match=r"no trace is left to export: .*the first is 3-"):
@@ -338,7 +329,7 @@ def test_an_image_that_is_not_proven_cannot_be_had(
     OlderScript().write(tmp_path / "old", dataset, rows=[0])
     import_all(store, tmp_path / "old", dataset, bbox_frame="pixel")
     trace = traces_in(store)[0]
-    with pytest.raises(ImageError, match=r"image 1 \(turn 1\): it is another image"):
+    with pytest.raises(ImageError, match=r"image 1 \(turn 1\): it is not the image"):
         trace_images(PhotoSource().photo_bytes(trace), trace)
 
 
@@ -421,9 +412,9 @@ def test_the_command_says_what_it_found(dataset: Path, tmp_path: Path) -> None:
     where = ("--store", tmp_path / "geostore.db")
     ended = geostore("import", tmp_path / "old", "--dataset-path", dataset, *where)
     assert ended.returncode == 0
-    assert "(pixel): 4 of 6 boxes give the images in the files" in ended.stderr
-    assert "images made again for 3 traces: 6 exact, 3 not" in ended.stderr
-    assert ": the photo: it is another image than the one in its file" in ended.stderr
+    assert "(pixel); 4 of 6 give the images in the files" in ended.stderr
+    assert "images made again for 3 traces: 6 exact, 3 not proven" in ended.stderr
+    assert ": the photo: it is not the image in its file" in ended.stderr
     with Store.open(tmp_path / "geostore.db") as store:
         name = traces_in(store)[0].name
     seen = geostore("image", name, "--all", "--out", tmp_path / "seen", *where)
