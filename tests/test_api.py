@@ -19,12 +19,14 @@ import geostore
 from geostore.conversation.sent import sent_requests
 from geostore.errors import (
     DatasetError,
+    ExportError,
     FilterError,
     GeostoreError,
     NotFoundError,
     QueryError,
     RewardError,
     StoreError,
+    TraceImportError,
 )
 from geostore.identity import canonical_json
 from geostore.store import Store
@@ -64,6 +66,30 @@ def test_opening_never_makes_a_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store at"):
         geostore.open(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_that_mean_nothing_name_the_right_ones(
+    store: geostore.GeoStore, tmp_path: Path
+) -> None:
+    """Nothing is written, and nothing else is done in their place."""
+    wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"formt": "jsonl"}, TypeError, "did you mean format?"),
+        ({"min_scor": 0.3}, TypeError, "did you mean min_score?"),
+        ({"format": "jsn"}, ExportError, "choose one of trace, jsonl"),
+    ]
+    for options, error, words in wrong:
+        with pytest.raises(error, match=re.escape(words)):
+            store.export(tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+    write(tmp_path / "in", history(50))
+    match: Any = "coordinate"
+    with pytest.raises(TraceImportError, match="choose one of index, coordinates"):
+        store.import_traces(tmp_path / "in", match=match)
+    row: Any = 2.0
+    for use in (store.trace, store.sent_images, store.restore_image):
+        with pytest.raises(TypeError):
+            use(row)
+    assert store.sent_images(2) == store.sent_images(store.trace("2"))
 
 
 def test_a_store_is_made_where_one_is_asked_for(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ Nothing here asks a teacher; ``geostore generate`` does.
 from __future__ import annotations
 
 import io
+import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
 
 from geostore.api.trace import Trace
-from geostore.errors import NotFoundError
+from geostore.errors import NotFoundError, TraceImportError
 from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
 from geostore.export import export as export_store
 from geostore.records import SentImage, StoredTrace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OWN_OPTIONS = ("format", "messages", "images", "dataset_path")  # of an export
 _LONGEST_PATH = 80  # characters of a path in a repr
 
 
@@ -102,6 +104,8 @@ class GeoStore:
 
         Raises NotFoundError, which lists the traces where several fit, and the nearest names.
         """
+        if not isinstance(name, str):
+            name = operator.index(name)
         return Trace.of(self._store.traces.get_trace(self._store.traces.find_trace(str(name))))
 
     def query(self, statement: str, *, reward: str | None = None) -> list[dict[str, Any]]:
@@ -224,8 +228,12 @@ class GeoStore:
         that does not fit; model, label, tools, bbox_frame: see
         `geostore.importing.ReadOptions`. Raises TraceImportError, DatasetError, StoreError.
         """
-        from geostore.importing import ReadOptions, import_traces
+        from geostore.importing import Match, ReadOptions, import_traces
 
+        if match not in get_args(Match):
+            raise TraceImportError(
+                f"there is no match {match!r}; choose one of {', '.join(get_args(Match))}"
+            )
         options = ReadOptions(
             dataset_path=None if dataset_path is None else os.fspath(dataset_path),
             columns=dict(columns or {}),
@@ -255,7 +263,7 @@ class GeoStore:
             self._store,
             out,
             format=format,
-            filters=make_filter(conditions, statuses=ENDED),
+            filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
             messages=messages,
             images=images,
             dataset_path=dataset_path,
@@ -264,7 +272,11 @@ class GeoStore:
     # --- images ----------------------------------------------------------------------------
 
     def restore_image(
-        self, trace: StoredTrace | str, image_index: int = 0, *, dataset_path: str | None = None
+        self,
+        trace: StoredTrace | str | int,
+        image_index: int = 0,
+        *,
+        dataset_path: str | None = None,
     ) -> Image.Image:
         """An image of a trace: 0 is the photo, at full resolution and upright.
 
@@ -289,7 +301,7 @@ class GeoStore:
         return image
 
     def sent_images(
-        self, trace: StoredTrace | str, *, dataset_path: str | None = None
+        self, trace: StoredTrace | str | int, *, dataset_path: str | None = None
     ) -> list[SentImage]:
         """Every image the teacher saw, by number, in the bytes that were sent.
 
@@ -305,7 +317,7 @@ class GeoStore:
 
     def overlay(
         self,
-        trace: StoredTrace | str,
+        trace: StoredTrace | str | int,
         *,
         turn: int | None = None,
         dataset_path: str | None = None,
@@ -315,8 +327,8 @@ class GeoStore:
 
         return overlay(self._stored(trace), self._source(dataset_path), turn=turn)
 
-    def _stored(self, trace: StoredTrace | str) -> StoredTrace:
-        return self.trace(trace) if isinstance(trace, str) else trace
+    def _stored(self, trace: StoredTrace | str | int) -> StoredTrace:
+        return trace if isinstance(trace, StoredTrace) else self.trace(trace)
 
     def _source(self, dataset_path: str | None) -> PhotoSource:
         from geostore.conversation.images import PhotoSource

@@ -106,14 +106,24 @@ class Conditions(TypedDict, total=False):
     require_tools: bool
 
 
-def make_filter(conditions: Conditions, *, statuses: tuple[Status, ...] | None) -> Filter:
+def make_filter(
+    conditions: Conditions,
+    *,
+    statuses: tuple[Status, ...] | None,
+    beside: Sequence[str] = (),
+) -> Filter:
     """The filter that keyword arguments mean.
 
-    statuses: those that count where `conditions` names no status. Raises
+    statuses: those that count where `conditions` names no status. beside: further names that the
+    caller knows, one of which may be meant where a name is misspelt. Raises
     FilterError for a time that cannot be read and for an unknown status, TypeError for an unknown
     name or a value of another type; each names what is meant.
     """
     members: dict[str, Any] = dict(conditions)
+    for name in members:
+        if name not in Conditions.__annotations__:
+            names = [*beside, *Conditions.__annotations__]
+            raise TypeError(f"no condition {name!r}{_nearest(name, names)}")
     _check_types(members)
     status = members.pop("status", None)
     since = members.pop("since", None)
@@ -130,10 +140,8 @@ def make_filter(conditions: Conditions, *, statuses: tuple[Status, ...] | None) 
 
 
 def _check_types(conditions: Mapping[str, Any]) -> None:
-    """Raise TypeError for a condition that there is not, or one of another type."""
+    """Raise TypeError for a condition of another type."""
     for name, value in conditions.items():
-        if name not in Conditions.__annotations__:
-            raise TypeError(f"no condition {name!r}{_nearest(name, Conditions.__annotations__)}")
         if value is None:
             continue
         if name in ("min_score", "max_distance_km"):
