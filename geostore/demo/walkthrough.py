@@ -116,9 +116,9 @@ def _command(arguments: Sequence[str]) -> list[str]:
 def _environment() -> dict[str, str]:
     """This environment without a teacher's key or address, so that the demo costs nobody money."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() and not environment.get("COLUMNS"):
         # The demo is to be read, also in a file, where tables would not fold.
-        environment.setdefault("COLUMNS", _COLUMNS_OF_A_FILE)
+        environment["COLUMNS"] = _COLUMNS_OF_A_FILE
     return environment
 
 
@@ -139,8 +139,9 @@ Made:
 Try next (after: source .venv/bin/activate):
   geostore query --list --store {at}
   geostore rescore --reward exponential --store {at}
-  geostore generate --teacher offline --dataset-path {data} --store {at} \\
-    --num-samples {samples} --max-pixels {MAX_PIXELS} --rollouts 2
+  geostore generate --teacher offline --dataset-path {data} \\
+    --store {at} --num-samples {samples} \\
+    --max-pixels {MAX_PIXELS} --rollouts 2
 
 With a real teacher, the same command on your own dataset:
   vLLM:    geostore generate --dataset-path PATH --model NAME \\

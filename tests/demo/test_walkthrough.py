@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from geostore.demo import walkthrough
@@ -24,3 +26,20 @@ def test_commands_run_without_the_users_key_or_address(monkeypatch: pytest.Monke
     environment = walkthrough._environment()
     assert not [key for key in environment if key.startswith("OPENAI_")]
     assert "PATH" in environment
+
+
+def test_a_long_command_stands_on_several_lines_that_a_shell_takes_as_they_are() -> None:
+    words = ["geostore", "export", "/a folder/traces", "--store", "/a folder/geostore.db"]
+    words += ["--format", "jsonl", "--min-score", "0.3", "--exclude-flag", "truncated"]
+    text = walkthrough._over_lines(words)
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(text.splitlines()) > 1
+    assert shlex.split(text.replace("\\\n", "")) == words
+
+
+def test_in_a_file_commands_write_as_for_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's output is read by people wherever it goes."""
+    monkeypatch.setenv("COLUMNS", "")
+    assert walkthrough._environment()["COLUMNS"] == "80"
+    monkeypatch.setenv("COLUMNS", "120")
+    assert walkthrough._environment()["COLUMNS"] == "120"
