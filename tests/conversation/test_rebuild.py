@@ -390,5 +390,5 @@ def test_what_the_server_received_follows_from_the_store(
         hashes = [turn.request_sha256 or "" for turn in trace.turns]
         assert_rebuilt(trace, [(by_hash[sha256], sha256) for sha256 in hashes])
         photo = source.photo_bytes(trace)
-        images = conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
+        images = conversation_images(photo, played_recipe(trace), trace.calls, sent=trace.photo)
         assert [i.facts for i in images[1:]] == [c.image for c in trace.calls if c.image]

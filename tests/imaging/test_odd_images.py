@@ -21,6 +21,7 @@ from PIL import Image, ImageCms
 from geostore.conversation.images import PhotoSource, conversation_images
 from geostore.records import StoredTrace
 from geostore.store import Store
+from tests.builders import played_recipe
 from tests.conftest import save_dataset
 from tests.image_samples import (
     SEEN,
@@ -207,7 +208,7 @@ def test_what_can_be_shown_is_sent_upright_and_plain(name: str, played: Played) 
     trace = played[0][name]
     assert isinstance(trace, StoredTrace), trace
     photo = PhotoSource().photo_bytes(trace)
-    images = conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
+    images = conversation_images(photo, played_recipe(trace), trace.calls, sent=trace.photo)
     assert len(images) == 2
     shown = Image.open(io.BytesIO(images[0].data))
     assert (shown.mode, getattr(shown, "n_frames", 1)) == ("RGB", 1)

@@ -293,12 +293,12 @@ def test_an_export_of_images_made_again_goes_round(
     OlderScript(recompressed=70).write(tmp_path / "old", dataset)
     import_all(store, tmp_path / "old", dataset)
     for images in ("reference", "embed"):
-        export(store, tmp_path / "first", images=images)  # type: ignore[arg-type]
+        export(store, tmp_path / "first", images=images)
         with Store.open(tmp_path / f"{images}.db", create=True) as other:
             result = import_traces(other, tmp_path / "first")
             assert (result.imported, result.unproven) == (3, 0), result.unproven_why
             assert kinds_in(other) == {"near": 9}
-            export(other, tmp_path / "second", images=images)  # type: ignore[arg-type]
+            export(other, tmp_path / "second", images=images)
         assert files_of(tmp_path / "first") == files_of(tmp_path / "second")
 
 

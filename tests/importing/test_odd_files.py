@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from geostore.export import export
-from geostore.importing import ReadOptions, import_traces
+from geostore.importing import Problem, ReadOptions, import_traces
 from geostore.records import StoredTrace
 from geostore.store import Filter, Store, open_snapshot
 from tests.builders import StoreBuilder, fill, make_dataset
@@ -350,7 +350,7 @@ def test_each_odd_file_is_read_or_refused_by_name(store: Store, tmp_path: Path, 
     content = odd.content if isinstance(odd.content, str | bytes) else json.dumps(odd.content)
     (place / odd.name).write_bytes(content if isinstance(content, bytes) else content.encode())
     write(place, log(9), "zz.json")
-    skipped = []
+    skipped: list[Problem] = []
     result = import_traces(store, place, on_problem=skipped.append)
     base = str(place / odd.name)
     assert [f"{p.path.removeprefix(base)} {p.kind}" for p in skipped] == list(odd.skipped), skipped
@@ -427,7 +427,12 @@ def test_a_file_that_grew_gives_its_new_lines_alone(
     from geostore.importing import reader
 
     read = reader._bytes
-    monkeypatch.setattr(reader, "_bytes", lambda file: (starts.append(file.line), read(file))[1])
+
+    def noted(file: reader.TraceFile) -> bytes:
+        starts.append(file.line)
+        return read(file)
+
+    monkeypatch.setattr(reader, "_bytes", noted)
     result = import_traces(store, path)
     assert (result.imported, result.known, starts) == (1, 2, [3])
 
@@ -484,7 +489,7 @@ def test_without_the_dataset_the_right_file_is_told_how_to_come_in(
     """Two files name one row at two places, and only the dataset knows which is right."""
     write(tmp_path / "in", history(4, lat=11.0, lon=21.0, answer=final(0.0, 0.0)), "a.json")
     write(tmp_path / "in", history(4), "b.json")
-    problems = []
+    problems: list[Problem] = []
     result = import_traces(store, tmp_path / "in", on_problem=problems.append)
     assert result.imported == 1
     assert "--dataset-path tells which of them is right" in problems[0].why

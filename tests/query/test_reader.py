@@ -28,7 +28,7 @@ from geostore.query.stats import format_json as format_stats
 from geostore.query.stats import format_text, stats
 from geostore.records import ACCEPTED_SCORE
 from geostore.rewards import ensure_spec, make_spec
-from geostore.sqlfiles import load_sql
+from geostore.sqlfiles import load_sql, sql_names
 from geostore.store import Store, migrations
 from geostore.store.prices import put_prices
 from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
@@ -124,7 +124,7 @@ def copy(small: Path, tmp_path: Path) -> Path:
 
 def test_a_store_of_another_schema_is_not_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The views are written for one schema; figures over another could be wrong."""
-    known = migrations.sql_names("schema")
+    known = sql_names("schema")
     with monkeypatch.context() as later:
         later.setattr(migrations, "sql_names", lambda folder: (*known, "9999_later"))
         with pytest.raises(StoreVersionError, match=r"9999_later.*geostore rescore"):

@@ -31,7 +31,7 @@ from geostore.tools import (
     understand,
 )
 from geostore.tools.enhance import LEAST_FACTOR, MOST_FACTOR
-from tests.builders import StoreBuilder, make_dataset, recipe_of
+from tests.builders import StoreBuilder, make_dataset, played_recipe, recipe_of
 from tests.image_samples import noise
 from tests.minds import ROTATE, ZOOM, answer, text_call
 from tests.running import Notes, run
@@ -273,7 +273,7 @@ def test_every_image_is_derived_again_from_the_rows(trace: StoredTrace) -> None:
     assert [call.source_index for call in trace.calls] == [0, 0, 1, 2, 2]
     assert [call.success for call in trace.calls] == [True, True, True, True, False]
     photo = PhotoSource().photo_bytes(trace)
-    images = conversation_images(photo, trace.recipe, trace.calls, sent=trace.photo)
+    images = conversation_images(photo, played_recipe(trace), trace.calls, sent=trace.photo)
     assert [image.facts for image in images[1:]] == [c.image for c in trace.calls if c.image]
 
 
