@@ -10,6 +10,8 @@ so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -22,7 +24,7 @@ from geostore.cli.generate import generate
 from geostore.cli.headings import HELP_WIDTH, HelpCommand, HelpGroup
 from geostore.cli.image import image
 from geostore.cli.import_ import import_
-from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, say
+from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, mute_closed_outputs, say
 from geostore.cli.query import QueryCommand, query
 from geostore.cli.rescore import rescore
 from geostore.cli.rewards import rewards
@@ -88,7 +90,14 @@ def main() -> NoReturn:
             from geostore.store.requirements import require_platform
 
             require_platform()
-        app(standalone_mode=True)
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+            # A terminal of another encoding shows a character that it lacks as \u6771.
+            sys.stdout.reconfigure(errors="backslashreplace")
+        _require_text(sys.argv[1:])
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()  # here, where an error can still be told
     except GeostoreError as error:
         if sys.argv[1:2] == ["--debug"]:
             raise
@@ -98,4 +107,34 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         say("geostore: interrupted; what was committed is in the store")
         sys.exit(EXIT_STOPPED)
+    except BrokenPipeError:
+        mute_closed_outputs()  # whoever read, such as head, has read enough
+        sys.exit(EXIT_ERROR)
+    except (OSError, MemoryError) as error:
+        if sys.argv[1:2] == ["--debug"]:
+            raise
+        say(f"geostore: {_of_the_system(error)}")
+        mute_closed_outputs()
+        sys.exit(EXIT_ERROR)
     sys.exit(EXIT_ERROR)  # `app` exits by itself
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Raise GeostoreError for an argument that no file of geostore could hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(argument).decode(errors="backslashreplace")
+            raise GeostoreError(
+                f"the argument {shown} is not text in {sys.getfilesystemencoding()}, which this "
+                "terminal's locale says; write it so, or set LC_ALL=C.UTF-8"
+            ) from error
+
+
+def _of_the_system(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "the memory of this machine is used up; ask for less at once"
+    if error.filename is None:  # from printing
+        return f"the output cannot be written: {error.strerror or error}"
+    return f"{error.filename} cannot be read or written: {error.strerror or error}"

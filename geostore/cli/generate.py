@@ -13,7 +13,6 @@ from geostore.cli.options import (
     EXIT_MANY_FAILED,
     EXIT_STOPPED,
     StoreOption,
-    finite,
     json_object,
     mute_closed_outputs,
     pairs,
@@ -164,12 +163,10 @@ def generate(
     concurrency: Annotated[
         int, typer.Option(min=1, help="Traces in flight; fewer while the server is overloaded.")
     ] = 16,
-    rpm: Annotated[
-        float | None, typer.Option(min=1, callback=finite, help="Requests a minute at most.")
-    ] = None,
+    rpm: Annotated[float | None, typer.Option(min=1, help="Requests a minute at most.")] = None,
     tpm: Annotated[
         float | None,
-        typer.Option(min=1, callback=finite, help="Tokens a minute at most, in and out together."),
+        typer.Option(min=1, help="Tokens a minute at most, in and out together."),
     ] = None,
     order: Annotated[
         Literal["dataset", "hardest", "easiest", "random"],
@@ -221,16 +218,13 @@ def generate(
     ] = 6,
     request_timeout: Annotated[
         float,
-        typer.Option(
-            "--request-timeout", min=1, callback=finite, help="Seconds for one request, all in all."
-        ),
+        typer.Option("--request-timeout", min=1, help="Seconds for one request, all in all."),
     ] = 600.0,
     trace_timeout: Annotated[
         float | None,
         typer.Option(
             "--trace-timeout",
             min=1,
-            callback=finite,
             help="Seconds for one trace in this run, all in all.",
         ),
     ] = None,
@@ -239,7 +233,6 @@ def generate(
         typer.Option(
             "--give-up-after",
             min=0,
-            callback=finite,
             help="Seconds that a pause of the run may last, before it ends; it pauses where every "
             "request has failed for half a minute. Else without end, but for a run that was "
             "never answered: 600.",
@@ -249,7 +242,6 @@ def generate(
         float | None,
         typer.Option(
             min=0,
-            callback=finite,
             help="Seconds to wait for requests in flight when the run ends; else as long as "
             "--request-timeout.",
         ),

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from geostore.cli.options import for_terminal
+from geostore.cli.options import for_terminal, require_numbers
 
 HELP_WIDTH = 100
 """Columns of a help page at most; a narrower terminal has its own width."""
@@ -121,7 +121,16 @@ COMMAND_HEADINGS: Headings = {
 
 
 class HelpCommand(TyperCommand):
-    """A command whose help has the headings of `HEADINGS`, where it has any."""
+    """A command whose help has the headings of `HEADINGS`, where it has any.
+
+    Its numbers are finite and have at most 64 bits.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options, and refuse numbers that mean nothing."""
+        rest = super().parse_args(ctx, args)
+        require_numbers(ctx, self.get_params(ctx))
+        return rest
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the command does, in paragraphs."""

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -176,11 +177,23 @@ def leave_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def finite(value: float | None) -> float | None:
-    """An option's callback: a usage error for infinity, which nobody can wait for or count to."""
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number")
-    return value
+def require_numbers(context: Any, parameters: Iterable[Any]) -> None:
+    """Raise a usage error for an option that is NaN, infinite, or past 64 bits.
+
+    context: a command's, once its options are read. No option means anything by such
+    numbers: nobody can wait for, pay or count to infinity, no comparison with NaN holds,
+    and a store's whole numbers have 64 bits.
+    """
+    for parameter in parameters:
+        value = context.params.get(parameter.name or "")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise typer.BadParameter(
+                f"{value} is not a finite number", ctx=context, param=parameter
+            )
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise typer.BadParameter(
+                f"{value} is too large; whole numbers have 64 bits", ctx=context, param=parameter
+            )
 
 
 def pairs(values: list[str], option: str) -> dict[str, str]:
@@ -196,10 +209,20 @@ def pairs(values: list[str], option: str) -> dict[str, str]:
 
 def json_object(text: str | None, option: str) -> dict[str, Any]:
     """A JSON object that an option holds. Raises a usage error for anything else."""
+    from geostore.identity import canonical_json
+
     try:
-        value = json.loads(text or "{}")
-    except ValueError as error:
+        value = json.loads(text or "{}", parse_constant=_number, parse_float=_number)
+        canonical_json(value)  # numbers past 64 bits, and halves of characters
+    except (ValueError, TypeError, RecursionError) as error:
         raise typer.BadParameter(f"this is no JSON: {error}", param_hint=option) from error
     if not isinstance(value, dict):
         raise typer.BadParameter("this is no JSON object", param_hint=option)
+    return value
+
+
+def _number(text: str) -> float:
+    """A number of JSON, which has neither NaN nor infinity. Raises ValueError."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not a finite number")
     return value

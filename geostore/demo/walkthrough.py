@@ -41,6 +41,12 @@ def run(directory: str | Path, *, samples: int = 24) -> None:
     """
     folder = Path(directory)
     photos, store, traces = folder / "photos", folder / "geostore.db", folder / "traces"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DemoError(
+            f"{folder} cannot be the demo's folder ({error.strerror}); name another"
+        ) from error
     _render(photos, samples)
     with offline_teacher() as url:
         _announce("A teacher now listens on this machine; it sees only what each request holds.")

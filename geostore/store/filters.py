@@ -187,9 +187,9 @@ def moment(text: str, *, now: datetime | None = None) -> str:
     else:
         try:
             time = datetime.fromisoformat(text.strip())
-        except ValueError as error:
+            time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        except (ValueError, OverflowError) as error:
             raise FilterError(
                 f"{text!r} is no time; write 2026-10-01, 2026-10-01T12:00, or 90m, 12h, 3d ago"
             ) from error
-        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
