@@ -88,7 +88,8 @@ class GeoStore:
         checks of `audit` flagged, exclude_flags leaves them out. since: closed from
         ``2026-10-01`` on, or ``12h`` ago. where: one SQL expression, such as
         ``turns > 2 and country = 'japan'``. reward: the name or the start of the hash
-        of the reward they carry, None for the store's default.
+        of the reward they carry, None for the store's default. min_turns, max_turns,
+        max_tokens, require_tools: as `geostore.store.Filter` says.
         Raises TypeError for a condition that there is not, and FilterError, RewardError.
         """
         filters = make_filter(conditions, statuses=None)

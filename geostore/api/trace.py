@@ -27,7 +27,7 @@ class Trace(StoredTrace):
         """The conversation in the form of OpenAI's API: a request and the response to it, last.
 
         turn: which turn's, from 1; None for the last one. Images are named by their hashes
-        (``sha256:...``), in the order in which `GeoStore.sent_images` gives them. Empty where
+        (``sha256:...``), under which `GeoStore.sent_images` has their bytes. Empty where
         there is no turn yet. Raises NotFoundError where the trace has no such turn, or was
         imported from a file that does not say what was sent for it; ImageError (kind
         ``unknown``) where the store does not know which photo was sent.
