@@ -93,8 +93,9 @@ def degrees(holder: Mapping[str, Any], name: str, most: float, where: str = "") 
     """A coordinate; a file may hold it as a number or as text, as datasets do."""
     value = number(holder.get(name))
     if value is None or abs(value) > most:
-        given = _shown(holder[name]) if name in holder else "missing"
-        raise BadFile("malformed", f"{where}{name} is {given} and not degrees up to {most:g}")
+        wanted = f"degrees up to {most:g}"
+        given = f"{_shown(holder[name])} and not {wanted}" if name in holder else "missing"
+        raise BadFile("malformed", f"{where}{name} is {given}")
     return value
 
 

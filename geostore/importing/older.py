@@ -48,6 +48,8 @@ UNKNOWN_ERROR = "unknown"
 _CALL = re.compile(r"<tool_call\b|\"name\"\s*:.*\"arguments\"\s*:", re.DOTALL)
 """What the older scripts' teachers wrote a call as."""
 _LONG_TEXT = 4096
+_MOST_KM = 20_100.0  # half around the earth is 20,038 km at its equator
+_MOST_POINTS = 5000.0
 _REWARD_MEMBERS = frozenset({"score", "distance@km", "geoguessr@point", "parse_success"})
 
 
@@ -138,7 +140,8 @@ def _may_hold_pixels(value: Any) -> bool:
 def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, Any]]:
     """The reward in a file, None without one, and further numbers that stand beside it.
 
-    Where the file says that no answer could be read, distance and score are None.
+    Where the file says that no answer could be read, distance and score are None. So is a
+    distance that no two places have.
     """
     members = document.get("reward_score")
     if number(members) is not None:
@@ -154,12 +157,16 @@ def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, A
     }
     if as_switch(members.get("parse_success")) is False:
         return Reward(None, None, None), extra
-    points = number(members.get("geoguessr@point"))
+    points = _within(number(members.get("geoguessr@point")), _MOST_POINTS)
     return Reward(
-        distance_km=number(members.get("distance@km")),
+        distance_km=_within(number(members.get("distance@km")), _MOST_KM),
         score=number(members.get("score")),
         geoguessr_points=None if points is None else round(points),
     ), extra
+
+
+def _within(value: float | None, most: float) -> float | None:
+    return value if value is not None and 0 <= value <= most else None
 
 
 def read_turn_numbers(entries: Sequence[Any], where: str) -> int:

@@ -319,18 +319,22 @@ def _image_names(trace: StoredTrace) -> Iterator[str]:
 
 def _message(page: _Page, message: Message, images: Iterator[str]) -> list[str]:
     value: dict[str, Any] = orjson.loads(message.canonical)
-    lines = [f"  sent, {value['role']}"]
+    lines = [f"  sent, {_visible(value['role'])}"]
     content = value.get("content")
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    for part in parts:
-        if part.get("type") == "text":
-            lines += page.text(str(part.get("text")), most=None)
+    for part in content if isinstance(content, list) else [content or ""]:
+        # An imported message names images by hash alone, and may hold anything as a part.
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "text" or isinstance(part, str):
+            lines += page.text(part if isinstance(part, str) else str(part.get("text")), most=None)
             continue
-        # An imported message names images by hash alone, and may hold parts of other kinds.
-        image = next(images, None) if part.get("type") == "image_url" else None
+        image = next(images, None) if kind == "image_url" else None
         lines += page.wrapped(image or _visible(f"[{orjson.dumps(part).decode()}]"), indent=4)
-    for call in value.get("tool_calls") or ():
-        function = call.get("function") or {}
+    calls = value.get("tool_calls") or []
+    for call in calls if isinstance(calls, list) else [calls]:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            lines += page.wrapped(_visible(f"tool call {orjson.dumps(call).decode()}"), indent=4)
+            continue
         written = f"{function.get('name')} {function.get('arguments')}"
         lines += page.wrapped(f"tool call {call.get('id')}: {_visible(written)}", indent=4)
     return lines

@@ -286,6 +286,24 @@ def test_show_says_that_a_file_does_not_hold_the_words_of_its_tools(
     assert 'failed: unknown arguments: {"bbox_2d":[1,2,30,40]} (its file does not say' in text
 
 
+def test_show_bears_whatever_a_file_says_was_sent(store: Store, tmp_path: Path) -> None:
+    """Messages are kept as they are, and need not be what a server would take."""
+    document = history(0, mode="delta")
+    odd = [
+        {"role": "user\x1b[31m", "content": [["a"], 7, "words", {"type": "audio"}]},
+        {"role": "user", "content": {"a": 1}, "tool_calls": {"b": 2}},
+        {"role": "user", "content": None, "tool_calls": ["c", {"function": "d"}]},
+    ]
+    document["conversation_history"][1]["messages"] += odd
+    write(tmp_path / "in", document)
+    assert import_traces(store, tmp_path / "in").imported == 1
+    said = geostore("show", "--newest", "--verbose", "--store", store.path)
+    assert said.returncode == 0, said.stderr
+    assert "\x1b" not in said.stdout
+    for part in ('["a"]', "[7]", "words", '[{"a":1}]', 'tool call {"b":2}', 'tool call "c"'):
+        assert part in said.stdout
+
+
 # --- round trip ---------------------------------------------------------------------------------
 
 

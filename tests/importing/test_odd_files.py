@@ -237,6 +237,10 @@ ODD: dict[str, Odd] = {
         skipped=(" malformed",),
         why="reward_score is a list and not an object",
     ),
+    "a distance beyond the earth": Odd(
+        changed(history(3), "reward_score", "distance@km", to=1e30),
+        holds=lambda t: t.reward is not None and (t.reward.distance_km or 0) < 1,  # geostore's own
+    ),
     "both forms, one of them null": Odd(
         {**log(3), "conversation_history": None, "tool_calls": None}
     ),
