@@ -29,4 +29,4 @@ def skipped_table(skipped: Counter[str]) -> str:
     rows: list[tuple[str, int, str]] = [
         (kind, count, WHAT_TO_DO[kind]) for kind, count in skipped.most_common()
     ]
-    return format_table(QueryResult(("problem", "skipped", "what to do"), rows))
+    return format_table(QueryResult(("problem", "skipped", "what to do"), rows), with_count=False)
