@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from geostore.conversation.images import PhotoSource, conversation_images
-from geostore.records import StoredTrace
+from geostore.records import Recipe, StoredTrace
 from geostore.store import Store
 from tests.builders import played_recipe
 from tests.conftest import save_dataset
@@ -207,6 +207,7 @@ def test_what_can_be_shown_is_sent_upright_and_plain(name: str, played: Played) 
     """8 bits a channel, one frame, no metadata; and derived again by its row, zoom and all."""
     trace = played[0][name]
     assert isinstance(trace, StoredTrace), trace
+    assert isinstance(trace.recipe, Recipe)
     photo = PhotoSource().photo_bytes(trace)
     images = conversation_images(photo, played_recipe(trace), trace.calls, sent=trace.photo)
     assert len(images) == 2
