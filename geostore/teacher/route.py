@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.request import getproxies
 
 import httpx2
 
@@ -61,13 +64,11 @@ class Route:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What a message must not hold."""
-        if self.proxy is None or self.is_direct:
+        """What a message must not hold: logins of the proxy, or of those of the environment."""
+        if self.is_direct:
             return frozenset()
-        parts = urlsplit(self.proxy)
-        login = parts.netloc.rpartition("@")[0]
-        word = parts.password or parts.username or ""
-        return frozenset(form for text in (login, word) for form in forms_of(text))
+        proxies = getproxies().values() if self.proxy is None else [self.proxy]
+        return frozenset(text for proxy in proxies for text in _login_secrets(proxy))
 
     def tls(self) -> ssl.SSLContext:
         """What a server's certificate is checked against.
@@ -83,6 +84,21 @@ class Route:
         # Or the server's own certificate, which is what openssl shows, would not be enough.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         return context
+
+
+def _login_secrets(proxy: str) -> Iterator[str]:
+    """A proxy's name and password in each form in which a message may quote them.
+
+    proxy: its URL, or what stands in its place in the environment, which nobody has checked.
+    """
+    login = proxy.rpartition("://")[2].rpartition("@")[0]
+    if not login:
+        return
+    name, _, password = login.partition(":")
+    yield from forms_of(login)
+    yield from forms_of(password or name)
+    # As it goes out in Proxy-Authorization, which a proxy may repeat.
+    yield b64encode(unquote(login).encode()).decode()
 
 
 def _check_proxy(proxy: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from geostore.errors import TeacherUnusable
 from geostore.records import Reply as Answered
 from tests.asking import ask
 from tests.running import geostore
-from tests.teacher_server import Reply, TeacherServer, free_address, teacher_server
+from tests.teacher_server import Fault, Reply, TeacherServer, free_address, teacher_server
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 ELSEWHERE = "http://teacher.invalid:8000/v1"
@@ -89,6 +91,35 @@ def test_what_the_environment_names_and_no_client_can_use_ends_the_run_with_a_se
     assert name in str(error)
     assert "unset it" in str(error)
     assert "sk-secret" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_message_and_no_row_shows_a_password_of_a_proxy_of_the_environment(
+    name: str, photo_dataset: Path, tmp_path: Path
+) -> None:
+    """The proxy answers with what it was sent, as some do on a 407."""
+    login, coded = "me:hu%2Fsh-qwmx", b64encode(b"me:hu/sh-qwmx").decode()
+    echo = f"bad login: Proxy-Authorization: Basic {coded}, {login}, hu/sh-qwmx".encode()
+    store, log = tmp_path / "geostore.db", tmp_path / "events.jsonl"
+    with teacher_server(
+        lambda body: Reply("by proxy"), script=lambda number, body: Fault(500, echo)
+    ) as server:
+        url = server.url.removesuffix("/v1").replace("http://", f"http://{login}@")
+        ended = geostore(
+            *("--debug", "generate", "--dataset-path", photo_dataset, "--store", store),
+            *("--num-samples", "1", "--base-url", ELSEWHERE, "--model", "m"),
+            *("--log-file", log, "--max-attempts", "1", "--give-up-after", "0"),
+            **{name: url},
+        )
+        assert server.paths, ended.stderr
+    assert "bad login" in ended.stderr
+    assert "bad login" in log.read_text()
+    with closing(sqlite3.connect(store)) as connection:
+        rows = "\n".join(connection.iterdump())
+    assert "bad login" in rows
+    for text in (ended.stdout, ended.stderr, log.read_text(), rows):
+        for secret in ("hu%2Fsh", "hu/sh", "qwmx", coded):
+            assert secret not in text
 
 
 def test_generate_asks_the_offline_teacher_whatever_proxies_there_are(
