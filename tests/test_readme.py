@@ -49,7 +49,7 @@ AFTER_THE_DEMO = [
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command where the README has exported the demo's store."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    variables = environment(PATH=path, COLUMNS="", GEOSTORE_STORE="demo/geostore.db")
+    variables = environment(PATH=path, COLUMNS="80", GEOSTORE_STORE="demo/geostore.db")
     return subprocess.run(command, env=variables, capture_output=True, text=True)
 
 

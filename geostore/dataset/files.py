@@ -28,6 +28,7 @@ from geostore.dataset.parquet import ParquetRows
 from geostore.dataset.rows import Rows, TableRows
 from geostore.errors import DatasetError, MachineError
 from geostore.imaging.causes import ABSENT, NO_SUCH_NAME, cause_of
+from geostore.text.phrases import format_number_of
 
 _IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
@@ -59,6 +60,14 @@ class Located:
     """As saved with the dataset; None where none was saved."""
     files: tuple[Path, ...] = ()
     """The Arrow or Parquet files, or the tables of photos, in row order."""
+
+    @property
+    def form(self) -> str:
+        """What it is, for people, such as ``3 Parquet files``."""
+        if self.kind == "imagefolder":
+            return "a folder of images"
+        kind = "Arrow" if self.kind == "saved" else "Parquet"
+        return format_number_of(len(self.files), f"{kind} file")
 
 
 def locate(path: Path) -> Located:

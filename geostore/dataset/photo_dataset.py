@@ -37,8 +37,12 @@ class PhotoDataset:
     Several threads may call its methods at once.
     """
 
-    def __init__(self, rows: Rows, facts: DatasetFacts, *, folder: Path) -> None:
+    form: str
+    """What lies on disk, for people, such as ``3 Parquet files``."""
+
+    def __init__(self, rows: Rows, facts: DatasetFacts, *, folder: Path, form: str = "") -> None:
         """Wrap the rows of an opened dataset; `folder` is where relative photo paths start."""
+        self.form = form
         self._facts = facts
         self._files = PhotoFiles(
             facts.path, folder, name_of=self._name_of_file, num_rows=rows.num_rows
@@ -120,7 +124,7 @@ class PhotoDataset:
             columns=rows.columns,
             column_map=column_map,
         )
-        return cls(rows, facts, folder=located.folder)
+        return cls(rows, facts, folder=located.folder, form=located.form)
 
     @property
     def facts(self) -> DatasetFacts:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     from geostore.dataset import PhotoDataset
 
-_LOOKED_AT = 100
-"""Photos that are read before the first request; on a slow disk each takes up to 50 ms."""
+_LOOKED_AT = 64
+"""Photos that are read before the first request: a slow disk, or Parquet in large row groups, takes
+up to 150 ms for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from geostore.generate.events import (
     RunStarted,
     TraceEnded,
     TurnCommitted,
+    Understood,
 )
 from geostore.store import utc_now
 from geostore.text.json_lines import json_bytes
@@ -77,6 +78,8 @@ def _line(event: Event) -> tuple[str, dict[str, Any]] | None:
             return "notice", {"message": event.message}
         case Planned():
             return "planned", {"traces": event.traces}
+        case Understood():
+            return "understood", {label.replace(" ", "_"): text for label, text in event.lines}
         case TurnCommitted():
             turn = event.turn
             return "turn", {

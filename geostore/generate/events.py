@@ -84,6 +84,9 @@ class Noticed:
     message: str
     """One sentence."""
 
+    at_end: bool = False
+    """Whether the run ends for it at once, and its last lines say it to a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -91,6 +94,15 @@ class Planned:
 
     traces: int
     """Of the whole plan, those that are done already included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What the run is about to do; nothing was asked yet."""
+
+    lines: tuple[tuple[str, str], ...]
+    """A label and a text each, for people: dataset, columns, photos, recipe, teacher, store, to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,7 @@ Event = (
     | Ticked
     | Noticed
     | Planned
+    | Understood
     | FoundDone
     | TurnCommitted
     | CallCommitted

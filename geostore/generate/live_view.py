@@ -20,6 +20,7 @@ from geostore.generate.events import (
     RequestFailed,
     Ticked,
     TraceEnded,
+    Understood,
 )
 from geostore.generate.figures import RunFigures
 from geostore.generate.last_lines import print_table
@@ -29,6 +30,7 @@ from geostore.records import FailedAttempt, StoredTrace
 from geostore.show.trace_text import sample_block
 from geostore.text.phrases import with_time
 from geostore.text.progress_bar import PLAIN_INTERVAL
+from geostore.text.terminal import wrap_with_indent
 
 
 class _Console(Console):
@@ -100,7 +102,10 @@ class ProgressWatcher:
             case AskingStarted() | Ticked():
                 self._show_progress()
             case Noticed():
-                self._print(event.message)
+                if not event.at_end:
+                    self._print(event.message)
+            case Understood() if not self._quiet:
+                self._show_understood(event.lines)
             case RequestFailed():
                 if not event.ends_run:
                     self._show_failure(event.attempt)
@@ -128,6 +133,23 @@ class ProgressWatcher:
         # On a terminal that shows the view as well, the block goes above the view.
         above = self._live is not None and self._out.is_terminal
         (self._err if above else self._out).print(block)
+
+    def _show_understood(self, lines: tuple[tuple[str, str], ...]) -> None:
+        """Texts behind their labels; on a terminal, long ones go on below themselves."""
+        width = self._err.width if self._err.is_terminal else None
+        room = 2 + max(len(label) for label, _ in lines)
+        aligned = [
+            line
+            for label, text in lines
+            for line in wrap_with_indent(text, width, first=label.ljust(room), later=" " * room)
+        ]
+        if self._err.is_terminal:
+            # In one piece, because the view is drawn anew below whatever is printed. Soft wrapping
+            # leaves a path whole that is too long for a line.
+            self._err.print("\n".join([*aligned, ""]), soft_wrap=True)
+        else:
+            for line in aligned:
+                self._print(line)
 
     def _print(self, message: str) -> None:
         if self._quiet:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from geostore.generate.events import Event, FoundDone, Noticed, Planned
 from geostore.generate.journal import CLAIM_SECONDS, Journal
 from geostore.generate.photos import RunPhotos
 from geostore.generate.plan import Plan, RunResult
+from geostore.generate.understood import PlanCounts
 from geostore.generate.unseen import wait_for_unseen_runs
 from geostore.records import Closing, Reward, Sample, TraceKey
 from geostore.sampling.drawing import Drawing
@@ -96,6 +97,9 @@ class PendingTraces:
     start_drawing: Callable[[Candidates], Drawing]
     """Makes what is asked for rows, from the rows that can be drawn."""
 
+    counted: Callable[[PlanCounts], None]
+    """Called once, with how far the store is, before a trace is claimed."""
+
     _drawing: Drawing | None = field(default=None, init=False)
     _copies: Copies = field(init=False)
     _spare_rows: int = field(default=0, init=False)
@@ -166,25 +170,42 @@ class PendingTraces:
         """Row number and sample id of each usable sample that may need traces."""
         plan = self.plan
         drawable = await asyncio.to_thread(self._candidates)
-        for sentence in describe_skipped(drawable):
-            self.watch(Noticed(sentence))
         drawing = self._drawing = self.start_drawing(drawable)
         wanted = drawing.size if plan.num_samples is None else plan.num_samples
         self.watch(Planned(min(wanted, drawing.size) * plan.rollouts))
+        which: dict[str, Any] = {
+            "dataset_id": dataset_id,
+            "recipe_id": recipe_id,
+            "rollouts": plan.rollouts,
+            "turn_limit": plan.turn_limit,
+            "retry": plan.retry,
+        }
         survey = await self.journal.commit(
             partial(
                 Survey.of,
                 num_rows=len(self.dataset),
-                dataset_id=dataset_id,
-                recipe_id=recipe_id,
-                rollouts=plan.rollouts,
-                turn_limit=plan.turn_limit,
-                retry=plan.retry,
                 duplicates=plan.duplicates,
                 read_again=plan.reads_again,
+                **which,
             )
         )
-        await self._copies.look(self._count_remaining(survey, drawable.indices, wanted))
+        unfinished_rows = self._count_remaining(survey, drawable.indices, wanted)
+        closed = begun = np.empty(0, dtype=np.int64)
+        if len(unfinished_rows):
+            closed, begun = await self.journal.commit(lambda s: s.samples.begun_samples(**which))
+        self.counted(
+            _count(
+                survey.states(drawable.indices),
+                reasons=survey.reasons,
+                wanted=wanted,
+                rollouts=plan.rollouts,
+                closed=_number_in(closed, unfinished_rows, of=len(self.dataset)),
+                begun=_number_in(begun, unfinished_rows, of=len(self.dataset)),
+            )
+        )
+        for sentence in describe_skipped(drawable):
+            self.watch(Noticed(sentence))
+        await self._copies.look(unfinished_rows)
         usable = 0
         while usable < wanted:
             rows = drawing.next(_ROWS_AT_A_TIME)
@@ -360,3 +381,36 @@ class Survey:
     def states(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The states of these rows."""
         return self._states[rows]
+
+
+def _number_in(some: NDArray[np.int64], rows: NDArray[np.int64], *, of: int) -> int:
+    """How many of some row numbers, which may repeat, are among these rows. of: rows in all."""
+    return int(np.bincount(some, minlength=of)[rows].sum())
+
+
+def _count(
+    states: NDArray[np.uint8],
+    *,
+    reasons: dict[int, str],
+    wanted: int,
+    rollouts: int,
+    closed: int,
+    begun: int,
+) -> PlanCounts:
+    """How far a plan is.
+
+    states: of all rows that can be drawn, in their order. closed, begun: traces of those rows of
+    the plan that need more.
+    """
+    usable = states[states < _FIRST_REASON]
+    photos = usable[:wanted]
+    closed += int((photos == _FINISHED).sum()) * rollouts
+    excluded = {reason: int((states == state).sum()) for state, reason in reasons.items()}
+    return PlanCounts(
+        photos=len(photos),
+        usable=len(usable),
+        excluded={reason: count for reason, count in excluded.items() if count},
+        closed=closed,
+        begun=begun,
+        new=len(photos) * rollouts - closed - begun,
+    )

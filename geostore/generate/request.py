@@ -16,10 +16,19 @@ from geostore.costs.budget import Budget, BudgetLimits
 from geostore.costs.prices import PriceChoice, Prices, choose_prices
 from geostore.dataset import PhotoDataset
 from geostore.errors import RecipeError
-from geostore.generate.events import Noticed, RunEnded, RunStarted, Watcher, Watchers
+from geostore.generate.events import (
+    Noticed,
+    RunEnded,
+    RunStarted,
+    Understood,
+    Watcher,
+    Watchers,
+)
 from geostore.generate.plan import Plan, RunResult
 from geostore.generate.run import play_run
+from geostore.generate.understood import PlanCounts, describe
 from geostore.records import Recipe
+from geostore.sampling.orders import check_scores
 from geostore.store import Durability, Store
 from geostore.store.prices import counted_to, find_prices, put_prices, spent_by_tier
 from geostore.teacher import (
@@ -35,6 +44,7 @@ from geostore.teacher import (
 )
 
 OFFLINE_MODEL = "offline-teacher"
+OPENAI = "https://api.openai.com/v1"
 NO_TEACHER = (
     "no teacher named. Try it without one: --teacher offline. Or point at a server that speaks "
     "OpenAI's API: --base-url http://127.0.0.1:8000/v1 --model NAME (vLLM and the like), or set "
@@ -81,7 +91,7 @@ class TeacherChoice:
     """The header that holds the key; None: ``Authorization``, or ``api-key`` for Azure."""
 
     kind: Literal["offline"] | None = None
-    """``offline``: the demo's teacher; without `base_url`, this run starts it."""
+    """``offline``: the demo's teacher, which this run starts; without a `base_url`."""
 
     reader: str = "template"
     """How the offline teacher reads text in photos."""
@@ -163,6 +173,13 @@ class _Address:
     travel: Travel
     """What goes out with each request beside its body."""
 
+    @property
+    def shown(self) -> str:
+        """For people, without secrets."""
+        if self.base_url is None:
+            return "on this machine for the time of the run"
+        return f"at {Address.of(self.base_url).shown}"
+
 
 def run_generate(
     request: GenerateRequest, watchers: Sequence[Watcher] = (), *, whole_traces: bool = False
@@ -214,12 +231,26 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
         needs_folders=not request.plan.skip_missing,
     )
 
+    check_scores(dataset, request.plan.draw)
+    is_new = not request.store.exists()
+
     def notice(sentence: str) -> None:
         watchers.watch(Noticed(sentence))
 
-    async def play() -> RunResult:
+    def counted(counts: PlanCounts) -> None:
+        lines = describe(
+            counts,
+            dataset=dataset,
+            recipe=recipe,
+            plan=request.plan,
+            teacher=address.shown,
+            store=f"{request.store}, new" if is_new else str(request.store),
+        )
+        watchers.watch(Understood(lines))
         for sentence in _notices(request, recipe):
             notice(sentence)
+
+    async def play() -> RunResult:
         async with _teacher(request, address, notice=notice) as teacher:
             return await play_run(
                 dataset=dataset,
@@ -232,6 +263,7 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
                 prices=prices,
                 budget=budget,
                 whole_traces=whole_traces,
+                counted=counted,
             )
 
     with Store.open(request.store, create=True, durability=request.durability) as store:
@@ -300,13 +332,24 @@ def _address(teacher: TeacherChoice) -> _Address:
         environment=os.environ,
     )
     if teacher.kind == "offline":
+        if teacher.base_url is not None:
+            raise RecipeError(
+                "--teacher offline starts the demo's teacher on this machine, so it has no use for "
+                "--base-url: leave out one of the two"
+            )
         return _Address(teacher.base_url, teacher.model or OFFLINE_MODEL, KeyChoice(), travel)
     base_url = teacher.base_url or os.environ.get("OPENAI_BASE_URL")
     if not base_url and not key.is_known:
-        raise RecipeError(NO_TEACHER)
+        if teacher.model is None:
+            raise RecipeError(NO_TEACHER)
+        raise RecipeError(
+            f"no key for {OPENAI}, where {teacher.model!r} is asked without --base-url: set "
+            f"{teacher.api_key_env} or name a file with --api-key-file; for a server of your own, "
+            "pass --base-url"
+        )
     if teacher.model is None:
         raise RecipeError("no model named; pass --model NAME as the server knows it")
-    base_url = base_url or "https://api.openai.com/v1"
+    base_url = base_url or OPENAI
     # Looked at before a dataset is read or a store made.
     check_azure(Address.of(base_url), travel)
     return _Address(base_url, teacher.model, key, travel)

@@ -43,6 +43,7 @@ from geostore.generate.rollout import RunContext, play
 from geostore.generate.seats import Seat, Seats
 from geostore.generate.signals import signals_call
 from geostore.generate.spending import Spending
+from geostore.generate.understood import PlanCounts
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe
 from geostore.sampling.drawing import Drawing, FixedDrawing
@@ -79,12 +80,14 @@ async def play_run(
     budget: Budget | None = None,
     whole_traces: bool = False,
     start_drawing: Callable[[Candidates], Drawing] = draw_in_order,
+    counted: Callable[[PlanCounts], None] = lambda counts: None,
 ) -> RunResult:
     """Play the traces of a plan that are not finished, as far as a budget goes.
 
     arguments: of the run, for its row; no secret. prices: of the model, for who
     watches. whole_traces: `TraceEnded` carries the whole trace, read from the store.
     start_drawing: decides by results which rows come next; by default the plan's order does.
+    counted: called once before the first request, with how far the store is.
     A watcher that fails gets no more events, and the others a notice of it.
     The first SIGINT, SIGTERM or SIGHUP lets the requests in flight finish and commits
     them, the second drops them; either way the run ends as a run, and
@@ -120,6 +123,7 @@ async def play_run(
             budget=budget,
             whole_traces=whole_traces,
             start_drawing=start_drawing,
+            counted=counted,
         )
         for request in recent:
             run.pace.remember(request.seconds_ago, request.tokens)
@@ -170,6 +174,7 @@ class _Run:
         budget: Budget | None,
         whole_traces: bool,
         start_drawing: Callable[[Candidates], Drawing],
+        counted: Callable[[PlanCounts], None],
     ) -> None:
         self.dataset = dataset
         self.prices = prices
@@ -212,6 +217,7 @@ class _Run:
             stopping=self.stopping,
             watch=self._watch,
             start_drawing=start_drawing,
+            counted=counted,
         )
         writer = RequestWriter(recipe)
         self.context = RunContext(
@@ -401,7 +407,8 @@ class _Run:
     def _pause(self, sentence: str) -> None:
         """Ask for nothing more, since the budget is used up; what is in flight is paid for."""
         self.result.paused = sentence
-        self._notice(sentence)
+        # With nothing in flight, the last lines follow at once and say the same.
+        self._watch(Noticed(sentence, at_end=not self.pace.in_flight))
         self.ending.stop("the budget is used up")
 
     def _fail(self, error: GaveUp) -> None:

@@ -10,17 +10,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from geostore.errors import DatasetError
+from geostore.records import DatasetFacts
 
 Order = Literal["dataset", "hardest", "easiest", "random"]
 SkipReason = Literal["missing", "out_of_range", "null_island", "unscored"]
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
+
+
+class ScoredDataset(Protocol):
+    """A dataset that may have a score for each row."""
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """Its path and columns."""
+
+    def locatability(self) -> Floats | None:
+        """Scores, one per row, NaN where unknown; None without the column."""
+
 
 _SENTENCES: dict[SkipReason, tuple[str, str]] = {
     "missing": ("has no readable coordinates", "have no readable coordinates"),
@@ -144,6 +157,31 @@ def candidates(lat: Floats, lon: Floats, locatability: Floats | None, draw: Draw
         below_range=int(np.count_nonzero(below)),
         above_range=int(np.count_nonzero(above)),
     )
+
+
+def check_scores(dataset: ScoredDataset, draw: Draw) -> None:
+    """Raise DatasetError where a draw goes by scores that a dataset does not have.
+
+    The sentence names the dataset, its columns and the options.
+    """
+    if not draw.bounded and draw.order not in ("hardest", "easiest"):
+        return
+    asked = "--min-locatability and --max-locatability need"
+    if draw.order in ("hardest", "easiest"):
+        asked = f"--order {draw.order} needs"
+    facts, scores = dataset.facts, dataset.locatability()
+    name_it = "name the column of scores with --column locatability_score=COLUMN"
+    if scores is None:
+        raise DatasetError(
+            f"{asked} a locatability score for each photo, and {facts.path} has no column of that "
+            f"name (its columns: {', '.join(facts.columns)}); {name_it}, or leave the option out"
+        )
+    if np.isnan(scores).all():
+        column = facts.column_map["locatability_score"]
+        raise DatasetError(
+            f"{asked} a locatability score for each photo, and the column {column!r} of "
+            f"{facts.path} holds no number; {name_it}, or leave the option out"
+        )
 
 
 def describe_skipped(drawable: Candidates, limit: int = 5) -> list[str]:

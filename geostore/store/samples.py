@@ -127,8 +127,6 @@ class Samples:
         retry: Collection[Retry] = (),
     ) -> NDArray[np.int64]:
         """The row numbers whose rollouts all need nothing more; parameters as in `Claims.claim`."""
-        import numpy as np
-
         joined: str | None = self._db.run(
             "finished_samples",
             dataset_id=dataset_id,
@@ -137,7 +135,33 @@ class Samples:
             turn_limit=turn_limit,
             retry=canonical_text(sorted(retry)),
         ).fetchone()[0]
-        return np.fromstring(joined or "", dtype=np.int64, sep=",")
+        return _row_numbers(joined)
+
+    def begun_samples(
+        self,
+        *,
+        dataset_id: int,
+        recipe_id: int,
+        rollouts: int,
+        turn_limit: int,
+        retry: Collection[Retry] = (),
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A row number for each trace that needs nothing more, and for each other trace.
+
+        With one rollout, the first is without the answered traces, whose rows need nothing more.
+        Parameters as in `finished_samples`.
+        """
+        statuses = ["open", "exhausted", "failed", *(["answered"] if rollouts > 1 else [])]
+        row = self._db.run(
+            "begun_samples",
+            dataset_id=dataset_id,
+            recipe_id=recipe_id,
+            rollouts=rollouts,
+            turn_limit=turn_limit,
+            retry=canonical_text(sorted(retry)),
+            statuses=canonical_text(statuses),
+        ).fetchone()
+        return _row_numbers(row["closed"]), _row_numbers(row["begun"])
 
     def excluded_samples(self, dataset_id: int) -> dict[str, list[int]]:
         """The row numbers that cannot be used, by reason."""
@@ -149,3 +173,10 @@ class Samples:
 
 def _known_sample(row: Row) -> KnownSample:
     return KnownSample(row["sample_id"], row["exclusion"], row["row_id"])
+
+
+def _row_numbers(joined: str | None) -> NDArray[np.int64]:
+    """From numbers between commas; none from null."""
+    import numpy as np
+
+    return np.fromstring(joined or "", dtype=np.int64, sep=",")

@@ -144,6 +144,33 @@ from samples
 where dataset_id = :dataset_id and exclusion is not null
 order by exclusion, sample_index;
 
+-- name: begun_samples
+-- The rows of a dataset that have traces under a recipe, of the rollouts from 1 to :rollouts.
+-- Grain: one row, with row numbers as text between commas as in finished_samples, a number for each
+-- trace: closed of those that need nothing more, begun of the others. :statuses is a JSON array of those
+-- to count: open, exhausted and failed are found in an index, and are enough for what was begun.
+select
+  group_concat(iif(is_closed, sample_index, null)) as closed,
+  group_concat(iif(is_closed, null, sample_index)) as begun
+from (
+  select
+    s.sample_index,
+    t.status = 'answered'
+    or (
+      t.status <> 'open'
+      and not ({{may_go_on}})
+    ) as is_closed
+  from traces as t
+  cross join samples as s
+    on s.dataset_id = :dataset_id
+    -- A row that stands for a sample of another dataset has its traces there.
+    and (s.id = t.sample_id or s.same_as = t.sample_id)
+  where t.recipe_id = :recipe_id
+    and t.status in (select value from json_each(:statuses))
+    and t.rollout between 1 and :rollouts
+  limit -1 -- keeps SQLite from computing is_closed for each of the two columns
+);
+
 -- name: finished_samples
 -- The rows of a dataset whose rollouts from 1 to :rollouts under a recipe all need nothing more.
 -- Grain: one row, with the row numbers as text between commas, null for none. There may be

@@ -51,6 +51,7 @@ def test_a_run_pauses_at_its_budget_and_a_larger_one_goes_on(
         sentence = stopped.stderr.splitlines()[-1]
         assert "the budget of test is used up" in sentence
         assert f"raise {limit[0]} and run the same command again" in sentence
+    assert again.stderr.count("is used up") == 1
     assert len(server.requests) == 12
     assert count(store, "select count(*) from traces where status = 'answered'") == 6
     assert count(store, "select count(*) from runs where outcome = 'stopped: budget'") == 2

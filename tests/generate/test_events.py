@@ -28,6 +28,7 @@ from geostore.generate.events import (
     Ticked,
     TraceEnded,
     TurnCommitted,
+    Understood,
 )
 from geostore.generate.plan import Plan
 from geostore.generate.request import (
@@ -48,6 +49,7 @@ IN_THE_LOG = {
     RunStarted: "run_started",
     Noticed: "notice",
     Planned: "planned",
+    Understood: "understood",
     TurnCommitted: "turn",
     RequestFailed: "failure",
     TraceEnded: "trace_ended",
@@ -98,12 +100,12 @@ def test_a_run_says_its_events_in_the_order_in_which_they_happen(
         run_generate(request, [again := Notes()])
     told = [type(e) for e in notes.events if not isinstance(e, (Ticked, Noticed))]
     one_trace = [TurnCommitted, CallCommitted, TurnCommitted, TraceEnded]
-    asking = [AskingStarted, Planned, *one_trace * 3, AskingEnded]
+    asking = [AskingStarted, Planned, Understood, *one_trace * 3, AskingEnded]
     assert told == [RunStarted, *asking, RunEnded]
     assert notes.all_of(RunStarted) == [RunStarted(os.getpid())]
     assert notes.all_of(Planned) == again.all_of(Planned) == [Planned(3)]
     assert [kind for kind, _ in groupby(type(e) for e in again.events)] == [
-        *(RunStarted, AskingStarted, Planned, FoundDone, AskingEnded, RunEnded)
+        *(RunStarted, AskingStarted, Planned, Understood, FoundDone, AskingEnded, RunEnded)
     ]
     assert sum(event.traces for event in again.all_of(FoundDone)) == 3
     end = notes.all_of(AskingEnded)[0].gauges
