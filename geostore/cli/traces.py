@@ -84,11 +84,14 @@ def traces(
         listed = list_traces(
             opened, make_filter(conditions, statuses=None), order=order, limit=limit or None
         )
+        unknown = (
+            None if listed.lines else opened.recipes.explain_unknown(recipe=recipe, model=model)
+        )
     if json:
         typer.echo(list_json(listed))
         return
     if not listed.lines:
-        say(f"no trace in {store} meets these conditions")
+        say(f"no trace in {store} meets these conditions" + (f": {unknown}" if unknown else ""))
         return
     typer.echo(list_text(listed))
     if len(listed.lines) < listed.total:

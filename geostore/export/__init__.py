@@ -35,6 +35,7 @@ from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.one_line import OneLine
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
+from geostore.text.nearest import did_you_mean
 
 __all__ = [
     "ENDED",
@@ -130,8 +131,10 @@ def export(
                 counts["images"] = traces.without_images.count
             left_out = left_out_text(counts, count, filters) if counts else None
             if not count:
+                unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)
                 raise ExportError(
                     f"no trace is left to export: {left_out}{traces.without_images.first_text()}"
+                    f"{'; ' if unknown else ''}{unknown or ''}"
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
                 )
@@ -168,7 +171,10 @@ def check_flags(filters: Filter) -> None:
     """Raise FilterError for a flag that no check of an audit has."""
     for flag in (*filters.flags, *filters.exclude_flags):
         if flag not in VERSIONS:
-            raise FilterError(f"there is no check {flag!r}; there are {', '.join(VERSIONS)}")
+            raise FilterError(
+                f"there is no check {flag!r}{did_you_mean(flag, VERSIONS)}; there are "
+                f"{', '.join(VERSIONS)}"
+            )
 
 
 def _checked(filters: Filter) -> Filter:

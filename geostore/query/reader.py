@@ -28,12 +28,13 @@ import duckdb
 
 from geostore.errors import QueryError, StoreError, StoreVersionError
 from geostore.query.interrupts import close_soon, interruptible
-from geostore.query.statements import check_reads_only, nearest
+from geostore.query.statements import check_reads_only
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
 from geostore.store.errors import damaged
 from geostore.store.files import require_store_file
 from geostore.store.migrations import missing_steps
 from geostore.store.opening import check_store
+from geostore.text.nearest import did_you_mean
 from geostore.text.tables import QueryResult
 
 T = TypeVar("T")
@@ -259,7 +260,7 @@ def _named(statement_or_name: str) -> str | None:
     names = _query_names()
     if name not in names:
         raise QueryError(
-            f"no query {statement_or_name.strip()!r}{nearest(name, frozenset(names))}; "
+            f"no query {statement_or_name.strip()!r}{did_you_mean(name, names)}; "
             f"there are: {', '.join(names)}"
         )
     return load_sql("analytics", name)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 import duckdb
@@ -19,6 +18,7 @@ from geostore.errors import QueryError
 from geostore.query.functions import FUNCTIONS, TABLE_FUNCTIONS
 from geostore.query.pivots import Token, tokens_of, with_values
 from geostore.sqlfiles import load_sql
+from geostore.text.nearest import did_you_mean
 
 _EXPRESSIONS = (
     *("BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT"),
@@ -135,7 +135,7 @@ class _Check:
         names = self._names("readable")
         if name not in names or schema not in ("", "main", "store", "temp"):
             raise QueryError(
-                f"the store has no table or view {part['table_name']}{nearest(name, names)}; "
+                f"the store has no table or view {part['table_name']}{did_you_mean(name, names)}; "
                 "geostore query 'show tables' lists them"
             )
 
@@ -147,16 +147,11 @@ class _Check:
         return self._lists[which]
 
 
-def nearest(name: str, names: Names) -> str:
-    """`` (did you mean ...?)`` with the most similar name; empty where none is similar."""
-    like = get_close_matches(name, sorted(names), n=1)
-    return f" (did you mean {like[0]}?)" if like else ""
-
-
 def _not_allowed(name: str, where: str, names: Names) -> QueryError:
     return QueryError(
         f"a query only reads this store, and {name}() is not among the functions that it may call "
-        f"{where}{nearest(name, names)}; leave it out (geostore/query/functions.py has the list)"
+        f"{where}{did_you_mean(name, names)}; leave it out (geostore/query/functions.py has the "
+        "list)"
     )
 
 

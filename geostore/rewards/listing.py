@@ -20,6 +20,7 @@ from geostore.rewards.rescoring import count_missing
 from geostore.rewards.specs import IMPORTED, RewardSpec, make_spec
 from geostore.store import Db
 from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
+from geostore.text.nearest import did_you_mean
 from geostore.text.tables import QueryResult, format_table
 
 
@@ -123,8 +124,10 @@ def describe_reward(db: Db, name: str) -> ListedSpec | ListedKind:
     if stored is None:
         if name in KINDS:
             return _kind(name)
+        names = [*KINDS, *(spec.name for spec in list_specs(db))]
         raise RewardError(
-            f"no reward {name!r} in this store or built in; geostore rewards list shows both"
+            f"no reward {name!r} in this store or built in{did_you_mean(name, names)}; "
+            "geostore rewards list shows both"
         )
     listed = next(spec for spec in list_rewards(db).specs if spec.sha256 == stored.sha256)
     if stored.kind == IMPORTED:

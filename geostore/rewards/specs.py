@@ -29,6 +29,7 @@ from geostore.store.rewards import (
     list_specs,
     looks_like_hash,
 )
+from geostore.text.nearest import did_you_mean
 
 CODE_VERSION = 1
 """Of the formulas in SQL: raised when one changes, so that its rewards are new rows."""
@@ -93,7 +94,9 @@ def make_spec(
     own. Raises RewardError, which names what is allowed.
     """
     if kind not in KINDS:
-        raise RewardError(f"no reward {kind!r}; there are: {', '.join(KINDS)}")
+        raise RewardError(
+            f"no reward {kind!r}{did_you_mean(kind, KINDS)}; there are: {', '.join(KINDS)}"
+        )
     parameters, changed = spec_parameters(kind, params or {})
     suffix = f"({', '.join(sorted(changed))})" if changed else ""
     return RewardSpec(name=name or f"{kind}{suffix}", kind=kind, parameters=parameters)
@@ -155,8 +158,9 @@ def resolve_spec(db: Db, name: str, params: Mapping[str, str] | None = None) -> 
     stored = find_spec(db, name)
     if stored is None:
         known = ", ".join(KINDS)
+        names = [*KINDS, *(spec.name for spec in list_specs(db))]
         raise RewardError(
-            f"no reward {name!r}; there are: {known}; "
+            f"no reward {name!r}{did_you_mean(name, names)}; there are: {known}; "
             "and those that geostore rewards list shows, by name or hash"
         )
     if params:

@@ -13,11 +13,11 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 
 from geostore.errors import FilterError, StoreError
 from geostore.sqlfiles import store_statements
 from geostore.store.db import Db
+from geostore.text.nearest import did_you_mean
 
 MARK = "/*condition*/"
 """What a statement of ``sql/store`` has where a condition goes, on a line of its own."""
@@ -90,8 +90,7 @@ def condition_error(condition: str, error: Exception, columns: Sequence[str]) ->
     """What a user reads where SQLite refuses a condition, or fails on a row with it."""
     why = str(error.__cause__ or error)  # what SQLite says, without the path of the store
     if match := _NO_COLUMN.search(why):
-        nearest = get_close_matches(match[1].lower(), columns, n=1)
-        why += f" (did you mean {nearest[0]}?)" if nearest else ""
+        why += did_you_mean(match[1], columns)
     return _refused(condition, f"{why}; the columns are: {', '.join(columns)}")
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, TypedDict, get_args
 
 from geostore.errors import FilterError
 from geostore.records import Status
+from geostore.text.nearest import did_you_mean
 
 ENDED: tuple[Status, ...] = ("answered", "exhausted")
 """The statuses of traces that ended with a response."""
@@ -168,9 +168,7 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 
 def _nearest(word: object, words: Collection[str]) -> str:
-    nearest = get_close_matches(str(word), words, n=1)
-    meant = f" (did you mean {nearest[0]}?)" if nearest else ""
-    return f"{meant}; there are: {', '.join(words)}"
+    return f"{did_you_mean(str(word), words)}; there are: {', '.join(words)}"
 
 
 def moment(text: str, *, now: datetime | None = None) -> str:

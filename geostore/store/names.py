@@ -8,10 +8,10 @@ dataset have no more than that; before those of every other dataset stands its l
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 from geostore.errors import NotFoundError
 from geostore.store.db import Db, Row
+from geostore.text.nearest import did_you_mean
 
 _NAME = re.compile(r"(\d{1,18})(?:-([0-9a-f]*)(?:-(\d*))?)?", re.ASCII)
 _LISTED = 12
@@ -49,8 +49,7 @@ def find_trace(db: Db, name: str) -> int:
         raise NotFoundError(_several(name, matches))
     labels = [row["label"] for row in db.run("dataset_labels")]
     if label and label not in labels:
-        nearest = get_close_matches(label, labels, n=1)
-        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+        meant = did_you_mean(label, labels)
         raise NotFoundError(
             f"no dataset {_shortened(label)} in {db.path}{meant}; there are: {', '.join(labels)}"
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from geostore.conversation.recipe import recipe_hash
 from geostore.records import ImportedRecipe, Recipe
 from geostore.store import rows
 from geostore.store.db import Db, utc_now
+from geostore.text.nearest import did_you_mean
 
 
 class Recipes:
@@ -23,3 +26,19 @@ class Recipes:
     def get_recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         """A recipe by id."""
         return rows.recipe_record(self._db.run("get_recipe", recipe_id=recipe_id).fetchone())
+
+    def explain_unknown(self, *, recipe: str | None, model: str | None) -> str | None:
+        """A sentence where no recipe has this start of a hash, or this teacher; else None.
+
+        model: may hold ``*``. For whoever gets no trace by conditions on them.
+        """
+        stored = [(row["sha256"][:8], row["model"]) for row in self._db.run("recipe_names")]
+        if recipe and not any(sha256.startswith(recipe[:8]) for sha256, _ in stored):
+            return _unknown(f"recipe {recipe!r}", recipe, [sha256 for sha256, _ in stored])
+        if model and not any(fnmatchcase(name, model) for _, name in stored):
+            return _unknown(f"model {model!r}", model, sorted({name for _, name in stored}))
+        return None
+
+
+def _unknown(what: str, name: str, names: list[str]) -> str:
+    return f"no {what}{did_you_mean(name, names)}; there are: {', '.join(names) or 'none yet'}"

@@ -10,6 +10,7 @@ import orjson
 
 from geostore.errors import RewardError
 from geostore.store.db import Db
+from geostore.text.nearest import did_you_mean
 
 _HASH = re.compile(r"[0-9a-f]{4,64}")
 SHORT = 8
@@ -76,9 +77,11 @@ def get_spec(db: Db, name: str) -> StoredSpec:
     """Like `find_spec`, but raises RewardError where no spec matches."""
     spec = find_spec(db, name)
     if spec is None:
-        known = ", ".join(other.label for other in list_specs(db)) or "none yet"
+        specs = list_specs(db)
+        known = ", ".join(other.label for other in specs) or "none yet"
+        meant = did_you_mean(name, (other.name for other in specs))
         raise RewardError(
-            f"the store has no reward {name!r}; it has: {known}. "
+            f"the store has no reward {name!r}{meant}; it has: {known}. "
             "Compute one with: geostore rescore --reward ..."
         )
     return spec

@@ -38,3 +38,10 @@ select
   imported
 from recipes
 where id = :recipe_id;
+
+-- name: recipe_names
+-- What traces may be chosen by: the hash and the teacher of each recipe.
+-- Grain: one row per recipe.
+select sha256, model
+from recipes
+order by id;
