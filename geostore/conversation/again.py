@@ -107,16 +107,21 @@ def images_again(photo: bytes, trace: StoredTrace) -> list[SentImage]:
     """
     if (why := why_not(trace)) is not None:
         raise ImageError(why, kind="unknown")
-    images = []
-    for remade in remade_images(photo, trace):
-        if remade.image.sha256 != remade.known.sha256:
-            raise ImageError(
-                f"{remade.what} comes out in other bytes than when the trace was imported; "
-                "another version of Pillow or its JPEG library made it",
-                kind="changed",
-            )
-        images.append(replace(remade.image, pixels_xxh128=remade.known.pixels_xxh128))
-    return images
+    return [checked(remade) for remade in remade_images(photo, trace)]
+
+
+def checked(remade: Remade) -> SentImage:
+    """An image that was made again, if it has the bytes that its row names.
+
+    Raises ImageError (kind ``changed``) otherwise.
+    """
+    if remade.image.sha256 != remade.known.sha256:
+        raise ImageError(
+            f"{remade.what} comes out in other bytes than when the trace was imported; "
+            "another version of Pillow or its JPEG library made it",
+            kind="changed",
+        )
+    return replace(remade.image, pixels_xxh128=remade.known.pixels_xxh128)
 
 
 def why_not(trace: StoredTrace) -> str | None:

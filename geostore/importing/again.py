@@ -103,6 +103,8 @@ class _Work:
     trace: StoredTrace
     photo: bytes
     in_file: dict[str, bytes]
+    problem: str | None = None
+    """Why the photo is not the one that was drawn; None where it is."""
 
 
 def remake_images(
@@ -251,13 +253,13 @@ class _Remakes:
     def _work(self, unproven: UnprovenTrace, trace: StoredTrace) -> _Work | str:
         """What is needed to make a trace's images; or why it cannot be had now."""
         try:
-            document = self._files.document(unproven.path)
+            in_file = images_in(self._files.document(unproven.path))
             photo = self._source.photo_bytes(trace)
         except (OSError, BadFile, DatasetError) as error:
             return f"{trace.name}: {error}"
-        except ImageError:
-            photo = b""  # another photo than was drawn: it proves nothing
-        return _Work(unproven.trace_id, trace, photo, images_in(document))
+        except ImageError as error:
+            return _Work(unproven.trace_id, trace, b"", in_file, str(error))
+        return _Work(unproven.trace_id, trace, photo, in_file)
 
     def _write(self, batch: Sequence[tuple[_Work, RemadeTrace]]) -> None:
         with self._store.db.transaction():
@@ -289,11 +291,14 @@ class _Remakes:
 
 
 def _remade(work: _Work, reading: Reading, decoded: DecodedPhotos | None = None) -> RemadeTrace:
-    try:
-        return remake(work.trace, work.photo, work.in_file, reading, decoded)
-    except GeostoreError as error:
-        proof = ImageProof(0, "not", 0, why=f"its photo cannot be used: {error}")
-        return RemadeTrace(None, work.trace.calls, (proof,))
+    problem = work.problem
+    if problem is None:
+        try:
+            return remake(work.trace, work.photo, work.in_file, reading, decoded)
+        except GeostoreError as error:
+            problem = f"it cannot be used: {error}"
+    proof = ImageProof(0, "not", 0, why=problem)
+    return RemadeTrace(None, work.trace.calls, (proof,))
 
 
 def _seen_boxes(work: _Work) -> Iterator[SeenBox]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geostore.conversation.again import checked, remade_images, why_not
 from geostore.conversation.sent import shown_calls
 from geostore.errors import ExportError, NotFoundError
 from geostore.export.images import SUFFIXES
-from geostore.records import StoredTrace
+from geostore.records import ImportedRecipe, StoredTrace
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,7 +42,12 @@ def write_seen(
     from geostore.conversation.images import trace_images
 
     numbers = _numbers(trace, turn, every=every)
-    images = trace_images(source.photo_bytes(trace), trace)
+    photo = source.photo_bytes(trace)
+    if isinstance(trace.recipe, ImportedRecipe) and not every:
+        # Another image that could not be made again is no reason to keep these back.
+        images = {remade.number: checked(remade) for remade in remade_images(photo, trace)}
+    else:
+        images = dict(enumerate(trace_images(photo, trace)))
     files = [
         (f"{_stem(trace)}_image_{number}{SUFFIXES[images[number].mime]}", images[number].data)
         for number in numbers
@@ -104,7 +110,9 @@ def _write_files(files: Sequence[tuple[Path, bytes]]) -> list[Path]:
 
 def _numbers(trace: StoredTrace, turn: int | None, *, every: bool) -> list[int]:
     if trace.photo is None:
-        raise NotFoundError(f"{trace.name}: nothing was sent yet, so its teacher saw no image")
+        why = why_not(trace) if isinstance(trace.recipe, ImportedRecipe) else None
+        why = why or "nothing was sent yet, so its teacher saw no image"
+        raise NotFoundError(f"{trace.name}: {why}")
     given = [(c.turn, c.image_index) for c in trace.calls if c.image_index is not None]
     if turn is None:
         shown = [c.image_index for c in shown_calls(trace) if c.image_index is not None]

@@ -310,7 +310,13 @@ def _failure_reason(trace: StoredTrace) -> str:
 
 
 def _image_names(trace: StoredTrace) -> Iterator[str]:
-    """What stands for each image that the teacher was shown, in order."""
+    """What stands for each image that the teacher was shown, in order.
+
+    Nothing where one of them is not known: the messages of an imported trace then name
+    each by its hash.
+    """
+    if any(proof.proof == "not" for proof in trace.image_proofs):
+        return
     images = [(0, trace.photo), *((call.image_index, call.image) for call in shown_calls(trace))]
     for number, image in images:
         if image is not None:

@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from geostore.errors import ExportError, ImageError
+from geostore.errors import ExportError, ImageError, NotFoundError
 from geostore.export import ExportResult, ImagesMode, export
 from geostore.identity import sha256_hex
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.importing.box_frames import EDGES, FRAME_NAMES, FrameName, box_in_source
 from geostore.records import ImageFacts, StoredTrace
+from geostore.show.pictures import write_seen
 from geostore.show.trace_text import render_trace
 from geostore.store import Filter, Store, open_snapshot
 from geostore.verify import verify
@@ -152,6 +153,22 @@ def test_another_photo_than_the_files_is_no_photo_of_it(
     assert result.remade.images["exact"] == 0
     assert result.remade.left_out == 3
     assert result.remade.named[0].why.startswith("it is not the image in its file")
+
+
+def test_a_photo_that_was_changed_since_proves_nothing(
+    store: Store, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trace is named with the reason, and blocks no other."""
+    from geostore import importing
+
+    OlderScript().write(tmp_path / "old", dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "remake_images", lambda *_, **__: importing.RemakeResult())
+        import_all(store, tmp_path / "old", dataset)
+    store.db.execute("update samples set image_sha256 = 'other' where sample_index = 1")
+    result = import_all(store, tmp_path / "old", dataset)
+    assert result.remade.images == {"exact": 6, "not": 1}
+    assert "holds another photo than the store knows" in result.remade.named[0].why
 
 
 def test_files_without_images_are_read_by_their_numbers_and_that_is_said(
@@ -329,6 +346,11 @@ def test_an_image_that_is_not_proven_cannot_be_had(
     OlderScript().write(tmp_path / "old", dataset, rows=[0])
     import_all(store, tmp_path / "old", dataset, bbox_frame="pixel")
     trace = traces_in(store)[0]
+    assert len(write_seen(trace, tmp_path / "seen", PhotoSource())) == 1  # the photo is proven
+    with pytest.raises(NotFoundError, match="no call of turn 1 gave an image"):
+        write_seen(trace, tmp_path / "seen", PhotoSource(), turn=1)
+    with pytest.raises(ImageError, match=r"image 1 \(turn 1\): it is not the image"):
+        write_seen(trace, tmp_path / "seen", PhotoSource(), every=True)
     with pytest.raises(ImageError, match=r"image 1 \(turn 1\): it is not the image"):
         trace_images(PhotoSource().photo_bytes(trace), trace)
 
