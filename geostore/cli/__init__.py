@@ -126,10 +126,9 @@ def _require_text(arguments: list[str]) -> None:
             argument.encode()
         except UnicodeEncodeError as error:
             shown = os.fsencode(argument).decode(errors="backslashreplace")
-            raise GeostoreError(
-                f"the argument {shown} is not text in {sys.getfilesystemencoding()}, which this "
-                "terminal's locale says; write it so, or set LC_ALL=C.UTF-8"
-            ) from error
+            encoding = sys.getfilesystemencoding()
+            how = "write it so" if encoding == "utf-8" else "set LC_ALL=C.UTF-8"
+            raise GeostoreError(f"the argument {shown} is not text in {encoding}; {how}") from error
 
 
 def _of_the_system(error: OSError | MemoryError) -> str:

@@ -154,7 +154,7 @@ def test_a_name_means_one_file_for_every_command(
 def test_a_name_that_is_not_utf_8_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff.db")
     for command in (("stats",), ("rescore",)):
-        refused = geostore(*command, "--store", path)
+        refused = geostore(*command, GEOSTORE_STORE=str(path))
         assert refused.returncode == 1
         assert "is not UTF-8" in refused.stderr
 

@@ -130,7 +130,7 @@ def test_a_file_that_is_no_store_is_named_at_each_question(tmp_path: Path) -> No
     with closing(sqlite3.connect(tmp_path / "none.db")) as other, other:
         other.execute("create table people (name)")
     other.close()
-    with pytest.raises(StoreError, match="no store"):
+    with pytest.raises(StoreError, match="of another program"):
         asked(questions, COUNT)
     questions.close()
 
