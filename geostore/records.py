@@ -1,12 +1,10 @@
 """The values that cross module borders: frozen, plain, and free of database ids.
 
-A record says what was observed or decided, never where it is stored. Words are
-the field's: a *sample* is one dataset row, a *recipe* all that decides what the
-teacher is asked, a *trace* the record of one try (*rollout*) of one recipe on
-one sample, a *turn* one teacher response.
+A record says what was observed or decided, never where it is stored. Words are the field's: a
+*sample* is one dataset row, a *recipe* all that decides what the teacher is asked, a *trace* the
+record of one try (*rollout*) of one recipe on one sample, a *turn* one teacher response.
 
-Counting: turns, rollouts and attempts are numbered from 1; everything named
-``*_index`` (dataset rows, images, calls in a turn) from 0.
+Turns, rollouts and attempts count from 1; what is named ``*_index`` (rows, images, calls) from 0.
 """
 
 from __future__ import annotations
@@ -441,6 +439,8 @@ class StoredTrace(OneLine):
     """Under the store's default spec; None while the trace is open or failed."""
     reward_spec: str | None
     """The name of that spec; None where the store has no default."""
+    copies: tuple[tuple[DatasetFacts, int], ...] = ()
+    """Datasets and row numbers that hold the same photo, because they stand for its sample."""
     image_proofs: tuple[ImageProof, ...] = ()
     """Of an imported trace whose images were made again, one for each, by number."""
 

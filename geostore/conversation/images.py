@@ -7,6 +7,7 @@ with the hashes in the rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class PhotoSource:
         self._open: dict[str, PhotoDataset] = {}
 
     def photo_bytes(self, trace: StoredTrace) -> bytes:
-        """The photo's bytes as the dataset stores them.
+        """The photo's bytes as its dataset stores them, or one that holds a copy of it.
 
         Raises DatasetError where the dataset is gone, another, or was never seen,
         ImageError where the row's photo is not the one that was drawn.
@@ -53,8 +54,21 @@ class PhotoSource:
                 f"{trace.name} was imported without its dataset, so which photo is its own cannot "
                 "be told; import its file into a new store with --dataset-path"
             )
-        dataset = self.dataset(trace.dataset)
-        return checked_photo(dataset, trace.sample.sample_index, trace.sample.photo)
+        try:
+            dataset, row = self.dataset(trace.dataset), trace.sample.sample_index
+        except DatasetError:
+            found = self.copy_of(trace)
+            if found is None:
+                raise
+            dataset, row = found
+        return checked_photo(dataset, row, trace.sample.photo)
+
+    def copy_of(self, trace: StoredTrace) -> tuple[PhotoDataset, int] | None:
+        """Another dataset that holds the trace's photo, and its row; None where none is there."""
+        for facts, row in trace.copies:
+            with suppress(DatasetError):
+                return self.dataset(facts), row
+        return None
 
     def dataset(self, facts: DatasetFacts) -> PhotoDataset:
         """The dataset that the store knows by these facts. Raises DatasetError where it is not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -268,13 +268,17 @@ def stored_trace_record(
     row: Row,
     *,
     dataset: DatasetFacts,
+    find_dataset: Callable[[int], DatasetFacts],
     recipe: Recipe | ImportedRecipe,
     turns: Sequence[Turn],
     calls: Sequence[ToolCall],
     failures: Sequence[FailedAttempt],
     image_proofs: Sequence[ImageProof] = (),
 ) -> StoredTrace:
-    """From a row of get_trace or snapshot_traces, which give the same columns."""
+    """From a row of get_trace or snapshot_traces, which give the same columns.
+
+    find_dataset: gives a dataset by its id, for those that hold a copy of the photo.
+    """
     key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
     return StoredTrace(
         name=str(key),
@@ -293,6 +297,7 @@ def stored_trace_record(
         reward=reward_record(row),
         reward_spec=row["reward_spec"],
         image_proofs=tuple(image_proofs),
+        copies=tuple((find_dataset(id), index) for id, index in orjson.loads(row["copies"])),
     )
 
 

@@ -237,6 +237,7 @@ class Snapshot:
         return rows.stored_trace_record(
             row,
             dataset=dataset,
+            find_dataset=self._datasets.__getitem__,
             recipe=self._recipe(row["recipe_id"]),
             turns=turns,
             calls=calls,

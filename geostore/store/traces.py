@@ -138,6 +138,7 @@ class Traces:
         return rows.stored_trace_record(
             row,
             dataset=self._samples.get_dataset(row["dataset_id"]),
+            find_dataset=self._samples.get_dataset,
             recipe=self._recipes.get_recipe(row["recipe_id"]),
             turns=self.trace_turns(trace_id),
             calls=self.trace_calls(trace_id),

@@ -35,19 +35,22 @@ class Photos:
         self._several = several
         self._report = report
         self._open: dict[str, PhotoDataset | None] = {}
+        self._why_not: dict[str, str] = {}
+        self._reported: set[str] = set()
         self._path_was_used = dataset_path is None
 
     def of(self, trace: StoredTrace) -> bytes | None:
-        """The bytes of a trace's photo in its dataset now, unchecked; None without them."""
+        """The bytes of a trace's photo in its dataset now, unchecked; None without them.
+
+        A copy of the photo in another dataset serves where the dataset itself is gone.
+        """
         facts = trace.dataset
         if facts.fingerprint is None or trace.sample.photo is None:
             return None  # imported without its dataset
-        if facts.fingerprint not in self._open:
-            self._open[facts.fingerprint] = self._opened(facts, facts.fingerprint)
-        dataset = self._open[facts.fingerprint]
-        if dataset is None:
+        found = self._found(trace, facts, facts.fingerprint)
+        if found is None:
             return None
-        row = trace.sample.sample_index
+        dataset, row = found
         try:
             return dataset.photo_bytes(row)
         except MachineError as error:
@@ -70,19 +73,35 @@ class Photos:
         what = f"stored photo of row {row}"
         self._report(Finding("photo", "failure", trace.name, what, "its bytes", "none", todo))
 
-    def _opened(self, facts: DatasetFacts, fingerprint: str) -> PhotoDataset | None:
+    def _found(
+        self, trace: StoredTrace, facts: DatasetFacts, fingerprint: str
+    ) -> tuple[PhotoDataset, int] | None:
+        """The trace's dataset, or one that holds a copy of its photo, and the row there."""
+        if fingerprint not in self._open:
+            self._open[fingerprint], self._why_not[fingerprint] = self._opened(facts)
+        dataset = self._open[fingerprint]
+        if dataset is not None:
+            return dataset, trace.sample.sample_index
+        copy = self._at_path.copy_of(trace) or self._where_last_seen.copy_of(trace)
+        if copy is None and fingerprint not in self._reported:
+            self._reported.add(fingerprint)
+            expected = f"{facts.num_rows:,} rows, {fingerprint[:12]}"
+            todo = f"{self._why_not[fingerprint]}; {_WHERE}"
+            self._put(f"dataset {facts.name}", expected, "not there, or another", todo)
+        return copy
+
+    def _opened(self, facts: DatasetFacts) -> tuple[PhotoDataset | None, str]:
+        """A dataset, or why it cannot be had."""
         try:
             dataset = self._at_path.dataset(facts)
             self._path_was_used = True
-            return dataset
+            return dataset, ""
         except DatasetError as error:
             reason = str(error)
         if self._several and self._dataset_path is not None:
             with suppress(DatasetError):
-                return self._where_last_seen.dataset(facts)
-        expected = f"{facts.num_rows:,} rows, {fingerprint[:12]}"
-        self._put(f"dataset {facts.name}", expected, "not there, or another", f"{reason}; {_WHERE}")
-        return None
+                return self._where_last_seen.dataset(facts), ""
+        return None, reason
 
     def _put(self, what: str, expected: str, actual: str, todo: str) -> None:
         self._report(Finding("dataset", "failure", None, what, expected, actual, todo))

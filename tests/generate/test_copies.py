@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from geostore import open as geostore_open
 from geostore.dataset import PhotoDataset
+from geostore.errors import DatasetError
 from geostore.generate.events import TraceEnded
 from geostore.generate.plan import RunResult
 from geostore.store import Store
@@ -122,6 +125,27 @@ def test_more_rollouts_of_an_attached_row_go_on_in_the_sample_that_holds_its_tra
     assert ended <= names
     report = verify(store_path)
     assert [str(finding) for finding in report.findings] == []
+
+
+def test_a_copy_stands_in_for_a_dataset_that_is_gone(
+    original: Path, copy: Path, store_path: Path
+) -> None:
+    """Photos 2 to 5 are in the copy as well; only those of rows 0 and 1 are lost."""
+    with teacher_server(zoom_then_answer) as server:
+        ask(server, original, store_path)
+        ask(server, copy, store_path, reuse=True)
+    shutil.rmtree(original)
+    report = verify(store_path)
+    assert [finding.what for finding in report.findings] == ["dataset original"]
+    with geostore_open(store_path) as store:
+        traces = list(store.traces())
+        there = [trace for trace in traces if trace.copies or trace.dataset.name == "copy"]
+        assert len(there) == 6
+        assert all(store.restore_image(trace) is not None for trace in there)
+        lost = [trace for trace in traces if trace not in there]
+        assert [trace.key.sample_index for trace in lost] == [0, 1]
+        with pytest.raises(DatasetError, match="original"):
+            store.restore_image(lost[0])
 
 
 def test_another_true_place_is_another_sample(
