@@ -113,3 +113,6 @@ def export(
         say(f"left out {result.left_out}")
     for trace in result.without_images:
         say(f"  {trace.trace}: {trace.why}")
+    if result.unproven:
+        traces = format_number_of(result.unproven, "trace")
+        say(f"images of {traces} are inferred and not proven: geostore query images_again")

@@ -79,6 +79,9 @@ class ExportResult(OneLine):
     without_images: tuple[WithoutImages, ...] = ()
     """The first ten imported traces that were left out because their images cannot be made again;
     empty where the images are references."""
+    unproven: int = 0
+    """Of `count`, imported traces with images that were made again and that no file proves; 0 where
+    the images are references."""
 
 
 def export(
@@ -164,7 +167,14 @@ def export(
             shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error}") from error
-    return ExportResult(count, sha256, target, left_out, tuple(traces.without_images.named))
+    return ExportResult(
+        count,
+        sha256,
+        target,
+        left_out,
+        without_images=tuple(traces.without_images.named),
+        unproven=traces.unproven,
+    )
 
 
 def check_flags(filters: Filter) -> None:

@@ -67,6 +67,8 @@ class ExportStream:
         """How much of the conversation each turn repeats, in formats that keep turns apart."""
         self.without_images = WithoutImagesList()
         """Imported traces that were left out so far, because their images cannot be made again."""
+        self.unproven = 0
+        """Traces so far with images that no file proves; none where images are references."""
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
@@ -86,6 +88,7 @@ class ExportStream:
         for trace, images in with_images(
             traces, PhotoSource(self._dataset_path), self.without_images
         ):
+            self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
             yield self._exported(trace, images)
 
     def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:

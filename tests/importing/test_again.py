@@ -247,7 +247,7 @@ def test_an_export_carries_the_images_of_the_files(
     """Embedded, the messages of an exact trace are those of its file, byte for byte."""
     paths = OlderScript().write(tmp_path / "old", dataset)
     import_all(store, tmp_path / "old", dataset)
-    export(store, tmp_path / "out", images="embed", messages="full")
+    assert export(store, tmp_path / "out", images="embed", messages="full").unproven == 0
     for path in paths:
         before = json.loads(path.read_text(encoding="utf-8"))["conversation_history"]
         after = json.loads((tmp_path / "out" / path.name).read_text(encoding="utf-8"))
@@ -287,7 +287,7 @@ def test_the_words_of_a_file_without_images_get_their_images_in_an_export(
         document = without_images(json.loads(path.read_text(encoding="utf-8")))
         path.write_text(json.dumps(document), encoding="utf-8")
     import_all(store, tmp_path / "old", dataset)
-    export(store, tmp_path / "out", images="files", messages="last")
+    assert export(store, tmp_path / "out", images="files", messages="last").unproven == 1
     trace = json.loads((tmp_path / "out" / "trace_00000.json").read_text(encoding="utf-8"))
     messages = trace["conversation_history"][-1]["messages"]
     assert [message["role"] for message in messages] == [
