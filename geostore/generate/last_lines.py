@@ -145,26 +145,31 @@ def what_is_left(result: RunResult) -> Iterator[str]:
         yield f"{them}: {sentence}" if number == 1 else f"{them}, such as: {sentence}"
     elsewhere = f"{result.elsewhere:,} of them held by another process"
     if result.stopped and result.remaining != 0:
-        count = "traces remain" if result.remaining is None else f"{result.remaining:,} remain"
+        count = "traces remain" if result.remaining is None else _remain(result.remaining)
         count += f" ({elsewhere})" if result.elsewhere else ""
         # A budget's sentence says itself what to type.
         yield count if result.paused else f"{count}; run the same command again to go on"
     elif result.elsewhere:
         yield (
-            f"{result.elsewhere:,} remain, held by another process; "
+            f"{_remain(result.elsewhere)}, held by another process; "
             "run the same command again once it has ended"
         )
-    closed, refused = result.closed.total(), result.refused.total()
+    traces = format_number_of(result.closed.total(), "trace")
     if failed := result.closed["failed"] - result.refused["failed"]:
         yield (
-            f"{failed:,} of {closed:,} traces failed (geostore query failures); "
+            f"{failed:,} of {traces} failed (geostore query failures); "
             "run the same command with --retry failed to ask about them again"
         )
-    if refused:
+    if refused := result.refused.total():
+        was = "was" if refused == 1 else "were"
         yield (
-            f"{refused:,} of {closed:,} traces were refused by the server (geostore query "
+            f"{refused:,} of {traces} {was} refused by the server (geostore query "
             "failures); once that is mended, run the same command with --retry refused to ask "
             "about them again"
         )
     if result.paused:
         yield result.paused
+
+
+def _remain(count: int) -> str:
+    return f"{count:,} {'remains' if count == 1 else 'remain'}"
