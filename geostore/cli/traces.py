@@ -60,6 +60,7 @@ def traces(
     """List traces with their names, results and lengths: the newest first, or the best or worst."""
     from geostore.show.trace_list import list_json, list_text, list_traces
     from geostore.store import Conditions, Store, make_filter
+    from geostore.text.phrases import format_number_of
 
     conditions = Conditions(
         status=status,
@@ -96,3 +97,5 @@ def traces(
     typer.echo(list_text(listed))
     if len(listed.lines) < listed.total:
         say(f"{len(listed.lines):,} of {listed.total:,} traces; --limit 0 lists all")
+    else:
+        say(format_number_of(listed.total, "trace"))

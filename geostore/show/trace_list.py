@@ -81,7 +81,9 @@ def list_text(listed: TraceList) -> str:
 def _table(columns: Sequence[_Column], listed: TraceList) -> str:
     rows = [tuple(column.value(line) for column in columns) for line in listed.lines]
     # At any width: whether it fits is asked of the lines.
-    return format_table(QueryResult(tuple(column.name for column in columns), rows), _ANY_WIDTH)
+    return format_table(
+        QueryResult(tuple(column.name for column in columns), rows), _ANY_WIDTH, with_count=False
+    )
 
 
 def _why(line: TraceLine) -> str | None:
