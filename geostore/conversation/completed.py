@@ -27,7 +27,8 @@ def completed_messages(trace: StoredTrace) -> list[list[Message]]:
     photo = next((p for p in trace.image_proofs if p.image_index == 0), None)
     if photo is None or photo.proof != "unseen" or photo.file_sha256 or trace.photo is None:
         return messages
-    if not messages[0]:
+    # An export of ours puts the photo there, so a file that is one has it already.
+    if not messages or not messages[0] or any(map(_shows_image, messages[0])):
         return messages
     messages[0] = _with_photo(messages[0], trace.photo.sha256)
     rest = messages[1:]
@@ -37,6 +38,13 @@ def completed_messages(trace: StoredTrace) -> list[list[Message]]:
             for turn, response in zip(trace.turns, responses, strict=False)
         ]
     return messages
+
+
+def _shows_image(message: Message) -> bool:
+    content = orjson.loads(message.canonical).get("content")
+    return isinstance(content, list) and any(
+        isinstance(part, dict) and part.get("type") in ("image_url", "image") for part in content
+    )
 
 
 def _with_photo(messages: list[Message], sha256: str) -> list[Message]:
