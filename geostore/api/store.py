@@ -16,7 +16,7 @@ from geostore.api.trace import Trace
 from geostore.errors import NotFoundError, TraceImportError
 from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
 from geostore.export import export as export_store
-from geostore.records import SentImage, StoredTrace
+from geostore.records import ImportedRecipe, SentImage, StoredTrace
 from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_snapshot
 from geostore.store.rewards import get_spec
 
@@ -287,8 +287,10 @@ class GeoStore:
         """
         stored = self._stored(trace)
         if image_index == 0:
+            from geostore.conversation.again import check_photo
             from geostore.imaging import decode
 
+            check_photo(stored)
             return decode(self._source(dataset_path).photo_bytes(stored))
         images = self.sent_images(stored, dataset_path=dataset_path)
         if not 0 < image_index < len(images):
@@ -306,12 +308,13 @@ class GeoStore:
     ) -> list[SentImage]:
         """Every image the teacher saw, by number, in the bytes that were sent.
 
-        Empty where nothing was sent yet. Raises DatasetError, ImageError.
+        Empty where nothing was sent yet. Raises DatasetError, ImageError; for an imported trace
+        also where one of its images is not known.
         """
         from geostore.conversation.images import trace_images
 
         stored = self._stored(trace)
-        if stored.photo is None:
+        if stored.photo is None and not isinstance(stored.recipe, ImportedRecipe):
             return []
         photo = self._source(dataset_path).photo_bytes(stored)
         return trace_images(photo, stored)

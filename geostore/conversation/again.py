@@ -16,7 +16,7 @@ from geostore.errors import ImageError
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos, hash_pixels, prepare_photo
 from geostore.imaging.likeness import FILTERS, write_image
-from geostore.proofs import Making
+from geostore.proofs import ImageProof, Making
 from geostore.records import Box, ImageFacts, ImageLimits, SentImage, StoredTrace, ToolCall
 from geostore.tools import apply
 
@@ -135,10 +135,21 @@ def why_not(trace: StoredTrace) -> str | None:
         )
     for proof in trace.image_proofs:
         if proof.proof == "not":
-            what = f"image {proof.image_index}" if proof.image_index else "the photo"
-            where = f" (turn {proof.turn})" if proof.turn else ""
-            return f"{what}{where}: {proof.why}"
+            return _why_not_this(proof)
     return None
+
+
+def check_photo(trace: StoredTrace) -> None:
+    """Raise ImageError (kind ``unknown``) where the dataset's photo is proven to be another one."""
+    for proof in trace.image_proofs:
+        if proof.image_index == 0 and proof.proof == "not":
+            raise ImageError(f"{trace.name}: {_why_not_this(proof)}", kind="unknown")
+
+
+def _why_not_this(proof: ImageProof) -> str:
+    what = f"image {proof.image_index}" if proof.image_index else "the photo"
+    where = f" (turn {proof.turn})" if proof.turn else ""
+    return f"{what}{where}: {proof.why}"
 
 
 def photo_as_sent(

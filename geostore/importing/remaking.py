@@ -162,14 +162,14 @@ class _Remaking:
         number = len(self._images)
         understood = self._understand(call)
         if isinstance(understood, str):
-            self._calls.append(call)
+            self._calls.append(_unknown(call))
             if not is_last:  # nobody saw what a call of the last turn gave
                 self._no_image(number, call.turn, name, understood)
             return
         try:
             cut = darkroom.cut(understood)
         except ImageError as error:
-            self._calls.append(understood)
+            self._calls.append(_unknown(call))
             if not is_last:
                 self._no_image(number, call.turn, name, str(error))
             return
@@ -180,10 +180,12 @@ class _Remaking:
             proof = ImageProof(number, "not", call.turn, name, why=uneven)
             match = _Match(proof, None)
         self._proofs.append(match.proof)
-        facts = match.image.facts if match.image else None
-        self._images.append(facts or ImageFacts("", *cut.size, *cut.size))
-        index = None if facts is None else number
-        self._calls.append(replace(understood, image=facts, image_index=index))
+        if match.image is None:
+            self._images.append(ImageFacts("", *cut.size, *cut.size))
+            self._calls.append(_unknown(call))
+            return
+        self._images.append(match.image.facts)
+        self._calls.append(replace(understood, image=match.image.facts, image_index=number))
 
     def _no_image(self, number: int, turn: int, name: str | None, why: str) -> None:
         self._proofs.append(ImageProof(number, "not", turn, name, why=why))
@@ -201,6 +203,9 @@ class _Remaking:
         except RefusedCall as refused:
             return _as_reason(refused.sentence)
         source = self._usual_source() if given is None else given
+        # Of the photo the images themselves tell: calls cut from another one give other pixels.
+        if source and self._is_disproven(source):
+            return f"it is made of image {source}, which is not proven"
         numbers = zoom_numbers(call)
         if numbers is None:
             return self._other_tool(call, source)
@@ -252,6 +257,9 @@ class _Remaking:
         if self._reading.sources == "last":
             return len(self._images) - 1
         return current_image_after(self._calls)
+
+    def _is_disproven(self, number: int) -> bool:
+        return any(proof.image_index == number and proof.proof == "not" for proof in self._proofs)
 
     # --- comparing ------------------------------------------------------------------------
 
@@ -322,6 +330,20 @@ class _Remaking:
         making = Making(as_stored=True)
         stored = photo_as_sent(self._photo, self._pixels, self._pixels.size, making, True)
         return stored if hash_pixels(decode(stored.data)) == wanted else None
+
+
+def _unknown(call: ToolCall) -> ToolCall:
+    """A call whose image is not proven: what it was read to mean is no fact then."""
+    return replace(
+        call,
+        arguments=None,
+        source_index=None,
+        box=None,
+        angle=None,
+        flags=(),
+        image=None,
+        image_index=None,
+    )
 
 
 def _usual_size(image: Image.Image, name: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geostore.conversation.again import checked, remade_images, why_not
+from geostore.conversation.again import check_photo, checked, remade_images, why_not
 from geostore.conversation.sent import shown_calls
 from geostore.errors import ExportError, NotFoundError
 from geostore.export.images import SUFFIXES
@@ -87,6 +87,7 @@ def overlay(trace: StoredTrace, source: PhotoSource, *, turn: int | None = None)
     from geostore.imaging import decode
     from geostore.show.overlay import draw_boxes
 
+    check_photo(trace)
     turns = sorted({c.turn for c in trace.calls if c.success and c.box is not None})
     if not turns or turn not in (None, *turns):
         which = "no call" if turn is None else f"no call of turn {turn}"
