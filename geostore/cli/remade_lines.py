@@ -64,6 +64,11 @@ def _frame_line(frame: ReadFrame) -> str:
         counts = {str(name): count for name, count in choice.others.items()}
         others = f" (in other frames: {format_counts(counts)})" if counts else ""
         return f"{start}; {fitting} give the images in the files{others}"
+    if not choice.fitting:
+        return (
+            f"{start}; {fitting} fit it, and none fits another frame, so nothing proves it; "
+            "--bbox-frame names another"
+        )
     return (
         f"{start}; {fitting} fit it, which is inferred and not proven, because the files hold no "
         "images; --bbox-frame names another"

@@ -139,7 +139,9 @@ def choose_frame(
     if given is not None:
         chosen, known_by = given, "given"
     else:
-        chosen, known_by = _best(counts, model), "images" if seen else "numbers"
+        chosen = _best(counts, model)
+        # Images of which no frame gives any tell frames apart no better than numbers do.
+        known_by = "images" if seen and counts[chosen] else "numbers"
     others = {name: count for name, count in counts.items() if count and name != chosen}
     return FrameChoice(chosen, known_by, len(looked_at), counts[chosen], others)  # type: ignore[arg-type]
 

@@ -125,3 +125,19 @@ def test_unknown_images_are_an_error_and_not_an_empty_list(
         [trace] = opened.traces()
         with pytest.raises(DatasetError, match="imported without its dataset"):
             opened.sent_images(trace)
+
+
+def test_images_that_no_frame_explains_prove_no_frame(
+    store: Store, dataset: Path, tmp_path: Path
+) -> None:
+    """The files are of other photos, so none of their images tells the frame."""
+    other = make_dataset(tmp_path / "other", rows=3, seed=7)
+    OlderScript().write(tmp_path / "old", other)
+    result = import_all(store, tmp_path / "old", dataset)
+    [frame] = result.remade.frames
+    assert (frame.choice.known_by, frame.choice.fitting) == ("numbers", 0)
+    imported = geostore(
+        *("import", tmp_path / "old", "--dataset-path", dataset),
+        *("--store", tmp_path / "second.db"),
+    )
+    assert "0 of 6 fit it, and none fits another frame" in " ".join(imported.stderr.split())
