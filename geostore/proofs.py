@@ -46,7 +46,8 @@ class ImageProof:
     turn: int
     """The turn whose call gave it; 0 for the photo."""
     file_sha256: str | None = None
-    """Of the bytes in the trace file, by which messages name the image; None: it holds none."""
+    """By which messages name the image: of the bytes in the trace file, or the path or address that
+    the file has in place of bytes; None: it has neither."""
     difference: float | None = None
     """Mean difference of a colour value from the file's, 0 to 255; None: nothing was compared."""
     why: str | None = None

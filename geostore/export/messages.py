@@ -34,8 +34,8 @@ def turn_messages(
         a whole request); ``full``: the whole request of each
         turn; ``last``: that of the last turn, and none for the others.
     image_url: None leaves images named as they are in the rows.
-    numbers_by_name: of an imported trace, the number of each image by the sha256 that a
-        message names it with; messages may repeat images and name others. None: messages
+    numbers_by_name: of an imported trace, the number of each image by the sha256, path or address
+        that a message names it with; messages may repeat images and name others. None: messages
         hold the images in their order.
     """
     numbers = count()
@@ -91,9 +91,9 @@ def _named_image(part: Any, numbers_by_name: Mapping[str, int], image_url: Image
     """A part of a message; one that names an image of the trace becomes OpenAI's form of it."""
     if not isinstance(part, dict):
         return part
-    for member in ("image_url", "image"):  # OpenAI's form and Qwen's
+    for member in ("image_url", "image", "url", "source"):  # OpenAI's form, Qwen's, and others
         holder = part.get(member)
-        url = holder.get("url") if isinstance(holder, dict) else holder
+        url = holder.get("url", holder.get("data")) if isinstance(holder, dict) else holder
         number = numbers_by_name.get(url.removeprefix("sha256:")) if isinstance(url, str) else None
         if number is not None:
             return {"type": "image_url", "image_url": image_url(number)}

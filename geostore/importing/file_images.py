@@ -16,6 +16,8 @@ from geostore.importing.pixels import DATA_URL, IMAGE_MEMBERS, LONG
 from geostore.records import StoredTrace
 
 _NAME = "sha256:"
+_PLACES = frozenset({"url", "image", "image_url"})
+"""Members whose text names an image, by its hash, its path or its address."""
 
 
 def images_in(document: Any) -> dict[str, bytes]:
@@ -36,8 +38,9 @@ def images_in(document: Any) -> dict[str, bytes]:
 
 
 def images_shown(trace: StoredTrace) -> Mapping[int, list[str]]:
-    """By turn, the hashes of the images that its calls gave and the next request showed.
+    """By turn, the names of the images that its calls gave and the next request showed.
 
+    A name is the image's hash, or the path or address that the file has in its place.
     Under 0 stand the images of the first request. Read in the messages of the file, in
     the request that shows most of them: a script may drop images that it sent before.
     """
@@ -79,6 +82,8 @@ def _image_names(value: Any, *, key: str) -> list[str]:
         return [n for name, inner in value.items() for n in _image_names(inner, key=name)]
     if isinstance(value, list):
         return [name for inner in value for name in _image_names(inner, key=key)]
-    if isinstance(value, str) and key in IMAGE_MEMBERS and value.startswith(_NAME):
+    if not isinstance(value, str) or not value or key not in IMAGE_MEMBERS:
+        return []
+    if value.startswith(_NAME) or key in _PLACES:
         return [value.removeprefix(_NAME)]
     return []

@@ -7,6 +7,8 @@ it for all traces of a recipe; `importing.again` finds it out.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -35,6 +37,10 @@ SOURCES: tuple[Sources, ...] = get_args(Sources)
 CutFrom = Literal["full", "sent"]
 """What the photo is to the calls: at full resolution, or as it was sent."""
 CUTS: tuple[CutFrom, ...] = get_args(CutFrom)
+
+
+_NAME_LENGTH = 60  # characters of a path or an address in a reason
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ class _Remaking:
         self._in_file = in_file
         self._reading = reading
         self._shown = images_shown(trace)
+        self._times = Counter(name for names in self._shown.values() for name in names)
         self._any_shown = any(names for turn, names in self._shown.items() if turn)
         self._images: list[ImageFacts] = []
         self._calls: list[ToolCall] = []
@@ -278,6 +285,10 @@ class _Remaking:
         data = None if name is None else self._in_file.get(name)
         cut_from = self._reading.cut_from
         if data is None:
+            if name is not None and self._times[name] > 1 and not _HASH.fullmatch(name):
+                # An export could not tell which of them a message means.
+                why = f"its file names {self._times[name]} images {_shortened(name)}"
+                return _Match(ImageProof(number, "not", turn, name, why=why), None)
             return self._unseen(number, turn, image, name, usual)
         try:
             seen = decode(data)
@@ -349,6 +360,10 @@ def _unknown(call: ToolCall) -> ToolCall:
 def _usual_size(image: Image.Image, name: str) -> tuple[int, int]:
     limits = ImageLimits()
     return fit_size(*image.size, limits, enlarge_short_side=TOOLS[name].short_side(limits))
+
+
+def _shortened(name: str) -> str:
+    return repr(name if len(name) <= _NAME_LENGTH else f"{name[:_NAME_LENGTH]}...")
 
 
 def _as_reason(sentence: str) -> str:

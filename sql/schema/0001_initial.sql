@@ -393,7 +393,8 @@ create table image_proofs (
   -- exact: the pixels of the image in the file; near: it shows the same; unseen: the file holds none;
   -- not: it is another image, or could not be made.
   proof text not null check (proof in ('exact', 'near', 'unseen', 'not')),
-  file_sha256 text,                      -- of the file's image, by which the turn's messages name it
+  -- Of the file's image, by which the turn's messages name it; or its path or address in the file.
+  file_sha256 text,
   difference real,                       -- mean, of a colour value from the file's: 0..255
   why text,                              -- of proof not, in words
   making text check (making is null or json_valid(making)), -- filter, JPEG quality and so on

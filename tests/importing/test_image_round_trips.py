@@ -49,3 +49,64 @@ def test_a_trace_without_images_gets_its_photo_once_however_often_it_goes_round(
     first = export_from(tmp_path / "a.db", tmp_path / "first", images)
     import_into(tmp_path / "b.db", tmp_path / "first", dataset)
     assert export_from(tmp_path / "b.db", tmp_path / "second", images) == first
+
+
+def named_elsewhere(form: str, name: str) -> dict[str, Any]:
+    """A part of a message that names an image outside the file."""
+    if form == "address":
+        return {"type": "image_url", "image_url": {"url": f"https://example.org/{name}.jpg"}}
+    if form == "path":
+        return {"type": "image", "image": f"file:///data/img/{name}.jpg"}
+    if form == "member url":
+        return {"type": "image", "url": f"https://example.org/{name}.jpg"}
+    return {"type": "image", "source": {"type": "url", "url": f"https://example.org/{name}.jpg"}}
+
+
+def name_images(path: Path, form: str, names: list[str]) -> None:
+    """Write a name in place of each image of a file, in the order of the images."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for turn in document["conversation_history"]:
+        following = iter(names)
+        for message in turn["messages"]:
+            if isinstance(message["content"], list):
+                message["content"] = [
+                    named_elsewhere(form, next(following)) if part["type"] == "image_url" else part
+                    for part in message["content"]
+                ]
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def images_in_messages(data: bytes) -> list[str]:
+    """What stands for each image in the last request of an exported trace."""
+    messages = json.loads(data)["conversation_history"][-1]["messages"]
+    parts = [p for m in messages if isinstance(m["content"], list) for p in m["content"]]
+    return [part["image_url"]["url"] for part in parts if part["type"] != "text"]
+
+
+@pytest.mark.parametrize("form", ["address", "path", "member url", "source"])
+def test_images_that_a_file_names_by_path_or_address_are_replaced_in_an_export(
+    form: str, dataset: Path, tmp_path: Path
+) -> None:
+    """Each name becomes the image that was made again; nothing is put beside it."""
+    paths = OlderScript().write(tmp_path / "old", dataset, rows=[0])
+    name_images(paths[0], form, ["photo", "zoom-1", "zoom-2"])
+    result = import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    assert result.remade.images == {"unseen": 3}
+    files = export_from(tmp_path / "a.db", tmp_path / "files", "files", messages="last")
+    assert images_in_messages(files["trace_00000.json"]) == [
+        f"images/trace_00000_image_{number}.jpg" for number in range(3)
+    ]
+    embedded = export_from(tmp_path / "a.db", tmp_path / "embed", "embed", messages="last")
+    urls = images_in_messages(embedded["trace_00000.json"])
+    assert [url[:23] for url in urls] == ["data:image/jpeg;base64,"] * 3
+    assert len(set(urls)) == 3
+
+
+def test_one_name_for_several_images_proves_none_of_them(dataset: Path, tmp_path: Path) -> None:
+    """Nobody could tell which of them a message means, so the trace is left out and named."""
+    paths = OlderScript().write(tmp_path / "old", dataset, rows=[0, 1])
+    name_images(paths[0], "path", ["photo", "zoom", "zoom"])
+    result = import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    assert result.remade.images == {"exact": 3, "unseen": 1, "not": 2}
+    assert result.remade.named[0].why == "its file names 2 images 'file:///data/img/zoom.jpg'"
+    assert "trace_00000.json" not in export_from(tmp_path / "a.db", tmp_path / "out", "embed")
