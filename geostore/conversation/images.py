@@ -42,6 +42,7 @@ class PhotoSource:
     def __init__(self, dataset_path: str | None = None) -> None:
         self._dataset_path = dataset_path
         self._open: dict[str, PhotoDataset] = {}
+        self._why_not: dict[str, str] = {}
 
     def photo_bytes(self, trace: StoredTrace) -> bytes:
         """The photo's bytes as its dataset stores them, or one that holds a copy of it.
@@ -75,21 +76,31 @@ class PhotoSource:
         from geostore.dataset import PhotoDataset
 
         assert facts.fingerprint is not None  # photos are known of datasets that were opened
+        if facts.fingerprint in self._why_not:
+            raise DatasetError(self._why_not[facts.fingerprint])
         if facts.fingerprint not in self._open:
             path = self._dataset_path or facts.path
-            dataset = PhotoDataset.open(path, columns=facts.column_map)
-            dataset.check_same(facts)
+            try:
+                dataset = PhotoDataset.open(path, columns=facts.column_map)
+                dataset.check_same(facts)
+            except DatasetError as error:
+                # To open it again for each trace would read all of it for each.
+                self._why_not[facts.fingerprint] = str(error)
+                raise
             self._open[facts.fingerprint] = dataset
         return self._open[facts.fingerprint]
 
 
-def checked_photo(dataset: PhotoDataset, sample_index: int, photo: PhotoFacts) -> bytes:
+def checked_photo(
+    dataset: PhotoDataset, sample_index: int, photo: PhotoFacts, *, skip_missing: bool = False
+) -> bytes:
     """The stored bytes of a row's photo.
 
+    skip_missing: as of `PhotoDataset.photo_bytes`.
     Raises ImageError where they are others than known or lost, MachineError where they
     cannot be read now.
     """
-    data = dataset.photo_bytes(sample_index)
+    data = dataset.photo_bytes(sample_index, skip_missing=skip_missing)
     if sha256_hex(data) != photo.sha256:
         raise ImageError(
             f"row {sample_index} of {dataset.facts.path} holds another photo than the store "

@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -341,16 +342,31 @@ def require_folders(located: Located, rows: Rows, *, image: str) -> None:
     """
     if located.kind != "imagefolder":
         return
-    for parent in sorted({os.path.dirname(name) for name in _photo_files(rows, image) if name}):
+    named: Counter[str] = Counter()
+    with_a_photo: set[str] = set()
+    for name in _photo_files(rows, image):
+        if name is None or "://" in name:
+            continue
+        parent = os.path.dirname(name)
+        named[parent] += 1
+        if parent not in with_a_photo and _size(located.folder / name) >= 0:
+            with_a_photo.add(parent)
+    for parent in sorted(named.keys() - with_a_photo):
         folder = located.folder / parent
+        gone = f"has none of its {named[parent]:,} photos" if named[parent] > 1 else None
         try:
-            gone = "is empty" if next(os.scandir(folder), None) is None else None
+            gone = "is empty" if next(os.scandir(folder), None) is None else gone
+        except ValueError:  # a NUL in the name
+            continue
         except OSError as error:
+            if cause_of(error) is NO_SUCH_NAME:
+                continue
             gone = "is not there" if cause_of(error) is ABSENT else f"cannot be listed ({error})"
         if gone:
             raise MachineError(
                 f"{located.path}: its folder {folder} {gone}; {ABSENT.remedy}, then run the same "
-                "command again. If its photos are gone for good, --skip-missing leaves them out",
+                "command again. If its photos are gone for good, --skip-missing leaves them out, "
+                "and --reuse keeps the answers to the others",
                 condition=ABSENT.condition,
             )
 

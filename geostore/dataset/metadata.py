@@ -266,6 +266,8 @@ class _Listings:
     def _path(self, name: str | None, where: str) -> str | None:
         if not name:
             return None
+        if "://" in name:
+            return name  # an address is no file, and `PhotoFiles` says so
         if where != os.curdir or not _PLAIN_PATH.fullmatch(name):
             # Tables that were written on Windows have backslashes.
             name = os.path.normpath(os.path.join(where, name.replace("\\", "/")))
@@ -273,7 +275,7 @@ class _Listings:
         if parent not in self._names:
             try:
                 self._names[parent] = frozenset(os.listdir(self._folder / parent))
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a NUL in the name
                 self._names[parent] = frozenset()
         if base in self._names[parent]:
             return name

@@ -40,9 +40,21 @@ class PhotoDataset:
     form: str
     """What lies on disk, for people, such as ``3 Parquet files``."""
 
-    def __init__(self, rows: Rows, facts: DatasetFacts, *, folder: Path, form: str = "") -> None:
+    is_known_by_photos: bool
+    """Whether a photo that is put back makes it another dataset, as in an image folder."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        facts: DatasetFacts,
+        *,
+        folder: Path,
+        form: str = "",
+        is_known_by_photos: bool = False,
+    ) -> None:
         """Wrap the rows of an opened dataset; `folder` is where relative photo paths start."""
         self.form = form
+        self.is_known_by_photos = is_known_by_photos
         self._facts = facts
         self._files = PhotoFiles(
             facts.path, folder, name_of=self._name_of_file, num_rows=rows.num_rows
@@ -124,7 +136,13 @@ class PhotoDataset:
             columns=rows.columns,
             column_map=column_map,
         )
-        return cls(rows, facts, folder=located.folder, form=located.form)
+        return cls(
+            rows,
+            facts,
+            folder=located.folder,
+            form=located.form,
+            is_known_by_photos=located.kind == "imagefolder",
+        )
 
     @property
     def facts(self) -> DatasetFacts:

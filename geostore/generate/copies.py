@@ -81,6 +81,9 @@ class Copies:
     notice: Callable[[str], None]
     """Called with sentences for a person."""
 
+    stopping: asyncio.Event
+    """Set where the run is to end, so that no more photos are looked at."""
+
     _exist: bool = field(default=False, init=False)
     _attached: Counter[str] = field(default_factory=Counter, init=False)
     _elsewhere: Counter[str] = field(default_factory=Counter, init=False)
@@ -173,7 +176,8 @@ class Copies:
         apart = _Recorded(sample.sample_index, row)
         if not (self.reuse and self._exist) or row.exclusion is not None or row.is_attached:
             return apart
-        assert sample.photo is not None  # or it would have an exclusion
+        if sample.photo is None:  # another process could read it, and this one not
+            return apart
         copy = self._find(store, sample.sample_index, sample.photo.sha256, sample.lat, sample.lon)
         if copy is None:
             return apart
@@ -205,6 +209,8 @@ class Copies:
         self, rows: list[int], lat: NDArray[np.float64], lon: NDArray[np.float64]
     ) -> Iterator[tuple[int, str, float, float]]:
         for row in rows:
+            if self.stopping.is_set():
+                return
             try:
                 photo = self.dataset.photo_bytes(row)
             except ImageError:

@@ -7,7 +7,6 @@ from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from geostore.costs.usage import Tally, Usage, usage_of_failure, usage_of_turn
 from geostore.generate.events import (
@@ -193,7 +192,12 @@ class RunFigures:
     @property
     def median_km(self) -> float | None:
         """Median distance of the answers; None without any."""
-        return median(self._distances) if self._distances else None
+        # Not by `statistics.median`, which copies and sorts what is sorted.
+        distances = self._distances
+        middle = len(distances) // 2
+        if not distances:
+            return None
+        return (distances[middle] + distances[-middle - 1]) / 2
 
     @property
     def last_traces(self) -> Sequence[EndedTrace]:

@@ -63,8 +63,10 @@ class ProgressWatcher:
         self._quiet = quiet
         self._saved_to = saved_to
         self._interval = interval
-        self._err = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-        self._out = _Console(highlight=False, soft_wrap=True, markup=False)
+        self._err = _Console(
+            stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False
+        )
+        self._out = _Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._last_line = time.monotonic()
         self._live: Live | None = None
         if self._err.is_terminal and not quiet:

@@ -118,6 +118,7 @@ class PendingTraces:
             reuse=self.plan.reuse,
             read_again=self.plan.reads_again,
             notice=lambda sentence: self.watch(Noticed(sentence)),
+            stopping=self.stopping,
         )
         held: list[tuple[int, int, int]] = []
         async for index, sample_id in self._unfinished(dataset_id, recipe_id):
@@ -239,7 +240,7 @@ class PendingTraces:
                     looked_at.update(read)
                     known |= await self._read(read)
                 if index not in known:
-                    # It cannot be read now. Another row takes its place; the trace still remains.
+                    # It cannot be read now, so another row takes its place.
                     self._spare_rows -= self._spare_rows > 0
                     continue
                 sample = known[index]

@@ -61,7 +61,7 @@ class RunPhotos:
         with self._lock:
             photo = self._take(index)
         if photo is None or photo.sha256 != facts.sha256:
-            return checked_photo(self._dataset, index, facts)
+            return checked_photo(self._dataset, index, facts, skip_missing=self._skip_missing)
         self._decoded.keep(photo.data, photo)
         return photo.data
 

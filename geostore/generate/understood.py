@@ -129,6 +129,8 @@ def _to_do(counts: PlanCounts, plan: Plan) -> str:
     if counts.closed == in_all:
         return f"nothing: {traces}, closed already"
     turns = f"; {format_number_of(plan.turn_limit, 'turn')} at most"
+    if plan.reuse:
+        turns = f", less those that --reuse attaches{turns}"
     if counts.new == in_all:
         return f"{traces} to ask{turns}"
     parts = {"closed already": counts.closed, "begun": counts.begun, "to ask": counts.new}

@@ -63,6 +63,8 @@ class Claims:
         another run holds it. Opens a trace again that ran out of turns under a lower
         limit, or that is of a kind in `retry`.
         """
+        # Another process may have attached the row since this run looked it up (`store.copies`).
+        sample_id = self._db.number("find_holder", sample_id=sample_id)
         key = {"sample_id": sample_id, "recipe_id": recipe_id, "rollout": rollout}
         self._db.run("put_trace", **key, now=utc_now())
         reopened = self._db.run(

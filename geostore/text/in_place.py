@@ -16,7 +16,7 @@ def show_in_place(texts: Iterable[str], *, title: str) -> None:
 
     title: stands above each text where there is no terminal, with the time.
     """
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
             for text in texts:

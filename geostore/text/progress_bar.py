@@ -42,7 +42,9 @@ class CountProgress:
         self._quiet = quiet
         self._interval = interval
         self._bar_after = bar_after
-        self._err = console or Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self._err = console or Console(
+            stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False
+        )
         self._began = self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),

@@ -139,7 +139,8 @@ create table prices (
 
 -- One row per sample x recipe x rollout.
 create table traces (
-  id integer primary key,
+  -- Never used again: a run that was held up may still write under the id of a trace that is gone.
+  id integer primary key autoincrement,
   sample_id integer not null references samples (id),
   recipe_id integer not null references recipes (id),
   rollout integer not null check (rollout >= 1),

@@ -17,6 +17,13 @@
     )
   )
 
+-- name: find_holder
+-- The sample that holds the traces of a row: its own, or the one for which it stands.
+-- Grain: one row.
+select coalesce(same_as, id) as id
+from samples
+where id = :sample_id;
+
 -- name: put_trace
 -- Makes a trace, open and unclaimed; one that is known stays as it is.
 -- Grain: one row per sample x recipe x rollout.

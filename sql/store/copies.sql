@@ -14,9 +14,11 @@ t.status <> 'open'
 -- Grain: one row.
 select exists (
   select 1
-  from traces as t
-  join samples as s on s.id = t.sample_id
-  where t.recipe_id = :recipe_id and t.status = 'answered' and s.dataset_id <> :dataset_id
+  from datasets as d
+  -- In this order of loops nothing is read of the dataset itself.
+  cross join samples as s on s.dataset_id = d.id
+  cross join traces as t on t.sample_id = s.id
+  where d.id <> :dataset_id and t.recipe_id = :recipe_id and t.status = 'answered'
 ) as has;
 
 -- name: find_answered_copy

@@ -342,3 +342,15 @@ def test_generate_and_verify_with_text_that_looks_like_something_else(
             "select lat, country, columns ->> 'zip' from samples order by sample_index"
         ).fetchall()
     assert stored == [(-20.5, "NA", "00501"), (-21.5, "NA", "None"), (-22.5, "NA", "1e5")]
+
+
+@pytest.mark.parametrize("name", ["http://example.com/x/3.png", "x" * 300 + "/3.png", "a\0b/3.png"])
+def test_a_name_that_can_be_no_file_is_a_missing_photo_and_stops_nothing(
+    name: str, tmp_path: Path
+) -> None:
+    rows = [{"file_name": file, "lat": 1.5, "lon": 2.5} for file in ("0.png", "1.png", name)]
+    table = "".join(json.dumps(row) + "\n" for row in rows)
+    dataset = PhotoDataset.open(
+        folder_of(tmp_path / "photos", table, name="metadata.jsonl"), needs_folders=True
+    )
+    assert [dataset.read_sample(row).exclusion for row in range(3)] == [None, None, "missing"]

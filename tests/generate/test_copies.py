@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ from typing import Any
 import pytest
 
 from geostore import open as geostore_open
+from geostore.conversation.images import PhotoSource
 from geostore.dataset import PhotoDataset
 from geostore.errors import DatasetError
-from geostore.generate.events import TraceEnded
+from geostore.generate.events import Event, TraceEnded
 from geostore.generate.plan import RunResult
 from geostore.store import Store
 from geostore.verify import verify
@@ -119,7 +122,8 @@ def test_more_rollouts_of_an_attached_row_go_on_in_the_sample_that_holds_its_tra
     """
     assert rows(store_path, of_original) == [(0, 1), (1, 1), (2, 2), (3, 2), (4, 2), (5, 2)]
     with Store.open(store_path) as store:
-        names = {store.traces.get_trace(id).name for id in range(1, 13)}
+        ids = [row[0] for row in rows(store_path, "select id from traces")]
+        names = {store.traces.get_trace(id).name for id in ids}
     ended = {str(event.key) for event in notes.all_of(TraceEnded)}
     assert len(ended) == 4
     assert ended <= names
@@ -242,3 +246,75 @@ def test_the_command_line_reuses(original: Path, copy: Path, store_path: Path) -
         assert len(server.requests) == asked + 2
     assert done.returncode == 0, done.stderr
     assert "4 photos were answered already in dataset original" in done.stderr
+
+
+class _Between:
+    """A watcher that does something once, as the first trace ends."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work: Callable[[], object] | None = work
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, TraceEnded) and self._work is not None:
+            # In a thread, because a run has an event loop of its own.
+            thread = threading.Thread(target=self._work)
+            self._work = None
+            thread.start()
+            thread.join()
+
+
+def test_a_row_that_another_run_attaches_meanwhile_is_not_asked(
+    original: Path, copy: Path, store_path: Path
+) -> None:
+    """A run looks its rows up long before it claims their traces."""
+    with teacher_server(zoom_then_answer) as server:
+        ask(server, original, store_path)
+        asked = len(server.requests)
+        attach = lambda: ask(server, copy, store_path, reuse=True)  # noqa: E731
+        ask(server, copy, store_path, notes=_Between(attach), concurrency=1)
+        # The first row of the copy was asked by then, and two photos are new.
+        assert len(server.requests) == asked + 2 * 3
+    both = """
+        select samples.id from samples join traces on sample_id = samples.id
+        where same_as is not null
+    """
+    assert rows(store_path, both) == []
+    assert_whole(store_path)
+
+
+def test_the_id_of_a_trace_that_is_gone_is_not_given_out_again(
+    original: Path, store_path: Path
+) -> None:
+    """A run that slept may still write by it, into what is then another photo's trace."""
+    with teacher_server(zoom_then_answer) as server:
+        ask(server, original, store_path)
+    with closing(sqlite3.connect(store_path)) as connection, connection:
+        key = "(sample_id, recipe_id, rollout, created_at) values (1, 1, 9, '2026')"
+        gone = connection.execute(f"insert into traces {key}").lastrowid
+        connection.execute("delete from traces where id = ?", (gone,))
+        assert connection.execute(f"insert into traces {key}").lastrowid != gone
+
+
+def test_a_dataset_that_is_gone_is_looked_for_once(
+    original: Path, copy: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening one reads all of it, and every trace of the store may be of it."""
+    with teacher_server(zoom_then_answer) as server:
+        ask(server, original, store_path)
+        ask(server, copy, store_path, reuse=True)
+    original.rename(original.with_name("away"))
+    opened: list[object] = []
+    real = PhotoDataset.open
+
+    def counted(*arguments: Any, **options: Any) -> PhotoDataset:
+        opened.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(PhotoDataset, "open", counted)
+    with Store.open(store_path) as store:
+        source = PhotoSource()
+        for (trace_id,) in rows(
+            store_path, "select id from traces where sample_id in (3, 4, 5, 6)"
+        ):
+            assert source.photo_bytes(store.traces.get_trace(trace_id))
+    assert len(opened) == 2

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,24 @@ def test_photos_that_are_gone_for_good_are_left_out_by_who_says_so(tmp_path: Pat
     assert "--retry skipped" in text
 
 
+def test_photos_that_are_gone_for_good_end_their_traces_where_they_were_known(
+    tmp_path: Path,
+) -> None:
+    """Their rows are recorded, so they are not read as new ones are."""
+    dataset, disk = photos_on_a_disk(tmp_path, 4)
+    store = tmp_path / "s.db"
+    assert generate(dataset, store)[0] == 0
+    disk.rename(tmp_path / "away")
+    assert generate(dataset, store, "--rollouts", "2")[0] == 1
+    code, text = generate(dataset, store, "--rollouts", "2", "--skip-missing")
+    assert code == 4, text
+    closed = "select rollout, status, stop_reason, count(*) from traces group by 1, 2, 3"
+    assert rows(store, closed) == [
+        (1, "answered", "answer", 4),
+        (2, "failed", "image", 4),
+    ]
+
+
 def test_skipped_rows_are_read_again_where_asked_for(tmp_path: Path) -> None:
     """Good ones are asked about, others stay out, for the reason that holds now."""
     dataset, disk = photos_on_a_disk(tmp_path, 6)
@@ -324,13 +344,17 @@ def test_an_image_folder_without_one_of_its_disks_is_no_other_dataset(tmp_path: 
     (folder / "metadata.csv").write_text("\n".join(lines))
     assert generate(folder, store)[0] == 0
     (folder / "disk1").rename(tmp_path / "away")
-    for state in ("is not there", "is empty"):
+    states: list[tuple[str, Callable[[], object]]] = [
+        ("is not there", lambda: (folder / "disk1").mkdir()),
+        ("is empty", lambda: (folder / "disk1" / ".keep").touch()),
+        ("has none of its 3 photos", lambda: shutil.rmtree(folder / "disk1")),
+    ]
+    for state, go_on in states:
         code, text = generate(folder, store)
         assert code == 1
         assert f"its folder {folder / 'disk1'} {state}; mount its disk or put it back" in text
         assert rows(store, "select count(*) from datasets") == [(1,)]
-        (folder / "disk1").mkdir(exist_ok=True)
-    (folder / "disk1").rmdir()
+        go_on()
     (tmp_path / "away").rename(folder / "disk1")
     assert generate(folder, store)[0] == 0
     assert rows(store, "select count(*) from traces") == [(6,)]

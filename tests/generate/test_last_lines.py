@@ -149,7 +149,7 @@ def test_what_is_left_says_how_many_and_what_to_type() -> None:
         "is mended, run the same command with --retry refused to ask about them again",
     ]
     assert list(what_is_left(RunResult(done=7, remaining=0))) == []
-    one = RunResult(closings={"failed": {"refused": 1}}, remaining=1, stopped="by Ctrl-C")
+    one = RunResult(closings={"failed": {"refused": 1}}, remaining=1, stopped=True)
     assert list(what_is_left(one)) == [
         "1 remains; run the same command again to go on",
         "1 of 1 trace was refused by the server (geostore query failures); once that is mended, "
