@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import groupby, product
+from itertools import product
 from typing import TYPE_CHECKING
 
 from geostore.conversation.images import PhotoSource
@@ -28,14 +28,17 @@ from geostore.importing.files import path_text
 from geostore.importing.remaking import CUTS, SOURCES, Reading, RemadeTrace, remake, zoom_numbers
 from geostore.importing.reread import Rereader
 from geostore.proofs import ImageProof, ProofKind, Resample
-from geostore.records import ImageFacts, StoredTrace
+from geostore.records import ImageFacts, StoredTrace, ToolCall
 from geostore.store import Store
 from geostore.store.image_proofs import (
-    UnprovenTrace,
+    NamedFrame,
+    UnprovenRecipe,
+    confirm_box_frame,
+    files_of_trace,
     find_box_frame,
-    forget_image_proofs,
     put_box_frame,
     put_remade,
+    unproven_recipes,
     unproven_traces,
 )
 
@@ -107,6 +110,15 @@ class _Work:
     """Why the photo is not the one that was drawn; None where it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The images of a trace, without their pixels."""
+
+    trace_id: int
+    name: str
+    remade: RemadeTrace
+
+
 def remake_images(
     store: Store,
     *,
@@ -120,16 +132,21 @@ def remake_images(
     took it for; None: what is known from an earlier import, or else is inferred.
     on_progress: called with how many traces are done, of how many. Raises StoreError.
     """
+    named = None
     if frame is not None and source is not None:
-        start = os.path.abspath(source)
-        start = path_text(os.path.join(start, "") if os.path.isdir(start) else start)
+        path = os.path.abspath(source)
+        named = NamedFrame(frame, path_text(path), os.path.isdir(path))
         with store.db.transaction():
-            forget_image_proofs(store.db, path=start, bbox_frame=frame)
-    pending = unproven_traces(store.db)
-    if not pending:
+            confirm_box_frame(store.db, named)
+    recipes = unproven_recipes(store.db, named)
+    if not recipes:
         return RemakeResult()
+    total = sum(recipe.traces for recipe in recipes)
     with Rereader() as files:
-        return _Remakes(store, files, frame, len(pending), on_progress).run(pending)
+        remakes = _Remakes(store, files, frame, total, on_progress)
+        for recipe in recipes:
+            remakes.run(recipe, unproven_traces(store.db, recipe.recipe_id, named))
+        return remakes.result()
 
 
 class _Remakes:
@@ -158,11 +175,12 @@ class _Remakes:
         self._no_file = 0
         self._no_file_why: str | None = None
 
-    def run(self, pending: Sequence[UnprovenTrace]) -> RemakeResult:
-        for _, group in groupby(pending, key=lambda unproven: unproven.recipe_id):
-            of_recipe = list(group)
-            reading = self._reading(of_recipe)
-            self._remake(of_recipe, reading)
+    def run(self, recipe: UnprovenRecipe, trace_ids: Sequence[int]) -> None:
+        """Make the images of these traces of a recipe."""
+        self._remake(trace_ids, self._reading(recipe, trace_ids))
+
+    def result(self) -> RemakeResult:
+        """What all of it came to."""
         return RemakeResult(
             traces=self._traces,
             images=self._images,
@@ -175,26 +193,25 @@ class _Remakes:
 
     # --- how calls are read ---------------------------------------------------------------
 
-    def _reading(self, of_recipe: Sequence[UnprovenTrace]) -> Reading:
+    def _reading(self, recipe: UnprovenRecipe, trace_ids: Sequence[int]) -> Reading:
         """How the calls of a recipe are read: as before, as the user says, or as the images say."""
-        recipe_id = of_recipe[0].recipe_id
-        known = find_box_frame(self._store.db, recipe_id)
+        known = find_box_frame(self._store.db, recipe.recipe_id)
         if known is not None and self._frame in (None, known["bbox_frame"]):
             return Reading(known["bbox_frame"], known["edges"], known["sources"], known["cut_from"])
-        works = [work for work in self._sample(of_recipe) if work is not None]
+        works = [work for work in self._sample(trace_ids) if work is not None]
         boxes = [box for work in works for box in _seen_boxes(work)]
-        choice = choose_frame(boxes, given=self._frame, model=of_recipe[0].model)
+        choice = choose_frame(boxes, given=self._frame, model=recipe.model)
         reading = Reading(choice.frame)
         if any(box.shown is not None for box in boxes):
             reading = _best_reading(works, reading)
         if not boxes:
             return reading
-        recipe = works[0].trace.key.recipe_sha256[:8]
-        self._frames.append(ReadFrame(recipe, choice, reading))
+        recipe_sha256 = works[0].trace.key.recipe_sha256
+        self._frames.append(ReadFrame(recipe_sha256[:8], choice, reading))
         with self._store.db.transaction():
             put_box_frame(
                 self._store.db,
-                recipe_id,
+                recipe.recipe_id,
                 bbox_frame=choice.frame,
                 known_by=choice.known_by,
                 boxes=choice.boxes,
@@ -206,88 +223,104 @@ class _Remakes:
             )
         return reading
 
-    def _sample(self, of_recipe: Sequence[UnprovenTrace]) -> Iterator[_Work | None]:
+    def _sample(self, trace_ids: Sequence[int]) -> Iterator[_Work | None]:
         """Some traces with zooms, from all over the recipe's traces."""
-        step = max(1, len(of_recipe) // _LOOKED_AT)
-        for unproven in of_recipe[::step][:_LOOKED_AT]:
-            trace = self._store.traces.get_trace(unproven.trace_id)
+        step = max(1, len(trace_ids) // _LOOKED_AT)
+        for trace_id in trace_ids[::step][:_LOOKED_AT]:
+            trace = self._trace(trace_id)
             if any(zoom_numbers(call) for call in trace.calls):
-                work = self._work(unproven, trace)
+                work = self._work(trace_id, trace)
                 yield None if isinstance(work, str) else work
 
     # --- making ---------------------------------------------------------------------------
 
-    def _remake(self, of_recipe: Sequence[UnprovenTrace], reading: Reading) -> None:
-        batch: list[tuple[_Work, RemadeTrace]] = []
-        for work, remade in self._made(of_recipe, reading):
-            batch.append((work, remade))
+    def _remake(self, trace_ids: Sequence[int], reading: Reading) -> None:
+        batch: list[_Made] = []
+        for made in self._made(trace_ids, reading):
+            batch.append(made)
             if len(batch) == _AT_ONCE:
-                self._write(batch)
+                self._write(batch, reading)
                 batch = []
-        self._write(batch)
+        self._write(batch, reading)
 
-    def _made(
-        self, of_recipe: Sequence[UnprovenTrace], reading: Reading
-    ) -> Iterator[tuple[_Work, RemadeTrace]]:
+    def _made(self, trace_ids: Sequence[int], reading: Reading) -> Iterator[_Made]:
         """Each trace with its images, in order; made a few traces ahead."""
         # Pillow lets other threads run while it decodes; rows and datasets are read in this one.
         workers = min(8, os.cpu_count() or 1)
-        waiting: deque[tuple[_Work, Future[RemadeTrace]]] = deque()
+        waiting: deque[tuple[int, str, Future[RemadeTrace]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
-            for unproven in of_recipe:
-                trace = self._store.traces.get_trace(unproven.trace_id)
-                work = self._work(unproven, trace)
+            for trace_id in trace_ids:
+                trace = self._trace(trace_id)
+                work = self._work(trace_id, trace)
                 if isinstance(work, str):
                     self._no_file += 1
                     self._no_file_why = self._no_file_why or work
                     self._progress(1)
                     continue
-                waiting.append((work, pool.submit(_remade, work, reading)))
+                waiting.append((trace_id, trace.name, pool.submit(_remade, work, reading)))
                 if len(waiting) > 2 * workers:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
+                    first_id, name, future = waiting.popleft()
+                    yield _Made(first_id, name, future.result())
             while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                first_id, name, future = waiting.popleft()
+                yield _Made(first_id, name, future.result())
 
-    def _work(self, unproven: UnprovenTrace, trace: StoredTrace) -> _Work | str:
+    def _trace(self, trace_id: int) -> StoredTrace:
+        """A trace as its file has it, without what its boxes meant in another frame."""
+        trace = self._store.traces.get_trace(trace_id)
+        return replace(trace, calls=tuple(_as_in_file(call) for call in trace.calls))
+
+    def _work(self, trace_id: int, trace: StoredTrace) -> _Work | str:
         """What is needed to make a trace's images; or why it cannot be had now."""
         try:
-            in_file = images_in(self._files.document(unproven.path))
+            path, _ = files_of_trace(self._store.db, trace_id)[0]
+            in_file = images_in(self._files.document(path))
             photo = self._source.photo_bytes(trace)
         except (OSError, BadFile, DatasetError) as error:
             return f"{trace.name}: {error}"
         except ImageError as error:
-            return _Work(unproven.trace_id, trace, b"", in_file, str(error))
-        return _Work(unproven.trace_id, trace, photo, in_file)
+            return _Work(trace_id, trace, b"", in_file, str(error))
+        return _Work(trace_id, trace, photo, in_file)
 
-    def _write(self, batch: Sequence[tuple[_Work, RemadeTrace]]) -> None:
+    def _write(self, batch: Sequence[_Made], reading: Reading) -> None:
         with self._store.db.transaction():
-            for work, remade in batch:
+            for made in batch:
                 put_remade(
                     self._store.db,
-                    work.trace_id,
-                    photo=remade.photo,
-                    calls=remade.calls,
-                    proofs=remade.proofs,
+                    made.trace_id,
+                    photo=made.remade.photo,
+                    calls=made.remade.calls,
+                    proofs=made.remade.proofs,
+                    frame=reading.frame,
                 )
-        for work, remade in batch:
+        for made in batch:
             self._traces += 1
-            self._images.update(proof.proof for proof in remade.proofs)
-            failed = [proof for proof in remade.proofs if proof.proof == "not"]
+            self._images.update(proof.proof for proof in made.remade.proofs)
+            failed = [proof for proof in made.remade.proofs if proof.proof == "not"]
             if failed:
                 self._left_out_count += 1
                 if len(self._left_out) < _NAMED:
                     first, why = failed[0], failed[0].why or ""
-                    self._left_out.append(
-                        LeftOut(work.trace.name, first.image_index, first.turn, why)
-                    )
+                    self._left_out.append(LeftOut(made.name, first.image_index, first.turn, why))
         self._progress(len(batch))
 
     def _progress(self, traces: int) -> None:
         self._done += traces
         if self._on_progress is not None and traces:
             self._on_progress(self._done, self._total)
+
+
+def _as_in_file(call: ToolCall) -> ToolCall:
+    return replace(
+        call,
+        arguments=None,
+        source_index=None,
+        box=None,
+        angle=None,
+        flags=(),
+        image=None,
+        image_index=None,
+    )
 
 
 def _remade(work: _Work, reading: Reading, decoded: DecodedPhotos | None = None) -> RemadeTrace:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from geostore.conversation.again import check_photo, checked, remade_images, why_not
 from geostore.conversation.sent import shown_calls
-from geostore.errors import ExportError, NotFoundError
+from geostore.errors import ExportError, ImageError, NotFoundError
 from geostore.export.images import SUFFIXES
 from geostore.records import ImportedRecipe, StoredTrace
 
@@ -48,6 +48,8 @@ def write_seen(
         images = {remade.number: checked(remade) for remade in remade_images(photo, trace)}
     else:
         images = dict(enumerate(trace_images(photo, trace)))
+    if not images.keys() >= set(numbers):
+        raise ImageError(f"{trace.name}: {why_not(trace)}", kind="unknown")
     files = [
         (f"{_stem(trace)}_image_{number}{SUFFIXES[images[number].mime]}", images[number].data)
         for number in numbers

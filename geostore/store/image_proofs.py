@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,25 +17,62 @@ from geostore.store.db import Db, Row, utc_now
 
 
 @dataclass(frozen=True, slots=True)
-class UnprovenTrace:
-    """An imported trace whose images were not made again."""
+class NamedFrame:
+    """A frame that the user names for the boxes of some files."""
 
-    trace_id: int
-    """Its id in the store."""
+    frame: str
+    """The frame."""
+    path: str
+    """A file, absolute; it may hold several traces, or be a folder."""
+    is_folder: bool
+    """Whether `path` is a folder; then all files in it and below are meant."""
+
+    def values(self) -> dict[str, str]:
+        """As the statements take it."""
+        if self.is_folder:
+            starts = [self.path.rstrip("/") + "/"]
+        else:
+            starts = [f"{self.path}:", f"{self.path}["]  # lines, and entries of a list
+        return {"bbox_frame": self.frame, "path": self.path, "starts": canonical_text(starts)}
+
+
+_NO_FRAME = {"bbox_frame": None, "path": None, "starts": "[]"}
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenRecipe:
+    """An imported recipe with traces whose images are to be made."""
+
     recipe_id: int
-    """The id of its recipe."""
+    """Its id in the store."""
     model: str | None
     """The teacher's name; None where nobody knows it."""
-    path: str
-    """A file that it was imported from, absolute."""
+    traces: int
+    """How many of its traces have images to be made."""
 
 
-def unproven_traces(db: Db) -> list[UnprovenTrace]:
-    """Imported traces whose photo is known and whose images were not made again, by recipe."""
+def unproven_recipes(db: Db, named: NamedFrame | None) -> list[UnprovenRecipe]:
+    """Imported recipes with traces whose photo is known and whose images were not made yet.
+
+    named: also those whose boxes were read in another frame than this.
+    """
+    values = _NO_FRAME if named is None else named.values()
     return [
-        UnprovenTrace(row["trace_id"], row["recipe_id"], row["model"], row["path"])
-        for row in db.run("unproven_traces")
+        UnprovenRecipe(row["recipe_id"], row["model"], row["traces"])
+        for row in db.run("unproven_recipes", **values)
     ]
+
+
+def unproven_traces(db: Db, recipe_id: int, named: NamedFrame | None) -> Sequence[int]:
+    """The ids of these traces of a recipe, in 8 bytes each: there may be millions."""
+    values = _NO_FRAME if named is None else named.values()
+    rows_of_recipe = db.run("unproven_traces", recipe_id=recipe_id, **values)
+    return array("q", (row["trace_id"] for row in rows_of_recipe))
+
+
+def files_of_trace(db: Db, trace_id: int) -> list[tuple[str, str]]:
+    """The path of each file that a trace was imported from, with the hash of what was read."""
+    return [(row["path"], row["sha256"]) for row in db.run("files_of_trace", trace_id=trace_id)]
 
 
 def put_remade(
@@ -44,15 +82,18 @@ def put_remade(
     photo: ImageFacts | None,
     calls: Sequence[ToolCall],
     proofs: Sequence[ImageProof],
+    frame: str,
 ) -> None:
     """Complete the rows of an imported trace with its images. Call it inside a transaction.
 
-    photo: as it was sent, None where it is not known.
+    What was proven of its images before is forgotten. photo: as it was sent, None where it
+    is not known. frame: in which its boxes were read.
     """
+    db.run("forget_image_proofs", trace_id=trace_id)
     put_remade_photo(db, trace_id, photo)
     for call in calls:
         db.run("put_remade_call", **_call_row(call), trace_id=trace_id)
-    put_image_proofs(db, trace_id, proofs)
+    put_image_proofs(db, trace_id, proofs, frame=frame)
 
 
 def put_remade_photo(db: Db, trace_id: int, photo: ImageFacts | None) -> None:
@@ -67,11 +108,17 @@ def put_remade_photo(db: Db, trace_id: int, photo: ImageFacts | None) -> None:
     )
 
 
-def put_image_proofs(db: Db, trace_id: int, proofs: Sequence[ImageProof]) -> None:
-    """Record what was proven of a trace's images."""
+def put_image_proofs(
+    db: Db, trace_id: int, proofs: Sequence[ImageProof], *, frame: str | None
+) -> None:
+    """Record what was proven of a trace's images.
+
+    frame: in which its boxes were read; None: an export says what they are.
+    """
     for proof in proofs:
         making = None if proof.making is None else canonical_text(asdict(proof.making))
-        db.run("put_image_proof", **{**asdict(proof), "making": making}, trace_id=trace_id)
+        values = {**asdict(proof), "making": making, "bbox_frame": frame}
+        db.run("put_image_proof", **values, trace_id=trace_id)
 
 
 def image_proof_record(row: Row) -> ImageProof:
@@ -87,12 +134,9 @@ def image_proof_record(row: Row) -> ImageProof:
     )
 
 
-def forget_image_proofs(db: Db, *, path: str, bbox_frame: str) -> None:
-    """Forget the images of traces whose boxes were not read in this frame by order.
-
-    path: the start of the paths of their files.
-    """
-    db.run("forget_image_proofs", path=path, bbox_frame=bbox_frame)
+def confirm_box_frame(db: Db, named: NamedFrame) -> None:
+    """Record that the user named the frame in which the boxes of some files are read already."""
+    db.run("confirm_box_frame", **named.values())
 
 
 def put_box_frame(db: Db, recipe_id: int, **values: Any) -> None:

@@ -216,7 +216,7 @@ class ImportWriter:
         if trace.calls and key["recipe_id"] not in self._with_calls:
             self._store.db.run("mark_recipe_with_calls", recipe_id=key["recipe_id"])
             self._with_calls.add(key["recipe_id"])
-        put_image_proofs(self._store.db, trace_id, trace.image_proofs)
+        put_image_proofs(self._store.db, trace_id, trace.image_proofs, frame=None)
         self._store.traces.put_answer(trace_id, PARSER_VERSION, trace.answer)
         if trace.reward is not None:
             self._store.db.run(

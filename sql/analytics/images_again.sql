@@ -4,7 +4,8 @@
 -- Units: counts of traces and images; largest_difference is of near images, the mean difference of a
 -- colour value from the file's image, 0 to 255.
 -- Columns:
---   bbox_frame        null where the recipe's traces have no boxes
+--   bbox_frame        null where the recipe's traces have no boxes, or came with an export
+--                     that says what their boxes are
 --   known_by          given: by --bbox-frame; images: it gives the images in the files; numbers: only
 --                     inferred from the boxes, and nothing proves it
 --   traces_left_out   by an export with images, because an image cannot be made again

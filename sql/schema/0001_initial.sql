@@ -399,6 +399,7 @@ create table image_proofs (
   difference real,                       -- mean, of a colour value from the file's: 0..255
   why text,                              -- of proof not, in words
   making text check (making is null or json_valid(making)), -- filter, JPEG quality and so on
+  bbox_frame text,                       -- in which the trace's boxes were read; null: as its export says
   primary key (trace_id, image_index),
   check ((proof = 'not') = (why is not null) and (proof = 'not') = (making is null))
 ) strict, without rowid;
