@@ -22,6 +22,7 @@ from geostore.conversation.sent import sent_requests, stored_messages
 from geostore.errors import GeostoreError
 from geostore.export.round_trip import CALL_FIELDS, TURN_FIELDS
 from geostore.importing.documents import BadFile, member, optional, switch, whole_number
+from geostore.importing.file_images import named_by_hash
 from geostore.importing.manifest import Manifest
 from geostore.importing.older import read_reward, read_sample, read_turn_numbers
 from geostore.importing.origin import unseen_dataset
@@ -206,9 +207,12 @@ def _turns(
     entries = member(document, where, list)
     read_turn_numbers(entries, where)
     imported = isinstance(recipe, ImportedRecipe)
-    lists = (
-        own_part(message_lists([entry["messages"] for entry in entries], where)) if imported else []
-    )
+    lists: list[list[dict[str, Any]]] = []
+    if imported:
+        lists = message_lists([entry["messages"] for entry in entries], where)
+        hashes = _image_hashes(own)
+        # Paths of files are those of this one export, and the next one may carry bytes.
+        lists = own_part([[named_by_hash(m, hashes) for m in messages] for messages in lists])
     turns: list[Turn] = []
     for entry, added in zip(entries, own["turns"], strict=True):
         usage = entry["usage"]
@@ -227,6 +231,15 @@ def _turns(
             turn = replace(turn, messages=text)
         turns.append(turn)
     return tuple(turns)
+
+
+def _image_hashes(own: Mapping[str, Any]) -> dict[int, str]:
+    """Of the images that the trace's teacher saw, by number; none where one is not known."""
+    proofs = own.get("image_proofs", ())
+    if not proofs or any(proof["proof"] == "not" for proof in proofs):
+        return {}
+    images = [(0, own["sent"]), *((call["image_index"], call["image"]) for call in own["calls"])]
+    return {number: image["sha256"] for number, image in images if image is not None}
 
 
 def _calls(document: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[ToolCall, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +19,9 @@ from geostore.records import StoredTrace
 _NAME = "sha256:"
 _PLACES = frozenset({"url", "image", "image_url"})
 """Members whose text names an image, by its hash, its path or its address."""
+
+_IMAGE_FILE = re.compile(r"(?:.*/)?images/trace_\d+[^/]*_image_(\d+)\.(?:jpg|png|webp)")
+"""The path that an export of ours with files gives an image, with its number."""
 
 
 def images_in(document: Any) -> dict[str, bytes]:
@@ -62,6 +66,25 @@ def images_shown(trace: StoredTrace) -> Mapping[int, list[str]]:
             if len(names) > len(shown[number]):
                 shown[number] = names
     return shown
+
+
+def named_by_hash(message: dict[str, Any], hashes: Mapping[int, str]) -> dict[str, Any]:
+    """A message of an export with files, its images named by hash as the store names them.
+
+    hashes: of each image of the trace, by its number.
+    """
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_part_by_hash(part, hashes) for part in content]}
+
+
+def _part_by_hash(part: Any, hashes: Mapping[int, str]) -> Any:
+    holder = part.get("image_url") if isinstance(part, dict) else None
+    path = holder.get("url") if isinstance(holder, dict) else None
+    match = _IMAGE_FILE.fullmatch(path) if isinstance(path, str) else None
+    sha256 = hashes.get(int(match[1])) if match else None
+    return part if sha256 is None else {**part, "image_url": {"url": f"{_NAME}{sha256}"}}
 
 
 def _image_texts(value: Any, *, key: str) -> Iterator[str]:

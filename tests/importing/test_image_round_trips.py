@@ -110,3 +110,25 @@ def test_one_name_for_several_images_proves_none_of_them(dataset: Path, tmp_path
     assert result.remade.images == {"exact": 3, "unseen": 1, "not": 2}
     assert result.remade.named[0].why == "its file names 2 images 'file:///data/img/zoom.jpg'"
     assert "trace_00000.json" not in export_from(tmp_path / "a.db", tmp_path / "out", "embed")
+
+
+@pytest.mark.parametrize("messages", ["delta", "last", "full"])
+def test_an_export_with_files_is_imported_with_its_images(
+    messages: str, dataset: Path, tmp_path: Path
+) -> None:
+    """The next export writes the same files, or carries the images in another way."""
+    OlderScript().write(tmp_path / "old", dataset)
+    import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    first = {
+        images: export_from(tmp_path / "a.db", tmp_path / f"a-{images}", images, messages=messages)
+        for images in MODES
+    }
+    result = import_into(tmp_path / "b.db", tmp_path / "a-files", dataset)
+    assert (result.imported, result.unproven) == (3, 0)
+    for images in MODES:
+        again = export_from(tmp_path / "b.db", tmp_path / f"b-{images}", images, messages=messages)
+        assert again == first[images]
+    assert all(
+        url.startswith("data:image/jpeg;base64,")
+        for url in images_in_messages(first["embed"]["trace_00000.json"])
+    )
