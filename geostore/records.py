@@ -357,10 +357,8 @@ class Closing:
     """Any but ``open``."""
     reason: str
     """``answer``, ``turn_limit``, ``truncated``, ``no_answer``, ``content_filter``, ``refused`` (by
-    the teacher), or the `LimitKind` that its conversation met.
-
-    For a failed trace, the class of its last error.
-    """
+    the teacher), or the `LimitKind` that its conversation met; for a failed trace, the class of
+    its last error."""
 
     @property
     def by_refusal(self) -> bool:
@@ -439,6 +437,8 @@ class StoredTrace(OneLine):
     """Under the store's default spec; None while the trace is open or failed."""
     reward_spec: str | None
     """The name of that spec; None where the store has no default."""
+    reward_kind: str | None = None
+    """The kind of that spec."""
     copies: tuple[tuple[DatasetFacts, int], ...] = ()
     """Datasets and row numbers that hold the same photo, because they stand for its sample."""
     image_proofs: tuple[ImageProof, ...] = ()

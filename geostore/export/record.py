@@ -81,13 +81,15 @@ def _reward(trace: StoredTrace) -> Reward | None:
     whose answer could not be read.
     """
     reward = trace.reward
+    if reward is not None and trace.reward_kind == IMPORTED:
+        return None if reward.distance_km is None and reward.score is None else reward
     if reward is not None and reward.distance_km is not None:
         return reward
     if trace.answer is not None and trace.answer.failure is not None:
         return None
-    if trace.answer is not None and reward is not None:  # of a file, which has no distance
+    if trace.answer is not None and reward is not None:
         return None if reward.score is None else reward
-    if trace.reward_spec == IMPORTED:
+    if trace.reward_kind == IMPORTED:
         raise ExportError(
             f"{trace.name} came with no reward of its own; choose another with --reward NAME, or "
             "leave such traces out with: --where 'score is not null'"

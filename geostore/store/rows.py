@@ -296,6 +296,7 @@ def stored_trace_record(
         answer=answer_record(row),
         reward=reward_record(row),
         reward_spec=row["reward_spec"],
+        reward_kind=row["reward_kind"],
         image_proofs=tuple(image_proofs),
         copies=tuple((find_dataset(id), index) for id, index in orjson.loads(row["copies"])),
     )

@@ -12,6 +12,7 @@ t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256,
   (select label from datasets where id = s.dataset_id) as dataset_label, t.rollout, t.status, t.stop_reason,
   t.turn_limit, {{sent_columns}}, {{sample_columns}}, {{answer_columns}},
   w.spec_id, w.distance_km, w.score, w.geoguessr_points, p.name as reward_spec,
+  p.kind as reward_kind,
   (
     -- Rows of other datasets that stand for the sample hold its photo as well.
     select json_group_array(json_array(c.dataset_id, c.sample_index))

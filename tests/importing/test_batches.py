@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from geostore.errors import ExportError
 from geostore.export import Filter, export
 from geostore.importing import IMPORTED_REWARD, ReadOptions, import_traces
 from geostore.query.stats import stats
-from geostore.rewards import set_default
+from geostore.rewards import rename_spec, set_default
 from geostore.store import Store
 from tests.running import geostore
 from tests.trace_files import final, history, log, write
@@ -322,3 +323,32 @@ def test_an_export_under_the_files_rewards_goes_round(scored: Path, tmp_path: Pa
         for name in ("first", "second")
     )
     assert first == second
+
+
+def test_a_score_without_a_distance_is_exported_as_the_filter_saw_it(
+    store: Store, tmp_path: Path
+) -> None:
+    """Also where geostore reads no answer; and the next import has the score again."""
+    unreadable = history(0, answer="Somewhere in the north.", reward_score={"score": 0.8})
+    write(tmp_path / "in", unreadable)
+    write(tmp_path / "in", history(1, reward_score={"score": 0.2}))
+    import_traces(store, tmp_path / "in")
+    chosen = Filter(reward="imported", min_score=0.5)
+    assert export(store, tmp_path / "first", filters=chosen).count == 1
+    [path] = (tmp_path / "first").rglob("trace_*.json")
+    reward = json.loads(path.read_text(encoding="utf-8"))["reward_score"]
+    assert (reward["score"], reward["parse_success"]) == (0.8, True)
+    assert reward["distance@km"] is None
+    with Store.open(tmp_path / "other.db", create=True) as other:
+        import_traces(other, tmp_path / "first")
+        assert export(other, tmp_path / "second", filters=chosen).count == 1
+
+
+def test_the_files_reward_is_known_under_any_name(store: Store, tmp_path: Path) -> None:
+    """Nothing computes it, so an export never asks for that."""
+    write(tmp_path / "in", history(0, reward_score=None))
+    import_traces(store, tmp_path / "in")
+    with store.db.transaction():
+        rename_spec(store.db, "imported", "old scores")
+    with pytest.raises(ExportError, match=r"came with no reward of its own; choose another"):
+        export(store, tmp_path / "out", filters=Filter(reward="old scores"))
