@@ -136,11 +136,17 @@ def image_url(image: ExportedImage, trace: StoredTrace, *, relative_to: str = ""
 
 
 def image_names(exported: ExportedTrace) -> dict[str, int]:
-    """From a sha256 with which messages of an imported trace may name an image to its number."""
-    names = {image.facts.sha256: image.number for image in exported.images}
+    """From a name that messages of an imported trace may give an image to the image's number.
+
+    Images with the same bytes have one name, which is that of the first of them: a zoom may
+    show the whole photo.
+    """
+    names: dict[str, int] = {}
+    for image in exported.images:
+        names.setdefault(image.facts.sha256, image.number)
     for proof in exported.trace.image_proofs:
         if proof.file_sha256 is not None:
-            names[proof.file_sha256] = proof.image_index
+            names.setdefault(proof.file_sha256, proof.image_index)
     return names
 
 

@@ -132,3 +132,24 @@ def test_an_export_with_files_is_imported_with_its_images(
         url.startswith("data:image/jpeg;base64,")
         for url in images_in_messages(first["embed"]["trace_00000.json"])
     )
+
+
+def test_a_zoom_that_shows_the_whole_photo_does_not_take_its_place(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """Both have the same bytes and so the same name; the question still holds the photo."""
+    steps = ((0.0, 0.0, 1.0, 1.0), (0.1, 0.2, 0.45, 0.7))
+    OlderScript(longest=480).write(tmp_path / "old", dataset, rows=[0], steps=steps)
+    import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    files = export_from(tmp_path / "a.db", tmp_path / "out", "reference", messages="last")
+    messages = json.loads(files["trace_00000.json"])["conversation_history"][-1]["messages"]
+    references = [
+        part["image_url"]["reference"]
+        for message in messages
+        if isinstance(message["content"], list)
+        for part in message["content"]
+        if part["type"] == "image_url"
+    ]
+    assert references[0]["image_index"] == 0
+    assert references[0]["operation"] is None
+    assert references[2]["image_index"] == 2
