@@ -255,6 +255,12 @@ def check_name(name: str, kind: str) -> None:
         )
     if not name.strip():
         raise RewardError("the name of a reward cannot be empty")
+    # A user types it again, and tables show it in a line.
+    if name != name.strip() or not name.isprintable():
+        raise RewardError(
+            f"{name!r} starts or ends with a blank, or holds a character that cannot be printed; "
+            "choose another name"
+        )
     if looks_like_hash(name):
         raise RewardError(f"{name!r} would be read as the start of a hash; choose another name")
 

@@ -244,6 +244,8 @@ def test_a_reward_is_renamed_and_keeps_its_scores(played: Traces) -> None:
         ("exponential", "is the name of a built-in reward"),
         ("beef", "would be read as the start of a hash"),
         (" ", "cannot be empty"),
+        ("two\nlines", "cannot be printed"),
+        (" far", "starts or ends with a blank"),
     ):
         assert words in refused("rewards", "rename", "near", new_name, *store)
         assert words in refused("rescore", *store, "--reward", "steps", "--name", new_name)
