@@ -68,7 +68,7 @@ class RemadeTrace:
     calls: tuple[ToolCall, ...]
     """Its calls, with boxes, sources and images as far as they are known."""
     proofs: tuple[ImageProof, ...]
-    """One for each image, by number."""
+    """One for each image that the teacher saw, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,24 @@ class _Remaking:
         darkroom = Darkroom(self._pixels, size, replace(making, cut_from=self._reading.cut_from))
         for turn in self._trace.turns:
             self._turn(turn.turn, darkroom)
-        return RemadeTrace(facts, tuple(self._calls), tuple(self._proofs))
+        return RemadeTrace(facts, *self._seen())
+
+    def _seen(self) -> tuple[tuple[ToolCall, ...], tuple[ImageProof, ...]]:
+        """The calls and proofs, without images that calls of the last turn gave.
+
+        No request followed that turn, so the teacher saw none of them.
+        """
+        last = len(self._trace.turns)
+        unseen = {proof.image_index for proof in self._proofs if proof.turn == last} - {0}
+        calls = tuple(
+            call
+            if call.turn != last
+            else _unknown(call)  # its box is one of an image that the trace has not
+            if call.source_index in unseen
+            else replace(call, image=None, image_index=None)
+            for call in self._calls
+        )
+        return calls, tuple(p for p in self._proofs if p.image_index not in unseen)
 
     def _turn(self, turn: int, darkroom: Darkroom) -> None:
         calls = [call for call in self._trace.calls if call.turn == turn]

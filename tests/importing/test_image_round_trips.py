@@ -153,3 +153,33 @@ def test_a_zoom_that_shows_the_whole_photo_does_not_take_its_place(
     assert references[0]["image_index"] == 0
     assert references[0]["operation"] is None
     assert references[2]["image_index"] == 2
+
+
+def test_what_the_calls_of_the_last_turn_gave_is_no_image_of_the_trace(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """No request followed, so nobody saw it; the trace is as exact as what was seen."""
+    path = OlderScript().write(tmp_path / "old", dataset, rows=[0])[0]
+    document = json.loads(path.read_text(encoding="utf-8"))
+    last = document["conversation_history"][-1]
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("image_rotate_tool", {"angle": 90}),
+        ("image_zoom_in_tool", {"bbox_2d": [100, 100, 500, 500]}),
+    ]
+    calls = [{"name": name, "arguments": arguments} for name, arguments in steps]
+    words = [f"<tool_call>\n{json.dumps(call)}\n</tool_call>" for call in calls]
+    last["response"] = document["final_response"] = "\n".join(["Once more.", *words])
+    document["tool_calls"] += [
+        {"turn": last["turn"], "tool_call": call, "success": True} for call in calls
+    ]
+    document["reward_score"] = {"parse_success": False}
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    result = import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    assert result.remade.images == {"exact": 3}
+    with Store.open(tmp_path / "a.db") as store:
+        assert export(store, tmp_path / "first", images="files").unproven == 0
+        trace = store.traces.get_trace(1)
+    assert [call.image_index for call in trace.calls] == [1, 2, None, None]
+    assert [call.source_index for call in trace.calls] == [0, 0, 0, None]
+    assert trace.calls[3].box is None
