@@ -61,8 +61,8 @@ class ExportStream:
         images: ImagesMode,
         dataset_path: str | None,
     ) -> None:
-        self.scope = snapshot.scope(filters)
-        """The datasets and recipes of the traces."""
+        self.scope = snapshot.scope(filters, with_images=images != "reference")
+        """The datasets and recipes of the traces, without those that are left out for an image."""
         self.messages_mode = messages
         """How much of the conversation each turn repeats, in formats that keep turns apart."""
         self.without_images = WithoutImagesList()

@@ -65,12 +65,17 @@ class Snapshot:
         self._conditions: dict[tuple[str, int | None], int] = {}
         self._db.run("temp_chosen")
 
-    def scope(self, filters: Filter) -> Scope:
-        """The datasets and recipes of the traces with at least one turn that a filter keeps."""
+    def scope(self, filters: Filter, *, with_images: bool = False) -> Scope:
+        """The datasets and recipes of the traces with at least one turn that a filter keeps.
+
+        with_images: of those alone whose images can all be made again.
+        """
         datasets = []
         recipes: dict[str, Recipe | ImportedRecipe] = {}
         for dataset_id, facts in self._datasets.items():
-            selected = self._run("snapshot_recipes", dataset_id, filters, with_turns=True)
+            selected = self._run(
+                "snapshot_recipes", dataset_id, filters, with_turns=True, with_images=with_images
+            )
             of_dataset = {row["sha256"]: self._recipe(row["recipe_id"]) for row in selected}
             recipes |= of_dataset
             if of_dataset:
@@ -163,7 +168,15 @@ class Snapshot:
             return default_spec(self._db)
         return get_spec(self._db, filters.reward)
 
-    def _run(self, statement: str, dataset_id: int, filters: Filter, *, with_turns: bool) -> Rows:
+    def _run(
+        self,
+        statement: str,
+        dataset_id: int,
+        filters: Filter,
+        *,
+        with_turns: bool,
+        with_images: bool = False,
+    ) -> Rows:
         """Run a statement over the part filtered_traces of ``sql/store/filters.sql``."""
         spec = self.reward_spec(filters)
         return self._db.run(
@@ -171,6 +184,7 @@ class Snapshot:
             dataset_id=dataset_id,
             spec_id=None if spec is None else spec.id,
             with_turns=int(with_turns),
+            with_images=int(with_images),
             statuses=None if filters.statuses is None else canonical_text(list(filters.statuses)),
             recipe=filters.recipe,
             model=filters.model,

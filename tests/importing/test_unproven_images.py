@@ -13,6 +13,7 @@ import pytest
 import geostore as api
 from geostore.conversation.images import PhotoSource
 from geostore.errors import DatasetError, ImageError
+from geostore.export import export
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.records import StoredTrace
 from geostore.show.pictures import write_overlay, write_seen
@@ -141,3 +142,24 @@ def test_images_that_no_frame_explains_prove_no_frame(
         *("--store", tmp_path / "second.db"),
     )
     assert "0 of 6 fit it, and none fits another frame" in " ".join(imported.stderr.split())
+
+
+def test_a_trace_that_is_left_out_names_no_files_of_the_others(
+    store: Store, dataset: Path, tmp_path: Path
+) -> None:
+    """Its recipe is not in the manifest either, so the export goes round."""
+    other = make_dataset(tmp_path / "other", rows=3, seed=7)
+    OlderScript().write(tmp_path / "old" / "good", dataset, rows=[0, 1])
+    OlderScript().write(tmp_path / "old" / "bad", other, rows=[2])
+    import_all(store, tmp_path / "old", dataset)
+    first = export(store, tmp_path / "first", images="embed")
+    assert first.left_out == "1 of 3: 1 with images that cannot be made again"
+    names = {path.name for path in (tmp_path / "first").glob("*.json")}
+    assert names == {"manifest.json", "trace_00000.json", "trace_00001.json"}
+    manifest = json.loads((tmp_path / "first" / "manifest.json").read_text(encoding="utf-8"))
+    assert len(manifest["recipes"]) == 1
+    with Store.open(tmp_path / "other.db", create=True) as second:
+        import_all(second, tmp_path / "first", dataset)
+        assert export(second, tmp_path / "second", images="embed").sha256 == first.sha256
+    # With images as references nothing is left out.
+    assert export(store, tmp_path / "references", images="reference").count == 3
