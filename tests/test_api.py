@@ -85,6 +85,12 @@ def test_options_that_mean_nothing_name_the_right_ones(
     match: Any = "coordinate"
     with pytest.raises(TraceImportError, match="choose one of index, coordinates"):
         store.import_traces(tmp_path / "in", match=match)
+    before = [trace.name for trace in store.traces()]
+    for frame in ("auto", "pixels", "NORM1000"):
+        named: Any = frame
+        with pytest.raises(TraceImportError, match="choose one of norm1000, pixel, full_pixel"):
+            store.import_traces(tmp_path / "in", bbox_frame=named)
+    assert [trace.name for trace in store.traces()] == before
     row: Any = 2.0
     for use in (store.trace, store.sent_images, store.restore_image):
         with pytest.raises(TypeError):

@@ -230,10 +230,16 @@ class GeoStore:
         `geostore.importing.ReadOptions`. Raises TraceImportError, DatasetError, StoreError.
         """
         from geostore.importing import Match, ReadOptions, import_traces
+        from geostore.importing.box_frames import FRAME_NAMES
 
         if match not in get_args(Match):
             raise TraceImportError(
                 f"there is no match {match!r}; choose one of {', '.join(get_args(Match))}"
+            )
+        if bbox_frame is not None and bbox_frame not in FRAME_NAMES:
+            raise TraceImportError(
+                f"there is no frame {bbox_frame!r}; choose one of {', '.join(FRAME_NAMES)}, or "
+                "None to infer it"
             )
         options = ReadOptions(
             dataset_path=None if dataset_path is None else os.fspath(dataset_path),

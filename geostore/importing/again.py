@@ -273,14 +273,24 @@ class _Remakes:
     def _work(self, trace_id: int, trace: StoredTrace) -> _Work | str:
         """What is needed to make a trace's images; or why it cannot be had now."""
         try:
-            path, _ = files_of_trace(self._store.db, trace_id)[0]
-            in_file = images_in(self._files.document(path))
+            in_file = self._images_in_file(trace_id)
             photo = self._source.photo_bytes(trace)
         except (OSError, BadFile, DatasetError) as error:
             return f"{trace.name}: {error}"
         except ImageError as error:
             return _Work(trace_id, trace, b"", in_file, str(error))
         return _Work(trace_id, trace, photo, in_file)
+
+    def _images_in_file(self, trace_id: int) -> dict[str, bytes]:
+        """The images in a file of a trace. Raises OSError, BadFile where none can be read."""
+        problem: OSError | BadFile | None = None
+        for path, sha256 in files_of_trace(self._store.db, trace_id):
+            try:
+                return images_in(self._files.document(path, sha256))
+            except (OSError, BadFile) as error:
+                problem = problem or error
+        assert problem is not None  # an imported trace has a file
+        raise problem
 
     def _write(self, batch: Sequence[_Made], reading: Reading) -> None:
         with self._store.db.transaction():

@@ -28,7 +28,7 @@ def images_in(document: Any) -> dict[str, bytes]:
     """Every image in a JSON document, as `pixels.message_lists` finds them, by its sha256."""
     images: dict[str, bytes] = {}
     seen: set[str] = set()  # every turn repeats those of the turns before
-    for text in _image_texts(document, key=""):
+    for text in _image_texts(document):
         if text in seen:
             continue
         seen.add(text)
@@ -87,17 +87,19 @@ def _part_by_hash(part: Any, hashes: Mapping[int, str]) -> Any:
     return part if sha256 is None else {**part, "image_url": {"url": f"{_NAME}{sha256}"}}
 
 
-def _image_texts(value: Any, *, key: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _image_texts(inner, key=name)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _image_texts(inner, key=key)
-    elif isinstance(value, str) and key in IMAGE_MEMBERS:
-        is_image = value.startswith(DATA_URL) or len(value) > LONG
-        if is_image:
-            yield value
+def _image_texts(document: Any) -> Iterator[str]:
+    # A stack of its own, because a file may nest deeper than Python calls.
+    waiting: list[tuple[str, Any]] = [("", document)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.items())
+        elif isinstance(value, list):
+            waiting.extend((key, inner) for inner in value)
+        elif isinstance(value, str) and key in IMAGE_MEMBERS:
+            is_image = value.startswith(DATA_URL) or len(value) > LONG
+            if is_image:
+                yield value
 
 
 def _image_names(value: Any, *, key: str) -> list[str]:

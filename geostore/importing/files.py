@@ -19,6 +19,7 @@ from geostore.importing.manifest import is_manifest
 from geostore.importing.reader import TraceFile
 
 _NAME = re.compile(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?\Z", re.IGNORECASE)
+_BACKSLASHED = re.compile(rb"\\x([89a-f][0-9a-f])")
 _LINES = re.compile(r"\.(jsonl|ndjson)\Z", re.IGNORECASE)
 
 
@@ -43,6 +44,14 @@ class FoundFile:
 def path_text(path: str) -> str:
     """A path as text that can be stored and shown, also where its bytes are no UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def real_path(text: str) -> str:
+    """The path that `path_text` made a text of."""
+    if os.path.exists(text):
+        return text
+    path = os.fsdecode(_BACKSLASHED.sub(lambda byte: bytes([int(byte[1], 16)]), text.encode()))
+    return path if os.path.exists(path) else text
 
 
 def count_files(source: Path, leave_out: Path | None = None) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile, kind_of
 
 _PACKED = (
@@ -36,6 +37,16 @@ def load_document(data: bytes) -> dict[str, Any]:
     of more than 64 bits as text, because its digits would be lost otherwise.
     """
     return _object(_load(data))
+
+
+def document_sha256(document: dict[str, Any]) -> str:
+    """The hash of one of several objects in a file. Raises BadFile for one nested too deeply."""
+    try:
+        return sha256_hex(orjson.dumps(document))
+    except TypeError as error:
+        raise BadFile(
+            "malformed", "it cannot be read: its members are nested too deeply"
+        ) from error
 
 
 def load_documents(data: bytes) -> list[Document]:

@@ -17,7 +17,7 @@ from geostore.errors import DatasetError
 from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile
 from geostore.importing.exported import ExportReader, Unproven, is_ours
-from geostore.importing.json_text import load_documents
+from geostore.importing.json_text import document_sha256, load_documents
 from geostore.importing.manifest import NO_MANIFEST, read_manifest
 from geostore.importing.older import is_trace, read_older
 from geostore.importing.origin import Origin
@@ -125,12 +125,15 @@ class FileReader:
             try:
                 if isinstance(document, BadFile):
                     raise document
-                own = sha256_hex(orjson.dumps(document)) if place else sha256
+                own = document_sha256(document) if place else sha256
                 results.append(self._read(file, document, own, place))
             except BadFile as error:
                 results.append(SkippedFile(error.kind, str(error), place))
-            except (RecursionError, MemoryError) as error:
+            except (RecursionError, MemoryError, orjson.JSONEncodeError) as error:
+                # orjson writes no messages that are nested more than 254 deep.
                 why = f"it cannot be read: {type(error).__name__}"
+                if not isinstance(error, MemoryError):
+                    why = "it cannot be read: its members are nested too deeply"
                 results.append(SkippedFile("malformed", why, place))
         return results
 
