@@ -264,6 +264,9 @@ class _Import:
             return SkippedFile("conflict", outcome.why)
         if outcome is None:
             self._known += 1
+            if self._has_dataset:  # its trace may have come in from another file, without one
+                known = known_files(self._store.db, [file.path]).values()
+                self._without_dataset += sum(not other.is_seen for other in known)
             return None
         self._imported += 1
         self._moved += read.trace.sample.sample_index != read.trace.stated_index

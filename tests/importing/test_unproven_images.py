@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,24 @@ def test_a_trace_that_is_left_out_names_no_files_of_the_others(
         assert export(second, tmp_path / "second", images="embed").sha256 == first.sha256
     # With images as references nothing is left out.
     assert export(store, tmp_path / "references", images="reference").count == 3
+
+
+def test_a_dataset_that_comes_too_late_is_told_for_copies_of_files_too(
+    store: Store, dataset: Path, tmp_path: Path
+) -> None:
+    """They are known traces under other names, and stay without photos as the first ones do."""
+    paths = OlderScript().write(tmp_path / "old", dataset)
+    import_all(store, tmp_path / "old", None)
+    shutil.copytree(tmp_path / "old", tmp_path / "copy")
+    lines = "".join(f"{path.read_text(encoding='utf-8')}\n" for path in paths)
+    (tmp_path / "all.jsonl").write_text(lines, encoding="utf-8")
+    for source in ("old", "copy", "all.jsonl"):
+        result = import_all(store, tmp_path / source, dataset)
+        assert (result.imported, result.known, result.without_dataset) == (0, 3, 3), source
+    imported = geostore(
+        *("import", tmp_path / "copy", "--dataset-path", dataset, "--model", "older"),
+        *("--store", store.path),
+    )
+    assert "came in before without a dataset" in " ".join(imported.stderr.split())
+    import_all(store, tmp_path / "copy", None)
+    assert import_all(store, tmp_path / "copy", None).without_dataset == 0
