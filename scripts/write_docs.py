@@ -90,8 +90,8 @@ def commands_page() -> str:
     intro = (
         "# The commands\n\n"
         "What `--help` prints. Exit codes: 0 done, 1 error, 2 a wrong option, 3 stopped with "
-        "work left, 4 done but many traces failed ([runs.md](runs.md#exit-codes)), 130 a query "
-        "that Ctrl-C ended.\n"
+        "work left, 4 done but many traces failed ([runs.md](runs.md#exit-codes)), 130 another "
+        "command that Ctrl-C ended.\n"
     )
     return "\n".join([MADE + intro, *pages])
 

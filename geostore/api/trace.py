@@ -10,7 +10,7 @@ from geostore.conversation.sent import sent_messages
 from geostore.errors import NotFoundError
 from geostore.export.messages import turn_messages
 from geostore.records import StoredTrace
-from geostore.text.phrases import format_number_of
+from geostore.text.phrases import format_number_of, format_score
 
 
 class Trace(StoredTrace):
@@ -57,7 +57,7 @@ class Trace(StoredTrace):
             digits = 1 if self.reward.distance_km < 100 else 0
             facts.append(f"{self.reward.distance_km:,.{digits}f} km")
         if self.reward is not None and self.reward.score is not None:
-            facts.append(f"score {self.reward.score:.3f}")
+            facts.append(f"score {format_score(self.reward.score)}")
         facts.append(format_number_of(len(self.turns), "turn"))
         if self.calls:
             facts.append(format_number_of(len(self.calls), "call"))

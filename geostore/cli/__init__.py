@@ -3,9 +3,9 @@
 A command's module has its name. Results go to stdout, messages to stderr. An
 error of geostore's is one line and exit code 1 (an error in a statement shows its
 place in two more), a wrong option exit code 2, a run that stopped with work left
-exit code 3, a run in which many traces failed exit code 4, a statement that Ctrl-C
-ended exit code 130. A command imports what it needs when it runs,
-so that ``--help`` answers at once.
+exit code 3, a run in which many traces failed exit code 4, another command that
+Ctrl-C ended exit code 130. A command imports what it needs when it runs, so that
+``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from geostore.cli.generate import generate
 from geostore.cli.headings import HELP_WIDTH, HelpCommand, HelpGroup
 from geostore.cli.image import image
 from geostore.cli.import_ import import_
-from geostore.cli.options import EXIT_ERROR, EXIT_STOPPED, mute_closed_outputs, say
+from geostore.cli.options import (
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    mute_closed_outputs,
+    say,
+)
 from geostore.cli.query import QueryCommand, query
 from geostore.cli.rescore import rescore
 from geostore.cli.rewards import rewards
@@ -82,6 +88,9 @@ for command in COMMANDS:
 app.add_typer(rewards)
 
 
+_INTERRUPTED = "geostore: interrupted; what was committed is in the store"
+
+
 def main() -> NoReturn:
     """The entry point of the command line."""
     try:
@@ -96,6 +105,11 @@ def main() -> NoReturn:
         _require_text(sys.argv[1:])
         try:
             app(standalone_mode=True)
+        except SystemExit as ended:
+            # Typer ends so after Ctrl-C, without a word; a command that has its own says it itself.
+            if ended.code == EXIT_INTERRUPTED:
+                say(_INTERRUPTED)
+            raise
         finally:
             sys.stdout.flush()  # here, where an error can still be told
     except GeostoreError as error:
@@ -105,8 +119,8 @@ def main() -> NoReturn:
         # Only the teacher was away: the same command goes on where this one stopped.
         sys.exit(EXIT_STOPPED if isinstance(error, GaveUp) else EXIT_ERROR)
     except KeyboardInterrupt:
-        say("geostore: interrupted; what was committed is in the store")
-        sys.exit(EXIT_STOPPED)
+        say(_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         mute_closed_outputs()  # whoever read, such as head, has read enough
         sys.exit(EXIT_ERROR)

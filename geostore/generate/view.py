@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from geostore.generate.figures import EndedTrace, RunFigures
+from geostore.text.phrases import format_score
 
 _WIDE = 110
 """Columns from which the last traces stand beside the figures."""
@@ -95,7 +96,7 @@ def _last_traces(traces: Sequence[EndedTrace]) -> Table:
     grid.add_column(no_wrap=True, justify="right", style="dim")
     grid.add_row(Text("last traces", "dim"), "", "score")
     for trace in traces:
-        score = "" if trace.score is None else f"{trace.score:.2f}"
+        score = "" if trace.score is None else format_score(trace.score, 2)
         style = "red" if trace.is_failure else ""
         grid.add_row(trace.name, Text(trace.outcome, style), score)
     return grid

@@ -199,10 +199,10 @@ def score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool)
 def _score_or_forget(
     scorer: Scorer, db: Db, spec_id: int, *, after: int, last: int, again: bool
 ) -> Counter[str]:
-    """Let a scorer compute a batch; where its function cannot be used, a new spec is not kept."""
+    """Let a scorer compute a batch; a new spec is not kept where it ends without any score."""
     try:
         return scorer(db, spec_id, after=after, last=last, again=again)
-    except RewardError:
+    except (RewardError, KeyboardInterrupt):
         _forget_unscored(db, spec_id)
         raise
 

@@ -30,7 +30,7 @@ from geostore.records import (
     Turn,
 )
 from geostore.show.tool_words import tool_words
-from geostore.text.phrases import format_number_of
+from geostore.text.phrases import format_number_of, format_score
 from geostore.text.terminal import PROSE_WIDTH, longest_word, shorten, wrap_with_indent
 from geostore.tools import further_effect
 
@@ -94,7 +94,7 @@ def sample_block(n: int, total: int, trace: StoredTrace, saved_to: str) -> str:
         f"    Tool calls: {len(trace.calls)}",
         f"    Parse success: {parsed}",
         f"    Distance: {'none' if distance is None else f'{distance:.2f} km'}",
-        f"    Score: {'none' if value is None else f'{value:.4f}'}",
+        f"    Score: {'none' if value is None else format_score(value, 4)}",
         f"    Saved to: {saved_to} ({trace.name})",
     ]
     return "\n".join(lines)
@@ -294,7 +294,7 @@ def _reward(page: _Page, reward: Reward, spec: str | None) -> list[str]:
     distance, score, points = reward.distance_km, reward.score, reward.geoguessr_points
     return [
         *page.fact("distance", "none" if distance is None else f"{distance:,.3f} km"),
-        *page.fact("score", "none" if score is None else f"{score:.4f} ({spec})"),
+        *page.fact("score", "none" if score is None else f"{format_score(score, 4)} ({spec})"),
         *page.fact("points", "none" if points is None else f"{points:,} of 5,000"),
     ]
 

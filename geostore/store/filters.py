@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,6 +34,7 @@ _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+_LARGEST = 2**63 - 1
 _COUNTS = ("min_turns", "max_turns", "max_tokens")
 _OPTIONAL_MEMBERS = frozenset({"model", "flags", "since", "where", *_COUNTS, "require_tools"})
 
@@ -147,11 +149,15 @@ def _check_types(conditions: Mapping[str, Any]) -> None:
         if name in ("min_score", "max_distance_km"):
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise TypeError(f"{name} is a number, such as {_EXAMPLES[name]}, and not {value!r}")
+            if not math.isfinite(value):
+                raise FilterError(f"{name} is a finite number, and not {value!r}")
         elif name in _COUNTS:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError(
                     f"{name} is a whole number, such as {_EXAMPLES[name]}, and not {value!r}"
                 )
+            if not -_LARGEST <= value <= _LARGEST:
+                raise FilterError(f"{name} is too large: whole numbers have 64 bits")
         elif name == "require_tools":
             if not isinstance(value, bool):
                 raise TypeError(f"{name} is True or False, and not {value!r}")

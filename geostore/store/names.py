@@ -12,6 +12,7 @@ import re
 from geostore.errors import NotFoundError
 from geostore.store.db import Db, Row
 from geostore.text.nearest import did_you_mean
+from geostore.text.phrases import format_score
 
 _NAME = re.compile(r"(\d{1,18})(?:-([0-9a-f]*)(?:-(\d*))?)?", re.ASCII)
 _LISTED = 12
@@ -79,7 +80,7 @@ def _facts(row: Row) -> list[str]:
         digits = 1 if row["distance_km"] < 100 else 0
         facts.append(f"{row['distance_km']:,.{digits}f} km")
     if row["score"] is not None:
-        facts.append(f"score {row['score']:.3f}")
+        facts.append(f"score {format_score(row['score'])}")
     if row["model"] is not None:
         facts.append(row["model"])
     if row["with_tools"] is not None:

@@ -19,6 +19,10 @@ def format_span(seconds: float) -> str:
     return f"{count} {large} {rest} {small}" if rest else f"{count} {large}"
 
 
+_MOST_DECIMALS = 7
+"""A smaller number has an exponent, because nobody counts zeros."""
+
+
 def with_time(message: str) -> str:
     """A line of a log, which is read later: the message behind the time in UTC, to the second."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {message}"
@@ -50,6 +54,14 @@ def format_km(km: float) -> str:
     """A distance, such as ``0.42 km``, ``8.3 km`` and ``1,234 km``."""
     decimals = 2 if km < 1 else 1 if km < 10 else 0
     return f"{km:,.{decimals}f} km"
+
+
+def format_score(score: float, decimals: int = 3) -> str:
+    """A score, such as ``0.876`` and ``0.000021``: a small one keeps two digits; 0 is ``0``."""
+    if score == 0 or not math.isfinite(score):
+        return f"{score:g}"
+    needed = 1 - math.floor(math.log10(abs(score)))
+    return f"{score:.2g}" if needed > _MOST_DECIMALS else f"{score:.{max(decimals, needed)}f}"
 
 
 def format_cost(cost: float) -> str:

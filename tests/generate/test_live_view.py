@@ -35,6 +35,7 @@ from geostore.text.phrases import (
     format_km,
     format_pace,
     format_quality,
+    format_score,
     format_span,
 )
 from geostore.text.progress_bar import CountProgress
@@ -167,6 +168,12 @@ def test_distance_and_acceptance_are_said_together() -> None:
     assert [format_km(km) for km in (0, 0.424, 9.96, 12345.6)] == [
         *("0.00 km", "0.42 km", "10.0 km", "12,346 km")
     ]
+
+
+def test_a_small_score_is_not_lost_to_rounding() -> None:
+    scores = [format_score(score) for score in (0.0, 0.87654, 1.0, 0.00216, 0.000021, 2.1e-9)]
+    assert scores == ["0", "0.877", "1.000", "0.0022", "0.000021", "2.1e-09"]
+    assert format_score(0.5, 2) == "0.50"
 
 
 def test_pace_and_cost_per_trace_are_left_out_where_nothing_tells() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sqlite3
+import subprocess
 import textwrap
 import time
 from pathlib import Path
@@ -18,10 +20,11 @@ from geostore.rewards import RescoreResult, RewardSpec, Selection, rescore, set_
 from geostore.rewards.custom import CustomScorer, custom_spec
 from geostore.rewards.pool import Pool
 from geostore.rewards.worker import Failed, Scored, score_row
+from geostore.store import Store
 from geostore.store.processes import is_running
 from geostore.store.rewards import list_specs
 from tests.hand_made import Traces
-from tests.running import geostore
+from tests.running import command, environment, geostore
 
 # As people write them for verl: by its argument names, with its return values.
 VERL = """
@@ -350,6 +353,33 @@ def test_a_function_that_fails_for_every_trace_leaves_nothing_behind(
         compute(answered, broken)
     assert answered.rows() == []
     assert list_specs(answered.db) == []
+
+
+def test_ctrl_c_before_the_first_score_leaves_nothing_behind(
+    answered: Traces, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    source = f"""
+        import pathlib, time
+        def compute_score(**kwargs):
+            pathlib.Path({str(begun)!r}).touch()
+            time.sleep(600)
+    """
+    target = write(tmp_path / "reward.py", source)
+    answered.connection.close()
+    options = ("rescore", "--store", answered.path, "--custom", target, "--time-limit", "900")
+    with subprocess.Popen(
+        command(*options, "--workers", "1"), stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        end = time.monotonic() + 60
+        while not begun.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "geostore: interrupted; what was committed is in the store"
+    with Store.open(answered.path) as store:
+        assert list_specs(store.db) == []
 
 
 def test_a_function_that_fails_for_what_is_left_keeps_what_it_gave_before(
