@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from geostore.conversation.completed import completed_messages
 from geostore.conversation.messages import assistant_message
 from geostore.conversation.sent import sent_messages
 from geostore.errors import NotFoundError
+from geostore.export.images import image_names, shown_images
 from geostore.export.messages import turn_messages
 from geostore.records import StoredTrace
 from geostore.text.phrases import format_number_of, format_score
@@ -27,8 +29,9 @@ class Trace(StoredTrace):
         """The conversation in the form of OpenAI's API: a request and the response to it, last.
 
         turn: which turn's, from 1; None for the last one. Images are named by their hashes
-        (``sha256:...``), under which `GeoStore.sent_images` has their bytes. Empty where
-        there is no turn yet. Raises NotFoundError where the trace has no such turn, or was
+        (``sha256:...``), under which `GeoStore.sent_images` has their bytes. In an imported trace
+        whose images are not all known, they are named as in its file. Empty where there is no
+        turn yet. Raises NotFoundError where the trace has no such turn, or was
         imported from a file that does not say what was sent for it; ImageError (kind
         ``unknown``) where the store does not know which photo was sent.
         """
@@ -39,7 +42,7 @@ class Trace(StoredTrace):
             raise NotFoundError(
                 f"{self.name} has no turn {number}, but {format_number_of(len(self.turns), 'turn')}"
             )
-        request = turn_messages(sent_messages(self), mode="full", image_url=None)[number - 1]
+        request = self._requests()[number - 1]
         # What only goes on from an unknown request is not known either.
         if not request or request[0]["role"] == "assistant":
             raise NotFoundError(
@@ -48,6 +51,22 @@ class Trace(StoredTrace):
             )
         response = [assistant_message(self.turns[number - 1])]
         return request + turn_messages([response], mode="full", image_url=None)[0]
+
+    def _requests(self) -> list[list[dict[str, Any]]]:
+        """Per turn, the messages of its request, as an export writes them."""
+        if not self.image_proofs:
+            return turn_messages(sent_messages(self), mode="full", image_url=None)
+        hashes = {number: facts.sha256 for number, facts, _ in shown_images(self)}
+
+        def url(number: int) -> dict[str, Any]:
+            return {"url": f"sha256:{hashes[number]}"}
+
+        return turn_messages(
+            completed_messages(self),
+            mode="full",
+            image_url=url if hashes else None,
+            numbers_by_name=image_names(self),
+        )
 
     def __repr__(self) -> str:
         facts: list[str] = [self.status]

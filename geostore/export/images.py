@@ -23,7 +23,6 @@ from geostore.tools import further_effect
 
 if TYPE_CHECKING:
     from geostore.conversation.images import PhotoSource
-    from geostore.export.stream import ExportedTrace
 
 ImagesMode = Literal["reference", "embed", "files"]
 
@@ -135,16 +134,16 @@ def image_url(image: ExportedImage, trace: StoredTrace, *, relative_to: str = ""
     return image_reference(image, trace)
 
 
-def image_names(exported: ExportedTrace) -> dict[str, int]:
+def image_names(trace: StoredTrace) -> dict[str, int]:
     """From a name that messages of an imported trace may give an image to the image's number.
 
     Images with the same bytes have one name, which is that of the first of them: a zoom may
     show the whole photo.
     """
     names: dict[str, int] = {}
-    for image in exported.images:
-        names.setdefault(image.facts.sha256, image.number)
-    for proof in exported.trace.image_proofs:
+    for number, facts, _ in shown_images(trace):
+        names.setdefault(facts.sha256, number)
+    for proof in trace.image_proofs:
         if proof.file_sha256 is not None:
             names.setdefault(proof.file_sha256, proof.image_index)
     return names

@@ -128,7 +128,7 @@ def _history(exported: ExportedTrace, mode: MessagesMode, relative_to: str) -> l
         exported.messages,
         mode=mode,
         image_url=url if exported.images else None,
-        numbers_by_name=image_names(exported) if exported.trace.image_proofs else None,
+        numbers_by_name=image_names(exported.trace) if exported.trace.image_proofs else None,
     )
     history = []
     for turn, messages in zip(exported.trace.turns, per_turn, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from geostore.api import GeoStore
 from geostore.export import ImagesMode, export
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.store import Store
@@ -183,3 +184,40 @@ def test_what_the_calls_of_the_last_turn_gave_is_no_image_of_the_trace(
     assert [call.image_index for call in trace.calls] == [1, 2, None, None]
     assert [call.source_index for call in trace.calls] == [0, 0, 0, None]
     assert trace.calls[3].box is None
+
+
+@pytest.mark.parametrize("kind", ["compressed again", "words only", "named by address"])
+def test_messages_name_images_by_the_hashes_that_sent_images_gives(
+    kind: str, dataset: Path, tmp_path: Path
+) -> None:
+    """Whatever the file has in the place of an image."""
+    script = OlderScript(recompressed=70 if kind == "compressed again" else None)
+    path = script.write(tmp_path / "old", dataset, rows=[0])[0]
+    if kind == "words only":
+        document = without_images(json.loads(path.read_text(encoding="utf-8")))
+        path.write_text(json.dumps(document), encoding="utf-8")
+    elif kind == "named by address":
+        name_images(path, "address", ["photo", "zoom-1", "zoom-2"])
+    import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    with GeoStore(tmp_path / "a.db") as store:
+        trace = next(iter(store.traces()))
+        named = [
+            part["image_url"]["url"]
+            for message in trace.messages()
+            if isinstance(message["content"], list)
+            for part in message["content"]
+            if part["type"] == "image_url"
+        ]
+        assert named == [f"sha256:{image.sha256}" for image in store.sent_images(trace)]
+
+
+def test_messages_name_images_as_their_file_where_one_is_not_proven(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """There is no image of ours to name."""
+    path = OlderScript().write(tmp_path / "old", dataset, rows=[0])[0]
+    name_images(path, "address", ["photo", "zoom", "zoom"])
+    import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    with GeoStore(tmp_path / "a.db") as store:
+        messages = next(iter(store.traces())).messages()
+    assert messages[1]["content"][0] == named_elsewhere("address", "photo")
