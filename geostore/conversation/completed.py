@@ -16,6 +16,9 @@ from geostore.conversation.sent import sent_messages
 from geostore.identity import canonical_json
 from geostore.records import StoredTrace
 
+_PLACE = {"type": "image"}
+"""A part that says only where an image stood."""
+
 
 def completed_messages(trace: StoredTrace) -> list[list[Message]]:
     """Per turn, what `sent_messages` gives, with images that the file does not show.
@@ -43,7 +46,8 @@ def completed_messages(trace: StoredTrace) -> list[list[Message]]:
 def _shows_image(message: Message) -> bool:
     content = orjson.loads(message.canonical).get("content")
     return isinstance(content, list) and any(
-        isinstance(part, dict) and part.get("type") in ("image_url", "image") for part in content
+        isinstance(part, dict) and part.get("type") in ("image_url", "image") and part != _PLACE
+        for part in content
     )
 
 
@@ -55,7 +59,11 @@ def _with_photo(messages: list[Message], sha256: str) -> list[Message]:
             continue
         content = value.get("content")
         parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-        value["content"] = [_image(sha256), *parts]
+        if _PLACE in parts:
+            place = parts.index(_PLACE)
+            value["content"] = [*parts[:place], _image(sha256), *parts[place + 1 :]]
+        else:
+            value["content"] = [_image(sha256), *parts]
         completed[number] = Message(canonical_json(value), (sha256,))
         break
     return completed

@@ -221,3 +221,18 @@ def test_messages_name_images_as_their_file_where_one_is_not_proven(
     with GeoStore(tmp_path / "a.db") as store:
         messages = next(iter(store.traces())).messages()
     assert messages[1]["content"][0] == named_elsewhere("address", "photo")
+
+
+def test_the_photo_takes_the_place_that_a_file_keeps_for_it(dataset: Path, tmp_path: Path) -> None:
+    """A part ``{"type": "image"}`` shows where it stood, here after the words of the question."""
+    path = OlderScript().write(tmp_path / "old", dataset, rows=[0], steps=())[0]
+    document = json.loads(path.read_text(encoding="utf-8"))
+    question = document["conversation_history"][0]["messages"][1]
+    question["content"] = [question["content"][1], {"type": "image"}]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    import_into(tmp_path / "a.db", tmp_path / "old", dataset)
+    first = export_from(tmp_path / "a.db", tmp_path / "first", "files")
+    content = json.loads(first["trace_00000.json"])["conversation_history"][0]["messages"][1]
+    assert [part["type"] for part in content["content"]] == ["text", "image_url"]
+    import_into(tmp_path / "b.db", tmp_path / "first", dataset)
+    assert export_from(tmp_path / "b.db", tmp_path / "second", "files") == first
