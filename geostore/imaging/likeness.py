@@ -34,7 +34,7 @@ FILTERS: Mapping[Resample, Image.Resampling] = {
 }
 
 _SMALL = 48  # pixels
-_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def jpeg_way(data: bytes) -> tuple[int, str] | None:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             jpeg = cast("JpegImagePlugin.JpegImageFile", image)
             tables = _as_key(jpeg.quantization)
-            subsampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(jpeg))
+            subsampling = SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(jpeg))
     except Exception:  # a broken file fails in many ways, and is no JPEG that we could write
         return None
     quality = _qualities().get(tables)

@@ -25,10 +25,18 @@ from geostore.importing.box_frames import EDGES, FrameChoice, FrameName, SeenBox
 from geostore.importing.documents import BadFile
 from geostore.importing.file_images import images_in, images_shown
 from geostore.importing.files import path_text
-from geostore.importing.remaking import CUTS, SOURCES, Reading, RemadeTrace, remake, zoom_numbers
+from geostore.importing.remaking import (
+    CUTS,
+    SOURCES,
+    Reading,
+    RemadeTrace,
+    remake,
+    unknown_call,
+    zoom_numbers,
+)
 from geostore.importing.reread import Rereader
 from geostore.proofs import ImageProof, ProofKind, Resample
-from geostore.records import ImageFacts, StoredTrace, ToolCall
+from geostore.records import ImageFacts, StoredTrace
 from geostore.store import Store
 from geostore.store.image_proofs import (
     NamedFrame,
@@ -268,7 +276,7 @@ class _Remakes:
     def _trace(self, trace_id: int) -> StoredTrace:
         """A trace as its file has it, without what its boxes meant in another frame."""
         trace = self._store.traces.get_trace(trace_id)
-        return replace(trace, calls=tuple(_as_in_file(call) for call in trace.calls))
+        return replace(trace, calls=tuple(unknown_call(call) for call in trace.calls))
 
     def _work(self, trace_id: int, trace: StoredTrace) -> _Work | str:
         """What is needed to make a trace's images; or why it cannot be had now."""
@@ -318,19 +326,6 @@ class _Remakes:
         self._done += traces
         if self._on_progress is not None and traces:
             self._on_progress(self._done, self._total)
-
-
-def _as_in_file(call: ToolCall) -> ToolCall:
-    return replace(
-        call,
-        arguments=None,
-        source_index=None,
-        box=None,
-        angle=None,
-        flags=(),
-        image=None,
-        image_index=None,
-    )
 
 
 def _remade(work: _Work, reading: Reading, decoded: DecodedPhotos | None = None) -> RemadeTrace:

@@ -27,7 +27,7 @@ from geostore.importing.manifest import Manifest
 from geostore.importing.older import read_reward, read_sample, read_turn_numbers
 from geostore.importing.origin import unseen_dataset
 from geostore.importing.pixels import message_lists, own_part
-from geostore.proofs import ImageProof, Making
+from geostore.importing.stated_proofs import read_proofs
 from geostore.records import (
     DatasetFacts,
     ImageFacts,
@@ -103,7 +103,7 @@ class ExportReader:
         if own["status"] not in ENDED:
             raise Unproven(f"its status {own['status']!r} is not that of a trace that ended")
         sent = _image(own["sent"])
-        proofs = tuple(_proof(value) for value in own.get("image_proofs", ()))
+        proofs = read_proofs(own.get("image_proofs", ()), sent, calls)
         if proofs and isinstance(recipe, Recipe):
             raise Unproven("its images were not made again, but sent by geostore")
         trace = StoredTrace(
@@ -277,11 +277,6 @@ def _image(value: Any) -> ImageFacts | None:
         if not isinstance(getattr(facts, item.name), kind):
             raise TypeError(f"{item.name} of an image")
     return facts
-
-
-def _proof(value: Any) -> ImageProof:
-    making = value["making"]
-    return ImageProof(**{**value, "making": None if making is None else Making(**making)})
 
 
 def _value(added: Mapping[str, Any], name: str) -> Any:

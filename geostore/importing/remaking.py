@@ -150,7 +150,7 @@ class _Remaking:
         calls = tuple(
             call
             if call.turn != last
-            else _unknown(call)  # its box is one of an image that the trace has not
+            else unknown_call(call)  # its box is one of an image that the trace has not
             if call.source_index in unseen
             else replace(call, image=None, image_index=None)
             for call in self._calls
@@ -186,14 +186,14 @@ class _Remaking:
         number = len(self._images)
         understood = self._understand(call)
         if isinstance(understood, str):
-            self._calls.append(_unknown(call))
+            self._calls.append(unknown_call(call))
             if not is_last:  # nobody saw what a call of the last turn gave
                 self._no_image(number, call.turn, name, understood)
             return
         try:
             cut = darkroom.cut(understood)
         except ImageError as error:
-            self._calls.append(_unknown(call))
+            self._calls.append(unknown_call(call))
             if not is_last:
                 self._no_image(number, call.turn, name, str(error))
             return
@@ -206,7 +206,7 @@ class _Remaking:
         self._proofs.append(match.proof)
         if match.image is None:
             self._images.append(ImageFacts("", *cut.size, *cut.size))
-            self._calls.append(_unknown(call))
+            self._calls.append(unknown_call(call))
             return
         self._images.append(match.image.facts)
         self._calls.append(replace(understood, image=match.image.facts, image_index=number))
@@ -360,7 +360,7 @@ class _Remaking:
         return stored if hash_pixels(decode(stored.data)) == wanted else None
 
 
-def _unknown(call: ToolCall) -> ToolCall:
+def unknown_call(call: ToolCall) -> ToolCall:
     """A call whose image is not proven: what it was read to mean is no fact then."""
     return replace(
         call,
