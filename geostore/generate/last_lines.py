@@ -135,11 +135,9 @@ def what_is_left(result: RunResult) -> Iterator[str]:
     """How many traces remain and what to type, in sentences; none where all is done."""
     skipped = sum(result.excluded.get(kind, 0) for kind in _MAY_CHANGE)
     if skipped and not result.has_read_again:
-        # A photo that is put back makes an image folder another dataset.
-        options = "--retry skipped --reuse" if result.known_by_photos else "--retry skipped"
         yield (
             f"{format_number_of(skipped, 'photo')} skipped as missing or damaged; once that is "
-            f"mended, run the same command with {options} to read such photos again"
+            f"mended, run the same command with --retry skipped to read such photos again"
         )
     for condition, sentence in result.set_aside.first.items():
         number = result.set_aside.counts[condition]

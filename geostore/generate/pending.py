@@ -115,7 +115,9 @@ class PendingTraces:
             executor=self.executor,
             dataset_id=dataset_id,
             recipe_id=recipe_id,
-            reuse=self.plan.reuse,
+            # A photo that is put back makes an image folder another dataset, whose other photos
+            # are answered already.
+            reuse=self.plan.reuse or (self.plan.reads_again and self.dataset.is_known_by_photos),
             read_again=self.plan.reads_again,
             notice=lambda sentence: self.watch(Noticed(sentence)),
             stopping=self.stopping,

@@ -99,9 +99,6 @@ class RunResult:
     excluded: dict[str, int] = field(default_factory=dict)
     """Dataset rows that cannot be used, by reason."""
 
-    known_by_photos: bool = False
-    """Whether a photo that is put back makes the dataset another one, as in an image folder."""
-
     has_read_again: bool = False
     """Whether rows that earlier runs had excluded were read again (`Plan.reads_again`)."""
 

@@ -185,9 +185,7 @@ class _Run:
         self.watchers = watchers
         self.run_id = run_id
         self.whole_traces = whole_traces
-        self.result = RunResult(
-            has_read_again=plan.reads_again, known_by_photos=dataset.is_known_by_photos
-        )
+        self.result = RunResult(has_read_again=plan.reads_again)
         self.seats = Seats(plan.pace.ceiling)
         self.pace = Pace(plan.pace, notice=self._notice, gave_up=self._fail)
         self.ending = Ending(

@@ -215,6 +215,28 @@ def test_photos_that_are_gone_for_good_end_their_traces_where_they_were_known(
     ]
 
 
+def test_a_photo_that_is_put_back_into_an_image_folder_is_the_only_one_that_is_asked(
+    tmp_path: Path,
+) -> None:
+    """The folder is another dataset then; its other photos are paid for."""
+    folder, store = tmp_path / "photos", tmp_path / "s.db"
+    folder.mkdir()
+    names = [f"{row}.jpg" for row in range(4)]
+    for row, name in enumerate(names):
+        (folder / name).write_bytes(photo_bytes(row, size=(64, 48)))
+    lines = [f"{name},{10 + row},20" for row, name in enumerate(names)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,lat,lon", *lines]))
+    (folder / "1.jpg").rename(tmp_path / "lost.jpg")
+    code, text = generate(folder, store)
+    assert code == 0, text
+    assert "once that is mended, run the same command with --retry skipped" in text
+    (tmp_path / "lost.jpg").rename(folder / "1.jpg")
+    code, text = generate(folder, store, "--retry", "skipped")
+    assert code == 0, text
+    assert "1 trace closed" in text
+    assert rows(store, "select count(*) from traces") == [(4,)]
+
+
 def test_skipped_rows_are_read_again_where_asked_for(tmp_path: Path) -> None:
     """Good ones are asked about, others stay out, for the reason that holds now."""
     dataset, disk = photos_on_a_disk(tmp_path, 6)
