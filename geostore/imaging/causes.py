@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from geostore.errors import ImageError, MachineError
 
@@ -122,7 +122,10 @@ def decoding_error(error: Exception) -> ImageError | MachineError:
         # Several decoders report a lack of memory in the words they have for broken bytes.
         cause = MEMORY
     if cause is None:
-        return ImageError(f"the photo cannot be decoded: {error}", kind="undecodable")
+        # Pillow names the object in memory that it read from, which is another one each time.
+        unknown = isinstance(error, UnidentifiedImageError)
+        why = "its bytes are no image of a known format" if unknown else str(error)
+        return ImageError(f"the photo cannot be decoded: {why}", kind="undecodable")
     reason = "there is not enough memory" if cause is MEMORY else str(error)
     return MachineError(
         f"a photo cannot be decoded now: {reason}; {cause.remedy}, {GO_ON}",

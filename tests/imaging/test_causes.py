@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from geostore.errors import ImageError, MachineError
+from geostore.imaging import decode
 from geostore.imaging.causes import ABSENT, NO_SUCH_NAME, cause_of, decoding_error, patiently
 
 NO_NAME = {errno.EISDIR, errno.ENAMETOOLONG}
@@ -59,3 +60,12 @@ def test_only_what_may_pass_quickly_is_tried_again() -> None:
         with pytest.raises(OSError, match=f"try {tries}"):
             patiently(fail)
         assert len(made) == tries
+
+
+def test_bytes_that_are_no_image_are_named_alike_each_time() -> None:
+    """The reason is stored, so it says nothing of where in memory they were."""
+    with pytest.raises(ImageError) as caught:
+        decode(b"not an image at all")
+    assert str(caught.value) == (
+        "the photo cannot be decoded: its bytes are no image of a known format"
+    )
