@@ -57,10 +57,12 @@ class PhotoSource:
             )
         try:
             dataset, row = self.dataset(trace.dataset), trace.sample.sample_index
-        except DatasetError:
+        except DatasetError as error:
             found = self.copy_of(trace)
             if found is None:
-                raise
+                # Whoever named a path knows how.
+                todo = "" if self._dataset_path else "; or say where it is now with --dataset-path"
+                raise DatasetError(f"{error}{todo}") from error
             dataset, row = found
         return checked_photo(dataset, row, trace.sample.photo)
 

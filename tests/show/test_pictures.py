@@ -197,7 +197,13 @@ def test_a_dataset_that_moved_can_be_named(tmp_path: Path) -> None:
         name = StoreBuilder(store, dataset).play(0, [ZOOM_IN, answer(1, 2)])
         unsent = StoreBuilder(store, dataset).play(0, [], rollout=2)
     dataset.rename(tmp_path / "moved")
-    assert "there is nothing at" in refused(tmp_path, name, "--overlay")
+    todo = "; or say where it is now with --dataset-path"
+    for more in ([], ["--overlay"]):
+        error = refused(tmp_path, name, *more)
+        assert "there is nothing at" in error
+        assert error.rstrip().endswith(todo)
+    # Whoever names a wrong path knows how.
+    assert todo not in refused(tmp_path, name, "--dataset-path", tmp_path / "nowhere")
     for more in ([], ["--overlay"]):
         paths = image(
             tmp_path, name, "--dataset-path", tmp_path / "moved", "--out", tmp_path / "out", *more
