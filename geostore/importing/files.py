@@ -1,4 +1,6 @@
-"""Finds trace files in a folder and below it, as a stream, however many there are.
+"""Finds trace files in a folder and below it, one folder's names in memory at a time.
+
+Files come in the order of their names, so that every machine imports alike.
 
 A file of lines counts as one trace a line: such a file may be larger than memory, so
 each line is found, read and remembered by itself.
@@ -143,7 +145,7 @@ def _walk(source: Path, leave_out: Path | None) -> Iterator[tuple[str, str, str 
             if folder == "":
                 raise TraceImportError(f"{source} cannot be read: {error}") from error
             continue
-        below = []
+        below, names = [], []
         with entries:
             for entry in entries:
                 if entry.name.startswith("."):
@@ -151,7 +153,10 @@ def _walk(source: Path, leave_out: Path | None) -> Iterator[tuple[str, str, str 
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.name)
                 elif _NAME.search(entry.name) and entry.path not in (manifest, left_out):
-                    yield entry.path, folder, manifest
+                    names.append(entry.name)
+        # A disk has an order of its own, and of two files of one trace the first is imported.
+        for name in sorted(names):
+            yield os.path.join(path, name), folder, manifest
         waiting += [
             (os.path.join(path, name), f"{folder}/{name}" if folder else name, manifest)
             for name in sorted(below, reverse=True)
