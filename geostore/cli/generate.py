@@ -331,7 +331,7 @@ def generate(
     from geostore.conversation.recipe import RecipeChoices
     from geostore.costs.budget import BudgetLimits
     from geostore.costs.prices import PriceChoice
-    from geostore.errors import GeostoreError
+    from geostore.errors import DatasetError, GeostoreError
     from geostore.generate.event_log import EventLog
     from geostore.generate.last_lines import what_is_left
     from geostore.generate.live_view import ProgressWatcher
@@ -429,6 +429,9 @@ def generate(
     _show_end(shown, result)
     for number, line in enumerate(what_is_left(result)):
         say(line if number else f"\n{line}")
+    # Whoever leaves missing photos out may be left with none.
+    if not skip_missing and (why := result.why_no_photo):
+        raise DatasetError(why)
     if result.has_work_left:
         raise typer.Exit(EXIT_STOPPED)
     if result.failed_share > max_failed_share:

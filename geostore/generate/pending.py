@@ -26,7 +26,7 @@ from geostore.generate.understood import PlanCounts
 from geostore.generate.unseen import wait_for_unseen_runs
 from geostore.records import Closing, Reward, Sample, TraceKey
 from geostore.sampling.drawing import Drawing
-from geostore.sampling.orders import Candidates, candidates, describe_skipped
+from geostore.sampling.orders import Candidates, candidates, count_skipped, describe_skipped
 from geostore.store import ClaimedTrace, KnownSample, NotClaimed, Retry, Store
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ class PendingTraces:
         """Row number and sample id of each usable sample that may need traces."""
         plan = self.plan
         drawable = await asyncio.to_thread(self._candidates)
+        self.result.undrawn = count_skipped(drawable)
         drawing = self._drawing = self.start_drawing(drawable)
         wanted = drawing.size if plan.num_samples is None else plan.num_samples
         self.watch(Planned(min(wanted, drawing.size) * plan.rollouts))

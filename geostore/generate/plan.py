@@ -12,6 +12,7 @@ from geostore.pace import PaceLimits
 from geostore.records import Closing, Status
 from geostore.sampling.orders import Draw
 from geostore.store import Retry
+from geostore.text.phrases import format_number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ class RunResult:
     excluded: dict[str, int] = field(default_factory=dict)
     """Dataset rows that cannot be used, by reason."""
 
+    undrawn: dict[str, int] = field(default_factory=dict)
+    """Dataset rows that are no candidates (`orders.count_skipped`), by reason in words."""
+
     has_read_again: bool = False
     """Whether rows that earlier runs had excluded were read again (`Plan.reads_again`)."""
 
@@ -141,6 +145,21 @@ class RunResult:
         """Whether the run was cut short, or set photos aside, and traces remain for that."""
         cut = self.stopped or bool(self.set_aside.counts)
         return cut and (self.paused is not None or self.remaining != 0)
+
+    @property
+    def why_no_photo(self) -> str | None:
+        """Why not one photo could be asked about, now or in earlier runs, in words.
+
+        None where one could, and where that cannot be told: the run was cut short, or
+        the photos are known under other row numbers.
+        """
+        asked = self.done or self.closings or self.interrupted or self.elsewhere
+        cut = self.stopped or self.set_aside.counts or self.remaining != 0
+        if asked or cut or "duplicate" in self.excluded:
+            return None
+        reasons = {**self.undrawn, **self.excluded}
+        rows = [f"{format_number_of(count, 'row')} {why}" for why, count in reasons.items()]
+        return f"no photo can be asked about: {', '.join(rows)}" if rows else None
 
     @property
     def failed_share(self) -> float:

@@ -98,7 +98,7 @@ def _photos(counts: PlanCounts, draw: Draw) -> Iterator[str]:
         "random": f"in random order (seed {draw.seed})",
     }[draw.order]
     which = "all" if counts.photos == counts.usable else f"{counts.photos:,} of"
-    yield f"{which} {counts.usable:,}, {order}"
+    yield f"{which} {counts.usable:,}, {order}" if counts.usable else "none that can be asked about"
     if draw.bounded:
         low = 0.0 if draw.min_locatability is None else draw.min_locatability
         high = draw.max_locatability
@@ -126,6 +126,8 @@ def _to_do(counts: PlanCounts, plan: Plan) -> str:
     in_all = counts.closed + counts.begun + counts.new
     each = "" if plan.rollouts == 1 else f" ({plan.rollouts:,} a photo)"
     traces = f"{format_number_of(in_all, 'trace')}{each}"
+    if not in_all:
+        return "nothing: no photo can be asked about"
     if counts.closed == in_all:
         return f"nothing: {traces}, closed already"
     turns = f"; {format_number_of(plan.turn_limit, 'turn')} at most"

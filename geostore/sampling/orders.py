@@ -184,6 +184,18 @@ def check_scores(dataset: ScoredDataset, draw: Draw) -> None:
         )
 
 
+def count_skipped(drawable: Candidates) -> dict[str, int]:
+    """Rows that are not drawn, by what they are without, in words; only reasons that occur."""
+    skipped = {reason: int(rows.size) for reason, rows in drawable.skipped.items()}
+    unscored = skipped.pop("unscored")
+    counts = {
+        "without usable coordinates": sum(skipped.values()),
+        "without a locatability score": unscored,
+        "outside the locatability range": drawable.below_range + drawable.above_range,
+    }
+    return {words: count for words, count in counts.items() if count}
+
+
 def describe_skipped(drawable: Candidates, limit: int = 5) -> list[str]:
     """One sentence per reason that left rows out, naming at most `limit` rows of each."""
     sentences = []

@@ -92,6 +92,39 @@ def test_traces_that_were_begun_or_are_taken_up_again_are_counted_apart(
     )
 
 
+def nothing_to_ask(dataset: Path, store: Path, *more: str) -> str:
+    common = ["--dataset-path", str(dataset), "--store", str(store), "--teacher", "offline"]
+    done = geostore("generate", *common, *more, COLUMNS="")
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+def test_a_dataset_without_usable_coordinates_is_an_error_and_not_done(tmp_path: Path) -> None:
+    photos = [photo_bytes(seed) for seed in range(2)]
+    dataset = save_dataset(tmp_path / "towns", photos, lat=["nan", "999"])
+    error = nothing_to_ask(dataset, tmp_path / "geostore.db")
+    lines = said(error)
+    assert lines["photos"] == "none that can be asked about"
+    assert lines["to do"] == "nothing: no photo can be asked about"
+    assert error.splitlines()[-1] == (
+        "geostore: no photo can be asked about: 2 rows without usable coordinates"
+    )
+
+
+def test_photos_of_which_none_can_be_read_are_an_error_each_time(tmp_path: Path) -> None:
+    dataset = save_dataset(tmp_path / "towns", [b"no photo", photo_bytes(1)], lat=["1", "nan"])
+    store = tmp_path / "geostore.db"
+    first, again = nothing_to_ask(dataset, store), nothing_to_ask(dataset, store)
+    for error in (first, again):
+        assert error.splitlines()[-1] == (
+            "geostore: no photo can be asked about: 1 row without usable coordinates, "
+            "1 row undecodable"
+        )
+        assert "once that is mended, run the same command with --retry skipped" in error
+    assert said(first)["to do"] == "1 trace to ask; 10 turns at most"
+    assert said(again)["photos"] == "none that can be asked about; not usable: undecodable 1"
+
+
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
 def test_its_lines_fit_the_terminal_and_stay_below_their_label(
     columns: str, dataset: Path, tmp_path: Path
