@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from geostore.cli.options import for_terminal, require_numbers
+from geostore.text.nearest import did_you_mean
 
 HELP_WIDTH = 100
 """Columns of a help page at most; a narrower terminal has its own width."""
@@ -28,6 +29,12 @@ _NARROW = 70
 """Columns. Below it, what an option does stands under its name, not beside it."""
 
 _LIST = re.compile(r"<list\[(.*?)\]>")
+
+_CHECKED_BY = "Value error, "
+"""What Typer's library puts before the words of a check."""
+
+_NO_CHOICE = re.compile(r"'(.*)' is not one of ((?:'[^']*'(?:, )?)+)(?=\.\Z)", re.DOTALL)
+_QUOTED = re.compile(r"'([^']*)'")
 
 Headings: TypeAlias = Mapping[str, Sequence[str]]
 
@@ -181,12 +188,21 @@ def _folded_usage_errors() -> Iterator[None]:
     except Exception as error:
         # Of Typer's usage errors, whose base class it keeps to itself.
         if hasattr(error, "format_message") and hasattr(error, "message"):
+            error.message = _with_nearest(error.message)
             sentence = f"Error: {error.format_message()}"
             if sentence.endswith(error.message):
                 # A break takes the place of a space, so what is before the message stays as long.
                 before = len(sentence) - len(error.message)
                 error.message = for_terminal(sentence)[before:]
         raise
+
+
+def _with_nearest(message: str) -> str:
+    """A usage error in the words of its check alone, with the value that may be meant."""
+    message = message.removeprefix(_CHECKED_BY)
+    if match := _NO_CHOICE.match(message):
+        message = match[0] + did_you_mean(match[1], _QUOTED.findall(match[2])) + "."
+    return message
 
 
 def _complete(headings: Headings, there: Iterable[str]) -> list[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ from geostore.cli.headings import HelpCommand
 from geostore.cli.options import (
     DEFAULT_STORE,
     EXIT_INTERRUPTED,
+    JsonOption,
     RewardOption,
     StoreOption,
     leave_at_once,
@@ -53,6 +54,7 @@ def query(
     format: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How rows are printed.")
     ] = "table",
+    json: JsonOption = False,
     reward: RewardOption = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the queries that have names.")
@@ -63,6 +65,8 @@ def query(
     Without a statement, what is piped into it is the statement. Ctrl-C ends a statement at once,
     with exit code 130.
     """
+    if json and format == "csv":
+        raise typer.BadParameter("--json and --format csv are two forms; give one")
     try:
         from geostore.query import reader as analytics
         from geostore.text.tables import FORMATS
@@ -74,7 +78,7 @@ def query(
             return
         asked = _statement(statement, file)
         result = analytics.run_query(store, asked, reward_hash(store, reward))
-        typer.echo(FORMATS[format](result))
+        typer.echo(FORMATS["json" if json else format](result))
     except KeyboardInterrupt:
         say("geostore: interrupted")
         # Not as usual: a function that DuckDB cannot interrupt may still run in a thread.

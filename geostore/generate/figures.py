@@ -259,12 +259,15 @@ class RunFigures:
             return ""
         return _HELD_BY[held_by].format(level=gauges.level, ceiling=gauges.ceiling)
 
-    def tokens_text(self) -> str:
-        """Such as ``1,234,567 tokens, 4,321/s``; ``about`` where some of them are estimated."""
+    def tokens_text(self, unit: str = " tokens") -> str:
+        """Such as ``1,234,567 tokens, 4,321/s``; ``about`` where some of them are estimated.
+
+        unit: empty below a label that names it.
+        """
         usage = self.usage
         about = "about " if usage.uncounted else ""
         tokens = usage.total_tokens + usage.estimated_tokens
-        return f"{about}{tokens:,} tokens, {self.tokens_per_second:,.0f}/s"
+        return f"{about}{tokens:,}{unit}, {self.tokens_per_second:,.0f}/s"
 
     def quality_text(self) -> str:
         """Such as ``median 120 km, mean 824 km, 53.2 % accepted``."""

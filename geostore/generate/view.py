@@ -66,7 +66,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _figures(figures: RunFigures, *, with_bars: bool) -> Table:
-    tokens = Text(figures.tokens_text())
+    tokens = Text(figures.tokens_text(unit=""))
     if with_bars and (bars := sparkline(figures.tokens_by_time(_PARTS))):
         tokens.append(f"  {bars}", "cyan")
     rows: dict[str, Text] = {

@@ -77,6 +77,10 @@ def check_condition(db: Db, condition: str, columns: Sequence[str]) -> None:
     columns: those of the view, which a connection must have. Raises FilterError,
     which names them.
     """
+    if not condition.strip():
+        raise FilterError(
+            "the condition is empty; write one, such as \"country = 'japan'\", or leave it out"
+        )
     check_tokens(condition)
     statement = store_statements()["check_condition"]
     try:

@@ -1,12 +1,12 @@
 -- The whole batch in one row, and each recipe: traces, answers, distances, tools, tokens, cost.
--- Grain: one row over the store (recipe, model, with_tools null), then one row per recipe.
+-- Grain: one row over the store (recipe (all); model, with_tools null), then one row per recipe.
 -- Parameters: the reward whose scores count; the store's default where none is named.
 -- Units: km, tokens, shares from 0 to 1; costs in the currency of the prices.
 -- Columns: as in recipe_results of views.sql. In the row over the store, costs are of the models
 -- that have a price, and null where none has.
 -- Dialect: DuckDB, over the views of views.sql.
 select
-  recipe,
+  coalesce(recipe, '(all)') as recipe,
   model,
   with_tools,
   traces,
@@ -48,4 +48,4 @@ select
   stated_cost,
   unpriced_turns
 from result_sums
-order by recipe is not null, model, with_tools desc, recipe
+order by result_sums.recipe is not null, model, with_tools desc, result_sums.recipe

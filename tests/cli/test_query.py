@@ -126,3 +126,18 @@ def test_an_error_is_shown_with_its_place_in_the_statement(store: Path) -> None:
     assert '"turn"' in first
     assert line == "LINE 1: select turm"
     assert caret.index("^") == line.index("turm")
+
+
+def test_json_is_a_short_form_of_the_format(store: Path) -> None:
+    for more in (("--json",), ("--format", "json"), ("--json", "--format", "json")):
+        answered = geostore("query", "select 1 as a", *more, "--store", store)
+        assert json.loads(answered.stdout) == [{"a": 1}], answered.stderr
+    refused = geostore("query", "select 1", "--json", "--format", "csv", "--store", store)
+    assert refused.returncode == 2
+    assert "--json and --format csv are two forms" in refused.stderr
+
+
+def test_the_row_over_the_store_is_named(store: Path) -> None:
+    rows = json.loads(geostore("query", "stats", "--json", "--store", store).stdout)
+    assert rows[0]["recipe"] == "(all)"
+    assert rows[0]["model"] is None

@@ -17,6 +17,7 @@ from geostore.rewards import make_spec, rescore
 from geostore.store import Store
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.hand_made import Traces
+from tests.running import geostore
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +194,35 @@ def test_a_choice_without_a_trace_says_why(filled: Path, traces: Traces) -> None
     traces.answered((0.0, 1.0))
     traces.connection.commit()
     assert "geostore rescore" in str(run("show", traces.path, "--worst").exception)
+
+
+def test_an_empty_condition_is_named_as_such(filled: Path) -> None:
+    for where in ("", "  "):
+        refused = geostore("traces", "--where", where, "--store", filled)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("geostore: the condition is empty; write one, such as ")
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (
+            ("traces", "--status", "answred"),
+            "Invalid value for '--status': 'answred' is not one of 'open', 'answered', "
+            "'exhausted', 'failed' (did you mean answered?).",
+        ),
+        (
+            ("export", "out", "--format", "jsnl"),
+            "Invalid value for '--format': 'jsnl' is not one of 'trace', 'jsonl' "
+            "(did you mean jsonl?).",
+        ),
+        (
+            ("query", "--format", "x y", "select 1"),
+            "Invalid value for '--format': 'x y' is not one of 'table', 'csv', 'json'.",
+        ),
+    ],
+)
+def test_a_misspelt_choice_gets_the_nearest_one(command: tuple[str, ...], sentence: str) -> None:
+    refused = geostore(*command)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1] == f"Error: {sentence}"

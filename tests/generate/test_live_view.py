@@ -298,7 +298,7 @@ def test_a_terminal_shows_how_the_run_goes(photo_dataset: Path, tmp_path: Path) 
         r"traces +\d of 5 \(\d+\.0 %\)",
         r"time +\d+ s, [\d.,]+ traces/min, about \d+ s left",
         r"requests +\d+ answered, [12] in flight, [12] at a time",
-        r"tokens +[\d,]+ tokens, [\d,]+/s  [▁▂▃▄▅▆▇█]{20}",
+        r"tokens +[\d,]+, [\d,]+/s  [▁▂▃▄▅▆▇█]{20}",
         r"distance +median [\d,]+ km, mean [\d,]+ km, [\d.]+ % accepted",
         r"last traces +score",
         r"\d-[0-9a-f]{8}-1 +[\d,]+ km +\d\.\d\d",
