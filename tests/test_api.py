@@ -262,6 +262,30 @@ def test_what_python_shows_fits_a_line(store: geostore.GeoStore, path: Path) -> 
     closed = geostore.open(path)
     closed.close()
     assert repr(closed).endswith(" (closed)>")
+    closed.close()
+
+
+def test_a_closed_store_answers_nothing_and_says_so(path: Path) -> None:
+    store = geostore.open(path)
+    assert store.query("select 1 as a") == [{"a": 1}]
+    store.close()
+    for ask in (
+        lambda: store.query("select 1 as a"),
+        lambda: store.df("select 1 as a"),
+        store.stats,
+        store.traces,
+        lambda: store.trace(0),
+        store.audit,
+        store.verify,
+        store.rescore,
+    ):
+        with pytest.raises(StoreError, match=r"geostore\.db was closed; open it again"):
+            ask()
+
+
+def test_what_is_no_path_is_not_opened() -> None:
+    with pytest.raises(TypeError, match=r"a store is a path, such as 'geostore\.db', and not None"):
+        geostore.open(None)  # type: ignore[arg-type]  # as from a setting that is not there
 
 
 def test_a_store_can_be_written_while_its_traces_are_read(store: geostore.GeoStore) -> None:

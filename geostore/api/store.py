@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
 
 from geostore.api.trace import Trace
-from geostore.errors import NotFoundError, TraceImportError
+from geostore.errors import NotFoundError, StoreError, TraceImportError
 from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
 from geostore.export import export as export_store
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
@@ -21,6 +21,8 @@ from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_s
 from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
     import pyarrow
     from duckdb import DuckDBPyConnection
@@ -52,13 +54,15 @@ class GeoStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
-        self._store = Store.open(path, create=create)
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"a store is a path, such as 'geostore.db', and not {path!r}")
+        self._opened = Store.open(path, create=create)
         self._is_open = True
         self._sources: dict[str | None, PhotoSource] = {}
         self._questions: Questions | None = None
 
     def __repr__(self) -> str:
-        path = str(self._store.path)
+        path = str(self._opened.path)
         if len(path) > _LONGEST_PATH:
             path = f"…{path[-_LONGEST_PATH:]}"
         return f"<GeoStore {path}{'' if self._is_open else ' (closed)'}>"
@@ -73,8 +77,14 @@ class GeoStore:
         """Close the file and end the process that answers questions; may be done twice."""
         if self._questions is not None:
             self._questions.close()
-        self._store.close()
+        self._opened.close()
         self._is_open = False
+
+    @property
+    def _store(self) -> Store:
+        if not self._is_open:
+            raise StoreError(f"{self._opened.path} was closed; open it again with geostore.open")
+        return self._opened
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -94,10 +104,10 @@ class GeoStore:
         """
         filters = make_filter(conditions, statuses=None)
         check_flags(filters)
-        return self._read(filters)
+        return self._read(self._store.path, filters)
 
-    def _read(self, filters: Filter) -> Iterator[Trace]:
-        with open_snapshot(self._store.path) as snapshot:
+    def _read(self, path: Path, filters: Filter) -> Iterator[Trace]:
+        with open_snapshot(path) as snapshot:
             yield from map(Trace.of, snapshot.traces(filters))
 
     def trace(self, name: str | int) -> Trace:
@@ -152,10 +162,11 @@ class GeoStore:
         return self._ask(ask_stats, reward)
 
     def _ask(self, question: Callable[[DuckDBPyConnection], T], reward: str | None) -> T:
+        path = self._store.path
         if self._questions is None:
             from geostore.query.questions import Questions
 
-            self._questions = Questions(self._store.path)
+            self._questions = Questions(path)
         return self._questions.ask(question, self._reward_hash(reward))
 
     def _reward_hash(self, reward: str | None) -> str | None:
