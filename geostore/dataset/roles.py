@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from geostore.dataset.addresses import Address, is_list, is_text
 from geostore.dataset.columns import is_number, is_scalar
 from geostore.errors import DatasetError
+from geostore.text.nearest import did_you_mean
 
 DEFAULT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "img", "photo", "images"),
@@ -21,8 +23,11 @@ DEFAULT_COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Role to the names its column may have, in order of preference; case does not matter."""
 
-_EXAMPLES = {"image": "image=photo", "lat": "lat=latitude", "lon": "lon=longitude"}
+_REQUIRED = ("image", "lat", "lon")
 """The roles that every dataset must fill."""
+
+_PHOTO_WORDS = ("image", "img", "photo", "picture", "file", "path")
+"""Words of which the name of a column of photos may have one."""
 
 _PAIRS = re.compile(r"coord(inate)?s?|lat_?l(on|ng)|location|position|point|gps|geo", re.IGNORECASE)
 """Names that a column with both coordinates may have."""
@@ -46,18 +51,22 @@ def map_columns(
                 f"the roles are {', '.join(DEFAULT_COLUMNS)}"
             )
         if Address.find(name, kinds) is None:
-            raise DatasetError(f"{path} has no column {name!r} for {role}; {listing}")
+            like = did_you_mean(name, kinds)
+            raise DatasetError(f"{path} has no column {name!r} for {role}{like}; {listing}")
     column_map = dict(explicit)
     for role, candidates in DEFAULT_COLUMNS.items():
         if role not in column_map and (match := _named(candidates, list(kinds))):
             column_map[role] = match
     if "lat" not in column_map and "lon" not in column_map:
         column_map |= _in_a_struct(kinds)
-    missing = [role for role in _EXAMPLES if role not in column_map]
+    missing = [role for role in _REQUIRED if role not in column_map]
     if missing:
         raise DatasetError(
             f"{path} has no column for {' and '.join(missing)}; {listing}. Name it, as in "
-            + " ".join(f"--column {example}" for example in _examples(missing, kinds))
+            + " ".join(
+                f"--column {example}"
+                for example in _examples(missing, kinds, set(column_map.values()))
+            )
         )
     if column_map["lat"] == column_map["lon"]:
         name = column_map["lat"]
@@ -75,7 +84,7 @@ def check_types(schema: Any, column_map: Mapping[str, str], *, path: str) -> Non
     for role, name in column_map.items():
         address = Address.find(name, schema.names)
         if address is None:  # another file has it
-            if role not in _EXAMPLES:
+            if role not in _REQUIRED:
                 continue
             raise DatasetError(f"{path} has no column {name!r} for {role}, as other files have")
         whole = schema.field(address.column).type
@@ -125,14 +134,31 @@ def _listed(name: str, kind: Any) -> str:
     return f"{name} (a list: {name}.0, ...)" if is_list(kind) else name
 
 
-def _examples(missing: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
+def _examples(missing: Sequence[str], kinds: Mapping[str, Any], taken: set[str]) -> list[str]:
+    """Columns that there are, as options. taken: those that have a role."""
     pair = next(
         (n for n, k in kinds.items() if _PAIRS.fullmatch(n) and (is_list(k) or is_text(k))), None
     )
-    examples = dict(_EXAMPLES)
-    if pair is not None:
-        examples |= {"lat": f"lat={pair}.0", "lon": f"lon={pair}.1"}
-    return [examples[role] for role in missing]
+    examples = {"lat": f"{pair}.0", "lon": f"{pair}.1"} if pair else {}
+    for role in missing:
+        if role not in examples:
+            free = {name: kind for name, kind in kinds.items() if name not in taken}
+            examples[role] = _like(role, free) or "COLUMN"
+            taken = taken | {examples[role]}
+    return [f"{role}={examples[role]}" for role in missing]
+
+
+def _like(role: str, kinds: Mapping[str, Any]) -> str | None:
+    """The column whose name is like one that the role may have; None where none is."""
+    if role == "image":
+        photos = [name for name, kind in kinds.items() if _is_image(kind)]
+        matches = (n for word in _PHOTO_WORDS for n in photos if word in n.lower())
+        return next(matches, None)
+    names = {n.lower(): n for n, kind in kinds.items() if is_number(kind) or is_text(kind)}
+    for wanted in DEFAULT_COLUMNS[role]:
+        if like := get_close_matches(wanted, names, n=1, cutoff=0.7):
+            return names[like[0]]
+    return None
 
 
 def _part(name: str, kind: Any) -> str | None:

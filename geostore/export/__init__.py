@@ -166,7 +166,7 @@ def export(
             # The new export is in place, so a file of the earlier one that stays is no failure.
             shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
-        raise ExportError(f"{out} cannot be written: {error}") from error
+        raise ExportError(f"{out} cannot be written: {error.strerror or error}") from error
     return ExportResult(
         count,
         sha256,

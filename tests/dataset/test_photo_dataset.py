@@ -297,12 +297,32 @@ class TestRefusals:
             PhotoDataset.open(tmp_path / "d")
         assert "no column for image and lat" in str(error.value)
         assert "its columns are: IMG_ID, north, LON" in str(error.value)
-        assert "--column image=photo --column lat=latitude" in str(error.value)
+        assert str(error.value).endswith("Name it, as in --column image=IMG_ID --column lat=COLUMN")
+
+    @pytest.mark.parametrize(
+        ("names", "options"),
+        [
+            (("filename", "lat", "longi"), "--column image=filename --column lon=longi"),
+            (("photograph", "y", "x"), "--column image=photograph --column lat=COLUMN "),
+            (("image", "latitude_deg", "longitude_deg"), "lat=latitude_deg --column lon=longitude"),
+            # What has a role already is not named for another.
+            (("Picture", "latitude", "wide"), "--column image=Picture --column lon=COLUMN"),
+        ],
+    )
+    def test_columns_that_there_are_are_named_for_what_is_missing(
+        self, tmp_path: Path, names: tuple[str, ...], options: str
+    ) -> None:
+        values = zip(names, (["a.jpg"], [1.0], [2.0]), strict=True)
+        Dataset.from_dict(dict(values)).save_to_disk(tmp_path / "d")
+        with pytest.raises(DatasetError) as error:
+            PhotoDataset.open(tmp_path / "d")
+        assert options in str(error.value)
 
     @pytest.mark.parametrize(
         ("mapping", "message"),
         [
             ({"lat": "latitude"}, "no column 'latitude' for lat; its columns are: image, lat"),
+            ({"lat": "latt"}, r"no column 'latt' for lat \(did you mean lat\?\); its columns are"),
             ({"heading": "lat"}, "no role 'heading'; the roles are image, lat"),
             ({"lat": "image"}, "the column 'image' for lat is of type struct"),
             ({"image": "lat"}, "the column 'lat' for image is of type double"),

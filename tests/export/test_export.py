@@ -847,7 +847,9 @@ def test_unknown_options_are_named(store: Store, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
     """An error of the file system is one sentence."""
     (tmp_path / "file").write_text("text")
-    with pytest.raises(ExportError, match="out cannot be written"):
+    with pytest.raises(
+        ExportError, match=r"/out cannot be written: (File exists|Not a directory)\Z"
+    ):
         export(store, tmp_path / "file" / "out")
 
 
