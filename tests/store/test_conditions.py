@@ -80,7 +80,7 @@ def test_an_expression_is_taken_as_it_is(connection: sqlite3.Connection, conditi
         ("shown = :shown", "parameter"),
         ("shown = ?", "parameter"),
         ("shown = $1", "parameter"),
-        ("", "syntax error"),
+        ("", "the condition is empty"),
         ("-- nothing", "syntax error"),
         ("score > 2, true", "cannot be used"),
         ("score > 2 as y", "syntax error"),

@@ -96,7 +96,7 @@ def test_a_condition_cannot_bring_back_what_another_one_leaves_out(
         ("s.exclusion is null", "no such column: s.exclusion"),
         ("status in (select value from json_each(:statuses))", "parameter"),
         ("json_extract(country, '$.a') = 1", "JSON"),
-        ("", "cannot be used"),
+        ("", "the condition is empty"),
     ],
 )
 def test_a_condition_that_is_none_is_refused_with_the_columns_it_may_name(
