@@ -27,7 +27,7 @@ from loopback import loopback_server
 from photos import SIZE, photo, save_photos
 
 from geostore.dataset import PhotoDataset
-from geostore.export import MessagesMode, export
+from geostore.export import ExportOptions, MessagesMode, export
 from geostore.store import Store
 
 TRACES = 1_500
@@ -99,7 +99,7 @@ def _text_bytes(path: Path, *, traces: int) -> int:
 
 def _exported_bytes(path: Path, out: Path, messages: MessagesMode) -> int:
     with Store.open(path) as store:
-        export(store, out, format="trace", messages=messages, images="embed")
+        export(store, out, options=ExportOptions(format="trace", messages=messages, images="embed"))
     files = (file for file in out.rglob("*.json") if file.name != "manifest.json")
     return sum(file.stat().st_size for file in files)
 

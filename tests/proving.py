@@ -8,7 +8,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from geostore.conversation.sent import sent_messages
-from geostore.export import Filter, MessagesMode, export
+from geostore.export import ExportOptions, Filter, MessagesMode, export
 from geostore.identity import sha256_hex
 from geostore.importing import import_traces
 from geostore.records import StoredTrace
@@ -32,8 +32,12 @@ def assert_proven(store_path: Path, tmp_path: Path) -> None:
     assert report.unverified_traces == 0
     with Store.open(store_path) as store:
         for mode in _MODES:
-            export(store, tmp_path / f"export-{mode}", messages=mode)
-        export(store, tmp_path / "with-images.jsonl", format="jsonl", images="embed")
+            export(store, tmp_path / f"export-{mode}", options=ExportOptions(messages=mode))
+        export(
+            store,
+            tmp_path / "with-images.jsonl",
+            options=ExportOptions(format="jsonl", images="embed"),
+        )
     _assert_images_are_those_that_were_sent(store_path, tmp_path / "with-images.jsonl")
     for mode in _MODES:
         with Store.open(tmp_path / f"again-{mode}.db", create=True, durability="normal") as again:

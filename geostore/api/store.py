@@ -9,12 +9,21 @@ import io
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
 
 from geostore.api.trace import Trace
 from geostore.errors import NotFoundError, StoreError, TraceImportError
-from geostore.export import ExportResult, Format, ImagesMode, MessagesMode, check_flags
+from geostore.export import (
+    ExportOptions,
+    ExportResult,
+    Format,
+    ImagesMode,
+    MessagesMode,
+    ReasoningMode,
+    check_flags,
+)
 from geostore.export import export as export_store
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
 from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_snapshot
@@ -39,7 +48,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OWN_OPTIONS = ("format", "messages", "images", "dataset_path")  # of an export
+_OWN_OPTIONS = tuple(field.name for field in fields(ExportOptions))
 _LONGEST_PATH = 80  # characters of a path in a repr
 
 
@@ -269,22 +278,27 @@ class GeoStore:
         *,
         format: Format = "trace",
         messages: MessagesMode = "delta",
-        images: ImagesMode = "reference",
+        images: ImagesMode | None = None,
         dataset_path: str | None = None,
+        reasoning: ReasoningMode = "keep",
         **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        status: ``answered`` or ``exhausted``, None for both; other conditions as in `traces`.
+        format to reasoning: see `geostore.export.ExportOptions`. status: ``answered`` or
+        ``exhausted``, None for both; other conditions as in `traces`.
         """
         return export_store(
             self._store,
             out,
-            format=format,
+            options=ExportOptions(
+                format=format,
+                messages=messages,
+                images=images,
+                dataset_path=dataset_path,
+                reasoning=reasoning,
+            ),
             filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
-            messages=messages,
-            images=images,
-            dataset_path=dataset_path,
         )
 
     # --- images ----------------------------------------------------------------------------

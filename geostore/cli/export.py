@@ -33,8 +33,11 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
-        Literal["trace", "jsonl"],
-        typer.Option("--format", help="trace: a JSON file per trace; jsonl: a line per trace."),
+        Literal["trace", "jsonl", "sharegpt"],
+        typer.Option(
+            "--format",
+            help="trace: a JSON file per trace; jsonl: a line per trace; sharegpt: LLaMA-Factory.",
+        ),
     ] = "trace",
     preset: Annotated[
         Literal["quality"] | None,
@@ -65,13 +68,21 @@ def export(
         typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
     ] = "delta",
     images: Annotated[
-        Literal["reference", "embed", "files"],
-        typer.Option(help="Images as references, inside the JSON, or as files beside it."),
-    ] = "reference",
+        Literal["reference", "embed", "files"] | None,
+        typer.Option(
+            help="Images as references, inside the rows, or as files; none: as the format has them."
+        ),
+    ] = None,
+    reasoning: Annotated[
+        Literal["keep", "drop", "think"],
+        typer.Option(
+            help="The teacher's reasoning as it was written, left out, or inside <think> tags."
+        ),
+    ] = "keep",
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
-    from geostore.export import QUALITY_KM, QUALITY_SCORE
+    from geostore.export import QUALITY_KM, QUALITY_SCORE, ExportOptions
     from geostore.export import export as export_store
     from geostore.store import ENDED, Conditions, Store, make_filter
     from geostore.text.phrases import format_number_of
@@ -99,11 +110,14 @@ def export(
         result = export_store(
             opened,
             out,
-            format=format,
+            options=ExportOptions(
+                format=format,
+                messages=messages,
+                images=images,
+                dataset_path=str(dataset_path) if dataset_path else None,
+                reasoning=reasoning,
+            ),
             filters=make_filter(conditions, statuses=ENDED),
-            messages=messages,
-            images=images,
-            dataset_path=str(dataset_path) if dataset_path else None,
         )
     tell(
         f"wrote {format_number_of(result.count, 'trace')} to {result.path} "

@@ -15,7 +15,8 @@ from geostore.conversation.call_objects import WrittenCall
 from geostore.identity import canonical_json
 from geostore.records import Recipe, Turn
 
-_TAGGED = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
+TAGGED_CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
+"""A call in the tags of the text protocol; the last one may lack its closing tag."""
 
 
 def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
@@ -38,7 +39,7 @@ def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
     text = visible_text(turn.response)
     calls: list[WrittenCall] = []
     doubled = False
-    for match in _TAGGED.finditer(text):
+    for match in TAGGED_CALL.finditer(text):
         closed = match.group(2) == "</tool_call>"
         if not closed and turn.finish_reason == "length" and match.end() == len(text):
             return tuple(calls)

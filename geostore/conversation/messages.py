@@ -191,10 +191,9 @@ def assistant_message(turn: Turn, form: RequestForm = USUAL_FORM) -> Message:
     if turn.native_calls is not None and turn.finish_reason != "length":
         message["tool_calls"] = orjson.loads(turn.native_calls)
     content: Any = turn.response
-    source = _DELIMITERS.get(turn.reasoning_source or "", turn.reasoning_source or "")
-    if AROUND_THOUGHT in source:
-        opener, _, closer = source.partition(AROUND_THOUGHT)
-        content = f"{opener}{turn.reasoning or ''}{closer}{turn.response}"
+    source = turn.reasoning_source or ""
+    if (around := around_thought(turn)) is not None:
+        content = f"{around[0]}{turn.reasoning or ''}{around[1]}{turn.response}"
     elif form.reasoning is not None:
         for name in ("content", "reasoning", "reasoning_content"):
             message.pop(name, None)
@@ -309,6 +308,19 @@ def split_reasoning(content: str) -> tuple[str, str | None, ReasoningSource | No
         return content, None, None
     source = thought.opener + AROUND_THOUGHT + thought.closer
     return thought.rest, thought.text, _THINK_SOURCES.get(source, source)
+
+
+def around_thought(turn: Turn) -> tuple[str, str] | None:
+    """What stood before and behind a turn's reasoning; None where it was no part of the content.
+
+    Either may be empty: a chat template may write the opening delimiter, and the token
+    limit may cut the closing one.
+    """
+    source = _DELIMITERS.get(turn.reasoning_source or "", turn.reasoning_source or "")
+    if AROUND_THOUGHT not in source:
+        return None
+    opener, _, closer = source.partition(AROUND_THOUGHT)
+    return opener, closer
 
 
 def name_cut_thought(turn: Turn, earlier: Sequence[Turn]) -> Turn:

@@ -316,11 +316,14 @@ def _limits(frame: BboxFrame, family: Family, choices: RecipeChoices) -> ImageLi
     )
 
 
-def _system_prompt(schemas: Sequence[Mapping[str, Any]]) -> str:
-    if not schemas:
-        return _ROLE
+def tools_section(schemas: Sequence[Mapping[str, Any]]) -> str:
+    """What a system prompt of the text protocol ends in: the tools, and how to call them."""
     lines = "\n".join(json.dumps(schema, ensure_ascii=False) for schema in schemas)
-    return _ROLE + _TEXT_CALLS.format(schemas=lines)
+    return _TEXT_CALLS.format(schemas=lines)
+
+
+def _system_prompt(schemas: Sequence[Mapping[str, Any]]) -> str:
+    return _ROLE + tools_section(schemas) if schemas else _ROLE
 
 
 def _user_prompt(frame: BboxFrame | None) -> str:

@@ -25,10 +25,11 @@ from typing import Any
 from geostore.audit import VERSIONS
 from geostore.errors import ExportError, FilterError
 from geostore.export.folder import check_target, partial_folder, publish
-from geostore.export.formats import FORMATS, Format
+from geostore.export.formats import FORMATS, writer_of
 from geostore.export.images import ImagesMode, WithoutImages
 from geostore.export.left_out import left_out_text
 from geostore.export.messages import MessagesMode
+from geostore.export.options import ExportOptions, Format, ReasoningMode, checked_options
 from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportedTrace, ExportStream
@@ -43,6 +44,7 @@ __all__ = [
     "QUALITY_KM",
     "QUALITY_SCORE",
     "SCHEMA_VERSION",
+    "ExportOptions",
     "ExportResult",
     "ExportStream",
     "ExportedTrace",
@@ -50,11 +52,13 @@ __all__ = [
     "Format",
     "ImagesMode",
     "MessagesMode",
+    "ReasoningMode",
     "check_flags",
     "export",
     "open_snapshot",
 ]
 
+USUAL_OPTIONS = ExportOptions()
 
 QUALITY_SCORE = math.nextafter(0.3, 1)
 """The least score of the older scripts' quality filter, which kept scores above 0.3."""
@@ -88,47 +92,33 @@ def export(
     store: Store,
     out: str | os.PathLike[str],
     *,
-    format: Format = "trace",
+    options: ExportOptions = USUAL_OPTIONS,
     filters: Filter | None = None,
-    messages: MessagesMode = "delta",
-    images: ImagesMode = "reference",
-    dataset_path: str | None = None,
 ) -> ExportResult:
     """Write the traces that the filter keeps into the folder `out`, all or nothing.
 
-    filters: None keeps every trace that ended with a response.
+    options: how they are written. filters: None keeps every trace that ended with a response.
     An earlier export at `out` is replaced; anything else there is left alone and
     raises an error. Each export that is written adds a row to the table ``exports``.
-    images: ``embed`` and ``files`` read the photos again, from `dataset_path` or
-    from where the store saw the dataset last.
+    Images other than references are read again from the photos.
 
-    Raises ExportError (the target, a trace that cannot be written, the disk, a filter that
-    keeps no trace, a status of traces that did not end, traces that were not audited for a
+    Raises ExportError (an option, the target, a trace that cannot be written, the disk, a filter
+    that keeps no trace, a status of traces that did not end, traces that were not audited for a
     flag), FilterError (a flag that no check has, a condition that is no expression),
     RewardError (the filter names a reward that the store does not have), StoreError.
     """
-    for name, value, known in (
-        ("format", format, FORMATS),
-        ("messages", messages, ("delta", "last", "full")),
-        ("images", images, ("reference", "embed", "files")),
-    ):
-        if value not in known:
-            raise ExportError(f"there is no {name} {value!r}; choose one of {', '.join(known)}")
+    writer = writer_of(options.format)
+    options = checked_options(options, writer.rules)
     filters = _checked(filters or Filter())
-    options = {"filter": filters.to_json(), "messages": messages, "images": images}
+    choice = {"filter": filters.to_json(), **options.to_json()}
     try:
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             _check_audited(snapshot, filters)
-            traces = ExportStream(
-                snapshot,
-                filters,
-                folder,
-                messages=messages,
-                images=images,
-                dataset_path=dataset_path,
-            )
-            count = FORMATS[format](traces, folder)
+            traces = ExportStream(snapshot, filters, folder, options=options)
+            count = writer.write(traces, folder)
+            if writer.guide is not None:
+                folder.add("README.md", writer.guide(traces).encode())
             counts = dict(snapshot.left_out(filters))
             if traces.without_images.count:
                 counts["images"] = traces.without_images.count
@@ -145,9 +135,9 @@ def export(
             sha256 = folder.seal(
                 {
                     "schema_version": SCHEMA_VERSION,
-                    "format": format,
+                    "format": options.format,
                     "count": count,
-                    **options,
+                    **choice,
                     "reward_spec": None if spec is None else _reward_spec(spec),
                     "datasets": [dataset_entry(facts) for facts in traces.scope.datasets],
                     "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
@@ -155,8 +145,8 @@ def export(
             )
             with store.db.transaction():
                 store.traces.put_export(
-                    format=format,
-                    options=options,
+                    format=options.format,
+                    options=choice,
                     trace_count=count,
                     sha256=sha256,
                     path=target,

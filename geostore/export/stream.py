@@ -16,13 +16,12 @@ from geostore.errors import ExportError, ImageError
 from geostore.export.folder import ExportFolder
 from geostore.export.images import (
     ExportedImage,
-    ImagesMode,
     WithoutImagesList,
     shown_images,
     with_images,
 )
 from geostore.export.layout import Layout
-from geostore.export.messages import MessagesMode
+from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
 from geostore.store import Filter, Snapshot
 
@@ -42,6 +41,8 @@ class ExportedTrace:
     """Where its files stand in the export: "" or a path with ``/`` at its end."""
     stem: str
     """The name of its files without suffix; no other trace in the folder has it."""
+    split: str | None = None
+    """The split that it belongs to, such as ``val``; None where the export has none."""
 
 
 class ExportStream:
@@ -57,14 +58,12 @@ class ExportStream:
         filters: Filter,
         folder: ExportFolder,
         *,
-        messages: MessagesMode,
-        images: ImagesMode,
-        dataset_path: str | None,
+        options: ExportOptions,
     ) -> None:
-        self.scope = snapshot.scope(filters, with_images=images != "reference")
+        self.scope = snapshot.scope(filters, with_images=options.images != "reference")
         """The datasets and recipes of the traces, without those that are left out for an image."""
-        self.messages_mode = messages
-        """How much of the conversation each turn repeats, in formats that keep turns apart."""
+        self.options = options
+        """How the traces are written; checked, so that `images` is not None."""
         self.without_images = WithoutImagesList()
         """Imported traces that were left out so far, because their images cannot be made again."""
         self.unproven = 0
@@ -73,12 +72,10 @@ class ExportStream:
         self._snapshot = snapshot
         self._filters = filters
         self._folder = folder
-        self._images = images
-        self._dataset_path = dataset_path
 
     def __iter__(self) -> Iterator[ExportedTrace]:
         traces = self._snapshot.traces(self._filters, with_turns=True)
-        if self._images == "reference":
+        if self.options.images == "reference":
             for trace in traces:
                 yield self._exported(trace, None)
             return
@@ -86,7 +83,7 @@ class ExportStream:
         from geostore.conversation.images import PhotoSource
 
         for trace, images in with_images(
-            traces, PhotoSource(self._dataset_path), self.without_images
+            traces, PhotoSource(self.options.dataset_path), self.without_images
         ):
             self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
             yield self._exported(trace, images)
@@ -101,7 +98,7 @@ class ExportStream:
             raise ExportError(str(error)) from error
         folder = self._layout.folder(trace)
         files: dict[int, str] = {}
-        if sent and self._images == "files":
+        if sent and self.options.images == "files":
             data = {number: sent[number] for number, _, _ in shown}
             files = self._write_files(trace, folder, data)
         images = tuple(

@@ -22,7 +22,7 @@ from geostore.audit.leaks import OWN_WORDS, coordinates_in, file_name_in, name_i
 from geostore.audit.run import run_checks
 from geostore.audit.wording import loop_in
 from geostore.errors import ExportError, FilterError
-from geostore.export import Filter, export
+from geostore.export import ExportOptions, Filter, export
 from geostore.query.reader import run_query
 from geostore.query.stats import format_text, stats
 from geostore.records import Recipe, Sample
@@ -722,7 +722,7 @@ def test_a_trace_that_is_taken_up_while_it_is_looked_at_is_left_to_the_next_audi
 
 
 def exported(store: Store, out: Path, *exclude: str) -> set[str]:
-    export(store, out, format="jsonl", filters=Filter(exclude_flags=exclude))
+    export(store, out, filters=Filter(exclude_flags=exclude), options=ExportOptions(format="jsonl"))
     lines = (out / "traces.jsonl").read_text().splitlines()
     return {json.loads(line)["metadata"]["trace"] for line in lines}
 

@@ -20,7 +20,15 @@ from PIL import Image
 
 from geostore.conversation.messages import LAST_TURN, request_members
 from geostore.errors import ExportError, StoreLockedError
-from geostore.export import FORMATS, QUALITY_SCORE, Filter, Format, export, open_snapshot
+from geostore.export import (
+    FORMATS,
+    QUALITY_SCORE,
+    ExportOptions,
+    Filter,
+    Format,
+    export,
+    open_snapshot,
+)
 from geostore.export.folder import check_target
 from geostore.export.layout import Layout
 from geostore.identity import content_hash
@@ -128,7 +136,7 @@ def image_hashes(trace: StoredTrace) -> list[str]:
 
 def test_full_messages_are_the_requests_that_were_paid_for(store: Store, tmp_path: Path) -> None:
     """The canonical hash of every turn's exported messages is the hash kept with its response."""
-    export(store, tmp_path / "out", messages="full")
+    export(store, tmp_path / "out", options=ExportOptions(messages="full"))
     checked = 0
     for name, record in traces_of(tmp_path / "out").items():
         trace = stored(store, name)
@@ -145,7 +153,7 @@ def test_full_messages_are_the_requests_that_were_paid_for(store: Store, tmp_pat
 def test_delta_messages_joined_are_the_full_ones(store: Store, tmp_path: Path) -> None:
     """`delta` loses nothing and repeats nothing; `last` has the last turn's request only."""
     for mode in ("full", "delta", "last"):
-        export(store, tmp_path / mode, messages=mode)
+        export(store, tmp_path / mode, options=ExportOptions(messages=mode))
     full, delta, last = (traces_of(tmp_path / mode) for mode in ("full", "delta", "last"))
     for name in full:
         joined: list[dict[str, Any]] = []
@@ -333,7 +341,7 @@ def test_embedded_images_are_the_bytes_that_were_sent(
     """Each data URL decodes to an image whose hash is in the rows; traces stay in order."""
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # so that few traces are derived ahead
     export(store, tmp_path / "references")
-    export(store, tmp_path / "out", images="embed")
+    export(store, tmp_path / "out", options=ExportOptions(images="embed"))
     assert list(traces_of(tmp_path / "out")) == list(traces_of(tmp_path / "references"))
     for name, record in traces_of(tmp_path / "out").items():
         found = []
@@ -353,7 +361,7 @@ def test_image_files_are_the_bytes_that_were_sent(
 ) -> None:
     """Paths start at the folder of the file they stand in, and lead to files with the hashes."""
     out = tmp_path / "out"
-    export(store, out, format=format, images="files")
+    export(store, out, options=ExportOptions(format=format, images="files"))
     records = traces_of(out) if format == "trace" else lines_of(out)
     written = set()
     for name, record in records.items():
@@ -371,7 +379,9 @@ def test_images_of_another_dataset_stop_the_export(store: Store, tmp_path: Path)
     """Wrong photos are worse than none: the dataset is compared before anything is written."""
     other = make_dataset(tmp_path / "other", seed=7)
     with pytest.raises(ExportError, match="has changed since"):
-        export(store, tmp_path / "out", images="embed", dataset_path=str(other))
+        export(
+            store, tmp_path / "out", options=ExportOptions(images="embed", dataset_path=str(other))
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
@@ -382,7 +392,7 @@ def test_an_image_that_comes_out_differently_stops_the_export(
     name = StoreBuilder(own_store, dataset).play(0, [ZOOM_IN, answer(1.0, 2.0)])
     own_store.db.connection.execute("update tool_calls set image_sha256 = 'ab'")
     with pytest.raises(ExportError, match=f"{name}: image 1 comes out in other bytes"):
-        export(own_store, tmp_path / "out", images="files")
+        export(own_store, tmp_path / "out", options=ExportOptions(images="files"))
     assert not (tmp_path / "out").exists()
 
 
@@ -397,7 +407,7 @@ def lines_of(folder: Path) -> dict[str, Any]:
 def test_jsonl_holds_the_same_records_in_the_same_order(store: Store, tmp_path: Path) -> None:
     """The formats differ in their packing only."""
     export(store, tmp_path / "files")
-    export(store, tmp_path / "lines", format="jsonl")
+    export(store, tmp_path / "lines", options=ExportOptions(format="jsonl"))
     lines, files = lines_of(tmp_path / "lines"), traces_of(tmp_path / "files")
     assert list(lines) == list(files)
     assert lines == files
@@ -411,7 +421,7 @@ def test_jsonl_is_read_by_hugging_face_datasets(
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    export(store, tmp_path / "out", format="jsonl")
+    export(store, tmp_path / "out", options=ExportOptions(format="jsonl"))
     loaded = datasets.load_dataset(
         "json",
         data_files=str(tmp_path / "out" / "traces.jsonl"),
@@ -541,7 +551,7 @@ def test_each_of_several_datasets_has_a_folder(
     other = make_dataset(tmp_path / second, seed=3)
     for path in (dataset, other):
         StoreBuilder(own_store, path).play(0, [ZOOM_IN, answer(1.0, 2.0)])
-    export(own_store, tmp_path / "out", images="files")
+    export(own_store, tmp_path / "out", options=ExportOptions(images="files"))
     folders = {Path(name).parent for name in files_of(tmp_path / "out") if "trace_" in name}
     names = {folder.parts[0].split("-")[0] for folder in folders}
     assert names == {"photos", second}
@@ -549,7 +559,7 @@ def test_each_of_several_datasets_has_a_folder(
     for name, record in traces_of(tmp_path / "out").items():
         of_first = record["dataset_path"] == str(dataset)
         assert name.startswith("0-" if of_first else f"{second}:0-")
-    export(own_store, tmp_path / "lines", format="jsonl", images="files")
+    export(own_store, tmp_path / "lines", options=ExportOptions(format="jsonl", images="files"))
     for record in lines_of(tmp_path / "lines").values():
         for part in image_parts(record):
             assert (tmp_path / "lines" / part["url"]).is_file()
@@ -584,8 +594,8 @@ def template(filled: Path) -> StoredTrace:
 
 def test_two_exports_are_the_same_bytes(store: Store, tmp_path: Path) -> None:
     """Nothing of the moment is in the files."""
-    first = export(store, tmp_path / "a", images="files", messages="full")
-    second = export(store, tmp_path / "b", images="files", messages="full")
+    first = export(store, tmp_path / "a", options=ExportOptions(images="files", messages="full"))
+    second = export(store, tmp_path / "b", options=ExportOptions(images="files", messages="full"))
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
     assert first.sha256 == second.sha256
 
@@ -596,14 +606,19 @@ def test_the_order_in_which_rows_came_does_not_matter(
 ) -> None:
     """A store filled in another order, with other ids, exports the same bytes."""
     fill(StoreBuilder(own_store, dataset), backwards=True)
-    export(store, tmp_path / "a", format=format)
-    export(own_store, tmp_path / "b", format=format)
+    export(store, tmp_path / "a", options=ExportOptions(format=format))
+    export(own_store, tmp_path / "b", options=ExportOptions(format=format))
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
 
 
 def test_the_manifest_vouches_for_every_file(store: Store, tmp_path: Path) -> None:
     """SHA256SUMS lists all data files with their hashes; the manifest holds its hash."""
-    result = export(store, tmp_path / "out", images="files", filters=Filter(min_score=0.5))
+    result = export(
+        store,
+        tmp_path / "out",
+        filters=Filter(min_score=0.5),
+        options=ExportOptions(images="files"),
+    )
     files = files_of(tmp_path / "out")
     manifest = json.loads(files.pop("manifest.json"))
     sums = files.pop("SHA256SUMS")
@@ -623,7 +638,12 @@ def test_the_manifest_vouches_for_every_file(store: Store, tmp_path: Path) -> No
 
 def test_an_export_is_a_row_of_the_store(store: Store, tmp_path: Path) -> None:
     """Which export was made, of what and how, can be asked of the store."""
-    result = export(store, tmp_path / "out", format="jsonl", filters=Filter(max_distance_km=100.0))
+    result = export(
+        store,
+        tmp_path / "out",
+        filters=Filter(max_distance_km=100.0),
+        options=ExportOptions(format="jsonl"),
+    )
     row = store.db.connection.execute("select * from exports order by id desc limit 1").fetchone()
     assert (row["format"], row["trace_count"], row["sha256"]) == ("jsonl", 2, result.sha256)
     assert row["path"] == str(tmp_path / "out") == str(result.path)
@@ -633,7 +653,7 @@ def test_an_export_is_a_row_of_the_store(store: Store, tmp_path: Path) -> None:
 def test_an_earlier_export_is_replaced_as_a_whole(store: Store, tmp_path: Path) -> None:
     """No file of the earlier one stays, and nothing stays beside it."""
     out = tmp_path / "out"
-    export(store, out, images="files")
+    export(store, out, options=ExportOptions(images="files"))
     export(store, out, filters=Filter(max_distance_km=1.0))
     assert len(traces_of(out)) == 1
     assert not (out / "images").exists()
@@ -672,7 +692,7 @@ def test_an_export_that_cannot_be_recorded_is_not_put_in_place(
     try:
         other.execute("begin immediate")
         with pytest.raises(StoreLockedError):
-            export(own_store, out, messages="full")
+            export(own_store, out, options=ExportOptions(messages="full"))
     finally:
         other.close()
     assert files_of(out) == before
@@ -696,7 +716,7 @@ def test_an_export_that_cannot_be_put_in_place_is_not_recorded(
 
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(ExportError, match="out cannot be written: not here"):
-        export(own_store, out, messages="full")
+        export(own_store, out, options=ExportOptions(messages="full"))
     assert files_of(out) == before
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out"}
     assert own_store.db.connection.execute("select count(*) from exports").fetchone()[0] == 1
@@ -745,7 +765,12 @@ def test_a_filter_that_keeps_nothing_says_why_and_leaves_the_earlier_export(
     before = files_of(tmp_path / "out")
     for format in FORMATS:
         with pytest.raises(ExportError, match=r"no trace is left to export: 7 of 7: .* 4 below 2$"):
-            export(store, tmp_path / "out", format=format, filters=Filter(min_score=2.0))
+            export(
+                store,
+                tmp_path / "out",
+                filters=Filter(min_score=2.0),
+                options=ExportOptions(format=format),
+            )
     with pytest.raises(ExportError, match=r"1 not ended yet, 1 failed, 5 not exhausted$"):
         export(store, tmp_path / "out", filters=Filter(statuses=("exhausted",)))
     assert files_of(tmp_path / "out") == before
@@ -839,9 +864,9 @@ def test_the_command_says_what_it_left_out_and_exits_1_where_nothing_is_left(
 def test_unknown_options_are_named(store: Store, tmp_path: Path) -> None:
     """A wrong word is an error that lists the right ones."""
     with pytest.raises(ExportError, match="no format 'csv'; choose one of trace, jsonl"):
-        export(store, tmp_path / "out", format="csv")  # type: ignore[arg-type]  # refused below the types too
+        export(store, tmp_path / "out", options=ExportOptions(format="csv"))  # type: ignore[arg-type]  # refused below the types too
     with pytest.raises(ExportError, match="no images 'all'"):
-        export(store, tmp_path / "out", images="all")  # type: ignore[arg-type]  # the same
+        export(store, tmp_path / "out", options=ExportOptions(images="all"))  # type: ignore[arg-type]  # the same
 
 
 def test_a_place_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
@@ -864,7 +889,7 @@ def test_nothing_secret_and_no_path_of_an_image_is_exported(
     StoreBuilder(own_store, dataset).play(0, [ZOOM_IN, answer(1.0, 2.0)], recipe=recipe)
     for images in ("reference", "embed", "files"):
         out = tmp_path / images
-        export(own_store, out, images=images)
+        export(own_store, out, options=ExportOptions(images=images))
         for name, data in files_of(out).items():
             assert b"sk-not-for-you" not in data, name
             text = data.replace(json.dumps({"dataset_path": str(dataset)}).encode()[1:-1], b"")

@@ -17,7 +17,15 @@ from typer.testing import CliRunner
 from geostore.cli import app
 from geostore.conversation.sent import sent_messages
 from geostore.errors import ExportError, ImageError
-from geostore.export import FORMATS, ExportedTrace, ExportStream, Filter, Format, export
+from geostore.export import (
+    FORMATS,
+    ExportedTrace,
+    ExportOptions,
+    ExportStream,
+    Filter,
+    Format,
+    export,
+)
 from geostore.export.folder import ExportFolder, partial_folder
 from geostore.export.images import ImagesMode
 from geostore.store import Store, open_snapshot
@@ -36,9 +44,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def stream(store: Path, folder: ExportFolder, images: ImagesMode) -> Iterator[ExportedTrace]:
     with open_snapshot(store) as snapshot:
-        yield from ExportStream(
-            snapshot, Filter(), folder, messages="delta", images=images, dataset_path=None
-        )
+        yield from ExportStream(snapshot, Filter(), folder, options=ExportOptions(images=images))
 
 
 def image_hashes(exported: ExportedTrace) -> list[str]:
@@ -64,7 +70,7 @@ def test_a_format_says_how_many_traces_it_wrote(
     filled: Path, tmp_path: Path, format: Format
 ) -> None:
     with Store.open(filled) as store:
-        assert export(store, tmp_path / "out", format=format).count == 5
+        assert export(store, tmp_path / "out", options=ExportOptions(format=format)).count == 5
     written = list((tmp_path / "out").rglob("trace_*.json"))
     lines = [path.read_bytes().splitlines() for path in (tmp_path / "out").glob("*.jsonl")]
     assert len(written) + sum(map(len, lines)) == 5

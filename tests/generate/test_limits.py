@@ -16,7 +16,7 @@ from geostore.audit import audit
 from geostore.conversation.limits import NOT_SHOWN, most_images
 from geostore.conversation.messages import LAST_TURN
 from geostore.errors import TeacherUnusable
-from geostore.export import export
+from geostore.export import ExportOptions, export
 from geostore.generate.plan import Plan
 from geostore.importing import import_traces
 from geostore.records import LimitKind
@@ -281,7 +281,9 @@ def test_an_answer_that_came_with_a_call_counts_where_its_result_cannot_be_shown
     assert ends(store) == [("answered", "answer")]
     assert rows(store, "select lat from answers") == [(48.8566,)]
     with Store.open(store) as opened:
-        result = export(opened, tmp_path / "out", format="trace", images="files")
+        result = export(
+            opened, tmp_path / "out", options=ExportOptions(format="trace", images="files")
+        )
         assert result.count == 1
     assert len(list((tmp_path / "out").rglob("*.jpg"))) == 1, "the zoom was never shown"
 
@@ -433,7 +435,12 @@ def test_a_trace_that_ended_at_a_limit_goes_on_from_its_turns_once_that_is_mende
     assert_proven(store)
     with Store.open(store) as opened:
         trace = opened.traces.get_trace(1)
-        assert export(opened, tmp_path / "out", format="trace", images="files").count == 1
+        assert (
+            export(
+                opened, tmp_path / "out", options=ExportOptions(format="trace", images="files")
+            ).count
+            == 1
+        )
     left_out = {4} if stubborn else set()
     shown = [n for n in range(7) if n not in ({3} if stubborn else set())]
     files = sorted((tmp_path / "out").rglob("*.jpg"))
@@ -451,7 +458,12 @@ def test_a_trace_that_ended_at_a_limit_goes_on_from_its_turns_once_that_is_mende
     assert {turn.turn for turn in trace.turns if turn.request_form} == left_out
     with Store.open(tmp_path / "imported.db", create=True) as imported:
         assert import_traces(imported, tmp_path / "out").imported == 1
-        assert export(imported, tmp_path / "again", format="trace", images="files").count == 1
+        assert (
+            export(
+                imported, tmp_path / "again", options=ExportOptions(format="trace", images="files")
+            ).count
+            == 1
+        )
     assert_proven(tmp_path / "imported.db")
     assert [file.read_bytes() for file in sorted((tmp_path / "again").rglob("trace_*.json"))] == [
         file.read_bytes() for file in sorted((tmp_path / "out").rglob("trace_*.json"))

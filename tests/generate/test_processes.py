@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from geostore.errors import ExportError
-from geostore.export import export
+from geostore.export import ExportOptions, export
 from geostore.store import Store
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import answer, turns_so_far, wanderer, zoom_then_answer
@@ -282,7 +282,7 @@ def test_a_key_from_the_environment_is_nowhere_but_on_the_wire(
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     # Where every request failed, there is no trace to export.
     with Store.open(store) as opened, suppress(ExportError):
-        export(opened, tmp_path / "out", format="trace", messages="full")
+        export(opened, tmp_path / "out", options=ExportOptions(format="trace", messages="full"))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert store in files
     for secret in (KEY, KEY[:20]):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from geostore.errors import ExportError, ImageError, NotFoundError
-from geostore.export import ExportResult, ImagesMode, export
+from geostore.export import ExportOptions, ExportResult, ImagesMode, export
 from geostore.identity import sha256_hex
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.importing.box_frames import EDGES, FRAME_NAMES, FrameName, box_in_source
@@ -238,7 +238,7 @@ def test_a_box_lies_in_its_image_whatever_the_numbers_are(
 
 
 def export_to(store: Store, out: Path, images: ImagesMode, **more: Any) -> ExportResult:
-    return export(store, out, images=images, **more)
+    return export(store, out, **more, options=ExportOptions(images=images))
 
 
 def test_an_export_carries_the_images_of_the_files(
@@ -247,14 +247,19 @@ def test_an_export_carries_the_images_of_the_files(
     """Embedded, the messages of an exact trace are those of its file, byte for byte."""
     paths = OlderScript().write(tmp_path / "old", dataset)
     import_all(store, tmp_path / "old", dataset)
-    assert export(store, tmp_path / "out", images="embed", messages="full").unproven == 0
+    assert (
+        export(
+            store, tmp_path / "out", options=ExportOptions(images="embed", messages="full")
+        ).unproven
+        == 0
+    )
     for path in paths:
         before = json.loads(path.read_text(encoding="utf-8"))["conversation_history"]
         after = json.loads((tmp_path / "out" / path.name).read_text(encoding="utf-8"))
         assert [turn["messages"] for turn in after["conversation_history"]] == [
             turn["messages"] for turn in before
         ]
-    export(store, tmp_path / "files", images="files", messages="last")
+    export(store, tmp_path / "files", options=ExportOptions(images="files", messages="last"))
     written = sorted(p.name for p in (tmp_path / "files" / "images").iterdir())
     assert len(written) == 9
     first = (tmp_path / "files" / "images" / written[0]).read_bytes()
@@ -269,14 +274,19 @@ def test_what_cannot_be_made_again_is_left_out_of_an_export_with_images_and_bloc
     OlderScript().write(tmp_path / "old", make_dataset(tmp_path / "o", rows=4, seed=5), rows=[3])
     import_all(store, tmp_path / "old", dataset)
     for images in ("embed", "files"):
-        result = export(store, tmp_path / images, images=images)
+        result = export(store, tmp_path / images, options=ExportOptions(images=images))
         assert result.count == 2
         assert [left.trace.partition("-")[0] for left in result.without_images] == ["3"]
         assert result.without_images[0].why.startswith("the photo: it is not the image")
         assert result.left_out == "1 of 3: 1 with images that cannot be made again"
     assert export(store, tmp_path / "reference").count == 3
     with pytest.raises(ExportError, match=r"no trace is left to export: .*the first is 3-"):
-        export(store, tmp_path / "none", images="embed", filters=Filter(where="sample_index = 3"))
+        export(
+            store,
+            tmp_path / "none",
+            filters=Filter(where="sample_index = 3"),
+            options=ExportOptions(images="embed"),
+        )
 
 
 def test_the_words_of_a_file_without_images_get_their_images_in_an_export(
@@ -287,7 +297,12 @@ def test_the_words_of_a_file_without_images_get_their_images_in_an_export(
         document = without_images(json.loads(path.read_text(encoding="utf-8")))
         path.write_text(json.dumps(document), encoding="utf-8")
     import_all(store, tmp_path / "old", dataset)
-    assert export(store, tmp_path / "out", images="files", messages="last").unproven == 1
+    assert (
+        export(
+            store, tmp_path / "out", options=ExportOptions(images="files", messages="last")
+        ).unproven
+        == 1
+    )
     trace = json.loads((tmp_path / "out" / "trace_00000.json").read_text(encoding="utf-8"))
     messages = trace["conversation_history"][-1]["messages"]
     assert [message["role"] for message in messages] == [
@@ -310,12 +325,12 @@ def test_an_export_of_images_made_again_goes_round(
     OlderScript(recompressed=70).write(tmp_path / "old", dataset)
     import_all(store, tmp_path / "old", dataset)
     for images in ("reference", "embed"):
-        export(store, tmp_path / "first", images=images)
+        export(store, tmp_path / "first", options=ExportOptions(images=images))
         with Store.open(tmp_path / f"{images}.db", create=True) as other:
             result = import_traces(other, tmp_path / "first")
             assert (result.imported, result.unproven) == (3, 0), result.unproven_why
             assert kinds_in(other) == {"near": 9}
-            export(other, tmp_path / "second", images=images)
+            export(other, tmp_path / "second", options=ExportOptions(images=images))
         assert files_of(tmp_path / "first") == files_of(tmp_path / "second")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from geostore.api import GeoStore
-from geostore.export import ImagesMode, export
+from geostore.export import ExportOptions, ImagesMode, export
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.store import Store
 from tests.builders import make_dataset
@@ -34,7 +34,7 @@ def import_into(path: Path, folder: Path, dataset: Path) -> ImportResult:
 def export_from(path: Path, out: Path, images: ImagesMode, **more: Any) -> dict[str, bytes]:
     """Export a store; the bytes of its files by name."""
     with Store.open(path) as store:
-        export(store, out, images=images, **more)
+        export(store, out, **more, options=ExportOptions(images=images))
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
@@ -179,7 +179,9 @@ def test_what_the_calls_of_the_last_turn_gave_is_no_image_of_the_trace(
     result = import_into(tmp_path / "a.db", tmp_path / "old", dataset)
     assert result.remade.images == {"exact": 3}
     with Store.open(tmp_path / "a.db") as store:
-        assert export(store, tmp_path / "first", images="files").unproven == 0
+        assert (
+            export(store, tmp_path / "first", options=ExportOptions(images="files")).unproven == 0
+        )
         trace = store.traces.get_trace(1)
     assert [call.image_index for call in trace.calls] == [1, 2, None, None]
     assert [call.source_index for call in trace.calls] == [0, 0, 0, None]

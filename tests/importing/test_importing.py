@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from geostore.audit import audit
 from geostore.conversation.messages import RequestWriter
 from geostore.errors import DatasetError, ExportError, TraceImportError
-from geostore.export import Filter, ImagesMode, MessagesMode, export
+from geostore.export import ExportOptions, Filter, ImagesMode, MessagesMode, export
 from geostore.identity import sha256_hex
 from geostore.importing import (
     IMPORTED_REWARD,
@@ -218,7 +218,7 @@ def test_messages_are_kept_and_their_pixels_are_not(
     write(tmp_path / "in", history(0, mode=mode))
     import_traces(store, tmp_path / "in")
     assert "base64" not in "".join(dump(store))
-    export(store, tmp_path / "out", messages=mode)
+    export(store, tmp_path / "out", options=ExportOptions(messages=mode))
     written = json.loads((tmp_path / "out" / "trace_00000.json").read_bytes())
     text = json.dumps(history(0, mode=mode)["conversation_history"])
     for image in (PHOTO, ZOOMED):
@@ -251,7 +251,7 @@ def test_a_conversation_that_was_cut_down_on_the_way_is_kept_as_it_was_sent(
     write(tmp_path / "in", document)
     import_traces(store, tmp_path / "in")
     for mode in MODES:
-        export(store, tmp_path / mode, messages=mode)
+        export(store, tmp_path / mode, options=ExportOptions(messages=mode))
         written = json.loads((tmp_path / mode / "trace_00000.json").read_bytes())
         last = written["conversation_history"][1]["messages"]
         assert [message["role"] for message in last] == ["system", "user", "assistant", "user"]
@@ -305,8 +305,8 @@ def test_rescore_show_stats_queries_and_export_work_on_imported_traces(
                 assert "imported" in shown
                 assert QUESTION in shown or not verbose
         with pytest.raises(ExportError, match="was imported"):
-            export(store, tmp_path / "embedded", images="embed")
-        assert export(store, tmp_path / "lines", format="jsonl").count == 3
+            export(store, tmp_path / "embedded", options=ExportOptions(images="embed"))
+        assert export(store, tmp_path / "lines", options=ExportOptions(format="jsonl")).count == 3
     found = stats(where)
     assert found.store.traces == 3
     assert found.store.tool_calls == 3
@@ -809,7 +809,7 @@ def round_trip(store: Store, tmp_path: Path, **options: Any) -> tuple[StoredTrac
             export(again, tmp_path / "second", **options)
             assert files_of(tmp_path / "second") == files_of(tmp_path / "first")
         # Other bytes, the same traces.
-        export(again, tmp_path / "third", messages="full")
+        export(again, tmp_path / "third", options=ExportOptions(messages="full"))
         there = count(again, "traces")
         assert import_traces(again, tmp_path / "third").known == there
         found = tuple(traces_in(again))
@@ -861,11 +861,11 @@ def test_images_in_an_export_are_no_obstacle(
     with Store.open(generated) as store:
         sha256 = store.db.connection.execute("select sha256 from recipes order by id").fetchone()[0]
         filters = Filter(recipe=sha256)
-        export(store, tmp_path / "first", images=images, filters=filters)
+        export(store, tmp_path / "first", filters=filters, options=ExportOptions(images=images))
     with new_store(tmp_path / "again.db") as again:
         import_traces(again, tmp_path / "first")
         assert "base64" not in "".join(dump(again))
-        export(again, tmp_path / "second", images=images, filters=filters)
+        export(again, tmp_path / "second", filters=filters, options=ExportOptions(images=images))
     assert files_of(tmp_path / "second") == files_of(tmp_path / "first")
 
 

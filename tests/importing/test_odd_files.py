@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from geostore.export import export
+from geostore.export import ExportOptions, export
 from geostore.importing import Problem, ReadOptions, import_traces
 from geostore.records import StoredTrace
 from geostore.store import Filter, Store, open_snapshot
@@ -410,12 +410,12 @@ def test_our_own_lines_go_round(dataset: Path, tmp_path: Path, whole: bool) -> N
     """An export as jsonl that is imported and exported again has the same bytes."""
     with Store.open(tmp_path / "first.db", create=True) as first:
         fill(StoreBuilder(first, dataset))
-        count = export(first, tmp_path / "first", format="jsonl").count
+        count = export(first, tmp_path / "first", options=ExportOptions(format="jsonl")).count
     with Store.open(tmp_path / "second.db", create=True) as second:
         source = tmp_path / "first" / "traces.jsonl" if whole else tmp_path / "first"
         result = import_traces(second, source)
         assert (result.imported, result.unproven) == (count, 0), result.unproven_why
-        export(second, tmp_path / "second", format="jsonl")
+        export(second, tmp_path / "second", options=ExportOptions(format="jsonl"))
     for name in ("traces.jsonl", "manifest.json"):
         assert (tmp_path / "second" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
 

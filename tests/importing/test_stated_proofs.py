@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from geostore.export import export
+from geostore.export import ExportOptions, export
 from geostore.importing import ReadOptions, import_traces
 from geostore.store import Store
 from tests.builders import make_dataset
@@ -76,7 +76,9 @@ def test_an_edited_statement_proves_nothing(
         result = import_traces(other, tmp_path / "out", options=options, processes=1)
         assert (result.imported, result.unproven, result.skipped) == (2, 1, {})
         assert (result.unproven_why or "").startswith("it does not hold what an export writes")
-        assert export(other, tmp_path / "embedded", images="embed").count == 2
+        assert (
+            export(other, tmp_path / "embedded", options=ExportOptions(images="embed")).count == 2
+        )
 
 
 @pytest.mark.parametrize(

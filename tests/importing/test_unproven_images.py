@@ -14,7 +14,7 @@ import pytest
 import geostore as api
 from geostore.conversation.images import PhotoSource
 from geostore.errors import DatasetError, ImageError
-from geostore.export import export
+from geostore.export import ExportOptions, export
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.records import StoredTrace
 from geostore.show.pictures import write_overlay, write_seen
@@ -153,7 +153,7 @@ def test_a_trace_that_is_left_out_names_no_files_of_the_others(
     OlderScript().write(tmp_path / "old" / "good", dataset, rows=[0, 1])
     OlderScript().write(tmp_path / "old" / "bad", other, rows=[2])
     import_all(store, tmp_path / "old", dataset)
-    first = export(store, tmp_path / "first", images="embed")
+    first = export(store, tmp_path / "first", options=ExportOptions(images="embed"))
     assert first.left_out == "1 of 3: 1 with images that cannot be made again"
     names = {path.name for path in (tmp_path / "first").glob("*.json")}
     assert names == {"manifest.json", "trace_00000.json", "trace_00001.json"}
@@ -161,9 +161,14 @@ def test_a_trace_that_is_left_out_names_no_files_of_the_others(
     assert len(manifest["recipes"]) == 1
     with Store.open(tmp_path / "other.db", create=True) as second:
         import_all(second, tmp_path / "first", dataset)
-        assert export(second, tmp_path / "second", images="embed").sha256 == first.sha256
+        assert (
+            export(second, tmp_path / "second", options=ExportOptions(images="embed")).sha256
+            == first.sha256
+        )
     # With images as references nothing is left out.
-    assert export(store, tmp_path / "references", images="reference").count == 3
+    assert (
+        export(store, tmp_path / "references", options=ExportOptions(images="reference")).count == 3
+    )
 
 
 def test_a_dataset_that_comes_too_late_is_told_for_copies_of_files_too(

@@ -14,7 +14,7 @@ from PIL import Image
 from geostore.conversation.images import PhotoSource, conversation_images
 from geostore.conversation.recipe import make_recipe, recipe_hash, tool_names
 from geostore.errors import ImageError, RecipeError
-from geostore.export import export
+from geostore.export import ExportOptions, export
 from geostore.records import ImageFacts, ImageLimits, StoredTrace, ToolCall
 from geostore.show.trace_text import render_trace
 from geostore.store import Store
@@ -282,7 +282,7 @@ def test_show_and_export_say_what_was_done(trace: StoredTrace, tmp_path: Path) -
     assert "image_enhance_tool on image 0 brightness 1.5 contrast 2 gave image 1" in shown
     assert "failed: factor_invalid" in shown
     with Store.open(tmp_path / "geostore.db") as store:
-        export(store, tmp_path / "out", format="jsonl")
+        export(store, tmp_path / "out", options=ExportOptions(format="jsonl"))
     record = json.loads((tmp_path / "out" / "traces.jsonl").read_text())
     references = [
         part["image_url"]["reference"]

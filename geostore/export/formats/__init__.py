@@ -1,24 +1,54 @@
 """The formats of an export, one module each.
 
-A format is a function that writes a stream of `ExportedTrace` into a folder and
-returns how many traces it wrote. To add one, write its module and list it here.
+A module has its name in `Format`, its `FormatRules`, and a function that writes a stream of
+`ExportedTrace` into a folder and returns how many traces it wrote; the formats of trainers
+are written from `export.dialogue`, their files with `export.rows`. To add one, write its
+module and list it here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
+from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder
-from geostore.export.formats.jsonl import write_jsonl
-from geostore.export.formats.trace import write_trace_files
+from geostore.export.formats import jsonl, sharegpt, trace
+from geostore.export.options import Format, FormatRules
 from geostore.export.stream import ExportStream
+from geostore.text.nearest import did_you_mean
 
-Format = Literal["trace", "jsonl"]
-"""The names of the formats."""
 
-FORMATS: Mapping[Format, Callable[[ExportStream, ExportFolder], int]] = MappingProxyType(
-    {"trace": write_trace_files, "jsonl": write_jsonl}
+@dataclass(frozen=True, slots=True)
+class FormatWriter:
+    """A format: what it takes, and the function that writes it."""
+
+    rules: FormatRules
+    """Which options and images it takes."""
+    write: Callable[[ExportStream, ExportFolder], int]
+    """Writes the traces and returns how many."""
+    guide: Callable[[ExportStream], str] | None = None
+    """How its trainer loads the export, with the exact settings, as Markdown for the export's
+    README; called when all traces are written. None: it has no README."""
+
+
+FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
+    {
+        "trace": FormatWriter(trace.RULES, trace.write_trace_files),
+        "jsonl": FormatWriter(jsonl.RULES, jsonl.write_jsonl),
+        "sharegpt": FormatWriter(sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide),
+    }
 )
-"""From a format's name to the function that writes it."""
+"""From a format's name to what writes it."""
+
+
+def writer_of(name: str) -> FormatWriter:
+    """What writes a format. Raises ExportError for a name that none has."""
+    for format, writer in FORMATS.items():
+        if format == name:
+            return writer
+    raise ExportError(
+        f"there is no format {name!r}{did_you_mean(name, FORMATS)}; choose one of "
+        f"{', '.join(FORMATS)}"
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import orjson
 
 from geostore.export.folder import ExportFolder
+from geostore.export.options import FormatRules
 from geostore.export.record import trace_record
 from geostore.export.stream import ExportStream
 from geostore.text.json_lines import json_bytes
 
 FILE_NAME = "traces.jsonl"
+RULES = FormatRules(("reference", "embed", "files"), frozenset({"messages"}))
 
 
 def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
@@ -20,7 +22,7 @@ def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
     count = 0
     with folder.stream(FILE_NAME) as file:
         for exported in traces:
-            record = trace_record(exported, messages=traces.messages_mode)
+            record = trace_record(exported, messages=traces.options.messages)
             file.write(json_bytes(record, option=orjson.OPT_APPEND_NEWLINE))
             count += 1
     return count

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from geostore.export.folder import ExportFolder, pretty_json
+from geostore.export.options import FormatRules
 from geostore.export.record import trace_record
 from geostore.export.stream import ExportStream
+
+RULES = FormatRules(("reference", "embed", "files"), frozenset({"messages"}))
 
 
 def write_trace_files(traces: ExportStream, folder: ExportFolder) -> int:
@@ -14,7 +17,9 @@ def write_trace_files(traces: ExportStream, folder: ExportFolder) -> int:
     """
     count = 0
     for exported in traces:
-        record = trace_record(exported, messages=traces.messages_mode, relative_to=exported.folder)
+        record = trace_record(
+            exported, messages=traces.options.messages, relative_to=exported.folder
+        )
         folder.add(f"{exported.folder}{exported.stem}.json", pretty_json(record))
         count += 1
     return count

@@ -1,0 +1,92 @@
+"""The options of an export: how its traces are written. Which ones, a `Filter` says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from geostore.errors import ExportError
+from geostore.export.images import ImagesMode
+from geostore.export.messages import MessagesMode
+from geostore.text.nearest import did_you_mean
+
+Format = Literal["trace", "jsonl", "sharegpt"]
+"""The names of the formats."""
+
+ReasoningMode = Literal["keep", "drop", "think"]
+"""What becomes of the teacher's reasoning. ``keep``: it stands where the teacher wrote it, or in
+the format's own field, or else in <think> tags. ``think``: always in <think> tags before the words.
+``drop``: nowhere."""
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "format": get_args(Format),
+    "messages": get_args(MessagesMode),
+    "images": get_args(ImagesMode),
+    "reasoning": get_args(ReasoningMode),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How traces are written. An option that its format does not take has to be left as it is."""
+
+    format: Format = "trace"
+    """What is written; one module of `export.formats` each."""
+    messages: MessagesMode = "delta"
+    """How much of the conversation each turn repeats, in ``trace`` and ``jsonl``."""
+    images: ImagesMode | None = None
+    """How images are carried; None: as is usual in the format."""
+    dataset_path: str | None = None
+    """Where the photos are read again; None: where the store saw the dataset last. It says nothing
+    about what is written, so the manifest does not name it."""
+    reasoning: ReasoningMode = "keep"
+    """What becomes of the teacher's reasoning, in the formats of trainers."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The options that decide what is written, by name, for the manifest."""
+        values = asdict(self)
+        del values["format"], values["dataset_path"]
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class FormatRules:
+    """What a format takes."""
+
+    images: tuple[ImagesMode, ...]
+    """The ways to carry images that its readers understand; the first is the usual one."""
+    takes: frozenset[str] = frozenset()
+    """The names of options of `ExportOptions` that mean something in it."""
+    trainer: str | None = None
+    """Who reads it, such as ``LLaMA-Factory``; None: nobody in particular."""
+
+
+def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions:
+    """The options with what is left to the format filled in.
+
+    Raises ExportError for a value that there is not, and for an option that the format
+    does not take.
+    """
+    if options.images is None:
+        options = replace(options, images=rules.images[0])
+    for name, known in _CHOICES.items():
+        value = getattr(options, name)
+        if value not in known:
+            raise ExportError(
+                f"there is no {name} {value!r}{did_you_mean(str(value), known)}; choose one of "
+                f"{', '.join(known)}"
+            )
+    assert options.images is not None
+    if options.images not in rules.images:
+        raise ExportError(
+            f"the format {options.format} has no --images {options.images}, because "
+            f"{rules.trainer or 'nobody'} could not read it; choose one of "
+            f"{', '.join(rules.images)}"
+        )
+    usual = ExportOptions()
+    for name in asdict(options):
+        if name in ("format", "images", "dataset_path") or name in rules.takes:
+            continue
+        if getattr(options, name) != getattr(usual, name):
+            raise ExportError(f"the format {options.format} takes no --{name.replace('_', '-')}")
+    return options
