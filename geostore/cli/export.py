@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from geostore.cli.conditions import with_conditions
 from geostore.cli.options import (
     DEFAULT_STORE,
     DatasetPathOption,
-    ExcludeFlagOption,
-    FlagOption,
-    MaxDistanceOption,
-    MaxTokensOption,
-    MaxTurnsOption,
-    MinScoreOption,
-    MinTurnsOption,
-    ModelOption,
-    RecipeOption,
-    RequireToolsOption,
-    RewardOption,
-    SinceOption,
     StoreOption,
-    WhereOption,
     say,
     tell,
 )
 
+if TYPE_CHECKING:
+    from geostore.store import Conditions
 
+
+@with_conditions()
 def export(
+    conditions: Conditions,
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
@@ -39,30 +32,10 @@ def export(
             help="trace: a JSON file per trace; jsonl: a line per trace; sharegpt: LLaMA-Factory.",
         ),
     ] = "trace",
-    preset: Annotated[
-        Literal["quality"] | None,
-        typer.Option(
-            help="quality: the filter of the older scripts, which keeps answers closer than "
-            "5,000 km with a score above 0.3. Other conditions hold beside it."
-        ),
-    ] = None,
-    recipe: RecipeOption = None,
-    model: ModelOption = None,
     status: Annotated[
         Literal["answered", "exhausted"] | None,
         typer.Option(help="Only traces that ended so; none: both."),
     ] = None,
-    min_score: MinScoreOption = None,
-    max_distance: MaxDistanceOption = None,
-    flag: FlagOption = None,
-    exclude_flag: ExcludeFlagOption = None,
-    min_turns: MinTurnsOption = None,
-    max_turns: MaxTurnsOption = None,
-    max_tokens: MaxTokensOption = None,
-    require_tools: RequireToolsOption = False,
-    since: SinceOption = None,
-    where: WhereOption = None,
-    reward: RewardOption = None,
     messages: Annotated[
         Literal["delta", "last", "full"],
         typer.Option(help="What each turn repeats: what is new, the last turn's all, or all."),
@@ -82,30 +55,12 @@ def export(
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
-    from geostore.export import QUALITY_KM, QUALITY_SCORE, ExportOptions
+    from geostore.export import ExportOptions
     from geostore.export import export as export_store
-    from geostore.store import ENDED, Conditions, Store, make_filter
+    from geostore.store import ENDED, Store, make_filter
     from geostore.text.phrases import format_number_of
 
-    if preset == "quality":
-        max_distance = min(QUALITY_KM, QUALITY_KM if max_distance is None else max_distance)
-        min_score = max(QUALITY_SCORE, QUALITY_SCORE if min_score is None else min_score)
-    conditions = Conditions(
-        status=status,
-        min_score=min_score,
-        max_distance_km=max_distance,
-        recipe=recipe,
-        model=model,
-        flags=flag or (),
-        exclude_flags=exclude_flag or (),
-        min_turns=min_turns,
-        max_turns=max_turns,
-        max_tokens=max_tokens,
-        require_tools=require_tools,
-        since=since,
-        where=where,
-        reward=reward,
-    )
+    conditions["status"] = status
     with Store.open(store) as opened:
         result = export_store(
             opened,

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from geostore.cli.conditions import CONDITION_OPTIONS
 from geostore.cli.options import for_terminal, require_numbers
 from geostore.text.nearest import did_you_mean
 
@@ -38,11 +39,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 Headings: TypeAlias = Mapping[str, Sequence[str]]
 
-_WHICH_TRACES = ("recipe", "model", "status", "min_score", "max_distance", "flag", "exclude_flag")
-_WHICH_TRACES_TOO = (
-    *("min_turns", "max_turns", "max_tokens", "require_tools"),
-    *("since", "where", "reward"),
-)
+_WHICH_TRACES = ("status", *CONDITION_OPTIONS)
 
 GENERATE_HEADINGS: Headings = {
     "Which samples": (
@@ -95,23 +92,21 @@ HEADINGS: Mapping[str, Headings] = {
         "Output": ("store", "dry_run", "json", "help"),
     },
     "traces": {
-        "Which traces": (
-            *("best", "worst", "newest", "limit", *_WHICH_TRACES, *_WHICH_TRACES_TOO),
-        ),
+        "Which traces": ("best", "worst", "newest", "limit", *_WHICH_TRACES),
         "Output": ("store", "json", "help"),
     },
     "show": {
-        "Which trace": ("best", "worst", "newest", *_WHICH_TRACES, *_WHICH_TRACES_TOO),
+        "Which trace": ("best", "worst", "newest", *_WHICH_TRACES),
         "Output": ("store", "verbose", "json", "help"),
     },
     "image": {
-        "Which trace": ("best", "worst", "newest", *_WHICH_TRACES, *_WHICH_TRACES_TOO),
+        "Which trace": ("best", "worst", "newest", *_WHICH_TRACES),
         "Which images": ("turn", "all_", "overlay", "dataset_path"),
         "Output": ("store", "out", "help"),
     },
     "export": {
-        "Which traces": (*_WHICH_TRACES, *_WHICH_TRACES_TOO),
-        "What is written": ("preset", "format", "messages", "images", "dataset_path"),
+        "Which traces": _WHICH_TRACES,
+        "What is written": ("format", "messages", "images", "dataset_path"),
         "Output": ("store", "help"),
     },
 }

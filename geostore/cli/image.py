@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geostore.cli.conditions import with_conditions
 from geostore.cli.options import (
     DEFAULT_STORE,
     DatasetPathOption,
-    ModelOption,
-    RecipeOption,
     StoreOption,
-    WhereOption,
 )
 from geostore.cli.trace_choice import (
     BestTraceOption,
@@ -24,16 +22,18 @@ from geostore.cli.trace_choice import (
     order_of,
 )
 
+if TYPE_CHECKING:
+    from geostore.store import Conditions
 
+
+@with_conditions("recipe", "model", "where")
 def image(
+    conditions: Conditions,
     trace: TraceArgument = None,
     store: StoreOption = DEFAULT_STORE,
     best: BestTraceOption = False,
     worst: WorstTraceOption = False,
     newest: NewestTraceOption = False,
-    recipe: RecipeOption = None,
-    model: ModelOption = None,
-    where: WhereOption = None,
     turn: Annotated[
         int | None,
         typer.Option(min=1, help="The images, or boxes, of this turn's calls."),
@@ -53,13 +53,11 @@ def image(
     """
     from geostore.conversation.images import PhotoSource
     from geostore.show.pictures import write_overlay, write_seen
-    from geostore.store import Conditions
 
     if all_ and (overlay or turn is not None):
         other = "--overlay" if overlay else "--turn"
         raise typer.BadParameter(f"--all writes every image; leave out it or {other}")
     order = order_of(best=best, worst=worst, newest=newest)
-    conditions = Conditions(recipe=recipe, model=model, where=where)
     stored = chosen_trace(store, trace, order, conditions)
     source = PhotoSource(str(dataset_path) if dataset_path else None)
     if overlay:

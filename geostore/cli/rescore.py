@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geostore.cli.conditions import with_conditions
 from geostore.cli.options import (
     DEFAULT_STORE,
     EXIT_MANY_FAILED,
     JsonOption,
-    ModelOption,
-    RecipeOption,
-    SinceOption,
     StoreOption,
-    WhereOption,
     pairs,
     say,
     tell,
@@ -27,10 +24,12 @@ from geostore.cli.options import (
 if TYPE_CHECKING:
     from geostore.rewards import RescoreResult, RewardSpec, Selection
     from geostore.rewards.compare import Comparison
-    from geostore.store import Filter, Store
+    from geostore.store import Conditions, Filter, Store
 
 
+@with_conditions("recipe", "model", "since", "where")
 def rescore(
+    conditions: Conditions,
     store: StoreOption = DEFAULT_STORE,
     reward: Annotated[
         str | None,
@@ -68,10 +67,6 @@ def rescore(
         bool,
         typer.Option("--retry-errors", help="Compute again where the custom function failed."),
     ] = False,
-    recipe: RecipeOption = None,
-    model: ModelOption = None,
-    since: SinceOption = None,
-    where: WhereOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many would be computed; write nothing.")
     ] = False,
@@ -89,7 +84,7 @@ def rescore(
     Exit code 0: done; 4: done, but a custom function failed for some traces.
     """
     from geostore.rewards import Selection, count_missing
-    from geostore.store import ENDED, Conditions, Filter, Store, make_filter
+    from geostore.store import ENDED, Filter, Store, make_filter
 
     given = [o for o, v in (("--reward", reward), ("--spec", spec_file), ("--custom", custom)) if v]
     if len(given) > 1:
@@ -98,7 +93,6 @@ def rescore(
         raise typer.BadParameter("a file and a function have no --param", param_hint="--param")
     params = pairs(param or [], "--param")
     selection = Selection(again=all_, retry=retry_errors)
-    conditions = Conditions(recipe=recipe, model=model, since=since, where=where)
     filters = make_filter(conditions, statuses=ENDED)
     # Without conditions every trace is looked at, which is much faster than choosing them all.
     chosen = None if filters == Filter() else filters

@@ -212,9 +212,9 @@ def test_an_empty_condition_is_named_as_such(filled: Path) -> None:
             "'exhausted', 'failed' (did you mean answered?).",
         ),
         (
-            ("export", "out", "--format", "jsnl"),
-            "Invalid value for '--format': 'jsnl' is not one of 'trace', 'jsonl' "
-            "(did you mean jsonl?).",
+            ("export", "out", "--messages", "lst"),
+            "Invalid value for '--messages': 'lst' is not one of 'delta', 'last', 'full' "
+            "(did you mean last?).",
         ),
         (
             ("query", "--format", "x y", "select 1"),

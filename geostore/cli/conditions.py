@@ -1,0 +1,171 @@
+"""The options that say which traces a command is about: one set for all commands that have them.
+
+`with_conditions` gives a command these options and hands it the conditions that they mean, so
+that a new condition is written once, here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, cast, get_type_hints
+
+import typer
+
+from geostore.cli.options import RewardOption
+
+if TYPE_CHECKING:
+    from geostore.store import Conditions
+
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", help="Only traces of the recipe whose hash begins so.")
+]
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Only traces of this teacher; * stands for any text, as in 'Qwen*'."
+    ),
+]
+
+MinScoreOption = Annotated[
+    float | None, typer.Option("--min-score", help="Only traces with at least this score.")
+]
+
+MaxDistanceOption = Annotated[
+    float | None, typer.Option("--max-distance", help="Only traces closer than this, in km.")
+]
+
+PresetOption = Annotated[
+    Literal["quality"] | None,
+    typer.Option(
+        "--preset",
+        help="quality: the filter of the older scripts, which keeps answers closer than 5,000 km "
+        "with a score above 0.3. Other conditions hold beside it.",
+    ),
+]
+
+FlagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--flag", help="Only traces that this check of geostore audit flagged; may be repeated."
+    ),
+]
+
+ExcludeFlagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude-flag",
+        help="Leave out traces that this check of geostore audit flagged; may be repeated.",
+    ),
+]
+
+MinTurnsOption = Annotated[
+    int | None, typer.Option("--min-turns", min=0, help="Only traces with at least so many turns.")
+]
+
+MaxTurnsOption = Annotated[
+    int | None, typer.Option("--max-turns", min=1, help="Only traces with at most so many turns.")
+]
+
+MaxTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        min=1,
+        help="Only traces whose whole conversation has at most so many tokens, as the teacher's "
+        "server counted its last request and response.",
+    ),
+]
+
+RequireToolsOption = Annotated[
+    bool, typer.Option("--require-tools", help="Only traces in which a tool call gave a result.")
+]
+
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", help="Only traces closed since: 2026-10-01, 2026-10-01T12:00, or 12h (ago)."
+    ),
+]
+
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where", help="Only traces for which this SQL holds, such as \"country = 'japan'\"."
+    ),
+]
+
+CONDITION_OPTIONS: Mapping[str, Any] = {
+    "recipe": RecipeOption,
+    "model": ModelOption,
+    "preset": PresetOption,
+    "min_score": MinScoreOption,
+    "max_distance": MaxDistanceOption,
+    "flag": FlagOption,
+    "exclude_flag": ExcludeFlagOption,
+    "min_turns": MinTurnsOption,
+    "max_turns": MaxTurnsOption,
+    "max_tokens": MaxTokensOption,
+    "require_tools": RequireToolsOption,
+    "since": SinceOption,
+    "where": WhereOption,
+    "reward": RewardOption,
+}
+"""The options by name, in the order in which help lists them."""
+
+_CONDITIONS = {"max_distance": "max_distance_km", "flag": "flags", "exclude_flag": "exclude_flags"}
+"""From an option's name to its condition's, where that is another."""
+
+
+def with_conditions(
+    *names: str,
+) -> Callable[[Callable[Concatenate[Conditions, ...], None]], Callable[..., None]]:
+    """Give a command the options of these names, or all of them where none is named.
+
+    The command takes the conditions that they mean as its first parameter.
+    """
+
+    def give(command: Callable[Concatenate[Conditions, ...], None]) -> Callable[..., None]:
+        options = {name: CONDITION_OPTIONS[name] for name in names or CONDITION_OPTIONS}
+        # The name of a type that is loaded when the command runs stands for nothing here.
+        hints = get_type_hints(command, localns={"Conditions": object}, include_extras=True)
+        conditions, *own = inspect.signature(command).parameters.values()
+        parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+        parameters += [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if name == "require_tools" else None,
+                annotation=option,
+            )
+            for name, option in options.items()
+        ]
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            chosen = {name: values.pop(name) for name in options}
+            command(_conditions(chosen), **values)
+
+        del hints[conditions.name]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
+        run.__annotations__ = hints | dict(options)
+        return run
+
+    return give
+
+
+def _conditions(options: Mapping[str, Any]) -> Conditions:
+    """The conditions that options mean, without those that were not given."""
+    members = {
+        _CONDITIONS.get(name, name): value
+        for name, value in options.items()
+        if value is not None and value is not False  # 0 is a condition
+    }
+    if members.pop("preset", None) == "quality":
+        from geostore.export import QUALITY_KM, QUALITY_SCORE
+
+        members["max_distance_km"] = min(QUALITY_KM, members.get("max_distance_km", QUALITY_KM))
+        members["min_score"] = max(QUALITY_SCORE, members.get("min_score", QUALITY_SCORE))
+    return cast("Conditions", members)
