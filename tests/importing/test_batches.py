@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_the_files_reward_can_be_the_default(scored: Path, tmp_path: Path) -> No
     plain = (
         "select failure, distance_km_or_20000, score_or_0 from trace_results order by sample_index"
     )
-    with sqlite3.connect(scored) as connection:
+    with closing(sqlite3.connect(scored)) as connection:
         assert connection.execute(plain).fetchall() == expected
     write(tmp_path / "in", history(4))
     with Store.open(scored) as store:

@@ -262,9 +262,10 @@ def test_a_trace_that_is_opened_again_meanwhile_gets_no_row(
     """The score of a response that is no longer the final one belongs to nobody."""
     source = f"""
         import sqlite3
+        from contextlib import closing
         def compute_score(solution_str, **kwargs):
             if "10.0" in solution_str:
-                with sqlite3.connect({str(answered.path)!r}) as other:
+                with closing(sqlite3.connect({str(answered.path)!r})) as other, other:
                     other.execute("delete from answers where trace_id = 2")
             return 1.0
     """
