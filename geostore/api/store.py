@@ -25,6 +25,7 @@ from geostore.export import (
     check_flags,
 )
 from geostore.export import export as export_store
+from geostore.export.options import Compression
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
 from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_snapshot
 from geostore.store.rewards import get_spec
@@ -281,11 +282,13 @@ class GeoStore:
         images: ImagesMode | None = None,
         dataset_path: str | None = None,
         reasoning: ReasoningMode = "keep",
+        shard_size: int | None = None,
+        compress: Compression | None = None,
         **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        format to reasoning: see `geostore.export.ExportOptions`. status: ``answered`` or
+        format to compress: see `geostore.export.ExportOptions`. status: ``answered`` or
         ``exhausted``, None for both; other conditions as in `traces`.
         """
         return export_store(
@@ -297,6 +300,8 @@ class GeoStore:
                 images=images,
                 dataset_path=dataset_path,
                 reasoning=reasoning,
+                shard_size=shard_size,
+                compress=compress,
             ),
             filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
         )

@@ -52,6 +52,13 @@ def export(
             help="The teacher's reasoning as it was written, left out, or inside <think> tags."
         ),
     ] = "keep",
+    shard_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows in a file at most; none: all of a split in one file."),
+    ] = None,
+    compress: Annotated[
+        Literal["gzip", "zstd"] | None, typer.Option(help="Compress JSONL files.")
+    ] = None,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
@@ -71,6 +78,8 @@ def export(
                 images=images,
                 dataset_path=str(dataset_path) if dataset_path else None,
                 reasoning=reasoning,
+                shard_size=shard_size,
+                compress=compress,
             ),
             filters=make_filter(conditions, statuses=ENDED),
         )

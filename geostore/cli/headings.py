@@ -106,7 +106,15 @@ HEADINGS: Mapping[str, Headings] = {
     },
     "export": {
         "Which traces": _WHICH_TRACES,
-        "What is written": ("format", "messages", "images", "dataset_path"),
+        "What is written": (
+            "format",
+            "messages",
+            "reasoning",
+            "images",
+            "dataset_path",
+            "shard_size",
+            "compress",
+        ),
         "Output": ("store", "help"),
     },
 }

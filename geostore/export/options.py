@@ -18,11 +18,15 @@ ReasoningMode = Literal["keep", "drop", "think"]
 the format's own field, or else in <think> tags. ``think``: always in <think> tags before the words.
 ``drop``: nowhere."""
 
-_CHOICES: dict[str, tuple[str, ...]] = {
+Compression = Literal["gzip", "zstd"]
+"""How JSONL files can be compressed."""
+
+_CHOICES: dict[str, tuple[str | None, ...]] = {
     "format": get_args(Format),
     "messages": get_args(MessagesMode),
     "images": get_args(ImagesMode),
     "reasoning": get_args(ReasoningMode),
+    "compress": (None, *get_args(Compression)),
 }
 
 
@@ -41,6 +45,10 @@ class ExportOptions:
     about what is written, so the manifest does not name it."""
     reasoning: ReasoningMode = "keep"
     """What becomes of the teacher's reasoning, in the formats of trainers."""
+    shard_size: int | None = None
+    """Rows in a file at most, from 1, as in ``train-00000.jsonl``; None: all of a split."""
+    compress: Compression | None = None
+    """How JSONL files are compressed; None: not."""
 
     def to_json(self) -> dict[str, Any]:
         """The options that decide what is written, by name, for the manifest."""
@@ -72,10 +80,15 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
     for name, known in _CHOICES.items():
         value = getattr(options, name)
         if value not in known:
+            names = [choice for choice in known if choice is not None]
             raise ExportError(
-                f"there is no {name} {value!r}{did_you_mean(str(value), known)}; choose one of "
-                f"{', '.join(known)}"
+                f"there is no {name} {value!r}{did_you_mean(str(value), names)}; choose one of "
+                f"{', '.join(names)}"
             )
+    if options.shard_size is not None and options.shard_size < 1:
+        raise ExportError(
+            f"a file cannot hold {options.shard_size} rows: --shard-size is 1 or more"
+        )
     assert options.images is not None
     if options.images not in rules.images:
         raise ExportError(

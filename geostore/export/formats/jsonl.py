@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import orjson
-
 from geostore.export.folder import ExportFolder
 from geostore.export.options import FormatRules
 from geostore.export.record import trace_record
+from geostore.export.rows import json_lines
 from geostore.export.stream import ExportStream
-from geostore.text.json_lines import json_bytes
 
-FILE_NAME = "traces.jsonl"
-RULES = FormatRules(("reference", "embed", "files"), frozenset({"messages"}))
+RULES = FormatRules(
+    ("reference", "embed", "files"), frozenset({"messages", "shard_size", "compress"})
+)
 
 
 def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
@@ -20,9 +19,8 @@ def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
     Raises ExportError, as `trace_record` does.
     """
     count = 0
-    with folder.stream(FILE_NAME) as file:
+    with json_lines(folder, "traces", traces.options) as lines:
         for exported in traces:
-            record = trace_record(exported, messages=traces.options.messages)
-            file.write(json_bytes(record, option=orjson.OPT_APPEND_NEWLINE))
+            lines.write(trace_record(exported, messages=traces.options.messages), exported.split)
             count += 1
     return count

@@ -28,7 +28,7 @@ RULES = FormatRules(("files",), frozenset({"reasoning"}), "LLaMA-Factory")
 def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
     """Write a line per trace and ``dataset_info.json``; return how many lines."""
     count = 0
-    with json_lines(folder, "traces") as lines:
+    with json_lines(folder, "traces", traces.options) as lines:
         for dialogue in dialogues(traces):
             lines.write(_row(dialogue), dialogue.exported.split)
             count += 1
