@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
@@ -284,11 +284,12 @@ class GeoStore:
         reasoning: ReasoningMode = "keep",
         shard_size: int | None = None,
         compress: Compression | None = None,
+        mask_turns: Sequence[str] = (),
         **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        format to compress: see `geostore.export.ExportOptions`. status: ``answered`` or
+        format to mask_turns: see `geostore.export.ExportOptions`. status: ``answered`` or
         ``exhausted``, None for both; other conditions as in `traces`.
         """
         return export_store(
@@ -302,6 +303,7 @@ class GeoStore:
                 reasoning=reasoning,
                 shard_size=shard_size,
                 compress=compress,
+                mask_turns=mask_turns,
             ),
             filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
         )

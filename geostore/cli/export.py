@@ -59,6 +59,13 @@ def export(
     compress: Annotated[
         Literal["gzip", "zstd"] | None, typer.Option(help="Compress JSONL files.")
     ] = None,
+    mask_turns: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Turns to leave out of the loss: failed_call, no_op, flag:NAME; with commas.",
+        ),
+    ] = "",
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
@@ -80,6 +87,7 @@ def export(
                 reasoning=reasoning,
                 shard_size=shard_size,
                 compress=compress,
+                mask_turns=mask_turns,
             ),
             filters=make_filter(conditions, statuses=ENDED),
         )

@@ -122,6 +122,8 @@ def export(
             counts = dict(snapshot.left_out(filters))
             if traces.without_images.count:
                 counts["images"] = traces.without_images.count
+            if traces.all_masked:
+                counts["masked"] = traces.all_masked
             left_out = left_out_text(counts, count, filters) if counts else None
             if not count:
                 unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)

@@ -189,7 +189,6 @@ def dialogues(
     traces: ExportStream,
     *,
     reasoning_field: bool = False,
-    learn: Callable[[StoredTrace, Turn], bool] | None = None,
 ) -> Iterator[Dialogue]:
     """The dialogues of a stream's traces, as its options want them; see `dialogue_of`."""
     for exported in traces:
@@ -197,7 +196,6 @@ def dialogues(
             exported,
             reasoning=traces.options.reasoning,
             reasoning_field=reasoning_field,
-            learn=learn,
         )
 
 
@@ -206,17 +204,15 @@ def dialogue_of(
     *,
     reasoning: ReasoningMode = "keep",
     reasoning_field: bool = False,
-    learn: Callable[[StoredTrace, Turn], bool] | None = None,
 ) -> Dialogue:
     """The dialogue of a trace.
 
     reasoning_field: whether the format has a field for reasoning, which ``keep`` then fills.
-    learn: whether a turn is to be learnt; None: every one is.
     Raises ExportError, naming the trace, where what was sent is not known.
     """
     trace = exported.trace
     steps = _own_steps if isinstance(trace.recipe, Recipe) else _imported_steps
-    replies = [_reply(trace, turn, reasoning, reasoning_field, learn) for turn in trace.turns]
+    replies = [_reply(exported, turn, reasoning, reasoning_field) for turn in trace.turns]
     system, tools = _system_and_tools(trace.recipe)
     return Dialogue(exported, system, tools, tuple(steps(exported, replies)))
 
@@ -349,13 +345,7 @@ def _imported_steps(exported: ExportedTrace, replies: Sequence[Reply]) -> Iterat
         yield replies[number]
 
 
-def _reply(
-    trace: StoredTrace,
-    turn: Turn,
-    mode: ReasoningMode,
-    has_field: bool,
-    learn: Callable[[StoredTrace, Turn], bool] | None,
-) -> Reply:
+def _reply(exported: ExportedTrace, turn: Turn, mode: ReasoningMode, has_field: bool) -> Reply:
     thought, reasoning = "", None
     if turn.reasoning is not None and mode != "drop":
         around = around_thought(turn)
@@ -366,7 +356,7 @@ def _reply(
         else:
             # A chat template wrote the opening tag that is missing; the student has to write it.
             thought = f"{around[0] or '<think>'}{turn.reasoning}{around[1]}"
-    calls = _calls(trace, turn)
+    calls = _calls(exported.trace, turn)
     native = turn.native_calls is not None
     prose: str | None = turn.response
     if calls and not native:
@@ -380,7 +370,7 @@ def _reply(
         prose=prose,
         calls=calls,
         native=native,
-        learn=learn is None or learn(trace, turn),
+        learn=turn.turn not in exported.masked,
     )
 
 

@@ -29,6 +29,7 @@ _WORDS = {
     "no_distance": "without a distance",
     "max_distance": "not closer than {max_distance_km:g} km",
     "images": "with images that cannot be made again",
+    "masked": "without a turn to learn",
 }
 """By the reasons of `Snapshot.left_out`, in the order in which a filter is read."""
 

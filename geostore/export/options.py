@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from geostore.errors import ExportError
 from geostore.export.images import ImagesMode
+from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
 from geostore.text.nearest import did_you_mean
 
@@ -20,6 +22,12 @@ the format's own field, or else in <think> tags. ``think``: always in <think> ta
 
 Compression = Literal["gzip", "zstd"]
 """How JSONL files can be compressed."""
+
+_INSTEAD = {
+    "mask_turns": ", because its reader learns a row whole; leave such traces out, as with "
+    "--where 'failed_tool_calls = 0' or --exclude-flag no_op_call, or choose another format",
+}
+"""What a user can do who gave an option to a format that does not take it."""
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "format": get_args(Format),
@@ -49,6 +57,9 @@ class ExportOptions:
     """Rows in a file at most, from 1, as in ``train-00000.jsonl``; None: all of a split."""
     compress: Compression | None = None
     """How JSONL files are compressed; None: not."""
+    mask_turns: Sequence[str] = ()
+    """Which turns are left out of the loss, in the formats that can say so: names of
+    `export.masks`, or one text with commas between them."""
 
     def to_json(self) -> dict[str, Any]:
         """The options that decide what is written, by name, for the manifest."""
@@ -75,8 +86,11 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
     Raises ExportError for a value that there is not, and for an option that the format
     does not take.
     """
-    if options.images is None:
-        options = replace(options, images=rules.images[0])
+    options = replace(
+        options,
+        images=options.images or rules.images[0],
+        mask_turns=checked_masks(options.mask_turns),
+    )
     for name, known in _CHOICES.items():
         value = getattr(options, name)
         if value not in known:
@@ -101,5 +115,8 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
         if name in ("format", "images", "dataset_path") or name in rules.takes:
             continue
         if getattr(options, name) != getattr(usual, name):
-            raise ExportError(f"the format {options.format} takes no --{name.replace('_', '-')}")
+            option = f"--{name.replace('_', '-')}"
+            raise ExportError(
+                f"the format {options.format} takes no {option}{_INSTEAD.get(name, '')}"
+            )
     return options

@@ -21,6 +21,7 @@ from geostore.export.images import (
     with_images,
 )
 from geostore.export.layout import Layout
+from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
 from geostore.store import Filter, Snapshot
@@ -43,6 +44,8 @@ class ExportedTrace:
     """The name of its files without suffix; no other trace in the folder has it."""
     split: str | None = None
     """The split that it belongs to, such as ``val``; None where the export has none."""
+    masked: frozenset[int] = frozenset()
+    """The numbers of the turns that the student is not to learn."""
 
 
 class ExportStream:
@@ -68,13 +71,15 @@ class ExportStream:
         """Imported traces that were left out so far, because their images cannot be made again."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
+        self.all_masked = 0
+        """Traces that were left out so far, because no turn of them is to be learnt."""
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
         self._folder = folder
 
     def __iter__(self) -> Iterator[ExportedTrace]:
-        traces = self._snapshot.traces(self._filters, with_turns=True)
+        traces = self._with_turns_to_learn(self._snapshot.traces(self._filters, with_turns=True))
         if self.options.images == "reference":
             for trace in traces:
                 yield self._exported(trace, None)
@@ -87,6 +92,17 @@ class ExportStream:
         ):
             self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
             yield self._exported(trace, images)
+
+    def _with_turns_to_learn(self, traces: Iterator[StoredTrace]) -> Iterator[StoredTrace]:
+        """The traces without those of which every turn is masked: a trainer stops at such a row."""
+        for trace in traces:
+            if self.options.mask_turns and len(self._masked(trace)) == len(trace.turns):
+                self.all_masked += 1
+            else:
+                yield trace
+
+    def _masked(self, trace: StoredTrace) -> frozenset[int]:
+        return masked_turns(trace, self.options.mask_turns)
 
     def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
         """sent: the bytes of all the trace's images by number, None where they are not derived."""
@@ -111,7 +127,14 @@ class ExportStream:
             )
             for number, facts, call in shown
         )
-        return ExportedTrace(trace, messages, images, folder, self._layout.stem(trace))
+        return ExportedTrace(
+            trace,
+            messages,
+            images,
+            folder,
+            self._layout.stem(trace),
+            masked=self._masked(trace),
+        )
 
     def _write_files(
         self, trace: StoredTrace, folder: str, images: dict[int, SentImage]
