@@ -26,10 +26,11 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
-        Literal["trace", "jsonl", "sharegpt"],
+        Literal["trace", "jsonl", "sharegpt", "trl", "trl-turns"],
         typer.Option(
             "--format",
-            help="trace: a JSON file per trace; jsonl: a line per trace; sharegpt: LLaMA-Factory.",
+            help="trace: a JSON file per trace; jsonl: a line per trace; sharegpt: LLaMA-Factory; "
+            "trl: TRL, a row per trace; trl-turns: TRL, a row per turn.",
         ),
     ] = "trace",
     status: Annotated[

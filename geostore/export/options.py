@@ -12,7 +12,7 @@ from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
 from geostore.text.nearest import did_you_mean
 
-Format = Literal["trace", "jsonl", "sharegpt"]
+Format = Literal["trace", "jsonl", "sharegpt", "trl", "trl-turns"]
 """The names of the formats."""
 
 ReasoningMode = Literal["keep", "drop", "think"]

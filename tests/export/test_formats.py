@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from geostore.cli import app
@@ -60,7 +61,7 @@ def image_hashes(exported: ExportedTrace) -> list[str]:
 def test_every_format_can_be_chosen_by_its_name_from_python_and_in_a_shell() -> None:
     """A format that is written and not listed would be one that nobody can use."""
     help_page = CliRunner().invoke(app, ["export", "--help"], env={"COLUMNS": "200"}).output
-    choices = re.search(r"--format\s+<([a-z|]+)>", help_page)
+    choices = re.search(r"--format\s+<([a-z|-]+)>", help_page)
     assert choices is not None
     assert tuple(FORMATS) == get_args(Format) == tuple(choices[1].split("|"))
 
@@ -73,6 +74,9 @@ def test_a_format_says_how_many_traces_it_wrote(
         assert export(store, tmp_path / "out", options=ExportOptions(format=format)).count == 5
     written = list((tmp_path / "out").rglob("trace_*.json"))
     lines = [path.read_bytes().splitlines() for path in (tmp_path / "out").glob("*.jsonl")]
+    # A trace may have several rows.
+    for path in (tmp_path / "out").glob("*.parquet"):
+        lines.append(parquet.read_table(path, columns=["trace"]).column("trace").unique())
     assert len(written) + sum(map(len, lines)) == 5
 
 

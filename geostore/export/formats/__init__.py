@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder
-from geostore.export.formats import jsonl, sharegpt, trace
+from geostore.export.formats import jsonl, sharegpt, trace, trl, trl_turns
 from geostore.export.options import Format, FormatRules
 from geostore.export.stream import ExportStream
 from geostore.text.nearest import did_you_mean
@@ -38,6 +38,8 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "trace": FormatWriter(trace.RULES, trace.write_trace_files),
         "jsonl": FormatWriter(jsonl.RULES, jsonl.write_jsonl),
         "sharegpt": FormatWriter(sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide),
+        "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
+        "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
     }
 )
 """From a format's name to what writes it."""

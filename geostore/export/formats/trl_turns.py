@@ -1,0 +1,64 @@
+"""Format ``trl-turns``: a prompt and a completion per turn for TRL's SFTTrainer, as Parquet.
+
+The prompt is the conversation before a response, and the completion is that response,
+so a student whose chat template knows no loss on assistant turns alone can learn it too.
+A turn that is not to be learnt has no row of its own and stays in the prompts of later ones.
+"""
+
+from __future__ import annotations
+
+from geostore.export.dialogue import Reply, dialogues
+from geostore.export.folder import ExportFolder
+from geostore.export.hf_features import image_type, image_value, with_image_lists
+from geostore.export.images import ExportedImage
+from geostore.export.options import FormatRules
+from geostore.export.rows import parquet_rows
+from geostore.export.stream import ExportStream
+from geostore.export.trl_messages import messages_type, training_script, trl_messages
+
+RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size", "mask_turns"}), "TRL")
+
+
+def write_trl_turns(traces: ExportStream, folder: ExportFolder) -> int:
+    """Write a row per turn that is learnt; return the count of traces."""
+    import pyarrow
+
+    columns = [
+        ("prompt", messages_type()),
+        ("completion", messages_type()),
+        ("images", pyarrow.list_(image_type())),
+        ("trace", pyarrow.string()),
+        ("turn", pyarrow.int64()),
+    ]
+    schema = with_image_lists(pyarrow.schema(columns), "images")
+    count = 0
+    with parquet_rows(folder, "turns", schema, traces.options) as rows:
+        for dialogue in dialogues(traces):
+            messages = trl_messages(dialogue)
+            # The steps stand at the end of the messages, one a message.
+            first = len(messages) - len(dialogue.steps)
+            images: list[ExportedImage] = []
+            for number, step in enumerate(dialogue.steps, first):
+                if not isinstance(step, Reply):
+                    images += [part for part in step.parts if not isinstance(part, str)]
+                elif step.learn:
+                    row = {
+                        "prompt": messages[:number],
+                        "completion": [messages[number]],
+                        "images": [image_value(image) for image in images],
+                        "trace": dialogue.exported.trace.name,
+                        "turn": step.turn,
+                    }
+                    rows.write(row, dialogue.exported.split)
+            count += 1
+    return count
+
+
+def guide(traces: ExportStream) -> str:
+    """How TRL loads it."""
+    return f"""\
+A row is one turn: the conversation before it as the prompt, and the response as the
+completion, which alone is learnt. It holds the images of its prompt. Any student that
+TRL trains with several images will do.
+
+{training_script("turns", "completion_only_loss=True,")}"""
