@@ -26,11 +26,19 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
-        Literal["trace", "jsonl", "sharegpt", "trl", "trl-turns"],
+        Literal[
+            "trace",
+            "jsonl",
+            "sharegpt",
+            "trl",
+            "trl-turns",
+            "swift",
+        ],
         typer.Option(
             "--format",
             help="trace: a JSON file per trace; jsonl: a line per trace; sharegpt: LLaMA-Factory; "
-            "trl: TRL, a row per trace; trl-turns: TRL, a row per turn.",
+            "trl: TRL, a row per trace; trl-turns: TRL, a row per turn; "
+            "swift: ms-swift.",
         ),
     ] = "trace",
     status: Annotated[

@@ -12,7 +12,14 @@ from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
 from geostore.text.nearest import did_you_mean
 
-Format = Literal["trace", "jsonl", "sharegpt", "trl", "trl-turns"]
+Format = Literal[
+    "trace",
+    "jsonl",
+    "sharegpt",
+    "trl",
+    "trl-turns",
+    "swift",
+]
 """The names of the formats."""
 
 ReasoningMode = Literal["keep", "drop", "think"]

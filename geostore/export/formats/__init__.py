@@ -14,7 +14,14 @@ from types import MappingProxyType
 
 from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder
-from geostore.export.formats import jsonl, sharegpt, trace, trl, trl_turns
+from geostore.export.formats import (
+    jsonl,
+    sharegpt,
+    swift,
+    trace,
+    trl,
+    trl_turns,
+)
 from geostore.export.options import Format, FormatRules
 from geostore.export.stream import ExportStream
 from geostore.text.nearest import did_you_mean
@@ -40,6 +47,7 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "sharegpt": FormatWriter(sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide),
         "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
         "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
+        "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
     }
 )
 """From a format's name to what writes it."""

@@ -1,0 +1,198 @@
+"""Format ``swift``: conversations for ms-swift, as JSONL in its own roles.
+
+Calls are ``tool_call`` messages and their results ``tool_response``, so that ms-swift
+writes both, and the tools, as the student's own template does. A reply that cannot be said
+in prose and calls stays as the teacher wrote it, and its results come as a user's message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from geostore.errors import ExportError
+from geostore.export.dialogue import (
+    Dialogue,
+    Part,
+    Question,
+    Reply,
+    Step,
+    dialogues,
+    escape_placeholders,
+    with_placeholders,
+)
+from geostore.export.folder import ExportFolder
+from geostore.export.images import ExportedImage
+from geostore.export.options import FormatRules
+from geostore.export.rows import json_lines
+from geostore.export.stream import ExportStream
+
+RULES = FormatRules(
+    ("files",),
+    frozenset({"reasoning", "mask_turns", "shard_size"}),
+    "ms-swift",
+)
+
+_PATCHES = (28, 32)
+"""The sides of what Qwen2.5-VL and Qwen3-VL read as one: each rounds an image to whole patches."""
+
+Message = dict[str, Any]
+
+
+def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
+    """Write a line per trace and return how many."""
+    count = 0
+    with json_lines(folder, "traces", traces.options) as lines:
+        for dialogue in dialogues(traces):
+            row = swift_row(dialogue, with_loss=bool(traces.options.mask_turns))
+            lines.write(row, dialogue.exported.split)
+            count += 1
+    return count
+
+
+def swift_row(dialogue: Dialogue, *, with_loss: bool = False) -> dict[str, Any]:
+    """The row of a dialogue. Every row has the same members, because ms-swift reads columns.
+
+    with_loss: whether each reply says whether it is learnt. What stands behind the last one that
+        is, is left out, because ms-swift learns the token that ends a row in any case.
+    """
+    dialogue = _until_last_learnt(dialogue)
+    system, tools = _system_and_tools(dialogue)
+    images = dialogue.images
+    messages = [*system, *_of_steps(dialogue.steps, with_loss)]
+    placed = sum(message["content"].count("<image>") for message in messages)
+    if placed != len(images):
+        raise ExportError(
+            f"{dialogue.exported.trace.name}: {placed} places for {len(images)} images"
+        )
+    return {
+        "messages": messages,
+        "tools": tools,
+        "images": [image.path for image in images],
+        "chat_template_kwargs": pixel_limits(images),
+        "trace": dialogue.exported.trace.name,
+    }
+
+
+def _until_last_learnt(dialogue: Dialogue) -> Dialogue:
+    learnt = [isinstance(step, Reply) and step.learn for step in dialogue.steps]
+    return replace(dialogue, steps=dialogue.steps[: len(learnt) - learnt[::-1].index(True)])
+
+
+def _system_and_tools(dialogue: Dialogue) -> tuple[list[Message], str]:
+    """The system message, if there is one, and the tools as JSON."""
+    system, tools = dialogue.system, orjson.dumps(dialogue.tools).decode()
+    if escape_placeholders(tools) != tools:
+        # ms-swift would take what stands in a description for an image; only text can be escaped.
+        system, tools = dialogue.system_with_tools, "[]"
+    return [] if system is None else [_message("system", escape_placeholders(system))], tools
+
+
+def pixel_limits(images: Iterable[ExportedImage]) -> dict[str, int]:
+    """Bounds on an image's area within which each keeps its size, up to whole patches.
+
+    Boxes in pixels are of the images as they are here, so the trainer must not resize them.
+    """
+    sides = [(image.facts.width, image.facts.height) for image in images]
+    areas = [
+        (rounded(width, patch), rounded(height, patch))
+        for width, height in sides
+        for patch in _PATCHES
+        for rounded in (_down, _up)
+    ]
+    return {
+        "max_pixels": max(width * height for width, height in areas),
+        "min_pixels": min(width * height for width, height in areas),
+    }
+
+
+def _of_steps(steps: Sequence[Step], with_loss: bool) -> Iterator[Message]:
+    with_roles = True
+    for step in steps:
+        if isinstance(step, Reply):
+            with_roles = _has_roles(step)
+            loss = {"loss": step.learn} if with_loss else {}
+            yield from ({**message, **loss} for message in _of_reply(step))
+        elif isinstance(step, Question) or not with_roles:
+            yield _message("user", with_placeholders(step.parts))
+        else:
+            for result in step.results:
+                yield _message("tool_response", with_placeholders(_on_lines(result.content)))
+
+
+def _has_roles(reply: Reply) -> bool:
+    """Whether its calls can be messages of their own. In JSON, placeholders cannot be escaped."""
+    return reply.is_exact and all(escape_placeholders(c.text) == c.text for c in reply.calls)
+
+
+def _of_reply(reply: Reply) -> Iterator[Message]:
+    """A reply: its words where there are any, and then its calls."""
+    if not _has_roles(reply) or not reply.calls:
+        yield _message("assistant", escape_placeholders(reply.text))
+        return
+    words = (reply.thought + (reply.prose or "")).rstrip()
+    if words:
+        # ms-swift joins words and calls without anything between them.
+        yield _message("assistant", f"{escape_placeholders(words)}\n")
+    for call in reply.calls:
+        yield _message("tool_call", call.text)
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def _on_lines(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Parts with a line break between an image and the text behind it."""
+    return tuple(
+        f"\n{part}" if isinstance(part, str) and number else part
+        for number, part in enumerate(parts)
+    )
+
+
+def _down(side: int, patch: int) -> int:
+    return max(patch, side // patch * patch)
+
+
+def _up(side: int, patch: int) -> int:
+    return -(-side // patch) * patch
+
+
+def guide(traces: ExportStream) -> str:
+    """How ms-swift loads it."""
+    return f"""\
+Each line of the JSONL files is a conversation for [ms-swift](https://github.com/modelscope/ms-swift)
+4.6: `messages` (roles system, user, assistant, tool_call, tool_response), `tools`, `images`, and
+`chat_template_kwargs`. With `--split` there is a file for each split, else `traces.jsonl`.
+
+```shell
+EXPORT=/path/to/this/folder
+ROOT_IMAGE_DIR=$EXPORT swift sft \\
+  --model Qwen/Qwen3-VL-8B-Instruct \\
+  --dataset $EXPORT/train.jsonl --val_dataset $EXPORT/val.jsonl \\
+  --agent_template hermes --loss_scale default \\
+  --max_length 32768 --truncation_strategy delete --strict true
+```
+
+- `ROOT_IMAGE_DIR`: paths of images start at this folder; without it ms-swift looks for them in the
+  working directory.
+- `--max_length`: a longer row is dropped without an error under `--truncation_strategy delete`, and
+  loses its end, so the answer, under `right`.
+- `--agent_template hermes` writes the tools, calls and results as Qwen2.5-VL and Qwen3-VL read
+  them. It is their default; `react_en` and others write the calls in other words.
+- `--loss_scale default`: the loss is on all replies of the teacher. `last_round` learns the last
+  one alone.
+- Leave `MAX_PIXELS` as it is: each row has its own `max_pixels` and `min_pixels`, so that no image
+  is resized but to whole patches, and boxes in pixels lie where they lay.
+- Reasoning stands in <think> tags. Where a model's template drops the thoughts of earlier turns,
+  set `--preserve_thinking true`.
+{_LOSS if traces.options.mask_turns else ""}"""
+
+
+_LOSS = """\
+- `loss` in a message says whether it is learnt; it goes before `--loss_scale`. A conversation ends
+  with the last reply that is learnt.
+"""
