@@ -1,0 +1,129 @@
+"""Writes ``reward.py``: a store's reward for a trainer, in one file that needs nothing but Python.
+
+The formulas are those of `export.reward_template`. The parser of answers goes into the file as
+its own sources, so that it reads every text as the store does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pprint
+import re
+from functools import cache
+from importlib import resources
+
+from geostore.answers import PARSER_VERSION
+from geostore.errors import ExportError
+from geostore.export import reward_template
+from geostore.identity import sha256_hex
+from geostore.records import Answer
+from geostore.rewards import KINDS
+from geostore.store.rewards import StoredSpec
+
+REWARD_FILE = "reward.py"
+"""Its name in an export."""
+
+_IMPORT = re.compile(r"^from (geostore\.[a-z_.]+) import ", re.MULTILINE)
+_ANSWER_PARTS = "geostore.records"
+_LOADER = '''\
+import sys
+import types
+
+
+def _load_parser() -> Any:
+    """The parser of geostore, from its sources below, under a name that no other module has."""
+    for name, source in _SOURCES.items():
+        module = types.ModuleType(name)
+        sys.modules[name] = module
+        exec(compile(source, f"{__file__}: {name}", "exec"), module.__dict__)
+    return sys.modules[_PARSER].parse_answer
+
+
+def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Any:
+    """The answer that a response gives: ``lat``, ``lon``, ``form`` and ``failure``."""
+    return _parse(response, cut=cut, bare=bare)
+
+'''
+
+
+def reward_file(spec: StoredSpec) -> bytes:
+    """The file for a reward of a store.
+
+    Raises ExportError for a reward whose formula is not known here: a function of the user's,
+    and scores that were imported.
+    """
+    if spec.kind not in KINDS:
+        why = (
+            "is a function of your own, and the store keeps only its hash; give the trainer "
+            "that function's file, which has verl's signature, and name a formula"
+            if spec.kind == "custom"
+            else "was imported with its scores and has no formula; name another"
+        )
+        raise ExportError(f"the reward {spec.label} {why} with --reward, such as geoguessr")
+    sources, parser = _parser_sources()
+    template = inspect.getsource(reward_template)
+    text = _replaced(template, "parser", _LOADER)
+    values = {
+        "name": spec.name,
+        "sha256": spec.sha256,
+        "kind": spec.kind,
+        "parameters": spec.parameters,
+    }
+    shown = pprint.pformat(values, width=96, sort_dicts=False)
+    text = _replaced(text, "spec", f"SPEC: dict[str, Any] = {shown}\n")
+    listed = "".join(f'    "{name}": {_literal(source)},\n' for name, source in sources.items())
+    return (
+        f"{text}\n\n# --- the parser of answers, version {PARSER_VERSION}, as geostore has it "
+        f"---\n\n_PARSER = {parser!r}\n"
+        f"_SOURCES = {{\n{listed}}}\n\n_parse = _load_parser()\n"
+    ).encode()
+
+
+@cache
+def _parser_sources() -> tuple[dict[str, str], str]:
+    """The modules that the parser needs, each behind those that it imports, and its own name."""
+    read: dict[str, str] = {}
+    _add_source(read, "geostore.answers.parser")
+    package = f"_geostore_answers_{sha256_hex(''.join(read.values()).encode())[:12]}"
+    # A dot would be a package that Python looks for on disk.
+    named = {name: f"{package}_{name.rpartition('.')[2]}" for name in read}
+    sources = {
+        named[name]: _IMPORT.sub(lambda match: f"from {named[match[1]]} import ", source)
+        for name, source in read.items()
+    }
+    return sources, named["geostore.answers.parser"]
+
+
+def _add_source(read: dict[str, str], name: str) -> None:
+    if name in read:
+        return
+    source = _source(name)
+    for needed in _IMPORT.findall(source):
+        _add_source(read, needed)
+    read[name] = source
+
+
+def _source(name: str) -> str:
+    if name == _ANSWER_PARTS:
+        # Of all records the parser uses one.
+        return (
+            "from __future__ import annotations\n\nfrom dataclasses import dataclass\n\n"
+            f"from geostore.one_line import OneLine\n\n\n{inspect.getsource(Answer)}"
+        )
+    package, _, module = name.rpartition(".")
+    return resources.files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")
+
+
+def _literal(text: str) -> str:
+    """A text as a literal of Python, with its lines as they are where that can be."""
+    if "'''" in text or text.endswith("\\"):
+        return repr(text)
+    return f"r'''{text}'''"
+
+
+def _replaced(text: str, mark: str, new: str) -> str:
+    """The text with what stands between two marks replaced, and without the marks."""
+    before, _, rest = text.partition(f"# <{mark}>\n")
+    _, closing, after = rest.partition(f"# </{mark}>\n")
+    assert closing, mark
+    return before + new + after

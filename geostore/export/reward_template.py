@@ -1,0 +1,193 @@
+"""Scores a student's answer as the store of its training data scores a teacher's.
+
+This file needs nothing but Python. `compute_score` has the signature of verl's reward functions
+(``custom_reward_function.path``), which `geostore rescore --custom` calls as well. `score` does the
+same for a trainer that knows more than the text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# <parser>
+from geostore.answers.parser import parse_answer
+
+# </parser>
+
+# <spec>
+SPEC: dict[str, Any] = {
+    "name": "geoguessr",
+    "kind": "geoguessr",
+    "parameters": {"scale": 1492.7, "radius": 6371.0, "rounding": None},
+}
+# </spec>
+"""The reward: its kind and its parameters, distances in km."""
+
+UNKNOWN = 0.0
+"""The score where the store keeps none, as for an answer without coordinates. A trainer needs a
+number."""
+
+_SCALE_KM = 1492.7
+_CLOSE_KM = (1, 25, 200, 750, 2500)
+# Where the last observation ends and the student goes on, as the chat templates of Qwen write it;
+# a trainer may have removed the special tokens.
+_GOES_ON = re.compile(
+    r"</tool_response>\s*(?:<\|im_end\|>)?\s*(?:<\|im_start\|>)?assistant[ \t]*\n", re.ASCII
+)
+_OBSERVATION = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
+_IMAGE = re.compile(r"\s*(?:<[^<>]*>\s*)*Image \d+ \(\d+ x \d+ pixels\): ", re.ASCII)
+
+
+def compute_score(
+    data_source: str | None = None,
+    solution_str: str = "",
+    ground_truth: Any = None,
+    extra_info: Mapping[str, Any] | None = None,
+    **_more: Any,
+) -> dict[str, float]:
+    """The score of a whole rollout, and figures for the log.
+
+    solution_str: all that the student wrote, with the observations between its turns.
+    ground_truth: ``{"lat": ..., "lon": ...}`` in degrees.
+    extra_info: what is known beside the text goes before what is read from it: ``turns``,
+    ``tool_calls``, ``failed_tool_calls``, ``completion_tokens``, and ``stop_reason``, which is
+    ``truncated`` where the token limit cut the answer.
+    """
+    known = extra_info or {}
+    turns, calls, failed = read_rollout(solution_str)
+    return score(
+        final_response(solution_str),
+        ground_truth["lat"],
+        ground_truth["lon"],
+        turns=_known(known, "turns", turns),
+        tool_calls=_known(known, "tool_calls", calls),
+        failed_tool_calls=_known(known, "failed_tool_calls", failed),
+        completion_tokens=known.get("completion_tokens"),
+        cut=known.get("stop_reason") == "truncated",
+    )
+
+
+def score(
+    response: str,
+    lat: float,
+    lon: float,
+    *,
+    turns: int = 1,
+    tool_calls: int = 0,
+    failed_tool_calls: int = 0,
+    completion_tokens: int | None = None,
+    cut: bool = False,
+    bare: bool = False,
+) -> dict[str, float]:
+    """The score of a final response, and figures for the log; the members are always the same.
+
+    ``score``; ``parsed``: 1 where coordinates were read; ``geoguessr_points``: 0 to 5000;
+    ``acc@1km`` and so on: 1 where the answer lies that close.
+    lat, lon: the true place in degrees. cut, bare: as `parse_answer` has them.
+    """
+    answer = parse_answer(response, cut=cut, bare=bare)
+    km = None
+    if answer.lat is not None and answer.lon is not None:
+        km = distance_km(answer.lat, answer.lon, lat, lon)
+    facts = {
+        "parsed": 1.0 if answer.failure is None else 0.0,
+        "format": 1.0 if answer.failure is None and answer.form in ("boxed", "answer") else 0.0,
+        "tools": (tool_calls - failed_tool_calls) / tool_calls if tool_calls else 1.0,
+        "tool_use": 1.0 if tool_calls > failed_tool_calls else 0.0,
+        "turns": turns,
+        "tokens": completion_tokens,
+    }
+    value = reward(km, facts)
+    points = 0 if km is None else math.floor(5000 * math.exp(-km / _SCALE_KM) + 0.5)
+    return {
+        "score": UNKNOWN if value is None else value,
+        "parsed": facts["parsed"] or 0.0,
+        "geoguessr_points": float(points),
+        **{f"acc@{most}km": float(km is not None and km <= most) for most in _CLOSE_KM},
+    }
+
+
+def reward(km: float | None, facts: Mapping[str, float | None]) -> float | None:
+    """The value of the spec at a distance; None where a term of it is not known."""
+    parameters = SPEC["parameters"]
+    terms = [{"term": SPEC["kind"], "weight": 1.0, **parameters}]
+    if SPEC["kind"] == "weighted":
+        terms = parameters["terms"]
+    total = 0.0
+    for term in terms:
+        value = _term(term, km, facts, parameters.get("unparsed"))
+        if value is None:
+            return None
+        total += term["weight"] * value
+    decimals = parameters.get("rounding")
+    return total if decimals is None else round(total, decimals)
+
+
+def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
+    """The great circle between two points in degrees, by haversine on the spec's sphere."""
+    across_lat = math.sin(math.radians(lat - other_lat) / 2)
+    across_lon = math.sin(math.radians(lon - other_lon) / 2)
+    shrink = math.cos(math.radians(lat)) * math.cos(math.radians(other_lat))
+    root = math.sqrt(across_lat * across_lat + shrink * across_lon * across_lon)
+    # Rounding can lift the root above 1 near the antipode.
+    return float(SPEC["parameters"]["radius"] * (2 * math.asin(min(1.0, root))))
+
+
+def final_response(solution: str) -> str:
+    """What the student wrote after the last observation; all of it where there is none."""
+    return _GOES_ON.split(solution)[-1]
+
+
+def read_rollout(solution: str) -> tuple[int, int, int]:
+    """The responses, tool calls and failed calls of a rollout, from its text.
+
+    A call that gave an image is answered with its number and size, any other has failed.
+    """
+    turns = len(_GOES_ON.split(solution))
+    if turns == 1:
+        return 1, 0, 0
+    # What the student writes after the last observation can hold no result.
+    before = solution[: len(solution) - len(final_response(solution))]
+    results = _OBSERVATION.findall(before)
+    failed = sum(_IMAGE.match(result) is None for result in results)
+    return turns, len(results), failed
+
+
+def _known(known: Mapping[str, Any], name: str, read: int) -> int:
+    value = known.get(name)
+    return read if value is None else int(value)
+
+
+def _term(
+    term: Mapping[str, Any], km: float | None, facts: Mapping[str, float | None], unparsed: Any
+) -> float | None:
+    kind = term["term"]
+    if kind in facts:
+        value = facts[kind]
+        return min(1.0, value / term["max"]) if value is not None and "max" in term else value
+    if km is None:
+        return None if unparsed is None else float(unparsed)
+    if kind in ("geoguessr", "exponential"):
+        return math.exp(-km / float(term["scale"]))
+    if kind == "linear":
+        return max(0.0, 1 - km / float(term["max"]))
+    if kind == "threshold":
+        return 1.0 if km <= term["km"] else 0.0
+    if kind == "steps":
+        return next((float(value) for most, value in term["table"] if km <= most), 0.0)
+    return _on_lines(term["table"], km)
+
+
+def _on_lines(table: Sequence[Sequence[float]], km: float) -> float:
+    """The value on straight lines through the pairs, and outside of them the nearest pair's."""
+    before: Sequence[float] | None = None
+    for most, value in table:
+        if km <= most:
+            if before is None:
+                return float(value)
+            return float(before[1]) + (value - before[1]) * (km - before[0]) / (most - before[0])
+        before = (most, value)
+    return float(table[-1][1])

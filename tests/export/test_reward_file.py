@@ -1,0 +1,237 @@
+"""The reward that an export brings: it stands alone, and scores as the store does."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geostore.answers import parse_answer
+from geostore.errors import ExportError
+from geostore.export import Filter
+from geostore.export.dialogue import Dialogue, Question, Reply, dialogues
+from geostore.export.folder import partial_folder
+from geostore.export.images import ExportedImage
+from geostore.export.options import ExportOptions
+from geostore.export.reward_file import reward_file
+from geostore.export.stream import ExportStream
+from geostore.rewards import RewardSpec, ensure_spec, make_spec, rescore
+from geostore.store import Store, open_snapshot
+from geostore.store.rewards import StoredSpec, find_spec
+from tests.builders import BAD_BOX, TURN_LEFT, ZOOM_IN, StoreBuilder, fill, make_dataset
+from tests.minds import answer
+
+SPECS = (
+    make_spec(),
+    make_spec("geoguessr", {"rounding": "3", "scale": "200"}),
+    make_spec("exponential"),
+    make_spec("linear", {"max": "5000"}),
+    make_spec("threshold", {"km": "750", "radius": "6378"}),
+    make_spec("steps"),
+    make_spec("piecewise", {"table": "[[1, 1], [2000, 0.5], [9000, -0.25]]"}),
+    make_spec("weighted", {"geoguessr": "0.7", "format": "0.1", "tools": "0.2"}),
+    make_spec("weighted", {"steps": "0.5", "parsed": "0.25", "tool_use": "0.25", "unparsed": "0"}),
+    make_spec("weighted", {"turns": "-0.5", "turns.max": "4", "threshold:near": "1"}),
+    make_spec("weighted", {"tokens": "-0.1", "tokens.max": "400", "geoguessr": "1"}),
+)
+ASKING = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("reward", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+assert "geostore" not in sys.modules and not any("site-packages" in path for path in sys.path)
+function = getattr(module, sys.argv[2])
+results = [function(**case) for case in json.load(sys.stdin)]
+plain = [r if isinstance(r, dict) else [r.lat, r.lon, r.form, r.failure] for r in results]
+print(json.dumps(plain))
+"""
+
+
+def ask(file: Path, function: str, cases: list[dict[str, Any]]) -> list[Any]:
+    """A function of a reward file on many arguments, in a Python that has nothing installed."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ASKING, str(file), function],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=file.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    results: list[Any] = json.loads(done.stdout)
+    return results
+
+
+def stored(spec: RewardSpec) -> StoredSpec:
+    return StoredSpec(
+        1, spec.sha256, spec.name, spec.kind, spec.parameters, spec.code_version, True, "now"
+    )
+
+
+def texts() -> list[str]:
+    """Answers of every form: all texts of the parser's own tests, and random mixes of them."""
+    folder = Path(__file__).parents[1] / "answers"
+    constants = {
+        node.value
+        for file in sorted(folder.glob("test_*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    plain = sorted(constants)
+    rng = random.Random(11)
+    return plain + ["\n".join(rng.sample(plain, rng.randint(2, 5))) for _ in range(250)]
+
+
+def test_the_parser_in_the_file_reads_every_text_as_geostore_does(tmp_path: Path) -> None:
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored(make_spec())))
+    cases = [
+        {"response": text, "cut": cut, "bare": bare}
+        for text in texts()
+        for cut, bare in ((False, False), (True, False), (True, True))
+    ]
+    assert len(cases) > 2000
+    answers = [parse_answer(case["response"], cut=case["cut"], bare=case["bare"]) for case in cases]
+    expected = [[a.lat, a.lon, a.form, a.failure] for a in answers]
+    read = ask(file, "parse_answer", cases)
+    assert read == expected
+    assert sum(a.failure is None for a in answers) > 300
+
+
+def rollout_text(dialogue: Dialogue) -> str:
+    """A trace as a trainer decodes a rollout: without special tokens, roles as plain words."""
+    text = ""
+    for step in dialogue.steps[1:]:
+        if isinstance(step, Reply):
+            text += step.text
+            continue
+        shown = "".join("" if isinstance(part, ExportedImage) else part for part in step.parts)
+        text += f"\nuser\n{shown}\nassistant\n"
+    return text
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with traces far and near, with and without tools, coordinates and reasoning."""
+    folder = tmp_path_factory.mktemp("store")
+    with Store.open(folder / "geostore.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(folder / "photos"))
+        fill(builder)
+        rng = random.Random(5)
+        for rollout in range(3, 43):
+            calls = rng.choices([ZOOM_IN, BAD_BOX, TURN_LEFT, ZOOM_IN + BAD_BOX], k=rollout % 4)
+            lat, lon = rng.uniform(-90, 90), rng.uniform(-180, 180)
+            if rollout % 3:
+                lat, lon = 10 + rng.gauss(0, 4), 20 + rng.gauss(0, 4)
+            last = rng.choice(
+                [answer(lat, lon), f"Latitude: {lat:.4f}, longitude: {lon:.4f}", answer(95, 0)]
+            )
+            builder.play(rollout % 4, [*calls, last], rollout=rollout)
+        for spec in SPECS:
+            ensure_spec(store.db, spec)
+            rescore(store.db, spec)
+    return folder / "geostore.db"
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_trace_of_a_store_gets_the_score_that_the_store_has(
+    scored: Path, tmp_path: Path, spec: RewardSpec
+) -> None:
+    with Store.open(scored) as store:
+        known = find_spec(store.db, spec.sha256)
+        assert known is not None
+        rewards = dict(
+            store.db.connection.execute(
+                "select trace_id, score from rewards where spec_id = ?", (known.id,)
+            ).fetchall()
+        )
+    cases, scores = [], []
+    with (
+        partial_folder(tmp_path / "out") as folder,
+        open_snapshot(scored) as snapshot,
+    ):
+        stream = ExportStream(snapshot, Filter(), folder, options=ExportOptions(images="reference"))
+        with Store.open(scored) as store:
+            ids = {store.traces.get_trace(number).name: number for number in rewards}
+        for dialogue in dialogues(stream):
+            trace = dialogue.exported.trace
+            extra: dict[str, Any] = {
+                "completion_tokens": sum(turn.completion_tokens or 0 for turn in trace.turns)
+            }
+            solution = rollout_text(dialogue)
+            if any(isinstance(step, Question) for step in dialogue.steps[1:]):
+                # A trainer's loop does not ask again, so a rollout has nothing between them.
+                solution = dialogue.replies[-1].text
+                failed = sum(not call.success for call in trace.calls)
+                extra |= {"turns": len(trace.turns), "tool_calls": len(trace.calls)}
+                extra |= {"failed_tool_calls": failed}
+            cases.append(
+                {
+                    "data_source": trace.dataset.name,
+                    "solution_str": solution,
+                    "ground_truth": {"lat": trace.sample.lat, "lon": trace.sample.lon},
+                    "extra_info": extra,
+                }
+            )
+            scores.append(rewards[ids[trace.name]])
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(known))
+    results = ask(file, "compute_score", cases)
+    assert len(scores) == 45
+    # The two add up in another order, so the last bits may differ.
+    expected = [0.0 if score is None else score for score in scores]
+    assert [result["score"] for result in results] == pytest.approx(expected, abs=1e-12)
+    assert len({tuple(result) for result in results}) == 1
+    assert len(set(expected)) > 1
+
+
+def test_a_trainer_is_given_a_number_where_there_are_no_coordinates(tmp_path: Path) -> None:
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored(make_spec())))
+    place = {"lat": 1.0, "lon": 2.0}
+    near, none = ask(
+        file,
+        "compute_score",
+        [
+            {"solution_str": "\\boxed{1.0, 2.0}", "ground_truth": place},
+            {"solution_str": "I cannot tell.", "ground_truth": place, "extra_info": None},
+        ],
+    )
+    assert near["score"] == near["parsed"] == near["acc@1km"] == 1.0
+    assert near["geoguessr_points"] == 5000
+    assert none["score"] == none["parsed"] == none["acc@2500km"] == none["geoguessr_points"] == 0
+
+
+def test_words_of_the_student_before_an_observation_are_no_answer(tmp_path: Path) -> None:
+    """It has not seen the crop yet; and a thought that quotes an answer is none."""
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored(make_spec())))
+    result = (
+        "user\n<tool_response>\nImage 1 (448 x 448 pixels): zoom.\n</tool_response>\nassistant\n"
+    )
+    solution = (
+        f"Maybe \\boxed{{1.0, 2.0}}. {ZOOM_IN}\n{result}<think>\\boxed{{1.0, 2.0}}</think>No."
+    )
+    case = {"solution_str": solution, "ground_truth": {"lat": 1.0, "lon": 2.0}}
+    (scored,) = ask(file, "compute_score", [case])
+    assert scored["parsed"] == 0
+
+
+def test_a_reward_without_a_formula_is_refused_with_what_can_be_done() -> None:
+    spec = stored(make_spec())
+    with pytest.raises(ExportError, match=r"function of your own.*that function's file"):
+        reward_file(replace(spec, kind="custom"))
+    with pytest.raises(ExportError, match=r"was imported.*name another"):
+        reward_file(replace(spec, kind="imported"))
+
+
+def test_the_file_is_a_function_of_the_reward() -> None:
+    assert reward_file(stored(SPECS[0])) == reward_file(stored(SPECS[0]))
+    assert reward_file(stored(SPECS[0])) != reward_file(stored(SPECS[1]))
