@@ -133,7 +133,7 @@ def export(
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
                 )
-            spec = snapshot.reward_spec(filters)
+            spec = traces.reward_spec
             sha256 = folder.seal(
                 {
                     "schema_version": SCHEMA_VERSION,

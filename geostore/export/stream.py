@@ -67,6 +67,8 @@ class ExportStream:
         """The datasets and recipes of the traces, without those that are left out for an image."""
         self.options = options
         """How the traces are written; checked, so that `images` is not None."""
+        self.reward_spec = snapshot.reward_spec(filters)
+        """The reward of the scores; None where the store has none."""
         self.without_images = WithoutImagesList()
         """Imported traces that were left out so far, because their images cannot be made again."""
         self.unproven = 0

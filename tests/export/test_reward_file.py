@@ -92,7 +92,7 @@ def texts() -> list[str]:
 def test_the_parser_in_the_file_reads_every_text_as_geostore_does(tmp_path: Path) -> None:
     file = tmp_path / "reward.py"
     file.write_bytes(reward_file(stored(make_spec())))
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"response": text, "cut": cut, "bare": bare}
         for text in texts()
         for cut, bare in ((False, False), (True, False), (True, True))
