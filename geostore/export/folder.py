@@ -77,6 +77,11 @@ class ExportFolder:
         with self.stream(name) as file:
             file.write(data)
 
+    def add_once(self, name: str, data: bytes) -> None:
+        """Write a file whose name says what is in it; one that is there is left as it is."""
+        if not (self.path / name).exists():
+            self.add(name, data)
+
     @contextmanager
     def stream(self, name: str) -> Iterator[StreamedFile]:
         """Write a file in pieces; `name` as for `add`."""

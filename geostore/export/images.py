@@ -8,6 +8,7 @@ compare it with the hash of what was sent.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -128,7 +129,7 @@ def image_url(image: ExportedImage, trace: StoredTrace, *, relative_to: str = ""
     the path starts.
     """
     if image.path is not None:
-        return {"url": image.path.removeprefix(relative_to)}
+        return {"url": posixpath.relpath(image.path, relative_to or ".")}
     if image.sent is not None:
         return {"url": data_url(image.sent).decode()}
     return image_reference(image, trace)

@@ -3,8 +3,8 @@
 ``trace_00017.json``: the row number in five digits or more. The first 8 hex of
 the recipe's hash follow where the export holds several recipes, and
 ``_r<rollout>`` for rollouts after the first. Where it holds several datasets,
-each has a folder of its name. Image files stand in a folder ``images`` beside
-the trace files, as ``trace_00017_image_0.jpg``, by number in the conversation.
+each has a folder of its name. An image file has the name of its hash, as in
+``images/3f/3fa1...c2.jpg``, so that a photo of eight rollouts is one file.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ class Layout:
             stem += f"_r{trace.key.rollout}"
         return stem
 
-    def image_name(self, trace: StoredTrace, number: int, image: SentImage) -> str:
-        """The path of an image's file from its trace's folder. number: in the conversation."""
-        return f"images/{self.stem(trace)}_image_{number}{SUFFIXES[image.mime]}"
+
+def image_path(image: SentImage) -> str:
+    """The path of an image's file in the export."""
+    return f"images/{image.sha256[:2]}/{image.sha256}{SUFFIXES[image.mime]}"
 
 
 def _identity(facts: DatasetFacts) -> str:

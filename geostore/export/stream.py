@@ -20,7 +20,7 @@ from geostore.export.images import (
     shown_images,
     with_images,
 )
-from geostore.export.layout import Layout
+from geostore.export.layout import Layout, image_path
 from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
@@ -114,11 +114,11 @@ class ExportStream:
             messages = tuple(tuple(added) for added in written)
         except ImageError as error:
             raise ExportError(str(error)) from error
-        folder = self._layout.folder(trace)
         files: dict[int, str] = {}
         if sent and self.options.images == "files":
-            data = {number: sent[number] for number, _, _ in shown}
-            files = self._write_files(trace, folder, data)
+            for number, _, _ in shown:
+                files[number] = image_path(sent[number])
+                self._folder.add_once(files[number], sent[number].data)
         images = tuple(
             ExportedImage(
                 number=number,
@@ -133,17 +133,7 @@ class ExportStream:
             trace,
             messages,
             images,
-            folder,
+            self._layout.folder(trace),
             self._layout.stem(trace),
             masked=self._masked(trace),
         )
-
-    def _write_files(
-        self, trace: StoredTrace, folder: str, images: dict[int, SentImage]
-    ) -> dict[int, str]:
-        """Write images, by number; their paths."""
-        paths = {}
-        for number, image in images.items():
-            paths[number] = f"{folder}{self._layout.image_name(trace, number, image)}"
-            self._folder.add(paths[number], image.data)
-        return paths

@@ -233,13 +233,13 @@ def _turns(
     return tuple(turns)
 
 
-def _image_hashes(own: Mapping[str, Any]) -> dict[int, str]:
-    """Of the images that the trace's teacher saw, by number; none where one is not known."""
+def _image_hashes(own: Mapping[str, Any]) -> set[str]:
+    """Of the images that the trace's teacher saw; none where one is not known."""
     proofs = own.get("image_proofs", ())
     if not proofs or any(proof["proof"] == "not" for proof in proofs):
-        return {}
-    images = [(0, own["sent"]), *((call["image_index"], call["image"]) for call in own["calls"])]
-    return {number: image["sha256"] for number, image in images if image is not None}
+        return set()
+    images = [own["sent"], *(call["image"] for call in own["calls"])]
+    return {image["sha256"] for image in images if image is not None}
 
 
 def _calls(document: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[ToolCall, ...]:

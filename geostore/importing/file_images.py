@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -20,8 +20,8 @@ _NAME = "sha256:"
 _PLACES = frozenset({"url", "image", "image_url"})
 """Members whose text names an image, by its hash, its path or its address."""
 
-_IMAGE_FILE = re.compile(r"(?:.*/)?images/trace_\d+[^/]*_image_(\d+)\.(?:jpg|png|webp)")
-"""The path that an export of ours with files gives an image, with its number."""
+_IMAGE_FILE = re.compile(r"(?:\.\./)?images/[0-9a-f]{2}/([0-9a-f]{64})\.(?:jpg|png|webp)")
+"""The path that an export of ours with files gives an image, with its hash."""
 
 
 def images_in(document: Any) -> dict[str, bytes]:
@@ -68,10 +68,10 @@ def images_shown(trace: StoredTrace) -> Mapping[int, list[str]]:
     return shown
 
 
-def named_by_hash(message: dict[str, Any], hashes: Mapping[int, str]) -> dict[str, Any]:
+def named_by_hash(message: dict[str, Any], hashes: Collection[str]) -> dict[str, Any]:
     """A message of an export with files, its images named by hash as the store names them.
 
-    hashes: of each image of the trace, by its number.
+    hashes: of the images of the trace; a path with another hash stays as it is.
     """
     content = message.get("content")
     if not isinstance(content, list):
@@ -79,12 +79,13 @@ def named_by_hash(message: dict[str, Any], hashes: Mapping[int, str]) -> dict[st
     return {**message, "content": [_part_by_hash(part, hashes) for part in content]}
 
 
-def _part_by_hash(part: Any, hashes: Mapping[int, str]) -> Any:
+def _part_by_hash(part: Any, hashes: Collection[str]) -> Any:
     holder = part.get("image_url") if isinstance(part, dict) else None
     path = holder.get("url") if isinstance(holder, dict) else None
     match = _IMAGE_FILE.fullmatch(path) if isinstance(path, str) else None
-    sha256 = hashes.get(int(match[1])) if match else None
-    return part if sha256 is None else {**part, "image_url": {"url": f"{_NAME}{sha256}"}}
+    if match is None or match[1] not in hashes:
+        return part
+    return {**part, "image_url": {"url": f"{_NAME}{match[1]}"}}
 
 
 def _image_texts(document: Any) -> Iterator[str]:

@@ -375,6 +375,24 @@ def test_image_files_are_the_bytes_that_were_sent(
     assert written == {name for name in files_of(out) if name.startswith("images/")}
 
 
+def test_one_photo_of_several_rollouts_is_one_file(
+    own_store: Store, dataset: Path, tmp_path: Path
+) -> None:
+    """Eight rollouts of one photo, and a zoom that two of them share, are two images on disk."""
+    builder = StoreBuilder(own_store, dataset)
+    for rollout in range(1, 9):
+        turns = [ZOOM_IN, answer(1.0, 2.0)] if rollout < 3 else [answer(1.0, 2.0)]
+        builder.play(0, turns, rollout=rollout)
+    formats: list[Format] = ["trace", "jsonl", "sharegpt"]
+    for format in formats:
+        out = tmp_path / format
+        export(own_store, out, options=ExportOptions(format=format, images="files"))
+        images = {name: data for name, data in files_of(out).items() if name.startswith("images/")}
+        hashes = {hashlib.sha256(data).hexdigest() for data in images.values()}
+        assert set(images) == {f"images/{sha256[:2]}/{sha256}.jpg" for sha256 in hashes}
+        assert len(images) == 2
+
+
 def test_images_of_another_dataset_stop_the_export(store: Store, tmp_path: Path) -> None:
     """Wrong photos are worse than none: the dataset is compared before anything is written."""
     other = make_dataset(tmp_path / "other", seed=7)
@@ -556,9 +574,18 @@ def test_each_of_several_datasets_has_a_folder(
     names = {folder.parts[0].split("-")[0] for folder in folders}
     assert names == {"photos", second}
     assert len({folder.parts[0].lower() for folder in folders}) == 2
-    for name, record in traces_of(tmp_path / "out").items():
+    records = traces_of(tmp_path / "out")
+    for name, record in records.items():
         of_first = record["dataset_path"] == str(dataset)
         assert name.startswith("0-" if of_first else f"{second}:0-")
+        file = next(
+            folder
+            for folder in folders
+            if folder.name.split("-")[0] == ("photos" if of_first else second)
+        )
+        for part in image_parts(record):
+            assert part["url"].startswith("../images/")
+            assert (tmp_path / "out" / file / part["url"]).is_file()
     export(own_store, tmp_path / "lines", options=ExportOptions(format="jsonl", images="files"))
     for record in lines_of(tmp_path / "lines").values():
         for part in image_parts(record):

@@ -443,8 +443,9 @@ def test_a_trace_that_ended_at_a_limit_goes_on_from_its_turns_once_that_is_mende
         )
     left_out = {4} if stubborn else set()
     shown = [n for n in range(7) if n not in ({3} if stubborn else set())]
-    files = sorted((tmp_path / "out").rglob("*.jpg"))
-    assert [int(file.stem.rpartition("_")[2]) for file in files] == shown
+    sent = {0: trace.photo} | {call.image_index: call.image for call in trace.calls}
+    hashes = [image.sha256 for number in shown if (image := sent[number]) is not None]
+    assert {file.stem for file in (tmp_path / "out").rglob("*.jpg")} == set(hashes)
     history = json.loads(next((tmp_path / "out").rglob("trace_*.json")).read_text())
     urls = [
         part["image_url"]["url"]
@@ -454,7 +455,7 @@ def test_a_trace_that_ended_at_a_limit_goes_on_from_its_turns_once_that_is_mende
         for part in message["content"]
         if part["type"] == "image_url"
     ]
-    assert urls == [f"images/{file.name}" for file in files]
+    assert urls == [f"images/{sha256[:2]}/{sha256}.jpg" for sha256 in hashes]
     assert {turn.turn for turn in trace.turns if turn.request_form} == left_out
     with Store.open(tmp_path / "imported.db", create=True) as imported:
         assert import_traces(imported, tmp_path / "out").imported == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -260,10 +261,9 @@ def test_an_export_carries_the_images_of_the_files(
             turn["messages"] for turn in before
         ]
     export(store, tmp_path / "files", options=ExportOptions(images="files", messages="last"))
-    written = sorted(p.name for p in (tmp_path / "files" / "images").iterdir())
+    written = {path.read_bytes() for path in (tmp_path / "files" / "images").rglob("*.jpg")}
+    assert written == {image for path in paths for image in images_of_file(path)}
     assert len(written) == 9
-    first = (tmp_path / "files" / "images" / written[0]).read_bytes()
-    assert first == images_of_file(paths[0])[0]
 
 
 def test_what_cannot_be_made_again_is_left_out_of_an_export_with_images_and_blocks_nothing(
@@ -315,7 +315,12 @@ def test_the_words_of_a_file_without_images_get_their_images_in_an_export(
         for part in message["content"]
         if part["type"] == "image_url"
     ]
-    assert urls == [f"images/trace_00000_image_{number}.jpg" for number in range(3)]
+    hashes = [hashlib.sha256((tmp_path / "out" / url).read_bytes()).hexdigest() for url in urls]
+    assert urls == [f"images/{sha256[:2]}/{sha256}.jpg" for sha256 in hashes]
+    assert hashes == [
+        trace["geostore"]["sent"]["sha256"],
+        *(call["image"]["sha256"] for call in trace["geostore"]["calls"]),
+    ]
 
 
 def test_an_export_of_images_made_again_goes_round(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def import_into(path: Path, folder: Path, dataset: Path) -> ImportResult:
 def export_from(path: Path, out: Path, images: ImagesMode, **more: Any) -> dict[str, bytes]:
     """Export a store; the bytes of its files by name."""
     with Store.open(path) as store:
-        export(store, out, **more, options=ExportOptions(images=images))
+        export(store, out, options=ExportOptions(images=images, **more))
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
@@ -94,9 +95,10 @@ def test_images_that_a_file_names_by_path_or_address_are_replaced_in_an_export(
     result = import_into(tmp_path / "a.db", tmp_path / "old", dataset)
     assert result.remade.images == {"unseen": 3}
     files = export_from(tmp_path / "a.db", tmp_path / "files", "files", messages="last")
-    assert images_in_messages(files["trace_00000.json"]) == [
-        f"images/trace_00000_image_{number}.jpg" for number in range(3)
-    ]
+    paths_in_messages = images_in_messages(files["trace_00000.json"])
+    hashes = [hashlib.sha256(files[path]).hexdigest() for path in paths_in_messages]
+    assert paths_in_messages == [f"images/{sha256[:2]}/{sha256}.jpg" for sha256 in hashes]
+    assert len(set(hashes)) == 3
     embedded = export_from(tmp_path / "a.db", tmp_path / "embed", "embed", messages="last")
     urls = images_in_messages(embedded["trace_00000.json"])
     assert [url[:23] for url in urls] == ["data:image/jpeg;base64,"] * 3
