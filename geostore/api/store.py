@@ -25,6 +25,7 @@ from geostore.export import (
     check_flags,
 )
 from geostore.export import export as export_store
+from geostore.export.dialects import DialectName
 from geostore.export.options import Compression
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
 from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_snapshot
@@ -285,11 +286,12 @@ class GeoStore:
         shard_size: int | None = None,
         compress: Compression | None = None,
         mask_turns: Sequence[str] = (),
+        dialect: DialectName | None = None,
         **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        format to mask_turns: see `geostore.export.ExportOptions`. status: ``answered`` or
+        format to dialect: see `geostore.export.ExportOptions`. status: ``answered`` or
         ``exhausted``, None for both; other conditions as in `traces`.
         """
         return export_store(
@@ -304,6 +306,7 @@ class GeoStore:
                 shard_size=shard_size,
                 compress=compress,
                 mask_turns=mask_turns,
+                dialect=dialect,
             ),
             filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
         )

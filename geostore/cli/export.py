@@ -33,12 +33,17 @@ def export(
             "trl",
             "trl-turns",
             "swift",
+            "chat",
         ],
         typer.Option(
             "--format",
-            help="trace: a JSON file per trace; jsonl: a line per trace; sharegpt: LLaMA-Factory; "
-            "trl: TRL, a row per trace; trl-turns: TRL, a row per turn; "
-            "swift: ms-swift.",
+            help="trace: a JSON file per trace; "
+            "jsonl: a line per trace; "
+            "sharegpt: LLaMA-Factory; "
+            "trl: TRL, a row per trace; "
+            "trl-turns: TRL, a row per turn; "
+            "swift: ms-swift; "
+            "chat: OpenAI's messages, see --dialect.",
         ),
     ] = "trace",
     status: Annotated[
@@ -75,6 +80,14 @@ def export(
             help="Turns to leave out of the loss: failed_call, no_op, flag:NAME; with commas.",
         ),
     ] = "",
+    dialect: Annotated[
+        Literal["openai", "azure", "together", "fireworks", "swift", "prime-rl", "nemo-rl"] | None,
+        typer.Option(
+            metavar="READER",
+            help="Whose limits and members hold in --format chat: openai, azure, together, "
+            "fireworks, swift, prime-rl or nemo-rl; none: openai.",
+        ),
+    ] = None,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
@@ -97,6 +110,7 @@ def export(
                 shard_size=shard_size,
                 compress=compress,
                 mask_turns=mask_turns,
+                dialect=dialect,
             ),
             filters=make_filter(conditions, statuses=ENDED),
         )
@@ -106,7 +120,7 @@ def export(
     )
     if result.left_out is not None:
         say(f"left out {result.left_out}")
-    for trace in result.without_images:
+    for trace in (*result.without_images, *result.over_limits):
         say(f"  {trace.trace}: {trace.why}")
     if result.unproven:
         traces = format_number_of(result.unproven, "trace")

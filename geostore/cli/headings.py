@@ -108,6 +108,7 @@ HEADINGS: Mapping[str, Headings] = {
         "Which traces": _WHICH_TRACES,
         "What is written": (
             "format",
+            "dialect",
             "messages",
             "reasoning",
             "images",

@@ -83,6 +83,9 @@ class ExportResult(OneLine):
     without_images: tuple[WithoutImages, ...] = ()
     """The first ten imported traces that were left out because their images cannot be made again;
     empty where the images are references."""
+    over_limits: tuple[WithoutImages, ...] = ()
+    """The first ten traces that were left out because the reader of the format would refuse their
+    rows."""
     unproven: int = 0
     """Of `count`, imported traces with images that were made again and that no file proves; 0 where
     the images are references."""
@@ -124,11 +127,14 @@ def export(
                 counts["images"] = traces.without_images.count
             if traces.all_masked:
                 counts["masked"] = traces.all_masked
+            if traces.over_limits.count:
+                counts["limits"] = traces.over_limits.count
             left_out = left_out_text(counts, count, filters) if counts else None
             if not count:
                 unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)
                 raise ExportError(
                     f"no trace is left to export: {left_out}{traces.without_images.first_text()}"
+                    f"{traces.over_limits.first_text()}"
                     f"{'; ' if unknown else ''}{unknown or ''}"
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
@@ -165,6 +171,7 @@ def export(
         target,
         left_out,
         without_images=tuple(traces.without_images.named),
+        over_limits=tuple(traces.over_limits.named),
         unproven=traces.unproven,
     )
 

@@ -71,7 +71,7 @@ def shown_images(trace: StoredTrace) -> list[tuple[int, ImageFacts, ToolCall | N
 
 @dataclass(frozen=True, slots=True)
 class WithoutImages:
-    """An imported trace that an export leaves out, because its images cannot be made again."""
+    """A trace that an export leaves out because of its images."""
 
     trace: str
     """Its name."""
@@ -81,7 +81,7 @@ class WithoutImages:
 
 @dataclass(slots=True)
 class WithoutImagesList:
-    """The imported traces that an export left out so far, because of their images."""
+    """The traces that an export left out so far, because of their images."""
 
     count: int = 0
     """All of them."""

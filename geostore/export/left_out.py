@@ -30,6 +30,7 @@ _WORDS = {
     "max_distance": "not closer than {max_distance_km:g} km",
     "images": "with images that cannot be made again",
     "masked": "without a turn to learn",
+    "limits": "over a limit of the reader",
 }
 """By the reasons of `Snapshot.left_out`, in the order in which a filter is read."""
 

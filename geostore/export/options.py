@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from geostore.errors import ExportError
+from geostore.export.dialects import DialectName
 from geostore.export.images import ImagesMode
 from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
@@ -19,6 +20,7 @@ Format = Literal[
     "trl",
     "trl-turns",
     "swift",
+    "chat",
 ]
 """The names of the formats."""
 
@@ -42,6 +44,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "images": get_args(ImagesMode),
     "reasoning": get_args(ReasoningMode),
     "compress": (None, *get_args(Compression)),
+    "dialect": (None, *get_args(DialectName)),
 }
 
 
@@ -67,6 +70,8 @@ class ExportOptions:
     mask_turns: Sequence[str] = ()
     """Which turns are left out of the loss, in the formats that can say so: names of
     `export.masks`, or one text with commas between them."""
+    dialect: DialectName | None = None
+    """Whose limits and members hold in ``chat``; None: ``openai`` there."""
 
     def to_json(self) -> dict[str, Any]:
         """The options that decide what is written, by name, for the manifest."""
@@ -97,6 +102,7 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
         options,
         images=options.images or rules.images[0],
         mask_turns=checked_masks(options.mask_turns),
+        dialect=options.dialect or ("openai" if "dialect" in rules.takes else None),
     )
     for name, known in _CHOICES.items():
         value = getattr(options, name)

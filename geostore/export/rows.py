@@ -31,6 +31,19 @@ SUFFIXES: dict[Compression | None, str] = {None: "", "gzip": ".gz", "zstd": ".zs
 WriteRow = Callable[[dict[str, Any]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """What the reader of a format takes in one file."""
+
+    rows: int | None = None
+    """Rows at most; None: any number."""
+    size: int | None = None
+    """Bytes at most; None: any number."""
+
+
+NO_LIMITS = FileLimits()
+
+
 @dataclass(slots=True)
 class _OpenFile:
     stack: ExitStack
@@ -38,6 +51,8 @@ class _OpenFile:
     write: WriteRow | None = None
     rows: int = 0
     """Rows in the file so far."""
+    size: int = 0
+    """Bytes of its rows as JSON, where its reader limits them."""
 
 
 @dataclass(slots=True)
@@ -50,6 +65,8 @@ class RowFiles:
     """Behind their names, such as ``.jsonl``."""
     shard_size: int | None
     """Rows in a file at most; None: all."""
+    limits: FileLimits
+    """What the reader of the files takes; a file that would be over it ends, and another begins."""
     open_file: Callable[[str], AbstractContextManager[WriteRow]]
     """Opens a file by its name and gives the function that writes a row."""
     by_split: dict[str, list[str]] = field(default_factory=dict)
@@ -69,16 +86,22 @@ class RowFiles:
         if file is None:
             file = self._open[split] = _OpenFile(self._stack.enter_context(ExitStack()))
             self.by_split[split] = []
-        if file.rows == self.shard_size:
+        limits = self.limits
+        size = 0 if limits.size is None else len(json_bytes(row)) + 1
+        if file.rows in (self.shard_size, limits.rows) or (
+            limits.size is not None and file.rows and file.size + size > limits.size
+        ):
             file.stack.close()
-            file.write, file.rows = None, 0
+            file.write, file.rows, file.size = None, 0, 0
         if file.write is None:
             names = self.by_split[split]
-            shard = "" if self.shard_size is None else f"-{len(names):05d}"
+            # Where only a limit of the reader ends files, nearly every export has one alone.
+            shard = "" if self.shard_size is None and not names else f"-{len(names):05d}"
             names.append(f"{split}{shard}{self.suffix}")
             file.write = file.stack.enter_context(self.open_file(names[-1]))
         file.write(row)
         file.rows += 1
+        file.size += size
 
     @contextmanager
     def _closing(self) -> Iterator[RowFiles]:
@@ -90,11 +113,12 @@ class RowFiles:
 
 
 def json_lines(
-    folder: ExportFolder, stem: str, options: ExportOptions
+    folder: ExportFolder, stem: str, options: ExportOptions, limits: FileLimits = NO_LIMITS
 ) -> AbstractContextManager[RowFiles]:
     """JSONL files in the export: ``<stem>.jsonl``, or one with the name of each split.
 
     The options `shard_size` and `compress` hold: ``train-00000.jsonl.gz``.
+    limits: of the reader; where they end a file, ``<stem>-00001.jsonl`` follows ``<stem>.jsonl``.
     """
 
     @contextmanager
@@ -103,7 +127,7 @@ def json_lines(
             yield lambda row: write(json_bytes(row, option=orjson.OPT_APPEND_NEWLINE))
 
     suffix = f".jsonl{SUFFIXES[options.compress]}"
-    return RowFiles(stem, suffix, options.shard_size, open_file)._closing()
+    return RowFiles(stem, suffix, options.shard_size, limits, open_file)._closing()
 
 
 def parquet_rows(
@@ -121,7 +145,7 @@ def parquet_rows(
         with folder.stream(name) as file, _parquet_writer(file, schema) as write:
             yield write
 
-    return RowFiles(stem, ".parquet", options.shard_size, open_file)._closing()
+    return RowFiles(stem, ".parquet", options.shard_size, NO_LIMITS, open_file)._closing()
 
 
 @contextmanager

@@ -71,6 +71,8 @@ class ExportStream:
         """The reward of the scores; None where the store has none."""
         self.without_images = WithoutImagesList()
         """Imported traces that were left out so far, because their images cannot be made again."""
+        self.over_limits = WithoutImagesList()
+        """Traces that the format left out so far, because its reader would refuse their rows."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
         self.all_masked = 0

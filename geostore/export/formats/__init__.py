@@ -15,6 +15,7 @@ from types import MappingProxyType
 from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder
 from geostore.export.formats import (
+    chat,
     jsonl,
     sharegpt,
     swift,
@@ -48,6 +49,7 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
         "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
         "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
+        "chat": FormatWriter(chat.RULES, chat.write_chat, chat.guide),
     }
 )
 """From a format's name to what writes it."""
