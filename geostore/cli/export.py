@@ -120,7 +120,7 @@ def export(
     )
     if result.left_out is not None:
         say(f"left out {result.left_out}")
-    for trace in (*result.without_images, *result.over_limits):
+    for trace in result.unwritten:
         say(f"  {trace.trace}: {trace.why}")
     if result.unproven:
         traces = format_number_of(result.unproven, "trace")

@@ -26,8 +26,8 @@ from geostore.audit import VERSIONS
 from geostore.errors import ExportError, FilterError
 from geostore.export.folder import check_target, partial_folder, publish
 from geostore.export.formats import FORMATS, writer_of
-from geostore.export.images import ImagesMode, WithoutImages
-from geostore.export.left_out import left_out_text
+from geostore.export.images import ImagesMode
+from geostore.export.left_out import Unwritten, left_out_text
 from geostore.export.messages import MessagesMode
 from geostore.export.options import ExportOptions, Format, ReasoningMode, checked_options
 from geostore.export.record import SCHEMA_VERSION
@@ -80,12 +80,9 @@ class ExportResult(OneLine):
     left_out: str | None = None
     """How many of the store's traces the filter does not keep, and why, such as
     ``29 of 48: 19 below 0.3, 10 without coordinates``; None where it keeps all."""
-    without_images: tuple[WithoutImages, ...] = ()
-    """The first ten imported traces that were left out because their images cannot be made again;
-    empty where the images are references."""
-    over_limits: tuple[WithoutImages, ...] = ()
-    """The first ten traces that were left out because the reader of the format would refuse their
-    rows."""
+    unwritten: tuple[Unwritten, ...] = ()
+    """The first ten traces that the filter keeps and that could not be written, such as imported
+    ones whose images cannot be made again."""
     unproven: int = 0
     """Of `count`, imported traces with images that were made again and that no file proves; 0 where
     the images are references."""
@@ -122,19 +119,12 @@ def export(
             count = writer.write(traces, folder)
             if writer.guide is not None:
                 folder.add("README.md", writer.guide(traces).encode())
-            counts = dict(snapshot.left_out(filters))
-            if traces.without_images.count:
-                counts["images"] = traces.without_images.count
-            if traces.all_masked:
-                counts["masked"] = traces.all_masked
-            if traces.over_limits.count:
-                counts["limits"] = traces.over_limits.count
+            counts = snapshot.left_out(filters) + traces.unwritten.counts
             left_out = left_out_text(counts, count, filters) if counts else None
             if not count:
                 unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)
                 raise ExportError(
-                    f"no trace is left to export: {left_out}{traces.without_images.first_text()}"
-                    f"{traces.over_limits.first_text()}"
+                    f"no trace is left to export: {left_out}{traces.unwritten.first_text()}"
                     f"{'; ' if unknown else ''}{unknown or ''}"
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
@@ -170,8 +160,7 @@ def export(
         sha256,
         target,
         left_out,
-        without_images=tuple(traces.without_images.named),
-        over_limits=tuple(traces.over_limits.named),
+        unwritten=tuple(traces.unwritten.named),
         unproven=traces.unproven,
     )
 

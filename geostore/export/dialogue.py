@@ -10,9 +10,8 @@ turn once, in the form of the usual request, whatever form a server wanted.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -25,6 +24,7 @@ from geostore.conversation.request_form import RequestForm
 from geostore.errors import ExportError
 from geostore.export.images import ExportedImage, image_names
 from geostore.export.options import ReasoningMode
+from geostore.export.placeholders import escape_placeholders
 from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
 from geostore.tools import TOOLS, tool_schemas
@@ -190,13 +190,31 @@ def dialogues(
     *,
     reasoning_field: bool = False,
 ) -> Iterator[Dialogue]:
-    """The dialogues of a stream's traces, as its options want them; see `dialogue_of`."""
+    """The dialogues of a stream's traces, as its options want them; see `dialogue_of`.
+
+    Imported traces whose files do not say what was sent are left out, and counted.
+    """
     for exported in traces:
+        why = unknown_request(exported)
+        if why is not None:
+            traces.unwritten.add(exported.trace.name, "request", why)
+            continue
         yield dialogue_of(
             exported,
             reasoning=traces.options.reasoning,
             reasoning_field=reasoning_field,
         )
+
+
+def unknown_request(exported: ExportedTrace) -> str | None:
+    """Why nobody knows what the teacher was sent in a trace; None where it is known.
+
+    Only the files of imported traces can leave it open.
+    """
+    for turn, messages in enumerate(exported.messages, start=1):
+        if not messages:
+            return f"its file does not say what was sent for turn {turn}"
+    return None
 
 
 def dialogue_of(
@@ -215,41 +233,6 @@ def dialogue_of(
     replies = [_reply(exported, turn, reasoning, reasoning_field) for turn in trace.turns]
     system, tools = _system_and_tools(trace.recipe)
     return Dialogue(exported, system, tools, tuple(steps(exported, replies)))
-
-
-# --- literal placeholders -----------------------------------------------------------------------
-
-_PLACEHOLDERS = (
-    "image",
-    "video",
-    "audio",
-    "bbox",
-    "ref-object",
-    "cot-process",
-    "|image_pad|",
-    "|video_pad|",
-    "|vision_start|",
-    "|vision_end|",
-    "|im_start|",
-    "|im_end|",
-    "|endoftext|",
-)
-"""What stands in angle brackets for something else in a trainer's template, or in a tokenizer."""
-_LITERAL = re.compile(rf"<({'|'.join(map(re.escape, _PLACEHOLDERS))})(\\*)>")
-
-
-def escape_placeholders(text: str) -> str:
-    """The text with a backslash before the closing bracket of what a loader would replace.
-
-    A literal ``<image>`` becomes ``<image\\>``. `unescape_placeholders` gives the same text back,
-    because one that was written with backslashes gets one more.
-    """
-    return _LITERAL.sub(r"<\1\2\\>", text)
-
-
-def unescape_placeholders(text: str) -> str:
-    """The text that `escape_placeholders` was given."""
-    return _LITERAL.sub(lambda match: f"<{match[1]}{match[2][1:]}>", text)
 
 
 def with_placeholders(parts: Sequence[Part], placeholder: str = "<image>") -> str:
@@ -326,23 +309,38 @@ def _imported_steps(exported: ExportedTrace, replies: Sequence[Reply]) -> Iterat
             raise ExportError(f"{trace.name}: an image that its messages name is not known")
         return by_number[number]
 
-    for number, messages in enumerate(exported.messages):
-        # A list that is a whole request repeats what was said before.
-        last = max((i for i, m in enumerate(messages) if _role(m) == "assistant"), default=-1)
-        added = [m for m in messages[last + 1 :] if _role(m) not in ("system", "developer")]
+    added_per_turn = [_added(messages) for messages in exported.messages]
+    # Where the results of calls are no messages of tools, the calls stay in the text as well.
+    answered = [
+        reply if not reply.calls or _are_results(after, reply.calls) else replace(reply, prose=None)
+        for reply, after in zip(replies, [*added_per_turn[1:], []], strict=True)
+    ]
+    for number, added in enumerate(added_per_turn):
         if not added:
-            raise ExportError(
-                f"{trace.name}: its file does not say what was sent for turn {number + 1}"
-            )
+            raise ExportError(f"{trace.name}: {unknown_request(exported) or 'a turn is missing'}")
         contents = [_parts(message, image_of) for message in added]
-        reply = replies[number - 1] if number else None
-        is_results = reply is not None and all(_role(message) == "tool" for message in added)
-        if reply is not None and is_results and len(contents) == len(reply.calls):
-            pairs = zip(reply.calls, contents, strict=True)
+        calls = answered[number - 1].calls if number else ()
+        if calls and _are_results(added, calls):
+            # Images come in a message of their own behind the sentences.
+            last_content = tuple(part for content in contents[len(calls) - 1 :] for part in content)
+            contents[len(calls) - 1 :] = [last_content]
+            pairs = zip(calls, contents, strict=True)
             yield Results(tuple(Result(call, content) for call, content in pairs))
         else:
             yield Question(tuple(part for content in contents for part in content))
-        yield replies[number]
+        yield answered[number]
+
+
+def _added(messages: Sequence[Message]) -> list[Message]:
+    """What a request adds behind the last reply. One that is whole repeats what came before."""
+    last = max((i for i, m in enumerate(messages) if _role(m) == "assistant"), default=-1)
+    return [m for m in messages[last + 1 :] if _role(m) not in ("system", "developer")]
+
+
+def _are_results(added: Sequence[Message], calls: Sequence[Call]) -> bool:
+    """Whether messages begin with one of a tool for each call, and hold no other of a tool."""
+    tools = [_role(message) == "tool" for message in added]
+    return tools == [True] * len(calls) + [False] * (len(added) - len(calls))
 
 
 def _reply(exported: ExportedTrace, turn: Turn, mode: ReasoningMode, has_field: bool) -> Reply:

@@ -12,13 +12,14 @@ import posixpath
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from geostore.conversation.again import why_not
 from geostore.conversation.messages import data_url
 from geostore.conversation.sent import shown_calls
 from geostore.errors import DatasetError, ExportError, ImageError
+from geostore.export.left_out import UnwrittenTraces
 from geostore.records import ImageFacts, ImportedRecipe, SentImage, StoredTrace, ToolCall
 from geostore.tools import further_effect
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from geostore.conversation.images import PhotoSource
 
 ImagesMode = Literal["reference", "embed", "files"]
-
-_NAMED = 10
 
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 """File name suffix by media type, for everything that is sent."""
@@ -67,36 +66,6 @@ def shown_images(trace: StoredTrace) -> list[tuple[int, ImageFacts, ToolCall | N
         assert call.image_index is not None
         images.append((call.image_index, call.image, call))
     return images
-
-
-@dataclass(frozen=True, slots=True)
-class WithoutImages:
-    """A trace that an export leaves out because of its images."""
-
-    trace: str
-    """Its name."""
-    why: str
-    """Which image, and why, in words."""
-
-
-@dataclass(slots=True)
-class WithoutImagesList:
-    """The traces that an export left out so far, because of their images."""
-
-    count: int = 0
-    """All of them."""
-    named: list[WithoutImages] = field(default_factory=list)
-    """The first ten."""
-
-    def add(self, trace: str, why: str) -> None:
-        """Count a trace, and name it if there is room."""
-        self.count += 1
-        if len(self.named) < _NAMED:
-            self.named.append(WithoutImages(trace, why))
-
-    def first_text(self) -> str:
-        """The first of them in words that end a sentence; empty where there is none."""
-        return f"; the first is {self.named[0].trace} ({self.named[0].why})" if self.named else ""
 
 
 def image_reference(image: ExportedImage, trace: StoredTrace) -> dict[str, Any]:
@@ -151,11 +120,11 @@ def image_names(trace: StoredTrace) -> dict[str, int]:
 
 
 def with_images(
-    traces: Iterable[StoredTrace], source: PhotoSource, left_out: WithoutImagesList
+    traces: Iterable[StoredTrace], source: PhotoSource, unwritten: UnwrittenTraces
 ) -> Iterator[tuple[StoredTrace, list[SentImage]]]:
     """Each trace with all images its teacher saw, in order; derived a few traces ahead.
 
-    Imported traces whose images could not be made again are added to `left_out` instead.
+    Imported traces whose images could not be made again are added to `unwritten` instead.
     Raises ExportError, naming the trace, where an image cannot be had or is not
     the one that was sent.
     """
@@ -166,7 +135,7 @@ def with_images(
         for trace in traces:
             why = why_not(trace) if isinstance(trace.recipe, ImportedRecipe) else None
             if why is not None:
-                left_out.add(trace.name, why)
+                unwritten.add(trace.name, "images", why)
                 continue
             photo = _photo(trace, source)
             waiting.append((trace, pool.submit(_derive, trace, photo)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from geostore.store import Filter
 
@@ -29,17 +31,54 @@ _WORDS = {
     "no_distance": "without a distance",
     "max_distance": "not closer than {max_distance_km:g} km",
     "images": "with images that cannot be made again",
+    "request": "whose files do not say what was sent",
     "masked": "without a turn to learn",
     "limits": "over a limit of the reader",
 }
-"""By the reasons of `Snapshot.left_out`, in the order in which a filter is read."""
+"""By reason, in the order in which traces are looked at: those of `Snapshot.left_out`, and then
+those for which a trace that the filter keeps cannot be written."""
+
+_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A trace that the filter keeps and an export cannot write."""
+
+    trace: str
+    """Its name."""
+    reason: str
+    """Why, as a stable word, such as ``images``."""
+    why: str
+    """Why, in words."""
+
+
+@dataclass(slots=True)
+class UnwrittenTraces:
+    """The traces that an export could not write so far."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many, by reason."""
+    named: list[Unwritten] = field(default_factory=list)
+    """The first ten."""
+
+    def add(self, trace: str, reason: str, why: str) -> None:
+        """Count a trace, and name it if there is room. reason: one that has words here."""
+        assert reason in _WORDS
+        self.counts[reason] += 1
+        if len(self.named) < _NAMED:
+            self.named.append(Unwritten(trace, reason, why))
+
+    def first_text(self) -> str:
+        """The first of them in words that end a sentence; empty where there is none."""
+        return f"; the first is {self.named[0].trace} ({self.named[0].why})" if self.named else ""
 
 
 def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
     """Such as ``29 of 48: 19 below 0.3, 10 without coordinates``.
 
-    counts: of `Snapshot.left_out`, and under ``images`` the traces that the filter keeps and an
-        export with images leaves out. kept: traces that are exported. filters: of the export.
+    counts: of `Snapshot.left_out`, and of `UnwrittenTraces`. kept: traces that are exported.
+    filters: of the export.
     """
     values = {
         "statuses": " or ".join(filters.statuses or ()),

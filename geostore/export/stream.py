@@ -16,11 +16,11 @@ from geostore.errors import ExportError, ImageError
 from geostore.export.folder import ExportFolder
 from geostore.export.images import (
     ExportedImage,
-    WithoutImagesList,
     shown_images,
     with_images,
 )
 from geostore.export.layout import Layout, image_path
+from geostore.export.left_out import UnwrittenTraces
 from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
@@ -69,14 +69,11 @@ class ExportStream:
         """How the traces are written; checked, so that `images` is not None."""
         self.reward_spec = snapshot.reward_spec(filters)
         """The reward of the scores; None where the store has none."""
-        self.without_images = WithoutImagesList()
-        """Imported traces that were left out so far, because their images cannot be made again."""
-        self.over_limits = WithoutImagesList()
-        """Traces that the format left out so far, because its reader would refuse their rows."""
+        self.unwritten = UnwrittenTraces()
+        """Traces so far that the filter keeps and that cannot be written, such as imported ones
+        whose images cannot be made again. Formats add their own."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
-        self.all_masked = 0
-        """Traces that were left out so far, because no turn of them is to be learnt."""
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
@@ -92,7 +89,7 @@ class ExportStream:
         from geostore.conversation.images import PhotoSource
 
         for trace, images in with_images(
-            traces, PhotoSource(self.options.dataset_path), self.without_images
+            traces, PhotoSource(self.options.dataset_path), self.unwritten
         ):
             self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
             yield self._exported(trace, images)
@@ -101,7 +98,7 @@ class ExportStream:
         """The traces without those of which every turn is masked: a trainer stops at such a row."""
         for trace in traces:
             if self.options.mask_turns and len(self._masked(trace)) == len(trace.turns):
-                self.all_masked += 1
+                self.unwritten.add(trace.name, "masked", "every turn of it is left out of the loss")
             else:
                 yield trace
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from geostore.export.dialogue import Dialogue, Part, Reply, escape_placeholders
+from geostore.export.dialogue import Dialogue, Part, Reply
+from geostore.export.placeholders import escape_placeholders
 
 if TYPE_CHECKING:
     import pyarrow

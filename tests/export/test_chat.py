@@ -293,7 +293,7 @@ def test_a_row_over_a_limit_of_its_reader_is_left_out_named_and_counted(
         builder.play(1, [*eleven[:9], answer(1.0, 2.0)], turn_limit=20)
     result = exported(tmp_path / "g.db", tmp_path / "together", "together")
     assert (result.count, result.left_out) == (1, "1 of 2: 1 over a limit of the reader")
-    [left_out] = result.over_limits
+    [left_out] = result.unwritten
     assert left_out.trace == large
     assert left_out.why == "11 images, and Together takes 10 in a row"
     assert exported(tmp_path / "g.db", tmp_path / "azure", "azure").count == 2

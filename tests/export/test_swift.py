@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from geostore.export import ExportOptions, export
-from geostore.export.dialogue import unescape_placeholders
+from geostore.export.placeholders import unescape_placeholders
 from geostore.records import Recipe
 from geostore.store import Store
 from tests.builders import (

@@ -276,8 +276,8 @@ def test_what_cannot_be_made_again_is_left_out_of_an_export_with_images_and_bloc
     for images in ("embed", "files"):
         result = export(store, tmp_path / images, options=ExportOptions(images=images))
         assert result.count == 2
-        assert [left.trace.partition("-")[0] for left in result.without_images] == ["3"]
-        assert result.without_images[0].why.startswith("the photo: it is not the image")
+        assert [left.trace.partition("-")[0] for left in result.unwritten] == ["3"]
+        assert result.unwritten[0].why.startswith("the photo: it is not the image")
         assert result.left_out == "1 of 3: 1 with images that cannot be made again"
     assert export(store, tmp_path / "reference").count == 3
     with pytest.raises(ExportError, match=r"no trace is left to export: .*the first is 3-"):

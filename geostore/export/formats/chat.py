@@ -52,7 +52,7 @@ def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
     with json_lines(folder, "traces", traces.options, limits) as lines:
         for dialogue in dialogues(traces):
             if why := _over_limit(dialogue, dialect):
-                traces.over_limits.add(dialogue.exported.trace.name, why)
+                traces.unwritten.add(dialogue.exported.trace.name, "limits", why)
                 continue
             lines.write(chat_row(dialogue, dialect), dialogue.exported.split)
             count += 1

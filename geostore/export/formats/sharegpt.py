@@ -9,16 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import (
-    Dialogue,
-    Question,
-    Reply,
-    dialogues,
-    escape_placeholders,
-    with_placeholders,
-)
+from geostore.export.dialogue import Dialogue, Question, Reply, dialogues, with_placeholders
 from geostore.export.folder import ExportFolder, pretty_json
 from geostore.export.options import FormatRules
+from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import json_lines
 from geostore.export.stream import ExportStream
 

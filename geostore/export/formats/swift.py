@@ -21,12 +21,12 @@ from geostore.export.dialogue import (
     Reply,
     Step,
     dialogues,
-    escape_placeholders,
     with_placeholders,
 )
 from geostore.export.folder import ExportFolder
 from geostore.export.images import ExportedImage
 from geostore.export.options import FormatRules
+from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import json_lines
 from geostore.export.stream import ExportStream
 
