@@ -32,6 +32,8 @@ def export(
             "sharegpt",
             "trl",
             "trl-turns",
+            "verl-sft",
+            "verl-sft-text",
             "swift",
             "chat",
         ],
@@ -42,6 +44,8 @@ def export(
             "sharegpt: LLaMA-Factory; "
             "trl: TRL, a row per trace; "
             "trl-turns: TRL, a row per turn; "
+            "verl-sft: verl; "
+            "verl-sft-text: verl, with calls as text; "
             "swift: ms-swift; "
             "chat: OpenAI's messages, see --dialect.",
         ),

@@ -102,6 +102,14 @@ class Reply:
         return self.prose is not None and exact
 
     @property
+    def fits_calls(self) -> bool:
+        """Whether its calls can stand apart from its words, as a trainer's own objects.
+
+        It is exact, and no call holds what a loader would replace: JSON cannot escape that.
+        """
+        return self.is_exact and all(escape_placeholders(c.text) == c.text for c in self.calls)
+
+    @property
     def text(self) -> str:
         """Thought, words and calls as one text; calls that came beside the words stand in tags
         behind them."""
@@ -123,13 +131,17 @@ class Result:
     on the last turn, the sentence that asks for the answer stands in the same text."""
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """As it is read where calls are text: in tags, as the text protocol writes them."""
-        between = tuple(
-            part if not isinstance(part, str) or number == 0 else f"\n{part}"
+    def on_lines(self) -> tuple[Part, ...]:
+        """The content with a line break between the image and the sentence."""
+        return tuple(
+            f"\n{part}" if isinstance(part, str) and number else part
             for number, part in enumerate(self.content)
         )
-        return ("<tool_response>\n", *between, "\n</tool_response>")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """As it is read where calls are text: in tags, as the text protocol writes them."""
+        return ("<tool_response>\n", *self.on_lines, "\n</tool_response>")
 
 
 @dataclass(frozen=True, slots=True)

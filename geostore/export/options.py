@@ -19,6 +19,8 @@ Format = Literal[
     "sharegpt",
     "trl",
     "trl-turns",
+    "verl-sft",
+    "verl-sft-text",
     "swift",
     "chat",
 ]

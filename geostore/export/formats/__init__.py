@@ -22,6 +22,8 @@ from geostore.export.formats import (
     trace,
     trl,
     trl_turns,
+    verl_sft,
+    verl_sft_text,
 )
 from geostore.export.options import Format, FormatRules
 from geostore.export.stream import ExportStream
@@ -48,6 +50,10 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "sharegpt": FormatWriter(sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide),
         "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
         "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
+        "verl-sft": FormatWriter(verl_sft.RULES, verl_sft.write_verl_sft, verl_sft.guide),
+        "verl-sft-text": FormatWriter(
+            verl_sft_text.RULES, verl_sft_text.write_verl_sft_text, verl_sft_text.guide
+        ),
         "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
         "chat": FormatWriter(chat.RULES, chat.write_chat, chat.guide),
     }

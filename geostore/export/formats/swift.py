@@ -16,7 +16,6 @@ import orjson
 from geostore.errors import ExportError
 from geostore.export.dialogue import (
     Dialogue,
-    Part,
     Question,
     Reply,
     Step,
@@ -113,24 +112,19 @@ def _of_steps(steps: Sequence[Step], with_loss: bool) -> Iterator[Message]:
     with_roles = True
     for step in steps:
         if isinstance(step, Reply):
-            with_roles = _has_roles(step)
+            with_roles = step.fits_calls
             loss = {"loss": step.learn} if with_loss else {}
             yield from ({**message, **loss} for message in _of_reply(step))
         elif isinstance(step, Question) or not with_roles:
             yield _message("user", with_placeholders(step.parts))
         else:
             for result in step.results:
-                yield _message("tool_response", with_placeholders(_on_lines(result.content)))
-
-
-def _has_roles(reply: Reply) -> bool:
-    """Whether its calls can be messages of their own. In JSON, placeholders cannot be escaped."""
-    return reply.is_exact and all(escape_placeholders(c.text) == c.text for c in reply.calls)
+                yield _message("tool_response", with_placeholders(result.on_lines))
 
 
 def _of_reply(reply: Reply) -> Iterator[Message]:
     """A reply: its words where there are any, and then its calls."""
-    if not _has_roles(reply) or not reply.calls:
+    if not reply.fits_calls or not reply.calls:
         yield _message("assistant", escape_placeholders(reply.text))
         return
     words = (reply.thought + (reply.prose or "")).rstrip()
@@ -143,14 +137,6 @@ def _of_reply(reply: Reply) -> Iterator[Message]:
 
 def _message(role: str, content: str) -> Message:
     return {"role": role, "content": content}
-
-
-def _on_lines(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Parts with a line break between an image and the text behind it."""
-    return tuple(
-        f"\n{part}" if isinstance(part, str) and number else part
-        for number, part in enumerate(parts)
-    )
 
 
 def _down(side: int, patch: int) -> int:

@@ -1,0 +1,93 @@
+"""What verl's two formats of conversations have in common: columns, checks and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from geostore.errors import ExportError
+from geostore.export.dialogue import Dialogue, escape_placeholders
+from geostore.export.images import ExportedImage
+from geostore.export.stream import ExportStream
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Message = dict[str, Any]
+
+
+def image_list() -> pyarrow.DataType:
+    """The type of a row's images: their bytes alone, because verl asks which members are there."""
+    import pyarrow
+
+    return pyarrow.list_(pyarrow.struct([("bytes", pyarrow.binary())]))
+
+
+def image_values(images: Sequence[ExportedImage]) -> list[dict[str, bytes]]:
+    """Images as a value of `image_list`."""
+    values = []
+    for image in images:
+        assert image.sent is not None  # the images of these formats are embedded
+        values.append({"bytes": image.sent.data})
+    return values
+
+
+def sft_schema(*, with_calls: bool) -> pyarrow.Schema:
+    """The columns of a file of conversations."""
+    import pyarrow
+
+    text = pyarrow.string()
+    message = [("role", text), ("content", text)]
+    if with_calls:
+        function = pyarrow.struct([("name", text), ("arguments", text)])
+        call = pyarrow.struct([("type", text), ("function", function)])
+        message.append(("tool_calls", pyarrow.list_(call)))
+    messages = pyarrow.list_(pyarrow.struct(message))
+    return pyarrow.schema([("messages", messages), ("images", image_list()), ("trace", text)])
+
+
+def system_messages(dialogue: Dialogue) -> list[Message]:
+    """The system message with the tools in it, where there is one."""
+    system = dialogue.system_with_tools
+    return [] if system is None else [{"role": "system", "content": escape_placeholders(system)}]
+
+
+def checked_row(dialogue: Dialogue, messages: list[Message]) -> dict[str, Any]:
+    """The row of a dialogue. Raises ExportError, naming the trace, where images and places differ.
+
+    verl's loader would stop in the middle of a training.
+    """
+    name, images = dialogue.exported.trace.name, dialogue.images
+    placed = sum(message["content"].count("<image>") for message in messages)
+    if placed != len(images):
+        raise ExportError(f"{name}: {placed} places for {len(images)} images")
+    return {"messages": messages, "images": image_values(images), "trace": name}
+
+
+def sft_guide(_traces: ExportStream) -> str:
+    """The command and its settings."""
+    return """\
+Each Parquet file has the columns `messages`, `images` (the bytes of each, in the order of the
+`<image>` in the messages) and `trace`. verl 0.9 loads them with `MultiTurnSFTDataset`:
+
+```shell
+EXPORT=/path/to/this/folder
+torchrun --standalone --nproc_per_node 8 -m verl.trainer.sft_trainer \\
+  model.path=Qwen/Qwen3-VL-8B-Instruct \\
+  data.train_files=$EXPORT/traces.parquet data.val_files=null \\
+  data.max_length=32768 data.truncation=error data.max_token_len_per_gpu=32768 \\
+  data.pad_mode=no_padding data.enable_thinking_default=null \\
+  engine.ulysses_sequence_parallel_size=1
+```
+
+- `data.train_files`: with `--split`, one file for each split: `train.parquet`, `val.parquet`; with
+  `--shard-size`, a list in brackets.
+- `data.max_length`: verl's own 1024 is too short for one photo. With `truncation=error` a longer
+  row stops the training with its length; `right` cuts off the answer.
+- `data.max_token_len_per_gpu`: at least `data.max_length`, or a long row fits no batch.
+- `data.enable_thinking_default=null`: verl's own value is the word `none`, which counts as true.
+- `data.ignore_input_ids_mismatch=true`: for a template that drops the thoughts of earlier turns.
+  verl reads each message by itself, and otherwise stops where the whole reads differently.
+- The loss is on the assistant's messages. Leave `data.tools_key` as it is: the tools stand in the
+  system message, and there is no such column.
+"""
