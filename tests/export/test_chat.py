@@ -26,8 +26,8 @@ from geostore.cli import app
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, ExportResult, export
 from geostore.export.dialects import DIALECTS, DialectName
-from geostore.export.dialogue import unescape_placeholders
 from geostore.export.formats import chat
+from geostore.export.placeholders import unescape_placeholders
 from geostore.store import Store
 from tests.builders import (
     NATIVE_RECIPE,

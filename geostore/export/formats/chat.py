@@ -15,18 +15,10 @@ import orjson
 from geostore.conversation.messages import data_url
 from geostore.errors import ExportError
 from geostore.export.dialects import DIALECTS, Dialect
-from geostore.export.dialogue import (
-    Call,
-    Dialogue,
-    Part,
-    Question,
-    Reply,
-    Results,
-    dialogues,
-    escape_placeholders,
-)
+from geostore.export.dialogue import Call, Dialogue, Part, Question, Reply, Results, dialogues
 from geostore.export.folder import ExportFolder
 from geostore.export.options import FormatRules
+from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import FileLimits, json_lines
 from geostore.export.stream import ExportStream
 
