@@ -131,7 +131,12 @@ def test_every_direct_import_is_a_named_dependency() -> None:
     """A package that only comes along with another may be gone with its next release."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    requirements = [*project["dependencies"], *extras["demo"], *extras["heif"]]
+    requirements = [
+        *project["dependencies"],
+        *extras["demo"],
+        *extras["heif"],
+        *extras["tokenizer"],
+    ]
     named = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     imported = {module.split(".")[0] for path in modules() for module in imports(path)}
     outside = imported - set(sys.stdlib_module_names) - {"geostore"}

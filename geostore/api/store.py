@@ -22,6 +22,7 @@ from geostore.export import (
     ImagesMode,
     MessagesMode,
     ReasoningMode,
+    StudentName,
     check_flags,
 )
 from geostore.export import export as export_store
@@ -287,11 +288,14 @@ class GeoStore:
         compress: Compression | None = None,
         mask_turns: Sequence[str] = (),
         dialect: DialectName | None = None,
+        student: StudentName | None = None,
+        student_pixels: int | None = None,
+        tokenizer: str | None = None,
         **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        format to dialect: see `geostore.export.ExportOptions`. status: ``answered`` or
+        format to tokenizer: see `geostore.export.ExportOptions`. status: ``answered`` or
         ``exhausted``, None for both; other conditions as in `traces`.
         """
         return export_store(
@@ -307,6 +311,9 @@ class GeoStore:
                 compress=compress,
                 mask_turns=mask_turns,
                 dialect=dialect,
+                student=student,
+                student_pixels=student_pixels,
+                tokenizer=tokenizer,
             ),
             filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
         )

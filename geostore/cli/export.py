@@ -92,6 +92,28 @@ def export(
             "fireworks, swift, prime-rl or nemo-rl; none: openai.",
         ),
     ] = None,
+    student: Annotated[
+        Literal["qwen2.5-vl", "qwen3-vl", "llava-style"] | None,
+        typer.Option(
+            help="Who will be trained: the length of rows is measured for it. None: the student of "
+            "the teacher's family."
+        ),
+    ] = None,
+    student_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The greatest area of an image, in pixels, that the student's processor is set "
+            "to; none: as its makers set it.",
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|factor:X",
+            help="Count tokens by the student's tokenizer.json, or by X characters a token.",
+        ),
+    ] = None,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
@@ -115,6 +137,9 @@ def export(
                 compress=compress,
                 mask_turns=mask_turns,
                 dialect=dialect,
+                student=student,
+                student_pixels=student_pixels,
+                tokenizer=tokenizer,
             ),
             filters=make_filter(conditions, statuses=ENDED),
         )
@@ -122,6 +147,8 @@ def export(
         f"wrote {format_number_of(result.count, 'trace')} to {result.path} "
         f"(sha256 {result.sha256[:16]}...)"
     )
+    if result.length is not None:
+        say(result.length)
     if result.left_out is not None:
         say(f"left out {result.left_out}")
     for trace in result.unwritten:

@@ -28,11 +28,13 @@ from geostore.export.folder import check_target, partial_folder, publish
 from geostore.export.formats import FORMATS, writer_of
 from geostore.export.images import ImagesMode
 from geostore.export.left_out import Unwritten, left_out_text
+from geostore.export.lengths import row_lengths
 from geostore.export.messages import MessagesMode
 from geostore.export.options import ExportOptions, Format, ReasoningMode, checked_options
 from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.students import StudentName
 from geostore.one_line import OneLine
 from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
@@ -53,6 +55,7 @@ __all__ = [
     "ImagesMode",
     "MessagesMode",
     "ReasoningMode",
+    "StudentName",
     "check_flags",
     "export",
     "open_snapshot",
@@ -86,6 +89,9 @@ class ExportResult(OneLine):
     unproven: int = 0
     """Of `count`, imported traces with images that were made again and that no file proves; 0 where
     the images are references."""
+    length: str | None = None
+    """The tokens of the longest row and the setting in which it fits, such as ``longest row about
+    7,912 tokens; set cutoff_len to at least 9,216``; None where the format is for no student."""
 
 
 def export(
@@ -116,9 +122,13 @@ def export(
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             _check_audited(snapshot, filters)
             traces = ExportStream(snapshot, filters, folder, options=options)
-            count = writer.write(traces, folder)
             if writer.guide is not None:
-                folder.add("README.md", writer.guide(traces).encode())
+                recipes = traces.scope.recipes.values()
+                traces.lengths = row_lengths(options, writer.rules, recipes)
+            count = writer.write(traces, folder)
+            if writer.guide is not None and traces.lengths is not None:
+                length = traces.lengths.section()
+                folder.add("README.md", f"{writer.guide(traces)}\n{length}".encode())
             counts = snapshot.left_out(filters) + traces.unwritten.counts
             left_out = left_out_text(counts, count, filters) if counts else None
             if not count:
@@ -162,6 +172,7 @@ def export(
         left_out,
         unwritten=tuple(traces.unwritten.named),
         unproven=traces.unproven,
+        length=None if traces.lengths is None else traces.lengths.summary(),
     )
 
 

@@ -204,18 +204,22 @@ def dialogues(
 ) -> Iterator[Dialogue]:
     """The dialogues of a stream's traces, as its options want them; see `dialogue_of`.
 
-    Imported traces whose files do not say what was sent are left out, and counted.
+    Imported traces whose files do not say what was sent are left out, and counted. The lengths of
+    rows are measured on the way.
     """
     for exported in traces:
         why = unknown_request(exported)
         if why is not None:
             traces.unwritten.add(exported.trace.name, "request", why)
             continue
-        yield dialogue_of(
+        dialogue = dialogue_of(
             exported,
             reasoning=traces.options.reasoning,
             reasoning_field=reasoning_field,
         )
+        if traces.lengths is not None:
+            traces.lengths.add(dialogue)
+        yield dialogue
 
 
 def unknown_request(exported: ExportedTrace) -> str | None:

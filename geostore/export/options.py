@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from geostore.errors import ExportError
 from geostore.export.dialects import DialectName
 from geostore.export.images import ImagesMode
+from geostore.export.lengths import RowKind
 from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
+from geostore.export.students import StudentName
 from geostore.text.nearest import did_you_mean
 
 Format = Literal[
@@ -47,6 +50,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "reasoning": get_args(ReasoningMode),
     "compress": (None, *get_args(Compression)),
     "dialect": (None, *get_args(DialectName)),
+    "student": (None, *get_args(StudentName)),
 }
 
 
@@ -74,12 +78,31 @@ class ExportOptions:
     `export.masks`, or one text with commas between them."""
     dialect: DialectName | None = None
     """Whose limits and members hold in ``chat``; None: ``openai`` there."""
+    student: StudentName | None = None
+    """Who will be trained, for the length of rows; None: the student of the teacher's family."""
+    student_pixels: int | None = None
+    """The greatest area of an image that the student's processor is set to, in pixels; None: as
+    its makers set it."""
+    tokenizer: str | None = None
+    """Counts tokens of texts: the path of a ``tokenizer.json``, or ``factor:X`` for X characters of
+    a token; None: a usual factor."""
 
     def to_json(self) -> dict[str, Any]:
         """The options that decide what is written, by name, for the manifest."""
         values = asdict(self)
         del values["format"], values["dataset_path"]
+        # What is not chosen for a student says nothing, and a path is another on every machine.
+        tokenizer = values.pop("tokenizer")
+        if tokenizer is not None:
+            values["tokenizer"] = Path(tokenizer).name
+        for name in ("student", "student_pixels"):
+            if values[name] is None:
+                del values[name]
         return values
+
+
+FOR_STUDENTS = frozenset({"student", "student_pixels", "tokenizer"})
+"""The options that every format with a trainer takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +115,8 @@ class FormatRules:
     """The names of options of `ExportOptions` that mean something in it."""
     trainer: str | None = None
     """Who reads it, such as ``LLaMA-Factory``; None: nobody in particular."""
+    rows: RowKind = "trace"
+    """What one row holds, for its length."""
 
 
 def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions:
@@ -126,8 +151,9 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
             f"{', '.join(rules.images)}"
         )
     usual = ExportOptions()
+    takes = rules.takes | (FOR_STUDENTS if rules.trainer else frozenset())
     for name in asdict(options):
-        if name in ("format", "images", "dataset_path") or name in rules.takes:
+        if name in ("format", "images", "dataset_path") or name in takes:
             continue
         if getattr(options, name) != getattr(usual, name):
             option = f"--{name.replace('_', '-')}"

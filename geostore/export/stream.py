@@ -21,6 +21,7 @@ from geostore.export.images import (
 )
 from geostore.export.layout import Layout, image_path
 from geostore.export.left_out import UnwrittenTraces
+from geostore.export.lengths import RowLengths
 from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
@@ -74,6 +75,8 @@ class ExportStream:
         whose images cannot be made again. Formats add their own."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
+        self.lengths: RowLengths | None = None
+        """Measures the rows of a trainer's format; None: nobody asks for their length."""
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters

@@ -16,7 +16,9 @@ from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
 from geostore.export.trl_messages import messages_type, training_script, trl_messages
 
-RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size", "mask_turns"}), "TRL")
+RULES = FormatRules(
+    ("embed",), frozenset({"reasoning", "shard_size", "mask_turns"}), "TRL", rows="turn"
+)
 
 
 def write_trl_turns(traces: ExportStream, folder: ExportFolder) -> int:

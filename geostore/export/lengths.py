@@ -1,0 +1,279 @@
+"""How long the rows of an export are for a student, in tokens.
+
+A trainer cuts a row, or leaves it out, at a length that is set before the training, and
+most do so in silence. The length is a function of the rows, so an export measures it
+while it writes and says which length to set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from geostore.export.students import Student, student_for, student_of
+from geostore.export.text_tokens import TextTokens
+from geostore.records import ImportedRecipe, Recipe
+
+if TYPE_CHECKING:
+    from geostore.export.dialogue import Dialogue, Step
+    from geostore.export.options import ExportOptions, FormatRules
+
+RowKind = Literal["trace", "turn", "question"]
+"""What a row of a format holds: a whole trace; one turn and all before it, so that a trace has as
+many rows as turns; or the question alone."""
+
+# The trainers' names for the greatest length of a row, and of a row that is a question.
+_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "LLaMA-Factory": "cutoff_len",
+        "TRL": "max_length",
+        "ms-swift": "max_length",
+        "verl": "data.max_length",
+    }
+)
+_QUESTION_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {"TRL": "max_prompt_length", "verl": "data.max_prompt_length"}
+)
+_STEP = 1024  # settings are multiples of this
+_USUAL_SETTINGS = (1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
+_PERCENTILES = (50, 90, 99)
+_BARS = 12
+_BAR_WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a histogram."""
+
+    first: int
+    """The least number of tokens that counts."""
+    last: int
+    """The greatest."""
+    rows: int
+    """How many rows are so long."""
+
+
+class RowLengths:
+    """The lengths of an export's rows. It holds a count for each length, and no rows.
+
+    student: whose tokens are counted. text: counts those of texts. rows: what a row is.
+    setting_name: the trainer's name for the greatest length; None: it has none.
+    why: why it is this student, in words that go on after a colon; None: the user named it.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        text: TextTokens,
+        *,
+        rows: RowKind = "trace",
+        setting_name: str | None = None,
+        why: str | None = None,
+    ) -> None:
+        self.student = student
+        self.text = text
+        self.setting_name = setting_name
+        self.why = why
+        self.longest_name: str | None = None
+        """The trace of the longest row; None without rows."""
+        self.image_tokens = 0
+        """Of all rows together, the tokens of images."""
+        self.total = 0
+        """Tokens of all rows together."""
+        self._rows = rows
+        self._counts: Counter[int] = Counter()
+
+    def add(self, dialogue: Dialogue) -> None:
+        """Count the rows of a trace."""
+        from geostore.export.dialogue import Reply
+
+        tokens = self._text_tokens(dialogue.system_with_tools or "")
+        images = 0
+        sizes = [(image.facts.width, image.facts.height) for image in dialogue.images]
+        of_images = iter(self.student.image_tokens(sizes))
+        for number, step in enumerate(dialogue.steps):
+            is_reply = isinstance(step, Reply)
+            tokens += self._step_tokens(step)
+            for part in () if isinstance(step, Reply) else step.parts:
+                if not isinstance(part, str):
+                    images += next(of_images) + self.student.image_extra_tokens
+            is_end = {
+                "trace": number == len(dialogue.steps) - 1,
+                "turn": is_reply,
+                "question": not number,
+            }[self._rows]
+            if is_end:
+                self._count(math.ceil(tokens) + images, images, dialogue.exported.trace.name)
+
+    def _step_tokens(self, step: Step) -> float:
+        from geostore.export.dialogue import Reply
+
+        if isinstance(step, Reply):
+            return self._text_tokens((step.reasoning or "") + step.text)
+        return self._text_tokens("".join(part for part in step.parts if isinstance(part, str)))
+
+    def _text_tokens(self, text: str) -> float:
+        return self.text.count(text) + self.student.message_tokens
+
+    def _count(self, tokens: int, images: int, name: str) -> None:
+        if tokens > self.longest:
+            self.longest_name = name
+        self._counts[tokens] += 1
+        self.image_tokens += images
+        self.total += tokens
+
+    @property
+    def rows(self) -> int:
+        """How many rows were counted."""
+        return self._counts.total()
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row; 0 without rows."""
+        return max(self._counts, default=0)
+
+    @property
+    def setting(self) -> int:
+        """The least length to set in which every row fits, with room where it is an estimate."""
+        return max(1, math.ceil(self.longest * self.text.room / _STEP)) * _STEP
+
+    def cut_by(self, setting: int) -> int:
+        """How many rows are longer than a setting."""
+        return sum(rows for tokens, rows in self._counts.items() if tokens > setting)
+
+    def percentile(self, percent: float) -> int:
+        """The least length that so many of a hundred rows do not exceed; 0 without rows."""
+        rank = math.ceil(self.rows * percent / 100)
+        for tokens in sorted(self._counts):
+            rank -= self._counts[tokens]
+            if rank <= 0:
+                return tokens
+        return 0
+
+    def histogram(self) -> list[Bar]:
+        """At most twelve bars of one width, from the shortest row's to the longest row's."""
+        if not self._counts:
+            return []
+        least = min(self._counts)
+        width = _round_width((self.longest - least + 1) / _BARS)
+        first = least // width * width
+        bars: Counter[int] = Counter()
+        for tokens, rows in self._counts.items():
+            bars[(tokens - first) // width] += rows
+        return [
+            Bar(first + number * width, first + (number + 1) * width - 1, bars[number])
+            for number in range(max(bars) + 1)
+        ]
+
+    def summary(self) -> str | None:
+        """One sentence about the longest row; None without rows."""
+        if not self._counts:
+            return None
+        tokens = f"{'' if self.text.is_exact else 'about '}{self.longest:,} tokens"
+        name = self.setting_name or "the length"
+        return f"longest row {tokens}; set {name} to at least {self.setting:,}"
+
+    def section(self) -> str:
+        """The section about length for the export's README, in Markdown; empty without rows."""
+        if not self._counts:
+            return ""
+        name = f"`{self.setting_name}`" if self.setting_name else "the length"
+        lines = [
+            "## Length",
+            "",
+            f"Set {name} to at least **{self.setting:,}**. The longest of {self.rows:,} rows has "
+            f"{self.longest:,} tokens (trace {self.longest_name}).",
+            "",
+            f"Counted for {self.student.title}{f' ({self.why})' if self.why else ''}: "
+            f"{self._image_rule()} Text is counted by {self.text.words}"
+            + ("." if self.text.is_exact else ", so leave 10 % of room, as above.")
+            + f" Images are {100 * self.image_tokens / self.total:.0f} % of all tokens.",
+            "",
+            "| of the rows | have at most |",
+            "| --- | --- |",
+            *(f"| {percent} % | {self.percentile(percent):,} tokens |" for percent in _PERCENTILES),
+            f"| all | {self.longest:,} tokens |",
+            "",
+            "```text",
+            *self._bars(),
+            "```",
+            "",
+            *self._cuts(name),
+        ]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _image_rule(self) -> str:
+        factor = self.student.factor
+        if factor is None:
+            return "a single image is cut into tiles of 729 tokens, each of several images is one."
+        return (
+            f"an image is resized to multiples of {factor} pixels, at most "
+            f"{self.student.max_pixels:,} pixels in all, and {factor} x {factor} of them are one "
+            "token."
+        )
+
+    def _bars(self) -> list[str]:
+        bars = self.histogram()
+        most = max(bar.rows for bar in bars)
+        width = len(f"{bars[-1].last:,}")
+        return [
+            f"{bar.first:>{width},} to {bar.last:>{width},}  "
+            f"{'#' * math.ceil(_BAR_WIDTH * bar.rows / most):<{_BAR_WIDTH}}  {bar.rows:,}"
+            for bar in bars
+        ]
+
+    def _cuts(self, name: str) -> list[str]:
+        smaller = [setting for setting in _USUAL_SETTINGS if setting < self.longest]
+        if not smaller:
+            return []
+        return [
+            "A smaller setting cuts rows or leaves them out:",
+            "",
+            f"| {name} | rows that are longer |",
+            "| --- | --- |",
+            *(
+                f"| {setting:,} | {_share(self.cut_by(setting), self.rows)} |"
+                for setting in smaller
+            ),
+        ]
+
+
+def row_lengths(
+    options: ExportOptions, rules: FormatRules, recipes: Iterable[Recipe | ImportedRecipe]
+) -> RowLengths:
+    """Measures the rows of an export under its options. recipes: of its traces.
+
+    Raises ExportError for a tokenizer that cannot be read, and for a size that the student's
+    processor cannot be set to.
+    """
+    name, why = options.student, None
+    if name is None:
+        name = student_for(recipes)
+        why = "no student was named; this one fits the teachers best"
+    student = student_of(name, student_pixels=options.student_pixels)
+    names = _QUESTION_SETTINGS if rules.rows == "question" else _SETTINGS
+    return RowLengths(
+        student,
+        TextTokens(options.tokenizer),
+        rows=rules.rows,
+        setting_name=names.get(rules.trainer or ""),
+        why=why,
+    )
+
+
+def _share(rows: int, of: int) -> str:
+    return f"{rows:,} ({100 * rows / of:.0f} %)"
+
+
+def _round_width(least: float) -> int:
+    """The least of 1, 2, 5, 10, 20, 50, ... that is no less."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power >= least:
+                return factor * power
+        power *= 10
