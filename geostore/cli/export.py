@@ -39,6 +39,7 @@ def export(
         ],
         typer.Option(
             "--format",
+            metavar="NAME",
             help="trace: a JSON file per trace; "
             "jsonl: a line per trace; "
             "sharegpt: LLaMA-Factory; "

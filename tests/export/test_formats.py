@@ -61,9 +61,12 @@ def image_hashes(exported: ExportedTrace) -> list[str]:
 def test_every_format_can_be_chosen_by_its_name_from_python_and_in_a_shell() -> None:
     """A format that is written and not listed would be one that nobody can use."""
     help_page = CliRunner().invoke(app, ["export", "--help"], env={"COLUMNS": "200"}).output
-    choices = re.search(r"--format\s+<([a-z|-]+)>", help_page)
-    assert choices is not None
-    assert tuple(FORMATS) == get_args(Format) == tuple(choices[1].split("|"))
+    about = re.search(r"--format NAME\s(.*?)\[default", help_page, re.DOTALL)
+    assert about is not None
+    assert tuple(FORMATS) == get_args(Format) == tuple(re.findall(r"([a-z-]+):", about[1]))
+    for format in FORMATS:
+        command = ["export", "x", "--store", "no.db", "--format", format]
+        assert "'--format'" not in CliRunner().invoke(app, command).output
 
 
 @pytest.mark.parametrize("format", FORMATS)
