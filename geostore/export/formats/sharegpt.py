@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue, Question, Reply, dialogues, with_placeholders
+from geostore.export.dialogue import Dialogue, Reply, dialogues, with_placeholders
 from geostore.export.folder import ExportFolder, pretty_json
 from geostore.export.options import FormatRules
 from geostore.export.placeholders import escape_placeholders
@@ -31,7 +31,6 @@ def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
             "file_name": name,
             "formatting": "sharegpt",
             "columns": {"messages": "conversations", "images": "images"},
-            "tags": {"system_tag": "system"},
         }
         for name in lines.names
     }
@@ -46,10 +45,10 @@ def _row(dialogue: Dialogue) -> dict[str, Any]:
     for step in dialogue.steps:
         if isinstance(step, Reply):
             value = {"from": "gpt", "value": escape_placeholders(step.text)}
-        elif isinstance(step, Question):
-            value = {"from": "human", "value": with_placeholders(step.parts)}
         else:
-            value = {"from": "observation", "value": with_placeholders(step.parts)}
+            # Results too: where calls are text, they came in a user's turn, in tags of their own.
+            # The templates would write tags of theirs around an `observation`.
+            value = {"from": "human", "value": with_placeholders(step.parts)}
         conversations.append(value)
     images = dialogue.images
     placed = sum(entry["value"].count("<image>") for entry in conversations)
