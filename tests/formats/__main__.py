@@ -1,0 +1,168 @@
+"""Loads exports with the trainers' own loaders, and compares what they train on with the traces.
+
+``make test-formats`` runs it. Each trainer has an environment of its own, about 2 GB and
+some minutes the first time, and tiny students that `make_student` writes in it. An export
+of a store with every kind of trace (`tests.training_store`) is loaded as the trainer's
+training loads it. Every turn's words and calls have to be under loss and nothing else,
+and each placeholder needs its image. Then the export is broken in every way of a table, and
+the same check has to fail each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geostore.export import export
+from geostore.store import Store
+from tests.formats.check import differences
+from tests.formats.environment import Environment, InstallFailed
+from tests.formats.trainers import TRAINERS, Loader, Trainer
+from tests.formats.wanted import Row, wanted_rows
+from tests.training_store import fill_training_store
+
+
+class LoaderFailed(Exception):
+    """The trainer's program ended without writing what it saw."""
+
+
+class Trial:
+    """One trainer, with the store that is exported and a folder for what is written."""
+
+    def __init__(self, trainer: Trainer, environment: Environment, store: Path) -> None:
+        self._trainer, self._environment, self._store = trainer, environment, store
+        self._work = environment.folder / "trial"
+        shutil.rmtree(self._work, ignore_errors=True)
+        self._work.mkdir(parents=True)
+        self._rows = wanted_rows(store)
+
+    def run(self) -> tuple[dict[str, str], list[str]]:
+        """Try every loader; the versions of what ran, and what is wrong."""
+        students = self._environment.students()
+        versions: dict[str, str] = {}
+        wrong: list[str] = []
+        for loader in self._trainer.loaders:
+            out = self._export(loader)
+            wanted = loader.wanted(self._rows)
+            for number, student in enumerate(loader.students):
+                broken = self._broken(loader, out) if number == 0 else {}
+                exports = {"": out, **broken}
+                seen, versions = self._load(loader, students[student], list(exports.values()))
+                wrong += self._judged(
+                    loader, student, dict(zip(exports, seen, strict=True)), wanted
+                )
+            for name, more in loader.wrong.items():
+                seen, _ = self._load(loader, students[loader.students[0]], [out], more)
+                if not _faults(seen[0], wanted, loader):
+                    wrong.append(f"{loader.name}: the check holds under {name}")
+        return versions, wrong
+
+    def _judged(
+        self, loader: Loader, student: str, seen: dict[str, Any], wanted: Sequence[Row]
+    ) -> list[str]:
+        faults = {name: _faults(result, wanted, loader) for name, result in seen.items()}
+        (self._work / f"{loader.name}, {student}.json").write_text(json.dumps(faults, indent=1))
+        whole = faults.pop("")
+        blind = [name for name, found in faults.items() if not found]
+        print(
+            f"{self._trainer.name:14}{loader.name:14}{student:28}"
+            f"{len(wanted)} rows, {len(whole)} faults; "
+            f"{len(seen) - len(blind)} of {len(seen)} broken exports found out",
+            flush=True,
+        )
+        return [
+            *(f"{loader.name}, {student}: {fault}" for fault in whole),
+            *(f"{loader.name}: the check holds with {name}" for name in blind),
+        ]
+
+    def _export(self, loader: Loader) -> Path:
+        out = self._work / loader.name
+        with Store.open(self._store) as store:
+            export(store, out, options=loader.options)
+        return out
+
+    def _broken(self, loader: Loader, whole: Path) -> dict[str, Path]:
+        folders = {}
+        for name, break_export in loader.controls.items():
+            folders[name] = self._work / f"{loader.name}, {name}"
+            shutil.copytree(whole, folders[name])
+            break_export(folders[name])
+        return folders
+
+    def _load(
+        self, loader: Loader, student: Path, exports: Sequence[Path], more: Sequence[str] = ()
+    ) -> tuple[list[Any], dict[str, str]]:
+        """What the trainer sees of each export, and the versions of what loaded them."""
+        file, log = self._work / "seen.json", self._work / f"{loader.name}.log"
+        file.unlink(missing_ok=True)
+        arguments: list[str | Path] = [
+            *("-m", loader.module, "--out", file, "--student", student),
+            *(f"--with={value}" for value in (*loader.more, *more)),
+        ]
+        with log.open("ab") as output:
+            code = subprocess.run(
+                self._environment.command("python", *arguments, *exports),
+                cwd=self._work,
+                env=self._environment.variables(loader.variables),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            ).returncode
+        if not file.exists():
+            last = log.read_text(errors="replace")[-2000:]
+            raise LoaderFailed(f"{loader.module} ended with {code}: {last}")
+        result = json.loads(file.read_text())
+        return result["exports"], result["versions"]
+
+
+def _faults(seen: dict[str, Any], wanted: Sequence[Row], loader: Loader) -> list[str]:
+    if "error" in seen:
+        return [f"the loader failed: {seen['error']}"]
+    return differences(seen["rows"], wanted, exact=loader.exact, images=loader.images)
+
+
+def main() -> int:
+    """Try the trainers; 1 where one failed or could not be tried."""
+    names = [trainer.name for trainer in TRAINERS]
+    parser = argparse.ArgumentParser(prog="tests.formats", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="of the environments")
+    parser.add_argument("--only", choices=names, help="only this trainer")
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    stores = folder / "store"
+    shutil.rmtree(stores, ignore_errors=True)
+    stores.mkdir(parents=True)
+    store = stores / "geostore.db"
+    fill_training_store(store, stores / "photos")
+    results = []
+    code = 0
+    for trainer in TRAINERS:
+        if options.only not in (None, trainer.name):
+            continue
+        environment = Environment(
+            folder, trainer.name, trainer.requirements, torchvision=trainer.torchvision
+        )
+        try:
+            environment.install()
+            versions, wrong = Trial(trainer, environment, store).run()
+        except (InstallFailed, LoaderFailed, subprocess.CalledProcessError) as error:
+            results.append(f"{trainer.name} did not run: {error}")
+            code = 1
+            continue
+        ran = ", ".join(f"{name} {version}" for name, version in versions.items())
+        results.append(f"{trainer.name} ran with {ran}: {len(wrong)} faults")
+        for fault in wrong:
+            print(f"FAULT: {trainer.name}: {fault}", file=sys.stderr)
+            code = 1
+    print("\n".join(results))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

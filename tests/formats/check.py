@@ -1,0 +1,143 @@
+"""Compares what a trainer sees of an export with what has to be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from PIL import Image, ImageStat
+
+from geostore.export.placeholders import unescape_placeholders
+from tests.formats.wanted import Context, Reply, Row
+
+PAD = "<|vision_start|><|image_pad|><|vision_end|>"
+_BEGIN, _END = "<|im_start|>assistant\n", "<|im_end|>"
+_TOLERANCE = 0.04
+"""Of a mean colour: the processors resize an image by up to half a patch."""
+
+
+def differences(
+    rows: Sequence[dict[str, Any]], wanted: Sequence[Row], *, exact: bool, images: bool = True
+) -> list[str]:
+    """What is wrong with the rows that a trainer saw; empty: nothing.
+
+    rows: `seen.SeenRow` as JSON. exact: whether replies are learnt to the letter,
+    else their words, thoughts and calls are compared. images: whether they are carried.
+    """
+    if len(rows) != len(wanted):
+        return [f"{len(wanted)} rows are wanted, {len(rows)} are seen"]
+    return [
+        f"{want.name}: {text}"
+        for row, want in zip(rows, wanted, strict=True)
+        for text in _of_row(row, want, exact, images)
+    ]
+
+
+def _of_row(row: dict[str, Any], want: Row, exact: bool, with_images: bool) -> Iterator[str]:
+    learnt = [part for part in want.parts if isinstance(part, Reply) and part.learn]
+    if len(row["learnt"]) != len(learnt):
+        yield f"{len(learnt)} replies are to be learnt, {len(row['learnt'])} stretches are"
+        return
+    for number, (stretch, reply) in enumerate(zip(row["learnt"], learnt, strict=True), 1):
+        for text in _of_reply(stretch, reply, exact):
+            yield f"reply {number}: {text}"
+    contexts = _contexts(row["text"], row["learnt"])
+    if contexts is None:
+        yield "images are under loss"
+        return
+    wanted = list(_wanted_contexts(want))
+    for number, (text, (lines, images)) in enumerate(zip(contexts, wanted, strict=False), 1):
+        if with_images and text.count(PAD) != images:
+            yield f"context {number}: {images} images are wanted, {text.count(PAD)} stand there"
+        if (missing := _first_missing(lines, text)) is not None:
+            yield f"context {number} lacks {missing!r}"
+    if contexts[-1].strip():
+        yield f"behind the last reply stands {contexts[-1]!r}"
+    for text in want.tools:
+        if text not in row["text"]:
+            yield f"of the tools {text!r} is not in the prompt"
+    if with_images:
+        yield from _of_images(row, want)
+
+
+def _of_reply(stretch: str, reply: Reply, exact: bool) -> Iterator[str]:
+    text = stretch.removeprefix(_BEGIN)
+    if not text.rstrip("\n").endswith(_END):
+        yield f"it does not end with {_END}"
+    text = unescape_placeholders(text.rstrip("\n").removesuffix(_END))
+    if exact and text != reply.text:
+        yield f"{text!r} is learnt instead of {reply.text!r}"
+    learnt = Reply(text)
+    for name in ("thought", "prose", "calls"):
+        seen, wanted = getattr(learnt, name), getattr(reply, name)
+        if seen != wanted:
+            yield f"its {name} {seen!r} is learnt instead of {wanted!r}"
+
+
+def _contexts(text: str, learnt: Sequence[str]) -> list[str] | None:
+    """What stands before each stretch that is learnt, and behind the last.
+
+    None where a stretch is not in the row, in which each image is one token.
+    """
+    contexts = []
+    for stretch in learnt:
+        before, separator, text = text.partition(stretch)
+        if not separator:
+            return None
+        contexts.append(before)
+    return [*contexts, text]
+
+
+def _wanted_contexts(want: Row) -> Iterator[tuple[list[str], int]]:
+    """Lines and images between the replies that are learnt; other replies are lines too."""
+    lines: list[str] = []
+    images = 0
+    for part in want.parts:
+        if isinstance(part, Context):
+            lines += part.lines
+            images += part.images
+        elif part.learn:
+            yield lines, images
+            lines, images = [], 0
+        else:
+            lines += [line for line in part.prose.splitlines() if line]
+
+
+def _first_missing(lines: Sequence[str], text: str) -> str | None:
+    text, at = unescape_placeholders(text), 0
+    for line in lines:
+        at = text.find(line, at)
+        if at < 0:
+            return line
+        at += len(line)
+    return None
+
+
+def _of_images(row: dict[str, Any], want: Row) -> Iterator[str]:
+    if len(row["images"]) != len(want.images):
+        yield f"{len(want.images)} images are wanted, the pixels of {len(row['images'])} come"
+        return
+    tokens = 0
+    for number, (seen, image) in enumerate(zip(row["images"], want.images, strict=True)):
+        (width, height), corner = seen["size"], seen["corner"]
+        tokens += (width // corner) * (height // corner)
+        if max(abs(width - image.width), abs(height - image.height)) > corner / 2:
+            yield f"image {number} has {width} x {height} pixels instead of {image.size}"
+        elif _differs(image.resize((width, height)), seen["colours"], corner):
+            yield f"image {number} is another"
+    if row["pads"] != tokens:
+        yield f"{row['pads']} tokens stand for images of {tokens}"
+
+
+def _differs(image: Image.Image, colours: Sequence[Sequence[float]], corner: int) -> bool:
+    width, height = image.size
+    parts = (
+        image.crop((0, 0, corner, corner)),
+        image.crop((width - corner, height - corner, width, height)),
+        image,
+    )
+    return any(
+        abs(mean / 255 - seen) > _TOLERANCE
+        for part, colour in zip(parts, colours, strict=True)
+        for mean, seen in zip(ImageStat.Stat(part).mean, colour, strict=True)
+    )

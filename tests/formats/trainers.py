@@ -1,0 +1,76 @@
+"""The trainers whose loaders are tried. To add one, add its entry to `TRAINERS` and its module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from geostore.export import ExportOptions
+from tests.formats.controls import SHAREGPT, Break
+from tests.formats.wanted import Row
+
+STUDENTS = ("Qwen2.5-VL-tiny-Instruct", "Qwen3-VL-tiny-Instruct")
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One way in which a trainer loads an export, and what has to come of it."""
+
+    name: str
+    """What is loaded, in a few words."""
+    options: ExportOptions
+    """What is exported."""
+    module: str
+    """Runs in the trainer's environment and loads it; its functions are handed to `seen.run`."""
+    more: tuple[str, ...] = ()
+    """Its further arguments."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """For its process environment."""
+    students: tuple[str, ...] = STUDENTS
+    """Which students it is loaded for."""
+    wanted: Callable[[Iterable[Row]], list[Row]] = list
+    """From the traces' rows to the rows that the format makes of them."""
+    exact: bool = True
+    """Whether replies are learnt to the letter, because their calls are text."""
+    images: bool = True
+    """Whether the loader carries images at all."""
+    controls: Mapping[str, Break] = field(default_factory=dict)
+    """Broken exports, each of which has to be found out."""
+    wrong: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further arguments under each of which the whole export has to be found wrong."""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A trainer, its environment and its loaders."""
+
+    name: str
+    """As it is installed; the name of its environment."""
+    requirements: tuple[str, ...]
+    """What pip installs beside PyTorch."""
+    loaders: tuple[Loader, ...]
+    """What is tried in it."""
+    torchvision: bool = True
+    """Whether it needs torchvision."""
+
+
+TRAINERS = (
+    Trainer(
+        "llamafactory",
+        ("llamafactory==0.9.5",),
+        (
+            Loader(
+                "sharegpt",
+                ExportOptions(format="sharegpt"),
+                "tests.formats.in_llamafactory",
+                controls=SHAREGPT,
+                wrong={
+                    "train_on_prompt": ("train_on_prompt=true",),
+                    "mask_history": ("mask_history=true",),
+                    "cutoff_len": ("cutoff_len=2048",),
+                    "image_max_pixels": ("image_max_pixels=100000",),
+                },
+            ),
+        ),
+    ),
+)

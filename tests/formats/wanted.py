@@ -1,0 +1,165 @@
+"""What has to be trained on: the rows of a store, read from its traces and not from an export."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+from PIL import Image
+
+from geostore.conversation.messages import Message, around_thought
+from geostore.export import ExportedTrace, ExportOptions, ExportStream, Filter, open_snapshot
+from geostore.export.folder import partial_folder
+from geostore.records import Turn
+
+CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
+_THOUGHT = re.compile(r"^\s*<think>(.*?)</think>", re.DOTALL)
+_LABEL = re.compile(r"Image \d+:")
+"""Stands before an image in a request whose calls are native; no format has it."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response of the teacher."""
+
+    text: str
+    """All of it, as the student is to write it where calls are text."""
+    learn: bool = True
+    """Whether it is to be under loss."""
+
+    @property
+    def thought(self) -> str:
+        """Its reasoning; empty where there is none."""
+        match = _THOUGHT.match(self.text)
+        return "" if match is None else _one_line(match[1])
+
+    @property
+    def prose(self) -> str:
+        """Its words without reasoning and calls, each space as one."""
+        return _one_line(CALL.sub(" ", _THOUGHT.sub("", self.text)))
+
+    @property
+    def calls(self) -> list[Any]:
+        """Its calls, parsed; as text where that cannot be."""
+        return [_parsed(match[1]) for match in CALL.finditer(_THOUGHT.sub("", self.text))]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the student reads between two replies."""
+
+    lines: tuple[str, ...]
+    """The lines of text that have to stand in it, in order."""
+    images: int
+    """How many images it shows."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is trained on."""
+
+    name: str
+    """The trace's."""
+    parts: tuple[Context | Reply, ...]
+    """A context and a reply in turns."""
+    images: tuple[Image.Image, ...]
+    """Every image, in order."""
+    tools: tuple[str, ...]
+    """What has to stand in the prompt about each tool."""
+
+
+def wanted_rows(store: Path) -> list[Row]:
+    """A row for each trace that an export holds, in its order, with reasoning kept."""
+    options = ExportOptions(images="embed")
+    with open_snapshot(store) as snapshot, partial_folder(store.parent / "none") as folder:
+        return [_row(e) for e in ExportStream(snapshot, Filter(), folder, options=options)]
+
+
+def row_of_each_turn(rows: Iterable[Row]) -> list[Row]:
+    """A row for each turn: what was before as its context, and one reply under loss."""
+    return [turn for row in rows for turn in _turns(row)]
+
+
+def _turns(row: Row) -> Iterator[Row]:
+    for number, part in enumerate(row.parts):
+        if not isinstance(part, Reply):
+            continue
+        before = [
+            replace(earlier, learn=False) if isinstance(earlier, Reply) else earlier
+            for earlier in row.parts[:number]
+        ]
+        shown = sum(earlier.images for earlier in before if isinstance(earlier, Context))
+        yield replace(row, parts=(*before, part), images=row.images[:shown])
+
+
+def _row(exported: ExportedTrace) -> Row:
+    trace = exported.trace
+    parts: list[Context | Reply] = []
+    for added, turn in zip(exported.messages, trace.turns, strict=True):
+        parts += [_context(added), Reply(_text(turn))]
+    images = []
+    for image in exported.images:
+        assert image.sent is not None
+        images.append(Image.open(io.BytesIO(image.sent.data)).convert("RGB"))
+    functions = [tool["function"] for tool in trace.recipe.tools or ()]
+    tools = tuple(text for f in functions for text in (f["name"], f["description"]))
+    return Row(trace.name, tuple(parts), tuple(images), tools)
+
+
+def _text(turn: Turn) -> str:
+    thought = ""
+    if turn.reasoning is not None:
+        opener, closer = around_thought(turn) or ("<think>\n", "\n</think>\n\n")
+        thought = f"{opener or '<think>'}{turn.reasoning}{closer}"
+    calls = [call["function"] for call in orjson.loads(turn.native_calls or "[]")]
+    written = [
+        "<tool_call>\n"
+        f'{{"name": {_json(call["name"])}, "arguments": {_object_or_text(call["arguments"])}}}'
+        "\n</tool_call>"
+        for call in calls
+    ]
+    words = [turn.response.rstrip()] if calls and turn.response.strip() else []
+    return thought + ("\n".join([*words, *written]) if calls else turn.response)
+
+
+def _context(messages: Iterable[Message]) -> Context:
+    lines: list[str] = []
+    images = 0
+    for message in messages:
+        value = orjson.loads(message.canonical)
+        if value["role"] == "assistant":
+            continue
+        content = value["content"]
+        for part in [{"text": content}] if isinstance(content, str) else content:
+            if "text" not in part:
+                images += 1
+                continue
+            # Where the tools stand in a system prompt and how is the template's.
+            text = part["text"].partition("\n\n# Tools\n")[0]
+            lines += re.sub(r"</?tool_response>", "\n", text).splitlines()
+    kept = (line for line in lines if line.strip() and not _LABEL.fullmatch(line))
+    return Context(tuple(kept), images)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _one_line(text)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _object_or_text(arguments: str) -> str:
+    return arguments if isinstance(_parsed(arguments), dict) else _json(arguments)
