@@ -21,6 +21,8 @@ from geostore.export import (
     Format,
     ImagesMode,
     MessagesMode,
+    PairsAs,
+    PairsFor,
     ReasoningMode,
     StudentName,
     check_flags,
@@ -291,11 +293,14 @@ class GeoStore:
         student: StudentName | None = None,
         student_pixels: int | None = None,
         tokenizer: str | None = None,
+        pairs_for: PairsFor | None = None,
+        pairs_as: PairsAs = "dpo",
+        min_gap: float = 0.1,
         **conditions: Unpack[Conditions],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        format to tokenizer: see `geostore.export.ExportOptions`. status: ``answered`` or
+        format to min_gap: see `geostore.export.ExportOptions`. status: ``answered`` or
         ``exhausted``, None for both; other conditions as in `traces`.
         """
         return export_store(
@@ -314,6 +319,9 @@ class GeoStore:
                 student=student,
                 student_pixels=student_pixels,
                 tokenizer=tokenizer,
+                pairs_for=pairs_for,
+                pairs_as=pairs_as,
+                min_gap=min_gap,
             ),
             filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
         )

@@ -36,6 +36,7 @@ def export(
             "verl-sft-text",
             "swift",
             "chat",
+            "pairs",
         ],
         typer.Option(
             "--format",
@@ -48,7 +49,8 @@ def export(
             "verl-sft: verl; "
             "verl-sft-text: verl, with calls as text; "
             "swift: ms-swift; "
-            "chat: OpenAI's messages, see --dialect.",
+            "chat: OpenAI's messages, see --dialect; "
+            "pairs: for DPO or KTO, see --for.",
         ),
     ] = "trace",
     status: Annotated[
@@ -115,6 +117,19 @@ def export(
             help="Count tokens by the student's tokenizer.json, or by X characters a token.",
         ),
     ] = None,
+    pairs_for: Annotated[
+        Literal["trl", "llamafactory", "swift"] | None,
+        typer.Option("--for", help="Of pairs: the trainer that reads them."),
+    ] = None,
+    pairs_as: Annotated[
+        Literal["dpo", "kto"],
+        typer.Option(
+            help="Of pairs: the best and the worst rollout of a photo, or all with a label."
+        ),
+    ] = "dpo",
+    min_gap: Annotated[
+        float, typer.Option(help="Of pairs: how far the two scores are apart at least.")
+    ] = 0.1,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
@@ -141,6 +156,9 @@ def export(
                 student=student,
                 student_pixels=student_pixels,
                 tokenizer=tokenizer,
+                pairs_for=pairs_for,
+                pairs_as=pairs_as,
+                min_gap=min_gap,
             ),
             filters=make_filter(conditions, statuses=ENDED),
         )

@@ -116,6 +116,7 @@ HEADINGS: Mapping[str, Headings] = {
             "shard_size",
             "compress",
         ),
+        "Pairs": ("pairs_for", "pairs_as", "min_gap"),
         "For the student": ("mask_turns", "student", "student_pixels", "tokenizer"),
         "Output": ("store", "help"),
     },

@@ -30,7 +30,14 @@ from geostore.export.images import ImagesMode
 from geostore.export.left_out import Unwritten, left_out_text
 from geostore.export.lengths import row_lengths
 from geostore.export.messages import MessagesMode
-from geostore.export.options import ExportOptions, Format, ReasoningMode, checked_options
+from geostore.export.options import (
+    ExportOptions,
+    Format,
+    PairsAs,
+    PairsFor,
+    ReasoningMode,
+    checked_options,
+)
 from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportedTrace, ExportStream
@@ -54,6 +61,8 @@ __all__ = [
     "Format",
     "ImagesMode",
     "MessagesMode",
+    "PairsAs",
+    "PairsFor",
     "ReasoningMode",
     "StudentName",
     "check_flags",
@@ -113,7 +122,7 @@ def export(
     flag), FilterError (a flag that no check has, a condition that is no expression),
     RewardError (the filter names a reward that the store does not have), StoreError.
     """
-    writer = writer_of(options.format)
+    writer = writer_of(options)
     options = checked_options(options, writer.rules)
     filters = _checked(filters or Filter())
     choice = {"filter": filters.to_json(), **options.to_json()}
@@ -121,7 +130,7 @@ def export(
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             _check_audited(snapshot, filters)
-            traces = ExportStream(snapshot, filters, folder, options=options)
+            traces = ExportStream(snapshot, filters, folder, options=options, choose=writer.choose)
             if writer.guide is not None:
                 recipes = traces.scope.recipes.values()
                 traces.lengths = row_lengths(options, writer.rules, recipes)

@@ -34,6 +34,8 @@ _WORDS = {
     "request": "whose files do not say what was sent",
     "masked": "without a turn to learn",
     "limits": "over a limit of the reader",
+    "unusable": "that the trainer cannot take in pairs",
+    "unpaired": "in no pair",
 }
 """By reason, in the order in which traces are looked at: those of `Snapshot.left_out`, and then
 those for which a trace that the filter keeps cannot be written."""

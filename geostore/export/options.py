@@ -26,6 +26,7 @@ Format = Literal[
     "verl-sft-text",
     "swift",
     "chat",
+    "pairs",
 ]
 """The names of the formats."""
 
@@ -37,17 +38,28 @@ the format's own field, or else in <think> tags. ``think``: always in <think> ta
 Compression = Literal["gzip", "zstd"]
 """How JSONL files can be compressed."""
 
+PairsFor = Literal["trl", "llamafactory", "swift"]
+"""The trainers for which pairs can be written."""
+
+PairsAs = Literal["dpo", "kto"]
+"""``dpo``: the best and the worst rollout of a photo; ``kto``: every rollout with a label."""
+
 _INSTEAD = {
     "mask_turns": ", because its reader learns a row whole; leave such traces out, as with "
     "--where 'failed_tool_calls = 0' or --exclude-flag no_op_call, or choose another format",
 }
 """What a user can do who gave an option to a format that does not take it."""
 
+_OPTIONS = {"pairs_for": "--for"}
+"""Options of the command that have another name than their field."""
+
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "format": get_args(Format),
     "messages": get_args(MessagesMode),
     "images": get_args(ImagesMode),
     "reasoning": get_args(ReasoningMode),
+    "pairs_for": (None, *get_args(PairsFor)),
+    "pairs_as": get_args(PairsAs),
     "compress": (None, *get_args(Compression)),
     "dialect": (None, *get_args(DialectName)),
     "student": (None, *get_args(StudentName)),
@@ -86,6 +98,12 @@ class ExportOptions:
     tokenizer: str | None = None
     """Counts tokens of texts: the path of a ``tokenizer.json``, or ``factor:X`` for X characters of
     a token; None: a usual factor."""
+    pairs_for: PairsFor | None = None
+    """The trainer that reads the pairs; None in every format but ``pairs``."""
+    pairs_as: PairsAs = "dpo"
+    """What a row of ``pairs`` is."""
+    min_gap: float = 0.1
+    """The least difference of the scores of a pair, more than 0."""
 
     def to_json(self) -> dict[str, Any]:
         """The options that decide what is written, by name, for the manifest."""
@@ -143,6 +161,8 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
         raise ExportError(
             f"a file cannot hold {options.shard_size} rows: --shard-size is 1 or more"
         )
+    if not options.min_gap > 0:
+        raise ExportError(f"a pair needs a gap of more than 0, not {options.min_gap:g}: --min-gap")
     assert options.images is not None
     if options.images not in rules.images:
         raise ExportError(
@@ -156,7 +176,7 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
         if name in ("format", "images", "dataset_path") or name in takes:
             continue
         if getattr(options, name) != getattr(usual, name):
-            option = f"--{name.replace('_', '-')}"
+            option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
             raise ExportError(
                 f"the format {options.format} takes no {option}{_INSTEAD.get(name, '')}"
             )

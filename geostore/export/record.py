@@ -37,7 +37,7 @@ def trace_record(
     that the export carries.
     """
     trace = exported.trace
-    reward = _reward(trace)
+    reward = reward_of(trace)
     parsed = reward is not None
     distance = reward.distance_km if reward is not None else UNPARSED_KM
     score = reward.score if reward is not None else 0.0
@@ -72,7 +72,7 @@ def trace_record(
     }
 
 
-def _reward(trace: StoredTrace) -> Reward | None:
+def reward_of(trace: StoredTrace) -> Reward | None:
     """The reward of a parsed answer; None where no answer could be read.
 
     A reward that a trace file carried may have a distance where geostore reads no

@@ -6,7 +6,7 @@ it and which images belong to it is decided here, alike for all formats.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from geostore.conversation.completed import completed_messages
@@ -26,6 +26,10 @@ from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
 from geostore.store import Filter, Snapshot
+
+Choose = Callable[[Iterable[StoredTrace], ExportOptions, UnwrittenTraces], Iterator[StoredTrace]]
+"""Gives the traces that a format writes, in their order, out of those that the filter keeps, and
+counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class ExportStream:
         folder: ExportFolder,
         *,
         options: ExportOptions,
+        choose: Choose | None = None,
     ) -> None:
+        """choose: which of the traces are written, as a format wants it; None: all."""
         self.scope = snapshot.scope(filters, with_images=options.images != "reference")
         """The datasets and recipes of the traces, without those that are left out for an image."""
         self.options = options
@@ -77,6 +83,7 @@ class ExportStream:
         """Traces so far with images that no file proves; none where images are references."""
         self.lengths: RowLengths | None = None
         """Measures the rows of a trainer's format; None: nobody asks for their length."""
+        self._choose = choose
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
@@ -84,6 +91,8 @@ class ExportStream:
 
     def __iter__(self) -> Iterator[ExportedTrace]:
         traces = self._with_turns_to_learn(self._snapshot.traces(self._filters, with_turns=True))
+        if self._choose is not None:
+            traces = self._choose(traces, self.options, self.unwritten)
         if self.options.images == "reference":
             for trace in traces:
                 yield self._exported(trace, None)

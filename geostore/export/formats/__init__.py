@@ -8,12 +8,10 @@ module and list it here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from geostore.errors import ExportError
-from geostore.export.folder import ExportFolder
 from geostore.export.formats import (
     chat,
     jsonl,
@@ -25,23 +23,10 @@ from geostore.export.formats import (
     verl_sft,
     verl_sft_text,
 )
-from geostore.export.options import Format, FormatRules
-from geostore.export.stream import ExportStream
+from geostore.export.formats.pairs import PAIR_WRITERS, pair_writer
+from geostore.export.options import ExportOptions, Format
+from geostore.export.writer import FormatWriter
 from geostore.text.nearest import did_you_mean
-
-
-@dataclass(frozen=True, slots=True)
-class FormatWriter:
-    """A format: what it takes, and the function that writes it."""
-
-    rules: FormatRules
-    """Which options and images it takes."""
-    write: Callable[[ExportStream, ExportFolder], int]
-    """Writes the traces and returns how many."""
-    guide: Callable[[ExportStream], str] | None = None
-    """How its trainer loads the export, with the exact settings, as Markdown for the export's
-    README; called when all traces are written. None: it has no README."""
-
 
 FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
     {
@@ -56,17 +41,20 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         ),
         "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
         "chat": FormatWriter(chat.RULES, chat.write_chat, chat.guide),
+        "pairs": PAIR_WRITERS["swift"],
     }
 )
-"""From a format's name to what writes it."""
+"""From a format's name to what writes it; of ``pairs``, each trainer has its own."""
 
 
-def writer_of(name: str) -> FormatWriter:
+def writer_of(options: ExportOptions) -> FormatWriter:
     """What writes a format. Raises ExportError for a name that none has."""
+    if options.format == "pairs":
+        return pair_writer(options.pairs_for)
     for format, writer in FORMATS.items():
-        if format == name:
+        if format == options.format:
             return writer
     raise ExportError(
-        f"there is no format {name!r}{did_you_mean(name, FORMATS)}; choose one of "
-        f"{', '.join(FORMATS)}"
+        f"there is no format {options.format!r}{did_you_mean(options.format, FORMATS)}; choose one "
+        f"of {', '.join(FORMATS)}"
     )

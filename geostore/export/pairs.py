@@ -1,0 +1,165 @@
+"""Preferences out of several rollouts of one photo: the best and the worst of them, or labels.
+
+``dpo`` takes of all rollouts with the same prompt (one recipe, one photo) the one with
+the highest score and the one with the lowest. ``kto`` takes every rollout and says of
+each whether its score is accepted. An answer that could not be read scores 0. Traces
+of one photo stand side by side in the order of an export, so that memory holds at most
+two of each prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from geostore.conversation.again import why_not
+from geostore.export.dialogue import Dialogue, Reply, dialogues
+from geostore.export.left_out import UnwrittenTraces
+from geostore.export.options import ExportOptions
+from geostore.export.record import reward_of
+from geostore.export.stream import ExportStream
+from geostore.records import ACCEPTED_SCORE, ImportedRecipe, StoredTrace
+
+UNPAIRED = "unpaired"
+"""The reason of traces that are neither the best nor the worst of their photo; no name is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two rollouts of one photo under one recipe; their system prompt and first question agree."""
+
+    chosen: Dialogue
+    """The better one."""
+    rejected: Dialogue
+    """The worse one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A rollout with its label."""
+
+    dialogue: Dialogue
+    """The rollout."""
+    accepted: bool
+    """Whether its score counts as accepted."""
+
+
+def pairs(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Pair]:
+    """The pairs of a stream whose traces `choose` chose as ``dpo``."""
+    better: Dialogue | None = None
+    for dialogue in dialogues(traces, reasoning_field=reasoning_field):
+        if better is None:
+            better = dialogue
+        elif _asked(better) == _asked(dialogue):
+            yield Pair(better, dialogue)
+            better = None
+        else:  # the other one of its pair could not be written
+            traces.unwritten.counts[UNPAIRED] += 1
+            better = dialogue
+    traces.unwritten.counts[UNPAIRED] += better is not None
+
+
+def labelled(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Labelled]:
+    """The rollouts of a stream whose traces `choose` chose as ``kto``, with their labels."""
+    for dialogue in dialogues(traces, reasoning_field=reasoning_field):
+        yield Labelled(dialogue, score_of(dialogue.exported.trace) >= ACCEPTED_SCORE)
+
+
+def choose(
+    traces: Iterable[StoredTrace],
+    options: ExportOptions,
+    unwritten: UnwrittenTraces,
+    *,
+    unusable: Callable[[StoredTrace], str | None] | None = None,
+) -> Iterator[StoredTrace]:
+    """The traces that are written: for ``dpo`` the better and the worse one of each pair in turns.
+
+    unwritten: takes the others. unusable: why the trainer cannot take a trace, in words, or None;
+    not given, it can take any. Raises ExportError for a trace that has no reward yet.
+    """
+    if unusable is not None:
+        traces = _usable(traces, unusable, unwritten)
+    if options.pairs_as == "kto":
+        for trace in traces:
+            score_of(trace)  # without a reward nobody knows its label
+            yield trace
+        return
+    for _, rollouts in groupby(traces, key=_photo_and_recipe):
+        yield from _best_and_worst(rollouts, options.min_gap, unwritten)
+
+
+def score_of(trace: StoredTrace) -> float:
+    """Its score; 0 where no answer could be read. Raises ExportError where it has no reward."""
+    reward = reward_of(trace)
+    return 0.0 if reward is None or reward.score is None else reward.score
+
+
+def _usable(
+    traces: Iterable[StoredTrace],
+    unusable: Callable[[StoredTrace], str | None],
+    unwritten: UnwrittenTraces,
+) -> Iterator[StoredTrace]:
+    for trace in traces:
+        why = unusable(trace)
+        if why is None:
+            yield trace
+        else:
+            unwritten.add(trace.name, "unusable", why)
+
+
+def _best_and_worst(
+    rollouts: Iterable[StoredTrace], min_gap: float, unwritten: UnwrittenTraces
+) -> Iterator[StoredTrace]:
+    """The best and the worst rollout of each prompt, if their scores are far enough apart."""
+    by_prompt: dict[tuple[object, ...], tuple[StoredTrace, StoredTrace]] = {}
+    others = 0
+    for trace in rollouts:
+        if isinstance(trace.recipe, ImportedRecipe) and why_not(trace) is not None:
+            yield trace  # the stream leaves it out, and says that its images are not known
+            continue
+        others += 1
+        prompt = _prompt(trace)
+        best, worst = by_prompt.get(prompt, (trace, trace))
+        by_prompt[prompt] = max(best, trace, key=_goodness), min(worst, trace, key=_badness)
+    for best, worst in by_prompt.values():
+        if score_of(best) - score_of(worst) >= min_gap:
+            others -= 2
+            yield best
+            yield worst
+    unwritten.counts[UNPAIRED] += others
+
+
+def _photo_and_recipe(trace: StoredTrace) -> tuple[object, ...]:
+    return (trace.dataset.path, trace.sample.sample_index, trace.key.recipe_sha256)
+
+
+def _prompt(trace: StoredTrace) -> tuple[object, ...]:
+    """What tells the first questions of rollouts apart: one that is the last says so."""
+    first = trace.turns[0]
+    return (first.turn_limit is not None and first.turn_limit <= 1, first.messages)
+
+
+def _goodness(trace: StoredTrace) -> tuple[float, int, int]:
+    """Of equal scores the trace with fewer tokens is the better one, then the earlier rollout."""
+    return (score_of(trace), -_tokens(trace), -trace.key.rollout)
+
+
+def _badness(trace: StoredTrace) -> tuple[float, int, int]:
+    return (score_of(trace), _tokens(trace), trace.key.rollout)
+
+
+def _tokens(trace: StoredTrace) -> int:
+    """Of its last request and response, estimated where the server did not count them."""
+    last = trace.turns[-1]
+    sent = last.prompt_tokens or last.estimated_prompt_tokens or 0
+    return sent + (last.completion_tokens or last.estimated_completion_tokens or 0)
+
+
+def _asked(dialogue: Dialogue) -> tuple[object, ...]:
+    """What two rollouts have to share to be a pair: photo, recipe, and the question word for
+    word."""
+    question = dialogue.steps[0]
+    assert not isinstance(question, Reply)
+    parts = [p if isinstance(p, str) else p.facts.sha256 for p in question.parts]
+    return (_photo_and_recipe(dialogue.exported.trace), dialogue.system, parts)

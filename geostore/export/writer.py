@@ -1,0 +1,25 @@
+"""What a format is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from geostore.export.folder import ExportFolder
+from geostore.export.options import FormatRules
+from geostore.export.stream import Choose, ExportStream
+
+
+@dataclass(frozen=True, slots=True)
+class FormatWriter:
+    """A format: what it takes, and the function that writes it."""
+
+    rules: FormatRules
+    """Which options and images it takes."""
+    write: Callable[[ExportStream, ExportFolder], int]
+    """Writes the traces and returns how many."""
+    guide: Callable[[ExportStream], str] | None = None
+    """How its trainer loads the export, with the exact settings, as Markdown for the export's
+    README; called when all traces are written. None: it has no README."""
+    choose: Choose | None = None
+    """Which traces it writes; None: all."""
