@@ -32,6 +32,7 @@ def export(
             "sharegpt",
             "trl",
             "trl-turns",
+            "trl-rl",
             "verl-sft",
             "verl-sft-text",
             "swift",
@@ -46,6 +47,7 @@ def export(
             "sharegpt: LLaMA-Factory; "
             "trl: TRL, a row per trace; "
             "trl-turns: TRL, a row per turn; "
+            "trl-rl: TRL, prompts with tools and reward; "
             "verl-sft: verl; "
             "verl-sft-text: verl, with calls as text; "
             "swift: ms-swift; "

@@ -8,17 +8,20 @@ store nor a dataset.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+import orjson
 
 from geostore.conversation.call_objects import WrittenCall
 from geostore.conversation.machine import Run
 from geostore.conversation.messages import LAST_TURN
+from geostore.conversation.recipe import tool_names
 from geostore.conversation.toolbench import ToolBench
 from geostore.errors import ImageError
 from geostore.identity import sha256_hex
 from geostore.imaging import DecodedPhotos
-from geostore.records import Recipe, SentImage, ToolCall
-from geostore.tools import current_image_after
+from geostore.records import ImageLimits, Recipe, SentImage, ToolCall
+from geostore.tools import current_image_after, tool_schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +92,33 @@ class ToolSession:
             self._images.append(call.image)
         sentence = call.observation or ""
         return Observation(f"{sentence}\n{LAST_TURN}" if is_last else sentence, image, call)
+
+
+def tool_settings(recipe: Recipe) -> str:
+    """What a session needs of a recipe, as JSON, for a row of a data set; `read_tool_settings`
+    reads it."""
+    settings = {
+        "tools": tool_names(recipe),
+        "protocol": recipe.protocol,
+        "bbox_frame": recipe.bbox_frame,
+        "max_calls_per_turn": recipe.max_calls_per_turn,
+        "limits": asdict(recipe.limits),
+    }
+    return orjson.dumps(settings).decode()
+
+
+def read_tool_settings(settings: str) -> Recipe:
+    """A recipe for a session, without the prompts. settings: of `tool_settings`."""
+    values = orjson.loads(settings)
+    return Recipe(
+        model="",
+        system_prompt="",
+        user_prompt="",
+        tools=tool_schemas(values["bbox_frame"], values["tools"]),
+        protocol=values["protocol"],
+        bbox_frame=values["bbox_frame"],
+        limits=ImageLimits(**values["limits"]),
+        temperature=None,
+        max_tokens=1,
+        max_calls_per_turn=values["max_calls_per_turn"],
+    )

@@ -121,8 +121,9 @@ def image_names(trace: StoredTrace) -> dict[str, int]:
 
 def with_images(
     traces: Iterable[StoredTrace], source: PhotoSource, unwritten: UnwrittenTraces
-) -> Iterator[tuple[StoredTrace, list[SentImage]]]:
-    """Each trace with all images its teacher saw, in order; derived a few traces ahead.
+) -> Iterator[tuple[StoredTrace, bytes, list[SentImage]]]:
+    """Each trace with its photo's file as the dataset stores it, and all images that its teacher
+    saw, in order; derived a few traces ahead.
 
     Imported traces whose images could not be made again are added to `unwritten` instead.
     Raises ExportError, naming the trace, where an image cannot be had or is not
@@ -130,7 +131,7 @@ def with_images(
     """
     # Pillow lets other threads run while it decodes; the dataset is read in this one.
     workers = min(8, os.cpu_count() or 1)
-    waiting: deque[tuple[StoredTrace, Future[list[SentImage]]]] = deque()
+    waiting: deque[tuple[StoredTrace, bytes, Future[list[SentImage]]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for trace in traces:
             why = why_not(trace) if isinstance(trace.recipe, ImportedRecipe) else None
@@ -138,13 +139,13 @@ def with_images(
                 unwritten.add(trace.name, "images", why)
                 continue
             photo = _photo(trace, source)
-            waiting.append((trace, pool.submit(_derive, trace, photo)))
+            waiting.append((trace, photo, pool.submit(_derive, trace, photo)))
             if len(waiting) > 2 * workers:
-                first, images = waiting.popleft()
-                yield first, images.result()
+                first, file, images = waiting.popleft()
+                yield first, file, images.result()
         while waiting:
-            first, images = waiting.popleft()
-            yield first, images.result()
+            first, file, images = waiting.popleft()
+            yield first, file, images.result()
 
 
 def _photo(trace: StoredTrace, source: PhotoSource) -> bytes:

@@ -32,6 +32,7 @@ _WORDS = {
     "max_distance": "not closer than {max_distance_km:g} km",
     "images": "with images that cannot be made again",
     "request": "whose files do not say what was sent",
+    "tools": "whose tools nobody can run again",
     "masked": "without a turn to learn",
     "limits": "over a limit of the reader",
     "unusable": "that the trainer cannot take in pairs",

@@ -35,9 +35,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "verl": "data.max_length",
     }
 )
-_QUESTION_SETTINGS: Mapping[str, str] = MappingProxyType(
-    {"TRL": "max_prompt_length", "verl": "data.max_prompt_length"}
-)
+_QUESTION_SETTINGS: Mapping[str, str] = MappingProxyType({"verl": "data.max_prompt_length"})
 _STEP = 1024  # settings are multiples of this
 _USUAL_SETTINGS = (1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
 _PERCENTILES = (50, 90, 99)
@@ -260,7 +258,7 @@ def row_lengths(
         student,
         TextTokens(options.tokenizer),
         rows=rules.rows,
-        setting_name=names.get(rules.trainer or ""),
+        setting_name=rules.length_setting or names.get(rules.trainer or ""),
         why=why,
     )
 

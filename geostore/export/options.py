@@ -22,6 +22,7 @@ Format = Literal[
     "sharegpt",
     "trl",
     "trl-turns",
+    "trl-rl",
     "verl-sft",
     "verl-sft-text",
     "swift",
@@ -135,6 +136,8 @@ class FormatRules:
     """Who reads it, such as ``LLaMA-Factory``; None: nobody in particular."""
     rows: RowKind = "trace"
     """What one row holds, for its length."""
+    length_setting: str | None = None
+    """The trainer's name for the greatest length, where it is not the trainer's usual one."""
 
 
 def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions:

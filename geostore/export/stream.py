@@ -7,7 +7,7 @@ it and which images belong to it is decided here, alike for all formats.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geostore.conversation.completed import completed_messages
 from geostore.conversation.messages import Message
@@ -49,6 +49,9 @@ class ExportedTrace:
     """The name of its files without suffix; no other trace in the folder has it."""
     split: str | None = None
     """The split that it belongs to, such as ``val``; None where the export has none."""
+    photo_file: bytes | None = None
+    """The photo's file as its dataset stores it, at full resolution; None in the mode
+    ``reference``."""
     masked: frozenset[int] = frozenset()
     """The numbers of the turns that the student is not to learn."""
 
@@ -100,11 +103,11 @@ class ExportStream:
         # Imported here: it brings Pillow and the dataset library with it.
         from geostore.conversation.images import PhotoSource
 
-        for trace, images in with_images(
+        for trace, photo, images in with_images(
             traces, PhotoSource(self.options.dataset_path), self.unwritten
         ):
             self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
-            yield self._exported(trace, images)
+            yield replace(self._exported(trace, images), photo_file=photo)
 
     def _with_turns_to_learn(self, traces: Iterator[StoredTrace]) -> Iterator[StoredTrace]:
         """The traces without those of which every turn is masked: a trainer stops at such a row."""

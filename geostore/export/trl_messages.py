@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from geostore.export.dialogue import Dialogue, Part, Reply
+from geostore.export.dialogue import Dialogue, Part, Question, Reply
 from geostore.export.placeholders import escape_placeholders
 
 if TYPE_CHECKING:
@@ -33,15 +33,21 @@ def messages_type() -> pyarrow.DataType:
 
 def trl_messages(dialogue: Dialogue) -> list[dict[str, Any]]:
     """All messages of a dialogue, with the system prompt first where there is one."""
-    messages = []
-    if (system := dialogue.system_with_tools) is not None:
-        messages.append(_message("system", [system]))
-    for step in dialogue.steps:
+    question, *steps = dialogue.steps
+    assert isinstance(question, Question)
+    messages = prompt_messages(dialogue.system_with_tools, question)
+    for step in steps:
         if isinstance(step, Reply):
             messages.append(_message("assistant", [step.text]))
         else:
             messages.append(_message("user", step.parts))
     return messages
+
+
+def prompt_messages(system: str | None, question: Question) -> list[dict[str, Any]]:
+    """The messages before the first response. system: with the tools; None: there is none."""
+    before = [] if system is None else [_message("system", [system])]
+    return [*before, _message("user", question.parts)]
 
 
 def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:

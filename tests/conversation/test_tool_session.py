@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from geostore.conversation.messages import LAST_TURN
-from geostore.conversation.tool_session import ToolSession
+from geostore.conversation.tool_session import ToolSession, read_tool_settings, tool_settings
 from geostore.dataset import PhotoDataset
 from geostore.errors import ImageError
 from geostore.records import StoredTrace
@@ -62,15 +62,20 @@ def traces(store: Store) -> list[StoredTrace]:
     return [store.traces.get_trace(number) for number in range(1, count + 1)]
 
 
+@pytest.mark.parametrize("from_a_row", [False, True])
 def test_every_call_of_a_store_gives_the_same_sentence_and_the_same_bytes(
-    played: tuple[PhotoDataset, Store],
+    played: tuple[PhotoDataset, Store], from_a_row: bool
 ) -> None:
+    """from_a_row: with the recipe as a row of an export carries it."""
     dataset, store = played
     images = failed = 0
     for trace in traces(store):
         assert trace.sample.photo is not None
         photo = dataset.photo_bytes(trace.sample.sample_index)
-        session = ToolSession(photo, played_recipe(trace), sha256=trace.sample.photo.sha256)
+        recipe = played_recipe(trace)
+        if from_a_row:
+            recipe = read_tool_settings(tool_settings(recipe))
+        session = ToolSession(photo, recipe, sha256=trace.sample.photo.sha256)
         if trace.photo is not None:
             assert session.photo.facts.sha256 == trace.photo.sha256
         for row in trace.calls:

@@ -33,6 +33,8 @@ from geostore.store import Store, open_snapshot
 from tests.builders import StoreBuilder, fill, make_dataset
 
 MODES: tuple[ImagesMode, ...] = get_args(ImagesMode)
+PROMPTS = ("trl-rl",)
+"""Formats whose rows are of no trace: several traces have the same."""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,8 @@ def test_a_format_says_how_many_traces_it_wrote(
         if format == "pairs":  # of all other formats, every trace is written
             options = ExportOptions(format=format, pairs_for="swift", pairs_as="kto")
         assert export(store, tmp_path / "out", options=options).count == 5
+    if format in PROMPTS:
+        return
     written = list((tmp_path / "out").rglob("trace_*.json"))
     lines = [path.read_bytes().splitlines() for path in (tmp_path / "out").glob("*.jsonl")]
     # A trace may have several rows.

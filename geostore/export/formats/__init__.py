@@ -19,6 +19,7 @@ from geostore.export.formats import (
     swift,
     trace,
     trl,
+    trl_rl,
     trl_turns,
     verl_sft,
     verl_sft_text,
@@ -35,6 +36,7 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "sharegpt": FormatWriter(sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide),
         "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
         "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
+        "trl-rl": FormatWriter(trl_rl.RULES, trl_rl.write_trl_rl, trl_rl.guide),
         "verl-sft": FormatWriter(verl_sft.RULES, verl_sft.write_verl_sft, verl_sft.guide),
         "verl-sft-text": FormatWriter(
             verl_sft_text.RULES, verl_sft_text.write_verl_sft_text, verl_sft_text.guide

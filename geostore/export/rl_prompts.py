@@ -1,0 +1,90 @@
+"""The prompts of reinforcement learning: what a student is asked, without a teacher's word.
+
+Each photo is asked about once under each recipe, however many traces have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from geostore.conversation.tool_session import tool_settings
+from geostore.export.dialogue import Dialogue, Question, dialogues
+from geostore.export.images import ExportedImage
+from geostore.export.stream import ExportStream
+from geostore.identity import sha256_hex
+from geostore.records import Recipe, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class RlPrompt:
+    """A photo to be asked about under a recipe."""
+
+    name: str
+    """Unique in the store: the name of its traces without the rollout, ``12-5d2b2227``."""
+    system: str | None
+    """The system prompt with the tools written into it."""
+    question: Question
+    """The question with the photo."""
+    photo: ExportedImage
+    """The photo as the student is shown it."""
+    photo_file: bytes
+    """Its file as the dataset stores it, at full resolution, of which the tools cut."""
+    photo_sha256: str
+    """The hash of that file, in hex."""
+    settings: str
+    """What a `ToolSession` needs of the recipe, as `read_tool_settings` reads it."""
+    sample: Sample
+    """The photo's true place and its facts."""
+    turn_limit: int
+    """The most responses that the first of its traces could have."""
+    split: str | None
+    """The split that it belongs to; None where the export has none."""
+
+
+class RlPrompts:
+    """The prompts of a stream's traces, in its order. Iterate over it once.
+
+    Imported traces whose tools nobody knows well enough to run them are left out, and counted.
+    """
+
+    def __init__(self, traces: ExportStream) -> None:
+        self._traces = traces
+        self.traces = 0
+        """Traces so far whose prompts came; several may have the same."""
+
+    def __iter__(self) -> Iterator[RlPrompt]:
+        seen: set[str] = set()
+        for dialogue in dialogues(self._traces):
+            trace = dialogue.exported.trace
+            if not isinstance(trace.recipe, Recipe):
+                why = "it was imported, and its file does not say how its tools worked"
+                self._traces.unwritten.add(trace.name, "tools", why)
+                continue
+            self.traces += 1
+            name = trace.name.rpartition("-")[0]
+            if name not in seen:
+                seen.add(name)
+                yield _prompt(name, trace.recipe, dialogue)
+
+
+def _prompt(name: str, recipe: Recipe, dialogue: Dialogue) -> RlPrompt:
+    exported = dialogue.exported
+    trace = exported.trace
+    assert trace.turn_limit is not None  # every run's trace that ended has one
+    question = dialogue.steps[0]
+    assert isinstance(question, Question)
+    (photo,) = (part for part in question.parts if isinstance(part, ExportedImage))
+    assert exported.photo_file is not None  # the images of such a format are embedded
+    return RlPrompt(
+        name=name,
+        system=dialogue.system_with_tools,
+        question=question,
+        photo=photo,
+        photo_file=exported.photo_file,
+        photo_sha256=sha256_hex(exported.photo_file),
+        settings=tool_settings(recipe),
+        sample=trace.sample,
+        turn_limit=trace.turn_limit,
+        split=exported.split,
+    )
