@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from geostore.audit import VERSIONS
 from geostore.errors import ExportError, FilterError
-from geostore.export.folder import check_target, partial_folder, publish
+from geostore.export.folder import check_target, partial_folder, publishing
 from geostore.export.formats import FORMATS, writer_of
 from geostore.export.images import ImagesMode
 from geostore.export.left_out import Unwritten, left_out_text
@@ -160,7 +159,7 @@ def export(
                     "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
                 }
             )
-            with store.db.transaction():
+            with publishing(folder, target) as publish, store.db.transaction():
                 store.traces.put_export(
                     format=options.format,
                     options=choice,
@@ -168,10 +167,7 @@ def export(
                     sha256=sha256,
                     path=target,
                 )
-                replaced = publish(folder, target)
-        if replaced is not None:
-            # The new export is in place, so a file of the earlier one that stays is no failure.
-            shutil.rmtree(replaced, ignore_errors=True)
+                publish()
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error.strerror or error}") from error
     return ExportResult(

@@ -1,35 +1,35 @@
 """Writes an export into a hidden folder beside its target, and renames it into place.
 
-Until the rename the target stays as it was. A killed export leaves at worst a hidden
-folder ``.<name>.partial-*`` beside it. An export replaces a folder only if an earlier
+Until the rename the target stays as it was. What a killed export leaves beside it the
+next one cleans away (`leftovers`). An export replaces a folder only if an earlier
 export wrote it and nobody put anything else into it.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import secrets
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from geostore.errors import ExportError
+from geostore.export.leftovers import SUMS, clean, hidden_path, is_at, lock, remove
 from geostore.text.json_lines import json_bytes
 
 MANIFEST = "manifest.json"
-SUMS = "SHA256SUMS"
 MAKER = "geostore export"
 """The value of ``made_by`` in a manifest, by which a folder is known as an export."""
 
 _SYNCING = 16  # threads; a file system commits the files together that are synced at one time
 _SYNCING_AT_ONCE = 1024  # files handed to the threads at a time
 _NAMED = 3  # files named in an error
+_TIMES = 5  # that an export is replaced which another process puts in the same place
 
 
 def pretty_json(value: Any) -> bytes:
@@ -54,6 +54,14 @@ class StreamedFile:
         """Close the file; may be called twice."""
         self._stream.close()
 
+    def fileno(self) -> int:
+        """The descriptor of the open file."""
+        return self._stream.fileno()
+
+    def flush(self) -> None:
+        """Give everything that was written to the system; the file stays open."""
+        self._stream.flush()
+
     @property
     def sha256(self) -> str:
         """The hash of what was written, in hex."""
@@ -71,6 +79,13 @@ class ExportFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._sums = StreamedFile(path / SUMS)
+
+    def is_locked(self) -> bool:
+        """Lock the folder while it is open, so that no other export takes it for one that was left.
+
+        False where another had the lock first, and removes the folder.
+        """
+        return lock(self._sums.fileno()) and is_at(self._sums.fileno(), self.path / SUMS)
 
     def add(self, name: str, data: bytes) -> None:
         """Write a file; `name` is its path in the export, with ``/``."""
@@ -94,7 +109,7 @@ class ExportFolder:
 
     def seal(self, manifest: dict[str, Any]) -> str:
         """Write the manifest, sync every file to disk, and return the hash of the export."""
-        self._sums.close()
+        self._sums.flush()  # closed, it would be without its lock
         sha256 = self._sums.sha256
         whole = {"made_by": MAKER, **manifest, "sha256": sha256}
         (self.path / MANIFEST).write_bytes(pretty_json(whole))
@@ -114,79 +129,128 @@ class ExportFolder:
 def check_target(out: Path) -> Path:
     """The path of `out`, links followed, if an export may be written there.
 
-    Raises ExportError where there is anything but an earlier export.
+    Cleans away what exports to it left whose processes were killed. Raises ExportError where
+    there is anything but an earlier export.
     """
     target = Path(os.path.realpath(out))
-    _put_back(target)
+    clean(target, is_export=is_export)
+    _check_replaceable(target, out)
+    return target
+
+
+def _check_replaceable(target: Path, out: Path) -> None:
     if not target.exists():
-        return target
+        return
     if not target.is_dir():
         raise ExportError(f"{out} is a file; an export is a folder: name another")
     if not any(target.iterdir()):
-        return target
-    if not _is_export(target):
+        return
+    if not is_export(target):
         raise ExportError(
             f"{out} is there already and is no export of geostore's; name another folder"
         )
-    if strangers := _strangers(target):
+    if names := strangers(target)[:_NAMED]:
         raise ExportError(
-            f"{out} holds files that no export wrote ({', '.join(strangers)}); "
+            f"{out} holds files that no export wrote ({', '.join(names)}); "
             "move them away, or name another folder"
         )
-    return target
 
 
 @contextmanager
 def partial_folder(target: Path) -> Iterator[ExportFolder]:
     """A new hidden folder beside the target; removed at the end unless it was published."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # tempfile would make a folder that only its owner may read.
-    path = target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
-    path.mkdir()
+    missing = [parent for parent in target.parents if not parent.exists()]
     try:
-        with closing(ExportFolder(path)) as folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = _new_folder(target)
+        try:
             yield folder
+        finally:
+            # Removed before it is closed: without its lock another export would clean it away.
+            remove(folder.path)
+            folder.close()
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        for parent in missing:
+            with suppress(OSError):  # it holds the export now
+                parent.rmdir()
 
 
-def publish(folder: ExportFolder, target: Path) -> Path | None:
-    """Rename a sealed folder to its target.
+def _new_folder(target: Path) -> ExportFolder:
+    while True:
+        path = hidden_path(target, "partial")
+        # tempfile would make a folder that only its owner may read.
+        path.mkdir()
+        try:
+            folder = ExportFolder(path)
+        except FileNotFoundError:
+            continue  # another export took it for one that was left, before it had its lock
+        except OSError:
+            remove(path)
+            raise
+        if folder.is_locked():
+            return folder
+        folder.close()
 
-    Returns where the earlier export is now, None where there was none. Between the
-    two renames the target does not exist; if the process is killed there, the next
-    export's `check_target` puts the earlier one back.
+
+@contextmanager
+def publishing(folder: ExportFolder, target: Path) -> Iterator[Callable[[], None]]:
+    """Gives the function that puts a sealed folder in the place of its target.
+
+    Where the block fails after that, the earlier export is put back; at its end the earlier
+    one is removed. Between the two renames the target does not exist; if the process is killed
+    there, the next export's `check_target` puts the earlier one back.
     """
-    replaced = None
-    if target.exists():
-        replaced = target.parent / f"{_replaced_prefix(target)}{secrets.token_hex(4)}"
-        target.rename(replaced)
+    aside: list[Path] = []
+    with ExitStack() as locks:
+
+        def publish() -> None:
+            for _ in range(_TIMES):
+                # Looked at again: somebody may have put a file there in the meantime.
+                _check_replaceable(target, target)
+                if target.exists() and any(target.iterdir()):
+                    locks.enter_context(_locked(target))
+                    aside.append(hidden_path(target, "replaced"))
+                    target.rename(aside[-1])
+                try:
+                    folder.path.rename(target)
+                    break
+                except OSError as error:
+                    # Another export was put there between the two renames, and is replaced too.
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+            else:
+                raise ExportError(f"other exports are written to {target} all the time")
+            _sync(target.parent)
+
+        try:
+            yield publish
+        except BaseException:
+            if target.exists() and not folder.path.exists():
+                target.rename(folder.path)
+            if aside and aside[-1].exists() and not target.exists():
+                aside[-1].rename(target)
+            raise
+        for path in aside:
+            remove(path)
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Hold the lock of an export that is put aside."""
     try:
-        folder.path.rename(target)
-    except OSError:
-        if replaced is not None:
-            replaced.rename(target)
-        raise
-    _sync(target.parent)
-    return replaced
-
-
-def _put_back(target: Path) -> None:
-    """Rename an export back that a killed `publish` left beside its place."""
-    if target.exists() or not target.parent.is_dir():
+        descriptor = os.open(target / SUMS, os.O_RDWR)
+    except OSError:  # somebody removed it, or made it read-only
+        yield
         return
-    prefix = _replaced_prefix(target)
-    for path in target.parent.iterdir():
-        if path.name.startswith(prefix) and _is_export(path):
-            path.rename(target)
-            return
+    try:
+        lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def _replaced_prefix(target: Path) -> str:
-    return f".{target.name}.replaced-"
-
-
-def _is_export(folder: Path) -> bool:
+def is_export(folder: Path) -> bool:
+    """Whether a folder has the manifest of an export."""
     try:
         manifest = orjson.loads((folder / MANIFEST).read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -194,19 +258,19 @@ def _is_export(folder: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("made_by") == MAKER
 
 
-def _strangers(folder: Path) -> list[str]:
-    """Up to three files in an export's folder that the export did not write."""
+def strangers(folder: Path) -> list[str]:
+    """The files in an export's folder that the export did not write."""
     known = {MANIFEST, SUMS}
     if (folder / SUMS).is_file():
         with (folder / SUMS).open(encoding="utf-8") as lines:
             known.update(line.rstrip("\n").partition("  ")[2] for line in lines)
-    strangers = []
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            relative = Path(parent, name).relative_to(folder).as_posix()
-            if relative not in known:
-                strangers.append(relative)
-    return sorted(strangers)[:_NAMED]
+    names = []
+    for parent, _, files in os.walk(folder):
+        for file in files:
+            name = Path(parent, file).relative_to(folder).as_posix()
+            if name not in known:
+                names.append(name)
+    return sorted(names)
 
 
 def _sync(path: str | Path) -> None:
