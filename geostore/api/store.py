@@ -31,7 +31,18 @@ from geostore.export import export as export_store
 from geostore.export.dialects import DialectName
 from geostore.export.options import Compression
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
-from geostore.store import ENDED, Conditions, Filter, Store, make_filter, open_snapshot
+from geostore.store import (
+    ENDED,
+    EVERY,
+    Choice,
+    Conditions,
+    Filter,
+    Selection,
+    Store,
+    make_filter,
+    open_snapshot,
+    read_selection,
+)
 from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
@@ -102,7 +113,7 @@ class GeoStore:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def traces(self, **conditions: Unpack[Conditions]) -> Iterator[Trace]:
+    def traces(self, **conditions: Unpack[Selection]) -> Iterator[Trace]:
         """Traces by dataset name, row number, recipe and rollout, as they were when this began.
 
         Memory stays flat. status: one or several, None for all. min_score keeps
@@ -114,15 +125,21 @@ class GeoStore:
         ``turns > 2 and country = 'japan'``. reward: the name or the start of the hash
         of the reward they carry, None for the store's default. min_turns, max_turns,
         max_tokens, require_tools: as `geostore.store.Filter` says.
+        best_of, dedupe, balance, limit and order compare traces with one another, as
+        `geostore.store.Choice` says: ``best_of=1, balance="country=500", order="random:7"``.
         Raises TypeError for a condition that there is not, and FilterError, RewardError.
         """
-        filters = make_filter(conditions, statuses=None)
+        filters, choice = read_selection(conditions, statuses=None)
         check_flags(filters)
-        return self._read(self._store.path, filters)
+        return self._read(self._store.path, filters, choice)
 
-    def _read(self, path: Path, filters: Filter) -> Iterator[Trace]:
+    def _read(self, path: Path, filters: Filter, choice: Choice) -> Iterator[Trace]:
         with open_snapshot(path) as snapshot:
-            yield from map(Trace.of, snapshot.traces(filters))
+            if choice == EVERY:
+                yield from map(Trace.of, snapshot.traces(filters))
+            else:
+                chosen = snapshot.choose(filters, choice)
+                yield from map(Trace.of, snapshot.chosen_traces(chosen))
 
     def trace(self, name: str | int) -> Trace:
         """The trace with a name, or that of a row number.
@@ -296,13 +313,14 @@ class GeoStore:
         pairs_for: PairsFor | None = None,
         pairs_as: PairsAs = "dpo",
         min_gap: float = 0.1,
-        **conditions: Unpack[Conditions],
+        **conditions: Unpack[Selection],
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
         format to min_gap: see `geostore.export.ExportOptions`. status: ``answered`` or
         ``exhausted``, None for both; other conditions as in `traces`.
         """
+        filters, choice = read_selection(conditions, statuses=ENDED, beside=_OWN_OPTIONS)
         return export_store(
             self._store,
             out,
@@ -323,7 +341,8 @@ class GeoStore:
                 pairs_as=pairs_as,
                 min_gap=min_gap,
             ),
-            filters=make_filter(conditions, statuses=ENDED, beside=_OWN_OPTIONS),
+            filters=filters,
+            choice=choice,
         )
 
     # --- images ----------------------------------------------------------------------------

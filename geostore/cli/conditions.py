@@ -16,7 +16,7 @@ import typer
 from geostore.cli.options import RewardOption
 
 if TYPE_CHECKING:
-    from geostore.store import Conditions
+    from geostore.store import Selection
 
 RecipeOption = Annotated[
     str | None, typer.Option("--recipe", help="Only traces of the recipe whose hash begins so.")
@@ -97,6 +97,47 @@ WhereOption = Annotated[
     ),
 ]
 
+BestOfOption = Annotated[
+    int | None,
+    typer.Option("--best-of", min=1, help="Of each sample only so many traces, the best ones."),
+]
+
+DedupeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dedupe",
+        metavar="photo|text",
+        help="photo: one trace of each photo, the best, whatever datasets hold it; text: one of "
+        "those in which the teacher said the same. May be repeated.",
+    ),
+]
+
+BalanceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--balance",
+        metavar="COLUMN=COUNT",
+        help="At most so many traces of each value, the best ones, such as country=500; a column "
+        "of trace_results or of the dataset. May be repeated.",
+    ),
+]
+
+OrderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--order",
+        metavar="ORDER",
+        help="In which order traces are written. dataset (also where none is given): by row; "
+        "score: the best first; hardest, easiest: by locatability; length: the fewest tokens "
+        "first; random:SEED: shuffled.",
+    ),
+]
+
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="At most so many traces, the first in --order."),
+]
+
 CONDITION_OPTIONS: Mapping[str, Any] = {
     "recipe": RecipeOption,
     "model": ModelOption,
@@ -115,22 +156,34 @@ CONDITION_OPTIONS: Mapping[str, Any] = {
 }
 """The options by name, in the order in which help lists them."""
 
+CHOICE_OPTIONS: Mapping[str, Any] = {
+    "best_of": BestOfOption,
+    "dedupe": DedupeOption,
+    "balance": BalanceOption,
+    "order": OrderOption,
+    "limit": LimitOption,
+}
+"""The options that compare traces with one another, by name, in the order in which help lists them.
+"""
+
 _CONDITIONS = {"max_distance": "max_distance_km", "flag": "flags", "exclude_flag": "exclude_flags"}
 """From an option's name to its condition's, where that is another."""
 
 
 def with_conditions(
     *names: str,
-) -> Callable[[Callable[Concatenate[Conditions, ...], None]], Callable[..., None]]:
-    """Give a command the options of these names, or all of them where none is named.
+) -> Callable[[Callable[Concatenate[Selection, ...], None]], Callable[..., None]]:
+    """Give a command the options of these names, or all conditions where none is named.
 
     The command takes the conditions that they mean as its first parameter.
     """
 
-    def give(command: Callable[Concatenate[Conditions, ...], None]) -> Callable[..., None]:
-        options = {name: CONDITION_OPTIONS[name] for name in names or CONDITION_OPTIONS}
-        # The name of a type that is loaded when the command runs stands for nothing here.
-        hints = get_type_hints(command, localns={"Conditions": object}, include_extras=True)
+    def give(command: Callable[Concatenate[Selection, ...], None]) -> Callable[..., None]:
+        every = {**CONDITION_OPTIONS, **CHOICE_OPTIONS}
+        options = {name: every[name] for name in names or CONDITION_OPTIONS}
+        # Types that are loaded when the command runs have only names here.
+        later = {"Conditions": object, "Selection": object}
+        hints = get_type_hints(command, localns=later, include_extras=True)
         conditions, *own = inspect.signature(command).parameters.values()
         parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
         parameters += [
@@ -156,7 +209,7 @@ def with_conditions(
     return give
 
 
-def _conditions(options: Mapping[str, Any]) -> Conditions:
+def _conditions(options: Mapping[str, Any]) -> Selection:
     """The conditions that options mean, without those that were not given."""
     members = {
         _CONDITIONS.get(name, name): value
@@ -168,4 +221,4 @@ def _conditions(options: Mapping[str, Any]) -> Conditions:
 
         members["max_distance_km"] = min(QUALITY_KM, members.get("max_distance_km", QUALITY_KM))
         members["min_score"] = max(QUALITY_SCORE, members.get("min_score", QUALITY_SCORE))
-    return cast("Conditions", members)
+    return cast("Selection", members)

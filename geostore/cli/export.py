@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from geostore.cli.conditions import with_conditions
+from geostore.cli.conditions import CHOICE_OPTIONS, CONDITION_OPTIONS, with_conditions
 from geostore.cli.options import (
     DEFAULT_STORE,
     DatasetPathOption,
@@ -17,12 +17,12 @@ from geostore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from geostore.store import Conditions
+    from geostore.store import Selection
 
 
-@with_conditions()
+@with_conditions(*CONDITION_OPTIONS, *CHOICE_OPTIONS)
 def export(
-    conditions: Conditions,
+    selection: Selection,
     out: Annotated[Path, typer.Argument(help="The folder to write; it appears when complete.")],
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
@@ -137,10 +137,11 @@ def export(
     """Write the good traces as files; the same store and options give the same bytes."""
     from geostore.export import ExportOptions
     from geostore.export import export as export_store
-    from geostore.store import ENDED, Store, make_filter
+    from geostore.store import ENDED, Store, read_selection
     from geostore.text.phrases import format_number_of
 
-    conditions["status"] = status
+    selection["status"] = status
+    filters, choice = read_selection(selection, statuses=ENDED)
     with Store.open(store) as opened:
         result = export_store(
             opened,
@@ -162,7 +163,8 @@ def export(
                 pairs_as=pairs_as,
                 min_gap=min_gap,
             ),
-            filters=make_filter(conditions, statuses=ENDED),
+            filters=filters,
+            choice=choice,
         )
     tell(
         f"wrote {format_number_of(result.count, 'trace')} to {result.path} "

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from geostore.cli.conditions import CONDITION_OPTIONS
+from geostore.cli.conditions import CHOICE_OPTIONS, CONDITION_OPTIONS
 from geostore.cli.options import for_terminal, require_numbers
 from geostore.text.nearest import did_you_mean
 
@@ -92,7 +92,7 @@ HEADINGS: Mapping[str, Headings] = {
         "Output": ("store", "dry_run", "json", "help"),
     },
     "traces": {
-        "Which traces": ("best", "worst", "newest", "limit", *_WHICH_TRACES),
+        "Which traces": ("best", "worst", "newest", *_WHICH_TRACES, *CHOICE_OPTIONS),
         "Output": ("store", "json", "help"),
     },
     "show": {
@@ -105,7 +105,7 @@ HEADINGS: Mapping[str, Headings] = {
         "Output": ("store", "out", "help"),
     },
     "export": {
-        "Which traces": _WHICH_TRACES,
+        "Which traces": (*_WHICH_TRACES, *CHOICE_OPTIONS),
         "What is written": (
             "format",
             "dialect",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geostore.cli.conditions import with_conditions
+from geostore.cli.conditions import CONDITION_OPTIONS, with_conditions
 from geostore.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -17,15 +17,15 @@ from geostore.cli.trace_choice import BestOption, NewestOption, WorstOption, ord
 from geostore.records import Status
 
 if TYPE_CHECKING:
-    from geostore.store import Conditions
+    from geostore.store import Selection
 
 _LIMIT = 20
 """Lines of a list unless told otherwise, which fit a screen."""
 
 
-@with_conditions()
+@with_conditions(*CONDITION_OPTIONS, "best_of", "dedupe", "balance")
 def traces(
-    conditions: Conditions,
+    selection: Selection,
     store: StoreOption = DEFAULT_STORE,
     best: BestOption = False,
     worst: WorstOption = False,
@@ -39,22 +39,21 @@ def traces(
 ) -> None:
     """List traces with their names, results and lengths: the newest first, or the best or worst."""
     from geostore.show.trace_list import list_json, list_text, list_traces
-    from geostore.store import Store, make_filter
+    from geostore.store import Store, read_selection
     from geostore.text.phrases import format_number_of
 
-    conditions["status"] = status
+    selection["status"] = status
     if limit is None and not json:
         limit = _LIMIT
     order = order_of(best=best, worst=worst, newest=newest) or "newest"
+    filters, choice = read_selection(selection, statuses=None)
     with Store.open(store) as opened:
-        listed = list_traces(
-            opened, make_filter(conditions, statuses=None), order=order, limit=limit or None
-        )
+        listed = list_traces(opened, filters, order=order, limit=limit or None, choice=choice)
         unknown = (
             None
             if listed.lines
             else opened.recipes.explain_unknown(
-                recipe=conditions.get("recipe"), model=conditions.get("model")
+                recipe=selection.get("recipe"), model=selection.get("model")
             )
         )
     if json:

@@ -42,7 +42,7 @@ from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.export.students import StudentName
 from geostore.one_line import OneLine
-from geostore.store import ENDED, Filter, Snapshot, Store, open_snapshot
+from geostore.store import ENDED, EVERY, Choice, Filter, Snapshot, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
 from geostore.text.nearest import did_you_mean
 
@@ -108,28 +108,40 @@ def export(
     *,
     options: ExportOptions = USUAL_OPTIONS,
     filters: Filter | None = None,
+    choice: Choice = EVERY,
 ) -> ExportResult:
     """Write the traces that the filter keeps into the folder `out`, all or nothing.
 
     options: how they are written. filters: None keeps every trace that ended with a response.
+    choice: which of them, compared with one another, and in which order.
     An earlier export at `out` is replaced; anything else there is left alone and
     raises an error. Each export that is written adds a row to the table ``exports``.
     Images other than references are read again from the photos.
 
     Raises ExportError (an option, the target, a trace that cannot be written, the disk, a filter
     that keeps no trace, a status of traces that did not end, traces that were not audited for a
-    flag), FilterError (a flag that no check has, a condition that is no expression),
+    flag), FilterError (a flag that no check has, a condition that is no expression, a column that
+    no trace has),
     RewardError (the filter names a reward that the store does not have), StoreError.
     """
     writer = writer_of(options)
     options = checked_options(options, writer.rules)
     filters = _checked(filters or Filter())
-    choice = {"filter": filters.to_json(), **options.to_json()}
+    if writer.choose is not None and choice.order != "dataset":
+        raise ExportError(
+            f"the format {options.format} compares the rollouts of a photo, which stand together "
+            "only as in the dataset; leave out --order"
+        )
+    asked = {"filter": filters.to_json(), **options.to_json()}
+    if choice != EVERY:
+        asked["choice"] = choice.to_json()
     try:
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             _check_audited(snapshot, filters)
-            traces = ExportStream(snapshot, filters, folder, options=options, choose=writer.choose)
+            traces = ExportStream(
+                snapshot, filters, folder, options=options, choice=choice, choose=writer.choose
+            )
             if writer.guide is not None:
                 recipes = traces.scope.recipes.values()
                 traces.lengths = row_lengths(options, writer.rules, recipes)
@@ -137,8 +149,8 @@ def export(
             if writer.guide is not None and traces.lengths is not None:
                 length = traces.lengths.section()
                 folder.add("README.md", f"{writer.guide(traces)}\n{length}".encode())
-            counts = snapshot.left_out(filters) + traces.unwritten.counts
-            left_out = left_out_text(counts, count, filters) if counts else None
+            counts = snapshot.left_out(filters) + traces.not_chosen + traces.unwritten.counts
+            left_out = left_out_text(counts, count, filters, choice) if counts else None
             if not count:
                 unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)
                 raise ExportError(
@@ -153,7 +165,7 @@ def export(
                     "schema_version": SCHEMA_VERSION,
                     "format": options.format,
                     "count": count,
-                    **choice,
+                    **asked,
                     "reward_spec": None if spec is None else _reward_spec(spec),
                     "datasets": [dataset_entry(facts) for facts in traces.scope.datasets],
                     "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
@@ -162,7 +174,7 @@ def export(
             with publishing(folder, target) as publish, store.db.transaction():
                 store.traces.put_export(
                     format=options.format,
-                    options=choice,
+                    options=asked,
                     trace_count=count,
                     sha256=sha256,
                     path=target,

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from geostore.store import Filter
+from geostore.store import EVERY, Choice, Filter
+from geostore.store.choice import Balance, own_column
 
 _LONGEST_CONDITION = 60
 
@@ -77,12 +78,32 @@ class UnwrittenTraces:
         return f"; the first is {self.named[0].trace} ({self.named[0].why})" if self.named else ""
 
 
-def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
+_CHOICE_WORDS = {
+    "near": "{near}",
+    "best_of": "not among the best {best_of} of their photo",
+    "photo": "of a photo with a better trace",
+    "text": "with the words of a better trace",
+}
+"""By the reasons of `Chosen.left_out`, in the order in which a choice is applied."""
+
+
+def left_out_text(
+    counts: Mapping[str, int], kept: int, filters: Filter, choice: Choice = EVERY
+) -> str:
     """Such as ``29 of 48: 19 below 0.3, 10 without coordinates``.
 
-    counts: of `Snapshot.left_out`, and of `UnwrittenTraces`. kept: traces that are exported.
-    filters: of the export.
+    counts: of `Snapshot.left_out`, of `Chosen.left_out`, and of `UnwrittenTraces`. kept: traces
+        that are exported. filters, choice: of the export.
     """
+    sentences = {
+        **_WORDS,
+        **_CHOICE_WORDS,
+        **{
+            f"balance:{balance.column}": f"beyond {balance.most:,} of the same {_named(balance)}"
+            for balance in choice.balance
+        },
+        "limit": "beyond the first {limit:,}",
+    }
     values = {
         "statuses": " or ".join(filters.statuses or ()),
         "exclude_flags": " or ".join(filters.exclude_flags),
@@ -92,14 +113,23 @@ def left_out_text(counts: Mapping[str, int], kept: int, filters: Filter) -> str:
         "max_tokens": filters.max_tokens,
         "min_score": filters.min_score,
         "max_distance_km": filters.max_distance_km,
+        "near": choice.near,
+        "best_of": choice.best_of,
+        "limit": choice.limit,
     }
     reasons = [
         f"{counts[reason]:,} {words.format_map(values)}"
-        for reason, words in _WORDS.items()
+        for reason, words in sentences.items()
         if counts.get(reason)
     ]
     count = sum(counts.values())
     return f"{count:,} of {count + kept:,}: {', '.join(reasons)}"
+
+
+def _named(balance: Balance) -> str:
+    """The column's name as it stands in a pattern."""
+    name = own_column(balance.column) or balance.column
+    return name.replace("{", "{{").replace("}", "}}")
 
 
 def _shortened(condition: str) -> str:

@@ -6,6 +6,7 @@ it and which images belong to it is decided here, alike for all formats.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,7 @@ from geostore.export.lengths import RowLengths
 from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.records import SentImage, StoredTrace
-from geostore.store import Filter, Snapshot
+from geostore.store import EVERY, Choice, Filter, Snapshot
 
 Choose = Callable[[Iterable[StoredTrace], ExportOptions, UnwrittenTraces], Iterator[StoredTrace]]
 """Gives the traces that a format writes, in their order, out of those that the filter keeps, and
@@ -70,10 +71,21 @@ class ExportStream:
         folder: ExportFolder,
         *,
         options: ExportOptions,
+        choice: Choice = EVERY,
         choose: Choose | None = None,
     ) -> None:
         """choose: which of the traces are written, as a format wants it; None: all."""
-        self.scope = snapshot.scope(filters, with_images=options.images != "reference")
+        images_needed = options.images != "reference"
+        self._chosen = (
+            None
+            if choice == EVERY
+            else snapshot.choose(filters, choice, with_turns=True, with_images=images_needed)
+        )
+        self.scope = (
+            snapshot.scope(filters, with_images=images_needed)
+            if self._chosen is None
+            else snapshot.chosen_scope(self._chosen)
+        )
         """The datasets and recipes of the traces, without those that are left out for an image."""
         self.options = options
         """How the traces are written; checked, so that `images` is not None."""
@@ -87,13 +99,15 @@ class ExportStream:
         self.lengths: RowLengths | None = None
         """Measures the rows of a trainer's format; None: nobody asks for their length."""
         self._choose = choose
+        self.not_chosen: Counter[str] = Counter() if self._chosen is None else self._chosen.left_out
+        """Traces that the filter keeps and the choice does not, by reason."""
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
         self._folder = folder
 
     def __iter__(self) -> Iterator[ExportedTrace]:
-        traces = self._with_turns_to_learn(self._snapshot.traces(self._filters, with_turns=True))
+        traces = self._with_turns_to_learn(self._traces())
         if self._choose is not None:
             traces = self._choose(traces, self.options, self.unwritten)
         if self.options.images == "reference":
@@ -108,6 +122,14 @@ class ExportStream:
         ):
             self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
             yield replace(self._exported(trace, images), photo_file=photo)
+
+    def _traces(self) -> Iterator[StoredTrace]:
+        if self._chosen is None:
+            yield from self._snapshot.traces(self._filters, with_turns=True)
+            return
+        yield from self._snapshot.chosen_traces(self._chosen)
+        # They are not written: `with_images` counts them, and says of each which image it lacks.
+        yield from self._snapshot.chosen_traces(self._chosen, left_out="images")
 
     def _with_turns_to_learn(self, traces: Iterator[StoredTrace]) -> Iterator[StoredTrace]:
         """The traces without those of which every turn is masked: a trainer stops at such a row."""

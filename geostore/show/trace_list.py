@@ -9,7 +9,7 @@ from typing import Any
 from geostore.errors import NotFoundError
 from geostore.export import check_flags
 from geostore.records import StoredTrace
-from geostore.store import Filter, Order, Store, TraceLine, TraceList, open_snapshot
+from geostore.store import EVERY, Choice, Filter, Order, Store, TraceLine, TraceList, open_snapshot
 from geostore.text.tables import QueryResult, format_json, format_table
 from geostore.text.terminal import output_width, text_width
 
@@ -40,11 +40,13 @@ _ANY_WIDTH = 10_000
 _LEAST = 3  # the rank of the columns that no terminal is too narrow for
 
 
-def list_traces(store: Store, filters: Filter, *, order: Order, limit: int | None) -> TraceList:
+def list_traces(
+    store: Store, filters: Filter, *, order: Order, limit: int | None, choice: Choice = EVERY
+) -> TraceList:
     """The first traces of those that a filter keeps. Raises FilterError, RewardError."""
     check_flags(filters)
     with open_snapshot(store.path) as snapshot:
-        return snapshot.list_traces(filters, order=order, limit=limit)
+        return snapshot.list_traces(filters, order=order, limit=limit, choice=choice)
 
 
 def first_trace(store: Store, filters: Filter, *, order: Order) -> StoredTrace:

@@ -8,6 +8,16 @@ from geostore.store.checking import (
     iter_trace_ids,
     turn_versions,
 )
+from geostore.store.choice import (
+    EVERY,
+    Choice,
+    Choosing,
+    Places,
+    Selection,
+    make_choice,
+    read_selection,
+)
+from geostore.store.chosen import Chosen
 from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
 from geostore.store.filters import ENDED, Conditions, Filter, make_filter, moment
@@ -21,6 +31,10 @@ from geostore.store.store import Store
 
 __all__ = [
     "ENDED",
+    "EVERY",
+    "Choice",
+    "Choosing",
+    "Chosen",
     "ClaimedTrace",
     "Conditions",
     "Db",
@@ -31,10 +45,12 @@ __all__ = [
     "KnownSample",
     "NotClaimed",
     "Order",
+    "Places",
     "RecentRequest",
     "Retry",
     "Row",
     "Scope",
+    "Selection",
     "Snapshot",
     "Store",
     "TraceIds",
@@ -43,9 +59,11 @@ __all__ = [
     "UnseenRun",
     "find_photo",
     "iter_trace_ids",
+    "make_choice",
     "make_filter",
     "moment",
     "open_snapshot",
+    "read_selection",
     "recent_requests",
     "turn_versions",
     "utc_now",

@@ -122,10 +122,7 @@ def make_filter(
     name or a value of another type; each names what is meant.
     """
     members: dict[str, Any] = dict(conditions)
-    for name in members:
-        if name not in Conditions.__annotations__:
-            names = [*beside, *Conditions.__annotations__]
-            raise TypeError(f"no condition {name!r}{_nearest(name, names)}")
+    check_names(members, Conditions.__annotations__, beside=beside)
     _check_types(members)
     status = members.pop("status", None)
     since = members.pop("since", None)
@@ -139,6 +136,15 @@ def make_filter(
     if isinstance(since, datetime):
         since = since.isoformat()
     return Filter(statuses=statuses, since=None if since is None else moment(since), **members)
+
+
+def check_names(
+    members: Iterable[str], known: Collection[str], *, beside: Sequence[str] = ()
+) -> None:
+    """Raise TypeError for a keyword that is not known; it names what may be meant, also beside."""
+    for name in members:
+        if name not in known:
+            raise TypeError(f"no condition {name!r}{_nearest(name, [*beside, *known])}")
 
 
 def _check_types(conditions: Mapping[str, Any]) -> None:

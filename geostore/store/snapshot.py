@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from geostore.errors import StoreError
 from geostore.identity import canonical_text
@@ -28,6 +29,8 @@ from geostore.records import (
 )
 from geostore.sqlfiles import store_statements
 from geostore.store import rows
+from geostore.store.choice import EVERY, Choice
+from geostore.store.chosen import Chosen, apply_choice
 from geostore.store.conditions import MARK, check_condition, condition_error
 from geostore.store.db import Db, Row, Rows
 from geostore.store.filters import Filter
@@ -63,6 +66,7 @@ class Snapshot:
         }
         self._recipes: dict[int, Recipe | ImportedRecipe] = {}
         self._conditions: dict[tuple[str, int | None], int] = {}
+        self._choices = 0
         self._db.run("temp_chosen")
 
     def scope(self, filters: Filter, *, with_images: bool = False) -> Scope:
@@ -92,7 +96,60 @@ class Snapshot:
         for dataset_id, facts in self._datasets.items():
             selected = self._run("snapshot_traces", dataset_id, filters, with_turns=with_turns)
             while batch := selected.fetchmany(self._batch_size):
-                yield from self._batch(batch, facts)
+                yield from self._batch(batch, [facts] * len(batch))
+
+    def choose(
+        self,
+        filters: Filter,
+        choice: Choice,
+        *,
+        with_turns: bool = False,
+        with_images: bool = False,
+    ) -> Chosen:
+        """Compare the traces that a filter keeps, and keep those of a choice.
+
+        with_images: leave out traces whose images cannot all be made again before any are
+        compared. Raises as `traces` does, and FilterError for a column that there is not.
+        """
+        for statement in ("temp_picks", "temp_lines"):
+            self._db.run(statement)
+        number, before = self._choices, 0
+        self._choices += 1
+        for dataset_id in self._datasets:
+            before += self._run(
+                "put_picks",
+                dataset_id,
+                filters,
+                with_turns=with_turns,
+                choice=number,
+                before=before,
+                images_needed=int(with_images),
+            ).rowcount
+        spec = self.reward_spec(filters)
+        spec_id = None if spec is None else spec.id
+        counts = apply_choice(
+            self._db, number, choice, take_scores=partial(self._take_scores_of, spec_id)
+        )
+        del counts["images"]
+        return Chosen(number, spec_id, counts.pop("", 0), counts)
+
+    def chosen_traces(self, chosen: Chosen, *, left_out: str = "") -> Iterator[StoredTrace]:
+        """The traces of a choice in its order.
+
+        left_out: ``images`` gives instead those that were left out for their images.
+        """
+        selected = self._db.run(
+            "picked_traces", choice=chosen.number, reason=left_out, spec_id=chosen.spec_id
+        )
+        while batch := selected.fetchmany(self._batch_size):
+            yield from self._batch(batch, [self._datasets[row["dataset_id"]] for row in batch])
+
+    def chosen_scope(self, chosen: Chosen) -> Scope:
+        """The datasets and recipes of the traces that a choice keeps."""
+        selected = self._db.run("picked_recipes", choice=chosen.number).fetchall()
+        ids = {row["dataset_id"] for row in selected}
+        datasets = tuple(facts for id, facts in self._datasets.items() if id in ids)
+        return Scope(datasets, {row["sha256"]: self._recipe(row["recipe_id"]) for row in selected})
 
     def trace_ids(self, filters: Filter) -> Iterator[int]:
         """The ids of the traces that a filter keeps, in no order. Raises as `traces` does."""
@@ -100,15 +157,21 @@ class Snapshot:
             for row in self._run("snapshot_trace_ids", dataset_id, filters, with_turns=False):
                 yield int(row["id"])
 
-    def list_traces(self, filters: Filter, *, order: Order, limit: int | None) -> TraceList:
+    def list_traces(
+        self, filters: Filter, *, order: Order, limit: int | None, choice: Choice = EVERY
+    ) -> TraceList:
         """The first traces of those that a filter keeps, in an order, each in a line.
 
-        limit: how many at most; None for all of them. Raises as `traces` does.
+        limit: how many at most; None for all of them. choice: lists only those that it keeps.
+        Raises as `traces` and `choose` do.
         """
         for statement in ("temp_listed", "clear_listed"):
             self._db.run(statement)
-        for dataset_id in self._datasets:
-            self._run("put_listed", dataset_id, filters, with_turns=False)
+        if choice == EVERY:
+            for dataset_id in self._datasets:
+                self._run("put_listed", dataset_id, filters, with_turns=False)
+        else:
+            self._db.run("put_listed_of_choice", choice=self.choose(filters, choice).number)
         spec = self.reward_spec(filters)
         self._take_scores_of(None if spec is None else spec.id)
         listed = self._db.run("listed_traces", order=order, limit=-1 if limit is None else limit)
@@ -154,9 +217,7 @@ class Snapshot:
             self._db.run("get_trace", trace_id=trace_id).fetchone() for trace_id in trace_ids
         )
         present = [row for row in looked_up if row is not None]
-        traces: list[StoredTrace] = []
-        for dataset_id, group in groupby(present, key=lambda row: int(row["dataset_id"])):
-            traces += self._batch(list(group), self._datasets[dataset_id])
+        traces = self._batch(present, [self._datasets[row["dataset_id"]] for row in present])
         return list(zip((int(row["id"]) for row in present), traces, strict=True))
 
     def reward_spec(self, filters: Filter) -> StoredSpec | None:
@@ -176,8 +237,12 @@ class Snapshot:
         *,
         with_turns: bool,
         with_images: bool = False,
+        **others: Any,
     ) -> Rows:
-        """Run a statement over the part filtered_traces of ``sql/store/filters.sql``."""
+        """Run a statement over the part filtered_traces of ``sql/store/filters.sql``.
+
+        others: parameters that the statement has beside those of the part.
+        """
         spec = self.reward_spec(filters)
         return self._db.run(
             statement,
@@ -200,6 +265,7 @@ class Snapshot:
             exclude_flags=(
                 canonical_text(list(filters.exclude_flags)) if filters.exclude_flags else None
             ),
+            **others,
         )
 
     def _condition(self, filters: Filter, spec: StoredSpec | None) -> int | None:
@@ -229,13 +295,13 @@ class Snapshot:
             self._db.run(statement)
         self._db.run("put_condition_reward", spec_id=spec_id)
 
-    def _batch(self, batch: list[Row], dataset: DatasetFacts) -> Iterator[StoredTrace]:
+    def _batch(self, batch: list[Row], datasets: Sequence[DatasetFacts]) -> Iterator[StoredTrace]:
         ids = [row["id"] for row in batch]
         turns = rows_of_traces(self._db, "turns_of_traces", ids, rows.turn_record)
         calls = rows_of_traces(self._db, "tool_calls_of_traces", ids, rows.tool_call_record)
         failures = rows_of_traces(self._db, "attempts_of_traces", ids, rows.attempt_record)
         proofs = rows_of_traces(self._db, "image_proofs_of_traces", ids, image_proof_record)
-        for row in batch:
+        for row, dataset in zip(batch, datasets, strict=True):
             key = row["id"]
             yield self._trace(row, dataset, turns[key], calls[key], failures[key], proofs[key])
 

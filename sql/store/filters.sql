@@ -4,8 +4,8 @@
 -- part: filtered_traces
 -- Of a dataset, the traces, t, that a filter keeps, with sample, s, recipe, r, newest answer, a, and
 -- reward, w, of the spec :spec_id, p. Each other parameter may be null: no such condition. :with_turns
--- 1 leaves out traces without a response, :with_images 1 imported ones of which an image could not be
--- made again, as `again.why_not` says; :statuses is a JSON array; :recipe is the start of a
+-- 1 leaves out traces without a response, :with_images 1 those whose images cannot be made again;
+-- :statuses is a JSON array; :recipe is the start of a
 -- recipe's hash; :model is a pattern for glob; :since is an ISO-8601 UTC time, from which on the trace
 -- was closed; :min_score keeps scores from there on, :max_distance_km smaller distances (km), and
 -- either leaves out what could not be parsed; :condition is a number in temp.chosen; :flags is a JSON
@@ -21,11 +21,7 @@ left join reward_specs as p on p.id = :spec_id
 left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
 where s.dataset_id = :dataset_id
   and (:with_turns = 0 or exists (select 1 from turns where trace_id = t.id))
-  and (
-    :with_images = 0
-    or r.imported is null
-    or (select min(proof <> 'not') from image_proofs where trace_id = t.id) = 1
-  )
+  and (:with_images = 0 or {{images_are_known}})
   and (:statuses is null or t.status in (select value from json_each(:statuses)))
   and (:recipe is null or substr(r.sha256, 1, length(:recipe)) = :recipe)
   and (:model is null or r.model glob :model)
@@ -61,6 +57,13 @@ where s.dataset_id = :dataset_id
     from trace_flags
     where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
   ))
+
+-- part: images_are_known
+-- Whether the images of a trace, t, of a recipe, r, can all be made again, as `again.why_not` says.
+(
+  r.imported is null
+  or coalesce((select min(proof <> 'not') from image_proofs where trace_id = t.id) = 1, 0)
+)
 
 -- part: trace_tokens
 -- The tokens of the last request of a trace, t, and its response; null without a response.

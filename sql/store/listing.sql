@@ -18,6 +18,14 @@ insert into temp.listed (trace_id)
 select t.id
 from {{filtered_traces}};
 
+-- name: put_listed_of_choice
+-- Keeps the traces that a choice keeps, for a list.
+-- Grain: one row per trace of the choice :choice.
+insert into temp.listed (trace_id)
+select trace_id
+from temp.lines
+where choice = :choice and reason = '';
+
 -- name: count_listed
 -- How many traces a list is made of.
 -- Grain: one row.
