@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, get_args
 
 from geostore.api.trace import Trace
 from geostore.errors import NotFoundError, StoreError, TraceImportError
@@ -48,6 +48,7 @@ from geostore.store.rewards import get_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import datasets
     import pandas
     import pyarrow
     from duckdb import DuckDBPyConnection
@@ -140,6 +141,30 @@ class GeoStore:
             else:
                 chosen = snapshot.choose(filters, choice)
                 yield from map(Trace.of, snapshot.chosen_traces(chosen))
+
+    def to_hf_dataset(
+        self,
+        *,
+        images: Literal["embed", "reference"] = "embed",
+        dataset_path: str | None = None,
+        reasoning: ReasoningMode = "keep",
+        **conditions: Unpack[Conditions],
+    ) -> datasets.Dataset:
+        """Traces that ended as a dataset of the library `datasets`, as the format ``hf`` has them.
+
+        The rows lie in files for temporary use until Python ends; `save_to_disk` and `push_to_hub`
+        keep them. images: with their bytes, derived again from the photos, or as references
+        without a photo being read. dataset_path: as for `export`. conditions: as in `traces`.
+        Warns where traces are left out, because their images cannot be made again.
+        Raises ExportError, FilterError, RewardError.
+        """
+        from geostore.export.hf_dataset import hf_dataset
+
+        beside = ("images", "dataset_path", "reasoning")
+        filters = make_filter(conditions, statuses=ENDED, beside=beside)
+        check_flags(filters)
+        options = ExportOptions("hf", images=images, dataset_path=dataset_path, reasoning=reasoning)
+        return hf_dataset(self._store.path, filters, options)
 
     def trace(self, name: str | int) -> Trace:
         """The trace with a name, or that of a row number.

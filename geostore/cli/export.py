@@ -37,6 +37,7 @@ def export(
             "verl-sft-text",
             "swift",
             "chat",
+            "hf",
             "pairs",
         ],
         typer.Option(
@@ -52,6 +53,7 @@ def export(
             "verl-sft-text: verl, with calls as text; "
             "swift: ms-swift; "
             "chat: OpenAI's messages, see --dialect; "
+            "hf: a dataset of Hugging Face; "
             "pairs: for DPO or KTO, see --for.",
         ),
     ] = "trace",

@@ -148,7 +148,8 @@ def export(
             count = writer.write(traces, folder)
             if writer.guide is not None and traces.lengths is not None:
                 length = traces.lengths.section()
-                folder.add("README.md", f"{writer.guide(traces)}\n{length}".encode())
+                readme = f"{traces.card or ''}{writer.guide(traces)}\n{length}"
+                folder.add("README.md", readme.encode())
             counts = snapshot.left_out(filters) + traces.not_chosen + traces.unwritten.counts
             left_out = left_out_text(counts, count, filters, choice) if counts else None
             if not count:

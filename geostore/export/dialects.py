@@ -33,6 +33,8 @@ class Dialect:
     """Whether every message has its content as a list of parts, for readers that stop at a mix."""
     tools: Literal["list", "text"] = "list"
     """Whether ``tools`` is a list of schemas or their JSON text; only with native calls."""
+    arguments_as_values: bool = False
+    """Whether a call has its arguments as an object, and not as the JSON text of one."""
     parallel_tool_calls: bool = False
     """Whether a row with tools says that several calls may come at once."""
     weight: Literal["weight", "loss"] | None

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from geostore.conversation.again import why_not
 from geostore.conversation.calls import TAGGED_CALL, written_calls
 from geostore.conversation.limits import without_images
 from geostore.conversation.messages import LAST_TURN, Message, around_thought, lead_in
@@ -211,6 +212,11 @@ def dialogues(
         why = unknown_request(exported)
         if why is not None:
             traces.unwritten.add(exported.trace.name, "request", why)
+            continue
+        if isinstance(exported.trace.recipe, ImportedRecipe) and not exported.images:
+            # Where images are references, the stream gives such traces as well.
+            why = why_not(exported.trace) or "its images are not known"
+            traces.unwritten.add(exported.trace.name, "images", why)
             continue
         dialogue = dialogue_of(
             exported,

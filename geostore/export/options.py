@@ -27,6 +27,7 @@ Format = Literal[
     "verl-sft-text",
     "swift",
     "chat",
+    "hf",
     "pairs",
 ]
 """The names of the formats."""

@@ -69,6 +69,10 @@ class RowFiles:
     """What the reader of the files takes; a file that would be over it ends, and another begins."""
     open_file: Callable[[str], AbstractContextManager[WriteRow]]
     """Opens a file by its name and gives the function that writes a row."""
+    between: str = ""
+    """Between the name of a split and the number of a file, such as ``/data``."""
+    measure: Callable[[dict[str, Any]], int] = lambda row: len(json_bytes(row)) + 1
+    """The bytes that a row takes in a file, for the limit on them."""
     by_split: dict[str, list[str]] = field(default_factory=dict)
     """By split, or `stem` without splits: the names of its files, in order."""
     _open: dict[str, _OpenFile] = field(default_factory=dict)
@@ -87,7 +91,7 @@ class RowFiles:
             file = self._open[split] = _OpenFile(self._stack.enter_context(ExitStack()))
             self.by_split[split] = []
         limits = self.limits
-        size = 0 if limits.size is None else len(json_bytes(row)) + 1
+        size = 0 if limits.size is None else self.measure(row)
         if file.rows in (self.shard_size, limits.rows) or (
             limits.size is not None and file.rows and file.size + size > limits.size
         ):
@@ -97,14 +101,15 @@ class RowFiles:
             names = self.by_split[split]
             # Where only a limit of the reader ends files, nearly every export has one alone.
             shard = "" if self.shard_size is None and not names else f"-{len(names):05d}"
-            names.append(f"{split}{shard}{self.suffix}")
+            names.append(f"{split}{self.between}{shard}{self.suffix}")
             file.write = file.stack.enter_context(self.open_file(names[-1]))
         file.write(row)
         file.rows += 1
         file.size += size
 
     @contextmanager
-    def _closing(self) -> Iterator[RowFiles]:
+    def closing(self) -> Iterator[RowFiles]:
+        """Itself; its files are finished at the end."""
         with self._stack:
             yield self
             # In the order of their first rows; after an error the stack closes them unfinished.
@@ -127,7 +132,7 @@ def json_lines(
             yield lambda row: write(json_bytes(row, option=orjson.OPT_APPEND_NEWLINE))
 
     suffix = f".jsonl{SUFFIXES[options.compress]}"
-    return RowFiles(stem, suffix, options.shard_size, limits, open_file)._closing()
+    return RowFiles(stem, suffix, options.shard_size, limits, open_file).closing()
 
 
 def parquet_rows(
@@ -145,7 +150,7 @@ def parquet_rows(
         with folder.stream(name) as file, _parquet_writer(file, schema) as write:
             yield write
 
-    return RowFiles(stem, ".parquet", options.shard_size, NO_LIMITS, open_file)._closing()
+    return RowFiles(stem, ".parquet", options.shard_size, NO_LIMITS, open_file).closing()
 
 
 @contextmanager
@@ -164,7 +169,7 @@ def _compressed(
         # Imported here: a command that writes no such file need not load it.
         import pyarrow
 
-        with pyarrow.CompressedOutputStream(pyarrow.PythonFile(_Sink(file), "w"), "zstd") as out:
+        with pyarrow.CompressedOutputStream(pyarrow.PythonFile(Sink(file), "w"), "zstd") as out:
             yield out.write
 
 
@@ -178,7 +183,7 @@ def _parquet_writer(file: StreamedFile, schema: pyarrow.Schema) -> Iterator[Writ
     size = 0
     columns = set(schema.names)
     writer = parquet.ParquetWriter(
-        pyarrow.PythonFile(_Sink(file), "w"),
+        pyarrow.PythonFile(Sink(file), "w"),
         schema,
         version="2.6",
         data_page_version="1.0",
@@ -199,7 +204,7 @@ def _parquet_writer(file: StreamedFile, schema: pyarrow.Schema) -> Iterator[Writ
         if row.keys() != columns:
             raise ValueError(f"a row has {sorted(row)} and not the columns {sorted(columns)}")
         rows.append(row)
-        size += _size(row)
+        size += row_size(row)
         if size >= ROW_GROUP_BYTES:
             write_group()
 
@@ -232,18 +237,18 @@ def _leaves(schema: pyarrow.Schema) -> tuple[list[str], list[str]]:
     return texts, others
 
 
-def _size(value: Any) -> int:
+def row_size(value: Any) -> int:
     """About how many bytes a value of a row takes."""
     if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, dict):
-        return sum(map(_size, value.values()))
+        return sum(map(row_size, value.values()))
     if isinstance(value, list | tuple):
-        return sum(map(_size, value))
+        return sum(map(row_size, value))
     return 8
 
 
-class _Sink:
+class Sink:
     """An export's file as pyarrow wants one to write into."""
 
     closed = False
@@ -252,10 +257,12 @@ class _Sink:
         self._file = file
 
     def write(self, data: Any) -> int:
+        """Append to the file."""
         self._file.write(data)
         return len(data)
 
     def writable(self) -> bool:
+        """What pyarrow asks first."""
         return True
 
     def flush(self) -> None:

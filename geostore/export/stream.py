@@ -94,6 +94,8 @@ class ExportStream:
         self.unwritten = UnwrittenTraces()
         """Traces so far that the filter keeps and that cannot be written, such as imported ones
         whose images cannot be made again. Formats add their own."""
+        self.card: str | None = None
+        """YAML between lines of ``---`` with which the README has to begin; None: it need not."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
         self.lengths: RowLengths | None = None

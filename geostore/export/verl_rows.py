@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue, escape_placeholders
+from geostore.export.dialogue import Dialogue
 from geostore.export.images import ExportedImage
+from geostore.export.placeholders import escape_placeholders
 from geostore.export.stream import ExportStream
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from pyarrow import parquet
+from pyarrow import ipc, parquet
 from typer.testing import CliRunner
 
 from geostore.cli import app
@@ -87,6 +87,9 @@ def test_a_format_says_how_many_traces_it_wrote(
     # A trace may have several rows.
     for path in (tmp_path / "out").glob("*.parquet"):
         lines.append(parquet.read_table(path, columns=["trace"]).column("trace").unique())
+    for path in (tmp_path / "out").glob("*/*.arrow"):
+        with path.open("rb") as file:
+            lines.append(ipc.open_stream(file).read_all().column("trace").to_pylist())
     assert len(written) + sum(map(len, lines)) == 5
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from geostore.errors import ExportError
 from geostore.export.formats import (
     chat,
+    hf,
     jsonl,
     sharegpt,
     swift,
@@ -43,6 +44,7 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         ),
         "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
         "chat": FormatWriter(chat.RULES, chat.write_chat, chat.guide),
+        "hf": FormatWriter(hf.RULES, hf.write_hf, hf.guide),
         "pairs": PAIR_WRITERS["swift"],
     }
 )

@@ -10,11 +10,11 @@ from geostore.export.dialogue import (
     Dialogue,
     Reply,
     dialogues,
-    escape_placeholders,
     with_placeholders,
 )
 from geostore.export.folder import ExportFolder
 from geostore.export.options import FormatRules
+from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
 from geostore.export.verl_rows import (
