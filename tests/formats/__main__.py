@@ -15,7 +15,9 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ class Trial:
         versions: dict[str, str] = {}
         wrong: list[str] = []
         for loader in self._trainer.loaders:
-            out = self._export(loader)
+            out = self._export(loader, students[loader.students[0]])
             wanted = loader.wanted(self._rows)
             for number, student in enumerate(loader.students):
                 broken = self._broken(loader, out) if number == 0 else {}
@@ -71,9 +73,9 @@ class Trial:
         whole = faults.pop("")
         blind = [name for name, found in faults.items() if not found]
         print(
-            f"{self._trainer.name:14}{loader.name:14}{student:28}"
+            f"{self._trainer.name:14}{loader.name:20}{student:28}"
             f"{len(wanted)} rows, {len(whole)} faults; "
-            f"{len(seen) - len(blind)} of {len(seen)} broken exports found out",
+            f"{len(faults) - len(blind)} of {len(faults)} broken exports found out",
             flush=True,
         )
         return [
@@ -81,10 +83,12 @@ class Trial:
             *(f"{loader.name}: the check holds with {name}" for name in blind),
         ]
 
-    def _export(self, loader: Loader) -> Path:
+    def _export(self, loader: Loader, student: Path) -> Path:
+        """Export for a student, so that the length to set is the one of its own tokens."""
         out = self._work / loader.name
+        options = replace(loader.options, tokenizer=str(student / "tokenizer.json"))
         with Store.open(self._store) as store:
-            export(store, out, options=loader.options)
+            export(store, out, options=options)
         return out
 
     def _broken(self, loader: Loader, whole: Path) -> dict[str, Path]:
@@ -134,17 +138,18 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="of the environments")
     parser.add_argument("--only", choices=names, help="only this trainer")
     options = parser.parse_args()
-    folder = options.folder.resolve()
-    stores = folder / "store"
-    shutil.rmtree(stores, ignore_errors=True)
-    stores.mkdir(parents=True)
-    store = stores / "geostore.db"
-    fill_training_store(store, stores / "photos")
+    trainers = [trainer for trainer in TRAINERS if options.only in (None, trainer.name)]
+    with tempfile.TemporaryDirectory() as stores:
+        store = Path(stores) / "geostore.db"
+        fill_training_store(store, Path(stores) / "photos")
+        return try_trainers(trainers, options.folder.resolve(), store)
+
+
+def try_trainers(trainers: Sequence[Trainer], folder: Path, store: Path) -> int:
+    """Try these and say at the end what ran; 1 where one failed or could not be tried."""
     results = []
     code = 0
-    for trainer in TRAINERS:
-        if options.only not in (None, trainer.name):
-            continue
+    for trainer in trainers:
         environment = Environment(
             folder, trainer.name, trainer.requirements, torchvision=trainer.torchvision
         )

@@ -73,6 +73,7 @@ class Environment:
             "HF_DATASETS_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
+            "OMP_NUM_THREADS": "1",  # on a busy machine more threads mostly wait for one another
             "CUDA_VISIBLE_DEVICES": "",
             "WANDB_MODE": "disabled",
             **(more or {}),

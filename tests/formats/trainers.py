@@ -54,6 +54,9 @@ class Trainer:
     """Whether it needs torchvision."""
 
 
+_SHAREGPT = ExportOptions(format="sharegpt")
+_SHAREGPT_PARQUET = ExportOptions(format="sharegpt", images="embed", shard_size=10)
+
 TRAINERS = (
     Trainer(
         "llamafactory",
@@ -61,7 +64,7 @@ TRAINERS = (
         (
             Loader(
                 "sharegpt",
-                ExportOptions(format="sharegpt"),
+                _SHAREGPT,
                 "tests.formats.in_llamafactory",
                 controls=SHAREGPT,
                 wrong={
@@ -70,6 +73,21 @@ TRAINERS = (
                     "cutoff_len": ("cutoff_len=2048",),
                     "image_max_pixels": ("image_max_pixels=100000",),
                 },
+            ),
+            Loader("sharegpt, Parquet", _SHAREGPT_PARQUET, "tests.formats.in_llamafactory"),
+            Loader(
+                "sharegpt, V1",
+                _SHAREGPT,
+                "tests.formats.in_llamafactory_v1",
+                variables={"USE_V1": "1"},
+                students=STUDENTS[1:],
+                images=False,
+            ),
+            Loader(
+                "a training step",
+                _SHAREGPT,
+                "tests.formats.in_llamafactory_training",
+                wanted=lambda _: [],
             ),
         ),
     ),

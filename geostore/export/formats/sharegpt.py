@@ -2,54 +2,67 @@
 
 The calls stay text inside the teacher's own words, in ``gpt`` turns: as calls of its own
 kind (``function_call``) the loader would write them anew, and stop at one with broken JSON.
+Where images are embedded, the rows are Parquet, because JSON has no bytes.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue, Reply, dialogues, with_placeholders
-from geostore.export.folder import ExportFolder, pretty_json
+from geostore.export.dialogue import Dialogue, dialogues
+from geostore.export.folder import ExportFolder
+from geostore.export.llamafactory import (
+    Areas,
+    entries,
+    image_values,
+    settings_guide,
+    system_entries,
+    write_info,
+    write_settings,
+)
 from geostore.export.options import FormatRules
-from geostore.export.placeholders import escape_placeholders
-from geostore.export.rows import json_lines
+from geostore.export.rows import RowFiles, json_lines, parquet_rows
 from geostore.export.stream import ExportStream
 
-RULES = FormatRules(("files",), frozenset({"reasoning"}), "LLaMA-Factory")
+RULES = FormatRules(("files", "embed"), frozenset({"reasoning", "shard_size"}), "LLaMA-Factory")
 
 
 def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
-    """Write a line per trace and ``dataset_info.json``; return how many lines."""
+    """Write a row per trace, the list of datasets and the settings; return how many rows."""
     count = 0
-    with json_lines(folder, "traces", traces.options) as lines:
+    areas = Areas()
+    with _rows(traces, folder) as rows:
         for dialogue in dialogues(traces):
-            lines.write(_row(dialogue), dialogue.exported.split)
+            rows.write(_row(dialogue), dialogue.exported.split)
+            areas.add(dialogue.images)
             count += 1
-    entries = {
-        name.partition(".")[0]: {
-            "file_name": name,
-            "formatting": "sharegpt",
-            "columns": {"messages": "conversations", "images": "images"},
-        }
-        for name in lines.names
-    }
-    folder.add("dataset_info.json", pretty_json(entries))
+    write_info(folder, rows, columns={"messages": "conversations", "images": "images"})
+    write_settings(folder, traces, rows, areas, "sft")
     return count
 
 
+def _rows(traces: ExportStream, folder: ExportFolder) -> AbstractContextManager[RowFiles]:
+    if traces.options.images == "files":
+        return json_lines(folder, "traces", traces.options)
+    import pyarrow
+
+    text = pyarrow.string()
+    entry = pyarrow.struct([("from", text), ("value", text)])
+    image = pyarrow.struct([("bytes", pyarrow.binary())])
+    schema = pyarrow.schema(
+        [
+            ("conversations", pyarrow.list_(entry)),
+            ("images", pyarrow.list_(image)),
+            ("trace", text),
+        ]
+    )
+    return parquet_rows(folder, "traces", schema, traces.options)
+
+
 def _row(dialogue: Dialogue) -> dict[str, Any]:
-    conversations = []
-    if (system := dialogue.system_with_tools) is not None:
-        conversations.append({"from": "system", "value": escape_placeholders(system)})
-    for step in dialogue.steps:
-        if isinstance(step, Reply):
-            value = {"from": "gpt", "value": escape_placeholders(step.text)}
-        else:
-            # Results too: where calls are text, they came in a user's turn, in tags of their own.
-            # The templates would write tags of theirs around an `observation`.
-            value = {"from": "human", "value": with_placeholders(step.parts)}
-        conversations.append(value)
+    conversations = [*system_entries(dialogue), *entries(dialogue.steps)]
     images = dialogue.images
     placed = sum(entry["value"].count("<image>") for entry in conversations)
     if placed != len(images):
@@ -58,11 +71,18 @@ def _row(dialogue: Dialogue) -> dict[str, Any]:
         )
     return {
         "conversations": conversations,
-        "images": [image.path for image in images],
+        "images": image_values(images),
         "trace": dialogue.exported.trace.name,
     }
 
 
 def guide(traces: ExportStream) -> str:
     """How LLaMA-Factory loads it."""
-    return "Set `dataset_dir` to this folder.\n"
+    return f"""\
+Each row is a conversation for [LLaMA-Factory](https://github.com/hiyouga/LLaMA-Factory) 0.9.5:
+`system` first, then `human` and `gpt` in turns, and `images`. The tools stand in the system prompt,
+the calls in the replies and the results in the human's turns, each as text in the tags that
+Qwen2.5-VL and Qwen3-VL know. A literal `<image>` in a text is written `<image\\>`, because
+LLaMA-Factory counts it.
+
+{settings_guide(traces)}"""

@@ -1,0 +1,189 @@
+"""What LLaMA-Factory reads beside its rows: the list of datasets and a training's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from geostore.export.dialogue import Dialogue, Reply, Step, with_placeholders
+from geostore.export.folder import ExportFolder, pretty_json
+from geostore.export.images import ExportedImage
+from geostore.export.placeholders import escape_placeholders
+from geostore.export.rows import RowFiles
+from geostore.export.stream import ExportStream
+from geostore.export.students import StudentName
+
+Stage = Literal["sft", "rm", "kto"]
+"""LLaMA-Factory's own word for what is trained; ``rm``: pairs, also for DPO."""
+Entry = dict[str, str]
+"""A message of a conversation: who it is from, and its value."""
+
+SETTINGS_FILE = "llamafactory.yaml"
+_INFO_FILE = "dataset_info.json"
+_MODELS: Mapping[StudentName, tuple[str, str]] = MappingProxyType(
+    {
+        "qwen3-vl": ("Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl_nothink"),
+        "qwen2.5-vl": ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_vl"),
+        # It has no template for LLaVA-OneVision.
+        "llava-style": ("llava-hf/llava-v1.6-mistral-7b-hf", "llava_next_mistral"),
+    }
+)
+"""By student: a model, and the template under which a reply is learnt as it stands."""
+_LEAST_PIXELS = 1024  # LLaMA-Factory's own image_min_pixels
+
+
+class Areas:
+    """The least and the greatest area of the images of an export, in pixels."""
+
+    def __init__(self) -> None:
+        self.least = self.greatest = _LEAST_PIXELS
+
+    def add(self, images: Iterable[ExportedImage]) -> None:
+        """Take these images in."""
+        for image in images:
+            area = image.facts.width * image.facts.height
+            self.least, self.greatest = min(self.least, area), max(self.greatest, area)
+
+
+def system_entries(dialogue: Dialogue) -> list[Entry]:
+    """The system prompt with its tools: the first message, which both engines read."""
+    system = dialogue.system_with_tools
+    return [] if system is None else [_entry("system", escape_placeholders(system))]
+
+
+def entries(steps: Iterable[Step]) -> list[Entry]:
+    """Steps as messages of the human and the model in turns.
+
+    Results are the human's too: where calls are text, they came in a user's turn, in tags of
+    their own, and the templates would write tags of theirs around an `observation`.
+    """
+    return [
+        _entry("gpt", escape_placeholders(step.text))
+        if isinstance(step, Reply)
+        else _entry("human", with_placeholders(step.parts))
+        for step in steps
+    ]
+
+
+def image_values(images: Iterable[ExportedImage]) -> list[Any]:
+    """Images as the rows hold them: paths in the export, or bytes where they are embedded."""
+    return [
+        image.path if image.sent is None or image.path is not None else {"bytes": image.sent.data}
+        for image in images
+    ]
+
+
+def write_info(folder: ExportFolder, files: RowFiles, **columns: Any) -> None:
+    """Write ``dataset_info.json``, which lists each file of rows as a dataset of its own.
+
+    columns: what its entries say beside the file's name. Tags are left out: LLaMA-Factory
+    forgets all that a list of them does not name.
+    """
+    info = {
+        name.removesuffix(files.suffix): {
+            "file_name": name,
+            "formatting": "sharegpt",
+            **columns,
+        }
+        for name in files.names
+    }
+    folder.add(_INFO_FILE, pretty_json(info))
+
+
+def write_settings(
+    folder: ExportFolder, traces: ExportStream, files: RowFiles, areas: Areas, stage: Stage
+) -> None:
+    """Write ``llamafactory.yaml``: a training of this export that can be run as it is."""
+    assert traces.lengths is not None  # formats with a guide have them
+    model, template = _MODELS[traces.lengths.student.name]
+    methods = {
+        "sft": "stage: sft",
+        "rm": "stage: dpo\npref_beta: 0.1\npref_loss: sigmoid",
+        "kto": "stage: kto\npref_beta: 0.1",
+    }
+    training, *others = _splits(files)
+    evaluation = "".join(f"eval_dataset: {names}\n" for names in [",".join(others)] if names)
+    folder.add(
+        SETTINGS_FILE,
+        f"""\
+# cd into this folder, then: llamafactory-cli train {SETTINGS_FILE}
+### the student
+model_name_or_path: {model}
+template: {template}
+image_max_pixels: {areas.greatest}
+image_min_pixels: {areas.least}
+
+### the data
+dataset_dir: .
+dataset: {training}
+{evaluation}cutoff_len: {traces.lengths.setting}
+mask_history: false
+train_on_prompt: false
+packing: false
+
+### the training
+{methods[stage]}
+do_train: true
+finetuning_type: lora
+lora_target: all
+per_device_train_batch_size: 1
+gradient_accumulation_steps: 8
+learning_rate: 1.0e-4
+num_train_epochs: 1.0
+lr_scheduler_type: cosine
+warmup_steps: 0.1
+bf16: true
+gradient_checkpointing: true
+output_dir: ../llamafactory-{stage}
+save_only_model: true
+logging_steps: 10
+report_to: none
+""".encode(),
+    )
+
+
+def _splits(files: RowFiles) -> list[str]:
+    """The names of the datasets of each split, with commas between; the one to train on first."""
+    first = "train" if "train" in files.by_split else next(iter(files.by_split), "")
+    ordered = sorted(files.by_split, key=lambda split: split != first)
+    return [
+        ",".join(name.removesuffix(files.suffix) for name in files.by_split[split])
+        for split in ordered
+    ] or [""]
+
+
+def settings_guide(traces: ExportStream) -> str:
+    """What each setting prevents, as Markdown."""
+    drop = "" if traces.options.reasoning == "drop" else _THOUGHTS
+    return f"""\
+```shell
+cd /path/to/this/folder
+llamafactory-cli train {SETTINGS_FILE}
+```
+
+`{SETTINGS_FILE}` names all settings; put your own student, batch and method in. These have to stay:
+
+- `dataset_dir: .`: `{_INFO_FILE}` lists each file of rows as a dataset, and paths of images start
+  at that folder.
+- `template`: under `qwen3_vl_nothink` and `qwen2_vl` a reply is learnt as it stands.
+- `image_max_pixels`: the area of the largest image here. LLaMA-Factory's own 589,824 (768 x 768)
+  makes larger images smaller, and boxes in pixels then lie elsewhere. To let the student see less,
+  set `size.longest_edge` in its `preprocessor_config.json`, and export with `--student-pixels`.
+- `cutoff_len`: its own 2,048 cuts off later turns without an error.
+- `mask_history: false`: else only the last reply of each trace is learnt.
+- `train_on_prompt: false`: else the question and the tools' results are learnt.
+- `USE_V1` unset: the engine that `USE_V1=1` chooses has no images in version 0.9.5. It reads the
+  word `<image>` instead and says nothing.
+{drop}"""
+
+
+_THOUGHTS = """\
+- Thoughts stand in <think> tags in the replies. For a student that thinks, such as
+  Qwen3-VL-8B-Thinking, set `template: qwen3_vl`: it writes an empty thought before a reply that
+  has none.
+"""
+
+
+def _entry(role: str, value: str) -> Entry:
+    return {"from": role, "value": value}
