@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from geostore.export import ExportOptions
 from tests.formats.controls import SHAREGPT, Break
+from tests.formats.controls_swift import SWIFT
 from tests.formats.wanted import Row
 
 STUDENTS = ("Qwen2.5-VL-tiny-Instruct", "Qwen3-VL-tiny-Instruct")
@@ -88,6 +89,25 @@ TRAINERS = (
                 _SHAREGPT,
                 "tests.formats.in_llamafactory_training",
                 wanted=lambda _: [],
+            ),
+        ),
+    ),
+    Trainer(
+        "ms-swift",
+        ("ms-swift==4.6.0", "transformers<5.20", "datasets<4.8.5", "qwen-vl-utils==0.0.14"),
+        (
+            Loader(
+                "swift",
+                ExportOptions(format="swift"),
+                "tests.formats.in_swift",
+                exact=False,
+                controls=SWIFT,
+                wrong={
+                    "last_round": ('loss_scale="last_round"',),
+                    "all": ('loss_scale="all"',),
+                    "max_length": ("max_length=2048",),
+                    "react_en": ('agent_template="react_en"',),
+                },
             ),
         ),
     ),
