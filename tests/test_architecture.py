@@ -66,6 +66,7 @@ ONLY = {
     "rich": {"text", "generate"},
     "PIL": {"imaging", "tools", "conversation", "show", "store", "demo", "api"},
     "datasets": {"dataset", "demo"},
+    "h3": {"export"},
 }
 
 

@@ -8,32 +8,18 @@ from __future__ import annotations
 import io
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, get_args
 
 from geostore.api.trace import Trace
 from geostore.errors import NotFoundError, StoreError, TraceImportError
-from geostore.export import (
-    ExportOptions,
-    ExportResult,
-    Format,
-    ImagesMode,
-    MessagesMode,
-    PairsAs,
-    PairsFor,
-    ReasoningMode,
-    StudentName,
-    check_flags,
-)
+from geostore.export import ExportOptions, ExportResult, ReasoningMode, check_flags
 from geostore.export import export as export_store
-from geostore.export.dialects import DialectName
-from geostore.export.options import Compression
+from geostore.export.keywords import ExportKeywords, read_keywords
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
 from geostore.store import (
     ENDED,
-    EVERY,
     Choice,
     Conditions,
     Filter,
@@ -65,7 +51,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OWN_OPTIONS = tuple(field.name for field in fields(ExportOptions))
 _LONGEST_PATH = 80  # characters of a path in a repr
 
 
@@ -136,11 +121,7 @@ class GeoStore:
 
     def _read(self, path: Path, filters: Filter, choice: Choice) -> Iterator[Trace]:
         with open_snapshot(path) as snapshot:
-            if choice == EVERY:
-                yield from map(Trace.of, snapshot.traces(filters))
-            else:
-                chosen = snapshot.choose(filters, choice)
-                yield from map(Trace.of, snapshot.chosen_traces(chosen))
+            yield from map(Trace.of, snapshot.traces(filters, choice=choice))
 
     def to_hf_dataset(
         self,
@@ -148,7 +129,7 @@ class GeoStore:
         images: Literal["embed", "reference"] = "embed",
         dataset_path: str | None = None,
         reasoning: ReasoningMode = "keep",
-        **conditions: Unpack[Conditions],
+        **conditions: Unpack[Selection],
     ) -> datasets.Dataset:
         """Traces that ended as a dataset of the library `datasets`, as the format ``hf`` has them.
 
@@ -161,10 +142,10 @@ class GeoStore:
         from geostore.export.hf_dataset import hf_dataset
 
         beside = ("images", "dataset_path", "reasoning")
-        filters = make_filter(conditions, statuses=ENDED, beside=beside)
+        filters, choice = read_selection(conditions, statuses=ENDED, beside=beside)
         check_flags(filters)
         options = ExportOptions("hf", images=images, dataset_path=dataset_path, reasoning=reasoning)
-        return hf_dataset(self._store.path, filters, options)
+        return hf_dataset(self._store.path, filters, options, choice)
 
     def trace(self, name: str | int) -> Trace:
         """The trace with a name, or that of a row number.
@@ -320,54 +301,23 @@ class GeoStore:
         return import_traces(self._store, source, options=options)
 
     def export(
-        self,
-        out: str | os.PathLike[str],
-        *,
-        format: Format = "trace",
-        messages: MessagesMode = "delta",
-        images: ImagesMode | None = None,
-        dataset_path: str | None = None,
-        reasoning: ReasoningMode = "keep",
-        shard_size: int | None = None,
-        compress: Compression | None = None,
-        mask_turns: Sequence[str] = (),
-        dialect: DialectName | None = None,
-        student: StudentName | None = None,
-        student_pixels: int | None = None,
-        tokenizer: str | None = None,
-        pairs_for: PairsFor | None = None,
-        pairs_as: PairsAs = "dpo",
-        min_gap: float = 0.1,
-        **conditions: Unpack[Selection],
+        self, out: str | os.PathLike[str], **keywords: Unpack[ExportKeywords]
     ) -> ExportResult:
         """Write traces into the folder `out`, all or nothing; see `geostore.export.export`.
 
-        format to min_gap: see `geostore.export.ExportOptions`. status: ``answered`` or
-        ``exhausted``, None for both; other conditions as in `traces`.
+        keywords: format and how it is written, as `geostore.export.ExportOptions` says; split,
+        such as ``{"train": 0.98, "val": 0.02}``, with split_by and split_seed, as
+        `geostore.export.Splits` says; and conditions as in `traces`, where status is ``answered``
+        or ``exhausted``, None for both.
         """
-        filters, choice = read_selection(conditions, statuses=ENDED, beside=_OWN_OPTIONS)
+        asked = read_keywords(keywords)
         return export_store(
             self._store,
             out,
-            options=ExportOptions(
-                format=format,
-                messages=messages,
-                images=images,
-                dataset_path=dataset_path,
-                reasoning=reasoning,
-                shard_size=shard_size,
-                compress=compress,
-                mask_turns=mask_turns,
-                dialect=dialect,
-                student=student,
-                student_pixels=student_pixels,
-                tokenizer=tokenizer,
-                pairs_for=pairs_for,
-                pairs_as=pairs_as,
-                min_gap=min_gap,
-            ),
-            filters=filters,
-            choice=choice,
+            options=asked.options,
+            filters=asked.filters,
+            choice=asked.choice,
+            splits=asked.splits,
         )
 
     # --- images ----------------------------------------------------------------------------

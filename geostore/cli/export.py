@@ -134,10 +134,28 @@ def export(
     min_gap: Annotated[
         float, typer.Option(help="Of pairs: how far the two scores are apart at least.")
     ] = 0.1,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=SHARE,...",
+            help="Splits by place, each in files of its own, such as train=0.98,val=0.02. A sample "
+            "is in the same split in every export.",
+        ),
+    ] = None,
+    split_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="What keeps samples in one split. cell:0 to cell:15: an H3 cell, of which cell:5 "
+            "(also where none is given) is some 20 km wide; country; column:NAME: a column of the "
+            "dataset, such as the sequence of a drive.",
+        ),
+    ] = None,
+    split_seed: Annotated[int, typer.Option(help="Another seed gives other splits.")] = 0,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
-    from geostore.export import ExportOptions
+    from geostore.export import ExportOptions, make_splits
     from geostore.export import export as export_store
     from geostore.store import ENDED, Store, read_selection
     from geostore.text.phrases import format_number_of
@@ -167,11 +185,14 @@ def export(
             ),
             filters=filters,
             choice=choice,
+            splits=make_splits(split, by=split_by, seed=split_seed),
         )
     tell(
         f"wrote {format_number_of(result.count, 'trace')} to {result.path} "
         f"(sha256 {result.sha256[:16]}...)"
     )
+    if result.splits is not None:
+        say(result.splits)
     if result.length is not None:
         say(result.length)
     if result.left_out is not None:

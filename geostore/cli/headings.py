@@ -116,6 +116,7 @@ HEADINGS: Mapping[str, Headings] = {
             "shard_size",
             "compress",
         ),
+        "Splits": ("split", "split_by", "split_seed"),
         "Pairs": ("pairs_for", "pairs_as", "min_gap"),
         "For the student": ("mask_turns", "student", "student_pixels", "tokenizer"),
         "Output": ("store", "help"),

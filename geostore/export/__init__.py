@@ -39,6 +39,7 @@ from geostore.export.options import (
 )
 from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
+from geostore.export.splits import Splits, make_splits
 from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.export.students import StudentName
 from geostore.one_line import OneLine
@@ -63,9 +64,11 @@ __all__ = [
     "PairsAs",
     "PairsFor",
     "ReasoningMode",
+    "Splits",
     "StudentName",
     "check_flags",
     "export",
+    "make_splits",
     "open_snapshot",
 ]
 
@@ -97,6 +100,9 @@ class ExportResult(OneLine):
     unproven: int = 0
     """Of `count`, imported traces with images that were made again and that no file proves; 0 where
     the images are references."""
+    splits: str | None = None
+    """How many traces each split holds, such as ``train 98, val 2 (by cell:5, seed 0)``; None
+    without splits."""
     length: str | None = None
     """The tokens of the longest row and the setting in which it fits, such as ``longest row about
     7,912 tokens; set cutoff_len to at least 9,216``; None where the format is for no student."""
@@ -109,11 +115,13 @@ def export(
     options: ExportOptions = USUAL_OPTIONS,
     filters: Filter | None = None,
     choice: Choice = EVERY,
+    splits: Splits | None = None,
 ) -> ExportResult:
     """Write the traces that the filter keeps into the folder `out`, all or nothing.
 
     options: how they are written. filters: None keeps every trace that ended with a response.
-    choice: which of them, compared with one another, and in which order.
+    choice: which of them, compared with one another, and in which order. splits: how they are
+    split, each split in files of its own; None: not at all.
     An earlier export at `out` is replaced; anything else there is left alone and
     raises an error. Each export that is written adds a row to the table ``exports``.
     Images other than references are read again from the photos.
@@ -135,12 +143,20 @@ def export(
     asked = {"filter": filters.to_json(), **options.to_json()}
     if choice != EVERY:
         asked["choice"] = choice.to_json()
+    if splits is not None:
+        asked["splits"] = splits.to_json()
     try:
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             _check_audited(snapshot, filters)
             traces = ExportStream(
-                snapshot, filters, folder, options=options, choice=choice, choose=writer.choose
+                snapshot,
+                filters,
+                folder,
+                options=options,
+                choice=choice,
+                splits=splits,
+                choose=writer.choose,
             )
             if writer.guide is not None:
                 recipes = traces.scope.recipes.values()
@@ -167,6 +183,11 @@ def export(
                     "format": options.format,
                     "count": count,
                     **asked,
+                    **(
+                        {}
+                        if splits is None
+                        else {"traces_by_split": dict(sorted(traces.split_counts.items()))}
+                    ),
                     "reward_spec": None if spec is None else _reward_spec(spec),
                     "datasets": [dataset_entry(facts) for facts in traces.scope.datasets],
                     "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
@@ -190,6 +211,7 @@ def export(
         left_out,
         unwritten=tuple(traces.unwritten.named),
         unproven=traces.unproven,
+        splits=None if splits is None else splits.text(traces.split_counts, traces.without_value),
         length=None if traces.lengths is None else traces.lengths.summary(),
     )
 

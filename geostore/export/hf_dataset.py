@@ -17,14 +17,16 @@ from geostore.export.folder import ExportFolder
 from geostore.export.formats.hf import RULES, columns_of, write_hf
 from geostore.export.options import ExportOptions, checked_options
 from geostore.export.stream import ExportStream
-from geostore.store import ENDED, Filter, open_snapshot
+from geostore.store import ENDED, EVERY, Choice, Filter, open_snapshot
 
 if TYPE_CHECKING:
     import datasets
 
 
-def hf_dataset(store: Path, filters: Filter, options: ExportOptions) -> datasets.Dataset:
-    """The traces that a filter keeps, as rows of the format ``hf``.
+def hf_dataset(
+    store: Path, filters: Filter, options: ExportOptions, choice: Choice = EVERY
+) -> datasets.Dataset:
+    """The traces that a filter and a choice keep, as rows of the format ``hf``.
 
     The rows are written into a folder for temporary files and mapped into memory from there, so
     that a large store needs no more of it; the folder goes when the process ends. Warns where
@@ -39,7 +41,7 @@ def hf_dataset(store: Path, filters: Filter, options: ExportOptions) -> datasets
     # Not earlier: datasets that are made from this one, in other processes too, read its files.
     atexit.register(_remove, path, os.getpid())
     with closing(ExportFolder(path)) as folder, open_snapshot(store) as snapshot:
-        traces = ExportStream(snapshot, filters, folder, options=options)
+        traces = ExportStream(snapshot, filters, folder, options=options, choice=choice)
         count = write_hf(traces, folder)
     left_out = traces.unwritten
     if left_out.named:

@@ -25,6 +25,7 @@ from geostore.export.left_out import UnwrittenTraces
 from geostore.export.lengths import RowLengths
 from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
+from geostore.export.splits import Splits
 from geostore.records import SentImage, StoredTrace
 from geostore.store import EVERY, Choice, Filter, Snapshot
 
@@ -72,6 +73,7 @@ class ExportStream:
         *,
         options: ExportOptions,
         choice: Choice = EVERY,
+        splits: Splits | None = None,
         choose: Choose | None = None,
     ) -> None:
         """choose: which of the traces are written, as a format wants it; None: all."""
@@ -103,12 +105,29 @@ class ExportStream:
         self._choose = choose
         self.not_chosen: Counter[str] = Counter() if self._chosen is None else self._chosen.left_out
         """Traces that the filter keeps and the choice does not, by reason."""
+        self.splits = splits
+        """How the traces are split; None: they are not."""
+        self.split_counts: Counter[str] = Counter()
+        """Traces so far by split, without those that the format left out."""
+        self.without_value = 0
+        """Of them, those of samples without the value by which they are split."""
+        if splits is not None:
+            splits.check_column(self.scope.datasets)
         self._layout = Layout(self.scope)
         self._snapshot = snapshot
         self._filters = filters
         self._folder = folder
 
     def __iter__(self) -> Iterator[ExportedTrace]:
+        for exported in self._all():
+            left_out = self.unwritten.counts.total()
+            yield exported
+            # The format has written the trace by now, or has counted it among the unwritten.
+            if self.splits is not None and self.unwritten.counts.total() == left_out:
+                self.split_counts[exported.split or ""] += 1
+                self.without_value += not self.splits.has_value(exported.trace)
+
+    def _all(self) -> Iterator[ExportedTrace]:
         traces = self._with_turns_to_learn(self._traces())
         if self._choose is not None:
             traces = self._choose(traces, self.options, self.unwritten)
@@ -167,11 +186,13 @@ class ExportStream:
             )
             for number, facts, call in shown
         )
+        split = None if self.splits is None else self.splits.of(trace)
         return ExportedTrace(
             trace,
             messages,
             images,
-            self._layout.folder(trace),
+            f"{'' if split is None else f'{split}/'}{self._layout.folder(trace)}",
             self._layout.stem(trace),
+            split,
             masked=self._masked(trace),
         )

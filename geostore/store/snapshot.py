@@ -86,13 +86,19 @@ class Snapshot:
                 datasets.append(facts)
         return Scope(tuple(datasets), dict(sorted(recipes.items())))
 
-    def traces(self, filters: Filter, *, with_turns: bool = False) -> Iterator[StoredTrace]:
-        """Traces by dataset name, row number, recipe hash and rollout.
+    def traces(
+        self, filters: Filter, *, choice: Choice = EVERY, with_turns: bool = False
+    ) -> Iterator[StoredTrace]:
+        """Traces by dataset name, row number, recipe hash and rollout, or in a choice's order.
 
-        with_turns: leave out those without a response. Raises FilterError where the
+        choice: which of those that the filter keeps. with_turns: leave out those without a
+        response. Raises FilterError where the
         filter's condition is not one expression, or fails on a trace; RewardError
         where the store does not have its reward.
         """
+        if choice != EVERY:
+            yield from self.chosen_traces(self.choose(filters, choice, with_turns=with_turns))
+            return
         for dataset_id, facts in self._datasets.items():
             selected = self._run("snapshot_traces", dataset_id, filters, with_turns=with_turns)
             while batch := selected.fetchmany(self._batch_size):

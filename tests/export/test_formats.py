@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 from pyarrow import ipc, parquet
@@ -29,6 +29,7 @@ from geostore.export import (
 )
 from geostore.export.folder import ExportFolder, partial_folder
 from geostore.export.images import ImagesMode
+from geostore.export.keywords import ExportKeywords
 from geostore.store import Store, open_snapshot
 from tests.builders import StoreBuilder, fill, make_dataset
 
@@ -150,3 +151,10 @@ def test_a_trace_whose_photo_is_not_known_has_no_messages_and_is_named_by_the_ex
         with pytest.raises(ExportError, match=re.escape(trace.name)):
             export(store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_python_takes_every_option_of_an_export_as_a_keyword() -> None:
+    """With the same types, so that a type checker knows what a caller may write."""
+    options = get_type_hints(ExportOptions)
+    keywords = get_type_hints(ExportKeywords)
+    assert {name: keywords.get(name) for name in options} == options
