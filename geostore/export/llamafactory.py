@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from geostore.errors import ExportError
 from geostore.export.dialogue import Dialogue, Reply, Step, with_placeholders
 from geostore.export.folder import ExportFolder, pretty_json
 from geostore.export.images import ExportedImage
@@ -14,8 +15,11 @@ from geostore.export.rows import RowFiles
 from geostore.export.stream import ExportStream
 from geostore.export.students import StudentName
 
-Stage = Literal["sft", "rm", "kto"]
-"""LLaMA-Factory's own word for what is trained; ``rm``: pairs, also for DPO."""
+if TYPE_CHECKING:
+    import pyarrow
+
+Stage = Literal["sft", "dpo", "kto"]
+"""LLaMA-Factory's own words for what is trained."""
 Entry = dict[str, str]
 """A message of a conversation: who it is from, and its value."""
 
@@ -74,17 +78,70 @@ def image_values(images: Iterable[ExportedImage]) -> list[Any]:
     ]
 
 
-def write_info(folder: ExportFolder, files: RowFiles, **columns: Any) -> None:
+def images_of(steps: Iterable[Step]) -> list[ExportedImage]:
+    """The images that steps show, in order."""
+    return [
+        part
+        for step in steps
+        if not isinstance(step, Reply)
+        for part in step.parts
+        if isinstance(part, ExportedImage)
+    ]
+
+
+def sharegpt_row(dialogue: Dialogue) -> dict[str, Any]:
+    """A whole trace as a row. Raises ExportError, naming it, where images and places differ."""
+    conversations = [*system_entries(dialogue), *entries(dialogue.steps)]
+    images = dialogue.images
+    placed = sum(entry["value"].count("<image>") for entry in conversations)
+    if placed != len(images):
+        raise ExportError(
+            f"{dialogue.exported.trace.name}: {placed} places for {len(images)} images"
+        )
+    return {
+        "conversations": conversations,
+        "images": image_values(images),
+        "trace": dialogue.exported.trace.name,
+    }
+
+
+def sharegpt_schema() -> pyarrow.Schema:
+    """The columns of `sharegpt_row` in Parquet."""
+    import pyarrow
+
+    members = [
+        ("conversations", pyarrow.list_(entry_type())),
+        ("images", images_type()),
+        ("trace", pyarrow.string()),
+    ]
+    return pyarrow.schema(members)
+
+
+def entry_type() -> pyarrow.DataType:
+    """The type of a message in Parquet."""
+    import pyarrow
+
+    return pyarrow.struct([("from", pyarrow.string()), ("value", pyarrow.string())])
+
+
+def images_type() -> pyarrow.DataType:
+    """The type of a row's embedded images."""
+    import pyarrow
+
+    return pyarrow.list_(pyarrow.struct([("bytes", pyarrow.binary())]))
+
+
+def write_info(folder: ExportFolder, files: RowFiles, **members: Any) -> None:
     """Write ``dataset_info.json``, which lists each file of rows as a dataset of its own.
 
-    columns: what its entries say beside the file's name. Tags are left out: LLaMA-Factory
+    members: what its entries say beside the file's name. Tags are left out: LLaMA-Factory
     forgets all that a list of them does not name.
     """
     info = {
         name.removesuffix(files.suffix): {
             "file_name": name,
             "formatting": "sharegpt",
-            **columns,
+            **members,
         }
         for name in files.names
     }
@@ -99,7 +156,7 @@ def write_settings(
     model, template = _MODELS[traces.lengths.student.name]
     methods = {
         "sft": "stage: sft",
-        "rm": "stage: dpo\npref_beta: 0.1\npref_loss: sigmoid",
+        "dpo": "stage: dpo\npref_beta: 0.1\npref_loss: sigmoid",
         "kto": "stage: kto\npref_beta: 0.1",
     }
     training, *others = _splits(files)

@@ -10,12 +10,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from geostore.errors import ExportError
-from geostore.export.formats import pairs_swift
+from geostore.export.formats import pairs_llamafactory, pairs_swift
 from geostore.export.options import PairsFor
 from geostore.export.writer import FormatWriter
 
 PAIR_WRITERS: Mapping[PairsFor, FormatWriter] = MappingProxyType(
     {
+        "llamafactory": FormatWriter(
+            pairs_llamafactory.RULES,
+            pairs_llamafactory.write_pairs,
+            pairs_llamafactory.guide,
+            pairs_llamafactory.choose,
+        ),
         "swift": FormatWriter(
             pairs_swift.RULES, pairs_swift.write_pairs, pairs_swift.guide, pairs_swift.choose
         ),

@@ -8,17 +8,14 @@ Where images are embedded, the rows are Parquet, because JSON has no bytes.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
 
-from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue, dialogues
+from geostore.export.dialogue import dialogues
 from geostore.export.folder import ExportFolder
 from geostore.export.llamafactory import (
     Areas,
-    entries,
-    image_values,
     settings_guide,
-    system_entries,
+    sharegpt_row,
+    sharegpt_schema,
     write_info,
     write_settings,
 )
@@ -35,7 +32,7 @@ def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
     areas = Areas()
     with _rows(traces, folder) as rows:
         for dialogue in dialogues(traces):
-            rows.write(_row(dialogue), dialogue.exported.split)
+            rows.write(sharegpt_row(dialogue), dialogue.exported.split)
             areas.add(dialogue.images)
             count += 1
     write_info(folder, rows, columns={"messages": "conversations", "images": "images"})
@@ -46,34 +43,7 @@ def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
 def _rows(traces: ExportStream, folder: ExportFolder) -> AbstractContextManager[RowFiles]:
     if traces.options.images == "files":
         return json_lines(folder, "traces", traces.options)
-    import pyarrow
-
-    text = pyarrow.string()
-    entry = pyarrow.struct([("from", text), ("value", text)])
-    image = pyarrow.struct([("bytes", pyarrow.binary())])
-    schema = pyarrow.schema(
-        [
-            ("conversations", pyarrow.list_(entry)),
-            ("images", pyarrow.list_(image)),
-            ("trace", text),
-        ]
-    )
-    return parquet_rows(folder, "traces", schema, traces.options)
-
-
-def _row(dialogue: Dialogue) -> dict[str, Any]:
-    conversations = [*system_entries(dialogue), *entries(dialogue.steps)]
-    images = dialogue.images
-    placed = sum(entry["value"].count("<image>") for entry in conversations)
-    if placed != len(images):
-        raise ExportError(
-            f"{dialogue.exported.trace.name}: {placed} places for {len(images)} images"
-        )
-    return {
-        "conversations": conversations,
-        "images": image_values(images),
-        "trace": dialogue.exported.trace.name,
-    }
+    return parquet_rows(folder, "traces", sharegpt_schema(), traces.options)
 
 
 def guide(traces: ExportStream) -> str:
