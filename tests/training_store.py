@@ -214,3 +214,44 @@ def fill_training_store(path: Path, photos: Path) -> dict[str, str]:
             builder.play(row, script, recipe=recipe, turn_limit=turn_limit): kind
             for row, (kind, (recipe, script, turn_limit)) in enumerate(SCRIPTS.items())
         }
+
+
+_FAR = answer(-40.0, 170.0)
+_ZOOM_TWICE = text_call(ZOOM, {"bbox_2d": [200, 200, 500, 900]})
+
+PAIRS: tuple[tuple[Recipe, tuple[Line, ...], tuple[Line, ...]], ...] = (
+    (TEXT_RECIPE, (f"A sign.\n{ZOOM_IN}", f"It lies.\n{TURN_LEFT}"), ()),
+    (
+        NATIVE_RECIPE,
+        (native("A closer look.", (ZOOM, _ZOOM_CORNER)),),
+        (native("", (ROTATE, {"angle": 90})), native("Again.", (ROTATE, {"angle": 180}))),
+    ),
+    (
+        NATIVE_RECIPE,
+        (native("Two.", (ZOOM, _ZOOM_CORNER), (ROTATE, {"angle": 180})),),
+        (_broken_native("There.", '"{\\"bbox_2d\\": [1, 2"'),),
+    ),
+    (TEXT_RECIPE, (f"路牌上写着“东京都”。\n{_ZOOM_TWICE}",), (f"There.\n{_BROKEN_JSON}",)),
+    (
+        TEXT_RECIPE,
+        (_thinking(f"I zoom.\n{ZOOM_IN}", "The sign is small."),),
+        (f"<think>\nA sign.\n</think>\n\nI turn.\n{TURN_LEFT}",),
+    ),
+    (TOOLLESS_RECIPE, (), ("I am not sure yet.",)),
+    (TEXT_RECIPE, (f"{_PLACEHOLDERS}\n{ZOOM_IN}",), ("Hm.", f"{_PLACEHOLDERS}\n{BAD_BOX}")),
+)
+"""What the teacher says before its answer, in the better and in the worse rollout of a photo."""
+
+
+def fill_pairs_store(path: Path, photos: Path) -> None:
+    """Make a store with two rollouts of each photo, for pairs; and their dataset.
+
+    The first is the better one where the photo's number is even, and else the second.
+    """
+    with Store.open(path, create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(photos, rows=len(PAIRS), seed=8))
+        for row, (recipe, better, worse) in enumerate(PAIRS):
+            near = answer(10.0 + row, 20.0 + row)
+            rollouts = [(*better, near), (*worse, _FAR)]
+            for rollout, script in enumerate(rollouts[:: 1 if row % 2 == 0 else -1], start=1):
+                builder.play(row, script, recipe=recipe, rollout=rollout)

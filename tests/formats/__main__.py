@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from tests.formats.check import differences
 from tests.formats.environment import Environment, InstallFailed
 from tests.formats.trainers import TRAINERS, Loader, Trainer
 from tests.formats.wanted import Row, wanted_rows
-from tests.training_store import fill_training_store
+from tests.training_store import fill_pairs_store, fill_training_store
 
 
 class LoaderFailed(Exception):
@@ -35,14 +35,15 @@ class LoaderFailed(Exception):
 
 
 class Trial:
-    """One trainer, with the store that is exported and a folder for what is written."""
+    """One trainer, with the stores that are exported and a folder for what is written."""
 
-    def __init__(self, trainer: Trainer, environment: Environment, store: Path) -> None:
-        self._trainer, self._environment, self._store = trainer, environment, store
+    def __init__(
+        self, trainer: Trainer, environment: Environment, stores: Mapping[str, Path]
+    ) -> None:
+        self._trainer, self._environment, self._stores = trainer, environment, stores
         self._work = environment.folder / "trial"
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
-        self._rows = wanted_rows(store)
 
     def run(self) -> tuple[dict[str, str], list[str]]:
         """Try every loader; the versions of what ran, and what is wrong."""
@@ -51,7 +52,8 @@ class Trial:
         wrong: list[str] = []
         for loader in self._trainer.loaders:
             out = self._export(loader, students[loader.students[0]])
-            wanted = loader.wanted(self._rows)
+            store = self._stores[loader.store]
+            wanted = loader.wanted(wanted_rows(store, loader.options.mask_turns))
             for number, student in enumerate(loader.students):
                 broken = self._broken(loader, out) if number == 0 else {}
                 exports = {"": out, **broken}
@@ -87,7 +89,7 @@ class Trial:
         """Export for a student, so that the length to set is the one of its own tokens."""
         out = self._work / loader.name
         options = replace(loader.options, tokenizer=str(student / "tokenizer.json"))
-        with Store.open(self._store) as store:
+        with Store.open(self._stores[loader.store]) as store:
             export(store, out, options=options)
         return out
 
@@ -139,13 +141,16 @@ def main() -> int:
     parser.add_argument("--only", choices=names, help="only this trainer")
     options = parser.parse_args()
     trainers = [trainer for trainer in TRAINERS if options.only in (None, trainer.name)]
-    with tempfile.TemporaryDirectory() as stores:
-        store = Path(stores) / "geostore.db"
-        fill_training_store(store, Path(stores) / "photos")
-        return try_trainers(trainers, options.folder.resolve(), store)
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {name: Path(folder) / name / "geostore.db" for name in ("training", "pairs")}
+        for store in stores.values():
+            store.parent.mkdir()
+        fill_training_store(stores["training"], stores["training"].with_name("photos"))
+        fill_pairs_store(stores["pairs"], stores["pairs"].with_name("photos"))
+        return try_trainers(trainers, options.folder.resolve(), stores)
 
 
-def try_trainers(trainers: Sequence[Trainer], folder: Path, store: Path) -> int:
+def try_trainers(trainers: Sequence[Trainer], folder: Path, stores: Mapping[str, Path]) -> int:
     """Try these and say at the end what ran; 1 where one failed or could not be tried."""
     results = []
     code = 0
@@ -155,7 +160,7 @@ def try_trainers(trainers: Sequence[Trainer], folder: Path, store: Path) -> int:
         )
         try:
             environment.install()
-            versions, wrong = Trial(trainer, environment, store).run()
+            versions, wrong = Trial(trainer, environment, stores).run()
         except (InstallFailed, LoaderFailed, subprocess.CalledProcessError) as error:
             results.append(f"{trainer.name} did not run: {error}")
             code = 1

@@ -168,3 +168,49 @@ SWIFT: Mapping[str, Break] = MappingProxyType(
         "a row lost": without_a_row,
     }
 )
+
+
+def _a_masked_reply_learnt(row: JsonRow) -> bool:
+    masked = [message for message in row["messages"] if message.get("loss") is False]
+    for message in masked:
+        message["loss"] = True
+    return bool(masked)
+
+
+A_MASKED_REPLY_LEARNT = breaking_a_row(_a_masked_reply_learnt)
+"""A break of the format ``swift`` with masks."""
+
+
+def _sides_swapped(row: JsonRow) -> bool:
+    for name in ("messages", "images"):
+        row[name], row[f"rejected_{name}"] = row[f"rejected_{name}"], row[name]
+    return True
+
+
+def _images_of_the_other_side(row: JsonRow) -> bool:
+    differ = len(row["images"]) == len(row["rejected_images"]) > 1
+    row["rejected_images"] = row["images"]
+    return differ
+
+
+def _a_worse_reply_lost(row: JsonRow) -> bool:
+    messages = row["rejected_messages"]
+    return len(messages) > 4 and bool(messages.pop())
+
+
+def _no_tools_of_the_other_side(row: JsonRow) -> bool:
+    row["rejected_tools"] = "[]"
+    return True
+
+
+SWIFT_PAIRS: Mapping[str, Break] = MappingProxyType(
+    {
+        "the sides swapped": breaking_a_row(_sides_swapped),
+        "images of the better side": breaking_a_row(_images_of_the_other_side),
+        "a worse reply lost": breaking_a_row(_a_worse_reply_lost),
+        "no tools of the worse side": breaking_a_row(_no_tools_of_the_other_side),
+        "an image too few": breaking_a_row(_an_image_too_few),
+        "a row lost": without_a_row,
+    }
+)
+"""Breaks of the format ``pairs`` for ms-swift, as DPO."""

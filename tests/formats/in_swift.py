@@ -30,8 +30,8 @@ SETTINGS = {
 def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
     """Every row of the export. more: settings as ``name=JSON``.
 
-    A pair is two rows, of which the first is the better one. Of a row with a label, the label
-    stands behind the text.
+    A pair is two rows, of which the first is the better one. Raises AssertionError where a label
+    that is trained on is not the one of the row.
     """
     from swift.arguments import RLHFArguments, SftArguments
     from swift.pipelines.train.rlhf import SwiftRLHF
@@ -39,6 +39,7 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
 
     family = "qwen3_vl" if "Qwen3" in student.name else "qwen2_5_vl"
     os.environ["ROOT_IMAGE_DIR"] = str(export)
+    files = sorted(export.glob("*.jsonl"))
     own = {name: json.loads(value) for name, _, value in (item.partition("=") for item in more)}
     with tempfile.TemporaryDirectory() as work:
         settings: dict[str, Any] = {
@@ -46,7 +47,7 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
             "model": str(student),
             "model_type": family,
             "template": family,
-            "dataset": [str(file) for file in sorted(export.glob("*.jsonl"))],
+            "dataset": list(map(str, files)),
             "output_dir": work,
             **own,
         }
@@ -58,9 +59,17 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
         template = pipeline.template
         # ms-swift knows the number of this token in Qwen's own vocabulary, which is larger.
         template.image_token_id = template.tokenizer.convert_tokens_to_ids("<|image_pad|>")
+        labels = [row.get("label") for file in files for row in _json_rows(file)]
         for number in range(len(rows)):
             batch = template.data_collator([rows[number]])
+            if settings.get("rlhf_type") == "kto":
+                assert batch["label"] == [labels[number]], f"label {batch['label']}"
+                batch = {name.removeprefix("completion_"): value for name, value in batch.items()}
             yield from _seen(template.tokenizer, batch)
+
+
+def _json_rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def _seen(tokenizer: Any, batch: dict[str, Any]) -> Iterator[SeenRow]:

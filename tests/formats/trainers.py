@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from geostore.export import ExportOptions
 from tests.formats.controls import SHAREGPT, Break
-from tests.formats.controls_swift import SWIFT
-from tests.formats.wanted import Row
+from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
+from tests.formats.wanted import Row, better_first, until_last_learnt
 
 STUDENTS = ("Qwen2.5-VL-tiny-Instruct", "Qwen3-VL-tiny-Instruct")
 
@@ -29,6 +29,8 @@ class Loader:
     """For its process environment."""
     students: tuple[str, ...] = STUDENTS
     """Which students it is loaded for."""
+    store: str = "training"
+    """Which store is exported: ``training``, or ``pairs`` with two rollouts of each photo."""
     wanted: Callable[[Iterable[Row]], list[Row]] = list
     """From the traces' rows to the rows that the format makes of them."""
     exact: bool = True
@@ -108,6 +110,33 @@ TRAINERS = (
                     "max_length": ("max_length=2048",),
                     "react_en": ('agent_template="react_en"',),
                 },
+            ),
+            Loader(
+                "swift, masked",
+                ExportOptions(format="swift", mask_turns=("failed_call", "flag:truncated")),
+                "tests.formats.in_swift",
+                wanted=until_last_learnt,
+                exact=False,
+                controls={"a masked reply learnt": A_MASKED_REPLY_LEARNT},
+            ),
+            Loader(
+                "pairs, dpo",
+                ExportOptions(format="pairs", pairs_for="swift"),
+                "tests.formats.in_swift",
+                more=('rlhf_type="dpo"', "remove_unused_columns=false"),
+                store="pairs",
+                wanted=better_first,
+                exact=False,
+                controls=SWIFT_PAIRS,
+                wrong={"last_round": ('loss_scale="last_round"',)},
+            ),
+            Loader(
+                "pairs, kto",
+                ExportOptions(format="pairs", pairs_for="swift", pairs_as="kto"),
+                "tests.formats.in_swift",
+                more=('rlhf_type="kto"', 'loss_type="apo_zero_unpaired"'),
+                exact=False,
+                controls={"an image too few": SWIFT["an image too few"]},
             ),
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from PIL import Image
 from geostore.conversation.messages import Message, around_thought
 from geostore.export import ExportedTrace, ExportOptions, ExportStream, Filter, open_snapshot
 from geostore.export.folder import partial_folder
+from geostore.export.masks import checked_masks
 from geostore.records import Turn
 
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
@@ -73,9 +74,12 @@ class Row:
     """What has to stand in the prompt about each tool."""
 
 
-def wanted_rows(store: Path) -> list[Row]:
-    """A row for each trace that an export holds, in its order, with reasoning kept."""
-    options = ExportOptions(images="embed")
+def wanted_rows(store: Path, mask_turns: Sequence[str] = ()) -> list[Row]:
+    """A row for each trace that an export holds, in its order, with reasoning kept.
+
+    mask_turns: the option; such turns are no replies to learn.
+    """
+    options = ExportOptions(images="embed", mask_turns=checked_masks(mask_turns))
     with open_snapshot(store) as snapshot, partial_folder(store.parent / "none") as folder:
         return [_row(e) for e in ExportStream(snapshot, Filter(), folder, options=options)]
 
@@ -83,6 +87,28 @@ def wanted_rows(store: Path) -> list[Row]:
 def row_of_each_turn(rows: Iterable[Row]) -> list[Row]:
     """A row for each turn: what was before as its context, and one reply under loss."""
     return [turn for row in rows for turn in _turns(row)]
+
+
+def better_first(rows: Iterable[Row]) -> list[Row]:
+    """The rows of `training_store.fill_pairs_store`, of each photo the better rollout first."""
+    ordered = list(rows)
+    return [
+        ordered[number + (place if number % 4 == 0 else 1 - place)]
+        for number in range(0, len(ordered), 2)
+        for place in (0, 1)
+    ]
+
+
+def until_last_learnt(rows: Iterable[Row]) -> list[Row]:
+    """Each row without what stands behind the last reply that is learnt."""
+    return [_until_last_learnt(row) for row in rows]
+
+
+def _until_last_learnt(row: Row) -> Row:
+    learnt = [n for n, part in enumerate(row.parts) if isinstance(part, Reply) and part.learn]
+    parts = row.parts[: learnt[-1] + 1]
+    shown = sum(part.images for part in parts if isinstance(part, Context))
+    return replace(row, parts=parts, images=row.images[:shown])
 
 
 def _turns(row: Row) -> Iterator[Row]:
@@ -101,7 +127,7 @@ def _row(exported: ExportedTrace) -> Row:
     trace = exported.trace
     parts: list[Context | Reply] = []
     for added, turn in zip(exported.messages, trace.turns, strict=True):
-        parts += [_context(added), Reply(_text(turn))]
+        parts += [_context(added), Reply(_text(turn), turn.turn not in exported.masked)]
     images = []
     for image in exported.images:
         assert image.sent is not None

@@ -34,7 +34,8 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
 def _write_labels(traces: ExportStream, lines: RowFiles) -> int:
     count = 0
     for each in labelled(traces):
-        row = {**swift_row(each.dialogue), "label": each.accepted}
+        # ms-swift's KTO takes an assistant's words alone as the end of a row.
+        row = {**swift_row(each.dialogue, last_as_text=True), "label": each.accepted}
         lines.write(row, each.dialogue.exported.split)
         count += 1
     return count

@@ -52,16 +52,19 @@ def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
     return count
 
 
-def swift_row(dialogue: Dialogue, *, with_loss: bool = False) -> dict[str, Any]:
+def swift_row(
+    dialogue: Dialogue, *, with_loss: bool = False, last_as_text: bool = False
+) -> dict[str, Any]:
     """The row of a dialogue. Every row has the same members, because ms-swift reads columns.
 
     with_loss: whether each reply says whether it is learnt. What stands behind the last one that
         is, is left out, because ms-swift learns the token that ends a row in any case.
+    last_as_text: whether calls of the last reply, which were not run, stay in its words.
     """
     dialogue = _until_last_learnt(dialogue)
     system, tools = _system_and_tools(dialogue)
     images = dialogue.images
-    messages = [*system, *_of_steps(dialogue.steps, with_loss)]
+    messages = [*system, *_of_steps(dialogue.steps, with_loss, last_as_text)]
     placed = sum(message["content"].count("<image>") for message in messages)
     if placed != len(images):
         raise ExportError(
@@ -108,13 +111,13 @@ def pixel_limits(images: Iterable[ExportedImage]) -> dict[str, int]:
     }
 
 
-def _of_steps(steps: Sequence[Step], with_loss: bool) -> Iterator[Message]:
+def _of_steps(steps: Sequence[Step], with_loss: bool, last_as_text: bool) -> Iterator[Message]:
     with_roles = True
     for step in steps:
         if isinstance(step, Reply):
-            with_roles = step.fits_calls
+            with_roles = step.fits_calls and not (last_as_text and step is steps[-1])
             loss = {"loss": step.learn} if with_loss else {}
-            yield from ({**message, **loss} for message in _of_reply(step))
+            yield from ({**message, **loss} for message in _of_reply(step, with_roles))
         elif isinstance(step, Question) or not with_roles:
             yield _message("user", with_placeholders(step.parts))
         else:
@@ -122,9 +125,9 @@ def _of_steps(steps: Sequence[Step], with_loss: bool) -> Iterator[Message]:
                 yield _message("tool_response", with_placeholders(result.on_lines))
 
 
-def _of_reply(reply: Reply) -> Iterator[Message]:
+def _of_reply(reply: Reply, with_roles: bool) -> Iterator[Message]:
     """A reply: its words where there are any, and then its calls."""
-    if not reply.fits_calls or not reply.calls:
+    if not with_roles or not reply.calls:
         yield _message("assistant", escape_placeholders(reply.text))
         return
     words = (reply.thought + (reply.prose or "")).rstrip()
