@@ -99,6 +99,13 @@ def export(
             "fireworks, swift, prime-rl or nemo-rl; none: openai.",
         ),
     ] = None,
+    bbox_frame: Annotated[
+        Literal["pixel", "norm1000"] | None,
+        typer.Option(
+            help="Write every box in the student's frame: pixels of an image as the student sees "
+            "it, or thousandths of it; none: as the teacher wrote it."
+        ),
+    ] = None,
     student: Annotated[
         Literal["qwen2.5-vl", "qwen3-vl", "llava-style"] | None,
         typer.Option(
@@ -176,6 +183,7 @@ def export(
                 compress=compress,
                 mask_turns=mask_turns,
                 dialect=dialect,
+                bbox_frame=bbox_frame,
                 student=student,
                 student_pixels=student_pixels,
                 tokenizer=tokenizer,

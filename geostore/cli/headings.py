@@ -118,7 +118,7 @@ HEADINGS: Mapping[str, Headings] = {
         ),
         "Splits": ("split", "split_by", "split_seed"),
         "Pairs": ("pairs_for", "pairs_as", "min_gap"),
-        "For the student": ("mask_turns", "student", "student_pixels", "tokenizer"),
+        "For the student": ("mask_turns", "bbox_frame", "student", "student_pixels", "tokenizer"),
         "Output": ("store", "help"),
     },
 }

@@ -24,10 +24,10 @@ from typing import Any
 from geostore.audit import VERSIONS
 from geostore.errors import ExportError, FilterError
 from geostore.export.folder import check_target, partial_folder, publishing
+from geostore.export.for_student import for_student
 from geostore.export.formats import FORMATS, writer_of
 from geostore.export.images import ImagesMode
 from geostore.export.left_out import Unwritten, left_out_text
-from geostore.export.lengths import row_lengths
 from geostore.export.messages import MessagesMode
 from geostore.export.options import (
     ExportOptions,
@@ -41,7 +41,7 @@ from geostore.export.record import SCHEMA_VERSION
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.splits import Splits, make_splits
 from geostore.export.stream import ExportedTrace, ExportStream
-from geostore.export.students import StudentName
+from geostore.export.students import StudentFrame, StudentName
 from geostore.one_line import OneLine
 from geostore.store import ENDED, EVERY, Choice, Filter, Snapshot, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
@@ -65,6 +65,7 @@ __all__ = [
     "PairsFor",
     "ReasoningMode",
     "Splits",
+    "StudentFrame",
     "StudentName",
     "check_flags",
     "export",
@@ -160,11 +161,11 @@ def export(
             )
             if writer.guide is not None:
                 recipes = traces.scope.recipes.values()
-                traces.lengths = row_lengths(options, writer.rules, recipes)
+                traces.for_student = for_student(options, writer.rules, recipes)
             count = writer.write(traces, folder)
-            if writer.guide is not None and traces.lengths is not None:
-                length = traces.lengths.section()
-                readme = f"{traces.card or ''}{writer.guide(traces)}\n{length}"
+            if writer.guide is not None and traces.for_student is not None:
+                sections = traces.for_student.sections()
+                readme = f"{traces.card or ''}{writer.guide(traces)}\n{sections}"
                 folder.add("README.md", readme.encode())
             counts = snapshot.left_out(filters) + traces.not_chosen + traces.unwritten.counts
             left_out = left_out_text(counts, count, filters, choice) if counts else None
@@ -212,7 +213,7 @@ def export(
         unwritten=tuple(traces.unwritten.named),
         unproven=traces.unproven,
         splits=None if splits is None else splits.text(traces.split_counts, traces.without_value),
-        length=None if traces.lengths is None else traces.lengths.summary(),
+        length=None if traces.for_student is None else traces.for_student.lengths.summary(),
     )
 
 

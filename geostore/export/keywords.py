@@ -18,7 +18,7 @@ from geostore.export.options import (
     ReasoningMode,
 )
 from geostore.export.splits import Splits, make_splits
-from geostore.export.students import StudentName
+from geostore.export.students import StudentFrame, StudentName
 from geostore.store import ENDED, Choice, Filter, Selection, read_selection
 
 
@@ -34,6 +34,7 @@ class ExportKeywords(Selection, total=False):
     compress: Compression | None
     mask_turns: Sequence[str]
     dialect: DialectName | None
+    bbox_frame: StudentFrame | None
     student: StudentName | None
     student_pixels: int | None
     tokenizer: str | None

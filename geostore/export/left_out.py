@@ -34,6 +34,7 @@ _WORDS = {
     "images": "with images that cannot be made again",
     "request": "whose files do not say what was sent",
     "tools": "whose tools nobody can run again",
+    "frame": "whose boxes cannot be re-framed",
     "masked": "without a turn to learn",
     "limits": "over a limit of the reader",
     "unusable": "that the trainer cannot take in pairs",

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from geostore.export.students import Student, student_for, student_of
+from geostore.export.students import Student
 from geostore.export.text_tokens import TextTokens
-from geostore.records import ImportedRecipe, Recipe
 
 if TYPE_CHECKING:
     from geostore.export.dialogue import Dialogue, Step
@@ -210,7 +209,7 @@ class RowLengths:
             return "a single image is cut into tiles of 729 tokens, each of several images is one."
         return (
             f"an image is resized to multiples of {factor} pixels, at most "
-            f"{self.student.max_pixels:,} pixels in all, and {factor} x {factor} of them are one "
+            f"{self.student.most_pixels:,} pixels in all, and {factor} x {factor} of them are one "
             "token."
         )
 
@@ -241,18 +240,12 @@ class RowLengths:
 
 
 def row_lengths(
-    options: ExportOptions, rules: FormatRules, recipes: Iterable[Recipe | ImportedRecipe]
+    options: ExportOptions, rules: FormatRules, student: Student, why: str | None
 ) -> RowLengths:
-    """Measures the rows of an export under its options. recipes: of its traces.
+    """Measures the rows of an export under its options. student, why: see `choose_student`.
 
-    Raises ExportError for a tokenizer that cannot be read, and for a size that the student's
-    processor cannot be set to.
+    Raises ExportError for a tokenizer that cannot be read.
     """
-    name, why = options.student, None
-    if name is None:
-        name = student_for(recipes)
-        why = "no student was named; this one fits the teachers best"
-    student = student_of(name, student_pixels=options.student_pixels)
     names = _QUESTION_SETTINGS if rules.rows == "question" else _SETTINGS
     return RowLengths(
         student,

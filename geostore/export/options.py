@@ -13,7 +13,7 @@ from geostore.export.images import ImagesMode
 from geostore.export.lengths import RowKind
 from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
-from geostore.export.students import StudentName
+from geostore.export.students import StudentFrame, StudentName
 from geostore.text.nearest import did_you_mean
 
 Format = Literal[
@@ -65,6 +65,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "compress": (None, *get_args(Compression)),
     "dialect": (None, *get_args(DialectName)),
     "student": (None, *get_args(StudentName)),
+    "bbox_frame": (None, *get_args(StudentFrame)),
 }
 
 
@@ -92,8 +93,11 @@ class ExportOptions:
     `export.masks`, or one text with commas between them."""
     dialect: DialectName | None = None
     """Whose limits and members hold in ``chat``; None: ``openai`` there."""
+    bbox_frame: StudentFrame | None = None
+    """The frame in which the student names boxes; None: boxes stay as the teacher named them."""
     student: StudentName | None = None
-    """Who will be trained, for the length of rows; None: the student of the teacher's family."""
+    """Who will be trained, for the length of rows and the size of images that boxes in pixels are
+    of; None: the student whose own the frame is, or else that of the teacher's family."""
     student_pixels: int | None = None
     """The greatest area of an image that the student's processor is set to, in pixels; None: as
     its makers set it."""
@@ -115,14 +119,15 @@ class ExportOptions:
         tokenizer = values.pop("tokenizer")
         if tokenizer is not None:
             values["tokenizer"] = Path(tokenizer).name
-        for name in ("student", "student_pixels"):
+        for name in ("bbox_frame", "student", "student_pixels"):
             if values[name] is None:
                 del values[name]
         return values
 
 
-FOR_STUDENTS = frozenset({"student", "student_pixels", "tokenizer"})
-"""The options that every format with a trainer takes."""
+FOR_STUDENTS = frozenset({"bbox_frame", "student", "student_pixels", "tokenizer"})
+"""The options that every format with a trainer takes. One that brings an environment takes no
+frame, unless it says so: its tools read boxes in the frame of the recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,8 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
             f"{', '.join(rules.images)}"
         )
     usual = ExportOptions()
-    takes = rules.takes | (FOR_STUDENTS if rules.trainer else frozenset())
+    of_student = FOR_STUDENTS if rules.rows != "question" else FOR_STUDENTS - {"bbox_frame"}
+    takes = rules.takes | (of_student if rules.trainer else frozenset())
     for name in asdict(options):
         if name in ("format", "images", "dataset_path") or name in takes:
             continue

@@ -15,6 +15,8 @@ from geostore.conversation.messages import Message
 from geostore.conversation.sent import sent_messages
 from geostore.errors import ExportError, ImageError
 from geostore.export.folder import ExportFolder
+from geostore.export.for_student import ForStudent
+from geostore.export.frames import Reframer
 from geostore.export.images import (
     ExportedImage,
     shown_images,
@@ -100,8 +102,8 @@ class ExportStream:
         """YAML between lines of ``---`` with which the README has to begin; None: it need not."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
-        self.lengths: RowLengths | None = None
-        """Measures the rows of a trainer's format; None: nobody asks for their length."""
+        self.for_student: ForStudent | None = None
+        """The student of a trainer's format; None: it is for none."""
         self._choose = choose
         self.not_chosen: Counter[str] = Counter() if self._chosen is None else self._chosen.left_out
         """Traces that the filter keeps and the choice does not, by reason."""
@@ -118,6 +120,15 @@ class ExportStream:
         self._filters = filters
         self._folder = folder
 
+    @property
+    def lengths(self) -> RowLengths | None:
+        """Measures the rows of a trainer's format; None: nobody asks for their length."""
+        return None if self.for_student is None else self.for_student.lengths
+
+    @property
+    def _reframer(self) -> Reframer | None:
+        return None if self.for_student is None else self.for_student.reframer
+
     def __iter__(self) -> Iterator[ExportedTrace]:
         for exported in self._all():
             left_out = self.unwritten.counts.total()
@@ -128,7 +139,7 @@ class ExportStream:
                 self.without_value += not self.splits.has_value(exported.trace)
 
     def _all(self) -> Iterator[ExportedTrace]:
-        traces = self._with_turns_to_learn(self._traces())
+        traces = self._with_known_frame(self._with_turns_to_learn(self._traces()))
         if self._choose is not None:
             traces = self._choose(traces, self.options, self.unwritten)
         if self.options.images == "reference":
@@ -160,6 +171,15 @@ class ExportStream:
             else:
                 yield trace
 
+    def _with_known_frame(self, traces: Iterator[StoredTrace]) -> Iterator[StoredTrace]:
+        """The traces without those whose boxes would have to be re-framed and cannot be."""
+        for trace in traces:
+            why = None if self._reframer is None else self._reframer.why_not(trace)
+            if why is None:
+                yield trace
+            else:
+                self.unwritten.add(trace.name, "frame", why)
+
     def _masked(self, trace: StoredTrace) -> frozenset[int]:
         return masked_turns(trace, self.options.mask_turns)
 
@@ -167,6 +187,9 @@ class ExportStream:
         """sent: the bytes of all the trace's images by number, None where they are not derived."""
         try:
             shown = shown_images(trace)
+            if self._reframer is not None:
+                # Only the words change: the images have the sizes in which they were sent.
+                trace = self._reframer.reframed(trace)
             written = completed_messages(trace) if trace.image_proofs else sent_messages(trace)
             messages = tuple(tuple(added) for added in written)
         except ImageError as error:

@@ -17,6 +17,9 @@ from geostore.conversation.recipe import family_of, is_known
 from geostore.errors import ExportError
 from geostore.records import ImportedRecipe, Recipe
 
+StudentFrame = Literal["pixel", "norm1000"]
+"""The frames of students' boxes. ``pixel``: of an image as large as the student sees it."""
+
 StudentName = Literal["qwen2.5-vl", "qwen3-vl", "llava-style"]
 """The names of the students whose rules are known."""
 
@@ -45,6 +48,14 @@ class Student:
     """Tokens that the chat template puts around each message."""
     image_extra_tokens: int
     """Tokens that it puts around the tokens of each image."""
+    first_pixels: int | None = None
+    """The trainer's own limit: an image with a larger area is reduced to it, each side rounded
+    down, before the processor sees it; None: the trainer leaves images as they are."""
+
+    @property
+    def most_pixels(self) -> int:
+        """The greatest area that the user sets, in pixels."""
+        return self.first_pixels or self.max_pixels
 
     def seen_size(self, size: Size) -> Size:
         """The size at which the student sees an image of this size. Only where it has a factor.
@@ -52,7 +63,11 @@ class Student:
         Source: smart_resize of Qwen's image processors (transformers, qwen-vl-utils).
         """
         assert self.factor is not None
-        factor, (width, height) = self.factor, size
+        width, height = size
+        if self.first_pixels is not None and width * height > self.first_pixels:
+            scale = math.sqrt(self.first_pixels / (width * height))
+            size = width, height = int(width * scale), int(height * scale)
+        factor = self.factor
         # Python's own rounding, to even at a half: the processors are written in Python.
         seen = [round(side / factor) * factor for side in size]
         area = seen[0] * seen[1]
@@ -85,10 +100,19 @@ STUDENTS: Mapping[StudentName, Student] = MappingProxyType(
 """Every student by its name."""
 
 
-def student_of(name: StudentName, *, student_pixels: int | None = None) -> Student:
-    """A student, with the greatest area that the user gives its processor, in pixels.
+_REDUCES_FIRST = frozenset({"LLaMA-Factory"})
+# Trainers whose own limit is applied before the processor, which keeps its own.
+_FRAMES_STUDENT: Mapping[StudentFrame, StudentName] = MappingProxyType(
+    {"pixel": "qwen2.5-vl", "norm1000": "qwen3-vl"}
+)
 
-    Raises ExportError where the processor could not have such a bound.
+
+def student_of(
+    name: StudentName, *, student_pixels: int | None = None, trainer: str | None = None
+) -> Student:
+    """A student, with the greatest area of an image that the user sets, in pixels.
+
+    trainer: who applies it. Raises ExportError where there could be no such bound.
     """
     student = STUDENTS[name]
     if student_pixels is None:
@@ -103,7 +127,38 @@ def student_of(name: StudentName, *, student_pixels: int | None = None) -> Stude
             f"--student-pixels {student_pixels} is less than the least area that {student.title} "
             f"sees; at least {student.min_pixels}"
         )
+    if trainer in _REDUCES_FIRST:
+        return replace(student, first_pixels=student_pixels)
     return replace(student, max_pixels=student_pixels)
+
+
+def choose_student(
+    name: StudentName | None,
+    recipes: Iterable[Recipe | ImportedRecipe],
+    *,
+    frame: StudentFrame | None = None,
+    student_pixels: int | None = None,
+    trainer: str | None = None,
+) -> tuple[Student, str | None]:
+    """The student that an export is for, and why, where the user named none.
+
+    recipes: of the traces. frame: that the boxes are re-framed to. Raises ExportError as
+    `student_of` does, and for a frame that the student cannot have.
+    """
+    why = None
+    if name is None and frame is not None:
+        name = _FRAMES_STUDENT[frame]
+        why = f"no student was named; boxes in {frame} are its own"
+    elif name is None:
+        name = student_for(recipes)
+        why = "no student was named; this one fits the teachers best"
+    student = student_of(name, student_pixels=student_pixels, trainer=trainer)
+    if frame == "pixel" and student.factor is None:
+        raise ExportError(
+            f"--bbox-frame pixel says nothing for the student {name}, which sees an image in "
+            "tiles of a fixed size; give norm1000"
+        )
+    return student, why
 
 
 def student_for(recipes: Iterable[Recipe | ImportedRecipe]) -> StudentName:

@@ -20,6 +20,7 @@ from geostore.errors import ExportError
 from geostore.export import ExportOptions, Filter, export
 from geostore.export.dialogue import dialogues
 from geostore.export.folder import partial_folder
+from geostore.export.for_student import ForStudent
 from geostore.export.lengths import RowKind, RowLengths
 from geostore.export.stream import ExportStream
 from geostore.export.students import STUDENTS, StudentName, student_for, student_of
@@ -63,7 +64,7 @@ def measured(store: Store, tmp_path: Path, lengths: RowLengths) -> RowLengths:
     options = ExportOptions(format="sharegpt", images="files")
     with open_snapshot(store.path) as snapshot, partial_folder(tmp_path / "out") as folder:
         stream = ExportStream(snapshot, Filter(), folder, options=options)
-        stream.lengths = lengths
+        stream.for_student = ForStudent(lengths.student, lengths, None, None)
         assert sum(1 for _ in dialogues(stream)) == 5
     return lengths
 

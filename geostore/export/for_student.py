@@ -1,0 +1,64 @@
+"""Whom an export for a trainer is made for: the student, its boxes, and the length of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from geostore.export.frames import Reframer
+from geostore.export.lengths import RowLengths, row_lengths
+from geostore.export.options import ExportOptions, FormatRules
+from geostore.export.students import Student, choose_student
+from geostore.records import ImportedRecipe, Recipe
+
+# How each trainer is told the greatest area of an image. ms-swift reads it from the rows.
+_HOW_TO_SET: Mapping[str, str] = MappingProxyType(
+    {
+        "LLaMA-Factory": "set `image_max_pixels: {pixels}`",
+        "TRL": "give `max_pixels={pixels}` to `AutoProcessor.from_pretrained`",
+        "verl": "give `max_pixels={pixels}` to the processor",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ForStudent:
+    """The student of an export, and what is done and measured for it."""
+
+    student: Student
+    """Who is trained."""
+    lengths: RowLengths
+    """Measures the rows on the way."""
+    reframer: Reframer | None
+    """Re-frames each trace; None: boxes stay in the frames of the recipes."""
+    how_to_set: str | None
+    """How the trainer is told the greatest area of an image, in words; None: it is not told."""
+
+    def sections(self) -> str:
+        """What the export's README says of boxes and lengths, in Markdown; after all rows."""
+        boxes = self.reframer.section(self.how_to_set) if self.reframer else ""
+        return "\n".join(filter(None, (boxes, self.lengths.section())))
+
+
+def for_student(
+    options: ExportOptions, rules: FormatRules, recipes: Iterable[Recipe | ImportedRecipe]
+) -> ForStudent:
+    """The student of an export under its options. recipes: of its traces.
+
+    Raises ExportError for a student that cannot be, and for a tokenizer that cannot be read.
+    """
+    student, why = choose_student(
+        options.student,
+        recipes,
+        frame=options.bbox_frame,
+        student_pixels=options.student_pixels,
+        trainer=rules.trainer,
+    )
+    words = _HOW_TO_SET.get(rules.trainer or "")
+    return ForStudent(
+        student,
+        row_lengths(options, rules, student, why),
+        None if options.bbox_frame is None else Reframer(options.bbox_frame, student),
+        words and words.format(pixels=student.most_pixels),
+    )
