@@ -97,6 +97,21 @@ WhereOption = Annotated[
     ),
 ]
 
+ExcludeNearOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude-near",
+        metavar="FILE",
+        help="Leave out samples near the places of a table (.csv, .tsv, .jsonl, .parquet) with "
+        "columns lat and lon, such as a benchmark's. May be repeated.",
+    ),
+]
+
+RadiusOption = Annotated[
+    str | None,
+    typer.Option("--radius", help="How near that is: 500m, 1km; none: 1km."),
+]
+
 BestOfOption = Annotated[
     int | None,
     typer.Option("--best-of", min=1, help="Of each sample only so many traces, the best ones."),
@@ -157,6 +172,8 @@ CONDITION_OPTIONS: Mapping[str, Any] = {
 """The options by name, in the order in which help lists them."""
 
 CHOICE_OPTIONS: Mapping[str, Any] = {
+    "exclude_near": ExcludeNearOption,
+    "radius": RadiusOption,
     "best_of": BestOfOption,
     "dedupe": DedupeOption,
     "balance": BalanceOption,

@@ -23,7 +23,7 @@ _LIMIT = 20
 """Lines of a list unless told otherwise, which fit a screen."""
 
 
-@with_conditions(*CONDITION_OPTIONS, "best_of", "dedupe", "balance")
+@with_conditions(*CONDITION_OPTIONS, "exclude_near", "radius", "best_of", "dedupe", "balance")
 def traces(
     selection: Selection,
     store: StoreOption = DEFAULT_STORE,

@@ -54,7 +54,7 @@ def read_tables(files: Sequence[Path], folder: Path) -> Any:
     listings = _Listings(folder)
     tables = []
     for file in files:
-        table = _read(file)
+        table = read_table(file)
         photos = {_photo_column(name) for name in table.column_names} - {None}
         # As `datasets` does: file_name is the image, and another column of that name goes.
         table = table.drop_columns([name for name in table.column_names if name in photos])
@@ -71,7 +71,8 @@ def read_tables(files: Sequence[Path], folder: Path) -> Any:
     return _joined(tables)
 
 
-def _read(file: Path) -> Any:
+def read_table(file: Path) -> Any:
+    """The rows of a table, with its columns as they are. Raises DatasetError."""
     suffix = file.suffix.lower()
     if suffix == ".parquet":
         with errors_of(file), pq.ParquetFile(file) as opened:

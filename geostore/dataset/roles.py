@@ -79,6 +79,29 @@ def map_columns(
     return {role: column_map[role] for role in DEFAULT_COLUMNS if role in column_map}
 
 
+def coordinate_columns(kinds: Mapping[str, Any], *, path: str) -> tuple[str, str]:
+    """The columns of latitude and longitude, or the parts of one, of a table without photos.
+
+    kinds: the Arrow type of each column, in order. Raises DatasetError, which lists them.
+    """
+    names = [_named(DEFAULT_COLUMNS[role], list(kinds)) for role in ("lat", "lon")]
+    if not all(names) and (pair := _in_a_struct(kinds)):
+        names = [pair["lat"], pair["lon"]]
+    lat, lon = names
+    if lat is None or lon is None:
+        missing = " and ".join(
+            role for role, name in zip(("lat", "lon"), names, strict=True) if name is None
+        )
+        raise DatasetError(
+            f"{path} has no column for {missing}; its columns are: "
+            f"{', '.join(map(_listed, kinds, kinds.values())) or 'none'}. Call them lat and lon"
+        )
+    for name in (lat, lon):
+        if name in kinds and not (is_number(kinds[name]) or is_text(kinds[name])):
+            raise DatasetError(f"{path}: the column {name!r} holds {kinds[name]}, and not numbers")
+    return lat, lon
+
+
 def check_types(schema: Any, column_map: Mapping[str, str], *, path: str) -> None:
     """Raise DatasetError where the Arrow type of a column, or of a part, cannot play its role."""
     for role, name in column_map.items():

@@ -10,12 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypedDict, get_args
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from geostore.errors import FilterError
 from geostore.records import Status
 from geostore.store.filters import Conditions, Filter, check_names, make_filter
 from geostore.text.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from geostore.dataset.places import Places
 
 Dedupe = Literal["photo", "text"]
 """``photo``: one trace of each photo, known by the hash of its stored bytes, whatever datasets hold
@@ -29,19 +34,6 @@ shuffled by a seed. What lacks the number comes last; ties stand as in ``dataset
 
 _LARGEST = 2**63 - 1
 _OWN_COLUMN = "column:"
-
-
-class Places(Protocol):
-    """Places around which samples are left out."""
-
-    def has_near(self, lat: float, lon: float) -> bool:
-        """Whether one of them lies within the radius of a place, in degrees."""
-
-    def to_json(self) -> dict[str, Any]:
-        """What they are, for a manifest: the hash of their file, their number, the radius."""
-
-    def __str__(self) -> str:
-        """Such as ``within 1 km of a place in benchmark.csv``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +95,10 @@ EVERY = Choice()
 class Choosing(TypedDict, total=False):
     """A `Choice` as keyword arguments, written as a person writes it."""
 
+    exclude_near: str | PathLike[str] | Sequence[str | PathLike[str]] | None
+    """A table of places, or several."""
+    radius: str | float | None
+    """Around them, such as ``500m``, or in km; None: 1 km."""
     best_of: int | None
     dedupe: Dedupe | Sequence[Dedupe] | None
     """One of them or both."""
@@ -136,14 +132,15 @@ def read_selection(
     return filters, make_choice(Choosing(**own))  # type: ignore[typeddict-item]  # these names alone
 
 
-def make_choice(choosing: Choosing, *, near: Places | None = None) -> Choice:
+def make_choice(choosing: Choosing) -> Choice:
     """The choice that keyword arguments mean.
 
-    Raises FilterError for a value that means nothing, TypeError for one of another type.
+    Raises FilterError for a value that means nothing, TypeError for one of another type,
+    DatasetError for a file of places that cannot be read.
     """
     order, seed = _order(choosing.get("order"))
     return Choice(
-        near=near,
+        near=_near(choosing.get("exclude_near"), choosing.get("radius")),
         best_of=_count("best_of", choosing.get("best_of"), least=1),
         dedupe=_dedupe(choosing.get("dedupe")),
         balance=_balance(choosing.get("balance")),
@@ -161,6 +158,19 @@ def _count(name: str, value: Any, *, least: int) -> int | None:
     if not least <= value <= _LARGEST:
         raise FilterError(f"{name} is a whole number from {least} on, and not {value}")
     return value
+
+
+def _near(files: Any, radius: Any) -> Places | None:
+    paths = [files] if isinstance(files, str | PathLike) else list(files or ())
+    if not paths:
+        if radius is not None:
+            raise FilterError("a radius needs places: --exclude-near FILE.csv --radius 1km")
+        return None
+    # Imported here: it brings pyarrow with it, and few choices look at places.
+    from geostore.dataset.places import USUAL_RADIUS_KM, read_places, read_radius
+
+    radius_km = USUAL_RADIUS_KM if radius is None else read_radius(radius)
+    return read_places([Path(fspath(path)) for path in paths], radius_km)
 
 
 def _dedupe(value: Any) -> tuple[Dedupe, ...]:

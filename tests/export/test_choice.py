@@ -224,6 +224,29 @@ def test_a_random_order_follows_from_its_seed_alone(filled: Path, filled_backwar
     )
 
 
+def test_samples_near_places_are_left_out_before_traces_are_compared(
+    filled: Path, store: Store, tmp_path: Path
+) -> None:
+    """So that the best traces of the others take their places, and the summary names the file."""
+    benchmark = tmp_path / "im2gps.csv"
+    benchmark.write_text("latitude,longitude\n10.004,20.004\n13.5,23.5\n")
+    near = make_choice({"exclude_near": benchmark, "radius": "1km"})
+    rows = {name.rpartition(":")[2].split("-")[0] for name in kept(filled, near)}
+    assert rows == {"1", "2", "3", "4"}
+    farther = make_choice({"exclude_near": [str(benchmark)], "radius": 100, "limit": 8})
+    result = export(store, tmp_path / "out", choice=farther)
+    assert result.left_out == "14 of 22: 14 within 100 km of a place in im2gps.csv"
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest["choice"]["exclude_near"]["radius_km"] == 100
+    assert str(tmp_path) not in json.dumps(manifest["choice"])
+    run = running.geostore(
+        *("export", tmp_path / "out", "--store", filled, "--exclude-near", benchmark),
+        *("--radius", "20000km"),
+    )
+    assert run.returncode == 1
+    assert "no trace is left to export: 22 of 22: 22 within 20000 km" in run.stderr
+
+
 def test_two_choices_can_be_read_at_the_same_time(filled: Path) -> None:
     with open_snapshot(filled, batch=1) as snapshot:
         one = snapshot.choose(Filter(), make_choice({"best_of": 1}))
@@ -315,6 +338,7 @@ def test_a_trace_without_its_images_is_not_the_best_where_images_are_written(
         ({"order": "score:3"}, "the order score takes no seed"),
         ({"order": "random:x"}, "seed of --order random is a whole number, and not 'x'"),
         ({"limit": 2**64}, "from 1 on"),
+        ({"radius": "1km"}, "a radius needs places: --exclude-near FILE.csv"),
         ({"balance": "contry=5"}, "no trace has a column 'contry' to balance (did you mean count"),
         (
             {"balance": "column:country=5"},
