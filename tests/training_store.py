@@ -239,6 +239,8 @@ PAIRS: tuple[tuple[Recipe, tuple[Line, ...], tuple[Line, ...]], ...] = (
     ),
     (TOOLLESS_RECIPE, (), ("I am not sure yet.",)),
     (TEXT_RECIPE, (f"{_PLACEHOLDERS}\n{ZOOM_IN}",), ("Hm.", f"{_PLACEHOLDERS}\n{BAD_BOX}")),
+    (TEXT_RECIPE, (ZOOM_IN,), (ZOOM_IN, f"Hm.\n{TURN_LEFT}")),
+    (TEXT_RECIPE, ("Hm.", ZOOM_IN), ("Hm.",)),
 )
 """What the teacher says before its answer, in the better and in the worse rollout of a photo."""
 

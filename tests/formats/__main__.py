@@ -139,8 +139,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.formats", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="of the environments")
     parser.add_argument("--only", choices=names, help="only this trainer")
+    parser.add_argument("--loader", default="", help="only its loaders whose name begins so")
     options = parser.parse_args()
-    trainers = [trainer for trainer in TRAINERS if options.only in (None, trainer.name)]
+    trainers = [
+        replace(trainer, loaders=loaders)
+        for trainer in TRAINERS
+        if options.only in (None, trainer.name)
+        if (loaders := tuple(o for o in trainer.loaders if o.name.startswith(options.loader)))
+    ]
     with tempfile.TemporaryDirectory() as folder:
         stores = {name: Path(folder) / name / "geostore.db" for name in ("training", "pairs")}
         for store in stores.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
+from PIL import Image
+from pyarrow import Table, parquet
 
 Break = Callable[[Path], None]
 """Breaks the export in a folder. Raises AssertionError where nothing in it can be broken so."""
@@ -16,9 +19,15 @@ JsonRow = dict[str, Any]
 
 
 def breaking_a_row(change: Callable[[JsonRow], bool]) -> Break:
-    """A `Break` of the first row of a JSONL export that `change` says to have changed."""
+    """A `Break` of the first row of JSONL or Parquet that `change` says to have changed."""
 
     def break_export(folder: Path) -> None:
+        for file in sorted(folder.glob("*.parquet")):
+            table = parquet.read_table(file)
+            rows = table.to_pylist()
+            if any(map(change, rows)):
+                parquet.write_table(Table.from_pylist(rows, table.schema), file)
+                return
         for file in sorted(folder.glob("*.jsonl")):
             rows = [orjson.loads(line) for line in file.read_bytes().splitlines()]
             for row in rows:
@@ -151,3 +160,60 @@ SHAREGPT: Mapping[str, Break] = MappingProxyType(
     }
 )
 """Breaks of the format ``sharegpt``."""
+
+
+def _images_of_another(row: JsonRow) -> bool:
+    row["images"] = [{"bytes": _a_picture()} for _ in row["images"]]
+    return True
+
+
+def _a_picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (480, 360), "black").save(out, "PNG")
+    return out.getvalue()
+
+
+def _swap_sides(row: JsonRow) -> bool:
+    row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
+    return True
+
+
+def _a_shared_turn_lost(row: JsonRow) -> bool:
+    if len(row["conversations"]) < 4:
+        return False
+    del row["conversations"][-2:]
+    row["images"] = row["images"][: sum(str(e).count("<image>") for e in row["conversations"])]
+    return True
+
+
+def _a_word_of_the_worse_changed(row: JsonRow) -> bool:
+    row["rejected"]["value"] += " And so on."
+    return True
+
+
+def _another_label(row: JsonRow) -> bool:
+    row["label"] = not row["label"]
+    return True
+
+
+SHAREGPT_PAIRS: Mapping[str, Break] = MappingProxyType(
+    {
+        "an image too few": breaking_a_row(_an_image_too_few),
+        "an image too many": breaking_a_row(_an_image_too_many),
+        "images of another": breaking_a_row(_images_of_another),
+        "sides swapped": breaking_a_row(_swap_sides),
+        "a shared turn lost": breaking_a_row(_a_shared_turn_lost),
+        "a word of the worse changed": breaking_a_row(_a_word_of_the_worse_changed),
+        "no system prompt": breaking_a_row(_no_system),
+    }
+)
+"""Breaks of pairs for LLaMA-Factory."""
+
+SHAREGPT_LABELS: Mapping[str, Break] = MappingProxyType(
+    {
+        "an image too few": breaking_a_row(_an_image_too_few),
+        "another label": breaking_a_row(_another_label),
+        "a turn lost": breaking_a_row(_a_turn_lost),
+    }
+)
+"""Breaks of rollouts with labels for LLaMA-Factory."""

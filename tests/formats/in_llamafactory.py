@@ -35,7 +35,8 @@ def settings(export: Path, student: Path, work: Path, more: Sequence[str]) -> di
 
 
 @cache
-def _model(student: Path) -> Any:
+def model_of(student: Path) -> Any:
+    """The student itself, which knows where images stand; loaded once."""
     from transformers import AutoModelForImageTextToText
 
     return AutoModelForImageTextToText.from_pretrained(student)
@@ -60,7 +61,7 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
         datasets = get_dataset(template, model_args, data_args, training_args, stage="sft", **parts)
         collate = SFTDataCollatorWith4DAttentionMask(
             template=template,
-            model=_model(student),
+            model=model_of(student),
             pad_to_multiple_of=8,
             label_pad_token_id=-100,
             compute_dtype=model_args.compute_dtype,

@@ -6,9 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from geostore.export import ExportOptions
-from tests.formats.controls import SHAREGPT, Break
+from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
-from tests.formats.wanted import Row, better_first, until_last_learnt
+from tests.formats.wanted import (
+    Row,
+    better_first,
+    last_replies,
+    parting_replies,
+    until_last_learnt,
+)
 
 STUDENTS = ("Qwen2.5-VL-tiny-Instruct", "Qwen3-VL-tiny-Instruct")
 
@@ -58,6 +64,8 @@ class Trainer:
 
 
 _SHAREGPT = ExportOptions(format="sharegpt")
+_PAIRS = ExportOptions(format="pairs", pairs_for="llamafactory")
+_LABELS = ExportOptions(format="pairs", pairs_for="llamafactory", pairs_as="kto")
 _SHAREGPT_PARQUET = ExportOptions(format="sharegpt", images="embed", shard_size=10)
 
 TRAINERS = (
@@ -87,10 +95,36 @@ TRAINERS = (
                 images=False,
             ),
             Loader(
-                "a training step",
-                _SHAREGPT,
-                "tests.formats.in_llamafactory_training",
-                wanted=lambda _: [],
+                "pairs",
+                _PAIRS,
+                "tests.formats.in_llamafactory_pairs",
+                store="pairs",
+                wanted=parting_replies,
+                controls=SHAREGPT_PAIRS,
+            ),
+            Loader(
+                "labels",
+                _LABELS,
+                "tests.formats.in_llamafactory_pairs",
+                store="pairs",
+                wanted=last_replies,
+                controls=SHAREGPT_LABELS,
+            ),
+            *(
+                Loader(
+                    f"a step of {name}",
+                    options,
+                    "tests.formats.in_llamafactory_training",
+                    store=store,
+                    wanted=lambda _: [],
+                    students=students,
+                )
+                for name, options, store, students in (
+                    ("sft", _SHAREGPT, "training", STUDENTS),
+                    ("dpo", _PAIRS, "pairs", STUDENTS),
+                    # Its KTO does not tell Qwen3-VL which tokens are images, and fails.
+                    ("kto", _LABELS, "pairs", STUDENTS[:1]),
+                )
             ),
         ),
     ),

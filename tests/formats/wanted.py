@@ -111,16 +111,44 @@ def _until_last_learnt(row: Row) -> Row:
     return replace(row, parts=parts, images=row.images[:shown])
 
 
+def parting_replies(rows: Iterable[Row]) -> list[Row]:
+    """Of each pair two rows: the first reply in which they differ, and all that they share."""
+    both = better_first(rows)
+    return [
+        _until(row, _first_difference(better, worse))
+        for better, worse in zip(both[::2], both[1::2], strict=True)
+        for row in (better, worse)
+    ]
+
+
+def last_replies(rows: Iterable[Row]) -> list[Row]:
+    """Whole rows in which the last reply alone is learnt."""
+    return [_until(row, len(row.parts) - 1) for row in rows]
+
+
+def _first_difference(row: Row, other: Row) -> int:
+    pairs = zip(row.parts, other.parts, strict=False)
+    return next(
+        number
+        for number, (part, theirs) in enumerate(pairs)
+        if isinstance(part, Reply) and part != theirs
+    )
+
+
+def _until(row: Row, number: int) -> Row:
+    """A row up to a reply, which alone is learnt."""
+    before = [
+        replace(part, learn=False) if isinstance(part, Reply) else part
+        for part in row.parts[:number]
+    ]
+    shown = sum(part.images for part in before if isinstance(part, Context))
+    return replace(row, parts=(*before, row.parts[number]), images=row.images[:shown])
+
+
 def _turns(row: Row) -> Iterator[Row]:
     for number, part in enumerate(row.parts):
-        if not isinstance(part, Reply):
-            continue
-        before = [
-            replace(earlier, learn=False) if isinstance(earlier, Reply) else earlier
-            for earlier in row.parts[:number]
-        ]
-        shown = sum(earlier.images for earlier in before if isinstance(earlier, Context))
-        yield replace(row, parts=(*before, part), images=row.images[:shown])
+        if isinstance(part, Reply):
+            yield _until(row, number)
 
 
 def _row(exported: ExportedTrace) -> Row:

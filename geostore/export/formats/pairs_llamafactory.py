@@ -137,5 +137,6 @@ LLaMA-Factory compares one reply with another, so what came after these is left 
     "kto": """\
 Each row is a rollout for [LLaMA-Factory](https://github.com/hiyouga/LLaMA-Factory) 0.9.5, with the
 images inside, and its `label`: true where its score is accepted. LLaMA-Factory takes the label for
-that of the last reply, and learns nothing from the replies before it.""",
+that of the last reply, and learns nothing from the replies before it. Its KTO trains Qwen2.5-VL,
+and fails with Qwen3-VL (`mm_token_type_ids` is missing).""",
 }
