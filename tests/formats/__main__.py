@@ -162,7 +162,11 @@ def try_trainers(trainers: Sequence[Trainer], folder: Path, stores: Mapping[str,
     code = 0
     for trainer in trainers:
         environment = Environment(
-            folder, trainer.name, trainer.requirements, torchvision=trainer.torchvision
+            folder,
+            trainer.name,
+            trainer.requirements,
+            alone=trainer.alone,
+            torchvision=trainer.torchvision,
         )
         try:
             environment.install()

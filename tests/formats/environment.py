@@ -42,6 +42,7 @@ class Environment:
     """The virtual environment of one trainer.
 
     folder: for all of them. name: of this one. requirements: as pip reads them.
+    alone: what goes in without its dependencies, because it names more than its loaders need.
     torchvision: whether it is needed; its build is made to load beside the CPU's PyTorch.
     """
 
@@ -51,11 +52,13 @@ class Environment:
         name: str,
         requirements: tuple[str, ...],
         *,
+        alone: tuple[str, ...] = (),
         torchvision: bool = True,
     ) -> None:
         self.folder = folder / name
         self.name = name
         self._requirements = (*requirements, TORCH)
+        self._alone = alone
         self._torchvision = torchvision
         self._venv = self.folder / "venv"
 
@@ -85,7 +88,8 @@ class Environment:
 
     def install(self) -> None:
         """Make it, unless it is there as the requirements want it. Raises InstallFailed."""
-        mark, wanted = self.folder / "installed", "\n".join(self._requirements)
+        mark = self.folder / "installed"
+        wanted = "\n".join((*self._requirements, *self._alone))
         if mark.exists() and mark.read_text() == wanted:
             return
         print(f"installing {self.name} into {self.folder} (about 2 GB) ...", flush=True)
@@ -95,8 +99,8 @@ class Environment:
         try:
             subprocess.run([sys.executable, "-m", "venv", self._venv], check=True)
             self._pip("install", *self._requirements)
-            if self._torchvision:
-                self._pip("install", "--no-deps", VISION)
+            for requirement in (*self._alone, *([VISION] if self._torchvision else [])):
+                self._pip("install", "--no-deps", requirement)
             self._mend()
         except subprocess.CalledProcessError as error:
             raise InstallFailed(f"{self.name} cannot be installed: {error}") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from geostore.export import ExportOptions
 from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
+from tests.formats.controls_verl import VERL_SFT, VERL_SFT_TEXT
 from tests.formats.wanted import (
     Row,
     better_first,
@@ -59,6 +60,8 @@ class Trainer:
     """What pip installs beside PyTorch."""
     loaders: tuple[Loader, ...]
     """What is tried in it."""
+    alone: tuple[str, ...] = ()
+    """What pip installs without its dependencies."""
     torchvision: bool = True
     """Whether it needs torchvision."""
 
@@ -173,5 +176,48 @@ TRAINERS = (
                 controls={"an image too few": SWIFT["an image too few"]},
             ),
         ),
+    ),
+    Trainer(
+        "verl",
+        (
+            "transformers>=5.5.3,<5.11",
+            "tensordict==0.10.0",
+            "datasets",
+            "pandas",
+            "ray",
+            "hydra-core",
+            "qwen-vl-utils",
+            "codetiming",
+            "aiohttp",
+            "cachetools",
+            "fastapi",
+            "uvicorn",
+            "regex",
+            "orjson",
+            "xxhash",
+        ),
+        (
+            Loader(
+                "verl-sft",
+                ExportOptions(format="verl-sft"),
+                "tests.formats.in_verl_sft",
+                # The template of Qwen2.5-VL drops calls: for it there is verl-sft-text.
+                students=("Qwen3-VL-tiny-Instruct",),
+                exact=False,
+                controls=VERL_SFT,
+                wrong={"max_length": ("max_length=2048",)},
+            ),
+            Loader(
+                "verl-sft-text",
+                ExportOptions(format="verl-sft-text"),
+                "tests.formats.in_verl_sft",
+                controls=VERL_SFT_TEXT,
+                wrong={
+                    "truncation": ("max_length=2048", 'truncation="right"'),
+                },
+            ),
+        ),
+        # With its dependencies it would bring an inference server and builds for a GPU.
+        alone=("verl==0.9.1",),
     ),
 )
