@@ -35,6 +35,7 @@ def export(
             "trl-rl",
             "verl-sft",
             "verl-sft-text",
+            "verl-rl",
             "swift",
             "chat",
             "hf",
@@ -51,6 +52,7 @@ def export(
             "trl-rl: TRL, prompts with tools and reward; "
             "verl-sft: verl; "
             "verl-sft-text: verl, with calls as text; "
+            "verl-rl: verl, prompts with tools and reward; "
             "swift: ms-swift; "
             "chat: OpenAI's messages, see --dialect; "
             "hf: a dataset of Hugging Face; "

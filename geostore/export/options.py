@@ -25,6 +25,7 @@ Format = Literal[
     "trl-rl",
     "verl-sft",
     "verl-sft-text",
+    "verl-rl",
     "swift",
     "chat",
     "hf",

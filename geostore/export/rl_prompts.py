@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from geostore.conversation.recipe import tool_names
 from geostore.conversation.tool_session import tool_settings
 from geostore.export.dialogue import Dialogue, Question, dialogues
 from geostore.export.images import ExportedImage
@@ -32,8 +33,12 @@ class RlPrompt:
     """Its file as the dataset stores it, at full resolution, of which the tools cut."""
     photo_sha256: str
     """The hash of that file, in hex."""
+    tools: tuple[str, ...]
+    """The names of the tools that may be called; empty: none."""
     settings: str
     """What a `ToolSession` needs of the recipe, as `read_tool_settings` reads it."""
+    dataset: str
+    """The name of the photo's dataset."""
     sample: Sample
     """The photo's true place and its facts."""
     turn_limit: int
@@ -83,7 +88,9 @@ def _prompt(name: str, recipe: Recipe, dialogue: Dialogue) -> RlPrompt:
         photo=photo,
         photo_file=exported.photo_file,
         photo_sha256=sha256_hex(exported.photo_file),
+        tools=tool_names(recipe),
         settings=tool_settings(recipe),
+        dataset=trace.dataset.name,
         sample=trace.sample,
         turn_limit=trace.turn_limit,
         split=exported.split,

@@ -34,7 +34,7 @@ from geostore.store import Store, open_snapshot
 from tests.builders import StoreBuilder, fill, make_dataset
 
 MODES: tuple[ImagesMode, ...] = get_args(ImagesMode)
-PROMPTS = ("trl-rl",)
+PROMPTS = ("trl-rl", "verl-rl")
 """Formats whose rows are of no trace: several traces have the same."""
 
 

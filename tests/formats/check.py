@@ -56,6 +56,9 @@ def _of_row(row: dict[str, Any], want: Row, exact: bool, with_images: bool) -> I
     for text in want.tools:
         if text not in row["text"]:
             yield f"of the tools {text!r} is not in the prompt"
+    for name, value in row["facts"].items():
+        if value != want.facts[name]:
+            yield f"its {name} is {value!r} instead of {want.facts[name]!r}"
     if with_images:
         yield from _of_images(row, want)
 

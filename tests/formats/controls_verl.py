@@ -216,3 +216,91 @@ VERL_SFT_TEXT: Mapping[str, Break] = MappingProxyType(
     }
 )
 """Breaks of the format ``verl-sft-text``."""
+
+# --- prompts of verl-rl -------------------------------------------------------------------------
+
+
+def _settings_of(row: Row) -> list[dict[str, Any]]:
+    """What is said of each tool of a row."""
+    tools = (row["extra_info"]["tools_kwargs"] or {}).values()
+    return [tool["create_kwargs"] for tool in tools if tool]
+
+
+def _another_zoom_side(row: Row) -> bool:
+    for made_of in _settings_of(row):
+        made_of["settings"] = re.sub(r'"zoom_side":\d+', '"zoom_side":300', made_of["settings"])
+    return bool(_settings_of(row))
+
+
+def _another_photo(row: Row) -> bool:
+    for made_of in _settings_of(row):
+        made_of["photo"] = "reward.py"
+    return bool(_settings_of(row))
+
+
+def _no_tools_kwargs(row: Row) -> bool:
+    row["extra_info"]["tools_kwargs"] = None
+    return True
+
+
+def _another_place(row: Row) -> bool:
+    row["reward_model"]["ground_truth"]["lat"] += 5
+    return True
+
+
+def _no_system_in_a_prompt(row: Row) -> bool:
+    del row["prompt"][0]
+    return True
+
+
+def _no_place_in_a_prompt(row: Row) -> bool:
+    for message in row["prompt"]:
+        message["content"] = message["content"].replace("<image>", "")
+    row["images"] = []
+    return True
+
+
+def _two_images(row: Row) -> bool:
+    row["images"].append(row["images"][0])
+    return True
+
+
+def _without_tools(row: Row) -> bool:
+    agent, row["agent_name"] = row["agent_name"], "single_turn_agent"
+    return bool(agent != row["agent_name"])
+
+
+def _another_formula(folder: Path) -> None:
+    file = folder / "reward.py"
+    text = file.read_text(encoding="utf-8")
+    assert "1492.7" in text
+    file.write_text(text.replace("'scale': 1492.7", "'scale': 100.0"), encoding="utf-8")
+
+
+def _no_reward(folder: Path) -> None:
+    (folder / "reward.py").write_text("def compute_score(**_):\n    return 0.5\n")
+
+
+def _a_tool_lost(folder: Path) -> None:
+    file = folder / "tool_config.yaml"
+    before, _, _ = file.read_text().partition("  - class_name: geostore_tools.ImageRotateTool")
+    file.write_text(before)
+
+
+VERL_RL: Mapping[str, Break] = MappingProxyType(
+    {
+        "another size of crops": _breaking_a_row(_another_zoom_side),
+        "another photo": _breaking_a_row(_another_photo),
+        "nothing said to the tools": _breaking_a_row(_no_tools_kwargs),
+        "another place": _breaking_a_row(_another_place),
+        "no system prompt": _breaking_a_row(_no_system_in_a_prompt),
+        "no image": _breaking_a_row(_no_place_in_a_prompt),
+        "an image too many": _breaking_a_row(_two_images),
+        "an agent without tools": _breaking_a_row(_without_tools),
+        "another formula": _another_formula,
+        "another reward": _no_reward,
+        "a tool lost": _a_tool_lost,
+        "a row lost": _without_a_row,
+    }
+)
+"""Breaks of the format ``verl-rl``."""

@@ -44,6 +44,8 @@ class SeenRow:
     """How many tokens stand for images."""
     images: list[SeenImage] = field(default_factory=list)
     """Every image whose pixels come with the row."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else is seen of it, by names of `wanted.Row.facts`."""
 
 
 def seen_row(

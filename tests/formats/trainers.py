@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from geostore.export import ExportOptions
 from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
-from tests.formats.controls_verl import VERL_SFT, VERL_SFT_TEXT
+from tests.formats.controls_verl import VERL_RL, VERL_SFT, VERL_SFT_TEXT
 from tests.formats.wanted import (
     Row,
     better_first,
     last_replies,
     parting_replies,
+    played_alike,
     until_last_learnt,
 )
 
@@ -70,6 +71,8 @@ _SHAREGPT = ExportOptions(format="sharegpt")
 _PAIRS = ExportOptions(format="pairs", pairs_for="llamafactory")
 _LABELS = ExportOptions(format="pairs", pairs_for="llamafactory", pairs_as="kto")
 _SHAREGPT_PARQUET = ExportOptions(format="sharegpt", images="embed", shard_size=10)
+
+_TURNS = "actor_rollout_ref.rollout.multi_turn"
 
 TRAINERS = (
     Trainer(
@@ -212,8 +215,21 @@ TRAINERS = (
                 ExportOptions(format="verl-sft-text"),
                 "tests.formats.in_verl_sft",
                 controls=VERL_SFT_TEXT,
+                wrong={"truncation": ("max_length=2048", 'truncation="right"')},
+            ),
+            Loader(
+                "verl-rl",
+                ExportOptions(format="verl-rl"),
+                "tests.formats.in_verl_rl",
+                # The template of Qwen2.5-VL knows no results of tools.
+                students=("Qwen3-VL-tiny-Instruct",),
+                wanted=played_alike,
+                exact=False,
+                controls=VERL_RL,
                 wrong={
-                    "truncation": ("max_length=2048", 'truncation="right"'),
+                    "max_assistant_turns": (f"{_TURNS}.max_assistant_turns=1",),
+                    "max_parallel_calls": (f"{_TURNS}.max_parallel_calls=1",),
+                    "max_tool_response_length": (f"{_TURNS}.max_tool_response_length=40",),
                 },
             ),
         ),

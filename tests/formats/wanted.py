@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from geostore.conversation.messages import Message, around_thought
 from geostore.export import ExportedTrace, ExportOptions, ExportStream, Filter, open_snapshot
 from geostore.export.folder import partial_folder
 from geostore.export.masks import checked_masks
+from geostore.export.placeholders import escape_placeholders
 from geostore.records import Turn
+from tests.formats.verl_replay import is_played_alike
 
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 _THOUGHT = re.compile(r"^\s*<think>(.*?)</think>", re.DOTALL)
@@ -72,6 +74,9 @@ class Row:
     """Every image, in order."""
     tools: tuple[str, ...]
     """What has to stand in the prompt about each tool."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """``score``: the store's, 0 where it has none; ``tool_images``: the hash of each image of a
+    tool, in order."""
 
 
 def wanted_rows(store: Path, mask_turns: Sequence[str] = ()) -> list[Row]:
@@ -102,6 +107,17 @@ def better_first(rows: Iterable[Row]) -> list[Row]:
 def until_last_learnt(rows: Iterable[Row]) -> list[Row]:
     """Each row without what stands behind the last reply that is learnt."""
     return [_until_last_learnt(row) for row in rows]
+
+
+def played_alike(rows: Iterable[Row]) -> list[Row]:
+    """The rows that verl's loop plays as the teacher's traces were (`verl_replay`)."""
+    return [row for row in rows if _is_played_alike(row)]
+
+
+def _is_played_alike(row: Row) -> bool:
+    replies = [escape_placeholders(part.text) for part in row.parts if isinstance(part, Reply)]
+    lines = (line for part in row.parts if isinstance(part, Context) for line in part.lines)
+    return is_played_alike(replies, lines)
 
 
 def _until_last_learnt(row: Row) -> Row:
@@ -162,7 +178,11 @@ def _row(exported: ExportedTrace) -> Row:
         images.append(Image.open(io.BytesIO(image.sent.data)).convert("RGB"))
     functions = [tool["function"] for tool in trace.recipe.tools or ()]
     tools = tuple(text for f in functions for text in (f["name"], f["description"]))
-    return Row(trace.name, tuple(parts), tuple(images), tools)
+    facts = {
+        "score": 0.0 if trace.reward is None else trace.reward.score or 0.0,
+        "tool_images": [image.facts.sha256 for image in exported.images if image.call is not None],
+    }
+    return Row(trace.name, tuple(parts), tuple(images), tools, facts)
 
 
 def _text(turn: Turn) -> str:

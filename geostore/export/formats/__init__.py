@@ -22,6 +22,7 @@ from geostore.export.formats import (
     trl,
     trl_rl,
     trl_turns,
+    verl_rl,
     verl_sft,
     verl_sft_text,
 )
@@ -42,6 +43,7 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "verl-sft-text": FormatWriter(
             verl_sft_text.RULES, verl_sft_text.write_verl_sft_text, verl_sft_text.guide
         ),
+        "verl-rl": FormatWriter(verl_rl.RULES, verl_rl.write_verl_rl, verl_rl.guide),
         "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
         "chat": FormatWriter(chat.RULES, chat.write_chat, chat.guide),
         "hf": FormatWriter(hf.RULES, hf.write_hf, hf.guide),

@@ -1,0 +1,153 @@
+"""The files that an export of ``verl-rl`` brings beside its prompts, with verl's settings.
+
+``geostore_tools.py`` runs the teacher's tools for verl's students, over geostore's own;
+``tool_config.yaml`` and ``agent_loop.yaml`` tell verl of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from geostore.export.reward_file import REWARD_FILE
+
+TOOLS_FILE = "geostore_tools.py"
+TOOL_CONFIG = "tool_config.yaml"
+AGENT_CONFIG = "agent_loop.yaml"
+TRAIN_SCRIPT = "train.sh"
+AGENT = "geostore_tool_agent"
+"""The agent loop of prompts with tools, as their column `agent_name` says."""
+SINGLE_TURN_AGENT = "single_turn_agent"
+"""verl's own, for prompts without tools."""
+
+
+_TOOL = """
+
+class {name}(_GeostoreTool):
+    tool = "{tool}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class VerlTools:
+    """What the files say of the tools of an export."""
+
+    names: tuple[str, ...]
+    """The tools of all its recipes; empty: none has any."""
+    max_calls: int
+    """Calls that are run in one response, at most."""
+    max_turns: int
+    """Responses that a rollout can have, at most."""
+
+    def files(self) -> dict[str, str]:
+        """The files by name; none without tools."""
+        if not self.names:
+            return {}
+        scripts = resources.files("geostore.export.scripts")
+        script = scripts.joinpath("verl_tools.py.txt").read_text(encoding="utf-8")
+        classes = {name: _class_name(name) for name in self.names}
+        tools = [_TOOL.format(name=classes[name], tool=name) for name in self.names]
+        return {
+            TOOLS_FILE: script + "".join(tools),
+            TOOL_CONFIG: "tools:\n" + "".join(self._config(classes[name]) for name in self.names),
+            AGENT_CONFIG: f"- name: {AGENT}\n  _target_: geostore_tools.GeostoreAgentLoop\n",
+        }
+
+    def _config(self, name: str) -> str:
+        return (
+            f"  - class_name: geostore_tools.{name}\n"
+            "    config:\n"
+            "      type: native\n"
+            f"      max_calls: {self.max_calls}\n"
+            f"      max_turns: {self.max_turns}\n"
+        )
+
+
+def _class_name(tool: str) -> str:
+    """``ImageZoomInTool`` for ``image_zoom_in_tool``."""
+    return "".join(part.capitalize() for part in tool.split("_"))
+
+
+def train_script(by_split: Mapping[str, Sequence[str]], tools: VerlTools, *, reward: bool) -> str:
+    """A shell script that starts verl. by_split: the files of prompts; reward: is there one."""
+    rollout = "actor_rollout_ref.rollout"
+    first, *others = by_split.values()
+    settings = [
+        "algorithm.adv_estimator=grpo",
+        f"data.train_files={_listed(by_split.get('train', first))}",
+        f"data.val_files={_listed(by_split.get('val', others[0] if others else first))}",
+        "data.max_prompt_length=8192",
+        "data.max_response_length=16384",
+        "data.filter_overlong_prompts=false",
+        "data.truncation=error",
+        'actor_rollout_ref.model.path="${MODEL:-Qwen/Qwen3-VL-8B-Instruct}"',
+        f"{rollout}.name=vllm",
+        f"{rollout}.n=8",
+    ]
+    if tools.names:
+        settings += [
+            f"{rollout}.multi_turn.enable=true",
+            f"{rollout}.multi_turn.format=hermes",
+            f'{rollout}.multi_turn.tool_config_path="$EXPORT/{TOOL_CONFIG}"',
+            f'{rollout}.agent.agent_loop_config_path="$EXPORT/{AGENT_CONFIG}"',
+            f"{rollout}.multi_turn.max_assistant_turns={tools.max_turns}",
+            f"{rollout}.multi_turn.max_parallel_calls={tools.max_calls}",
+            f"{rollout}.multi_turn.max_tool_response_length=2048",
+        ]
+    if reward:
+        settings.append(f'reward.custom_reward_function.path="$EXPORT/{REWARD_FILE}"')
+    lines = [
+        "#!/bin/sh",
+        "# Starts verl 0.9 on this export; settings can follow: sh train.sh trainer.nnodes=2",
+        "set -e",
+        'EXPORT=$(cd "$(dirname "$0")" && pwd)',
+        'export PYTHONPATH="$EXPORT${PYTHONPATH:+:$PYTHONPATH}"',
+        "python -m verl.trainer.main_ppo \\",
+        *(f"  {setting} \\" for setting in settings),
+        '  "$@"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(files: Sequence[str]) -> str:
+    paths = [f"$EXPORT/{name}" for name in files]
+    return f'"{paths[0]}"' if len(paths) == 1 else f'"[{",".join(paths)}]"'
+
+
+def rl_guide(*, tools: bool, reward: str | None) -> str:
+    """How verl is started. tools: whether there are any; reward: why there is no reward file."""
+    return f"""\
+Each row is a prompt for [verl](https://github.com/volcengine/verl) 0.9: a photo is asked about once
+under each recipe, however many traces have it, and no word of the teacher is in it.
+`{TRAIN_SCRIPT}` holds the settings and starts verl:
+
+```shell
+MODEL=Qwen/Qwen3-VL-8B-Instruct sh {TRAIN_SCRIPT} trainer.n_gpus_per_node=8
+```
+
+- `data.max_prompt_length`: the system prompt with the tools, the question and the photo; a longer
+  prompt stops the run. `data.max_response_length`: all responses and observations of a rollout
+  with the crops; a rollout that reaches it ends without an answer.
+{_TOOL_NOTES if tools else ""}{_REWARD if reward is None else f"- {reward}"}"""
+
+
+_TOOL_NOTES = f"""\
+- Install geostore beside verl, on every machine that runs agent loops. `{TOOLS_FILE}` runs the
+  teacher's tools for the student: the same arguments, sizes and sentences, and with the same
+  version of Pillow the same bytes. It cuts from `photos/`, the photos at full resolution, so the
+  folder has to be where each machine sees it.
+- `{AGENT_CONFIG}` names verl's own loop of tool calls, told not to list the tools a second time:
+  the system prompt has them, because verl's own schemas drop what a box must hold.
+- `multi_turn.format=hermes` reads calls in `<tool_call>` tags, as the system prompt asks for them.
+  The student's template has to know the role `tool`, as that of Qwen3-VL does. That of Qwen2.5-VL
+  does not: give one that does in `actor_rollout_ref.model.custom_chat_template`.
+- `max_tool_response_length`: verl's own 256 characters would cut longer sentences.
+- verl itself answers a call of an unknown tool. It ends a rollout at a call with broken JSON, and
+  at a response with neither a call nor an answer, where the teacher was asked again.
+"""
+
+_REWARD = f"""\
+- `{REWARD_FILE}` scores an answer as this export's reward does, and reads it as geostore does. It
+  stands alone. Where the reward is not known, as without coordinates, it gives 0.
+"""

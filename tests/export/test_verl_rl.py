@@ -1,0 +1,243 @@
+"""The format ``verl-rl``: prompts without a teacher's word, and what verl is started with.
+
+verl's own classes run the tools and the reward in `tests.formats`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pyarrow import parquet
+
+from geostore.conversation.tool_session import ToolSession, read_tool_settings
+from geostore.errors import ExportError
+from geostore.export import ExportOptions, export
+from geostore.records import StoredTrace
+from geostore.rewards import RewardSpec, ensure_spec, make_spec, rescore, set_default
+from geostore.store import Filter, Store, open_snapshot
+from geostore.store.rewards import find_spec
+from tests.builders import TOOLLESS_RECIPE, StoreBuilder, fill, make_dataset, recipe_of
+from tests.minds import answer, text_call
+
+OPTIONS = ExportOptions(format="verl-rl")
+PIXELS = recipe_of(
+    model="Qwen/Qwen2.5-VL-7B", bbox_frame="pixel", extra_tools=("image_enhance_tool",)
+)
+ENHANCE = text_call("image_enhance_tool", {"contrast": 2})
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    with Store.open(folder / "geostore.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(folder / "photos"))
+        fill(builder)
+        builder.play(0, [answer(1.0, 2.0)], recipe=TOOLLESS_RECIPE)
+        builder.play(0, [ENHANCE, answer(1.0, 2.0)], recipe=PIXELS, turn_limit=12)
+        builder.play(0, [answer(1.0, 2.0)], recipe=PIXELS, rollout=2, turn_limit=12)
+    return folder / "geostore.db"
+
+
+@pytest.fixture(scope="module")
+def exported(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "out"
+    with Store.open(filled) as store:
+        assert export(store, out, options=OPTIONS).count == 8
+    return out
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = parquet.read_table(folder / "prompts.parquet").to_pylist()
+    return rows
+
+
+def traces_of(store: Path) -> list[StoredTrace]:
+    with open_snapshot(store) as snapshot:
+        traces = list(snapshot.traces(Filter(), with_turns=True))
+    return [trace for trace in traces if trace.turns]
+
+
+def with_tools(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    tools = row["extra_info"]["tools_kwargs"] or {}
+    return {name: kwargs["create_kwargs"] for name, kwargs in tools.items() if kwargs}
+
+
+def settings_of(folder: Path, *more: str) -> list[str]:
+    """What the export's script starts Python with."""
+    program = folder.parent / "bin" / "python"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$PYTHONPATH" "$@"\n')
+    program.chmod(0o755)
+    path = os.pathsep.join([str(program.parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", folder / "train.sh", *more],
+        env={"PATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_a_photo_is_asked_about_once_under_a_recipe(filled: Path, exported: Path) -> None:
+    prompts = [trace.name.rpartition("-")[0] for trace in traces_of(filled)]
+    assert len(set(prompts)) < len(prompts)
+    assert [row["extra_info"]["trace"] for row in rows_of(exported)] == list(dict.fromkeys(prompts))
+
+
+def test_a_row_holds_the_question_the_place_and_no_word_of_a_teacher(
+    filled: Path, exported: Path
+) -> None:
+    rows = {row["extra_info"]["trace"]: row for row in rows_of(exported)}
+    for trace in traces_of(filled):
+        row = rows[trace.name.rpartition("-")[0]]
+        assert [message["role"] for message in row["prompt"]] == ["system", "user"]
+        texts = [message["content"] for message in row["prompt"]]
+        assert [text.count("<image>") for text in texts] == [0, 1]
+        assert not any(turn.response in text for turn in trace.turns for text in texts)
+        assert trace.photo is not None
+        (image,) = row["images"]
+        assert hashlib.sha256(image["bytes"]).hexdigest() == trace.photo.sha256
+        place = {"lat": trace.sample.lat, "lon": trace.sample.lon}
+        assert row["reward_model"] == {"style": "rule", "ground_truth": place}
+        assert row["data_source"] == trace.dataset.name
+        assert row["extra_info"]["index"] == trace.sample.sample_index
+
+
+def test_a_row_says_what_its_tools_need_and_the_photo_goes_along(
+    filled: Path, exported: Path
+) -> None:
+    """Each call of the store, run from the row alone, gives the bytes that the store has."""
+    rows = {row["extra_info"]["trace"]: row for row in rows_of(exported)}
+    images = 0
+    for trace in traces_of(filled):
+        tools = with_tools(rows[trace.name.rpartition("-")[0]])
+        names = [schema["function"]["name"] for schema in trace.recipe.tools or ()]
+        assert list(tools) == names
+        if not tools:
+            continue
+        made_of = tools[names[0]]
+        assert all(other == made_of for other in tools.values())
+        photo = (exported / made_of["photo"]).read_bytes()
+        recipe = read_tool_settings(made_of["settings"])
+        session = ToolSession(photo, recipe, sha256=made_of["sha256"])
+        for call in trace.calls:
+            result = session.call(call.name, call.raw_arguments, turn=call.turn)
+            assert result.sentence == call.observation
+            assert (result.image and result.image.sha256) == (call.image and call.image.sha256)
+            images += call.image is not None
+    assert images == 7
+    assert len(list((exported / "photos").rglob("*.*"))) == 0
+    assert len([file for file in (exported / "photos").rglob("*") if file.is_file()]) == 4
+
+
+def test_prompts_without_tools_go_to_the_agent_of_one_turn(exported: Path) -> None:
+    agents = {row["agent_name"]: with_tools(row) for row in rows_of(exported)}
+    assert agents["single_turn_agent"] == {}
+    assert agents["geostore_tool_agent"]
+    loops = yaml.safe_load((exported / "agent_loop.yaml").read_text())
+    assert [loop["name"] for loop in loops] == ["geostore_tool_agent"]
+
+
+def test_the_configuration_names_classes_that_the_tools_file_has(exported: Path) -> None:
+    source = ast.parse((exported / "geostore_tools.py").read_text())
+    classes = [node.name for node in source.body if isinstance(node, ast.ClassDef)]
+    config = yaml.safe_load((exported / "tool_config.yaml").read_text())["tools"]
+    named = [tool["class_name"].rpartition(".") for tool in config]
+    assert {module for module, _, _ in named} == {"geostore_tools"}
+    assert [name for _, _, name in named] == [
+        "ImageZoomInTool",
+        "ImageRotateTool",
+        "ImageEnhanceTool",
+    ]
+    loops = yaml.safe_load((exported / "agent_loop.yaml").read_text())
+    assert {name for _, _, name in named} < set(classes)
+    assert loops[0]["_target_"].rpartition(".")[2] in classes
+    # The most turns that a trace could have, and the most calls of a turn.
+    assert all(tool["config"]["max_turns"] == 12 for tool in config)
+    assert all(tool["config"]["max_calls"] == 3 for tool in config)
+
+
+def test_the_script_starts_verl_with_the_files_of_its_own_folder(exported: Path) -> None:
+    path, flag, module, *settings = settings_of(exported, "trainer.nnodes=2")
+    assert (path, flag, module) == (str(exported), "-m", "verl.trainer.main_ppo")
+    values = dict(setting.split("=", 1) for setting in settings)
+    assert values["data.train_files"] == str(exported / "prompts.parquet")
+    assert values["reward.custom_reward_function.path"] == str(exported / "reward.py")
+    assert values["trainer.nnodes"] == "2"
+    turns = "actor_rollout_ref.rollout.multi_turn"
+    assert values[f"{turns}.max_assistant_turns"] == "12"
+    assert values[f"{turns}.tool_config_path"] == str(exported / "tool_config.yaml")
+    named = [value for value in values.values() if value.startswith("/")]
+    assert len(named) == 5
+    assert all(Path(value).is_file() for value in named)
+
+
+def test_files_of_shards_are_listed_in_the_script(filled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Store.open(filled) as store:
+        export(store, out, options=ExportOptions(format="verl-rl", shard_size=4))
+    files = [str(out / name) for name in ("prompts-00000.parquet", "prompts-00001.parquet")]
+    assert f"data.train_files=[{','.join(files)}]" in settings_of(out)
+
+
+def test_without_tools_there_is_no_environment_but_the_reward(filled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Store.open(filled) as store:
+        toolless = next(t.key.recipe_sha256 for t in traces_of(filled) if not t.recipe.tools)
+        export(store, out, options=OPTIONS, filters=Filter(recipe=toolless))
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("README.md", "SHA256SUMS", "manifest.json", "prompts.parquet", "reward.py", "train.sh"),
+    ]
+    assert not any("multi_turn" in setting for setting in settings_of(out))
+
+
+def with_default(store: Path, folder: Path, spec: RewardSpec) -> Path:
+    """A copy of a store whose scores are of another reward."""
+    copy = folder / "geostore.db"
+    copy.write_bytes(store.read_bytes())
+    with Store.open(copy) as opened:
+        ensure_spec(opened.db, spec)
+        if spec.kind != "custom":
+            rescore(opened.db, spec)
+        known = find_spec(opened.db, spec.sha256)
+        assert known is not None
+        set_default(opened.db, known.sha256)
+    return copy
+
+
+def test_a_function_of_the_users_is_named_because_only_its_hash_is_known(
+    filled: Path, tmp_path: Path
+) -> None:
+    spec = RewardSpec("mine", "custom", {"function": "mine.py:near", "source_sha256": "0" * 64})
+    out = tmp_path / "out"
+    with Store.open(with_default(filled, tmp_path, spec)) as store:
+        export(store, out, options=OPTIONS)
+    assert not (out / "reward.py").exists()
+    assert "mine.py:near" in (out / "README.md").read_text()
+    assert not any("custom_reward_function" in setting for setting in settings_of(out))
+
+
+def test_a_reward_that_counts_tokens_is_refused(filled: Path, tmp_path: Path) -> None:
+    """verl tells a reward no count of what the student wrote."""
+    spec = make_spec("weighted", {"geoguessr": "1", "tokens": "-0.1"})
+    out = tmp_path / "out"
+    with (
+        Store.open(with_default(filled, tmp_path, spec)) as store,
+        pytest.raises(ExportError, match=r"counts tokens.*--reward"),
+    ):
+        export(store, out, options=OPTIONS)
+    assert not out.exists()
+
+
+def test_the_same_store_gives_the_same_bytes(filled: Path, exported: Path, tmp_path: Path) -> None:
+    with Store.open(filled) as store:
+        export(store, tmp_path / "out", options=OPTIONS)
+    assert (tmp_path / "out" / "SHA256SUMS").read_bytes() == (exported / "SHA256SUMS").read_bytes()

@@ -1,0 +1,203 @@
+"""Plays an export of the format ``verl-rl`` with verl's own data set, agent loop, tools and reward.
+
+The student is a script: it says what the teacher said, which the export of ``verl-sft-text``
+beside this one holds. So the rollout has to come out as the trace did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.formats.seen import IGNORED, SeenRow, run, seen_row
+from tests.formats.verl_replay import is_played_alike
+
+TEACHER = "verl-sft-text"
+END = "<|im_end|>"
+
+
+class ScriptedServer:
+    """Stands where verl has an inference server: says one reply after the other."""
+
+    def __init__(self, tokenizer: Any, replies: Sequence[str]) -> None:
+        self._tokenizer, self._replies = tokenizer, iter(replies)
+
+    async def generate(self, **_request: Any) -> Any:
+        from verl.workers.rollout.replica import TokenOutput
+
+        text = next(self._replies, "") + END
+        return TokenOutput(token_ids=self._tokenizer.encode(text, add_special_tokens=False))
+
+
+def settings_of(export: Path) -> list[str]:
+    """The settings that the export's own script starts verl with."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "python"
+        program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        program.chmod(0o755)
+        path = os.pathsep.join([folder, os.environ["PATH"]])
+        done = subprocess.run(
+            ["sh", export / "train.sh", "trainer.n_gpus_per_node=1"],
+            env={**os.environ, "PATH": path},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    flag, module, *settings = done.stdout.splitlines()
+    assert (flag, module) == ("-m", "verl.trainer.main_ppo")
+    return settings
+
+
+def configuration(export: Path, student: Path, more: Sequence[str]) -> Any:
+    """verl's whole configuration under these settings; it refuses a name that it does not know."""
+    import verl.trainer.config
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    if not OmegaConf.has_resolver("oc.select"):
+        OmegaConf.register_new_resolver("oc.select", lambda key, default=None: default)
+    folder = str(Path(verl.trainer.config.__file__).parent)
+    model = f"actor_rollout_ref.model.path={student}"
+    with initialize_config_dir(folder, version_base=None):
+        return compose("ppo_trainer", overrides=[*settings_of(export), model, *more])
+
+
+def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
+    """Every rollout that verl plays as the teacher's trace was. more: settings of verl's."""
+    from datasets import load_dataset
+    from omegaconf import OmegaConf
+    from transformers import AutoProcessor
+    from verl.experimental.agent_loop import agent_loop, tool_agent_loop  # noqa: F401 registers it
+    from verl.tools.tool_registry import load_all_tools
+    from verl.trainer.ppo.reward import load_reward_manager
+    from verl.utils.dataset.rl_dataset import RLHFDataset
+
+    config = configuration(export, student, more)
+    rollout = config.actor_rollout_ref.rollout
+    sys.path.insert(0, str(export))
+    for name in [name for name in sys.modules if name == "geostore_tools"]:
+        del sys.modules[name]  # of the export before
+    tools = load_all_tools(rollout.multi_turn.tool_config_path, None)
+    hashes: list[str] = []
+    for tool in tools:
+        tool.execute = _noting(tool.execute, hashes)
+    for loop in OmegaConf.load(rollout.agent.agent_loop_config_path):
+        agent_loop._agent_loop_registry[loop.name] = loop
+    processor = AutoProcessor.from_pretrained(student)
+    OmegaConf.set_struct(config, False)  # verl reads a folder that its own configuration lacks
+    config.data.cache_dir = str(export.parent / "cache")
+    rows = RLHFDataset(config.data.train_files, processor.tokenizer, config.data, processor)
+    taught = load_dataset(
+        "parquet",
+        data_files=str(export.parent / TEACHER / "*.parquet"),
+        split="train",
+        cache_dir=str(export.parent / "cache"),
+    ).remove_columns("images")
+    teachers = {row["trace"].rpartition("-")[0]: row for row in taught}
+    reward = load_reward_manager(config, processor.tokenizer)
+    for number in range(len(rows)):
+        row = rows[number]
+        teacher = teachers[row["extra_info"]["trace"]]
+        messages = teacher["messages"]
+        replies = [m["content"] for m in messages if m["role"] == "assistant"]
+        contexts = [m["content"] for m in messages if m["role"] != "assistant"]
+        if is_played_alike(replies, contexts):
+            server = ScriptedServer(processor.tokenizer, replies)
+            hashes.clear()
+            output = asyncio.run(_play(config, row, server, processor, tools, student))
+            seen = _seen(output, processor)
+            score = asyncio.run(_score(reward, row, output))
+            seen.facts = {"score": score, "tool_images": list(hashes)}
+            yield seen
+    sys.path.remove(str(export))
+
+
+def _noting(execute: Any, hashes: list[str]) -> Any:
+    """A tool's `execute` that notes the hash of each image that it gives; verl drops it."""
+
+    async def noting(*arguments: Any, **more: Any) -> Any:
+        response, reward, facts = await execute(*arguments, **more)
+        assert len(response.image or ()) == ("image_sha256" in facts)
+        hashes.extend([facts["image_sha256"]] if response.image else [])
+        return response, reward, facts
+
+    return noting
+
+
+async def _play(
+    config: Any, row: dict[str, Any], server: Any, processor: Any, tools: Any, student: Path
+) -> Any:
+    import hydra
+    from verl.experimental.agent_loop.agent_loop import (
+        DictConfigWrap,
+        ToolListWrap,
+        _agent_loop_registry,
+    )
+    from verl.utils.dataset.rl_dataset import RLHFDataset
+
+    model_type = json.loads((student / "config.json").read_text())["model_type"]
+    loop = hydra.utils.instantiate(
+        config=_agent_loop_registry[row["agent_name"]],
+        trainer_config=DictConfigWrap(config=config),
+        server_manager=server,
+        tokenizer=processor.tokenizer,
+        processor=processor,
+        hf_model_type=model_type,
+        dataset_cls=RLHFDataset,
+        data_config=DictConfigWrap(config.data),
+        tools=ToolListWrap(tools),
+    )
+    return await loop.run({}, **row)
+
+
+def _seen(output: Any, processor: Any) -> SeenRow:
+    mask = [0] * len(output.prompt_ids) + output.response_mask
+    ids = output.prompt_ids + output.response_ids
+    labels = [token if learnt else IGNORED for token, learnt in zip(ids, mask, strict=True)]
+    images = processor.image_processor(
+        images=output.multi_modal_data["images"], return_tensors="pt"
+    )
+    return seen_row(
+        processor.tokenizer,
+        ids,
+        labels,
+        images["pixel_values"],
+        images["image_grid_thw"],
+    )
+
+
+async def _score(manager: Any, row: dict[str, Any], output: Any) -> float:
+    """What verl's own reward manager makes of a rollout."""
+    import numpy
+    import torch
+    from verl import DataProto
+
+    manager.loop = asyncio.get_running_loop()
+    response = torch.tensor([output.response_ids])
+    length = len(output.prompt_ids) + len(output.response_ids)
+    data = DataProto.from_dict(
+        {
+            "responses": response,
+            "attention_mask": torch.ones(1, length, dtype=torch.int64),
+        },
+        non_tensors={
+            "data_source": numpy.array([row["data_source"]], dtype=object),
+            "reward_model": numpy.array([row["reward_model"]], dtype=object),
+            "extra_info": numpy.array([dict(row["extra_info"])], dtype=object),
+            "__num_turns__": numpy.array([output.num_turns]),
+            "tool_extra_fields": numpy.array([output.extra_fields], dtype=object),
+        },
+    )
+    result = await manager.run_single(data)
+    return float(result["reward_score"])
+
+
+if __name__ == "__main__":
+    run(load, "verl", "transformers", "torch", "datasets")
