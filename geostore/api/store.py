@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from geostore.audit import AuditResult
     from geostore.conversation.images import PhotoSource
+    from geostore.export.plan import ExportPlan
     from geostore.importing import ImportResult, Match
     from geostore.importing.box_frames import FrameName
     from geostore.query.questions import Questions
@@ -314,6 +315,21 @@ class GeoStore:
         return export_store(
             self._store,
             out,
+            options=asked.options,
+            filters=asked.filters,
+            choice=asked.choice,
+            splits=asked.splits,
+        )
+
+    def plan_export(self, **keywords: Unpack[ExportKeywords]) -> ExportPlan:
+        """What `export` would write with the same keywords, without writing it; see
+        `geostore.export.plan.ExportPlan`. Sizes are estimated from some of the traces.
+        """
+        from geostore.export.plan import plan_export
+
+        asked = read_keywords(keywords)
+        return plan_export(
+            self._store,
             options=asked.options,
             filters=asked.filters,
             choice=asked.choice,

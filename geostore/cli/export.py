@@ -161,42 +161,59 @@ def export(
         ),
     ] = None,
     split_seed: Annotated[int, typer.Option(help="Another seed gives other splits.")] = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say how many traces would be written and why the others would not, and estimate "
+            "rows, images and bytes; write nothing.",
+        ),
+    ] = False,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
     from geostore.export import ExportOptions, make_splits
     from geostore.export import export as export_store
+    from geostore.export.plan import plan_export
     from geostore.store import ENDED, Store, read_selection
     from geostore.text.phrases import format_number_of
 
     selection["status"] = status
     filters, choice = read_selection(selection, statuses=ENDED)
+    splits = make_splits(split, by=split_by, seed=split_seed)
+    options = ExportOptions(
+        format=format,
+        messages=messages,
+        images=images,
+        dataset_path=str(dataset_path) if dataset_path else None,
+        reasoning=reasoning,
+        shard_size=shard_size,
+        compress=compress,
+        mask_turns=mask_turns,
+        dialect=dialect,
+        bbox_frame=bbox_frame,
+        student=student,
+        student_pixels=student_pixels,
+        tokenizer=tokenizer,
+        pairs_for=pairs_for,
+        pairs_as=pairs_as,
+        min_gap=min_gap,
+    )
     with Store.open(store) as opened:
-        result = export_store(
-            opened,
-            out,
-            options=ExportOptions(
-                format=format,
-                messages=messages,
-                images=images,
-                dataset_path=str(dataset_path) if dataset_path else None,
-                reasoning=reasoning,
-                shard_size=shard_size,
-                compress=compress,
-                mask_turns=mask_turns,
-                dialect=dialect,
-                bbox_frame=bbox_frame,
-                student=student,
-                student_pixels=student_pixels,
-                tokenizer=tokenizer,
-                pairs_for=pairs_for,
-                pairs_as=pairs_as,
-                min_gap=min_gap,
-            ),
-            filters=filters,
-            choice=choice,
-            splits=make_splits(split, by=split_by, seed=split_seed),
-        )
+        if dry_run:
+            plan = plan_export(
+                opened, options=options, filters=filters, choice=choice, splits=splits
+            )
+        else:
+            result = export_store(
+                opened, out, options=options, filters=filters, choice=choice, splits=splits
+            )
+    if dry_run:
+        tell(plan.text())
+        for line in (plan.splits, plan.left_out and f"left out {plan.left_out}", plan.unwritten):
+            if line is not None:
+                say(line)
+        return
     tell(
         f"wrote {format_number_of(result.count, 'trace')} to {result.path} "
         f"(sha256 {result.sha256[:16]}...)"

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geostore.audit import VERSIONS
-from geostore.errors import ExportError, FilterError
+from geostore.errors import ExportError
+from geostore.export.checks import check_audited, check_flags, check_order, checked_filter
 from geostore.export.folder import check_target, partial_folder, publishing
 from geostore.export.for_student import for_student
 from geostore.export.formats import FORMATS, writer_of
@@ -43,9 +43,8 @@ from geostore.export.splits import Splits, make_splits
 from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.export.students import StudentFrame, StudentName
 from geostore.one_line import OneLine
-from geostore.store import ENDED, EVERY, Choice, Filter, Snapshot, Store, open_snapshot
+from geostore.store import ENDED, EVERY, Choice, Filter, Store, open_snapshot
 from geostore.store.rewards import StoredSpec
-from geostore.text.nearest import did_you_mean
 
 __all__ = [
     "ENDED",
@@ -135,12 +134,8 @@ def export(
     """
     writer = writer_of(options)
     options = checked_options(options, writer.rules)
-    filters = _checked(filters or Filter())
-    if writer.choose is not None and choice.order != "dataset":
-        raise ExportError(
-            f"the format {options.format} compares the rollouts of a photo, which stand together "
-            "only as in the dataset; leave out --order"
-        )
+    filters = checked_filter(filters or Filter())
+    check_order(writer, options, choice)
     asked = {"filter": filters.to_json(), **options.to_json()}
     if choice != EVERY:
         asked["choice"] = choice.to_json()
@@ -149,7 +144,7 @@ def export(
     try:
         target = check_target(Path(out))
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
-            _check_audited(snapshot, filters)
+            check_audited(snapshot, filters)
             traces = ExportStream(
                 snapshot,
                 filters,
@@ -215,42 +210,6 @@ def export(
         splits=None if splits is None else splits.text(traces.split_counts, traces.without_value),
         length=None if traces.for_student is None else traces.for_student.lengths.summary(),
     )
-
-
-def check_flags(filters: Filter) -> None:
-    """Raise FilterError for a flag that no check of an audit has."""
-    for flag in (*filters.flags, *filters.exclude_flags):
-        if flag not in VERSIONS:
-            raise FilterError(
-                f"there is no check {flag!r}{did_you_mean(flag, VERSIONS)}; there are "
-                f"{', '.join(VERSIONS)}"
-            )
-
-
-def _checked(filters: Filter) -> Filter:
-    """A filter for an export, its flags in one order, so that the same choice has one manifest."""
-    check_flags(filters)
-    statuses = filters.statuses
-    if statuses is None or not set(statuses) <= set(ENDED):
-        raise ExportError(f"only traces that ended can be exported: {' or '.join(ENDED)}")
-    return replace(
-        filters,
-        statuses=tuple(status for status in ENDED if status in statuses),
-        flags=tuple(sorted(set(filters.flags))),
-        exclude_flags=tuple(sorted(set(filters.exclude_flags))),
-    )
-
-
-def _check_audited(snapshot: Snapshot, filters: Filter) -> None:
-    """Raise ExportError where a trace has no flags only because it was not audited."""
-    checks = {flag: VERSIONS[flag] for flag in (*filters.flags, *filters.exclude_flags)}
-    if not checks:
-        return
-    if missing := snapshot.unaudited(filters, checks):
-        raise ExportError(
-            f"{missing:,} of the traces were not audited for {', '.join(checks)} as they are now; "
-            "run geostore audit first"
-        )
 
 
 def _reward_spec(spec: StoredSpec) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def arrow_rows(
 
     limits = FileLimits(size=FILE_BYTES)
     files = RowFiles(
-        "train", ".arrow", options.shard_size, limits, open_file, "/data", measure=row_size
+        folder, "train", ".arrow", options.shard_size, limits, open_file, "/data", measure=row_size
     )
     with files.closing():
         yield ArrowRows(files)

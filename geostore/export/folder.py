@@ -78,6 +78,8 @@ class ExportFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.rows = 0
+        """Rows that formats wrote so far."""
         self._sums = StreamedFile(path / SUMS)
 
     def is_locked(self) -> bool:

@@ -59,6 +59,8 @@ class _OpenFile:
 class RowFiles:
     """The files of rows of an export. Made by `json_lines` and `parquet_rows`."""
 
+    folder: ExportFolder
+    """Where they are written."""
     stem: str
     """The name of the files without suffix, where the export has no splits."""
     suffix: str
@@ -105,6 +107,7 @@ class RowFiles:
             file.write = file.stack.enter_context(self.open_file(names[-1]))
         file.write(row)
         file.rows += 1
+        self.folder.rows += 1
         file.size += size
 
     @contextmanager
@@ -132,7 +135,7 @@ def json_lines(
             yield lambda row: write(json_bytes(row, option=orjson.OPT_APPEND_NEWLINE))
 
     suffix = f".jsonl{SUFFIXES[options.compress]}"
-    return RowFiles(stem, suffix, options.shard_size, limits, open_file).closing()
+    return RowFiles(folder, stem, suffix, options.shard_size, limits, open_file).closing()
 
 
 def parquet_rows(
@@ -150,7 +153,7 @@ def parquet_rows(
         with folder.stream(name) as file, _parquet_writer(file, schema) as write:
             yield write
 
-    return RowFiles(stem, ".parquet", options.shard_size, NO_LIMITS, open_file).closing()
+    return RowFiles(folder, stem, ".parquet", options.shard_size, NO_LIMITS, open_file).closing()
 
 
 @contextmanager

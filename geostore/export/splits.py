@@ -15,7 +15,7 @@ from typing import Any
 
 from geostore.errors import ExportError
 from geostore.identity import canonical_json
-from geostore.records import DatasetFacts, StoredTrace
+from geostore.records import DatasetFacts, Sample
 from geostore.text.nearest import did_you_mean
 
 USUAL_RESOLUTION = 5
@@ -49,11 +49,11 @@ class Splits:
     seed: int = 0
     """Of the hash that decides."""
 
-    def of(self, trace: StoredTrace) -> str:
-        """The split of a trace's sample. A sample without the value goes by its cell instead."""
-        place = place_of(trace, self.by)
+    def of(self, sample: Sample, dataset: DatasetFacts) -> str:
+        """The split of a sample. One without the value goes by its cell instead."""
+        place = place_of(sample, dataset, self.by)
         if place.value is None:
-            place = place_of(trace, f"cell:{USUAL_RESOLUTION}")
+            place = place_of(sample, dataset, f"cell:{USUAL_RESOLUTION}")
         number = _number(self.seed, place)
         end = 0.0
         for name, share in self.shares:
@@ -62,9 +62,9 @@ class Splits:
                 return name
         return next(name for name, share in reversed(self.shares) if share)  # the sum is rounded
 
-    def has_value(self, trace: StoredTrace) -> bool:
-        """Whether a trace's sample has the value that `by` names."""
-        return self.by.startswith("cell:") or place_of(trace, self.by).value is not None
+    def has_value(self, sample: Sample, dataset: DatasetFacts) -> bool:
+        """Whether a sample has the value that `by` names."""
+        return self.by.startswith("cell:") or place_of(sample, dataset, self.by).value is not None
 
     def check_column(self, datasets: tuple[DatasetFacts, ...]) -> None:
         """Raise ExportError for a column that no dataset of an export has."""
@@ -94,9 +94,8 @@ class Splits:
         return {"shares": dict(self.shares), "by": self.by, "seed": self.seed}
 
 
-def place_of(trace: StoredTrace, by: str) -> Place:
-    """What of a trace's sample decides its split; its value is None where the sample has none."""
-    sample = trace.sample
+def place_of(sample: Sample, dataset: DatasetFacts, by: str) -> Place:
+    """What of a sample decides its split; the value is None where the sample has none."""
     kind, _, detail = by.partition(":")
     if kind == "cell":
         # Imported here: only exports with splits need it.
@@ -108,7 +107,7 @@ def place_of(trace: StoredTrace, by: str) -> Place:
     if detail in sample.columns:
         return Place(by, sample.columns[detail])
     # A column that plays a role stands in the sample under its role.
-    roles = {column: role for role, column in trace.dataset.column_map.items()}
+    roles = {column: role for role, column in dataset.column_map.items()}
     role = roles.get(detail)
     return Place(by, None if role in (None, "image") else getattr(sample, role))
 

@@ -29,7 +29,7 @@ from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.export.splits import Splits
 from geostore.records import SentImage, StoredTrace
-from geostore.store import EVERY, Choice, Filter, Snapshot
+from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot
 
 Choose = Callable[[Iterable[StoredTrace], ExportOptions, UnwrittenTraces], Iterator[StoredTrace]]
 """Gives the traces that a format writes, in their order, out of those that the filter keeps, and
@@ -77,10 +77,14 @@ class ExportStream:
         choice: Choice = EVERY,
         splits: Splits | None = None,
         choose: Choose | None = None,
+        chosen: Chosen | None = None,
     ) -> None:
-        """choose: which of the traces are written, as a format wants it; None: all."""
+        """choose: which of the traces are written, as a format wants it; None: all.
+
+        chosen: what a choice kept of them, where it was made already.
+        """
         images_needed = options.images != "reference"
-        self._chosen = (
+        self._chosen = chosen or (
             None
             if choice == EVERY
             else snapshot.choose(filters, choice, with_turns=True, with_images=images_needed)
@@ -136,7 +140,9 @@ class ExportStream:
             # The format has written the trace by now, or has counted it among the unwritten.
             if self.splits is not None and self.unwritten.counts.total() == left_out:
                 self.split_counts[exported.split or ""] += 1
-                self.without_value += not self.splits.has_value(exported.trace)
+                self.without_value += not self.splits.has_value(
+                    exported.trace.sample, exported.trace.dataset
+                )
 
     def _all(self) -> Iterator[ExportedTrace]:
         traces = self._with_known_frame(self._with_turns_to_learn(self._traces()))
@@ -146,14 +152,18 @@ class ExportStream:
             for trace in traces:
                 yield self._exported(trace, None)
             return
+        for trace, photo, images in self._with_images(traces):
+            self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
+            yield replace(self._exported(trace, images), photo_file=photo)
+
+    def _with_images(
+        self, traces: Iterable[StoredTrace]
+    ) -> Iterator[tuple[StoredTrace, bytes, list[SentImage]]]:
+        """Each trace with its photo's file and all its images, by number."""
         # Imported here: it brings Pillow and the dataset library with it.
         from geostore.conversation.images import PhotoSource
 
-        for trace, photo, images in with_images(
-            traces, PhotoSource(self.options.dataset_path), self.unwritten
-        ):
-            self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
-            yield replace(self._exported(trace, images), photo_file=photo)
+        yield from with_images(traces, PhotoSource(self.options.dataset_path), self.unwritten)
 
     def _traces(self) -> Iterator[StoredTrace]:
         if self._chosen is None:
@@ -209,7 +219,7 @@ class ExportStream:
             )
             for number, facts, call in shown
         )
-        split = None if self.splits is None else self.splits.of(trace)
+        split = None if self.splits is None else self.splits.of(trace.sample, trace.dataset)
         return ExportedTrace(
             trace,
             messages,

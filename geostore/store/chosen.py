@@ -41,8 +41,9 @@ class Chosen:
     count: int
     """Traces that are kept."""
     left_out: Counter[str]
-    """Traces that the filter keeps and the choice does not, by reason; see `apply_choice`. Those
-    whose images cannot be made again are not counted."""
+    """Traces that the filter keeps and the choice does not, by reason; see `apply_choice`."""
+    without_images: int = 0
+    """Traces beside these that were left out because their images cannot be made again."""
 
 
 def apply_choice(

@@ -23,6 +23,7 @@ from geostore.records import (
     FailedAttempt,
     ImportedRecipe,
     Recipe,
+    Sample,
     StoredTrace,
     ToolCall,
     Turn,
@@ -136,8 +137,16 @@ class Snapshot:
         counts = apply_choice(
             self._db, number, choice, take_scores=partial(self._take_scores_of, spec_id)
         )
-        del counts["images"]
-        return Chosen(number, spec_id, counts.pop("", 0), counts)
+        without_images = counts.pop("images", 0)
+        return Chosen(number, spec_id, counts.pop("", 0), counts, without_images)
+
+    def spread(self, chosen: Chosen, *, about: int) -> Chosen:
+        """About so many of a choice's traces: all of every so-manieth sample, in the same order."""
+        number = self._choices
+        self._choices += 1
+        step = max(1, -(-chosen.count // about))
+        spread = self._db.run("put_spread_lines", choice=chosen.number, spread=number, step=step)
+        return Chosen(number, chosen.spec_id, spread.rowcount, Counter())
 
     def chosen_traces(self, chosen: Chosen, *, left_out: str = "") -> Iterator[StoredTrace]:
         """The traces of a choice in its order.
@@ -149,6 +158,11 @@ class Snapshot:
         )
         while batch := selected.fetchmany(self._batch_size):
             yield from self._batch(batch, [self._datasets[row["dataset_id"]] for row in batch])
+
+    def chosen_samples(self, chosen: Chosen) -> Iterator[tuple[Sample, DatasetFacts]]:
+        """The sample of each of the traces of a choice, in its order, and the sample's dataset."""
+        for row in self._db.run("picked_samples", choice=chosen.number):
+            yield rows.sample_record(row), self._datasets[row["dataset_id"]]
 
     def chosen_scope(self, chosen: Chosen) -> Scope:
         """The datasets and recipes of the traces that a choice keeps."""

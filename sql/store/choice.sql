@@ -259,9 +259,40 @@ order by c.line;
 -- The datasets and recipes of the traces that a choice keeps.
 -- Grain: one row per dataset and recipe, by the recipe's hash.
 select distinct s.dataset_id, t.recipe_id, r.sha256
-from temp.picks as p
-join traces as t on t.id = p.trace_id
+from temp.lines as c
+join traces as t on t.id = c.trace_id
 join samples as s on s.id = t.sample_id
 join recipes as r on r.id = t.recipe_id
-where p.choice = :choice and p.reason is null
+where c.choice = :choice and c.reason = ''
 order by r.sha256;
+
+-- name: picked_samples
+-- The samples of the traces that a choice keeps, in its order.
+-- Grain: one row per trace.
+select s.dataset_id, s.sample_index, {{sample_columns}}
+from temp.lines as c
+cross join traces as t on t.id = c.trace_id
+join samples as s on s.id = t.sample_id
+where c.choice = :choice and c.reason = ''
+order by c.line;
+
+-- name: put_spread_lines
+-- Makes a choice, :spread, of every :step-th sample of another, with all traces that it keeps of them.
+-- Grain: one row per trace.
+insert into temp.lines (choice, reason, line, trace_id)
+select :spread, c.reason, c.line, c.trace_id
+from temp.lines as c
+join traces as t on t.id = c.trace_id
+where c.choice = :choice
+  and c.reason = ''
+  and t.sample_id in (
+    select sample_id
+    from (
+      select t.sample_id, row_number() over (order by min(c.line)) - 1 as number
+      from temp.lines as c
+      join traces as t on t.id = c.trace_id
+      where c.choice = :choice and c.reason = ''
+      group by t.sample_id
+    )
+    where number % :step = 0
+  );

@@ -88,6 +88,10 @@ def written(folder: Path) -> dict[str, str]:
     }
 
 
+def split_of(splits: Splits, trace: StoredTrace) -> str:
+    return splits.of(trace.sample, trace.dataset)
+
+
 def at(trace: StoredTrace, lat: float, lon: float) -> StoredTrace:
     return replace(trace, sample=replace(trace.sample, lat=lat, lon=lon))
 
@@ -98,9 +102,11 @@ def at(trace: StoredTrace, lat: float, lon: float) -> StoredTrace:
 def test_the_split_of_a_place_never_changes(traces: list[StoredTrace]) -> None:
     """These were computed once: another hash would mix training and validation of old exports."""
     halves = splits_of(HALVES)
-    assert place_of(traces[0], "cell:5").value == "851fb467fffffff"
-    assert [halves.of(trace) for trace in traces[::2]] == PINNED
-    assert [splits_of(HALVES, by="country", seed=7).of(t) for t in traces[::2]] == PINNED_BY_COUNTRY
+    assert place_of(traces[0].sample, traces[0].dataset, "cell:5").value == "851fb467fffffff"
+    assert [split_of(halves, trace) for trace in traces[::2]] == PINNED
+    assert [
+        split_of(splits_of(HALVES, by="country", seed=7), t) for t in traces[::2]
+    ] == PINNED_BY_COUNTRY
 
 
 def test_a_later_export_with_more_traces_keeps_each_sample_in_its_split(
@@ -134,12 +140,12 @@ def test_traces_of_one_place_are_in_one_split_whatever_the_seed(traces: list[Sto
         others = set()
         for seed in range(40):
             splits = splits_of("a=0.5,b=0.3,c=0.2", by=by, seed=seed)
-            assert len({splits.of(trace) for trace in together}) == 1
-            others.add(splits.of(traces[-1]) == splits.of(together[0]))
+            assert len({split_of(splits, trace) for trace in together}) == 1
+            others.add(split_of(splits, traces[-1]) == split_of(splits, together[0]))
         assert others == {True, False}
     # A cell of a few metres tells the two photos of the street apart.
     fine = [splits_of(HALVES, by="cell:13", seed=seed) for seed in range(40)]
-    assert any(each.of(traces[0]) != each.of(traces[2]) for each in fine)
+    assert any(split_of(each, traces[0]) != split_of(each, traces[2]) for each in fine)
 
 
 @given(
@@ -158,18 +164,18 @@ def test_a_split_that_gets_a_larger_share_keeps_what_it_has(
     assert small is not None
     assert large is not None
     assert small == make_splits({"val": share, "train": 1 - share}, seed=seed)
-    if small.of(place) == "val":
-        assert large.of(place) == "val"
+    if split_of(small, place) == "val":
+        assert split_of(large, place) == "val"
 
 
 def test_splits_have_the_shares_that_were_asked_for(traces: list[StoredTrace]) -> None:
     splits = splits_of("train=0.8,val=0.15,test=0.05")
     places = [at(traces[0], -80 + 0.03 * n, (7.3 * n) % 360 - 180) for n in range(5000)]
-    counts = Counter(map(splits.of, places))
+    counts = Counter(split_of(splits, place) for place in places)
     assert counts["train"] == pytest.approx(4000, abs=120)
     assert counts["val"] == pytest.approx(750, abs=100)
     assert counts["test"] == pytest.approx(250, abs=60)
-    assert {splits_of("train=1,val=0").of(place) for place in places} == {"train"}
+    assert {split_of(splits_of("train=1,val=0"), place) for place in places} == {"train"}
 
 
 def test_a_sample_without_the_value_goes_by_its_cell(
@@ -178,9 +184,9 @@ def test_a_sample_without_the_value_goes_by_its_cell(
     for seed in range(20):
         by_sequence = splits_of(HALVES, by="column:sequence", seed=seed)
         by_cell = splits_of(HALVES, seed=seed)
-        assert by_sequence.of(traces[8]) == by_cell.of(traces[8])
+        assert split_of(by_sequence, traces[8]) == split_of(by_cell, traces[8])
         by_country = splits_of(HALVES, by="country", seed=seed)
-        assert by_country.of(traces[-1]) == by_cell.of(traces[-1])
+        assert split_of(by_country, traces[-1]) == split_of(by_cell, traces[-1])
     result = export(store, tmp_path / "out", splits=splits_of(HALVES, by="column:sequence"))
     assert result.splits is not None
     assert result.splits.endswith("(by column:sequence, seed 0; 2 without a value by cell:5)")

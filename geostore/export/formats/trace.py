@@ -22,4 +22,5 @@ def write_trace_files(traces: ExportStream, folder: ExportFolder) -> int:
         )
         folder.add(f"{exported.folder}{exported.stem}.json", pretty_json(record))
         count += 1
+    folder.rows += count
     return count

@@ -1,0 +1,244 @@
+"""What an export would write, without writing it: the counts are exact, the sizes are estimated.
+
+Some of the traces are written into a folder for temporary files and measured there. They are
+all traces of samples that stand evenly spread through the export, so that a format that
+compares the rollouts of a photo finds them together.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geostore.conversation.again import why_not
+from geostore.errors import ExportError
+from geostore.export.checks import check_audited, check_order, checked_filter
+from geostore.export.folder import ExportFolder
+from geostore.export.for_student import for_student
+from geostore.export.formats import writer_of
+from geostore.export.images import shown_images
+from geostore.export.left_out import left_out_text
+from geostore.export.leftovers import SUMS
+from geostore.export.options import ExportOptions, checked_options
+from geostore.export.splits import Splits
+from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.writer import FormatWriter
+from geostore.one_line import OneLine
+from geostore.records import ImportedRecipe, SentImage, StoredTrace
+from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot, Store, open_snapshot
+from geostore.text.phrases import format_number_of
+
+MEASURED = 60
+"""About how many traces are measured."""
+
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportPlan(OneLine):
+    """What an export would write."""
+
+    count: int
+    """Traces that the conditions keep. The format may leave out some of them; see `unwritten`."""
+    left_out: str | None
+    """How many of the store's traces they do not keep, and why; None where they keep all."""
+    splits: str | None
+    """How many traces each split would hold; None without splits."""
+    measured: int
+    """Traces that were written for a try, and from which the estimates are."""
+    rows: int
+    """Rows that it would have; an estimate unless all traces were measured."""
+    images: int
+    """Images in the rows, each as often as it is in one; an estimate as well."""
+    size: int
+    """Bytes of its rows and images in files; an estimate as well."""
+    without_photos: str | None
+    """Why `size` is without the images: the photos cannot be read here, and why; None: it is with
+    them, or the format carries none."""
+    unwritten: str | None
+    """How many of the measured traces the format leaves out, and why, in a sentence; None where it
+    takes all."""
+
+    def text(self) -> str:
+        """In a sentence."""
+        traces = format_number_of(self.count, "trace")
+        if not self.count:
+            return "would write nothing: no trace is left"
+        about = "" if self.measured == self.count else "about "
+        holds = (
+            f"{about}{format_number_of(self.rows, 'row')}, "
+            f"{about}{format_number_of(self.images, 'image')}, {about}{_size_text(self.size)}"
+        )
+        how = "" if not about else f" (estimated from {format_number_of(self.measured, 'trace')})"
+        without = (
+            ""
+            if self.without_photos is None
+            else f", without the bytes of the images: {self.without_photos}"
+        )
+        return f"would write {traces}: {holds}{how}{without}"
+
+
+def plan_export(
+    store: Store,
+    *,
+    options: ExportOptions,
+    filters: Filter | None = None,
+    choice: Choice = EVERY,
+    splits: Splits | None = None,
+) -> ExportPlan:
+    """What `geostore.export.export` would write with the same arguments. Writes no export.
+
+    Raises as it does, but for the target and for photos that cannot be read.
+    """
+    writer = writer_of(options)
+    options = checked_options(options, writer.rules)
+    filters = checked_filter(filters or Filter())
+    check_order(writer, options, choice)
+    with open_snapshot(store.path) as snapshot:
+        check_audited(snapshot, filters)
+        chosen = snapshot.choose(
+            filters, choice, with_turns=True, with_images=options.images != "reference"
+        )
+        counts = snapshot.left_out(filters) + chosen.left_out
+        if chosen.without_images:
+            counts["images"] = chosen.without_images
+        split_text = None if splits is None else _split_text(snapshot, chosen, splits)
+        some = snapshot.spread(chosen, about=MEASURED)
+        measure = _Measure(snapshot, filters, writer, options, some)
+        without_photos = None
+        try:
+            measured = measure.run(_TriedStream)
+        except ExportError as error:
+            if options.images == "reference" or error.__cause__ is None:
+                raise
+            without_photos = str(error)
+            measured = measure.run(_WithoutPhotos)
+    scale = chosen.count / some.count if some.count else 0.0
+    return ExportPlan(
+        count=chosen.count,
+        left_out=left_out_text(counts, chosen.count, filters, choice) if counts else None,
+        splits=split_text,
+        measured=some.count,
+        rows=round(measured.rows * scale),
+        images=round(measured.images * scale),
+        size=round(measured.size * scale),
+        without_photos=without_photos,
+        unwritten=measured.unwritten,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    rows: int
+    images: int
+    size: int
+    unwritten: str | None
+
+
+class _TriedStream(ExportStream):
+    """A stream that counts the images of the rows."""
+
+    images = 0
+
+    def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
+        exported = super()._exported(trace, sent)
+        self.images += len(exported.images)
+        return exported
+
+
+class _WithoutPhotos(_TriedStream):
+    """One that reads no photo: the images of its traces are empty."""
+
+    def _with_images(
+        self, traces: Iterable[StoredTrace]
+    ) -> Iterator[tuple[StoredTrace, bytes, list[SentImage]]]:
+        for trace in traces:
+            why = why_not(trace) if isinstance(trace.recipe, ImportedRecipe) else None
+            if why is not None:
+                self.unwritten.add(trace.name, "images", why)
+                continue
+            shown = shown_images(trace)
+            facts = {number: image for number, image, _ in shown}
+            last = max(facts, default=-1)
+            # A number whose image was not shown stands for nothing here.
+            images = [_empty(facts.get(number, facts[0])) for number in range(last + 1)]
+            yield trace, b"", images
+
+
+def _empty(facts: Any) -> SentImage:
+    return SentImage(
+        facts.sha256,
+        facts.width,
+        facts.height,
+        facts.full_width,
+        facts.full_height,
+        facts.pixels_xxh128,
+        data=b"",
+        mime="image/jpeg",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Writes some traces for a try."""
+
+    snapshot: Snapshot
+    filters: Filter
+    writer: FormatWriter
+    options: ExportOptions
+    some: Chosen
+
+    def run(self, kind: type[_TriedStream]) -> _Measured:
+        with (
+            tempfile.TemporaryDirectory(prefix="geostore-plan-") as path,
+            closing(ExportFolder(Path(path))) as folder,
+        ):
+            traces = kind(
+                self.snapshot,
+                self.filters,
+                folder,
+                options=self.options,
+                choose=self.writer.choose,
+                chosen=self.some,
+            )
+            recipes = traces.scope.recipes.values()
+            if self.writer.guide is not None:
+                traces.for_student = for_student(self.options, self.writer.rules, recipes)
+            self.writer.write(traces, folder)
+            size = sum(
+                file.stat().st_size
+                for file in Path(path).rglob("*")
+                if file.is_file() and file.name not in (SUMS, "README.md")
+            )
+            counts = traces.unwritten.counts
+            unwritten = left_out_text(counts, self.some.count - counts.total(), self.filters)
+            return _Measured(
+                folder.rows,
+                traces.images,
+                size,
+                f"of those for the estimate the format leaves out {unwritten}" if counts else None,
+            )
+
+
+def _split_text(snapshot: Snapshot, chosen: Chosen, splits: Splits) -> str:
+    splits.check_column(snapshot.chosen_scope(chosen).datasets)
+    counts: Counter[str] = Counter()
+    without_value = 0
+    for sample, dataset in snapshot.chosen_samples(chosen):
+        counts[splits.of(sample, dataset)] += 1
+        without_value += not splits.has_value(sample, dataset)
+    return splits.text(counts, without_value)
+
+
+def _size_text(size: int) -> str:
+    """Such as ``1.2 GB``."""
+    power = min(max(len(str(size)) - 1, 0) // 3, len(_UNITS) - 1)
+    shown = size / 1000**power
+    return (
+        f"{shown:.1f} {_UNITS[power]}" if power and shown < 10 else f"{shown:,.0f} {_UNITS[power]}"
+    )
