@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from geostore.conversation.again import why_not
-from geostore.export.dialogue import Dialogue, Reply, dialogues
+from geostore.export.dialogue import Dialogue, Reply, Step, dialogues
 from geostore.export.left_out import UnwrittenTraces
 from geostore.export.options import ExportOptions
 from geostore.export.record import reward_of
@@ -33,6 +33,20 @@ class Pair:
     """The better one."""
     rejected: Dialogue
     """The worse one."""
+
+    @property
+    def shared(self) -> tuple[Step, ...] | None:
+        """The steps before the first replies in which the rollouts differ; None where the first
+        steps that differ are no replies, as where one rollout goes on after the other ended."""
+        for number, (step, other) in enumerate(
+            zip(self.chosen.steps, self.rejected.steps, strict=False)
+        ):
+            if isinstance(step, Reply) and isinstance(other, Reply):
+                if step.text != other.text:
+                    return self.chosen.steps[:number]
+            elif _read(step) != _read(other):
+                return None
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +173,12 @@ def _tokens(trace: StoredTrace) -> int:
 def _asked(dialogue: Dialogue) -> tuple[object, ...]:
     """What two rollouts have to share to be a pair: photo, recipe, and the question word for
     word."""
-    question = dialogue.steps[0]
-    assert not isinstance(question, Reply)
-    parts = [p if isinstance(p, str) else p.facts.sha256 for p in question.parts]
-    return (_photo_and_recipe(dialogue.exported.trace), dialogue.system, parts)
+    question = _read(dialogue.steps[0])
+    return (_photo_and_recipe(dialogue.exported.trace), dialogue.system, question)
+
+
+def _read(step: Step) -> tuple[str, ...]:
+    """The texts of a step and the hashes of its images."""
+    if isinstance(step, Reply):
+        return (step.text,)
+    return tuple(part if isinstance(part, str) else part.facts.sha256 for part in step.parts)

@@ -7,11 +7,13 @@ prompt, because the trainer gives none to the template of a model that sees imag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from geostore.export.dialogue import Dialogue, Part, Question, Reply
+from geostore.export.hf_features import image_value
 from geostore.export.placeholders import escape_placeholders
+from geostore.export.stream import ExportStream
 
 if TYPE_CHECKING:
     import pyarrow
@@ -63,23 +65,50 @@ def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
-def training_script(stem: str, setting: str) -> str:
-    """How SFTTrainer is started, as Markdown. stem: of the files; setting: what is learnt."""
+def trl_turns(dialogue: Dialogue) -> Iterator[tuple[Reply, dict[str, Any]]]:
+    """Each reply of a dialogue, with `prompt`, `completion` and the `images` of the prompt."""
+    messages = trl_messages(dialogue)
+    # The steps stand at the end of the messages, one a message.
+    first = len(messages) - len(dialogue.steps)
+    images: list[dict[str, Any]] = []
+    for number, step in enumerate(dialogue.steps, first):
+        if isinstance(step, Reply):
+            row = {"prompt": messages[:number], "completion": [messages[number]]}
+            yield step, {**row, "images": list(images)}
+        else:
+            images += (image_value(part) for part in step.parts if not isinstance(part, str))
+
+
+def loading(traces: ExportStream, stem: str) -> str:
+    """The lines that load the files of an export as `rows`. stem: of files without a split."""
+    if traces.splits is None:
+        return f'rows = load_dataset("parquet", data_files="{stem}*.parquet", split="train")'
+    names = [name for name, _ in traces.splits.shares]
+    files = ", ".join(f'"{name}": "{name}*.parquet"' for name in names)
+    training = "train" if "train" in names else names[0]
+    return f'splits = load_dataset("parquet", data_files={{{files}}})\nrows = splits["{training}"]'
+
+
+def training_script(traces: ExportStream, stem: str, *, trainer: str, settings: str) -> str:
+    """How a trainer is started, as Markdown.
+
+    stem: of files without a split. trainer: the class without ``Trainer``, such as ``SFT``.
+    settings: members of its configuration, a line each.
+    """
+    lines = "".join(f"    {line}\n" for line in settings.splitlines())
     return f"""\
 ```python
 from datasets import load_dataset
-from trl import SFTConfig, SFTTrainer
+from trl import {trainer}Config, {trainer}Trainer
 
-rows = load_dataset("parquet", data_files="{stem}*.parquet", split="train")
-settings = SFTConfig(
+{loading(traces, stem)}
+settings = {trainer}Config(
     output_dir="student",
-    {setting}
     max_length=None,
-)
-SFTTrainer("Qwen/Qwen3-VL-8B-Instruct", args=settings, train_dataset=rows).train()
+{lines})
+{trainer}Trainer("Qwen/Qwen3-VL-8B-Instruct", args=settings, train_dataset=rows).train()
 ```
 
-Leave `max_length=None` in. Without it TRL cuts a row after 1,024 tokens, which is
-before the first response of most rows, and then learns nothing from it without a word.
-The images are decoded as they are read, and `packing` has to stay off.
+Run it in this folder. Leave `max_length=None` in, or set what is said below: TRL's own 1,024 tokens
+end before the first reply of most rows, and TRL then learns nothing from them without a word.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geostore.export.dialogue import Reply, Step
+from geostore.export.dialogue import Step
 from geostore.export.folder import ExportFolder
 from geostore.export.images import ExportedImage
 from geostore.export.llamafactory import (
@@ -62,7 +62,7 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
     ]
     with parquet_rows(folder, "traces", pyarrow.schema(members), traces.options) as rows:
         for pair in pairs(traces):
-            shared = _shared_steps(pair)
+            shared = pair.shared
             if shared is None:
                 traces.unwritten.counts[UNPAIRED] += 2
                 continue
@@ -92,19 +92,6 @@ def _write_labels(traces: ExportStream, folder: ExportFolder) -> int:
     write_info(folder, rows, columns=columns)
     write_settings(folder, traces, rows, areas, "kto")
     return count
-
-
-def _shared_steps(pair: Pair) -> tuple[Step, ...] | None:
-    """The steps before the first reply in which the rollouts differ; None where none does so."""
-    for number, (step, other) in enumerate(
-        zip(pair.chosen.steps, pair.rejected.steps, strict=False)
-    ):
-        if isinstance(step, Reply) and isinstance(other, Reply):
-            if step.text != other.text:
-                return pair.chosen.steps[:number]
-        elif entries([step]) != entries([other]):
-            return None
-    return None
 
 
 def _row(pair: Pair, shared: tuple[Step, ...], images: list[ExportedImage]) -> dict[str, Any]:

@@ -47,4 +47,4 @@ It needs TRL 1.16, transformers 5.18 or newer, and a student whose chat template
 can mark responses in, such as Qwen2.5-VL and Qwen3-VL Instruct. For any other student,
 export `--format trl-turns`.
 
-{training_script("traces", "assistant_only_loss=True,")}"""
+{training_script(traces, "traces", trainer="SFT", settings="assistant_only_loss=True,")}"""

@@ -7,14 +7,13 @@ A turn that is not to be learnt has no row of its own and stays in the prompts o
 
 from __future__ import annotations
 
-from geostore.export.dialogue import Reply, dialogues
+from geostore.export.dialogue import dialogues
 from geostore.export.folder import ExportFolder
-from geostore.export.hf_features import image_type, image_value, with_image_lists
-from geostore.export.images import ExportedImage
+from geostore.export.hf_features import image_type, with_image_lists
 from geostore.export.options import FormatRules
 from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
-from geostore.export.trl_messages import messages_type, training_script, trl_messages
+from geostore.export.trl_messages import messages_type, training_script, trl_turns
 
 RULES = FormatRules(
     ("embed",), frozenset({"reasoning", "shard_size", "mask_turns"}), "TRL", rows="turn"
@@ -36,22 +35,11 @@ def write_trl_turns(traces: ExportStream, folder: ExportFolder) -> int:
     count = 0
     with parquet_rows(folder, "turns", schema, traces.options) as rows:
         for dialogue in dialogues(traces):
-            messages = trl_messages(dialogue)
-            # The steps stand at the end of the messages, one a message.
-            first = len(messages) - len(dialogue.steps)
-            images: list[ExportedImage] = []
-            for number, step in enumerate(dialogue.steps, first):
-                if not isinstance(step, Reply):
-                    images += [part for part in step.parts if not isinstance(part, str)]
-                elif step.learn:
-                    row = {
-                        "prompt": messages[:number],
-                        "completion": [messages[number]],
-                        "images": [image_value(image) for image in images],
-                        "trace": dialogue.exported.trace.name,
-                        "turn": step.turn,
-                    }
-                    rows.write(row, dialogue.exported.split)
+            name = dialogue.exported.trace.name
+            for reply, row in trl_turns(dialogue):
+                if reply.learn:
+                    whole = {**row, "trace": name, "turn": reply.turn}
+                    rows.write(whole, dialogue.exported.split)
             count += 1
     return count
 
@@ -63,4 +51,4 @@ A row is one turn: the conversation before it as the prompt, and the response as
 completion, which alone is learnt. It holds the images of its prompt. Any student that
 TRL trains with several images will do.
 
-{training_script("turns", "completion_only_loss=True,")}"""
+{training_script(traces, "turns", trainer="SFT", settings="completion_only_loss=True,")}"""
