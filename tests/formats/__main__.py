@@ -167,6 +167,7 @@ def try_trainers(trainers: Sequence[Trainer], folder: Path, stores: Mapping[str,
             trainer.requirements,
             alone=trainer.alone,
             torchvision=trainer.torchvision,
+            templates=trainer.templates,
         )
         try:
             environment.install()

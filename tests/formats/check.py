@@ -83,12 +83,13 @@ def _contexts(text: str, learnt: Sequence[str]) -> list[str] | None:
     None where a stretch is not in the row, in which each image is one token.
     """
     contexts = []
-    for stretch in learnt:
-        before, separator, text = text.partition(stretch)
+    # From the end: where the last reply alone is learnt, an earlier one may say the same.
+    for stretch in reversed(learnt):
+        text, separator, behind = text.rpartition(stretch)
         if not separator:
             return None
-        contexts.append(before)
-    return [*contexts, text]
+        contexts.append(behind)
+    return [text, *reversed(contexts)]
 
 
 def _wanted_contexts(want: Row) -> Iterator[tuple[list[str], int]]:

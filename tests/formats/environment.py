@@ -44,6 +44,8 @@ class Environment:
     folder: for all of them. name: of this one. requirements: as pip reads them.
     alone: what goes in without its dependencies, because it names more than its loaders need.
     torchvision: whether it is needed; its build is made to load beside the CPU's PyTorch.
+    templates: where among the installed packages the students' published chat templates lie, for
+    a trainer that brings them and knows a student by them; None: the students have their own.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Environment:
         *,
         alone: tuple[str, ...] = (),
         torchvision: bool = True,
+        templates: str | None = None,
     ) -> None:
         self.folder = folder / name
         self.name = name
         self._requirements = (*requirements, TORCH)
         self._alone = alone
         self._torchvision = torchvision
+        self._templates = templates
         self._venv = self.folder / "venv"
 
     def variables(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -130,8 +134,10 @@ class Environment:
         mark, wanted = folder / "made", hashlib.sha256(_STUDENTS.read_bytes()).hexdigest()
         if not mark.exists() or mark.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
+            (packages,) = (self._venv / "lib").glob("python3.*/site-packages")
+            templates = [] if self._templates is None else [packages / self._templates]
             subprocess.run(
-                self.command("python", "-m", "tests.formats.make_student", folder),
+                self.command("python", "-m", "tests.formats.make_student", folder, *templates),
                 env=self.variables(),
                 check=True,
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from geostore.export import ExportOptions
 from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
+from tests.formats.controls_trl import TRL, TRL_KTO, TRL_PAIRS, TRL_TURNS
 from tests.formats.controls_verl import VERL_RL, VERL_SFT, VERL_SFT_TEXT
 from tests.formats.wanted import (
     Row,
@@ -15,6 +16,7 @@ from tests.formats.wanted import (
     last_replies,
     parting_replies,
     played_alike,
+    row_of_each_turn,
     until_last_learnt,
 )
 
@@ -65,6 +67,8 @@ class Trainer:
     """What pip installs without its dependencies."""
     torchvision: bool = True
     """Whether it needs torchvision."""
+    templates: str | None = None
+    """Where among the installed packages it brings the students' chat templates; None: nowhere."""
 
 
 _SHAREGPT = ExportOptions(format="sharegpt")
@@ -235,5 +239,75 @@ TRAINERS = (
         ),
         # With its dependencies it would bring an inference server and builds for a GPU.
         alone=("verl==0.9.1",),
+    ),
+    Trainer(
+        "trl",
+        ("trl==1.16.0", "transformers>=5.18,<6", "peft", "pillow", "orjson"),
+        (
+            Loader(
+                "trl",
+                ExportOptions(format="trl"),
+                "tests.formats.in_trl",
+                controls=TRL,
+                wrong={
+                    "assistant_only_loss": ("assistant_only_loss=false",),
+                    "max_length": ("max_length=1024",),
+                },
+            ),
+            Loader(
+                "trl-turns",
+                ExportOptions(format="trl-turns"),
+                "tests.formats.in_trl",
+                wanted=row_of_each_turn,
+                controls=TRL_TURNS,
+                wrong={
+                    "completion_only_loss": ("completion_only_loss=false",),
+                    "max_length": ("max_length=1024",),
+                },
+            ),
+            Loader(
+                "trl-turns, masked",
+                ExportOptions(format="trl-turns", mask_turns=("failed_call",)),
+                "tests.formats.in_trl",
+                students=STUDENTS[1:],
+                wanted=row_of_each_turn,
+            ),
+            Loader(
+                "pairs, dpo",
+                ExportOptions(format="pairs", pairs_for="trl"),
+                "tests.formats.in_trl_pairs",
+                store="pairs",
+                wanted=parting_replies,
+                controls=TRL_PAIRS,
+                wrong={"max_length": ("max_length=1024",)},
+            ),
+            Loader(
+                "pairs, kto",
+                ExportOptions(format="pairs", pairs_for="trl", pairs_as="kto"),
+                "tests.formats.in_trl_pairs",
+                wanted=row_of_each_turn,
+                controls=TRL_KTO,
+            ),
+            Loader(
+                "a step of sft", ExportOptions(format="trl"), "tests.formats.in_trl", more=("step",)
+            ),
+            Loader(
+                "a step of dpo",
+                ExportOptions(format="pairs", pairs_for="trl"),
+                "tests.formats.in_trl_pairs",
+                more=("step",),
+                store="pairs",
+                wanted=parting_replies,
+            ),
+            Loader(
+                "a step of kto",
+                ExportOptions(format="pairs", pairs_for="trl", pairs_as="kto"),
+                "tests.formats.in_trl_pairs",
+                more=("step",),
+                store="pairs",
+                wanted=row_of_each_turn,
+            ),
+        ),
+        templates="trl/chat_templates",
     ),
 )

@@ -90,7 +90,7 @@ def wanted_rows(store: Path, mask_turns: Sequence[str] = ()) -> list[Row]:
 
 
 def row_of_each_turn(rows: Iterable[Row]) -> list[Row]:
-    """A row for each turn: what was before as its context, and one reply under loss."""
+    """A row for each turn to learn: what was before as its context, and one reply under loss."""
     return [turn for row in rows for turn in _turns(row)]
 
 
@@ -163,7 +163,7 @@ def _until(row: Row, number: int) -> Row:
 
 def _turns(row: Row) -> Iterator[Row]:
     for number, part in enumerate(row.parts):
-        if isinstance(part, Reply):
+        if isinstance(part, Reply) and part.learn:
             yield _until(row, number)
 
 
