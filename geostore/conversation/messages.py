@@ -316,10 +316,15 @@ def around_thought(turn: Turn) -> tuple[str, str] | None:
     Either may be empty: a chat template may write the opening delimiter, and the token
     limit may cut the closing one.
     """
-    source = _DELIMITERS.get(turn.reasoning_source or "", turn.reasoning_source or "")
-    if AROUND_THOUGHT not in source:
+    return thought_delimiters(turn.reasoning_source)
+
+
+def thought_delimiters(source: str | None) -> tuple[str, str] | None:
+    """As `around_thought`, of a `ReasoningSource`."""
+    written = _DELIMITERS.get(source or "", source or "")
+    if AROUND_THOUGHT not in written:
         return None
-    opener, _, closer = source.partition(AROUND_THOUGHT)
+    opener, _, closer = written.partition(AROUND_THOUGHT)
     return opener, closer
 
 

@@ -12,6 +12,7 @@ from geostore.dataset.saved import SPLITS, SavedColumns, SavedSplit, fingerprint
 from geostore.export.folder import ExportFolder
 from geostore.export.options import ExportOptions
 from geostore.export.rows import FileLimits, RowFiles, Sink, WriteRow, row_size
+from geostore.export.stream import ExportedTrace
 
 BATCH_BYTES = 16 * 1024 * 1024
 """About how many bytes of values are written at a time; memory holds a few times as many."""
@@ -34,10 +35,10 @@ class ArrowRows:
         """Rows so far."""
         return sum(split.rows for split in self.by_split.values())
 
-    def write(self, row: dict[str, Any], split: str | None = None) -> None:
-        """Append a row to its split; None: the export has no splits."""
-        self.files.write(row, split)
-        name = split or self.files.stem
+    def write(self, row: dict[str, Any], exported: ExportedTrace) -> None:
+        """Append the row of a trace to its split."""
+        self.files.write(row, exported.split, exported.trace)
+        name = exported.split or self.files.stem
         written = self.by_split.setdefault(name, SavedSplit(name))
         written.rows += 1
         written.size += row_size(row)

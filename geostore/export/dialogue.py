@@ -213,7 +213,7 @@ def dialogues(
         if why is not None:
             traces.unwritten.add(exported.trace.name, "request", why)
             continue
-        if isinstance(exported.trace.recipe, ImportedRecipe) and not exported.images:
+        if not exported.images and any(m.images for added in exported.messages for m in added):
             # Where images are references, the stream gives such traces as well.
             why = why_not(exported.trace) or "its images are not known"
             traces.unwritten.add(exported.trace.name, "images", why)

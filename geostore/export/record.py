@@ -44,7 +44,7 @@ def trace_record(
     return {
         "dataset_path": trace.dataset.path,
         "sample_index": trace.sample.sample_index,
-        "sample_data": _sample_data(trace),
+        "sample_data": sample_data(trace),
         "conversation_history": _history(exported, messages, relative_to),
         "final_response": trace.final_response,
         "reward_score": {
@@ -106,7 +106,8 @@ def _accuracies(reward: Reward | None) -> dict[str, float]:
     return {f"acc@{km}km": float(distance is not None and distance <= km) for km in ACCURACY_KM}
 
 
-def _sample_data(trace: StoredTrace) -> dict[str, Any]:
+def sample_data(trace: StoredTrace) -> dict[str, Any]:
+    """What is known of the sample: place, country, locatability, and the other columns."""
     sample = trace.sample
     named = {
         "lat": sample.lat,

@@ -17,6 +17,8 @@ import orjson
 
 from geostore.export.folder import ExportFolder, StreamedFile
 from geostore.export.options import Compression, ExportOptions
+from geostore.export.row_index import INDEX, index_line
+from geostore.records import StoredTrace
 from geostore.text.json_lines import json_bytes
 
 if TYPE_CHECKING:
@@ -79,14 +81,20 @@ class RowFiles:
     """By split, or `stem` without splits: the names of its files, in order."""
     _open: dict[str, _OpenFile] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+    _index: StreamedFile | None = None
 
     @property
     def names(self) -> list[str]:
         """The names of all files, split by split in the order of their first rows."""
         return [name for names in self.by_split.values() for name in names]
 
-    def write(self, row: dict[str, Any], split: str | None = None) -> None:
-        """Append a row to the file of its split; None: the export has no splits."""
+    def write(
+        self, row: dict[str, Any], split: str | None = None, trace: StoredTrace | None = None
+    ) -> None:
+        """Append a row to the file of its split; None: the export has no splits.
+
+        trace: the one that the row holds whole, for the index; None: it holds none.
+        """
         split = split or self.stem
         file = self._open.get(split)
         if file is None:
@@ -109,6 +117,10 @@ class RowFiles:
         file.rows += 1
         self.folder.rows += 1
         file.size += size
+        if trace is not None:
+            if self._index is None:
+                self._index = self._stack.enter_context(self.folder.stream(INDEX))
+            self._index.write(index_line(trace, self.by_split[split][-1], file.rows))
 
     @contextmanager
     def closing(self) -> Iterator[RowFiles]:

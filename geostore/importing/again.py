@@ -23,8 +23,8 @@ from geostore.imaging import DecodedPhotos, decode, resize
 from geostore.imaging.likeness import small_copy
 from geostore.importing.box_frames import EDGES, FrameChoice, FrameName, SeenBox, choose_frame
 from geostore.importing.documents import BadFile
-from geostore.importing.file_images import images_in, images_shown
-from geostore.importing.files import path_text
+from geostore.importing.file_images import images_beside, images_in, images_shown
+from geostore.importing.files import path_text, real_path
 from geostore.importing.remaking import (
     CUTS,
     SOURCES,
@@ -294,7 +294,8 @@ class _Remakes:
         problem: OSError | BadFile | None = None
         for path, sha256 in files_of_trace(self._store.db, trace_id):
             try:
-                return images_in(self._files.document(path, sha256))
+                document = self._files.document(path, sha256)
+                return images_in(document) | images_beside(document, real_path(path))
             except (OSError, BadFile) as error:
                 problem = problem or error
         assert problem is not None  # an imported trace has a file

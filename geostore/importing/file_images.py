@@ -7,6 +7,7 @@ import binascii
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -38,6 +39,26 @@ def images_in(document: Any) -> dict[str, bytes]:
         except (binascii.Error, ValueError):
             continue
         images[sha256_hex(data)] = data
+    return images
+
+
+def images_beside(document: Any, file: str) -> dict[str, bytes]:
+    """Every image of an export with files that a JSON document names, by its sha256.
+
+    file: the path of the document, from whose folder the paths of images start. An image
+    that is missing, or is another one, is left out.
+    """
+    images: dict[str, bytes] = {}
+    for text in _texts(document):
+        match = _IMAGE_FILE.fullmatch(text)
+        if match is None or match[1] in images:
+            continue
+        try:
+            data = (Path(file).parent / text).read_bytes()
+        except OSError:
+            continue
+        if sha256_hex(data) == match[1]:
+            images[match[1]] = data
     return images
 
 
@@ -89,6 +110,17 @@ def _part_by_hash(part: Any, hashes: Collection[str]) -> Any:
 
 
 def _image_texts(document: Any) -> Iterator[str]:
+    for key, value in _members(document):
+        if key in IMAGE_MEMBERS and (value.startswith(DATA_URL) or len(value) > LONG):
+            yield value
+
+
+def _texts(document: Any) -> Iterator[str]:
+    return (value for _, value in _members(document))
+
+
+def _members(document: Any) -> Iterator[tuple[str, str]]:
+    """Every text in a document, with the name of the member that holds it."""
     # A stack of its own, because a file may nest deeper than Python calls.
     waiting: list[tuple[str, Any]] = [("", document)]
     while waiting:
@@ -97,10 +129,8 @@ def _image_texts(document: Any) -> Iterator[str]:
             waiting.extend(value.items())
         elif isinstance(value, list):
             waiting.extend((key, inner) for inner in value)
-        elif isinstance(value, str) and key in IMAGE_MEMBERS:
-            is_image = value.startswith(DATA_URL) or len(value) > LONG
-            if is_image:
-                yield value
+        elif isinstance(value, str):
+            yield key, value
 
 
 def _image_names(value: Any, *, key: str) -> list[str]:

@@ -17,12 +17,17 @@ from pathlib import Path
 from geostore.errors import TraceImportError
 from geostore.export.folder import MANIFEST
 from geostore.identity import sha256_hex
+from geostore.importing.documents import BadFile
 from geostore.importing.manifest import is_manifest
+from geostore.importing.packed_rows import PACKED, packed_rows
 from geostore.importing.reader import TraceFile
+from geostore.importing.training import training_format
 
 _NAME = re.compile(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?\Z", re.IGNORECASE)
 _BACKSLASHED = re.compile(rb"\\x([89a-f][0-9a-f])")
 _LINES = re.compile(r"\.(jsonl|ndjson)\Z", re.IGNORECASE)
+_ROWS = re.compile(r"\.(jsonl|arrow|parquet)\Z")
+"""The names of the files of rows of an export for a trainer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,9 @@ class _Line:
 
 def _lines(path: str) -> Iterator[_Line]:
     """The lines of a file of lines that are not blank; none of any other, or one not to be read."""
+    if PACKED.search(path):
+        yield from _packed_lines(path)
+        return
     if not _LINES.search(path):
         return
     try:
@@ -119,6 +127,14 @@ def _lines(path: str) -> Iterator[_Line]:
                 start += len(data)
     except OSError:
         return
+
+
+def _packed_lines(path: str) -> Iterator[_Line]:
+    try:
+        for number, data in enumerate(packed_rows(path), start=1):
+            yield _Line(number, 0, data)
+    except (BadFile, OSError):
+        return  # what comes after is reported with the rows that cannot be read
 
 
 def _walk(source: Path, leave_out: Path | None) -> Iterator[tuple[str, str, str | None]]:
@@ -145,6 +161,8 @@ def _walk(source: Path, leave_out: Path | None) -> Iterator[tuple[str, str, str 
             if folder == "":
                 raise TraceImportError(f"{source} cannot be read: {error}") from error
             continue
+        # Beside the rows of a trainer's export stand settings for the trainer.
+        wanted = _ROWS if manifest is not None and training_format(manifest) else _NAME
         below, names = [], []
         with entries:
             for entry in entries:
@@ -152,7 +170,7 @@ def _walk(source: Path, leave_out: Path | None) -> Iterator[tuple[str, str, str 
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.name)
-                elif _NAME.search(entry.name) and entry.path not in (manifest, left_out):
+                elif wanted.search(entry.name) and entry.path not in (manifest, left_out):
                     names.append(entry.name)
         # A disk has an order of its own, and of two files of one trace the first is imported.
         for name in sorted(names):

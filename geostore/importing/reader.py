@@ -21,6 +21,8 @@ from geostore.importing.json_text import document_sha256, load_documents
 from geostore.importing.manifest import NO_MANIFEST, read_manifest
 from geostore.importing.older import is_trace, read_older
 from geostore.importing.origin import Origin
+from geostore.importing.packed_rows import PACKED, PackedRows
+from geostore.importing.training import TrainingExport, training_format
 from geostore.records import Sample
 from geostore.store.imports import ImportedTrace
 
@@ -106,6 +108,8 @@ class FileReader:
     def __init__(self, options: ReadOptions) -> None:
         self._options = options
         self._exports: dict[str | None, ExportReader] = {}
+        self._packed = PackedRows()
+        self._training: dict[str, TrainingExport | None] = {}
 
     def read(self, file: TraceFile) -> list[ReadFile | SkippedFile]:
         """The traces of a file or line, each with its rows or why it has none.
@@ -113,7 +117,7 @@ class FileReader:
         Nearly every file holds one. Raises DatasetError.
         """
         try:
-            data = _bytes(file)
+            data = self._bytes(file)
             sha256 = sha256_hex(data)
             documents = load_documents(data)
         except BadFile as error:
@@ -137,9 +141,20 @@ class FileReader:
                 results.append(SkippedFile("malformed", why, place))
         return results
 
+    def _bytes(self, file: TraceFile) -> bytes:
+        if PACKED.search(file.path):
+            try:
+                # Without a number, no row could be found: reading the first says why.
+                return self._packed.row(file.path, file.line or 1)
+            except OSError as error:
+                raise BadFile("unreadable", f"it cannot be read: {error}") from error
+        return _bytes(file)
+
     def _read(self, file: TraceFile, document: dict[str, Any], sha256: str, place: str) -> ReadFile:
         unproven = None
-        if is_ours(document):
+        if (export := self._training_export(file.manifest)) is not None:
+            document, unproven = export.record(file.path, file.line or 1, document)
+        if is_ours(document) and unproven is None:
             try:
                 trace = self._export(file.manifest).read(document)
                 return ReadFile(sha256, self._own_dataset(trace), None, place)
@@ -163,6 +178,15 @@ class FileReader:
         )
         trace = read_older(document, origin)
         return ReadFile(sha256, self._placed(trace), unproven, place)
+
+    def _training_export(self, manifest: str | None) -> TrainingExport | None:
+        """The export that a file belongs to, where a trainer reads it."""
+        if manifest is None:
+            return None
+        if manifest not in self._training:
+            is_training = training_format(manifest) is not None
+            self._training[manifest] = TrainingExport(manifest) if is_training else None
+        return self._training[manifest]
 
     def _export(self, manifest: str | None) -> ExportReader:
         if manifest not in self._exports:

@@ -11,6 +11,7 @@ from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile
 from geostore.importing.files import real_path
 from geostore.importing.json_text import Document, document_sha256, load_document, load_documents
+from geostore.importing.packed_rows import PACKED, PackedRows
 
 _LINE = re.compile(r"(.+):([1-9][0-9]*)\Z", re.DOTALL)
 _ENTRY = re.compile(r"(.+)(\[[0-9]+\])\Z", re.DOTALL)
@@ -26,6 +27,7 @@ class Rereader:
         self._path: str | None = None
         self._stream: IO[bytes] | None = None
         self._line = 0
+        self._packed = PackedRows()
         self._list_path: str | None = None
         self._entries: dict[str, Document] = {}
 
@@ -64,6 +66,8 @@ class Rereader:
         return document
 
     def _line_bytes(self, path: str, number: int) -> bytes:
+        if PACKED.search(path):
+            return self._packed.row(real_path(path), number)
         if self._stream is None or self._path != path or number <= self._line:
             self._close()
             stream = open(real_path(path), "rb")  # noqa: SIM115

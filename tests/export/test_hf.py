@@ -95,7 +95,7 @@ def test_an_export_has_the_same_bytes_each_time_in_every_file(filled: Path, tmp_
     again = exported(filled, tmp_path / "again")
     assert first.sha256 == again.sha256
     names = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     fewer = exported(filled, tmp_path / "fewer", reasoning="drop")

@@ -800,13 +800,13 @@ def test_a_photo_of_a_dataset_that_was_never_seen_is_not_guessed(
 
 def round_trip(store: Store, tmp_path: Path, **options: Any) -> tuple[StoredTrace, ...]:
     """Export, import into an empty store, export again: the same bytes. What the new store has."""
-    export(store, tmp_path / "first", **options)
+    export(store, tmp_path / "first", options=ExportOptions(**options))
     with new_store(tmp_path / "again.db") as again:
         result = import_traces(again, tmp_path / "first")
         assert result.skipped == Counter()
         assert result.unproven == 0, result.unproven_why
         if options.get("images", "reference") == "reference":
-            export(again, tmp_path / "second", **options)
+            export(again, tmp_path / "second", options=ExportOptions(**options))
             assert files_of(tmp_path / "second") == files_of(tmp_path / "first")
         # Other bytes, the same traces.
         export(again, tmp_path / "third", options=ExportOptions(messages="full"))

@@ -44,7 +44,9 @@ def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
             if why := _over_limit(dialogue, dialect):
                 traces.unwritten.add(dialogue.exported.trace.name, "limits", why)
                 continue
-            lines.write(chat_row(dialogue, dialect), dialogue.exported.split)
+            lines.write(
+                chat_row(dialogue, dialect), dialogue.exported.split, dialogue.exported.trace
+            )
             count += 1
     return count
 

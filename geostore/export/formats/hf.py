@@ -83,7 +83,7 @@ def write_hf(traces: ExportStream, folder: ExportFolder) -> int:
     """Write a dataset with a row per trace; return how many rows."""
     with arrow_rows(folder, columns_of(traces), traces.options) as rows:
         for dialogue in dialogues(traces):
-            rows.write(_row(dialogue), dialogue.exported.split)
+            rows.write(_row(dialogue), dialogue.exported)
     names = ", ".join(sorted({facts.name for facts in traces.scope.datasets}))
     traces.card = columns_of(traces).card(
         list(rows.by_split.values()),

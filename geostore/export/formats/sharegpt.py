@@ -32,7 +32,7 @@ def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
     areas = Areas()
     with _rows(traces, folder) as rows:
         for dialogue in dialogues(traces):
-            rows.write(sharegpt_row(dialogue), dialogue.exported.split)
+            rows.write(sharegpt_row(dialogue), dialogue.exported.split, dialogue.exported.trace)
             areas.add(dialogue.images)
             count += 1
     write_info(folder, rows, columns={"messages": "conversations", "images": "images"})

@@ -47,7 +47,7 @@ def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
     with json_lines(folder, "traces", traces.options) as lines:
         for dialogue in dialogues(traces):
             row = swift_row(dialogue, with_loss=bool(traces.options.mask_turns))
-            lines.write(row, dialogue.exported.split)
+            lines.write(row, dialogue.exported.split, dialogue.exported.trace)
             count += 1
     return count
 

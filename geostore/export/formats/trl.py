@@ -34,7 +34,7 @@ def write_trl(traces: ExportStream, folder: ExportFolder) -> int:
                 "images": [image_value(image) for image in dialogue.images],
                 "trace": dialogue.exported.trace.name,
             }
-            rows.write(row, dialogue.exported.split)
+            rows.write(row, dialogue.exported.split, dialogue.exported.trace)
             count += 1
     return count
 

@@ -46,7 +46,9 @@ def write_verl_sft(traces: ExportStream, folder: ExportFolder) -> int:
         for dialogue in dialogues(traces):
             messages = [*system_messages(dialogue), *_messages(dialogue)]
             whole = [{"tool_calls": None, **message} for message in messages]
-            rows.write(checked_row(dialogue, whole), dialogue.exported.split)
+            rows.write(
+                checked_row(dialogue, whole), dialogue.exported.split, dialogue.exported.trace
+            )
             count += 1
     return count
 

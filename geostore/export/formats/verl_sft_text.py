@@ -34,7 +34,11 @@ def write_verl_sft_text(traces: ExportStream, folder: ExportFolder) -> int:
     schema = sft_schema(with_calls=False)
     with parquet_rows(folder, "traces", schema, traces.options) as rows:
         for dialogue in dialogues(traces):
-            rows.write(checked_row(dialogue, _messages(dialogue)), dialogue.exported.split)
+            rows.write(
+                checked_row(dialogue, _messages(dialogue)),
+                dialogue.exported.split,
+                dialogue.exported.trace,
+            )
             count += 1
     return count
 

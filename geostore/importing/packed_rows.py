@@ -1,0 +1,101 @@
+"""Rows of Arrow and Parquet files of an export, each as the line of JSON that would hold it.
+
+So a row of a dataset or of Parquet is read, hashed and remembered as a line of JSONL is. An image
+becomes a data URL, where its place stands in the messages.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from geostore.importing.documents import BadFile
+
+PACKED = re.compile(r"\.(arrow|parquet)\Z")
+"""The names of such files."""
+
+_MAGIC = ((b"\x89PNG", "image/png"), (b"RIFF", "image/webp"))
+
+
+class PackedRows:
+    """Reads one row after another; keeps the place in the last file."""
+
+    def __init__(self) -> None:
+        self._path: str | None = None
+        self._number = 0
+        self._rows: Iterator[bytes] = iter(())
+
+    def row(self, path: str, number: int) -> bytes:
+        """A row by its number from 1. Raises BadFile, OSError where it cannot be read."""
+        if path != self._path or number <= self._number:
+            self._path, self._number, self._rows = path, 0, packed_rows(path)
+        for data in self._rows:
+            self._number += 1
+            if self._number == number:
+                return data
+        raise BadFile("unreadable", f"{path} has no row {number} any more")
+
+
+def packed_rows(path: str) -> Iterator[bytes]:
+    """The rows of a file as JSON. Raises BadFile, OSError where it cannot be read."""
+    # Imported here: most imports read no such file.
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        if path.endswith(".parquet"):
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=64):
+                    yield from map(_as_json, batch.to_pylist())
+            return
+        with pyarrow.memory_map(path) as source, pyarrow.ipc.open_stream(source) as batches:
+            for batch in batches:
+                for start in range(0, batch.num_rows, 64):
+                    yield from map(_as_json, batch.slice(start, 64).to_pylist())
+    except pyarrow.ArrowException as error:
+        raise BadFile("unreadable", f"it cannot be read: {error}") from error
+
+
+def _as_json(row: dict[str, Any]) -> bytes:
+    messages = [_parsed(message) for message in row.get("messages") or ()]
+    images = [_image_part(image) for image in row.get("images") or ()]
+    waiting = iter(images)
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, list):
+            message["content"] = [
+                next(waiting, part)
+                if isinstance(part, dict) and part.get("type") == "image"
+                else part
+                for part in content
+            ]
+    # Where places stand in the text, the images are taken from here.
+    urls = [part["image_url"]["url"] for part in waiting]
+    members = {"trace": row.get("trace"), "messages": messages, "images": urls}
+    return orjson.dumps(members, default=repr)
+
+
+def _parsed(value: Any) -> Any:
+    """A message; some columns hold it as JSON."""
+    if isinstance(value, str):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+def _image_part(image: Any) -> dict[str, Any]:
+    image = _parsed(image)
+    if not isinstance(image, dict):
+        return {"type": "image_url", "image_url": {"url": ""}}
+    data = image.get("bytes")
+    if isinstance(data, bytes):
+        mime = next((name for magic, name in _MAGIC if data.startswith(magic)), "image/jpeg")
+        url = f"data:{mime};base64,{base64.b64encode(data).decode()}"
+        return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "image_url", "image_url": {"url": str(image.get("url") or image.get("path"))}}

@@ -1,0 +1,219 @@
+"""Exports for trainers go round: exported, and imported into another store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import geostore
+from geostore.export import ExportOptions, export
+from geostore.export.row_index import INDEX
+from geostore.importing import ImportResult, ReadOptions, import_traces
+from geostore.records import ImportedRecipe, StoredTrace
+from geostore.store import Store
+from tests.training_store import fill_training_store
+
+FORMS: dict[str, dict[str, Any]] = {
+    "sharegpt": {"format": "sharegpt"},
+    "swift": {"format": "swift"},
+    "chat, openai": {"format": "chat", "dialect": "openai"},
+    "chat, together": {"format": "chat", "dialect": "together"},
+    "chat, swift": {"format": "chat", "dialect": "swift"},
+    "hf": {"format": "hf"},
+    "hf, references": {"format": "hf", "images": "reference"},
+    "verl-sft": {"format": "verl-sft"},
+    "verl-sft-text": {"format": "verl-sft-text"},
+    "trl": {"format": "trl"},
+    "chat, prime-rl": {"format": "chat", "dialect": "prime-rl"},
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store of every kind of trace, `store.db`, and its dataset, `photos`."""
+    folder = tmp_path_factory.mktemp("training")
+    kinds = fill_training_store(folder / "store.db", folder / "photos")
+    (folder / "kinds.json").write_text(json.dumps(kinds))
+    return folder
+
+
+def exported(place: Path, out: Path, **options: Any) -> Path:
+    with Store.open(place / "store.db") as store:
+        export(store, out, options=ExportOptions(**options))
+    return out
+
+
+def imported(folder: Path, store: Path, dataset: Path | None) -> ImportResult:
+    options = ReadOptions(dataset_path=None if dataset is None else str(dataset))
+    with Store.open(store, create=True, durability="normal") as opened:
+        return import_traces(opened, folder, options=options, processes=1)
+
+
+def traces(store: Path) -> dict[int, StoredTrace]:
+    """By row number: every trace is about a photo of its own."""
+    with geostore.open(store) as opened:
+        return {trace.sample.sample_index: trace for trace in opened.traces()}
+
+
+def kinds(place: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((place / "kinds.json").read_text())
+    return found
+
+
+def image_hashes(store: Path, trace: StoredTrace) -> list[str]:
+    with geostore.open(store) as opened:
+        return [image.sha256 for image in opened.sent_images(trace.name)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_row_that_nobody_edited_comes_back_as_the_trace_that_was_paid_for(
+    place: Path, tmp_path: Path, form: str
+) -> None:
+    """Words, thoughts, calls, answers, rewards, images and the hashes of requests: all of it."""
+    folder = exported(place, tmp_path / "out", **FORMS[form])
+    result = imported(folder, tmp_path / "new.db", place / "photos")
+    assert (result.imported, result.problems, result.unproven) == (len(kinds(place)), (), 0)
+    before, after = traces(place / "store.db"), traces(tmp_path / "new.db")
+    assert before.keys() == after.keys()
+    different = {kinds(place)[t.name] for row, t in before.items() if timeless(after[row]) != t}
+    assert different == set()
+    again = imported(folder, tmp_path / "new.db", place / "photos")
+    assert (again.imported, again.known) == (0, len(before))
+
+
+def timeless(trace: StoredTrace) -> StoredTrace:
+    """A trace with the latency that scripts play: exports hold no times."""
+    return replace(trace, turns=tuple(replace(turn, latency_ms=1500) for turn in trace.turns))
+
+
+@pytest.mark.parametrize("form", ["sharegpt", "chat, openai", "hf", "verl-sft-text"])
+def test_a_literal_placeholder_in_the_teachers_words_comes_back_whole(
+    place: Path, tmp_path: Path, form: str
+) -> None:
+    folder = exported(place, tmp_path / "out", **FORMS[form])
+    imported(folder, tmp_path / "new.db", place / "photos")
+    kind_of = {name: kind for name, kind in kinds(place).items() if "placeholders" in kind}
+    assert len(kind_of) == 2
+    with geostore.open(place / "store.db") as old, geostore.open(tmp_path / "new.db") as new:
+        for name in kind_of:
+            words = [turn.response for turn in new.trace(name).turns]
+            assert words == [turn.response for turn in old.trace(name).turns]
+            assert any("<image>" in text for text in words)
+
+
+def edited(folder: Path, old: str, new: str) -> None:
+    """Replace a text in the rows of an export."""
+    for path in folder.glob("*.jsonl"):
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", ["sharegpt", "swift", "chat, openai", "chat, together"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("There is a sign.", "I see a sign <image\\\\>."), ("boxed{13.5, 23.5}", "boxed{13.4, 23.4}")],
+)
+def test_an_edited_row_comes_in_as_another_scripts_file_with_its_own_words_and_images(
+    place: Path, tmp_path: Path, form: str, old: str, new: str
+) -> None:
+    """Nobody paid for the words that somebody else wrote."""
+    folder = exported(place, tmp_path / "out", **FORMS[form])
+    edited(folder, old, new)
+    result = imported(folder, tmp_path / "new.db", place / "photos")
+    assert (result.imported, result.unproven) == (len(kinds(place)), 1)
+    before, after = traces(place / "store.db"), traces(tmp_path / "new.db")
+    [(row, trace)] = [(r, t) for r, t in after.items() if isinstance(t.recipe, ImportedRecipe)]
+    said = [turn.response for turn in trace.turns]
+    asked = [turn.response for turn in before[row].turns]
+    plain = new.replace("\\\\", "")
+    assert any(plain in text for text in said), said
+    replaced = [text.replace(old, plain) for text in asked]
+    with_calls = not any(call.turn == 1 for call in trace.calls) or form != "chat, openai"
+    assert said[-1] == replaced[-1]
+    assert not with_calls or len(said) == len(replaced)
+    assert [(c.name, c.raw_arguments) for c in trace.calls] == [
+        (c.name, c.raw_arguments) for c in before[row].calls
+    ]
+    assert image_hashes(tmp_path / "new.db", trace) == image_hashes(place / "store.db", before[row])
+    assert {proof.proof for proof in trace.image_proofs} == {"exact"}
+
+
+@pytest.mark.parametrize("form", ["sharegpt", "chat, openai"])
+def test_rows_that_were_chosen_and_shuffled_are_known_by_their_trace_or_photo(
+    place: Path, tmp_path: Path, form: str
+) -> None:
+    """The line of a row says nothing once somebody took rows out."""
+    folder = exported(place, tmp_path / "out", **FORMS[form])
+    for path in folder.glob("*.jsonl"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        path.write_text("\n".join(lines[10:3:-1]) + "\n", encoding="utf-8")
+    result = imported(folder, tmp_path / "new.db", place / "photos")
+    assert (result.imported, result.unproven) == (7, 0)
+    before, after = traces(place / "store.db"), traces(tmp_path / "new.db")
+    assert all(timeless(after[row]) == before[row] for row in after)
+
+
+def test_rows_without_their_index_are_skipped_and_the_reason_is_said(
+    place: Path, tmp_path: Path
+) -> None:
+    folder = exported(place, tmp_path / "out", **FORMS["sharegpt"])
+    (folder / INDEX).unlink()
+    result = imported(folder, tmp_path / "new.db", place / "photos")
+    assert result.imported == 0
+    assert result.skipped == {"no_trace": len(kinds(place))}
+    assert "no line of rows.index is about" in result.problems[0].why
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda row: {**row, "conversations": row["conversations"][:-1]}, "it was edited"),
+        (lambda row: {**row, "conversations": []}, "no reply of a teacher"),
+        (lambda row: {**row, "conversations": [7]}, "is no object"),
+        (lambda row: {**row, "conversations": [{"value": "x"}]}, "has no role"),
+        (lambda row: {**row, "images": []}, "fewer images than places"),
+        (lambda row: {**row, "trace": "0-unknown-1"}, "no line of rows.index"),
+        (lambda row: {"trace": row["trace"]}, "neither messages nor conversations"),
+    ],
+)
+def test_a_row_that_was_damaged_is_skipped_and_named(
+    place: Path, tmp_path: Path, change: Callable[[dict[str, Any]], Any], why: str
+) -> None:
+    folder = exported(place, tmp_path / "out", **FORMS["sharegpt"])
+    lines = (folder / "traces.jsonl").read_text(encoding="utf-8").splitlines()
+    lines[0] = json.dumps(change(json.loads(lines[0])))
+    (folder / "traces.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    result = imported(folder, tmp_path / "new.db", place / "photos")
+    assert result.imported == len(lines) - 1
+    [problem] = result.problems
+    assert problem.path.endswith("traces.jsonl:1")
+    assert why in problem.why
+
+
+def test_a_dataset_that_was_damaged_is_an_error_with_a_name(place: Path, tmp_path: Path) -> None:
+    folder = exported(place, tmp_path / "out", **FORMS["hf"])
+    (folder / "train" / "data.arrow").write_bytes(b"no arrow")
+    result = imported(folder, tmp_path / "new.db", place / "photos")
+    assert result.imported == 0
+    [problem] = result.problems
+    assert problem.path.endswith("data.arrow")
+    assert problem.kind == "unreadable"
+
+
+def test_settings_and_the_index_beside_the_rows_are_not_taken_for_traces(
+    place: Path, tmp_path: Path
+) -> None:
+    folder = exported(place, tmp_path / "out", **FORMS["sharegpt"])
+    assert (folder / "dataset_info.json").exists()
+    assert imported(folder, tmp_path / "new.db", place / "photos").skipped == {}
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    from_file = imported(moved / "traces.jsonl", tmp_path / "file.db", place / "photos")
+    assert (from_file.imported, from_file.unproven) == (len(kinds(place)), 0)
