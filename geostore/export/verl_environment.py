@@ -1,4 +1,4 @@
-"""The files that an export of ``verl-rl`` brings beside its prompts, with verl's settings.
+"""The files that an export of ``verl-rl`` brings beside its prompts.
 
 ``geostore_tools.py`` runs the teacher's tools for verl's students, over geostore's own;
 ``tool_config.yaml`` and ``agent_loop.yaml`` tell verl of them.
@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -69,52 +68,6 @@ def _class_name(tool: str) -> str:
     return "".join(part.capitalize() for part in tool.split("_"))
 
 
-def train_script(by_split: Mapping[str, Sequence[str]], tools: VerlTools, *, reward: bool) -> str:
-    """A shell script that starts verl. by_split: the files of prompts; reward: is there one."""
-    rollout = "actor_rollout_ref.rollout"
-    first, *others = by_split.values()
-    settings = [
-        "algorithm.adv_estimator=grpo",
-        f"data.train_files={_listed(by_split.get('train', first))}",
-        f"data.val_files={_listed(by_split.get('val', others[0] if others else first))}",
-        "data.max_prompt_length=8192",
-        "data.max_response_length=16384",
-        "data.filter_overlong_prompts=false",
-        "data.truncation=error",
-        'actor_rollout_ref.model.path="${MODEL:-Qwen/Qwen3-VL-8B-Instruct}"',
-        f"{rollout}.name=vllm",
-        f"{rollout}.n=8",
-    ]
-    if tools.names:
-        settings += [
-            f"{rollout}.multi_turn.enable=true",
-            f"{rollout}.multi_turn.format=hermes",
-            f'{rollout}.multi_turn.tool_config_path="$EXPORT/{TOOL_CONFIG}"',
-            f'{rollout}.agent.agent_loop_config_path="$EXPORT/{AGENT_CONFIG}"',
-            f"{rollout}.multi_turn.max_assistant_turns={tools.max_turns}",
-            f"{rollout}.multi_turn.max_parallel_calls={tools.max_calls}",
-            f"{rollout}.multi_turn.max_tool_response_length=2048",
-        ]
-    if reward:
-        settings.append(f'reward.custom_reward_function.path="$EXPORT/{REWARD_FILE}"')
-    lines = [
-        "#!/bin/sh",
-        "# Starts verl 0.9 on this export; settings can follow: sh train.sh trainer.nnodes=2",
-        "set -e",
-        'EXPORT=$(cd "$(dirname "$0")" && pwd)',
-        'export PYTHONPATH="$EXPORT${PYTHONPATH:+:$PYTHONPATH}"',
-        "python -m verl.trainer.main_ppo \\",
-        *(f"  {setting} \\" for setting in settings),
-        '  "$@"',
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _listed(files: Sequence[str]) -> str:
-    paths = [f"$EXPORT/{name}" for name in files]
-    return f'"{paths[0]}"' if len(paths) == 1 else f'"[{",".join(paths)}]"'
-
-
 def rl_guide(*, tools: bool, reward: str | None) -> str:
     """How verl is started. tools: whether there are any; reward: why there is no reward file."""
     return f"""\
@@ -133,10 +86,10 @@ MODEL=Qwen/Qwen3-VL-8B-Instruct sh {TRAIN_SCRIPT} trainer.n_gpus_per_node=8
 
 
 _TOOL_NOTES = f"""\
-- Install geostore beside verl, on every machine that runs agent loops. `{TOOLS_FILE}` runs the
-  teacher's tools for the student: the same arguments, sizes and sentences, and with the same
-  version of Pillow the same bytes. It cuts from `photos/`, the photos at full resolution, so the
-  folder has to be where each machine sees it.
+- Install geostore (`pip install geostore-distill`) beside verl, on every machine that runs agent
+  loops. `{TOOLS_FILE}` runs the teacher's tools for the student: the same arguments, sizes and
+  sentences, and with the same version of Pillow the same bytes. It cuts from `photos/`, the photos
+  at full resolution, so the folder has to be where each machine sees it.
 - `{AGENT_CONFIG}` names verl's own loop of tool calls, told not to list the tools a second time:
   the system prompt has them, because verl's own schemas drop what a box must hold.
 - `multi_turn.format=hermes` reads calls in `<tool_call>` tags, as the system prompt asks for them.

@@ -9,7 +9,7 @@ from geostore.errors import ExportError
 from geostore.export.dialogue import Dialogue
 from geostore.export.images import ExportedImage
 from geostore.export.placeholders import escape_placeholders
-from geostore.export.stream import ExportStream
+from geostore.export.verl_environment import TRAIN_SCRIPT
 
 if TYPE_CHECKING:
     import pyarrow
@@ -65,30 +65,23 @@ def checked_row(dialogue: Dialogue, messages: list[Message]) -> dict[str, Any]:
     return {"messages": messages, "images": image_values(images), "trace": name}
 
 
-def sft_guide(_traces: ExportStream) -> str:
+def sft_guide() -> str:
     """The command and its settings."""
-    return """\
+    return f"""\
 Each Parquet file has the columns `messages`, `images` (the bytes of each, in the order of the
-`<image>` in the messages) and `trace`. verl 0.9 loads them with `MultiTurnSFTDataset`:
+`<image>` in the messages) and `trace`. verl 0.9 loads them with its `MultiTurnSFTDataset`.
+`{TRAIN_SCRIPT}` holds the settings and starts verl; further settings can follow:
 
 ```shell
-EXPORT=/path/to/this/folder
-torchrun --standalone --nproc_per_node 8 -m verl.trainer.sft_trainer \\
-  model.path=Qwen/Qwen3-VL-8B-Instruct \\
-  data.train_files=$EXPORT/traces.parquet data.val_files=null \\
-  data.max_length=32768 data.truncation=error data.max_token_len_per_gpu=32768 \\
-  data.pad_mode=no_padding data.enable_thinking_default=null \\
-  engine.ulysses_sequence_parallel_size=1
+MODEL=Qwen/Qwen3-VL-8B-Instruct GPUS=8 sh {TRAIN_SCRIPT} optim.lr=1e-5
 ```
 
-- `data.train_files`: with `--split`, one file for each split: `train.parquet`, `val.parquet`; with
-  `--shard-size`, a list in brackets.
 - `data.max_length`: verl's own 1024 is too short for one photo. With `truncation=error` a longer
-  row stops the training with its length; `right` cuts off the answer.
+  row stops the training and is named by its length; `right` cuts off the answer.
 - `data.max_token_len_per_gpu`: at least `data.max_length`, or a long row fits no batch.
 - `data.enable_thinking_default=null`: verl's own value is the word `none`, which counts as true.
 - `data.ignore_input_ids_mismatch=true`: for a template that drops the thoughts of earlier turns.
   verl reads each message by itself, and otherwise stops where the whole reads differently.
-- The loss is on the assistant's messages. Leave `data.tools_key` as it is: the tools stand in the
-  system message, and there is no such column.
+- The loss is on the assistant's messages. The tools stand in the system message, and there is no
+  column of them.
 """

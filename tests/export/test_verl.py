@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,33 @@ def test_the_same_store_gives_the_same_bytes(filled: Path, tmp_path: Path, forma
         rows_of(filled, tmp_path / name, format)
     for file in ("traces.parquet", "SHA256SUMS", "README.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_script_starts_verl_with_a_length_in_which_every_row_fits(
+    filled: Path, tmp_path: Path, format: Format
+) -> None:
+    rows_of(filled, tmp_path / "out", format, tokenizer="factor:3", student="qwen3-vl")
+    program = tmp_path / "torchrun"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["sh", tmp_path / "out" / "train.sh", "optim.lr=1e-5"],
+        env={"PATH": os.pathsep.join([str(tmp_path), os.environ["PATH"]])},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    words = done.stdout.splitlines()
+    assert words[words.index("-m") + 1] == "verl.trainer.sft_trainer"
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    assert values["data.train_files"] == str(tmp_path / "out" / "traces.parquet")
+    assert values["data.val_files"] == "null"
+    assert values["optim.lr"] == "1e-5"
+    length = int(values["data.max_length"])
+    assert values["data.max_token_len_per_gpu"] == str(length)
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert f"Set `data.max_length` to at least **{length:,}**" in readme
 
 
 @pytest.mark.parametrize("format", FORMATS)

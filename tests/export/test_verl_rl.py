@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from geostore.conversation.tool_session import ToolSession, read_tool_settings
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, export
+from geostore.export import ExportOptions, export, make_splits
 from geostore.records import StoredTrace
 from geostore.rewards import RewardSpec, ensure_spec, make_spec, rescore, set_default
 from geostore.store import Filter, Store, open_snapshot
@@ -186,6 +186,22 @@ def test_files_of_shards_are_listed_in_the_script(filled: Path, tmp_path: Path) 
         export(store, out, options=ExportOptions(format="verl-rl", shard_size=4))
     files = [str(out / name) for name in ("prompts-00000.parquet", "prompts-00001.parquet")]
     assert f"data.train_files=[{','.join(files)}]" in settings_of(out)
+
+
+def test_each_split_has_a_file_and_the_script_validates_with_the_other(
+    filled: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with Store.open(filled) as store:
+        splits = make_splits("train=0.5,val=0.5", seed=3)
+        export(store, out, options=OPTIONS, splits=splits)
+    files = {file.name: parquet.read_table(file).to_pylist() for file in out.glob("*.parquet")}
+    assert set(files) == {"train.parquet", "val.parquet"}
+    for name, rows in files.items():
+        assert {row["extra_info"]["split"] for row in rows} == {name.partition(".")[0]}
+    values = dict(setting.split("=", 1) for setting in settings_of(out) if "=" in setting)
+    assert values["data.train_files"] == str(out / "train.parquet")
+    assert values["data.val_files"] == str(out / "val.parquet")
 
 
 def test_without_tools_there_is_no_environment_but_the_reward(filled: Path, tmp_path: Path) -> None:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.formats.seen import IGNORED, SeenRow, run, seen_row
 from tests.formats.verl_replay import is_played_alike
+from tests.formats.verl_settings import configuration
 
 TEACHER = "verl-sft-text"
 END = "<|im_end|>"
@@ -36,39 +34,6 @@ class ScriptedServer:
         return TokenOutput(token_ids=self._tokenizer.encode(text, add_special_tokens=False))
 
 
-def settings_of(export: Path) -> list[str]:
-    """The settings that the export's own script starts verl with."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "python"
-        program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-        program.chmod(0o755)
-        path = os.pathsep.join([folder, os.environ["PATH"]])
-        done = subprocess.run(
-            ["sh", export / "train.sh", "trainer.n_gpus_per_node=1"],
-            env={**os.environ, "PATH": path},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    flag, module, *settings = done.stdout.splitlines()
-    assert (flag, module) == ("-m", "verl.trainer.main_ppo")
-    return settings
-
-
-def configuration(export: Path, student: Path, more: Sequence[str]) -> Any:
-    """verl's whole configuration under these settings; it refuses a name that it does not know."""
-    import verl.trainer.config
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    if not OmegaConf.has_resolver("oc.select"):
-        OmegaConf.register_new_resolver("oc.select", lambda key, default=None: default)
-    folder = str(Path(verl.trainer.config.__file__).parent)
-    model = f"actor_rollout_ref.model.path={student}"
-    with initialize_config_dir(folder, version_base=None):
-        return compose("ppo_trainer", overrides=[*settings_of(export), model, *more])
-
-
 def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
     """Every rollout that verl plays as the teacher's trace was. more: settings of verl's."""
     from datasets import load_dataset
@@ -79,7 +44,8 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
     from verl.trainer.ppo.reward import load_reward_manager
     from verl.utils.dataset.rl_dataset import RLHFDataset
 
-    config = configuration(export, student, more)
+    model = f"actor_rollout_ref.model.path={student}"
+    config = configuration(export, "ppo_trainer", [model, *more])
     rollout = config.actor_rollout_ref.rollout
     sys.path.insert(0, str(export))
     for name in [name for name in sys.modules if name == "geostore_tools"]:
@@ -91,7 +57,6 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
     for loop in OmegaConf.load(rollout.agent.agent_loop_config_path):
         agent_loop._agent_loop_registry[loop.name] = loop
     processor = AutoProcessor.from_pretrained(student)
-    OmegaConf.set_struct(config, False)  # verl reads a folder that its own configuration lacks
     config.data.cache_dir = str(export.parent / "cache")
     rows = RLHFDataset(config.data.train_files, processor.tokenizer, config.data, processor)
     taught = load_dataset(

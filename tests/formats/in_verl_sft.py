@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from tests.formats.seen import IGNORED, SeenRow, run, seen_row
-
-SETTINGS = {
-    "max_length": 65536,
-    "truncation": "error",
-    "pad_mode": "no_padding",
-    "enable_thinking_default": None,
-}
+from tests.formats.verl_settings import configuration
 
 
 def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
-    """Every row of every file of the export. more: settings as ``name=JSON``."""
-    from omegaconf import OmegaConf
+    """Every row of every file of the export. more: settings of verl's."""
     from transformers import AutoProcessor
     from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
 
-    settings: dict[str, Any] = {
-        **SETTINGS,
-        **{name: json.loads(value) for name, _, value in (item.partition("=") for item in more)},
-    }
+    config = configuration(export, "sft_trainer_engine", [f"model.path={student}", *more])
+    files = config.data.train_files
     processor = AutoProcessor.from_pretrained(student)
     rows = MultiTurnSFTDataset(
-        [str(file) for file in sorted(export.glob("*.parquet"))],
+        [files] if isinstance(files, str) else list(files),
         processor.tokenizer,
-        OmegaConf.create(settings),
+        config.data,
         processor,
     )
     for number in range(len(rows)):

@@ -212,14 +212,14 @@ TRAINERS = (
                 students=("Qwen3-VL-tiny-Instruct",),
                 exact=False,
                 controls=VERL_SFT,
-                wrong={"max_length": ("max_length=2048",)},
+                wrong={"max_length": ("data.max_length=2048",)},
             ),
             Loader(
                 "verl-sft-text",
                 ExportOptions(format="verl-sft-text"),
                 "tests.formats.in_verl_sft",
                 controls=VERL_SFT_TEXT,
-                wrong={"truncation": ("max_length=2048", 'truncation="right"')},
+                wrong={"truncation": ("data.max_length=2048", "data.truncation=right")},
             ),
             Loader(
                 "verl-rl",

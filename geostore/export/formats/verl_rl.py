@@ -22,12 +22,11 @@ from geostore.export.stream import ExportStream
 from geostore.export.verl_environment import (
     AGENT,
     SINGLE_TURN_AGENT,
-    TRAIN_SCRIPT,
     VerlTools,
     rl_guide,
-    train_script,
 )
 from geostore.export.verl_rows import image_list, image_values
+from geostore.export.verl_scripts import write_rl_script
 from geostore.records import Recipe
 from geostore.rewards import KINDS
 
@@ -58,9 +57,7 @@ def write_verl_rl(traces: ExportStream, folder: ExportFolder) -> int:
         folder.add(name, text.encode())
     if reward is not None:
         folder.add(REWARD_FILE, reward)
-    if prompts.traces:
-        script = train_script(rows.by_split, tools, reward=reward is not None)
-        folder.add(TRAIN_SCRIPT, script.encode())
+    write_rl_script(folder, traces, rows, tools, reward=reward is not None)
     return prompts.traces
 
 

@@ -30,6 +30,7 @@ from geostore.export.verl_rows import (
     sft_schema,
     system_messages,
 )
+from geostore.export.verl_scripts import write_sft_script
 
 RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size"}), "verl")
 
@@ -39,7 +40,7 @@ message by itself, and a second tool message in a row would get a turn of its ow
 
 
 def write_verl_sft(traces: ExportStream, folder: ExportFolder) -> int:
-    """Write a row per trace; return how many."""
+    """Write a row per trace and the settings; return how many rows."""
     count = 0
     schema = sft_schema(with_calls=True)
     with parquet_rows(folder, "traces", schema, traces.options) as rows:
@@ -50,6 +51,7 @@ def write_verl_sft(traces: ExportStream, folder: ExportFolder) -> int:
                 checked_row(dialogue, whole), dialogue.exported.split, dialogue.exported.trace
             )
             count += 1
+    write_sft_script(folder, traces, rows)
     return count
 
 
@@ -80,11 +82,11 @@ def _results(step: Results) -> str:
     return _BETWEEN_RESULTS.join(with_placeholders(result.on_lines) for result in step.results)
 
 
-def guide(traces: ExportStream) -> str:
+def guide(_traces: ExportStream) -> str:
     """How verl loads it."""
     return f"""\
 A row is a conversation whose calls are `tool_calls`: the student's chat template writes them, so
 it must know them, as that of Qwen3-VL Instruct does. The template of Qwen2.5-VL drops calls
 without a word; for it, and for Qwen3-VL Thinking, export `--format verl-sft-text`.
 
-{sft_guide(traces)}"""
+{sft_guide()}"""

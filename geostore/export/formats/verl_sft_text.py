@@ -24,12 +24,13 @@ from geostore.export.verl_rows import (
     sft_schema,
     system_messages,
 )
+from geostore.export.verl_scripts import write_sft_script
 
 RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size"}), "verl")
 
 
 def write_verl_sft_text(traces: ExportStream, folder: ExportFolder) -> int:
-    """Write a row per trace; return how many."""
+    """Write a row per trace and the settings; return how many rows."""
     count = 0
     schema = sft_schema(with_calls=False)
     with parquet_rows(folder, "traces", schema, traces.options) as rows:
@@ -40,6 +41,7 @@ def write_verl_sft_text(traces: ExportStream, folder: ExportFolder) -> int:
                 dialogue.exported.trace,
             )
             count += 1
+    write_sft_script(folder, traces, rows)
     return count
 
 
@@ -53,10 +55,10 @@ def _messages(dialogue: Dialogue) -> list[Message]:
     return messages
 
 
-def guide(traces: ExportStream) -> str:
+def guide(_traces: ExportStream) -> str:
     """How verl loads it."""
     return f"""\
 A row is a conversation as text: the teacher's own words with its calls in `<tool_call>` tags, and
 results in `<tool_response>` tags as messages of the user. It fits any student that takes images.
 
-{sft_guide(traces)}"""
+{sft_guide()}"""

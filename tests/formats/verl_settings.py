@@ -1,0 +1,47 @@
+"""verl's configuration under the settings that an export's own script starts it with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def settings_of(export: Path) -> list[str]:
+    """The settings that ``train.sh`` of an export gives to the program that it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("python", "torchrun"):
+            program = Path(folder) / name
+            program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+            program.chmod(0o755)
+        path = os.pathsep.join([folder, os.environ["PATH"]])
+        done = subprocess.run(
+            ["sh", export / "train.sh", "trainer.nnodes=1"],
+            env={**os.environ, "PATH": path},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    words = done.stdout.splitlines()
+    settings = words[words.index("-m") + 2 :]
+    assert settings[-1] == "trainer.nnodes=1"
+    return settings
+
+
+def configuration(export: Path, name: str, more: Sequence[str]) -> Any:
+    """A configuration of verl's by name, with the export's settings and more of them.
+
+    verl refuses a setting that it does not know.
+    """
+    import verl.trainer.config
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    folder = str(Path(verl.trainer.config.__file__).parent)
+    with initialize_config_dir(folder, version_base=None):
+        config = compose(name, overrides=[*settings_of(export), *more])
+    OmegaConf.set_struct(config, False)  # verl reads members that its own configuration lacks
+    return config
