@@ -196,4 +196,4 @@ def test_the_command_writes_pairs(played: Store, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(rows(out)) == 4
-    assert "swift rlhf --rlhf_type dpo" in (out / "README.md").read_text()
+    assert "swift rlhf --rlhf_type dpo" in (out / "train.sh").read_text()

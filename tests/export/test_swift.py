@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from geostore.export import ExportOptions, export
+from geostore.export import ExportOptions, export, make_splits
 from geostore.export.placeholders import unescape_placeholders
 from geostore.records import Recipe
 from geostore.store import Store
@@ -52,7 +54,9 @@ SCRIPTS: dict[str, tuple[Recipe, list[Line]]] = {
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("swift")
     with Store.open(folder / "geostore.db", create=True, durability="normal") as store:
-        builder = StoreBuilder(store, make_dataset(folder / "photos", rows=len(SCRIPTS)))
+        builder = StoreBuilder(
+            store, make_dataset(folder / "photos", rows=len(SCRIPTS), file=list(SCRIPTS))
+        )
         for row, (recipe, script) in enumerate(SCRIPTS.values()):
             builder.play(row, script, recipe=recipe)
         yield store
@@ -174,3 +178,41 @@ def test_the_readme_names_the_settings(exported: Path) -> None:
     text = (exported / "README.md").read_text()
     for setting in ("ROOT_IMAGE_DIR", "--max_length", "--agent_template hermes", "--loss_scale"):
         assert setting in text
+
+
+def run_script(out: Path, work: Path, *options: str) -> list[str]:
+    """What the export's script gives to ms-swift, for which another program stands here."""
+    (work / "swift").write_text('#!/bin/sh\nprintf "%s\\n" "$PWD" "$ROOT_IMAGE_DIR" "$@"\n')
+    (work / "swift").chmod(0o755)
+    path = f"{work}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", out / "train.sh", *options],
+        cwd=work,
+        env={**os.environ, "PATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_script_trains_on_the_export_from_any_folder(exported: Path, tmp_path: Path) -> None:
+    folder, root, *options = run_script(exported, tmp_path, "--model", "my/student")
+    assert Path(folder) == Path(root) == exported
+    assert options[:2] == ["sft", "--model"]
+    assert options[options.index("--dataset") + 1] == "traces.jsonl"
+    assert options[options.index("--output_dir") + 1] == str(tmp_path / "student")
+    assert options[-2:] == ["--model", "my/student"]  # of two, ms-swift takes the last
+
+
+def test_the_script_names_every_file_of_each_split(played: Store, tmp_path: Path) -> None:
+    """A validation that is not named would be cut from the training rows, place by place alike."""
+    options = ExportOptions(format="swift", shard_size=2)
+    out = tmp_path / "out"
+    export(played, out, options=options, splits=make_splits("train=0.5,val=0.5", by="column:file"))
+    _, _, *words = run_script(out, tmp_path)
+    named = words[words.index("--dataset") + 1 : words.index("--max_length")]
+    files = sorted(path.name for path in out.glob("*.jsonl"))
+    assert sorted(name for name in named if name != "--val_dataset") == files
+    assert all(name.startswith("train-") for name in named[: named.index("--val_dataset")])
+    assert all(name.startswith("val-") for name in named[named.index("--val_dataset") + 1 :])

@@ -203,10 +203,16 @@ def _no_tools_of_the_other_side(row: JsonRow) -> bool:
     return True
 
 
+def _a_worse_image_made_smaller(row: JsonRow) -> bool:
+    row["rejected_chat_template_kwargs"] = {"max_pixels": 100_000, "min_pixels": 3136}
+    return True
+
+
 SWIFT_PAIRS: Mapping[str, Break] = MappingProxyType(
     {
         "the sides swapped": breaking_a_row(_sides_swapped),
         "images of the better side": breaking_a_row(_images_of_the_other_side),
+        "an image of the worse side made smaller": breaking_a_row(_a_worse_image_made_smaller),
         "a worse reply lost": breaking_a_row(_a_worse_reply_lost),
         "no tools of the worse side": breaking_a_row(_no_tools_of_the_other_side),
         "an image too few": breaking_a_row(_an_image_too_few),

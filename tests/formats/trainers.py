@@ -182,6 +182,27 @@ TRAINERS = (
                 exact=False,
                 controls={"an image too few": SWIFT["an image too few"]},
             ),
+            *(
+                Loader(
+                    f"a step of {name}",
+                    options,
+                    "tests.formats.in_swift_training",
+                    store=store,
+                    wanted=lambda _: [],
+                    students=STUDENTS[number % 2 :][:1],
+                )
+                for number, (name, options, store) in enumerate(
+                    (
+                        ("sft", ExportOptions(format="swift"), "training"),
+                        ("dpo", ExportOptions(format="pairs", pairs_for="swift"), "pairs"),
+                        (
+                            "kto",
+                            ExportOptions(format="pairs", pairs_for="swift", pairs_as="kto"),
+                            "training",
+                        ),
+                    )
+                )
+            ),
         ),
     ),
     Trainer(

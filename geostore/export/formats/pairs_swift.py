@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from geostore.export.folder import ExportFolder
 from geostore.export.formats.swift import swift_row
-from geostore.export.options import FormatRules
+from geostore.export.options import FormatRules, PairsAs
 from geostore.export.pairs import Pair, choose, labelled, pairs
 from geostore.export.rows import RowFiles, json_lines
 from geostore.export.stream import ExportStream
+from geostore.export.swift_training import SCRIPT, settings_guide, write_script
 
 __all__ = ["RULES", "choose", "guide", "write_pairs"]
 
@@ -21,14 +22,19 @@ RULES = FormatRules(
 
 def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
     """Write a line per pair, or per rollout; return how many traces."""
+    kind = traces.options.pairs_as
     with json_lines(folder, "traces", traces.options) as lines:
-        if traces.options.pairs_as == "kto":
-            return _write_labels(traces, lines)
-        count = 0
-        for pair in pairs(traces):
-            lines.write(_row(pair), pair.chosen.exported.split)
-            count += 2
-        return count
+        count = _write_labels(traces, lines) if kind == "kto" else _write_pairs(traces, lines)
+    write_script(folder, traces, lines, _COMMANDS[kind])
+    return count
+
+
+def _write_pairs(traces: ExportStream, lines: RowFiles) -> int:
+    count = 0
+    for pair in pairs(traces):
+        lines.write(_row(pair), pair.chosen.exported.split)
+        count += 2
+    return count
 
 
 def _write_labels(traces: ExportStream, lines: RowFiles) -> int:
@@ -51,35 +57,32 @@ def _row(pair: Pair) -> dict[str, object]:
     }
 
 
+_COMMANDS: dict[PairsAs, str] = {
+    "dpo": "swift rlhf --rlhf_type dpo --remove_unused_columns false",
+    "kto": "swift rlhf --rlhf_type kto --per_device_train_batch_size 2",
+}
+_LINES: dict[PairsAs, str] = {
+    "dpo": "a pair: the better conversation in `messages`, the worse one in `rejected_messages`, "
+    "each\nwith its own images, and as long as it was,",
+    "kto": "a conversation with its `label`, true where its score is accepted,",
+}
+_SETTINGS: dict[PairsAs, str] = {
+    "dpo": """\
+- `--remove_unused_columns false`: without it ms-swift drops `rejected_chat_template_kwargs`, and
+  may resize images of the worse conversation.
+""",
+    "kto": """\
+- `--per_device_train_batch_size 2`: in a batch of one there is no other reply to compare with, and
+  ms-swift refuses it. `--loss_type apo_zero_unpaired` compares with none.
+""",
+}
+
+
 def guide(traces: ExportStream) -> str:
     """How ms-swift loads it."""
     kind = traces.options.pairs_as
     return f"""\
-Each line of the JSONL files is {_LINES[kind]} for
-[ms-swift](https://github.com/modelscope/ms-swift) 4.6. With `--split` there is a file for each
-split, else `traces.jsonl`.
+Each line of the JSONL files is {_LINES[kind]}
+for [ms-swift](https://github.com/modelscope/ms-swift) 4.6. `{SCRIPT}` starts a training of it.
 
-```shell
-EXPORT=/path/to/this/folder
-ROOT_IMAGE_DIR=$EXPORT swift rlhf --rlhf_type {kind} \\
-  --model Qwen/Qwen3-VL-8B-Instruct \\
-  --dataset $EXPORT/traces.jsonl \\
-  --agent_template hermes --loss_scale default \\
-  --max_length 32768 --truncation_strategy delete --strict true
-```
-
-- `ROOT_IMAGE_DIR`: paths of images start at this folder; without it ms-swift looks for them in the
-  working directory.
-- `--loss_scale default`: all replies of the teacher count. Left out, `swift rlhf` takes
-  `last_round`, and the replies before the last question of a user count for nothing.
-- `--max_length`: a row with a longer conversation is dropped without an error.
-- Leave `MAX_PIXELS` as it is: each row has its own `max_pixels` and `min_pixels`, so that no image
-  is resized but to whole patches, and boxes in pixels lie where they lay.
-"""
-
-
-_LINES = {
-    "dpo": "a pair: the better conversation in `messages`, the worse one in `rejected_messages`, "
-    "each with its images,",
-    "kto": "a conversation with its `label`, true where its score is accepted,",
-}
+{settings_guide()}{_SETTINGS[kind]}"""

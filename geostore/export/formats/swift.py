@@ -28,6 +28,7 @@ from geostore.export.options import FormatRules
 from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import json_lines
 from geostore.export.stream import ExportStream
+from geostore.export.swift_training import SCRIPT, settings_guide, write_script
 
 RULES = FormatRules(
     ("files",),
@@ -49,6 +50,7 @@ def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
             row = swift_row(dialogue, with_loss=bool(traces.options.mask_turns))
             lines.write(row, dialogue.exported.split, dialogue.exported.trace)
             count += 1
+    write_script(folder, traces, lines, "swift sft")
     return count
 
 
@@ -152,33 +154,13 @@ def _up(side: int, patch: int) -> int:
 
 def guide(traces: ExportStream) -> str:
     """How ms-swift loads it."""
+    masked = _LOSS if traces.options.mask_turns else ""
     return f"""\
 Each line of the JSONL files is a conversation for [ms-swift](https://github.com/modelscope/ms-swift)
 4.6: `messages` (roles system, user, assistant, tool_call, tool_response), `tools`, `images`, and
-`chat_template_kwargs`. With `--split` there is a file for each split, else `traces.jsonl`.
+`chat_template_kwargs`. `{SCRIPT}` starts a training of it.
 
-```shell
-EXPORT=/path/to/this/folder
-ROOT_IMAGE_DIR=$EXPORT swift sft \\
-  --model Qwen/Qwen3-VL-8B-Instruct \\
-  --dataset $EXPORT/train.jsonl --val_dataset $EXPORT/val.jsonl \\
-  --agent_template hermes --loss_scale default \\
-  --max_length 32768 --truncation_strategy delete --strict true
-```
-
-- `ROOT_IMAGE_DIR`: paths of images start at this folder; without it ms-swift looks for them in the
-  working directory.
-- `--max_length`: a longer row is dropped without an error under `--truncation_strategy delete`, and
-  loses its end, so the answer, under `right`.
-- `--agent_template hermes` writes the tools, calls and results as Qwen2.5-VL and Qwen3-VL read
-  them. It is their default; `react_en` and others write the calls in other words.
-- `--loss_scale default`: the loss is on all replies of the teacher. `last_round` learns the last
-  one alone.
-- Leave `MAX_PIXELS` as it is: each row has its own `max_pixels` and `min_pixels`, so that no image
-  is resized but to whole patches, and boxes in pixels lie where they lay.
-- Reasoning stands in <think> tags. Where a model's template drops the thoughts of earlier turns,
-  set `--preserve_thinking true`.
-{_LOSS if traces.options.mask_turns else ""}"""
+{settings_guide()}{masked}"""
 
 
 _LOSS = """\

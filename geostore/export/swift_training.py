@@ -1,0 +1,78 @@
+"""A training with ms-swift of an export, as a script that runs as it is."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from geostore.export.folder import ExportFolder
+from geostore.export.rows import RowFiles
+from geostore.export.stream import ExportStream
+from geostore.export.students import StudentName
+
+SCRIPT = "train.sh"
+
+_MODELS: Mapping[StudentName, str] = MappingProxyType(
+    {
+        "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
+        "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
+        "llava-style": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+    }
+)
+
+
+def write_script(folder: ExportFolder, traces: ExportStream, files: RowFiles, command: str) -> None:
+    """Write ``train.sh``. command: of ms-swift with the options of its kind of training."""
+    assert traces.lengths is not None  # formats with a guide have them
+    training = "train" if "train" in files.by_split else next(iter(files.by_split), "")
+    others = [n for split, names in files.by_split.items() if split != training for n in names]
+    options = [
+        f"--model {_MODELS[traces.lengths.student.name]}",
+        f"--dataset {shlex.join(files.by_split.get(training, []))}",
+        f"--val_dataset {shlex.join(others)}" if others else "--split_dataset_ratio 0",
+        f"--max_length {traces.lengths.setting}",
+        "--truncation_strategy delete --strict true",
+        "--agent_template hermes --loss_scale default",
+    ]
+    lines = " \\\n  ".join([command, *options, '--output_dir "$OUTPUT" "$@"'])
+    folder.add(
+        SCRIPT,
+        f"""\
+#!/bin/sh
+# sh {SCRIPT} [further options]; they hold over those below. OUTPUT names the folder of the student.
+set -e
+OUTPUT=${{OUTPUT:-student}}
+mkdir -p "$OUTPUT"
+OUTPUT=$(cd "$OUTPUT" && pwd)
+cd "$(dirname "$0")"
+export ROOT_IMAGE_DIR="$PWD"
+exec {lines}
+""".encode(),
+    )
+
+
+def settings_guide() -> str:
+    """How the script is started and what each setting prevents, as Markdown."""
+    return f"""\
+```shell
+pip install "ms-swift==4.6.0" "transformers<5.20" "datasets<4.8.5" qwen-vl-utils
+OUTPUT=student sh /path/to/this/folder/{SCRIPT} --learning_rate 1e-5
+```
+
+Options behind the script's name hold over those in it; any of ms-swift's can stand there.
+
+- `ROOT_IMAGE_DIR`: paths of images start at this folder. Without it ms-swift looks for them in the
+  working directory.
+- `--max_length` holds every row. A longer row is left out without an error under
+  `--truncation_strategy delete`, and loses its end, so the answer, under `right`.
+- `--strict true`: without it a row that fails is replaced by a random other one.
+- `--agent_template hermes` writes tools, calls and results as Qwen2.5-VL and Qwen3-VL read them.
+  `react_en` and others write them in other words.
+- `--loss_scale default`: the loss is on all replies of the teacher. `last_round` learns those
+  behind the last message of a user alone.
+- Leave `MAX_PIXELS` unset: each row has its own `max_pixels` and `min_pixels`, so that no image
+  is resized but to whole patches, and boxes in pixels lie where they lay.
+- Thoughts stand in `<think>` tags. Where a model's template drops those of earlier turns, set
+  `--preserve_thinking true`.
+"""
