@@ -22,7 +22,15 @@ from geostore.conversation.messages import Message, assistant_message, lead_in
 from geostore.conversation.request_form import RequestForm
 from geostore.errors import ImageError
 from geostore.identity import canonical_json, canonical_text
-from geostore.records import ImageFacts, ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
+from geostore.records import (
+    ImageFacts,
+    ImportedRecipe,
+    LimitKind,
+    Recipe,
+    StoredTrace,
+    ToolCall,
+    Turn,
+)
 
 _SYSTEM = "system"  # in a row, in place of the message with the recipe's system prompt
 _ASSISTANT = "assistant"  # in a row, in place of the turn before, as it is sent back
@@ -75,13 +83,14 @@ def write_turns(
     for number, turn in enumerate(turns):
         assert turn.turn_limit is not None  # only imported turns have none
         before = turns[number - 1] if number else None
+        left_out = RequestForm.of(turn).images_left_out
         messages = lead_in(
             recipe,
             photo,
             before,
             by_turn[before.turn] if before else (),
             last_turn=turn.turn >= turn.turn_limit,
-            form=replace(form, images_left_out=RequestForm.of(turn).images_left_out),
+            form=_leaving_out(form, left_out),
         )
         written.append(messages if before is None else [assistant_message(before, form), *messages])
     return written
@@ -132,7 +141,7 @@ def _rebuilt(trace: StoredTrace, recipe: Recipe) -> Iterator[tuple[bool, list[Me
     form: RequestForm | None = None
     written: list[list[Message]] = []
     for number, turn in enumerate(trace.turns):
-        in_form = replace(RequestForm.of(turn), images_left_out=None)
+        in_form = _leaving_out(RequestForm.of(turn), None)
         if not number or in_form != form:
             before, form = written[:number], in_form
             written = write_turns(recipe, trace.photo, trace.turns, trace.calls, form)
@@ -140,6 +149,11 @@ def _rebuilt(trace: StoredTrace, recipe: Recipe) -> Iterator[tuple[bool, list[Me
                 yield True, [message for messages in written[: number + 1] for message in messages]
                 continue
         yield False, written[number]
+
+
+def _leaving_out(form: RequestForm, limit: LimitKind | None) -> RequestForm:
+    """A form in which images are left out for a limit, as nearly always the form itself."""
+    return form if form.images_left_out == limit else replace(form, images_left_out=limit)
 
 
 def _imported(recipe: ImportedRecipe, before: Turn | None, turn: Turn) -> list[Message]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -29,9 +29,17 @@ from geostore.records import (
 )
 from geostore.store.db import Row
 
+Values = Row | Mapping[str, Any]
+"""A row, or what `values_of` gives of it."""
+
 _RECIPE_JSON = ("tools", "limits", "extra_body")
 _RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
 _TURN_FIELDS = tuple(field.name for field in fields(Turn))
+
+
+def values_of(row: Values) -> Mapping[str, Any]:
+    """A row's values by name. A row looks through all of its names whenever it is asked for one."""
+    return dict(zip(row.keys(), row, strict=True)) if isinstance(row, Row) else row
 
 
 def dataset_row(facts: DatasetFacts) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def sample_row(sample: Sample) -> dict[str, Any]:
     }
 
 
-def sample_record(row: Row) -> Sample:
+def sample_record(row: Values) -> Sample:
     """From get_sample."""
     photo = None
     if row["width"] is not None:
@@ -131,9 +139,10 @@ def turn_row(turn: Turn) -> dict[str, Any]:
     return {name: getattr(turn, name) for name in _TURN_FIELDS}
 
 
-def turn_record(row: Row) -> Turn:
+def turn_record(row: Values) -> Turn:
     """From turns_of_traces."""
-    return Turn(**{name: row[name] for name in _TURN_FIELDS})
+    values = values_of(row)
+    return Turn(**{name: values[name] for name in _TURN_FIELDS})
 
 
 def tool_call_row(call: ToolCall) -> dict[str, Any]:
@@ -166,8 +175,9 @@ def tool_call_row(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def tool_call_record(row: Row) -> ToolCall:
+def tool_call_record(row: Values) -> ToolCall:
     """From tool_calls_of_traces."""
+    row = values_of(row)
     box = (row["box_left"], row["box_top"], row["box_right"], row["box_bottom"])
     image = None
     if row["image_sha256"] is not None:
@@ -219,7 +229,7 @@ def attempt_row(attempt: FailedAttempt) -> dict[str, Any]:
     }
 
 
-def attempt_record(row: Row) -> FailedAttempt:
+def attempt_record(row: Values) -> FailedAttempt:
     """From attempts_of_traces."""
     return FailedAttempt(
         turn=row["turn"],
@@ -244,7 +254,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
     }
 
 
-def answer_record(row: Row) -> Answer | None:
+def answer_record(row: Values) -> Answer | None:
     """From a trace's row; None where there is no answer yet."""
     if row["parser_version"] is None:
         return None
@@ -257,7 +267,7 @@ def answer_record(row: Row) -> Answer | None:
     )
 
 
-def reward_record(row: Row) -> Reward | None:
+def reward_record(row: Values) -> Reward | None:
     """From a trace's row; None where the trace has no reward under the default spec."""
     if row["spec_id"] is None:
         return None
@@ -265,7 +275,7 @@ def reward_record(row: Row) -> Reward | None:
 
 
 def stored_trace_record(
-    row: Row,
+    row: Values,
     *,
     dataset: DatasetFacts,
     find_dataset: Callable[[int], DatasetFacts],
@@ -279,6 +289,7 @@ def stored_trace_record(
 
     find_dataset: gives a dataset by its id, for those that hold a copy of the photo.
     """
+    row = values_of(row)
     key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
     return StoredTrace(
         name=str(key),
@@ -302,7 +313,7 @@ def stored_trace_record(
     )
 
 
-def sent_photo(row: Row, full_width: int, full_height: int) -> ImageFacts | None:
+def sent_photo(row: Values, full_width: int, full_height: int) -> ImageFacts | None:
     """The photo as sent, from a row of traces; None before the first response."""
     if row["sent_sha256"] is None:
         return None

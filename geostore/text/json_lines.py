@@ -29,6 +29,8 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
 def json_bytes(value: Any, *, option: int = 0) -> bytes:
     """The JSON of a value in UTF-8, line separators escaped. option: of orjson."""
     data = orjson.dumps(value, option=option)
+    if data.isascii():  # looked at eight bytes at a time, which three searches are not
+        return data
     for raw, escape in _ESCAPES_OF_BYTES.items():
         data = data.replace(raw, escape)
     return data
