@@ -214,9 +214,15 @@ def export(
             if line is not None:
                 say(line)
         return
+    if result.damaged:
+        say(
+            f"{format_number_of(len(result.damaged), 'file')} of the earlier export were not as "
+            f"written ({', '.join(result.damaged[:3])}); all is written anew"
+        )
     tell(
-        f"wrote {format_number_of(result.count, 'trace')} to {result.path} "
-        f"(sha256 {result.sha256[:16]}...)"
+        f"{'unchanged:' if result.unchanged else 'wrote'} "
+        f"{format_number_of(result.count, 'trace')} {'in' if result.unchanged else 'to'} "
+        f"{result.path} (sha256 {result.sha256[:16]}...)"
     )
     if result.splits is not None:
         say(result.splits)

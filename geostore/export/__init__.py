@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from geostore.export.for_student import for_student
 from geostore.export.formats import FORMATS, writer_of
 from geostore.export.images import ImagesMode
 from geostore.export.left_out import Unwritten, left_out_text
+from geostore.export.manifest import SCHEMA_VERSION, manifest_of, unwritten_in
 from geostore.export.messages import MessagesMode
 from geostore.export.options import (
     ExportOptions,
@@ -37,14 +39,13 @@ from geostore.export.options import (
     ReasoningMode,
     checked_options,
 )
-from geostore.export.record import SCHEMA_VERSION
-from geostore.export.round_trip import dataset_entry, recipe_entry
+from geostore.export.readme import readme
 from geostore.export.splits import Splits, make_splits
 from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.export.students import StudentFrame, StudentName
+from geostore.export.unchanged import Origin, find_unchanged
 from geostore.one_line import OneLine
 from geostore.store import ENDED, EVERY, Choice, Filter, Store, open_snapshot
-from geostore.store.rewards import StoredSpec
 
 __all__ = [
     "ENDED",
@@ -103,6 +104,11 @@ class ExportResult(OneLine):
     splits: str | None = None
     """How many traces each split holds, such as ``train 98, val 2 (by cell:5, seed 0)``; None
     without splits."""
+    unchanged: bool = False
+    """Whether the export at the target is this one already, so that nothing was written."""
+    damaged: tuple[str, ...] = ()
+    """Files of that export that were missing or not what had been written, so that all was written
+    anew."""
     length: str | None = None
     """The tokens of the longest row and the setting in which it fits, such as ``longest row about
     7,912 tokens; set cutoff_len to at least 9,216``; None where the format is for no student."""
@@ -123,7 +129,8 @@ def export(
     choice: which of them, compared with one another, and in which order. splits: how they are
     split, each split in files of its own; None: not at all.
     An earlier export at `out` is replaced; anything else there is left alone and
-    raises an error. Each export that is written adds a row to the table ``exports``.
+    raises an error. Where that export is what would be written (`unchanged`), nothing is. Each
+    export that is written adds a row to the table ``exports``.
     Images other than references are read again from the photos.
 
     Raises ExportError (an option, the target, a trace that cannot be written, the disk, a filter
@@ -141,8 +148,14 @@ def export(
         asked["choice"] = choice.to_json()
     if splits is not None:
         asked["splits"] = splits.to_json()
+    origin = Origin(asked, options)
     try:
         target = check_target(Path(out))
+        earlier = find_unchanged(store, target, origin)
+        if earlier is not None and not earlier.damaged:
+            return _as_it_was(earlier.manifest, target, filters, choice, splits)
+        # Put before the rows are read: a change that comes later takes it away.
+        store.exports.put_mark()
         with partial_folder(target) as folder, open_snapshot(store.path) as snapshot:
             check_audited(snapshot, filters)
             traces = ExportStream(
@@ -158,10 +171,6 @@ def export(
                 recipes = traces.scope.recipes.values()
                 traces.for_student = for_student(options, writer.rules, recipes)
             count = writer.write(traces, folder)
-            if writer.guide is not None and traces.for_student is not None:
-                sections = traces.for_student.sections()
-                readme = f"{traces.card or ''}{writer.guide(traces)}\n{sections}"
-                folder.add("README.md", readme.encode())
             counts = snapshot.left_out(filters) + traces.not_chosen + traces.unwritten.counts
             left_out = left_out_text(counts, count, filters, choice) if counts else None
             if not count:
@@ -172,52 +181,65 @@ def export(
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
                 )
-            spec = traces.reward_spec
-            sha256 = folder.seal(
-                {
-                    "schema_version": SCHEMA_VERSION,
-                    "format": options.format,
-                    "count": count,
-                    **asked,
-                    **(
-                        {}
-                        if splits is None
-                        else {"traces_by_split": dict(sorted(traces.split_counts.items()))}
-                    ),
-                    "reward_spec": None if spec is None else _reward_spec(spec),
-                    "datasets": [dataset_entry(facts) for facts in traces.scope.datasets],
-                    "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],
-                }
+            student = traces.for_student
+            length = None if student is None else student.lengths.summary()
+            manifest = manifest_of(
+                traces, count=count, asked=asked, filters=filters, left_out=counts, length=length
             )
+            if writer.guide is not None:
+                text = readme(
+                    traces,
+                    guide=writer.guide(traces),
+                    sections=[] if student is None else [student.sections()],
+                    manifest=manifest,
+                    asked=asked,
+                    left_out=left_out,
+                )
+                folder.add("README.md", text)
+            sealed = folder.seal(manifest)
             with publishing(folder, target) as publish, store.db.transaction():
-                store.traces.put_export(
+                store.exports.put_export(
                     format=options.format,
                     options=asked,
                     trace_count=count,
-                    sha256=sha256,
+                    sha256=folder.sha256,
                     path=target,
+                    made_from=origin.hash(snapshot, sealed),
                 )
                 publish()
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error.strerror or error}") from error
     return ExportResult(
         count,
-        sha256,
+        folder.sha256,
         target,
         left_out,
         unwritten=tuple(traces.unwritten.named),
         unproven=traces.unproven,
         splits=None if splits is None else splits.text(traces.split_counts, traces.without_value),
-        length=None if traces.for_student is None else traces.for_student.lengths.summary(),
+        length=length,
+        damaged=() if earlier is None else earlier.damaged,
     )
 
 
-def _reward_spec(spec: StoredSpec) -> dict[str, Any]:
-    """The reward whose scores an export carries, with all that its sha256 is the hash of."""
-    return {
-        "name": spec.name,
-        "sha256": spec.sha256,
-        "kind": spec.kind,
-        "parameters": spec.parameters,
-        "code_version": spec.code_version,
-    }
+def _as_it_was(
+    manifest: Mapping[str, Any],
+    target: Path,
+    filters: Filter,
+    choice: Choice,
+    splits: Splits | None,
+) -> ExportResult:
+    """The result of an export that was left as it is, as its manifest has it."""
+    traces, count = manifest["traces"], manifest["count"]
+    counts, without = traces["left_out"], traces["without_value"]
+    return ExportResult(
+        count,
+        manifest["sha256"],
+        target,
+        left_out_text(counts, count, filters, choice) if counts else None,
+        unwritten=unwritten_in(manifest),
+        unproven=traces["unproven"],
+        splits=None if splits is None else splits.text(manifest["traces_by_split"], without),
+        length=manifest["length"],
+        unchanged=True,
+    )

@@ -109,19 +109,26 @@ class ExportFolder:
             yield file
         self._sums.write(f"{file.sha256}  {name}\n".encode())
 
-    def seal(self, manifest: dict[str, Any]) -> str:
-        """Write the manifest, sync every file to disk, and return the hash of the export."""
+    def seal(self, manifest: dict[str, Any]) -> bytes:
+        """Write the manifest, and sync every file to disk; the manifest's bytes.
+
+        Its ``sha256`` is the hash of SHA256SUMS, and so of the export.
+        """
         self._sums.flush()  # closed, it would be without its lock
-        sha256 = self._sums.sha256
-        whole = {"made_by": MAKER, **manifest, "sha256": sha256}
-        (self.path / MANIFEST).write_bytes(pretty_json(whole))
+        whole = pretty_json({"made_by": MAKER, **manifest, "sha256": self.sha256})
+        (self.path / MANIFEST).write_bytes(whole)
         with ThreadPoolExecutor(_SYNCING) as pool:
             for parent, _, names in os.walk(self.path):
                 paths = [os.path.join(parent, name) for name in names]
                 for start in range(0, len(paths), _SYNCING_AT_ONCE):
                     list(pool.map(_sync, paths[start : start + _SYNCING_AT_ONCE]))
                 _sync(parent)
-        return sha256
+        return whole
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the files that were written so far."""
+        return self._sums.sha256
 
     def close(self) -> None:
         """Close the open file; may be called twice."""
@@ -253,11 +260,18 @@ def _locked(target: Path) -> Iterator[None]:
 
 def is_export(folder: Path) -> bool:
     """Whether a folder has the manifest of an export."""
+    return read_manifest(folder) is not None
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of an export; None where a folder has none that an export wrote."""
     try:
         manifest = orjson.loads((folder / MANIFEST).read_bytes())
     except (OSError, orjson.JSONDecodeError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("made_by") == MAKER
+        return None
+    if isinstance(manifest, dict) and manifest.get("made_by") == MAKER:
+        return manifest
+    return None
 
 
 def strangers(folder: Path) -> list[str]:

@@ -12,14 +12,12 @@ import orjson
 
 from geostore.errors import ExportError
 from geostore.export.images import image_names, image_url
+from geostore.export.manifest import SCHEMA_VERSION
 from geostore.export.messages import MessagesMode, turn_messages
 from geostore.export.round_trip import own_members
 from geostore.export.stream import ExportedTrace
 from geostore.records import Reward, StoredTrace, ToolCall
 from geostore.rewards.specs import IMPORTED
-
-SCHEMA_VERSION = 1
-"""The version of the trace record; goes up when a member changes its meaning."""
 
 ACCURACY_KM = (1, 25, 200, 750, 2500)
 UNPARSED_KM = 20000.0

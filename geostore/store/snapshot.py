@@ -34,6 +34,7 @@ from geostore.store.choice import EVERY, Choice
 from geostore.store.chosen import Chosen, apply_choice
 from geostore.store.conditions import MARK, check_condition, condition_error
 from geostore.store.db import Db, Row, Rows
+from geostore.store.exports import export_mark
 from geostore.store.filters import Filter
 from geostore.store.image_proofs import image_proof_record
 from geostore.store.listing import Order, TraceList, trace_line
@@ -239,6 +240,14 @@ class Snapshot:
         present = [row for row in looked_up if row is not None]
         traces = self._batch(present, [self._datasets[row["dataset_id"]] for row in present])
         return list(zip((int(row["id"]) for row in present), traces, strict=True))
+
+    def datasets(self) -> tuple[DatasetFacts, ...]:
+        """All datasets of the store, in the order in which their traces are exported."""
+        return tuple(self._datasets.values())
+
+    def export_mark(self) -> str | None:
+        """The mark of what exports read, as it is here; see `store.exports`."""
+        return export_mark(self._db)
 
     def reward_spec(self, filters: Filter) -> StoredSpec | None:
         """The spec whose rewards the traces carry; None where nothing was scored yet.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from geostore.store.claims import Claims
 from geostore.store.db import Db
+from geostore.store.exports import Exports
 from geostore.store.opening import BUSY_TIMEOUT, Durability, open_db
 from geostore.store.recipes import Recipes
 from geostore.store.runs import Runs
@@ -35,6 +36,8 @@ class Store:
     """Which run works on which trace."""
     traces: Traces
     """Turns, calls, failures and answers, and whole traces."""
+    exports: Exports
+    """Exports that were written."""
 
     def __init__(self, db: Db) -> None:
         self.db = db
@@ -43,6 +46,7 @@ class Store:
         self.runs = Runs(db)
         self.claims = Claims(db)
         self.traces = Traces(db)
+        self.exports = Exports(db)
 
     @classmethod
     def open(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from geostore.errors import NotFoundError
 from geostore.identity import canonical_text
@@ -101,20 +100,6 @@ class Traces:
             **rows.answer_row(answer),
             trace_id=trace_id,
             parser_version=parser_version,
-            now=utc_now(),
-        )
-
-    def put_export(
-        self, *, format: str, options: Mapping[str, Any], trace_count: int, sha256: str, path: Path
-    ) -> None:
-        """Record that an export was written; `sha256` is its manifest's."""
-        self._db.run(
-            "put_export",
-            format=format,
-            options=canonical_text(dict(options)),
-            trace_count=trace_count,
-            sha256=sha256,
-            path=str(path),
             now=utc_now(),
         )
 

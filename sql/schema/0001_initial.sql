@@ -412,8 +412,101 @@ create table exports (
   trace_count integer not null,
   sha256 text not null,                  -- of the files, in order
   path text not null,
+  -- Hash of all that decides what is in the export: the mark below, options, program, manifest. Null:
+  -- the store changed while it was written.
+  made_from text,
   created_at text not null
 ) strict;
+
+-- At most one row: a random text that stands for what exports read, as it is now. An export puts it here
+-- before it reads, and the first change of a row that exports read takes it away: a store that still
+-- has the mark of an export has not changed since, and no state of a store has the mark of another.
+create table export_mark (mark text primary key) strict, without rowid;
+
+create trigger datasets_insert_mark after insert on datasets
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger datasets_update_mark after update on datasets
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger datasets_delete_mark after delete on datasets
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger samples_insert_mark after insert on samples
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger samples_update_mark after update on samples
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger samples_delete_mark after delete on samples
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger recipes_insert_mark after insert on recipes
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger recipes_update_mark after update on recipes
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger recipes_delete_mark after delete on recipes
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger prices_insert_mark after insert on prices
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger prices_update_mark after update on prices
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger prices_delete_mark after delete on prices
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger traces_insert_mark after insert on traces
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger traces_update_mark after update on traces
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger traces_delete_mark after delete on traces
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger turns_insert_mark after insert on turns
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger turns_update_mark after update on turns
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger turns_delete_mark after delete on turns
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger tool_calls_insert_mark after insert on tool_calls
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger tool_calls_update_mark after update on tool_calls
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger tool_calls_delete_mark after delete on tool_calls
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger attempts_insert_mark after insert on attempts
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger attempts_update_mark after update on attempts
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger attempts_delete_mark after delete on attempts
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger answers_insert_mark after insert on answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger answers_update_mark after update on answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger answers_delete_mark after delete on answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger reward_specs_insert_mark after insert on reward_specs
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger reward_specs_update_mark after update on reward_specs
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger reward_specs_delete_mark after delete on reward_specs
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger rewards_insert_mark after insert on rewards
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger rewards_update_mark after update on rewards
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger rewards_delete_mark after delete on rewards
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger audits_insert_mark after insert on audits
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger audits_update_mark after update on audits
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger audits_delete_mark after delete on audits
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger trace_flags_insert_mark after insert on trace_flags
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger trace_flags_update_mark after update on trace_flags
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger trace_flags_delete_mark after delete on trace_flags
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger image_proofs_insert_mark after insert on image_proofs
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger image_proofs_update_mark after update on image_proofs
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger image_proofs_delete_mark after delete on image_proofs
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
 
 -- --- views ---------------------------------------------------------------------------------------
 --

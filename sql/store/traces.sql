@@ -108,12 +108,6 @@ insert or ignore into answers (
 )
 values (:trace_id, :parser_version, :lat, :lon, :form, :failure, :flags);
 
--- name: put_export
--- Records that an export was written.
--- Grain: one row per export. sha256 is the manifest's.
-insert into exports (format, options, trace_count, sha256, path, created_at)
-values (:format, :options, :trace_count, :sha256, :path, :now);
-
 -- name: find_trace_id
 -- The id and status of a trace by its natural key.
 -- Grain: at most one row.

@@ -161,13 +161,13 @@ def test_a_file_that_is_put_into_the_target_meanwhile_is_not_lost(
     out = tmp_path / "out"
     with Store.open(filled) as store:
         export(store, out)
-        put_export = type(store.traces).put_export
+        put_export = type(store.exports).put_export
 
         def note(*arguments: object, **more: object) -> None:
             (out / "notes.txt").write_text("do not lose this")
             put_export(*arguments, **more)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(type(store.traces), "put_export", note)
+        monkeypatch.setattr(type(store.exports), "put_export", note)
         with pytest.raises(ExportError, match=r"holds files that no export wrote \(notes\.txt\)"):
             export(store, out, options=ExportOptions(format="jsonl"))
     assert (out / "notes.txt").read_text() == "do not lose this"
