@@ -71,8 +71,8 @@ Options behind the script's name hold over those in it; any of ms-swift's can st
   `react_en` and others write them in other words.
 - `--loss_scale default`: the loss is on all replies of the teacher. `last_round` learns those
   behind the last message of a user alone.
-- Leave `MAX_PIXELS` unset: each row has its own `max_pixels` and `min_pixels`, so that no image
-  is resized but to whole patches, and boxes in pixels lie where they lay.
+- `MAX_PIXELS` says nothing here: each row has its own `max_pixels` and `min_pixels`, so that boxes
+  in pixels are of the images that the student sees.
 - Thoughts stand in `<think>` tags. Where a model's template drops those of earlier turns, set
   `--preserve_thinking true`.
 """

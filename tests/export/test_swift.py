@@ -27,9 +27,11 @@ from tests.builders import (
     StoreBuilder,
     make_dataset,
     native,
+    recipe_of,
 )
-from tests.minds import ROTATE, ZOOM, answer
+from tests.minds import ROTATE, ZOOM, answer, text_call
 
+PIXEL_RECIPE = recipe_of(model="test-pixel", protocol="text", bbox_frame="pixel")
 NEAR = answer(10.0, 20.0)
 CORNER = {"bbox_2d": [0, 0, 500, 500]}
 BROKEN = '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2\n</tool_call>'
@@ -46,6 +48,7 @@ SCRIPTS: dict[str, tuple[Recipe, list[Line]]] = {
         [native("An <image>.", (ZOOM, {**CORNER, "label": "the <image>"})), f"<image> {NEAR}"],
     ),
     "failed": (TEXT_RECIPE, [BAD_BOX, ZOOM_IN, f"Again.\n{BAD_BOX}", NEAR]),
+    "pixels": (PIXEL_RECIPE, [text_call(ZOOM, {"bbox_2d": [40, 30, 280, 250]}), NEAR]),
     "cut": (TEXT_RECIPE, [ZOOM_IN, "Hm.", {"response": "The sign", "finish_reason": "length"}]),
 }
 
@@ -142,6 +145,32 @@ def test_no_image_is_resized_within_the_limits_of_its_row(exported: Path) -> Non
                 for patch in (28, 32):
                     width, height = (max(patch, round(s / patch) * patch) for s in image.size)
                     assert limits["min_pixels"] <= width * height <= limits["max_pixels"]
+
+
+def test_boxes_in_the_students_pixels_come_with_the_students_own_limits(
+    played: Store, tmp_path: Path
+) -> None:
+    """The boxes are of the image at the size that they make of it."""
+    options = ExportOptions(
+        format="swift", bbox_frame="pixel", student="qwen3-vl", student_pixels=100_000
+    )
+    export(played, tmp_path / "out", options=options)
+    limits = {"max_pixels": 100_000, "min_pixels": 64 * 32 * 32}
+    row = rows(tmp_path / "out")["text"]
+    assert row["chat_template_kwargs"] == limits
+    # 480 x 360 pixels are made 352 x 256 at most, in whole patches of 32.
+    call = next(m for m in row["messages"] if m["role"] == "tool_call")
+    assert json.loads(call["content"])["arguments"]["bbox_2d"] == [35, 26, 211, 179]
+
+
+def test_a_student_that_sees_less_gets_smaller_images_only_where_no_box_is_of_their_pixels(
+    played: Store, tmp_path: Path
+) -> None:
+    options = ExportOptions(format="swift", student="qwen2.5-vl", student_pixels=100_000)
+    export(played, tmp_path / "out", options=options)
+    by_kind = rows(tmp_path / "out")
+    assert by_kind["text"]["chat_template_kwargs"]["max_pixels"] == 100_000
+    assert by_kind["pixels"]["chat_template_kwargs"]["max_pixels"] > 480 * 360
 
 
 def test_masked_replies_have_no_loss_in_any_of_their_messages(

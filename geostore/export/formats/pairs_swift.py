@@ -32,7 +32,7 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
 def _write_pairs(traces: ExportStream, lines: RowFiles) -> int:
     count = 0
     for pair in pairs(traces):
-        lines.write(_row(pair), pair.chosen.exported.split)
+        lines.write(_row(pair, traces), pair.chosen.exported.split)
         count += 2
     return count
 
@@ -41,17 +41,17 @@ def _write_labels(traces: ExportStream, lines: RowFiles) -> int:
     count = 0
     for each in labelled(traces):
         # ms-swift's KTO takes an assistant's words alone as the end of a row.
-        row = {**swift_row(each.dialogue, last_as_text=True), "label": each.accepted}
+        row = {**swift_row(each.dialogue, traces, last_as_text=True), "label": each.accepted}
         lines.write(row, each.dialogue.exported.split)
         count += 1
     return count
 
 
-def _row(pair: Pair) -> dict[str, object]:
-    rejected = swift_row(pair.rejected)
+def _row(pair: Pair, traces: ExportStream) -> dict[str, object]:
+    rejected = swift_row(pair.rejected, traces)
     # ms-swift takes every member that begins with rejected_ as one of the other conversation.
     return {
-        **swift_row(pair.chosen),
+        **swift_row(pair.chosen, traces),
         "worse_trace": rejected.pop("trace"),
         **{f"rejected_{name}": value for name, value in rejected.items()},
     }

@@ -29,6 +29,7 @@ from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import json_lines
 from geostore.export.stream import ExportStream
 from geostore.export.swift_training import SCRIPT, settings_guide, write_script
+from geostore.records import Recipe
 
 RULES = FormatRules(
     ("files",),
@@ -47,7 +48,7 @@ def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
     count = 0
     with json_lines(folder, "traces", traces.options) as lines:
         for dialogue in dialogues(traces):
-            row = swift_row(dialogue, with_loss=bool(traces.options.mask_turns))
+            row = swift_row(dialogue, traces)
             lines.write(row, dialogue.exported.split, dialogue.exported.trace)
             count += 1
     write_script(folder, traces, lines, "swift sft")
@@ -55,14 +56,15 @@ def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
 
 
 def swift_row(
-    dialogue: Dialogue, *, with_loss: bool = False, last_as_text: bool = False
+    dialogue: Dialogue, traces: ExportStream, *, last_as_text: bool = False
 ) -> dict[str, Any]:
     """The row of a dialogue. Every row has the same members, because ms-swift reads columns.
 
-    with_loss: whether each reply says whether it is learnt. What stands behind the last one that
-        is, is left out, because ms-swift learns the token that ends a row in any case.
+    With masks each reply says whether it is learnt. What stands behind the last one that is, is
+    left out, because ms-swift learns the token that ends a row in any case.
     last_as_text: whether calls of the last reply, which were not run, stay in its words.
     """
+    with_loss = bool(traces.options.mask_turns)
     dialogue = _until_last_learnt(dialogue)
     system, tools = _system_and_tools(dialogue)
     images = dialogue.images
@@ -76,7 +78,7 @@ def swift_row(
         "messages": messages,
         "tools": tools,
         "images": [image.path for image in images],
-        "chat_template_kwargs": pixel_limits(images),
+        "chat_template_kwargs": _limits_of_student(dialogue, traces) or pixel_limits(images),
         "trace": dialogue.exported.trace.name,
     }
 
@@ -93,6 +95,17 @@ def _system_and_tools(dialogue: Dialogue) -> tuple[list[Message], str]:
         # ms-swift would take what stands in a description for an image; only text can be escaped.
         system, tools = dialogue.system_with_tools, "[]"
     return [] if system is None else [_message("system", escape_placeholders(system))], tools
+
+
+def _limits_of_student(dialogue: Dialogue, traces: ExportStream) -> dict[str, int] | None:
+    """The areas that the student itself sees; None where its images have to stay as they are."""
+    options, recipe = traces.options, dialogue.exported.trace.recipe
+    boxes_as_sent = isinstance(recipe, Recipe) and recipe.tools and recipe.bbox_frame == "pixel"
+    if options.bbox_frame != "pixel" and (options.student_pixels is None or boxes_as_sent):
+        return None
+    assert traces.for_student is not None  # formats with a guide have one
+    student = traces.for_student.student
+    return {"max_pixels": student.max_pixels, "min_pixels": student.min_pixels}
 
 
 def pixel_limits(images: Iterable[ExportedImage]) -> dict[str, int]:
