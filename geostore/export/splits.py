@@ -159,6 +159,12 @@ def _check_shares(shares: Mapping[str, float]) -> None:
     folded = [name.casefold() for name in shares]
     if len(set(folded)) < len(folded):
         raise ExportError("--split: two names differ in case alone, and so would their files")
+    for name in folded:
+        if longer := [other for other in folded if other != name and other.startswith(name)]:
+            raise ExportError(
+                f"--split: {longer[0]!r} begins with {name!r}, and who loads {name}*.parquet would "
+                "load both; choose another name"
+            )
     if not math.isclose(total := math.fsum(shares.values()), 1, abs_tol=1e-9):
         raise ExportError(f"--split: the shares sum to {total:g}, and not to 1 as in {_EXAMPLE}")
 

@@ -133,6 +133,19 @@ class ExportStream:
     def _reframer(self) -> Reframer | None:
         return None if self.for_student is None else self.for_student.reframer
 
+    def stems(self, usual: str) -> tuple[str, str | None]:
+        """The names, without suffix, of the files to train on, and of those to validate on.
+
+        usual: of the former where the export has no splits; it then has none of the latter.
+        Known when all traces are written.
+        """
+        splits = [name for name, _ in self.split_counts.most_common()]
+        if not splits:
+            return usual, None
+        training = "train" if "train" in splits else splits[0]
+        others = [name for name in splits if name != training]
+        return training, "val" if "val" in others else next(iter(others), None)
+
     def __iter__(self) -> Iterator[ExportedTrace]:
         for exported in self._all():
             left_out = self.unwritten.counts.total()

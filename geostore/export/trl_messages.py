@@ -83,9 +83,9 @@ def loading(traces: ExportStream, stem: str) -> str:
     """The lines that load the files of an export as `rows`. stem: of files without a split."""
     if traces.splits is None:
         return f'rows = load_dataset("parquet", data_files="{stem}*.parquet", split="train")'
-    names = [name for name, _ in traces.splits.shares]
-    files = ", ".join(f'"{name}": "{name}*.parquet"' for name in names)
-    training = "train" if "train" in names else names[0]
+    # A split without a trace has no file.
+    files = ", ".join(f'"{name}": "{name}*.parquet"' for name in sorted(traces.split_counts))
+    training, _ = traces.stems(stem)
     return f'splits = load_dataset("parquet", data_files={{{files}}})\nrows = splits["{training}"]'
 
 

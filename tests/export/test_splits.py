@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -224,6 +225,27 @@ def test_every_format_writes_each_split_into_files_of_its_own(
     assert again.sha256 == result.sha256
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("split", [None, HALVES, "big=0.9,small=0.1"])
+def test_a_guide_names_files_that_are_in_its_export(
+    store: Store, tmp_path: Path, format: Format, split: str | None
+) -> None:
+    """Whoever copies a command out of it trains on one split and validates on another."""
+    options = ExportOptions(format=format, pairs_for="swift" if format == "pairs" else None)
+    splits = None if split is None else splits_of(split, by="cell:1", seed=3)
+    export(store, tmp_path / "out", options=options, splits=splits)
+    guide = tmp_path / "out" / "README.md"
+    if not guide.exists():
+        return
+    commands = "\n".join(re.findall(r"^```\w+\n(.*?)^```", guide.read_text(), re.M | re.S))
+    named = set(re.findall(r"[\w*./-]+\.(?:parquet|jsonl)", commands.replace("$EXPORT/", "")))
+    for name in named:
+        assert list((tmp_path / "out").glob(name)), name
+    if split is not None and named:
+        stems = {name.split(".")[0].rstrip("*") for name in named}
+        assert stems == {part.split("=")[0] for part in split.split(",")}
+
+
 def test_a_summary_counts_the_traces_of_each_split(store: Store, tmp_path: Path) -> None:
     splits = splits_of("train=0.5,val=0.5,none=0")
     result = export(store, tmp_path / "out", options=ExportOptions(format="jsonl"), splits=splits)
@@ -281,6 +303,7 @@ def test_rollouts_and_neighbours_stand_in_one_file(store: Store, tmp_path: Path)
         ("../train=1", None, "'../train' cannot be the name of a file"),
         ("images=1", None, "'images' cannot be the name"),
         ("a=0.5,A=0.5", None, "differ in case alone"),
+        ("test=0.5,test2=0.5", None, "'test2' begins with 'test', and who loads test*.parquet"),
         ("a=0.5,a=0.5", None, "names 'a' twice"),
         ("", None, "is not NAME=SHARE"),
         (HALVES, "cell:16", "the resolution of a cell is from 0 to 15"),
