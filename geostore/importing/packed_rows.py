@@ -61,7 +61,7 @@ def packed_rows(path: str) -> Iterator[bytes]:
 
 
 def _as_json(row: dict[str, Any]) -> bytes:
-    messages = [_parsed(message) for message in row.get("messages") or ()]
+    messages = [_parsed(message) for message in row.get("messages") or row.get("conversations") or ()]
     images = [_image_part(image) for image in row.get("images") or ()]
     waiting = iter(images)
     for message in messages:
