@@ -154,6 +154,20 @@ class ArrowFile:
         self._stream.write_batch(batch.cast(self._schema))
 
 
+def card_of_files(by_split: Mapping[str, Sequence[str]]) -> str:
+    """The metadata of a dataset card that says which files of a folder are its rows.
+
+    by_split: the paths of files in the folder; a split of another name is ``train``.
+    """
+    names = {"train", "validation", "val", "test"}
+    files = [
+        {"split": split if split in names or len(by_split) > 1 else "train", "path": list(paths)}
+        for split, paths in by_split.items()
+    ]
+    members = {"configs": [{"config_name": "default", "data_files": files}]}
+    return "\n".join(("---", *_yaml_lines(members), "---", ""))
+
+
 def splits_file(splits: Sequence[str]) -> bytes:
     """What the file `SPLITS` holds."""
     return _json({"splits": list(splits)})

@@ -61,7 +61,9 @@ def packed_rows(path: str) -> Iterator[bytes]:
 
 
 def _as_json(row: dict[str, Any]) -> bytes:
-    messages = [_parsed(message) for message in row.get("messages") or row.get("conversations") or ()]
+    messages = [
+        _parsed(message) for message in row.get("messages") or row.get("conversations") or ()
+    ]
     images = [_image_part(image) for image in row.get("images") or ()]
     waiting = iter(images)
     for message in messages:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import datasets
 import pytest
 from openai.types.chat import (
     ChatCompletionAssistantMessageParam,
@@ -371,6 +372,33 @@ def test_the_readme_names_the_limits_and_where_they_stand(
     for limit in (reader.most_images, reader.most_image_bytes, reader.most_rows):
         assert limit is None or f"{limit:,}" in readme
     assert ("May 2026" in readme) == (dialect == "openai")
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_a_loader_of_folders_takes_the_rows_alone(
+    filled: Path, tmp_path: Path, dialect: DialectName
+) -> None:
+    """prime-rl is given the folder, in which the manifest is JSON as well."""
+    exported(filled, tmp_path / "out", dialect)
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert list(loaded) == ["train"]
+    for row, written in zip(loaded["train"], rows(tmp_path / "out"), strict=True):
+        assert without_nulls(row) == written
+
+
+def without_nulls(value: Any) -> Any:
+    """A value without the null members that a table adds; prime-rl drops them too."""
+    if isinstance(value, dict):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def test_boxes_can_be_framed_for_the_student(filled: Path, tmp_path: Path) -> None:
+    with Store.open(filled) as store:
+        options = ExportOptions("chat", bbox_frame="pixel", student="qwen2.5-vl")
+        export(store, tmp_path / "out", options=options)
+    call = rows(tmp_path / "out")[0]["messages"][2]["tool_calls"][0]["function"]
+    assert json.loads(call["arguments"])["bbox_2d"] != [100, 100, 600, 700]
 
 
 def test_a_dialect_is_refused_where_it_means_nothing_or_is_misspelt(

@@ -112,6 +112,21 @@ def test_shards_hold_so_many_rows_and_load_as_one(filled: Path, tmp_path: Path) 
     assert undecoded(whole["train"]).to_list() == undecoded(shards["train"]).to_list()
 
 
+def test_each_split_is_one_of_the_dataset(filled: Path, tmp_path: Path) -> None:
+    with geostore.open(filled) as store:
+        store.export(
+            tmp_path / "out", format="hf", split={"train": 0.5, "val": 0.5}, split_by="cell:5"
+        )
+    from_disk = datasets.load_from_disk(str(tmp_path / "out"))
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    names = [name for split in from_disk.values() for name in split["trace"]]
+    assert sorted(names) == sorted(trace.name for trace in ended(filled))
+    assert set(from_disk) == set(loaded) == {"train", "val"}
+    assert all(from_disk[name]["trace"][:] == loaded[name]["trace"][:] for name in loaded)
+    prints = {split._fingerprint for split in from_disk.values()}
+    assert len(prints) == 2
+
+
 def test_the_card_says_what_the_hub_shows(filled: Path, tmp_path: Path) -> None:
     exported(filled, tmp_path / "out")
     card = DatasetCard.load(tmp_path / "out" / "README.md")

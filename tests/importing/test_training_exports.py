@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import geostore
-from geostore.export import ExportOptions, export
+from geostore.export import ExportOptions, Format, export
 from geostore.export.row_index import INDEX
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.records import ImportedRecipe, StoredTrace
@@ -21,6 +21,7 @@ from tests.training_store import fill_training_store
 
 FORMS: dict[str, dict[str, Any]] = {
     "sharegpt": {"format": "sharegpt"},
+    "sharegpt, parquet": {"format": "sharegpt", "images": "embed"},
     "swift": {"format": "swift"},
     "chat, openai": {"format": "chat", "dialect": "openai"},
     "chat, together": {"format": "chat", "dialect": "together"},
@@ -113,6 +114,17 @@ def edited(folder: Path, old: str, new: str) -> None:
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("format", ["chat", "hf", "sharegpt"])
+def test_rows_in_splits_and_shards_come_back_too(
+    place: Path, tmp_path: Path, format: Format
+) -> None:
+    with geostore.open(place / "store.db") as store:
+        splits = {"train": 0.5, "val": 0.5}
+        store.export(tmp_path / "out", format=format, split=splits, split_by="cell:5", shard_size=4)
+    result = imported(tmp_path / "out", tmp_path / "new.db", place / "photos")
+    assert (result.imported, result.problems, result.unproven) == (len(kinds(place)), (), 0)
 
 
 @pytest.mark.parametrize("form", ["sharegpt", "swift", "chat, openai", "chat, together"])

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from geostore.conversation.messages import data_url
+from geostore.dataset.saved import card_of_files
 from geostore.errors import ExportError
 from geostore.export.chat_messages import chat_messages
 from geostore.export.dialects import DIALECTS, Dialect
@@ -22,7 +23,11 @@ from geostore.export.options import FormatRules
 from geostore.export.rows import FileLimits, json_lines
 from geostore.export.stream import ExportStream
 
-RULES = FormatRules(("embed",), frozenset({"reasoning", "dialect", "mask_turns", "shard_size"}))
+RULES = FormatRules(
+    ("embed",),
+    frozenset({"reasoning", "dialect", "mask_turns", "shard_size"}),
+    "the reader of chat",
+)
 
 
 def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
@@ -48,6 +53,8 @@ def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
                 chat_row(dialogue, dialect), dialogue.exported.split, dialogue.exported.trace
             )
             count += 1
+    # A loader of whole folders would take the manifest for rows as well.
+    traces.card = card_of_files(lines.by_split)
     return count
 
 
