@@ -12,12 +12,11 @@ from geostore.export.options import ExportOptions, FormatRules
 from geostore.export.students import Student, choose_student
 from geostore.records import ImportedRecipe, Recipe
 
-# How each trainer is told the greatest area of an image. ms-swift reads it from the rows.
+# How each trainer is told the greatest area of an image. ms-swift and verl read it from the rows.
 _HOW_TO_SET: Mapping[str, str] = MappingProxyType(
     {
         "LLaMA-Factory": "set `image_max_pixels: {pixels}`",
         "TRL": "give `max_pixels={pixels}` to `AutoProcessor.from_pretrained`",
-        "verl": "give `max_pixels={pixels}` to the processor",
     }
 )
 

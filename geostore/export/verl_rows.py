@@ -9,6 +9,7 @@ from geostore.errors import ExportError
 from geostore.export.dialogue import Dialogue
 from geostore.export.images import ExportedImage
 from geostore.export.placeholders import escape_placeholders
+from geostore.export.stream import ExportStream
 from geostore.export.verl_environment import TRAIN_SCRIPT
 
 if TYPE_CHECKING:
@@ -17,24 +18,42 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
-def image_list() -> pyarrow.DataType:
-    """The type of a row's images: their bytes alone, because verl asks which members are there."""
+def image_list(*, pinned: bool = False) -> pyarrow.DataType:
+    """The type of a row's images: their bytes alone, because verl asks which members are there.
+
+    pinned: with the greatest area of each.
+    """
     import pyarrow
 
-    return pyarrow.list_(pyarrow.struct([("bytes", pyarrow.binary())]))
+    members = [("bytes", pyarrow.binary()), ("max_pixels", pyarrow.int64())]
+    return pyarrow.list_(pyarrow.struct(members if pinned else members[:1]))
 
 
-def image_values(images: Sequence[ExportedImage]) -> list[dict[str, bytes]]:
-    """Images as a value of `image_list`."""
+def image_values(
+    images: Sequence[ExportedImage], max_pixels: int | None = None
+) -> list[dict[str, Any]]:
+    """Images as a value of `image_list`; max_pixels: the greatest area of each, in pixels."""
+    pin = {} if max_pixels is None else {"max_pixels": max_pixels}
     values = []
     for image in images:
         assert image.sent is not None  # the images of these formats are embedded
-        values.append({"bytes": image.sent.data})
+        values.append({"bytes": image.sent.data, **pin})
     return values
 
 
-def sft_schema(*, with_calls: bool) -> pyarrow.Schema:
-    """The columns of a file of conversations."""
+def pinned_pixels(traces: ExportStream) -> int | None:
+    """The area to which verl reduces each image, in pixels; None: as the student's processor does.
+
+    Boxes that were re-framed to pixels lie right at that size alone.
+    """
+    options, student = traces.options, traces.for_student
+    if student is None or (options.bbox_frame != "pixel" and options.student_pixels is None):
+        return None
+    return student.student.most_pixels
+
+
+def sft_schema(*, with_calls: bool, pinned: bool) -> pyarrow.Schema:
+    """The columns of a file of conversations. pinned: as of `image_list`."""
     import pyarrow
 
     text = pyarrow.string()
@@ -44,7 +63,8 @@ def sft_schema(*, with_calls: bool) -> pyarrow.Schema:
         call = pyarrow.struct([("type", text), ("function", function)])
         message.append(("tool_calls", pyarrow.list_(call)))
     messages = pyarrow.list_(pyarrow.struct(message))
-    return pyarrow.schema([("messages", messages), ("images", image_list()), ("trace", text)])
+    images = image_list(pinned=pinned)
+    return pyarrow.schema([("messages", messages), ("images", images), ("trace", text)])
 
 
 def system_messages(dialogue: Dialogue) -> list[Message]:
@@ -53,7 +73,9 @@ def system_messages(dialogue: Dialogue) -> list[Message]:
     return [] if system is None else [{"role": "system", "content": escape_placeholders(system)}]
 
 
-def checked_row(dialogue: Dialogue, messages: list[Message]) -> dict[str, Any]:
+def checked_row(
+    dialogue: Dialogue, messages: list[Message], max_pixels: int | None
+) -> dict[str, Any]:
     """The row of a dialogue. Raises ExportError, naming the trace, where images and places differ.
 
     verl's loader would stop in the middle of a training.
@@ -62,7 +84,7 @@ def checked_row(dialogue: Dialogue, messages: list[Message]) -> dict[str, Any]:
     placed = sum(message["content"].count("<image>") for message in messages)
     if placed != len(images):
         raise ExportError(f"{name}: {placed} places for {len(images)} images")
-    return {"messages": messages, "images": image_values(images), "trace": name}
+    return {"messages": messages, "images": image_values(images, max_pixels), "trace": name}
 
 
 def sft_guide() -> str:

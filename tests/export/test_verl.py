@@ -206,6 +206,22 @@ def test_the_script_starts_verl_with_a_length_in_which_every_row_fits(
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_images_say_their_area_where_boxes_are_in_pixels_of_the_student(
+    filled: Path, tmp_path: Path, format: Format
+) -> None:
+    """verl hands each image's members to the function that reduces it."""
+    rows = rows_of(
+        filled,
+        tmp_path / "out",
+        format,
+        student="qwen2.5-vl",
+        bbox_frame="pixel",
+        student_pixels=50176,
+    )
+    assert {image["max_pixels"] for row in rows for image in row["images"]} == {50176}
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_turns_cannot_be_left_out_of_the_loss_and_the_error_says_what_can_be_done(
     filled: Path, tmp_path: Path, format: Format
 ) -> None:

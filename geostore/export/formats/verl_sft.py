@@ -26,6 +26,7 @@ from geostore.export.stream import ExportStream
 from geostore.export.verl_rows import (
     Message,
     checked_row,
+    pinned_pixels,
     sft_guide,
     sft_schema,
     system_messages,
@@ -41,14 +42,16 @@ message by itself, and a second tool message in a row would get a turn of its ow
 
 def write_verl_sft(traces: ExportStream, folder: ExportFolder) -> int:
     """Write a row per trace and the settings; return how many rows."""
-    count = 0
-    schema = sft_schema(with_calls=True)
+    count, pixels = 0, pinned_pixels(traces)
+    schema = sft_schema(with_calls=True, pinned=pixels is not None)
     with parquet_rows(folder, "traces", schema, traces.options) as rows:
         for dialogue in dialogues(traces):
             messages = [*system_messages(dialogue), *_messages(dialogue)]
             whole = [{"tool_calls": None, **message} for message in messages]
             rows.write(
-                checked_row(dialogue, whole), dialogue.exported.split, dialogue.exported.trace
+                checked_row(dialogue, whole, pixels),
+                dialogue.exported.split,
+                dialogue.exported.trace,
             )
             count += 1
     write_sft_script(folder, traces, rows)

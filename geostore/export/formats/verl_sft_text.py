@@ -20,6 +20,7 @@ from geostore.export.stream import ExportStream
 from geostore.export.verl_rows import (
     Message,
     checked_row,
+    pinned_pixels,
     sft_guide,
     sft_schema,
     system_messages,
@@ -31,12 +32,12 @@ RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size"}), "verl")
 
 def write_verl_sft_text(traces: ExportStream, folder: ExportFolder) -> int:
     """Write a row per trace and the settings; return how many rows."""
-    count = 0
-    schema = sft_schema(with_calls=False)
+    count, pixels = 0, pinned_pixels(traces)
+    schema = sft_schema(with_calls=False, pinned=pixels is not None)
     with parquet_rows(folder, "traces", schema, traces.options) as rows:
         for dialogue in dialogues(traces):
             rows.write(
-                checked_row(dialogue, _messages(dialogue)),
+                checked_row(dialogue, _messages(dialogue), pixels),
                 dialogue.exported.split,
                 dialogue.exported.trace,
             )
