@@ -49,7 +49,8 @@ PairsAs = Literal["dpo", "kto"]
 
 _INSTEAD = {
     "mask_turns": ", because its reader learns a row whole; leave such traces out, as with "
-    "--where 'failed_tool_calls = 0' or --exclude-flag no_op_call, or choose another format",
+    "--where 'failed_tool_calls = 0' or --exclude-flag no_op_call, or choose a format that can "
+    "mask turns: trl-turns, swift or chat",
 }
 """What a user can do who gave an option to a format that does not take it."""
 

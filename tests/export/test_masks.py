@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from geostore.audit import CHECKS, audit
 from geostore.audit.flagged_turns import FLAGGED_TURNS
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, ExportStream, Filter, export
+from geostore.export import FORMATS, ExportOptions, ExportStream, Filter, export
 from geostore.export.dialogue import dialogues
 from geostore.export.folder import partial_folder
 from geostore.export.masks import checked_masks, masked_turns
@@ -165,6 +166,9 @@ def test_a_format_that_cannot_mask_refuses_and_says_what_can_be_done(
         export(played, tmp_path / "out", options=options)
     assert "the format sharegpt takes no --mask-turns" in str(refused.value)
     assert "--where 'failed_tool_calls = 0'" in str(refused.value)
+    named = re.findall(r"[a-z-]+", str(refused.value).rpartition("mask turns:")[2])
+    can = [name for name, writer in FORMATS.items() if "mask_turns" in writer.rules.takes]
+    assert [name for name in named if name != "or"] == can
     assert not (tmp_path / "out").exists()
 
 
