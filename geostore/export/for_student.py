@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from geostore.export.frames import Reframer
 from geostore.export.lengths import RowLengths, row_lengths
@@ -12,13 +11,8 @@ from geostore.export.options import ExportOptions, FormatRules
 from geostore.export.students import Student, choose_student
 from geostore.records import ImportedRecipe, Recipe
 
-# How each trainer is told the greatest area of an image. ms-swift and verl read it from the rows.
-_HOW_TO_SET: Mapping[str, str] = MappingProxyType(
-    {
-        "LLaMA-Factory": "set `image_max_pixels: {pixels}`",
-        "TRL": "give `max_pixels={pixels}` to `AutoProcessor.from_pretrained`",
-    }
-)
+_BOUNDS_IN_ROWS = frozenset({"ms-swift", "verl"})
+# Their rows say the bounds of their images.
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class ForStudent:
     reframer: Reframer | None
     """Re-frames each trace; None: boxes stay in the frames of the recipes."""
     how_to_set: str | None
-    """How the trainer is told the greatest area of an image, in words; None: it is not told."""
+    """How the student is told the greatest area of an image, in words; None: it knows."""
 
     def sections(self) -> str:
         """What the export's README says of boxes and lengths, in Markdown; after all rows."""
@@ -54,10 +48,15 @@ def for_student(
         student_pixels=options.student_pixels,
         trainer=rules.trainer,
     )
-    words = _HOW_TO_SET.get(rules.trainer or "")
+    how_to_set = None
+    if options.student_pixels is not None and rules.trainer not in _BOUNDS_IN_ROWS:
+        how_to_set = (
+            f"set `size.longest_edge` to {options.student_pixels} in the student's "
+            "`preprocessor_config.json`"
+        )
     return ForStudent(
         student,
         row_lengths(options, rules, student, why),
         None if options.bbox_frame is None else Reframer(options.bbox_frame, student),
-        words and words.format(pixels=student.most_pixels),
+        how_to_set,
     )

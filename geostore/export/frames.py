@@ -81,14 +81,15 @@ class Reframer:
     def section(self, setting: str | None) -> str:
         """The section about boxes for the export's README, in Markdown.
 
-        setting: how the trainer is told the greatest area, in words that end a sentence; None
-        where the rows tell it.
+        setting: how the student is told the greatest area, in words that end a sentence; None
+        where it knows.
         """
         if self.frame == "pixel":
             frame = (
                 f"pixels of the image as {self.student.title} sees it: its sides are multiples of "
-                f"{self.student.factor}, and its area is at most {self.student.most_pixels:,} "
-                f"pixels{'' if setting is None else f', so {setting}'}."
+                f"{self.student.factor}, and its area is from {self.student.min_pixels:,} to "
+                f"{self.student.max_pixels:,} pixels"
+                f"{'' if setting is None else f', so {setting}'}."
             )
         else:
             frame = "thousandths of the image's width and height."

@@ -209,7 +209,7 @@ class RowLengths:
             return "a single image is cut into tiles of 729 tokens, each of several images is one."
         return (
             f"an image is resized to multiples of {factor} pixels, at most "
-            f"{self.student.most_pixels:,} pixels in all, and {factor} x {factor} of them are one "
+            f"{self.student.max_pixels:,} pixels in all, and {factor} x {factor} of them are one "
             "token."
         )
 

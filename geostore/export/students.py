@@ -48,14 +48,9 @@ class Student:
     """Tokens that the chat template puts around each message."""
     image_extra_tokens: int
     """Tokens that it puts around the tokens of each image."""
-    first_pixels: int | None = None
-    """The trainer's own limit: an image with a larger area is reduced to it, each side rounded
-    down, before the processor sees it; None: the trainer leaves images as they are."""
-
-    @property
-    def most_pixels(self) -> int:
-        """The greatest area that the user sets, in pixels."""
-        return self.first_pixels or self.max_pixels
+    is_rounded_first: bool = False
+    """Whether the trainer rounds sides to the factor before the processor sees an image, which
+    may then give another size."""
 
     def seen_size(self, size: Size) -> Size:
         """The size at which the student sees an image of this size. Only where it has a factor.
@@ -63,11 +58,12 @@ class Student:
         Source: smart_resize of Qwen's image processors (transformers, qwen-vl-utils).
         """
         assert self.factor is not None
-        width, height = size
-        if self.first_pixels is not None and width * height > self.first_pixels:
-            scale = math.sqrt(self.first_pixels / (width * height))
-            size = width, height = int(width * scale), int(height * scale)
         factor = self.factor
+        if self.is_rounded_first:
+            # Within the bounds of qwen-vl-utils, from 4 to 16,384 tokens.
+            first = replace(STUDENTS[self.name], min_pixels=4 * factor * factor)
+            size = first.seen_size(size)
+        width, height = size
         # Python's own rounding, to even at a half: the processors are written in Python.
         seen = [round(side / factor) * factor for side in size]
         area = seen[0] * seen[1]
@@ -100,8 +96,7 @@ STUDENTS: Mapping[StudentName, Student] = MappingProxyType(
 """Every student by its name."""
 
 
-_REDUCES_FIRST = frozenset({"LLaMA-Factory"})
-# Trainers whose own limit is applied before the processor, which keeps its own.
+_ROUNDS_FIRST = frozenset({"verl"})  # by qwen-vl-utils
 _FRAMES_STUDENT: Mapping[StudentFrame, StudentName] = MappingProxyType(
     {"pixel": "qwen2.5-vl", "norm1000": "qwen3-vl"}
 )
@@ -112,9 +107,11 @@ def student_of(
 ) -> Student:
     """A student, with the greatest area of an image that the user sets, in pixels.
 
-    trainer: who applies it. Raises ExportError where there could be no such bound.
+    trainer: who hands images to its processor.
+
+    Raises ExportError where there could be no such bound.
     """
-    student = STUDENTS[name]
+    student = replace(STUDENTS[name], is_rounded_first=trainer in _ROUNDS_FIRST)
     if student_pixels is None:
         return student
     if student.factor is None:
@@ -127,8 +124,6 @@ def student_of(
             f"--student-pixels {student_pixels} is less than the least area that {student.title} "
             f"sees; at least {student.min_pixels}"
         )
-    if trainer in _REDUCES_FIRST:
-        return replace(student, first_pixels=student_pixels)
     return replace(student, max_pixels=student_pixels)
 
 

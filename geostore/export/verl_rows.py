@@ -49,7 +49,7 @@ def pinned_pixels(traces: ExportStream) -> int | None:
     options, student = traces.options, traces.for_student
     if student is None or (options.bbox_frame != "pixel" and options.student_pixels is None):
         return None
-    return student.student.most_pixels
+    return student.student.max_pixels
 
 
 def sft_schema(*, with_calls: bool, pinned: bool) -> pyarrow.Schema:

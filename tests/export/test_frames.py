@@ -240,14 +240,14 @@ def test_no_number_of_the_old_frame_is_left_in_what_a_student_reads(
     assert not re.search(r"\b(137|211|671|857)\b", row)
     assert "scale from 0 to 1000" not in row
     assert FRAME_SENTENCES["pixel"] in row
-    assert "The photo is image 0, 364 x 280 pixels as you see it." in row
-    # 0.137 * 364 = 49.9, 0.211 * 280 = 59.1, 0.671 * 364 = 244.2, 0.857 * 280 = 240.0
-    assert row.count("[50, 59, 244, 240]") == 4
-    assert row.count("(50, 59), (244, 240)") == 1
-    assert row.count("(50,59),(244,240)") == 1
+    assert "The photo is image 0, 364 x 252 pixels as you see it." in row
+    # 0.137 * 364 = 49.9, 0.211 * 252 = 53.2, 0.671 * 364 = 244.2, 0.857 * 252 = 216.0
+    assert row.count("[50, 53, 244, 216]") == 4
+    assert row.count("(50, 53), (244, 216)") == 1
+    assert row.count("(50,53),(244,216)") == 1
     readme = (tmp_path / "out" / "README.md").read_text()
     assert "2 boxes of calls were re-framed." in readme
-    assert "set `image_max_pixels: 100000`" in readme
+    assert "set `size.longest_edge` to 100000 in" in readme
 
 
 def test_a_call_keeps_the_form_in_which_its_teacher_wrote_it(builder: StoreBuilder) -> None:
@@ -436,6 +436,25 @@ def test_an_export_without_the_option_is_the_same_as_ever(
     trace = builder.store.traces.get_trace(1)
     said = [entry["value"] for entry in row["conversations"] if entry["from"] == "gpt"]
     assert said == [turn.response for turn in trace.turns]
+
+
+def test_rows_of_ms_swift_bound_images_as_the_boxes_are_named_for(
+    builder: StoreBuilder, tmp_path: Path
+) -> None:
+    recipe = recipe_of("test", bbox_frame="norm1000", protocol="text")
+    builder.play(0, script_of("norm1000", by_api=False), recipe=recipe, turn_limit=20)
+    bounds = {}
+    for name, options in {
+        "kept": ExportOptions(format="swift"),
+        "own": ExportOptions(format="swift", bbox_frame="pixel", student="qwen3-vl"),
+        "reduced": ExportOptions(format="swift", student_pixels=100_000),
+    }.items():
+        export(builder.store, tmp_path / name, options=options)
+        row = json.loads((tmp_path / name / "traces.jsonl").read_text())
+        bounds[name] = row["chat_template_kwargs"]
+    assert bounds["own"] == {"max_pixels": 16_777_216, "min_pixels": 65_536}
+    assert bounds["reduced"] == {"max_pixels": 100_000, "min_pixels": 3136}
+    assert bounds["kept"]["max_pixels"] >= 480 * 360
 
 
 def test_the_command_re_frames_and_says_so_in_the_manifest(

@@ -104,6 +104,21 @@ def test_an_image_costs_what_the_students_own_processor_makes_of_it(
     assert student.image_tokens([size]) == [tokens]
 
 
+def test_a_trainer_that_rounds_first_may_make_another_size_of_it() -> None:
+    """verl rounds 1000 x 750 to 1008 x 756, and the processor reduces that, one step less."""
+    direct = student_of("qwen2.5-vl", student_pixels=400_000)
+    rounded = student_of("qwen2.5-vl", student_pixels=400_000, trainer="verl")
+    sizes = [(width, 760) for width in range(1000, 1100, 3)]
+    assert [direct.seen_size(rounded_first(size)) for size in sizes] == [
+        rounded.seen_size(size) for size in sizes
+    ]
+    assert any(direct.seen_size(size) != rounded.seen_size(size) for size in sizes)
+
+
+def rounded_first(size: tuple[int, int]) -> tuple[int, int]:
+    return round(size[0] / 28) * 28, round(size[1] / 28) * 28
+
+
 def test_a_student_of_tiles_pays_for_tiles_where_the_image_stands_alone() -> None:
     student = STUDENTS["llava-style"]
     assert student.image_tokens([(384, 384)]) == [729 + 729 + 27]
