@@ -63,7 +63,7 @@ class Reframer:
             again = work.reframed()
         except Unprovable as error:
             raise ExportError(
-                f"{trace.name}: {error}; leave it out with --where \"name <> '{trace.name}'\", or "
+                f"{trace.name}: {error}; leave it out with --where \"trace <> '{trace.name}'\", or "
                 "export without --bbox-frame"
             ) from error
         self.counts.calls += len(work.boxes)

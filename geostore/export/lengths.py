@@ -83,12 +83,13 @@ class RowLengths:
         """Tokens of all rows together."""
         self._rows = rows
         self._counts: Counter[int] = Counter()
+        self._around = {role: self._tokens_around(role) for role in ("system", "user", "assistant")}
 
     def add(self, dialogue: Dialogue) -> None:
         """Count the rows of a trace."""
         from geostore.export.dialogue import Reply
 
-        tokens = self._text_tokens(dialogue.system_with_tools or "")
+        tokens = self._text_tokens("system", dialogue.system_with_tools or "")
         images = 0
         sizes = [(image.facts.width, image.facts.height) for image in dialogue.images]
         of_images = iter(self.student.image_tokens(sizes))
@@ -110,11 +111,18 @@ class RowLengths:
         from geostore.export.dialogue import Reply
 
         if isinstance(step, Reply):
-            return self._text_tokens((step.reasoning or "") + step.text)
-        return self._text_tokens("".join(part for part in step.parts if isinstance(part, str)))
+            return self._text_tokens("assistant", (step.reasoning or "") + step.text)
+        texts = (part for part in step.parts if isinstance(part, str))
+        return self._text_tokens("user", "".join(texts))
 
-    def _text_tokens(self, text: str) -> float:
-        return self.text.count(text) + self.student.message_tokens
+    def _text_tokens(self, role: str, text: str) -> float:
+        return self.text.count(text) + self._around[role]
+
+    def _tokens_around(self, role: str) -> float:
+        """Of the chat template: two tokens of its own, the role, and two line feeds."""
+        if not self.text.is_exact:
+            return self.student.message_tokens
+        return 2 + self.text.count(f"{role}\n") + self.text.count("\n")
 
     def _count(self, tokens: int, images: int, name: str) -> None:
         if tokens > self.longest:

@@ -97,6 +97,9 @@ STUDENTS: Mapping[StudentName, Student] = MappingProxyType(
 
 
 _ROUNDS_FIRST = frozenset({"verl"})  # by qwen-vl-utils
+_FRAME_WORDS: Mapping[StudentFrame, str] = MappingProxyType(
+    {"pixel": "pixels", "norm1000": "thousandths"}
+)
 _FRAMES_STUDENT: Mapping[StudentFrame, StudentName] = MappingProxyType(
     {"pixel": "qwen2.5-vl", "norm1000": "qwen3-vl"}
 )
@@ -108,7 +111,6 @@ def student_of(
     """A student, with the greatest area of an image that the user sets, in pixels.
 
     trainer: who hands images to its processor.
-
     Raises ExportError where there could be no such bound.
     """
     student = replace(STUDENTS[name], is_rounded_first=trainer in _ROUNDS_FIRST)
@@ -143,7 +145,7 @@ def choose_student(
     why = None
     if name is None and frame is not None:
         name = _FRAMES_STUDENT[frame]
-        why = f"no student was named; boxes in {frame} are its own"
+        why = f"no student was named; its own boxes are in {_FRAME_WORDS[frame]}"
     elif name is None:
         name = student_for(recipes)
         why = "no student was named; this one fits the teachers best"

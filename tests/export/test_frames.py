@@ -16,10 +16,21 @@ from hypothesis import strategies as st
 from geostore.conversation.calls import written_calls
 from geostore.conversation.recipe import FRAME_SENTENCES, tool_names
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, StudentFrame, export
+from geostore.export import (
+    FORMATS,
+    ExportOptions,
+    ExportStream,
+    Filter,
+    StudentFrame,
+    export,
+    open_snapshot,
+)
 from geostore.export.box_text import BoxInText, Numbers, replace_boxes
+from geostore.export.folder import partial_folder
+from geostore.export.for_student import for_student
 from geostore.export.frames import Reframer
 from geostore.export.students import STUDENTS, Student, student_of
+from geostore.importing import ReadOptions, import_traces
 from geostore.records import BboxFrame, Box, ImageFacts, Recipe, StoredTrace, ToolCall
 from geostore.store import Store
 from geostore.tools import BadCall, Operation, current_image_after, understand
@@ -389,6 +400,41 @@ def test_prompts_of_other_words_cannot_be_re_framed(builder: StoreBuilder) -> No
 def test_traces_without_tools_stay_as_they_are(builder: StoreBuilder) -> None:
     trace = played(builder, recipe_of("test", tools=False), [f"[1, 2, 30, 40] {answer(1.0, 2.0)}"])
     assert Reframer("pixel", SMALL).reframed(trace) is trace
+
+
+@pytest.mark.parametrize("tools", [True, False])
+def test_imported_traces_with_tools_are_left_out_by_name(tmp_path: Path, tools: bool) -> None:
+    """Nobody can write a foreign prompt anew; without tools there are no boxes in it."""
+    trace = {
+        "dataset_path": "/photos",
+        "sample_index": 3,
+        "sample_data": {"lat": 1.0, "lon": 2.0},
+        "conversation_history": [
+            {
+                "turn": 1,
+                "messages": [{"role": "user", "content": "Where? Boxes are in pixels."}],
+                "response": answer(1.0, 2.0),
+            }
+        ],
+        "tool_calls": [],
+        "final_response": answer(1.0, 2.0),
+    }
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "trace_00003.json").write_text(json.dumps(trace))
+    options = ExportOptions(format="sharegpt", images="reference", bbox_frame="pixel")
+    with Store.open(tmp_path / "imported.db", create=True) as store:
+        import_traces(store, tmp_path / "in", options=ReadOptions(tools=tools))
+        with open_snapshot(store.path) as snapshot, partial_folder(tmp_path / "out") as target:
+            stream = ExportStream(snapshot, Filter(), target, options=options)
+            recipes = stream.scope.recipes.values()
+            stream.for_student = for_student(options, FORMATS["sharegpt"].rules, recipes)
+            exported = [each.trace for each in stream]
+        if tools:
+            assert exported == []
+            assert stream.unwritten.counts == {"frame": 1}
+            assert "tells of boxes in its own words" in stream.unwritten.named[0].why
+        else:
+            assert exported == [store.traces.get_trace(1)]
 
 
 # --- text ---------------------------------------------------------------------------------------

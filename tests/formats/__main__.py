@@ -23,7 +23,7 @@ from typing import Any
 
 from geostore.export import export
 from geostore.store import Store
-from tests.formats.check import differences
+from tests.formats.check import differences, length_told, sizes_told
 from tests.formats.environment import Environment, InstallFailed
 from tests.formats.trainers import TRAINERS, Loader, Trainer
 from tests.formats.wanted import Row, wanted_rows
@@ -47,10 +47,16 @@ class Trial:
 
     def run(self) -> tuple[dict[str, str], list[str]]:
         """Try every loader; the versions of what ran, and what is wrong."""
-        students = self._environment.students()
+        whole = self._environment.students()
         versions: dict[str, str] = {}
         wrong: list[str] = []
         for loader in self._trainer.loaders:
+            students = {
+                name: self._reduced(whole[name], loader.seen_pixels)
+                if loader.seen_pixels
+                else whole[name]
+                for name in loader.students
+            }
             out = self._export(loader, students[loader.students[0]])
             store = self._stores[loader.store]
             wanted = loader.wanted(wanted_rows(store, loader.options.mask_turns))
@@ -61,6 +67,9 @@ class Trial:
                 wrong += self._judged(
                     loader, student, dict(zip(exports, seen, strict=True)), wanted
                 )
+                if number == 0 and loader.images and "rows" in seen[0] and seen[0]["rows"]:
+                    told = length_told((out / "README.md").read_text(), seen[0]["rows"])
+                    wrong += [f"{loader.name}, {student}: {fault}" for fault in told]
             for name, more in loader.wrong.items():
                 seen, _ = self._load(loader, students[loader.students[0]], [out], more)
                 if not _faults(seen[0], wanted, loader):
@@ -92,6 +101,16 @@ class Trial:
         with Store.open(self._stores[loader.store]) as store:
             export(store, out, options=options)
         return out
+
+    def _reduced(self, student: Path, pixels: int) -> Path:
+        """A student whose processor reduces images to an area, as an export's README says."""
+        reduced = self._work / f"{student.name}, {pixels}"
+        shutil.copytree(student, reduced, dirs_exist_ok=True)
+        file = reduced / "processor_config.json"
+        settings = json.loads(file.read_text())
+        settings["image_processor"]["size"]["longest_edge"] = pixels
+        file.write_text(json.dumps(settings))
+        return reduced
 
     def _broken(self, loader: Loader, whole: Path) -> dict[str, Path]:
         folders = {}
@@ -130,6 +149,8 @@ class Trial:
 def _faults(seen: dict[str, Any], wanted: Sequence[Row], loader: Loader) -> list[str]:
     if "error" in seen:
         return [f"the loader failed: {seen['error']}"]
+    if loader.seen_pixels is not None:
+        return sizes_told(seen["rows"])
     return differences(seen["rows"], wanted, exact=loader.exact, images=loader.images)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PIL import Image, ImageStat
 
+from geostore.conversation.limits import NOT_SHOWN
 from geostore.export.placeholders import unescape_placeholders
 from tests.formats.wanted import Context, Reply, Row
 
 PAD = "<|vision_start|><|image_pad|><|vision_end|>"
 _BEGIN, _END = "<|im_start|>assistant\n", "<|im_end|>"
+_LONGER = 0.02
+"""By how much a length may be said to be too large: templates part messages a little otherwise."""
 _TOLERANCE = 0.04
 """Of a mean colour: the processors resize an image by up to half a patch."""
 
@@ -31,6 +35,40 @@ def differences(
         for row, want in zip(rows, wanted, strict=True)
         for text in _of_row(row, want, exact, images)
     ]
+
+
+_TOLD = re.compile(
+    r"(?:image (?P<photo>0), |Image (?P<number>\d+) \()(?P<width>\d+) x (?P<height>\d+) pixels"
+)
+
+
+def sizes_told(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Where a row tells the student another size of an image than the student sees."""
+    faults: list[str] = []
+    compared = 0
+    for row in rows:
+        text = row["text"]
+        told = [
+            (int(match["width"]), int(match["height"]))
+            for match in _TOLD.finditer(text)
+            if not text[match.end() :].partition("\n")[0].endswith(NOT_SHOWN)
+        ]
+        if not told:
+            continue  # without tools
+        seen = [tuple(image["size"]) for image in row["images"]]
+        compared += len(seen)
+        if told != seen:
+            faults.append(f"{told} are told and {seen} seen")
+    return faults if compared > len(rows) else [*faults, f"only {compared} sizes are told"]
+
+
+def length_told(readme: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Where the README of an export tells another length than that of the longest row."""
+    longest = max(row["tokens"] for row in rows)
+    told = int(re.findall(r"rows has ([\d,]+) tokens", readme)[0].replace(",", ""))
+    if longest <= told <= longest * (1 + _LONGER):
+        return []
+    return [f"the longest row has {longest} tokens, and the README says {told}"]
 
 
 def _of_row(row: dict[str, Any], want: Row, exact: bool, with_images: bool) -> Iterator[str]:

@@ -40,6 +40,8 @@ class SeenRow:
     """All of it, decoded with its special tokens; each image is one ``<|image_pad|>``."""
     learnt: list[str]
     """The stretches under loss, decoded, in order."""
+    tokens: int = 0
+    """How many tokens it has, without padding."""
     pads: int = 0
     """How many tokens stand for images."""
     images: list[SeenImage] = field(default_factory=list)
@@ -83,6 +85,7 @@ def seen_row(
     return SeenRow(
         text=tokenizer.decode(single, skip_special_tokens=False),
         learnt=[tokenizer.decode(stretch, skip_special_tokens=False) for stretch in stretches],
+        tokens=len(ids),
         pads=ids.count(pad),
         images=list(_images(pixel_values, image_grid_thw, merge_size)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from geostore.export import ExportOptions
+from geostore.export import ExportOptions, Format
 from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
 from tests.formats.controls_trl import TRL, TRL_KTO, TRL_PAIRS, TRL_TURNS
@@ -47,6 +47,9 @@ class Loader:
     """Whether replies are learnt to the letter, because their calls are text."""
     images: bool = True
     """Whether the loader carries images at all."""
+    seen_pixels: int | None = None
+    """The greatest area that the student's processor is set to, in pixels; where it is given, the
+    sizes that a row tells are compared with those that come, instead of what is learnt."""
     controls: Mapping[str, Break] = field(default_factory=dict)
     """Broken exports, each of which has to be found out."""
     wrong: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -69,6 +72,17 @@ class Trainer:
     """Whether it needs torchvision."""
     templates: str | None = None
     """Where among the installed packages it brings the students' chat templates; None: nowhere."""
+
+
+SEEN_PIXELS = 100_000
+"""Less than a photo of the store has, so that each is reduced."""
+
+
+def in_pixels(format: Format) -> ExportOptions:
+    """Boxes in pixels of what the first student sees."""
+    return ExportOptions(
+        format=format, bbox_frame="pixel", student="qwen2.5-vl", student_pixels=SEEN_PIXELS
+    )
 
 
 _SHAREGPT = ExportOptions(format="sharegpt")
@@ -96,6 +110,14 @@ TRAINERS = (
                 },
             ),
             Loader("sharegpt, Parquet", _SHAREGPT_PARQUET, "tests.formats.in_llamafactory"),
+            Loader(
+                "sharegpt, boxes in pixels",
+                in_pixels("sharegpt"),
+                "tests.formats.in_llamafactory",
+                students=STUDENTS[:1],
+                seen_pixels=SEEN_PIXELS,
+                wrong={"image_max_pixels": ("image_max_pixels=60000",)},
+            ),
             Loader(
                 "sharegpt, V1",
                 _SHAREGPT,
@@ -154,6 +176,13 @@ TRAINERS = (
                     "max_length": ("max_length=2048",),
                     "react_en": ('agent_template="react_en"',),
                 },
+            ),
+            Loader(
+                "swift, boxes in pixels",
+                in_pixels("swift"),
+                "tests.formats.in_swift",
+                students=STUDENTS[:1],
+                seen_pixels=SEEN_PIXELS,
             ),
             Loader(
                 "swift, masked",
