@@ -128,8 +128,7 @@ class ExportOptions:
 
 
 FOR_STUDENTS = frozenset({"bbox_frame", "student", "student_pixels", "tokenizer"})
-"""The options that every format with a trainer takes. One that brings an environment takes no
-frame, unless it says so: its tools read boxes in the frame of the recipe."""
+"""The options that every format with a trainer takes; one that has tools takes no frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +145,8 @@ class FormatRules:
     """What one row holds, for its length."""
     length_setting: str | None = None
     """The trainer's name for the greatest length, where it is not the trainer's usual one."""
+    has_tools: bool = False
+    """Whether it brings the tools with it, which read boxes in the frame of the recipe."""
 
 
 def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions:
@@ -182,7 +183,7 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
             f"{', '.join(rules.images)}"
         )
     usual = ExportOptions()
-    of_student = FOR_STUDENTS if rules.rows != "question" else FOR_STUDENTS - {"bbox_frame"}
+    of_student = FOR_STUDENTS - {"bbox_frame"} if rules.has_tools else FOR_STUDENTS
     takes = rules.takes | (of_student if rules.trainer else frozenset())
     for name in asdict(options):
         if name in ("format", "images", "dataset_path") or name in takes:

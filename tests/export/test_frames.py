@@ -524,6 +524,8 @@ def test_the_command_re_frames_and_says_so_in_the_manifest(
     [
         (ExportOptions(bbox_frame="pixel"), "the format trace takes no --bbox-frame"),
         (ExportOptions(format="jsonl", bbox_frame="norm1000"), "takes no --bbox-frame"),
+        (ExportOptions(format="verl-rl", bbox_frame="norm1000"), "takes no --bbox-frame"),
+        (ExportOptions(format="trl-rl", bbox_frame="pixel"), "takes no --bbox-frame"),
         (
             ExportOptions(format="sharegpt", bbox_frame="pixel", student="llava-style"),
             "give norm1000",

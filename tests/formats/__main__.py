@@ -67,7 +67,7 @@ class Trial:
                 wrong += self._judged(
                     loader, student, dict(zip(exports, seen, strict=True)), wanted
                 )
-                if number == 0 and loader.images and "rows" in seen[0] and seen[0]["rows"]:
+                if number == 0 and loader.images and loader.has_lengths and seen[0].get("rows"):
                     told = length_told((out / "README.md").read_text(), seen[0]["rows"])
                     wrong += [f"{loader.name}, {student}: {fault}" for fault in told]
             for name, more in loader.wrong.items():

@@ -47,6 +47,8 @@ class Loader:
     """Whether replies are learnt to the letter, because their calls are text."""
     images: bool = True
     """Whether the loader carries images at all."""
+    has_lengths: bool = True
+    """Whether the longest row that is seen is as long as the README says; a rollout is not."""
     seen_pixels: int | None = None
     """The greatest area that the student's processor is set to, in pixels; where it is given, the
     sizes that a row tells are compared with those that come, instead of what is learnt."""
@@ -272,12 +274,20 @@ TRAINERS = (
                 wrong={"truncation": ("data.max_length=2048", "data.truncation=right")},
             ),
             Loader(
+                "verl-sft-text, boxes in pixels",
+                in_pixels("verl-sft-text"),
+                "tests.formats.in_verl_sft",
+                students=STUDENTS[:1],
+                seen_pixels=SEEN_PIXELS,
+            ),
+            Loader(
                 "verl-rl",
                 ExportOptions(format="verl-rl"),
                 "tests.formats.in_verl_rl",
                 # The template of Qwen2.5-VL knows no results of tools.
                 students=("Qwen3-VL-tiny-Instruct",),
                 wanted=played_alike,
+                has_lengths=False,
                 exact=False,
                 controls=VERL_RL,
                 wrong={
@@ -303,6 +313,13 @@ TRAINERS = (
                     "assistant_only_loss": ("assistant_only_loss=false",),
                     "max_length": ("max_length=1024",),
                 },
+            ),
+            Loader(
+                "trl, boxes in pixels",
+                in_pixels("trl"),
+                "tests.formats.in_trl",
+                students=STUDENTS[:1],
+                seen_pixels=SEEN_PIXELS,
             ),
             Loader(
                 "trl-turns",

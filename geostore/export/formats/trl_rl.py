@@ -20,7 +20,11 @@ from geostore.export.stream import ExportStream
 from geostore.export.trl_messages import messages_type, prompt_messages
 
 RULES = FormatRules(
-    ("embed",), frozenset({"shard_size"}), "TRL", length_setting="max_completion_length"
+    ("embed",),
+    frozenset({"shard_size"}),
+    "TRL",
+    length_setting="max_completion_length",
+    has_tools=True,
 )
 
 _RESPONSES, _TOKENS = "RESPONSES = 10\n", '"max_completion_length": 16384,'

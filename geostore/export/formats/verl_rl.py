@@ -30,7 +30,7 @@ from geostore.export.verl_scripts import write_rl_script
 from geostore.records import Recipe
 from geostore.rewards import KINDS
 
-RULES = FormatRules(("embed",), frozenset({"shard_size"}), "verl", rows="question")
+RULES = FormatRules(("embed",), frozenset({"shard_size"}), "verl", rows="question", has_tools=True)
 
 
 def write_verl_rl(traces: ExportStream, folder: ExportFolder) -> int:
