@@ -28,7 +28,6 @@ from geostore.export.lengths import RowLengths
 from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.export.splits import Splits
-from geostore.export.students import Student
 from geostore.records import SentImage, StoredTrace
 from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot
 
@@ -57,9 +56,6 @@ class ExportedTrace:
     photo_file: bytes | None = None
     """The photo's file as its dataset stores it, at full resolution; None in the mode
     ``reference``."""
-    seen_by: Student | None = None
-    """The student by whose size of images its boxes are named, or who sees them reduced; None:
-    each image is to keep its size."""
     masked: frozenset[int] = frozenset()
     """The numbers of the turns that the student is not to learn."""
 
@@ -132,11 +128,6 @@ class ExportStream:
     def lengths(self) -> RowLengths | None:
         """Measures the rows of a trainer's format; None: nobody asks for their length."""
         return None if self.for_student is None else self.for_student.lengths
-
-    @property
-    def _seen_by(self) -> Student | None:
-        decides = self.options.bbox_frame == "pixel" or self.options.student_pixels is not None
-        return self.for_student.student if self.for_student is not None and decides else None
 
     @property
     def _reframer(self) -> Reframer | None:
@@ -249,6 +240,5 @@ class ExportStream:
             f"{'' if split is None else f'{split}/'}{self._layout.folder(trace)}",
             self._layout.stem(trace),
             split,
-            seen_by=self._seen_by,
             masked=self._masked(trace),
         )
