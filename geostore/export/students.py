@@ -50,7 +50,7 @@ class Student:
     """Tokens that it puts around the tokens of each image."""
     is_rounded_first: bool = False
     """Whether the trainer rounds sides to the factor before the processor sees an image, which
-    may then give another size."""
+    may enlarge a small one otherwise then."""
 
     def seen_size(self, size: Size) -> Size:
         """The size at which the student sees an image of this size. Only where it has a factor.
@@ -60,8 +60,8 @@ class Student:
         assert self.factor is not None
         factor = self.factor
         if self.is_rounded_first:
-            # Within the bounds of qwen-vl-utils, from 4 to 16,384 tokens.
-            first = replace(STUDENTS[self.name], min_pixels=4 * factor * factor)
+            # With the least area of qwen-vl-utils, 4 tokens, which may be less than the student's.
+            first = replace(self, min_pixels=4 * factor * factor, is_rounded_first=False)
             size = first.seen_size(size)
         width, height = size
         # Python's own rounding, to even at a half: the processors are written in Python.
