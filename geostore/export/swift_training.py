@@ -64,9 +64,9 @@ Options behind the script's name hold over those in it; any of ms-swift's can st
 
 - `ROOT_IMAGE_DIR`: paths of images start at this folder. Without it ms-swift looks for them in the
   working directory.
-- `--max_length` holds every row. A longer row is left out without an error under
-  `--truncation_strategy delete`, and loses its end, so the answer, under `right`.
-- `--strict true`: without it a row that fails is replaced by a random other one.
+- `--max_length` holds every row as its tokens were counted below. `--strict true` lets a row that
+  is longer, or fails otherwise, end the training; without it ms-swift trains on a random other row
+  in its place. `--truncation_strategy right` would cut off its end, so the answer.
 - `--agent_template hermes` writes tools, calls and results as Qwen2.5-VL and Qwen3-VL read them.
   `react_en` and others write them in other words.
 - `--loss_scale default`: the loss is on all replies of the teacher. `last_round` learns those

@@ -62,9 +62,14 @@ _COMMANDS: dict[PairsAs, str] = {
     "kto": "swift rlhf --rlhf_type kto --per_device_train_batch_size 2",
 }
 _LINES: dict[PairsAs, str] = {
-    "dpo": "a pair: the better conversation in `messages`, the worse one in `rejected_messages`, "
-    "each\nwith its own images, and as long as it was,",
-    "kto": "a conversation with its `label`, true where its score is accepted,",
+    "dpo": """\
+a pair for [ms-swift](https://github.com/modelscope/ms-swift) 4.6:
+the better conversation in `messages`, the worse one in `rejected_messages`, each with its images.
+""",
+    "kto": """\
+for [ms-swift](https://github.com/modelscope/ms-swift) 4.6: a
+conversation with its `label`, which is true where its score is accepted.
+""",
 }
 _SETTINGS: dict[PairsAs, str] = {
     "dpo": """\
@@ -82,7 +87,6 @@ def guide(traces: ExportStream) -> str:
     """How ms-swift loads it."""
     kind = traces.options.pairs_as
     return f"""\
-Each line of the JSONL files is {_LINES[kind]}
-for [ms-swift](https://github.com/modelscope/ms-swift) 4.6. `{SCRIPT}` starts a training of it.
+Each line of the JSONL files is {_LINES[kind]}`{SCRIPT}` starts a training of it.
 
 {settings_guide()}{_SETTINGS[kind]}"""
