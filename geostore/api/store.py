@@ -112,9 +112,9 @@ class GeoStore:
         ``turns > 2 and country = 'japan'``. reward: the name or the start of the hash
         of the reward they carry, None for the store's default. min_turns, max_turns,
         max_tokens, require_tools: as `geostore.store.Filter` says.
-        best_of, dedupe, balance, limit and order compare traces with one another, as
+        exclude_near, radius, best_of, dedupe, balance, limit and order choose among those, as
         `geostore.store.Choice` says: ``best_of=1, balance="country=500", order="random:7"``.
-        Raises TypeError for a condition that there is not, and FilterError, RewardError.
+        Raises TypeError for a condition that there is not, FilterError, RewardError, DatasetError.
         """
         filters, choice = read_selection(conditions, statuses=None)
         check_flags(filters)

@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from geostore.errors import DatasetError
+from geostore.errors import DatasetError, FilterError
 from geostore.identity import sha256_hex
 
 EARTH_RADIUS_KM = 6371.0
@@ -101,7 +101,7 @@ def read_places(paths: Sequence[Path], radius_km: float = USUAL_RADIUS_KM) -> Pl
 def read_radius(text: str | float) -> float:
     """A radius in km, from a number of them or a text such as ``500m`` and ``1.5 km``.
 
-    Raises DatasetError.
+    Raises FilterError.
     """
     match = _RADIUS.fullmatch(text) if isinstance(text, str) else None
     if match is not None:
@@ -109,9 +109,9 @@ def read_radius(text: str | float) -> float:
     elif isinstance(text, int | float) and not isinstance(text, bool):
         radius = float(text)
     else:
-        raise DatasetError(f"{text!r} is no radius; write 1km, 500m, or a number of kilometres")
+        raise FilterError(f"{text!r} is no radius; write 1km, 500m, or a number of kilometres")
     if not 0 < radius <= _FARTHEST_KM:
-        raise DatasetError(f"a radius of {text} is not more than 0 and at most half the earth")
+        raise FilterError(f"a radius of {text} is not more than 0 and at most half the earth")
     return radius
 
 

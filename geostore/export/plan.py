@@ -112,7 +112,8 @@ def plan_export(
         measure = _Measure(snapshot, filters, writer, options, some)
         without_photos = None
         try:
-            measured = measure.run(_TriedStream)
+            # A format may not be able to write nothing.
+            measured = measure.run(_TriedStream) if some.count else _Measured(0, 0, 0, None)
         except ExportError as error:
             if options.images == "reference" or error.__cause__ is None:
                 raise

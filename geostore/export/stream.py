@@ -147,11 +147,14 @@ class ExportStream:
         return training, "val" if "val" in others else next(iter(others), None)
 
     def __iter__(self) -> Iterator[ExportedTrace]:
+        if self.splits is None:
+            yield from self._all()
+            return
         for exported in self._all():
             left_out = self.unwritten.counts.total()
             yield exported
             # The format has written the trace by now, or has counted it among the unwritten.
-            if self.splits is not None and self.unwritten.counts.total() == left_out:
+            if self.unwritten.counts.total() == left_out:
                 self.split_counts[exported.split or ""] += 1
                 self.without_value += not self.splits.has_value(
                     exported.trace.sample, exported.trace.dataset

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.dataset.places import Places, read_places, read_radius
-from geostore.errors import DatasetError
+from geostore.errors import DatasetError, FilterError
 from geostore.rewards.numeric import haversine_km
 
 LAT = st.floats(-90, 90) | st.sampled_from([-90.0, 0.0, 90.0, 89.9999])
@@ -140,5 +140,5 @@ def test_a_radius_has_a_unit(text: str | float, km: float) -> None:
     "text", ["", "km", "1 mile", "-1km", "0", "nan", "30000km", float("nan"), True]
 )
 def test_what_is_no_radius_is_refused(text: str | float) -> None:
-    with pytest.raises(DatasetError, match="radius"):
+    with pytest.raises(FilterError, match="radius"):
         read_radius(text)

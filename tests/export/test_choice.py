@@ -387,6 +387,14 @@ def test_python_and_the_command_line_choose_alike(filled: Path, tmp_path: Path) 
     )
 
 
+def test_a_dataset_for_python_holds_what_was_chosen(filled: Path) -> None:
+    choosing: Any = {"dedupe": "photo", "order": "score"}
+    with geostore.open(filled) as store:
+        rows = store.to_hf_dataset(images="reference", status="answered", **choosing)
+    names = kept(filled, make_choice(choosing), Filter(statuses=("answered",)))
+    assert rows["trace"][:] == names
+
+
 def test_errors_of_a_choice_are_one_sentence(filled: Path, tmp_path: Path) -> None:
     refused = running.geostore("export", tmp_path / "out", "--store", filled, "--order", "worst")
     assert refused.returncode == 1

@@ -79,6 +79,14 @@ def test_a_small_export_is_measured_whole(store: Store, tmp_path: Path, format: 
     assert (plan.unwritten is None) == (written.count == plan.count)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_to_write_is_no_error_in_a_dry_run(store: Store, format: Format) -> None:
+    """An export without a trace is one; a dry run is asked to find that out."""
+    plan = plan_export(store, options=options_of(format), filters=Filter(min_score=2.0))
+    assert (plan.count, plan.rows, plan.images, plan.size, plan.measured) == (0, 0, 0, 0, 0)
+    assert plan.left_out is not None
+
+
 def test_a_large_export_is_estimated_from_samples_with_all_their_traces(
     larger: Path, tmp_path: Path
 ) -> None:
