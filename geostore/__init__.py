@@ -21,9 +21,18 @@ if TYPE_CHECKING:
     import os
 
     from geostore.api import GeoStore, Trace
+    from geostore.export.checking import CheckResult
     from geostore.records import StoredTrace
 
-__all__ = ["GeoStore", "GeostoreError", "StoredTrace", "Trace", "__version__", "open"]
+__all__ = [
+    "GeoStore",
+    "GeostoreError",
+    "StoredTrace",
+    "Trace",
+    "__version__",
+    "check_export",
+    "open",
+]
 
 
 def open(path: str | os.PathLike[str], *, create: bool = False) -> GeoStore:
@@ -35,6 +44,13 @@ def open(path: str | os.PathLike[str], *, create: bool = False) -> GeoStore:
     from geostore.api import GeoStore
 
     return GeoStore(path, create=create)
+
+
+def check_export(folder: str | os.PathLike[str]) -> CheckResult:
+    """Read an export again, and say what is wrong with it; see `geostore.export.checking`."""
+    from geostore.export.checking import check_export
+
+    return check_export(folder)
 
 
 def __getattr__(name: str) -> Any:

@@ -169,9 +169,22 @@ def export(
             "rows, images and bytes; write nothing.",
         ),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing: read the export there again, and exit with 1 where a file, a row "
+            "or an image of it is not what it should be. Needs no store.",
+        ),
+    ] = False,
     dataset_path: DatasetPathOption = None,
 ) -> None:
     """Write the good traces as files; the same store and options give the same bytes."""
+    if check:
+        from geostore.cli.export_check import show_check
+
+        show_check(out)
+        return
     from geostore.export import ExportOptions, make_splits
     from geostore.export import export as export_store
     from geostore.export.plan import plan_export

@@ -119,7 +119,7 @@ HEADINGS: Mapping[str, Headings] = {
         "Splits": ("split", "split_by", "split_seed"),
         "Pairs": ("pairs_for", "pairs_as", "min_gap"),
         "For the student": ("mask_turns", "bbox_frame", "student", "student_pixels", "tokenizer"),
-        "Output": ("store", "dry_run", "help"),
+        "Output": ("store", "dry_run", "check", "help"),
     },
 }
 """Options by command and heading. A name that a command lacks is passed over; an option without

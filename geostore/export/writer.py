@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from geostore.export.folder import ExportFolder
 from geostore.export.options import FormatRules
@@ -23,3 +24,6 @@ class FormatWriter:
     README; called when all traces are written. None: it has no README."""
     choose: Choose | None = None
     """Which traces it writes; None: all."""
+    loads: Callable[[Path], str] | None = None
+    """Loads the first row of an export with the trainer's own loader, which is installed, and says
+    what of it is trained on; raises ExportError where it cannot. None: nobody wrote that."""

@@ -1,0 +1,174 @@
+"""Reads an export again, without its store, and says what is wrong with it.
+
+Every file is compared with its hash, every row is read as its trainer reads it: as many
+places for images as images, and each image there. Where the trainer is installed, its own loader
+is asked too (`FormatWriter.loads`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geostore.errors import ExportError
+from geostore.export.folder import MANIFEST, read_manifest, strangers
+from geostore.export.formats import writer_of
+from geostore.export.leftovers import SUMS
+from geostore.export.options import ExportOptions
+from geostore.export.row_images import RowImages, images_of, learnt_texts
+from geostore.export.row_reader import Row, read_rows
+from geostore.export.unchanged import damaged_files
+from geostore.one_line import OneLine
+
+_PACKAGES = {
+    "LLaMA-Factory": "llamafactory",
+    "ms-swift": "swift",
+    "TRL": "trl",
+    "verl": "verl",
+    "datasets": "datasets",
+}
+"""From a trainer to the package that it is imported as."""
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF")
+_MOST_PROBLEMS = 50
+_PROMPTS_ALONE = frozenset({"trl-rl", "verl-rl"})
+_LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CheckResult(OneLine):
+    """What an export is, and what is wrong with it."""
+
+    path: Path
+    """Its folder, links followed."""
+    format: str
+    """Its format."""
+    files: int
+    """Files in it."""
+    rows: int
+    """Rows that could be read; of the format ``trace``, files."""
+    images: int
+    """Images of all rows; one that two rows show counts twice."""
+    problems: tuple[str, ...]
+    """What is wrong, in words, at most fifty; empty: nothing."""
+    learnt: tuple[str, ...]
+    """What a student learns in the first row, message by message; empty where there are prompts
+    alone."""
+    loader: str
+    """What the trainer's own loader said, or why it was not asked."""
+
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def check_export(folder: str | os.PathLike[str]) -> CheckResult:
+    """Read an export again, and say what is wrong with it. Needs no store, and writes nothing.
+
+    Raises ExportError where there is no export.
+    """
+    path = Path(os.path.realpath(folder))
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise ExportError(f"{folder} is no export of geostore's: it has no {MANIFEST} of one")
+    try:
+        return _checked(path, manifest)
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be read: {error.strerror or error}") from error
+
+
+def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
+    problems = [
+        f"{name} is missing, or is not what was written" for name in _damage(path, manifest)
+    ]
+    problems += [f"{name} was not written by the export" for name in strangers(path)]
+    rows = images = 0
+    names: set[str] = set()
+    learnt: tuple[str, ...] = ()
+    for row in read_rows(path):
+        if row.problem is not None:
+            problems.append(f"{row.place} {row.problem}")
+            continue
+        rows += 1
+        found = images_of(row.values)
+        images += len(found.images)
+        problems += _wrong_images(path, row, found)
+        if (name := _trace_name(row.values)) is not None:
+            names.add(name)
+        learnt = learnt or tuple(text[:_LONGEST_TEXT] for text in learnt_texts(row.values))
+        if len(problems) > _MOST_PROBLEMS:
+            break
+    else:
+        problems += _wrong_counts(manifest, rows, names)
+    loader = _ask_loader(path, manifest) if not problems else "not asked, because of what is wrong"
+    with (path / SUMS).open("rb") as sums:
+        files = sum(1 for _ in sums)
+    return CheckResult(
+        path,
+        str(manifest["format"]),
+        files,
+        rows,
+        images,
+        tuple(problems[:_MOST_PROBLEMS]),
+        learnt,
+        loader,
+    )
+
+
+def _damage(path: Path, manifest: Mapping[str, Any]) -> list[str]:
+    damaged = damaged_files(path, manifest)
+    if damaged == [SUMS] and not (path / SUMS).is_file():
+        raise ExportError(f"{path} has no {SUMS}, so nothing of it can be proven; export it again")
+    return damaged
+
+
+def _wrong_images(path: Path, row: Row, found: RowImages) -> Iterator[str]:
+    where = row.place if (name := _trace_name(row.values)) is None else f"{row.place} ({name})"
+    for column, places, count in found.places:
+        if places != count:
+            yield f"{where}: {places} places for {count} images in {column}"
+    for image in found.images:
+        if isinstance(image, str):
+            # Paths of a row start at its own file.
+            file = (path / row.file).parent / image
+            if not file.resolve().is_relative_to(path):
+                yield f"{where}: the image {image} lies outside of the export"
+            elif not file.is_file():
+                yield f"{where}: there is no image {image}"
+        elif not image.startswith(_SIGNATURES):
+            yield f"{where}: an image is no JPEG, PNG or WebP"
+
+
+def _wrong_counts(manifest: Mapping[str, Any], rows: int, names: set[str]) -> Iterator[str]:
+    count = manifest["count"]
+    if not rows:
+        yield f"there is no row, and the manifest says {count} traces"
+    # Rows of prompts are samples, and those of pairs hold two traces.
+    if manifest["format"] in _PROMPTS_ALONE or manifest["format"] == "pairs" or not names:
+        return
+    if len(names) != count:
+        yield f"rows of {len(names)} traces, and the manifest says {count}"
+
+
+def _trace_name(row: Mapping[str, Any]) -> str | None:
+    metadata = row.get("metadata")
+    name = row.get("trace") or (metadata.get("trace") if isinstance(metadata, dict) else None)
+    return name if isinstance(name, str) else None
+
+
+def _ask_loader(path: Path, manifest: Mapping[str, Any]) -> str:
+    writer = writer_of(
+        ExportOptions(format=manifest["format"], pairs_for=manifest.get("pairs_for"))
+    )
+    trainer = writer.rules.trainer
+    if trainer is None:
+        return "the format is for no trainer"
+    package = _PACKAGES.get(trainer, trainer)
+    if importlib.util.find_spec(package) is None:
+        return f"{trainer} is not installed in this Python, so its loader was not asked"
+    if writer.loads is None:
+        return f"no row was loaded with {trainer}: see README.md for how it loads them"
+    return writer.loads(path)
