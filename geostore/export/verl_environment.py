@@ -91,10 +91,9 @@ _TOOL_NOTES = f"""\
   sentences, and with the same version of Pillow the same bytes. It cuts from `photos/`, the photos
   at full resolution, so the folder has to be where each machine sees it.
 - `{AGENT_CONFIG}` names verl's own loop of tool calls, told not to list the tools a second time:
-  the system prompt has them, because verl's own schemas drop what a box must hold.
+  the system prompt has them, because verl's own schemas drop what a box must hold. Where the
+  student's template knows no results of tools, as that of Qwen2.5-VL, they are turns of the user.
 - `multi_turn.format=hermes` reads calls in `<tool_call>` tags, as the system prompt asks for them.
-  The student's template has to know the role `tool`, as that of Qwen3-VL does. That of Qwen2.5-VL
-  does not: give one that does in `actor_rollout_ref.model.custom_chat_template`.
 - `max_tool_response_length`: verl's own 256 characters would cut longer sentences.
 - verl itself answers a call of an unknown tool. It ends a rollout at a call with broken JSON, and
   at a response with neither a call nor an answer, where the teacher was asked again.

@@ -19,6 +19,7 @@ from tests.formats.verl_settings import configuration
 
 TEACHER = "verl-sft-text"
 END = "<|im_end|>"
+IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 
 
 class ScriptedServer:
@@ -80,6 +81,9 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
             seen = _seen(output, processor)
             score = asyncio.run(_score(reward, row, output))
             seen.facts = {"score": score, "tool_images": list(hashes)}
+            if "Qwen2.5" in student.name:  # its template leaves all of a conversation to the text
+                conversation = _rendered(processor.tokenizer, messages)
+                seen.facts["is_as_taught"] = seen.text.rstrip() == conversation.rstrip()
             yield seen
     sys.path.remove(str(export))
 
@@ -136,6 +140,14 @@ def _seen(output: Any, processor: Any) -> SeenRow:
         images["pixel_values"],
         images["image_grid_thw"],
     )
+
+
+def _rendered(tokenizer: Any, messages: list[dict[str, Any]]) -> str:
+    """A conversation as text: what a student of it has learnt to read and to write."""
+    shown = [
+        {**message, "content": message["content"].replace("<image>", IMAGE)} for message in messages
+    ]
+    return str(tokenizer.apply_chat_template(shown, tokenize=False))
 
 
 async def _score(manager: Any, row: dict[str, Any], output: Any) -> float:

@@ -284,8 +284,6 @@ TRAINERS = (
                 "verl-rl",
                 ExportOptions(format="verl-rl"),
                 "tests.formats.in_verl_rl",
-                # The template of Qwen2.5-VL knows no results of tools.
-                students=("Qwen3-VL-tiny-Instruct",),
                 wanted=played_alike,
                 has_lengths=False,
                 exact=False,

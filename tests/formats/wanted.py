@@ -76,7 +76,7 @@ class Row:
     """What has to stand in the prompt about each tool."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """``score``: the store's, 0 where it has none; ``tool_images``: the hash of each image of a
-    tool, in order."""
+    tool, in order; ``is_as_taught``: that a rollout reads as the conversation does."""
 
 
 def wanted_rows(store: Path, mask_turns: Sequence[str] = ()) -> list[Row]:
@@ -180,6 +180,7 @@ def _row(exported: ExportedTrace) -> Row:
     tools = tuple(text for f in functions for text in (f["name"], f["description"]))
     facts = {
         "score": 0.0 if trace.reward is None else trace.reward.score or 0.0,
+        "is_as_taught": True,
         "tool_images": [image.facts.sha256 for image in exported.images if image.call is not None],
     }
     return Row(trace.name, tuple(parts), tuple(images), tools, facts)
