@@ -32,7 +32,7 @@ COLUMNS: dict[str, list[object]] = {
 }
 
 
-def said(text: str, tokens: int) -> dict[str, Any]:
+def reply(text: str, tokens: int) -> dict[str, Any]:
     return {"response": text, "prompt_tokens": tokens, "completion_tokens": 10}
 
 
@@ -40,17 +40,17 @@ def plays(shift: int) -> list[tuple[int, int, list[Any]]]:
     """Row, rollout and script: scores with ties, texts that are the same, one without an answer."""
     near, far = answer(10.0, 20.0), answer(-30.0, 100.0)
     return [
-        (0, 1, [said(far, 500)]),
-        (0, 2, [said(near, 900)]),
-        (0, 3, [said(near, 400)]),
-        (0, 10, [said(near.replace("I am sure", "i AM\n sure"), 400)]),
-        (1, 1, [said(NO_ANSWER, 100)] * 3),
-        (1, 2, [said(far, 700 + shift)]),
-        (2, 1, [said(far, 700 + shift)]),
-        (2, 2, [said(f"<think>Hm.</think>{far}", 700)]),
-        (3, 1, [said(answer(13.0, 23.0), 200)]),
-        (4, 1, [said(answer(14.0, 24.5), 300)]),
-        (4, 2, [said(answer(14.0, 24.5), 300)]),
+        (0, 1, [reply(far, 500)]),
+        (0, 2, [reply(near, 900)]),
+        (0, 3, [reply(near, 400)]),
+        (0, 10, [reply(near.replace("I am sure", "i AM\n sure"), 400)]),
+        (1, 1, [reply(NO_ANSWER, 100)] * 3),
+        (1, 2, [reply(far, 700 + shift)]),
+        (2, 1, [reply(far, 700 + shift)]),
+        (2, 2, [reply(f"<think>Hm.</think>{far}", 700)]),
+        (3, 1, [reply(answer(13.0, 23.0), 200)]),
+        (4, 1, [reply(answer(14.0, 24.5), 300)]),
+        (4, 2, [reply(answer(14.0, 24.5), 300)]),
     ]
 
 
@@ -97,7 +97,9 @@ def store(filled: Path) -> Iterator[Store]:
         yield opened
 
 
-def kept(path: Path, choice: Choice, filters: Filter | None = None, *, batch: int = 3) -> list[str]:
+def chosen_names(
+    path: Path, choice: Choice, filters: Filter | None = None, *, batch: int = 3
+) -> list[str]:
     with open_snapshot(path, batch=batch) as snapshot:
         chosen = snapshot.choose(filters or Filter(), choice, with_turns=True)
         names = [trace.name for trace in snapshot.chosen_traces(chosen)]
@@ -183,43 +185,45 @@ def test_a_choice_keeps_what_it_says(filled: Path, filled_backwards: Path, **cho
     """And what is kept does not depend on the order in which the rows were written."""
     choice = make_choice(choosing)  # type: ignore[arg-type]  # drawn
     expected = chosen_slowly(every_trace(filled), choice)
-    assert kept(filled, choice) == expected
-    assert kept(filled_backwards, choice) == expected
+    assert chosen_names(filled, choice) == expected
+    assert chosen_names(filled_backwards, choice) == expected
 
 
 def test_of_equal_traces_the_one_with_fewer_tokens_is_kept_and_then_the_first(
     filled: Path,
 ) -> None:
     """Rollout 10 of row 0 is as good and as short as rollout 3, and comes after it by number."""
-    best = kept(filled, make_choice({"best_of": 1}), Filter(where="dataset = 'one'"))
+    best = chosen_names(filled, make_choice({"best_of": 1}), Filter(where="dataset = 'one'"))
     rollouts = {(name.split("-")[0], name.split("-")[-1]) for name in best}
     assert rollouts == {("0", "3"), ("1", "2"), ("2", "1"), ("3", "1"), ("4", "1")}
-    two = kept(filled, make_choice({"best_of": 2}), Filter(where="dataset = 'one'"))
+    two = chosen_names(filled, make_choice({"best_of": 2}), Filter(where="dataset = 'one'"))
     assert [name.split("-")[-1] for name in two][:2] == ["3", "10"]
 
 
 def test_a_photo_is_one_photo_in_whatever_datasets_it_stands(filled: Path) -> None:
-    names = kept(filled, make_choice({"dedupe": "photo"}))
+    names = chosen_names(filled, make_choice({"dedupe": "photo"}))
     assert [name.rpartition(":")[0] for name in names] == [""] * 5 + ["two"] * 3
 
 
 def test_traces_that_say_the_same_are_one_however_they_are_set(filled: Path) -> None:
     """Capitals and white space make no difference, and a thought does."""
     one = Filter(where="dataset = 'one'")
-    rows = [name.split("-")[0] for name in kept(filled, make_choice({"dedupe": "text"}), one)]
+    rows = [
+        name.split("-")[0] for name in chosen_names(filled, make_choice({"dedupe": "text"}), one)
+    ]
     assert rows == ["0", "1", "2", "2", "3", "4"]
 
 
 def test_a_random_order_follows_from_its_seed_alone(filled: Path, filled_backwards: Path) -> None:
     """And a trace more or less leaves the others in their order."""
-    shuffled = kept(filled, make_choice({"order": "random:1"}))
-    assert shuffled == kept(filled_backwards, make_choice({"order": "random:1"}))
-    assert shuffled != kept(filled, make_choice({"order": "random:2"}))
-    assert sorted(shuffled) == sorted(kept(filled, EVERY))
-    assert shuffled != kept(filled, EVERY)
-    some = kept(filled, make_choice({"order": "random:1"}), Filter(max_turns=1))
+    shuffled = chosen_names(filled, make_choice({"order": "random:1"}))
+    assert shuffled == chosen_names(filled_backwards, make_choice({"order": "random:1"}))
+    assert shuffled != chosen_names(filled, make_choice({"order": "random:2"}))
+    assert sorted(shuffled) == sorted(chosen_names(filled, EVERY))
+    assert shuffled != chosen_names(filled, EVERY)
+    some = chosen_names(filled, make_choice({"order": "random:1"}), Filter(max_turns=1))
     assert some == [name for name in shuffled if name in some]
-    assert kept(filled, make_choice({"order": "random"})) == kept(
+    assert chosen_names(filled, make_choice({"order": "random"})) == chosen_names(
         filled, make_choice({"order": "random:0"})
     )
 
@@ -231,7 +235,7 @@ def test_samples_near_places_are_left_out_before_traces_are_compared(
     benchmark = tmp_path / "im2gps.csv"
     benchmark.write_text("latitude,longitude\n10.004,20.004\n13.5,23.5\n")
     near = make_choice({"exclude_near": benchmark, "radius": "1km"})
-    rows = {name.rpartition(":")[2].split("-")[0] for name in kept(filled, near)}
+    rows = {name.rpartition(":")[2].split("-")[0] for name in chosen_names(filled, near)}
     assert rows == {"1", "2", "3", "4"}
     farther = make_choice({"exclude_near": [str(benchmark)], "radius": 100, "limit": 8})
     result = export(store, tmp_path / "out", choice=farther)
@@ -252,8 +256,8 @@ def test_two_choices_can_be_read_at_the_same_time(filled: Path) -> None:
         one = snapshot.choose(Filter(), make_choice({"best_of": 1}))
         other = snapshot.choose(Filter(max_turns=1), make_choice({"order": "length"}))
         pairs = list(zip(snapshot.chosen_traces(one), snapshot.chosen_traces(other), strict=False))
-    assert [trace.name for trace, _ in pairs] == kept(filled, make_choice({"best_of": 1}))
-    assert [trace.name for _, trace in pairs] == kept(
+    assert [trace.name for trace, _ in pairs] == chosen_names(filled, make_choice({"best_of": 1}))
+    assert [trace.name for _, trace in pairs] == chosen_names(
         filled, make_choice({"order": "length"}), Filter(max_turns=1)
     )[: len(pairs)]
 
@@ -283,7 +287,7 @@ def test_an_export_says_why_the_other_traces_were_not_chosen(
     choice = make_choice(choosing)
     result = export(store, tmp_path / "out", choice=choice)
     assert result.left_out == text
-    assert result.count == len(kept(store.path, choice))
+    assert result.count == len(chosen_names(store.path, choice))
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
     assert manifest["choice"] == choice.to_json()
     assert export(store, tmp_path / "again", choice=choice).sha256 == result.sha256
@@ -300,7 +304,9 @@ def test_an_export_holds_its_traces_in_the_order_that_was_asked_for(
     choice = make_choice({"order": "random:4", "limit": 9})
     export(store, tmp_path / "out", options=ExportOptions(format="jsonl"), choice=choice)
     lines = (tmp_path / "out" / "traces.jsonl").read_text().splitlines()
-    assert [json.loads(line)["metadata"]["trace"] for line in lines] == kept(store.path, choice)
+    assert [json.loads(line)["metadata"]["trace"] for line in lines] == chosen_names(
+        store.path, choice
+    )
 
 
 def test_a_trace_without_its_images_is_not_the_best_where_images_are_written(
@@ -383,7 +389,7 @@ def test_python_and_the_command_line_choose_alike(filled: Path, tmp_path: Path) 
     assert (
         set(names)
         <= in_list
-        == set(kept(filled, make_choice(choosing), Filter(statuses=("answered",))))
+        == set(chosen_names(filled, make_choice(choosing), Filter(statuses=("answered",))))
     )
 
 
@@ -391,7 +397,7 @@ def test_a_dataset_for_python_holds_what_was_chosen(filled: Path) -> None:
     choosing: Any = {"dedupe": "photo", "order": "score"}
     with geostore.open(filled) as store:
         rows = store.to_hf_dataset(images="reference", status="answered", **choosing)
-    names = kept(filled, make_choice(choosing), Filter(statuses=("answered",)))
+    names = chosen_names(filled, make_choice(choosing), Filter(statuses=("answered",)))
     assert rows["trace"][:] == names
 
 
