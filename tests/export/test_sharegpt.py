@@ -10,7 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, Filter, export
+from geostore.export import ExportOptions, export, make_splits
+from geostore.export.splits import Splits
 from geostore.store import Store
 from tests.training_store import SCRIPTS, fill_training_store
 
@@ -27,9 +28,9 @@ def exported(store: Path) -> Path:
     return write(store, store.parent / "out")
 
 
-def write(store_path: Path, out: Path, filters: Filter | None = None, **options: Any) -> Path:
+def write(store_path: Path, out: Path, splits: Splits | None = None, **options: Any) -> Path:
     with Store.open(store_path) as store:
-        export(store, out, options=ExportOptions(format="sharegpt", **options), filters=filters)
+        export(store, out, options=ExportOptions(format="sharegpt", **options), splits=splits)
     return out
 
 
@@ -133,3 +134,14 @@ def test_the_settings_are_those_of_the_student_that_is_named(store: Path, tmp_pa
 def test_turns_cannot_be_left_out_of_the_loss(store: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="takes no --mask-turns, because its reader learns"):
         write(store, tmp_path / "out", mask_turns="failed_call")
+
+
+def test_one_split_is_trained_on_and_the_others_evaluate(store: Path, tmp_path: Path) -> None:
+    splits = make_splits("val=0.5,train=0.5", by="cell:5")
+    out = write(store, tmp_path / "out", splits=splits, shard_size=10)
+    info = json.loads((out / "dataset_info.json").read_text())
+    names = {split: [name for name in info if name.startswith(split)] for split in ("train", "val")}
+    assert sum(map(len, names.values())) == len(info)
+    values = settings(out)
+    assert values["dataset"] == ",".join(names["train"])
+    assert values["eval_dataset"] == ",".join(names["val"])

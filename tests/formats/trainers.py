@@ -121,6 +121,14 @@ TRAINERS = (
                 wrong={"image_max_pixels": ("image_max_pixels=60000",)},
             ),
             Loader(
+                "sharegpt, thinking",
+                _SHAREGPT,
+                "tests.formats.in_llamafactory",
+                more=('template="qwen3_vl"',),
+                students=STUDENTS[1:],
+                exact=False,  # it learns an empty thought where there is none
+            ),
+            Loader(
                 "sharegpt, V1",
                 _SHAREGPT,
                 "tests.formats.in_llamafactory_v1",
