@@ -41,12 +41,22 @@ class Trial:
         self, trainer: Trainer, environment: Environment, stores: Mapping[str, Path]
     ) -> None:
         self._trainer, self._environment, self._stores = trainer, environment, stores
-        self._work = environment.folder / "trial"
-        shutil.rmtree(self._work, ignore_errors=True)
-        self._work.mkdir(parents=True)
+        # A folder of its own, so that two processes can try the same trainer.
+        self._work = Path(tempfile.mkdtemp(prefix="trial-", dir=environment.folder))
 
     def run(self) -> tuple[dict[str, str], list[str]]:
-        """Try every loader; the versions of what ran, and what is wrong."""
+        """Try every loader; the versions of what ran, and what is wrong.
+
+        What was written is left, and named, where something is.
+        """
+        versions, wrong = self._run()
+        if wrong:
+            wrong.append(f"files: {self._work}")
+        else:
+            shutil.rmtree(self._work)
+        return versions, wrong
+
+    def _run(self) -> tuple[dict[str, str], list[str]]:
         whole = self._environment.students()
         versions: dict[str, str] = {}
         wrong: list[str] = []

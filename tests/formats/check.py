@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image, ImageStat
@@ -16,6 +17,8 @@ PAD = "<|vision_start|><|image_pad|><|vision_end|>"
 _BEGIN, _END = "<|im_start|>assistant\n", "<|im_end|>"
 _LONGER = 0.02
 """By how much a length may be said to be too large: templates part messages a little otherwise."""
+_FRAME = re.compile(r"<\|im_start\|>\w+\n?|<\|im_end\|>|</?tool_response>|<think>\s*</think>")
+"""What the students' templates put around messages and results."""
 _TOLERANCE = 0.04
 """Of a mean colour: the processors resize an image by up to half a patch."""
 
@@ -84,11 +87,25 @@ def _of_row(row: dict[str, Any], want: Row, exact: bool, with_images: bool) -> I
         yield "images are under loss"
         return
     wanted = list(_wanted_contexts(want))
-    for number, (text, (lines, images)) in enumerate(zip(contexts, wanted, strict=False), 1):
-        if with_images and text.count(PAD) != images:
-            yield f"context {number}: {images} images are wanted, {text.count(PAD)} stand there"
-        if (missing := _first_missing(lines, text)) is not None:
-            yield f"context {number} lacks {missing!r}"
+    for number, (text, context) in enumerate(zip(contexts, wanted, strict=False), 1):
+        images = text.count(PAD)
+        if with_images and images != context.images:
+            yield f"context {number}: {context.images} images are wanted, {images} stand there"
+        rest = text.replace(PAD if with_images else "<image>", "")
+        rest = unescape_placeholders(rest)
+        for line in context.lines:
+            before, separator, behind = rest.partition(line)
+            if not separator:
+                yield f"context {number} lacks {line!r}"
+                break
+            rest = before + behind
+        else:
+            # The first one holds the tools too, in the words of the template.
+            if number > 1 and context.only and (extra := _FRAME.sub("", rest).strip()):
+                yield f"context {number} holds {extra!r} too"
+            results = text.count("<tool_response>\n")
+            if context.only and results != context.results:
+                yield f"context {number} holds {results} results instead of {context.results}"
     if contexts[-1].strip():
         yield f"behind the last reply stands {contexts[-1]!r}"
     for text in want.tools:
@@ -130,29 +147,30 @@ def _contexts(text: str, learnt: Sequence[str]) -> list[str] | None:
     return [text, *reversed(contexts)]
 
 
-def _wanted_contexts(want: Row) -> Iterator[tuple[list[str], int]]:
-    """Lines and images between the replies that are learnt; other replies are lines too."""
-    lines: list[str] = []
-    images = 0
+@dataclass
+class _Between:
+    """What has to stand between two replies that are learnt; other replies are lines too."""
+
+    lines: list[str] = field(default_factory=list)
+    images: int = 0
+    results: int = 0
+    only: bool = True
+    """Whether nothing else may stand there; a reply that is not learnt has calls as well."""
+
+
+def _wanted_contexts(want: Row) -> Iterator[_Between]:
+    between = _Between()
     for part in want.parts:
         if isinstance(part, Context):
-            lines += part.lines
-            images += part.images
+            between.lines += part.lines
+            between.images += part.images
+            between.results += part.results
         elif part.learn:
-            yield lines, images
-            lines, images = [], 0
+            yield between
+            between = _Between()
         else:
-            lines += [line for line in part.prose.splitlines() if line]
-
-
-def _first_missing(lines: Sequence[str], text: str) -> str | None:
-    text, at = unescape_placeholders(text), 0
-    for line in lines:
-        at = text.find(line, at)
-        if at < 0:
-            return line
-        at += len(line)
-    return None
+            between.lines += [line for line in part.prose.splitlines() if line]
+            between.only = False
 
 
 def _of_images(row: dict[str, Any], want: Row) -> Iterator[str]:

@@ -108,6 +108,21 @@ def _a_result_lost(row: JsonRow) -> bool:
     return False
 
 
+def _tags_twice(row: JsonRow) -> bool:
+    entries = [e for e in row["conversations"] if "<tool_response>" in e["value"]][1:]
+    for entry in entries:
+        entry["from"] = "observation"
+    return bool(entries)
+
+
+def _a_result_with_more(row: JsonRow) -> bool:
+    for number, _ in _replies(row):
+        if number + 1 < len(row["conversations"]):
+            row["conversations"][number + 1]["value"] += "\nIt is in France."
+            return True
+    return False
+
+
 def _a_reply_not_under_loss(row: JsonRow) -> bool:
     entries = row["conversations"]
     for number, _ in _replies(row):
@@ -152,6 +167,8 @@ SHAREGPT: Mapping[str, Break] = MappingProxyType(
         "an escape lost": breaking_a_row(_replace_in_a_reply(r"<image\\>", "<image>")),
         "a result under loss": breaking_a_row(_a_result_under_loss),
         "a result lost": breaking_a_row(_a_result_lost),
+        "a result with more": breaking_a_row(_a_result_with_more),
+        "results in tags of the template": breaking_a_row(_tags_twice),
         "a reply not under loss": breaking_a_row(_a_reply_not_under_loss),
         "a turn lost": breaking_a_row(_a_turn_lost),
         "two replies in a row": breaking_a_row(_a_role_twice),

@@ -60,6 +60,8 @@ class Context:
     """The lines of text that have to stand in it, in order."""
     images: int
     """How many images it shows."""
+    results: int = 0
+    """How many results of calls it holds."""
 
 
 @dataclass(frozen=True)
@@ -204,11 +206,12 @@ def _text(turn: Turn) -> str:
 
 def _context(messages: Iterable[Message]) -> Context:
     lines: list[str] = []
-    images = 0
+    images = results = 0
     for message in messages:
         value = orjson.loads(message.canonical)
         if value["role"] == "assistant":
             continue
+        results += value["role"] == "tool"
         content = value["content"]
         for part in [{"text": content}] if isinstance(content, str) else content:
             if "text" not in part:
@@ -216,9 +219,10 @@ def _context(messages: Iterable[Message]) -> Context:
                 continue
             # Where the tools stand in a system prompt and how is the template's.
             text = part["text"].partition("\n\n# Tools\n")[0]
+            results += text.count("<tool_response>")
             lines += re.sub(r"</?tool_response>", "\n", text).splitlines()
     kept = (line for line in lines if line.strip() and not _LABEL.fullmatch(line))
-    return Context(tuple(kept), images)
+    return Context(tuple(kept), images, results)
 
 
 def _one_line(text: str) -> str:
