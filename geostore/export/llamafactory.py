@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,7 @@ from geostore.errors import ExportError
 from geostore.export.dialogue import Dialogue, Reply, Step, with_placeholders
 from geostore.export.folder import ExportFolder, pretty_json
 from geostore.export.images import ExportedImage
+from geostore.export.loaded_by_llamafactory import loaded_rows
 from geostore.export.placeholders import escape_placeholders
 from geostore.export.rows import RowFiles
 from geostore.export.stream import ExportStream
@@ -208,6 +210,17 @@ def _splits(files: RowFiles) -> list[str]:
         ",".join(name.removesuffix(files.suffix) for name in files.by_split[split])
         for split in ordered
     ] or [""]
+
+
+def loads(folder: Path) -> str:
+    """What LLaMA-Factory's own loader takes of an export, in words; it is installed here.
+
+    Raises ExportError where it cannot load the export, or leaves rows out.
+    """
+    try:
+        return loaded_rows(folder)
+    except Exception as error:  # of LLaMA-Factory, datasets and pyarrow, which have no class alike
+        raise ExportError(f"LLaMA-Factory cannot load {folder}: {error}") from error
 
 
 def settings_guide(traces: ExportStream) -> str:

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, export, make_splits
+from geostore.export.llamafactory import loads
 from geostore.export.splits import Splits
 from geostore.store import Store
 from tests.training_store import SCRIPTS, fill_training_store
@@ -145,3 +146,9 @@ def test_one_split_is_trained_on_and_the_others_evaluate(store: Path, tmp_path: 
     values = settings(out)
     assert values["dataset"] == ",".join(names["train"])
     assert values["eval_dataset"] == ",".join(names["val"])
+
+
+def test_a_loader_that_cannot_load_is_an_error_of_the_export(exported: Path) -> None:
+    """Here because it is not installed; `tests.formats` asks it where it is."""
+    with pytest.raises(ExportError, match=r"LLaMA-Factory cannot load .*: .*llamafactory"):
+        loads(exported)

@@ -51,7 +51,7 @@ class Trial:
         """
         versions, wrong = self._run()
         if wrong:
-            wrong.append(f"files: {self._work}")
+            print(f"files: {self._work}", file=sys.stderr)
         else:
             shutil.rmtree(self._work)
         return versions, wrong
@@ -94,7 +94,7 @@ class Trial:
         whole = faults.pop("")
         blind = [name for name, found in faults.items() if not found]
         print(
-            f"{self._trainer.name:14}{loader.name:20}{student:28}"
+            f"{self._trainer.name:14}{loader.name:27}{student:28}"
             f"{len(wanted)} rows, {len(whole)} faults; "
             f"{len(faults) - len(blind)} of {len(faults)} broken exports found out",
             flush=True,

@@ -128,6 +128,32 @@ TRAINERS = (
                 students=STUDENTS[1:],
                 exact=False,  # it learns an empty thought where there is none
             ),
+            *(
+                Loader(
+                    f"check of {name}",
+                    options,
+                    "tests.formats.in_llamafactory_check",
+                    more=(f"LLaMA-Factory 0.9.5 loads {words}",),
+                    students=STUDENTS[:1],
+                    store=store,
+                    wanted=lambda _: [],
+                    controls={"two replies in a row": SHAREGPT["two replies in a row"]},
+                )
+                for name, options, store, words in (
+                    (
+                        "sharegpt",
+                        _SHAREGPT,
+                        "training",
+                        "29 rows; in the first it learns 3 of 6 messages (images: 3)",
+                    ),
+                    (
+                        "pairs",
+                        _PAIRS,
+                        "pairs",
+                        "9 rows; in the first it learns 2 of 3 messages (images: 1)",
+                    ),
+                )
+            ),
             Loader(
                 "sharegpt, V1",
                 _SHAREGPT,

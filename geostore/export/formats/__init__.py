@@ -35,7 +35,9 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
     {
         "trace": FormatWriter(trace.RULES, trace.write_trace_files),
         "jsonl": FormatWriter(jsonl.RULES, jsonl.write_jsonl),
-        "sharegpt": FormatWriter(sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide),
+        "sharegpt": FormatWriter(
+            sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide, loads=sharegpt.loads
+        ),
         "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
         "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
         "trl-rl": FormatWriter(trl_rl.RULES, trl_rl.write_trl_rl, trl_rl.guide),

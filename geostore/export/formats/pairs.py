@@ -21,6 +21,7 @@ PAIR_WRITERS: Mapping[PairsFor, FormatWriter] = MappingProxyType(
             pairs_llamafactory.write_pairs,
             pairs_llamafactory.guide,
             pairs_llamafactory.choose,
+            pairs_llamafactory.loads,
         ),
         "swift": FormatWriter(
             pairs_swift.RULES, pairs_swift.write_pairs, pairs_swift.guide, pairs_swift.choose

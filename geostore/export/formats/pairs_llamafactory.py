@@ -19,6 +19,7 @@ from geostore.export.llamafactory import (
     image_values,
     images_of,
     images_type,
+    loads,
     settings_guide,
     sharegpt_row,
     sharegpt_schema,
@@ -31,7 +32,7 @@ from geostore.export.pairs import UNPAIRED, Pair, choose, labelled, pairs
 from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
 
-__all__ = ["RULES", "choose", "guide", "write_pairs"]
+__all__ = ["RULES", "choose", "guide", "loads", "write_pairs"]
 
 RULES = FormatRules(
     ("embed",),  # as files there would be images of turns that no row holds

@@ -13,6 +13,7 @@ from geostore.export.dialogue import dialogues
 from geostore.export.folder import ExportFolder
 from geostore.export.llamafactory import (
     Areas,
+    loads,
     settings_guide,
     sharegpt_row,
     sharegpt_schema,
@@ -22,6 +23,8 @@ from geostore.export.llamafactory import (
 from geostore.export.options import FormatRules
 from geostore.export.rows import RowFiles, json_lines, parquet_rows
 from geostore.export.stream import ExportStream
+
+__all__ = ["RULES", "guide", "loads", "write_sharegpt"]
 
 RULES = FormatRules(("files", "embed"), frozenset({"reasoning", "shard_size"}), "LLaMA-Factory")
 
