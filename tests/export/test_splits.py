@@ -246,6 +246,18 @@ def test_a_guide_names_files_that_are_in_its_export(
         assert stems == {part.split("=")[0] for part in split.split(",")}
 
 
+@pytest.mark.parametrize("split", [None, HALVES, "big=0.9,small=0.1"])
+def test_the_script_that_trains_with_rewards_reads_files_that_are_there(
+    store: Store, tmp_path: Path, split: str | None
+) -> None:
+    splits = None if split is None else splits_of(split, by="cell:1", seed=3)
+    export(store, tmp_path / "out", options=ExportOptions(format="trl-rl"), splits=splits)
+    script = (tmp_path / "out" / "train.py").read_text()
+    patterns = re.findall(r'FOLDER\.glob\("(.*?)"\)', script)
+    assert len(patterns) == 1
+    assert len(list((tmp_path / "out").glob(patterns[0]))) == 1
+
+
 def test_a_summary_counts_the_traces_of_each_split(store: Store, tmp_path: Path) -> None:
     splits = splits_of("train=0.5,val=0.5,none=0")
     result = export(store, tmp_path / "out", options=ExportOptions(format="jsonl"), splits=splits)

@@ -28,6 +28,7 @@ RULES = FormatRules(
 )
 
 _RESPONSES, _TOKENS = "RESPONSES = 10\n", '"max_completion_length": 16384,'
+_FILES = '"prompts*.parquet"'
 
 
 def write_trl_rl(traces: ExportStream, folder: ExportFolder) -> int:
@@ -62,6 +63,8 @@ def write_trl_rl(traces: ExportStream, folder: ExportFolder) -> int:
     folder.add(REWARD_FILE, reward)
     folder.add("photo_tools.py", _script("trl_photo_tools.py.txt").encode())
     script = _script("trl_train.py.txt").replace(_RESPONSES, f"RESPONSES = {responses}\n")
+    training, _ = traces.stems("prompts")
+    script = script.replace(_FILES, f'"{training}*.parquet"')
     if traces.lengths is not None:
         tokens = f'"max_completion_length": {traces.lengths.setting},'
         script = script.replace(_TOKENS, tokens)
