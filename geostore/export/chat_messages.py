@@ -70,8 +70,6 @@ def _messages(dialogue: Dialogue, dialect: Dialect, image_part: ImagePart) -> It
 
 def _assistant(reply: Reply, dialect: Dialect, image_part: ImagePart, *, native: bool) -> Message:
     words = f"{reply.thought}{reply.prose}" if native else reply.text
-    if native and dialect.newline_before_calls and words:
-        words += "\n"
     message = _message("assistant", (words,), dialect, image_part)
     if native:
         message["tool_calls"] = [

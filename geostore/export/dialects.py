@@ -40,8 +40,6 @@ class Dialect:
     weight: Literal["weight", "loss"] | None
     """The member of an assistant message that leaves it out of the loss, 0 or false; None: there is
     none, and turns cannot be masked."""
-    newline_before_calls: bool = False
-    """Whether words before a call end with a line break, because the reader joins the two."""
     image_types: tuple[str, ...] = _ALL_IMAGES
     """Media types of images that are read."""
     most_images: int | None = None
@@ -132,14 +130,13 @@ DIALECTS: Mapping[DialectName, Dialect] = MappingProxyType(
         "swift": Dialect(
             reader="ms-swift",
             source="the package ms-swift 4.6.0",
-            calls="native",
-            tools="text",
+            # It stops at a user message behind a result, and makes text of an image in a result.
+            calls="text",
             weight="loss",
-            newline_before_calls=True,
             how_to_load=(
-                "`swift sft --dataset traces.jsonl`, with ms-swift 4.6 or later and datasets 4.7 "
-                "or later; earlier ones drop `tool_calls`. The format `swift` also pins the size "
-                "of images, and with it the frame of the boxes."
+                "`swift sft --dataset traces.jsonl --model_type qwen3_vl --max_length 32768`, with "
+                "ms-swift 4.6 and datasets 4.7 or later. The format `swift` has the calls in roles "
+                "of their own, and pins the size of images, and with it the frame of the boxes."
             ),
         ),
         "prime-rl": Dialect(

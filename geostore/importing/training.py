@@ -76,9 +76,6 @@ class TrainingExport:
 
     def __init__(self, manifest: str) -> None:
         self._folder = Path(manifest).parent
-        options = load_document(Path(manifest).read_bytes())
-        # This dialect puts a line break between words and calls, as its reader wants it.
-        self._break_before_calls = options.get("dialect") == "swift"
         self._by_row: dict[tuple[str, int], _Place] = {}
         self._by_trace: dict[str, _Place] = {}
         self._by_photo: dict[str, list[_Place]] = {}
@@ -97,7 +94,7 @@ class TrainingExport:
         """
         entry = self._entry(path, row, values)
         turns = member(entry, "turns", list)
-        replies = _replies(values, break_before_calls=self._break_before_calls)
+        replies = _replies(values)
         if len(replies) != len(turns):
             raise BadFile(
                 "malformed",
@@ -232,7 +229,7 @@ def _without_thought(text: str, length: Any, row: Mapping[str, Any]) -> tuple[st
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _replies(values: Mapping[str, Any], *, break_before_calls: bool) -> list[_Reply]:
+def _replies(values: Mapping[str, Any]) -> list[_Reply]:
     """The replies of a row, each with the messages before it."""
     replies: list[_Reply] = []
     before: list[dict[str, Any]] = []
@@ -255,7 +252,6 @@ def _replies(values: Mapping[str, Any], *, break_before_calls: bool) -> list[_Re
         text = unescape_placeholders(_text(content))
         if calls:
             replies[-1].calls_apart = True
-            text = text.removesuffix("\n") if break_before_calls else text
         replies[-1].text += text
     if not replies:
         raise BadFile("malformed", "the row holds no reply of a teacher")

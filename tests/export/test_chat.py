@@ -231,13 +231,13 @@ def test_a_crop_follows_the_text_of_its_result_in_a_user_message(
 def test_a_placeholder_in_the_teachers_words_or_calls_is_escaped(
     filled: Path, tmp_path: Path
 ) -> None:
-    """ms-swift would count it as one more image, and stop."""
-    exported(filled, tmp_path / "out", "swift")
+    """A trainer would count it as one more image, and stop."""
+    exported(filled, tmp_path / "out", "openai")
     native_row, text_row = rows(tmp_path / "out")[-2:]
     words = "On it stands <image>, and <image\\> below. 東京"
     reply = native_row["messages"][2]
-    assert reply["content"] == "On it stands <image\\>, and <image\\\\> below. 東京\n"
-    assert unescape_placeholders(reply["content"]) == f"{words}\n"
+    assert reply["content"] == "On it stands <image\\>, and <image\\\\> below. 東京"
+    assert unescape_placeholders(reply["content"]) == words
     [call] = reply["tool_calls"]
     label = json.loads(call["function"]["arguments"])["label"]
     assert (label, unescape_placeholders(label)) == (

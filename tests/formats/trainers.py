@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from geostore.export import ExportOptions, Format
 from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
+from tests.formats.controls_chat import CHAT
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
 from tests.formats.controls_trl import TRL, TRL_KTO, TRL_PAIRS, TRL_TURNS
 from tests.formats.controls_verl import VERL_RL, VERL_SFT, VERL_SFT_TEXT
@@ -219,6 +220,18 @@ TRAINERS = (
                 "tests.formats.in_swift",
                 students=STUDENTS[:1],
                 seen_pixels=SEEN_PIXELS,
+            ),
+            Loader(
+                "chat, dialect swift",
+                ExportOptions(format="chat", dialect="swift"),
+                "tests.formats.in_swift",
+                controls=CHAT,
+            ),
+            Loader(
+                "chat, dialect swift, masked",
+                ExportOptions(format="chat", dialect="swift", mask_turns=("failed_call",)),
+                "tests.formats.in_swift",
+                controls={"a masked reply learnt": A_MASKED_REPLY_LEARNT},
             ),
             Loader(
                 "swift, masked",
