@@ -167,6 +167,12 @@ def test_a_split_that_gets_a_larger_share_keeps_what_it_has(
     assert small == make_splits({"val": share, "train": 1 - share}, seed=seed)
     if split_of(small, place) == "val":
         assert split_of(large, place) == "val"
+    three = make_splits({"train": 0.8, "val": 0.1, "test": 0.1}, seed=seed)
+    grown = make_splits({"train": 0.5, "val": 0.3, "test": 0.2}, seed=seed)
+    assert three is not None
+    assert grown is not None
+    if (split := split_of(three, place)) != "train":
+        assert split_of(grown, place) == split
 
 
 def test_splits_have_the_shares_that_were_asked_for(traces: list[StoredTrace]) -> None:
