@@ -37,7 +37,6 @@ _WORDS = {
     "frame": "whose boxes cannot be re-framed",
     "masked": "without a turn to learn",
     "limits": "over a limit of the reader",
-    "unusable": "that the trainer cannot take in pairs",
     "unpaired": "in no pair",
 }
 """By reason, in the order in which traces are looked at: those of `Snapshot.left_out`, and then

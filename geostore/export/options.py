@@ -175,6 +175,8 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
         )
     if not options.min_gap > 0:
         raise ExportError(f"a pair needs a gap of more than 0, not {options.min_gap:g}: --min-gap")
+    if options.pairs_as == "kto" and options.min_gap != ExportOptions().min_gap:
+        raise ExportError("with --pairs-as kto each rollout stands alone; leave out --min-gap")
     assert options.images is not None
     if options.images not in rules.images:
         raise ExportError(

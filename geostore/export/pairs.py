@@ -9,7 +9,7 @@ two of each prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -81,19 +81,12 @@ def labelled(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator
 
 
 def choose(
-    traces: Iterable[StoredTrace],
-    options: ExportOptions,
-    unwritten: UnwrittenTraces,
-    *,
-    unusable: Callable[[StoredTrace], str | None] | None = None,
+    traces: Iterable[StoredTrace], options: ExportOptions, unwritten: UnwrittenTraces
 ) -> Iterator[StoredTrace]:
     """The traces that are written: for ``dpo`` the better and the worse one of each pair in turns.
 
-    unwritten: takes the others. unusable: why the trainer cannot take a trace, in words, or None;
-    not given, it can take any. Raises ExportError for a trace that has no reward yet.
+    unwritten: counts the others. Raises ExportError for a trace that has no reward yet.
     """
-    if unusable is not None:
-        traces = _usable(traces, unusable, unwritten)
     if options.pairs_as == "kto":
         for trace in traces:
             score_of(trace)  # without a reward nobody knows its label
@@ -107,19 +100,6 @@ def score_of(trace: StoredTrace) -> float:
     """Its score; 0 where no answer could be read. Raises ExportError where it has no reward."""
     reward = reward_of(trace)
     return 0.0 if reward is None or reward.score is None else reward.score
-
-
-def _usable(
-    traces: Iterable[StoredTrace],
-    unusable: Callable[[StoredTrace], str | None],
-    unwritten: UnwrittenTraces,
-) -> Iterator[StoredTrace]:
-    for trace in traces:
-        why = unusable(trace)
-        if why is None:
-            yield trace
-        else:
-            unwritten.add(trace.name, "unusable", why)
 
 
 def _best_and_worst(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,7 @@ def test_a_trace_without_a_reward_is_an_error_that_says_what_to_do(
         (ExportOptions(format="pairs", pairs_for="swift", min_gap=0.0), "more than 0"),
         (ExportOptions(format="pairs", pairs_for="swift", min_gap=float("nan")), "more than 0"),
         (ExportOptions(format="pairs", pairs_for="swift", mask_turns="no_op"), "--mask-turns"),
+        (replace(KTO, min_gap=0.5), "leave out --min-gap"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(
