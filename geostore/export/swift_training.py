@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
+from geostore.errors import ExportError
 from geostore.export.folder import ExportFolder
+from geostore.export.loaded_by_swift import loaded_row
 from geostore.export.rows import RowFiles
 from geostore.export.stream import ExportStream
 from geostore.export.students import StudentName
@@ -50,6 +53,17 @@ export ROOT_IMAGE_DIR="$PWD"
 exec {lines}
 """.encode(),
     )
+
+
+def loads(folder: Path) -> str:
+    """What ms-swift's own loader takes of an export, in words; it is installed here.
+
+    Raises ExportError where it cannot load the export.
+    """
+    try:
+        return loaded_row(folder)
+    except Exception as error:  # of ms-swift, datasets and Pillow, which have no class alike
+        raise ExportError(f"ms-swift cannot load {folder}: {error}") from error
 
 
 def settings_guide() -> str:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from geostore.errors import ExportError
 from geostore.export import ExportOptions, export, make_splits
 from geostore.export.placeholders import unescape_placeholders
+from geostore.export.swift_training import loads
 from geostore.records import Recipe
 from geostore.store import Store
 from tests.builders import (
@@ -245,3 +247,9 @@ def test_the_script_names_every_file_of_each_split(played: Store, tmp_path: Path
     assert sorted(name for name in named if name != "--val_dataset") == files
     assert all(name.startswith("train-") for name in named[: named.index("--val_dataset")])
     assert all(name.startswith("val-") for name in named[named.index("--val_dataset") + 1 :])
+
+
+def test_a_loader_that_cannot_load_is_an_error_of_the_export(exported: Path) -> None:
+    """Here because it is not installed; `tests.formats` asks it where it is."""
+    with pytest.raises(ExportError, match=r"ms-swift cannot load .*: .*ms-swift"):
+        loads(exported)

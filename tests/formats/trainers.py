@@ -260,6 +260,28 @@ TRAINERS = (
                 exact=False,
                 controls={"an image too few": SWIFT["an image too few"]},
             ),
+            Loader(
+                "--check",
+                ExportOptions(format="swift"),
+                "tests.formats.in_swift_check",
+                more=("3 images, learns", '"There is a sign.", "<tool_call>'),
+                students=STUDENTS[:1],
+                wanted=lambda _: [],
+                controls={
+                    name: SWIFT[name]
+                    for name in ("an image too few", "a call that is no JSON", "a word changed")
+                },
+            ),
+            Loader(
+                "--check of pairs",
+                ExportOptions(format="pairs", pairs_for="swift"),
+                "tests.formats.in_swift_check",
+                more=("; instead of 1 image, learns",),
+                store="pairs",
+                students=STUDENTS[:1],
+                wanted=lambda _: [],
+                controls={"the sides swapped": SWIFT_PAIRS["the sides swapped"]},
+            ),
             *(
                 Loader(
                     f"a step of {name}",

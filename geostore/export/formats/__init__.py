@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from geostore.errors import ExportError
+from geostore.export import swift_training
 from geostore.export.formats import (
     chat,
     hf,
@@ -46,7 +47,9 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
             verl_sft_text.RULES, verl_sft_text.write_verl_sft_text, verl_sft_text.guide
         ),
         "verl-rl": FormatWriter(verl_rl.RULES, verl_rl.write_verl_rl, verl_rl.guide),
-        "swift": FormatWriter(swift.RULES, swift.write_swift, swift.guide),
+        "swift": FormatWriter(
+            swift.RULES, swift.write_swift, swift.guide, loads=swift_training.loads
+        ),
         "chat": FormatWriter(chat.RULES, chat.write_chat, chat.guide),
         "hf": FormatWriter(hf.RULES, hf.write_hf, hf.guide),
         "pairs": PAIR_WRITERS["swift"],

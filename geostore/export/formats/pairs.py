@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from geostore.errors import ExportError
+from geostore.export import swift_training
 from geostore.export.formats import pairs_llamafactory, pairs_swift, pairs_trl
 from geostore.export.options import PairsFor
 from geostore.export.writer import FormatWriter
@@ -24,7 +25,11 @@ PAIR_WRITERS: Mapping[PairsFor, FormatWriter] = MappingProxyType(
             pairs_llamafactory.loads,
         ),
         "swift": FormatWriter(
-            pairs_swift.RULES, pairs_swift.write_pairs, pairs_swift.guide, pairs_swift.choose
+            pairs_swift.RULES,
+            pairs_swift.write_pairs,
+            pairs_swift.guide,
+            pairs_swift.choose,
+            loads=swift_training.loads,
         ),
         "trl": FormatWriter(
             pairs_trl.RULES, pairs_trl.write_pairs, pairs_trl.guide, pairs_trl.choose
