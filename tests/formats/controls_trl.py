@@ -282,3 +282,81 @@ TRL_KTO: Mapping[str, Break] = MappingProxyType(
     }
 )
 """Breaks of ``pairs`` for TRL, as KTO."""
+
+
+# --- prompts with tools -------------------------------------------------------------------------
+
+
+def _replaced_in_a_file(name: str, old: str, new: str) -> Break:
+    """A `Break` of a script that stands beside the rows."""
+
+    def break_export(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text, f"{name} does not hold {old!r}"
+        (folder / name).write_text(text.replace(old, new))
+
+    return break_export
+
+
+def _another_photo(folder: Path) -> None:
+    """The first row's tools cut from the second row's photo."""
+    file = min(folder.glob("*.parquet"))
+    table = parquet.read_table(file)
+    rows = table.to_pylist()
+    for name in ("photo", "photo_sha256"):
+        rows[0][name] = rows[1][name]
+    parquet.write_table(pyarrow.Table.from_pylist(rows, table.schema), file)
+
+
+def _another_hash(row: ParquetRow) -> bool:
+    row["photo_sha256"] = "0" * 64
+    return True
+
+
+def _another_frame(row: ParquetRow) -> bool:
+    row["tool_settings"] = row["tool_settings"].replace("norm1000", "pixel")
+    return "pixel" in row["tool_settings"]
+
+
+def _smaller_crops(row: ParquetRow) -> bool:
+    row["tool_settings"] = re.sub(r'"zoom_side":\d+', '"zoom_side":200', row["tool_settings"])
+    return "200" in row["tool_settings"]
+
+
+def _another_place(row: ParquetRow) -> bool:
+    row["lat"] += 5.0
+    return True
+
+
+def _a_question_without_its_end(row: ParquetRow) -> bool:
+    part = row["prompt"][-1]["content"][-1]
+    part["text"] = part["text"].partition("End with your best")[0]
+    return True
+
+
+TRL_RL: Mapping[str, Break] = MappingProxyType(
+    {
+        "an image too many": breaking_a_row(_an_image_too_many),
+        "a placeholder too few": breaking_a_row(
+            lambda row: _a_placeholder_too_few({**row, "completion": ()})
+        ),
+        "a question without its end": breaking_a_row(_a_question_without_its_end),
+        "no system prompt": breaking_a_row(_no_system),
+        "another photo": _another_photo,
+        "another hash": breaking_a_row(_another_hash),
+        "another frame": breaking_a_row(_another_frame),
+        "smaller crops": breaking_a_row(_smaller_crops),
+        "another place": breaking_a_row(_another_place),
+        "another reward": _replaced_in_a_file("reward.py", "'scale': 1492.7", "'scale': 100.0"),
+        "a sentence lost": _replaced_in_a_file(
+            "photo_tools.py", '"text": f"\\n{result.sentence}"', '"text": ""'
+        ),
+        "results without images": _replaced_in_a_file(
+            "photo_tools.py", "if result.image is None:", "if True:"
+        ),
+        "a tool lost": _replaced_in_a_file(
+            "photo_tools.py", "for _name in TOOLS:", "for _name in list(TOOLS)[:1]:"
+        ),
+    }
+)
+"""Breaks of ``trl-rl``."""

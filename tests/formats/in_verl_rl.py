@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.formats.replay import is_played_alike
 from tests.formats.seen import IGNORED, SeenRow, run, seen_row
-from tests.formats.verl_replay import is_played_alike
 from tests.formats.verl_settings import configuration
 
 TEACHER = "verl-sft-text"

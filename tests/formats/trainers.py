@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from geostore.export import ExportOptions, Format
 from tests.formats.controls import SHAREGPT, SHAREGPT_LABELS, SHAREGPT_PAIRS, Break
 from tests.formats.controls_chat import CHAT
 from tests.formats.controls_swift import A_MASKED_REPLY_LEARNT, SWIFT, SWIFT_PAIRS
-from tests.formats.controls_trl import TRL, TRL_KTO, TRL_PAIRS, TRL_TURNS
+from tests.formats.controls_trl import TRL, TRL_KTO, TRL_PAIRS, TRL_RL, TRL_TURNS
 from tests.formats.controls_verl import VERL_RL, VERL_SFT, VERL_SFT_TEXT
 from tests.formats.wanted import (
     Row,
@@ -412,6 +413,7 @@ TRAINERS = (
                 "tests.formats.in_trl_pairs",
                 store="pairs",
                 wanted=parting_replies,
+                has_lengths=False,
                 controls=TRL_PAIRS,
                 wrong={"max_length": ("max_length=1024",)},
             ),
@@ -423,6 +425,18 @@ TRAINERS = (
                 controls=TRL_KTO,
             ),
             Loader(
+                "trl-rl",
+                ExportOptions(format="trl-rl"),
+                "tests.formats.in_trl_rl",
+                wanted=partial(played_alike, only_objects=True),
+                has_lengths=False,
+                controls=TRL_RL,
+                wrong={
+                    "max_completion_length": ("max_completion_length=512",),
+                    "max_tool_calling_iterations": ("max_tool_calling_iterations=1",),
+                },
+            ),
+            Loader(
                 "a step of sft", ExportOptions(format="trl"), "tests.formats.in_trl", more=("step",)
             ),
             Loader(
@@ -432,6 +446,7 @@ TRAINERS = (
                 more=("step",),
                 store="pairs",
                 wanted=parting_replies,
+                has_lengths=False,
             ),
             Loader(
                 "a step of kto",
@@ -440,6 +455,14 @@ TRAINERS = (
                 more=("step",),
                 store="pairs",
                 wanted=row_of_each_turn,
+            ),
+            Loader(
+                "a step of grpo",
+                ExportOptions(format="trl-rl"),
+                "tests.formats.in_trl_rl",
+                more=("step",),
+                wanted=partial(played_alike, only_objects=True),
+                has_lengths=False,
             ),
         ),
         templates="trl/chat_templates",

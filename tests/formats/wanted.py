@@ -18,7 +18,7 @@ from geostore.export.folder import partial_folder
 from geostore.export.masks import checked_masks
 from geostore.export.placeholders import escape_placeholders
 from geostore.records import Turn
-from tests.formats.verl_replay import is_played_alike
+from tests.formats.replay import is_played_alike
 
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 _THOUGHT = re.compile(r"^\s*<think>(.*?)</think>", re.DOTALL)
@@ -111,15 +111,15 @@ def until_last_learnt(rows: Iterable[Row]) -> list[Row]:
     return [_until_last_learnt(row) for row in rows]
 
 
-def played_alike(rows: Iterable[Row]) -> list[Row]:
-    """The rows that verl's loop plays as the teacher's traces were (`verl_replay`)."""
-    return [row for row in rows if _is_played_alike(row)]
+def played_alike(rows: Iterable[Row], *, only_objects: bool = False) -> list[Row]:
+    """The rows that a trainer's loop plays as the teacher's traces were; see `is_played_alike`."""
+    return [row for row in rows if _is_played_alike(row, only_objects)]
 
 
-def _is_played_alike(row: Row) -> bool:
+def _is_played_alike(row: Row, only_objects: bool) -> bool:
     replies = [escape_placeholders(part.text) for part in row.parts if isinstance(part, Reply)]
     lines = (line for part in row.parts if isinstance(part, Context) for line in part.lines)
-    return is_played_alike(replies, lines)
+    return is_played_alike(replies, lines, only_objects=only_objects)
 
 
 def _until_last_learnt(row: Row) -> Row:

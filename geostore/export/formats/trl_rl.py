@@ -113,7 +113,8 @@ accelerate launch train.py
 - The tools stand in the system prompt, in the words that the teacher read, so `train.py` keeps the
   student's chat template from writing them once more.
 - TRL ends a rollout at a response without a call, also where geostore would ask the teacher once
-  more, and at a call whose JSON is broken. A tool that does not exist gets TRL's own sentence.
+  more, and at a call whose JSON is broken. A tool that does not exist, and arguments that are no
+  object, get TRL's own sentence.
 - A column of a row reaches a reward function by its name: `lat`, `lon`, `country`,
   `locatability_score`, `sample`.
 """
