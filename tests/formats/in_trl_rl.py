@@ -55,6 +55,7 @@ def _load(export: Path, student: Path, work: Path, more: Sequence[str]) -> Itera
         output_dir=str(work),
         num_generations=2,
         per_device_train_batch_size=2,
+        gradient_accumulation_steps=1,
         max_steps=1,
         use_cpu=True,
         bf16=False,
