@@ -90,9 +90,9 @@ def test_each_reply_of_a_rollout_has_its_label(played: Path, tmp_path: Path) -> 
 
 
 def test_the_readme_holds_what_trl_needs(played: Path, tmp_path: Path) -> None:
-    write(played, tmp_path / "dpo", split="train=0.5,val=0.5")
+    write(played, tmp_path / "dpo", split="train=1")
     readme = (tmp_path / "dpo" / "README.md").read_text()
-    assert 'data_files={"train": "train*.parquet", "val": "val*.parquet"}' in readme
+    assert 'data_files={"train": "train*.parquet"}' in readme
     assert "DPOTrainer(" in readme
     assert "max_length=None," in readme
     write(played, tmp_path / "kto", pairs_as="kto")
