@@ -78,7 +78,9 @@ class Trial:
                     loader, student, dict(zip(exports, seen, strict=True)), wanted
                 )
                 if number == 0 and loader.images and loader.has_lengths and seen[0].get("rows"):
-                    told = length_told((out / "README.md").read_text(), seen[0]["rows"])
+                    told = length_told(
+                        (out / "README.md").read_text(), seen[0]["rows"], exact=loader.exact
+                    )
                     wrong += [f"{loader.name}, {student}: {fault}" for fault in told]
             for name, more in loader.wrong.items():
                 seen, _ = self._load(loader, students[loader.students[0]], [out], more)
@@ -114,7 +116,7 @@ class Trial:
 
     def _reduced(self, student: Path, pixels: int) -> Path:
         """A student whose processor reduces images to an area, as an export's README says."""
-        reduced = self._work / f"{student.name}, {pixels}"
+        reduced = self._work / f"{student.name} of {pixels}"
         shutil.copytree(student, reduced, dirs_exist_ok=True)
         file = reduced / "processor_config.json"
         settings = json.loads(file.read_text())

@@ -115,7 +115,7 @@ TRAINERS = (
             ),
             Loader("sharegpt, Parquet", _SHAREGPT_PARQUET, "tests.formats.in_llamafactory"),
             Loader(
-                "sharegpt, boxes in pixels",
+                "sharegpt in pixels",
                 in_pixels("sharegpt"),
                 "tests.formats.in_llamafactory",
                 students=STUDENTS[:1],
@@ -216,7 +216,7 @@ TRAINERS = (
                 },
             ),
             Loader(
-                "swift, boxes in pixels",
+                "swift in pixels",
                 in_pixels("swift"),
                 "tests.formats.in_swift",
                 students=STUDENTS[:1],
@@ -344,7 +344,7 @@ TRAINERS = (
                 wrong={"truncation": ("data.max_length=2048", "data.truncation=right")},
             ),
             Loader(
-                "verl-sft-text, boxes in pixels",
+                "verl-sft-text in pixels",
                 in_pixels("verl-sft-text"),
                 "tests.formats.in_verl_sft",
                 students=STUDENTS[:1],
@@ -383,7 +383,7 @@ TRAINERS = (
                 },
             ),
             Loader(
-                "trl, boxes in pixels",
+                "trl in pixels",
                 in_pixels("trl"),
                 "tests.formats.in_trl",
                 students=STUDENTS[:1],
