@@ -50,7 +50,8 @@ class Loader:
     images: bool = True
     """Whether the loader carries images at all."""
     has_lengths: bool = True
-    """Whether the longest row that is seen is as long as the README says; a rollout is not."""
+    """Whether the longest row that is seen is as long as the README says. A rollout is not, and a
+    pair ends where its traces part, while the README counts them whole."""
     seen_pixels: int | None = None
     """The greatest area that the student's processor is set to, in pixels; where it is given, the
     sizes that a row tells are compared with those that come, instead of what is learnt."""
@@ -170,6 +171,7 @@ TRAINERS = (
                 "tests.formats.in_llamafactory_pairs",
                 store="pairs",
                 wanted=parting_replies,
+                has_lengths=False,
                 controls=SHAREGPT_PAIRS,
             ),
             Loader(
