@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ class Trial:
         self, loader: Loader, student: str, seen: dict[str, Any], wanted: Sequence[Row]
     ) -> list[str]:
         faults = {name: _faults(result, wanted, loader) for name, result in seen.items()}
-        (self._work / f"{loader.name}, {student}.json").write_text(json.dumps(faults, indent=1))
+        self._folder(f"{loader.name}-{student}.json").write_text(json.dumps(faults, indent=1))
         whole = faults.pop("")
         blind = [name for name, found in faults.items() if not found]
         print(
@@ -108,15 +109,23 @@ class Trial:
 
     def _export(self, loader: Loader, student: Path) -> Path:
         """Export for a student, so that the length to set is the one of its own tokens."""
-        out = self._work / loader.name
-        options = replace(loader.options, tokenizer=str(student / "tokenizer.json"))
+        out = self._folder(loader.name)
+        options = replace(
+            loader.options,
+            student="qwen3-vl" if "Qwen3" in student.name else "qwen2.5-vl",
+            tokenizer=str(student / "tokenizer.json"),
+        )
         with Store.open(self._stores[loader.store]) as store:
             export(store, out, options=options)
         return out
 
+    def _folder(self, name: str) -> Path:
+        """A folder to write into; verl's settings take no path with a comma in it."""
+        return self._work / re.sub(r"[^\w.]+", "-", name)
+
     def _reduced(self, student: Path, pixels: int) -> Path:
         """A student whose processor reduces images to an area, as an export's README says."""
-        reduced = self._work / f"{student.name} of {pixels}"
+        reduced = self._folder(f"{student.name}-{pixels}")
         shutil.copytree(student, reduced, dirs_exist_ok=True)
         file = reduced / "processor_config.json"
         settings = json.loads(file.read_text())
@@ -127,7 +136,7 @@ class Trial:
     def _broken(self, loader: Loader, whole: Path) -> dict[str, Path]:
         folders = {}
         for name, break_export in loader.controls.items():
-            folders[name] = self._work / f"{loader.name}, {name}"
+            folders[name] = self._folder(f"{loader.name}-{name}")
             shutil.copytree(whole, folders[name])
             break_export(folders[name])
         return folders
@@ -136,7 +145,7 @@ class Trial:
         self, loader: Loader, student: Path, exports: Sequence[Path], more: Sequence[str] = ()
     ) -> tuple[list[Any], dict[str, str]]:
         """What the trainer sees of each export, and the versions of what loaded them."""
-        file, log = self._work / "seen.json", self._work / f"{loader.name}.log"
+        file, log = self._work / "seen.json", self._folder(f"{loader.name}.log")
         file.unlink(missing_ok=True)
         arguments: list[str | Path] = [
             *("-m", loader.module, "--out", file, "--student", student),
