@@ -19,7 +19,7 @@ from geostore.export.folder import MANIFEST
 from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile
 from geostore.importing.manifest import is_manifest
-from geostore.importing.packed_rows import PACKED, packed_rows
+from geostore.importing.packed_rows import PACKED, count_rows, packed_rows
 from geostore.importing.reader import TraceFile
 from geostore.importing.training import training_format
 
@@ -69,7 +69,8 @@ def count_files(source: Path, leave_out: Path | None = None) -> tuple[int, int]:
     files = entries = 0
     for path, _, _ in _walk(source, leave_out):
         files += 1
-        entries += max(1, sum(1 for _ in _lines(path)))
+        count = count_rows(path) if PACKED.search(path) else sum(1 for _ in _lines(path))
+        entries += max(1, count)
     return files, entries
 
 

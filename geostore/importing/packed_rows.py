@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from geostore.importing.documents import BadFile
+
+if TYPE_CHECKING:
+    import pyarrow
 
 PACKED = re.compile(r"\.(arrow|parquet)\Z")
 """The names of such files."""
@@ -26,22 +29,41 @@ class PackedRows:
 
     def __init__(self) -> None:
         self._path: str | None = None
-        self._number = 0
-        self._rows: Iterator[bytes] = iter(())
+        self._batches: Iterator[pyarrow.RecordBatch] = iter(())
+        self._batch: pyarrow.RecordBatch | None = None
+        self._before = 0
+        """Rows before the batch."""
 
     def row(self, path: str, number: int) -> bytes:
         """A row by its number from 1. Raises BadFile, OSError where it cannot be read."""
-        if path != self._path or number <= self._number:
-            self._path, self._number, self._rows = path, 0, packed_rows(path)
-        for data in self._rows:
-            self._number += 1
-            if self._number == number:
-                return data
-        raise BadFile("unreadable", f"{path} has no row {number} any more")
+        if path != self._path or number <= self._before:
+            self._path, self._batches = path, _batches(path)
+            self._batch, self._before = None, 0
+        while self._batch is None or number > self._before + self._batch.num_rows:
+            self._before += 0 if self._batch is None else self._batch.num_rows
+            self._batch = next(self._batches, None)
+            if self._batch is None:
+                raise BadFile("unreadable", f"{path} has no row {number} any more")
+        return _as_json(self._batch.slice(number - self._before - 1, 1).to_pylist()[0])
 
 
 def packed_rows(path: str) -> Iterator[bytes]:
     """The rows of a file as JSON. Raises BadFile, OSError where it cannot be read."""
+    for batch in _batches(path):
+        for number in range(batch.num_rows):
+            yield _as_json(batch.slice(number, 1).to_pylist()[0])
+
+
+def count_rows(path: str) -> int:
+    """How many rows a file has; 0 where it cannot be read."""
+    try:
+        return sum(batch.num_rows for batch in _batches(path, columns=[]))
+    except (BadFile, OSError):
+        return 0
+
+
+def _batches(path: str, columns: list[str] | None = None) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of a file in its own batches. columns: of Parquet, those to read; None: all."""
     # Imported here: most imports read no such file.
     import pyarrow
     from pyarrow import parquet
@@ -49,13 +71,10 @@ def packed_rows(path: str) -> Iterator[bytes]:
     try:
         if path.endswith(".parquet"):
             with parquet.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=64):
-                    yield from map(_as_json, batch.to_pylist())
+                yield from file.iter_batches(batch_size=64, columns=columns)
             return
         with pyarrow.memory_map(path) as source, pyarrow.ipc.open_stream(source) as batches:
-            for batch in batches:
-                for start in range(0, batch.num_rows, 64):
-                    yield from map(_as_json, batch.slice(start, 64).to_pylist())
+            yield from batches
     except pyarrow.ArrowException as error:
         raise BadFile("unreadable", f"it cannot be read: {error}") from error
 
