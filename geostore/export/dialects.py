@@ -53,7 +53,7 @@ class Dialect:
     most_file_bytes: int | None = None
     """Bytes of a file at most; further rows go into the next file."""
     how_to_load: str
-    """What a user does with the files, in Markdown."""
+    """What a user does with the files, in Markdown; ``traces.jsonl`` is the one to train on."""
 
 
 _OPENAI_LIMITS = "developers.openai.com/api/docs/guides/vision-fine-tuning"

@@ -23,6 +23,7 @@ from openai.types.chat import (
 from pydantic import TypeAdapter, ValidationError
 from typer.testing import CliRunner
 
+import geostore
 from geostore.cli import app
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, ExportResult, export
@@ -399,6 +400,17 @@ def test_boxes_can_be_framed_for_the_student(filled: Path, tmp_path: Path) -> No
         export(store, tmp_path / "out", options=options)
     call = rows(tmp_path / "out")[0]["messages"][2]["tool_calls"][0]["function"]
     assert json.loads(call["arguments"])["bbox_2d"] != [100, 100, 600, 700]
+
+
+def test_the_readme_names_the_files_of_the_splits(filled: Path, tmp_path: Path) -> None:
+    with geostore.open(filled) as store:
+        splits = {"train": 0.5, "val": 0.5}
+        store.export(tmp_path, format="chat", dialect="together", split=splits, split_by="cell:5")
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == ["train.jsonl", "val.jsonl"]
+    readme = (tmp_path / "README.md").read_text()
+    assert "`together files upload train.jsonl`" in readme
+    assert "`val.jsonl` is to validate on" in readme
+    assert "traces.jsonl" not in readme
 
 
 def test_a_dialect_is_refused_where_it_means_nothing_or_is_misspelt(

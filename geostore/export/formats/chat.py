@@ -105,7 +105,10 @@ def guide(traces: ExportStream) -> str:
     lines = [f"- at most {number:,} {what}" for number, what in limits if number is not None]
     if dialect.least_rows > 1:
         lines.append(f"- at least {dialect.least_rows} rows in a file")
-    text = f"{dialect.how_to_load}\n"
+    training, validation = traces.stems("traces")
+    text = dialect.how_to_load.replace("traces.jsonl", f"{training}.jsonl") + "\n"
+    if validation is not None:
+        text += f"\n`{validation}.jsonl` is to validate on.\n"
     if lines:
         text += f"\n{dialect.reader} takes ({dialect.source}):\n\n" + "\n".join(lines) + "\n"
     return text
