@@ -71,7 +71,8 @@ def pairs(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Pa
         else:  # the other one of its pair could not be written
             traces.unwritten.counts[UNPAIRED] += 1
             better = dialogue
-    traces.unwritten.counts[UNPAIRED] += better is not None
+    if better is not None:
+        traces.unwritten.counts[UNPAIRED] += 1
 
 
 def labelled(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Labelled]:
@@ -121,7 +122,8 @@ def _best_and_worst(
             others -= 2
             yield best
             yield worst
-    unwritten.counts[UNPAIRED] += others
+    if others:  # a reason that holds for no trace is none
+        unwritten.counts[UNPAIRED] += others
 
 
 def _photo_and_recipe(trace: StoredTrace) -> tuple[object, ...]:

@@ -190,6 +190,20 @@ def test_options_that_mean_nothing_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_pairs_of_all_rollouts_leave_out_none(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "geostore.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos", rows=1))
+        for rollout, away in enumerate((0.0, 60.0), start=1):
+            builder.play(0, [at(0, away)], rollout=rollout)
+        assert export(store, tmp_path / "out", options=DPO).left_out is None
+    done = geostore(
+        *("export", str(tmp_path / "dry"), "--store", str(tmp_path / "geostore.db"), "--dry-run"),
+        *("--format", "pairs", "--for", "swift"),
+    )
+    assert "would write 2 traces: 1 row" in done.stdout + done.stderr
+    assert "leaves out" not in done.stdout + done.stderr
+
+
 def test_the_command_writes_pairs(played: Store, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = geostore(
