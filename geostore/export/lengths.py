@@ -75,6 +75,8 @@ class RowLengths:
         self.text = text
         self.setting_name = setting_name
         self.why = why
+        self.longest = 0
+        """Tokens of the longest row; 0 without rows."""
         self.longest_name: str | None = None
         """The trace of the longest row; None without rows."""
         self.image_tokens = 0
@@ -83,13 +85,19 @@ class RowLengths:
         """Tokens of all rows together."""
         self._rows = rows
         self._counts: Counter[int] = Counter()
+        self._of_systems: dict[str, float] = {}
         self._around = {role: self._tokens_around(role) for role in ("system", "user", "assistant")}
 
     def add(self, dialogue: Dialogue) -> None:
         """Count the rows of a trace."""
         from geostore.export.dialogue import Reply
 
-        tokens = self._text_tokens("system", dialogue.system_with_tools or "")
+        recipe = dialogue.exported.trace.key.recipe_sha256
+        if recipe not in self._of_systems:
+            # Written once a recipe: the schemas of the tools take longer than all else.
+            system = dialogue.system_with_tools or ""
+            self._of_systems[recipe] = self._text_tokens("system", system)
+        tokens = self._of_systems[recipe]
         images = 0
         sizes = [(image.facts.width, image.facts.height) for image in dialogue.images]
         of_images = iter(self.student.image_tokens(sizes))
@@ -99,11 +107,10 @@ class RowLengths:
             for part in () if isinstance(step, Reply) else step.parts:
                 if not isinstance(part, str):
                     images += next(of_images) + self.student.image_extra_tokens
-            is_end = {
-                "trace": number == len(dialogue.steps) - 1,
-                "turn": is_reply,
-                "question": not number,
-            }[self._rows]
+            if self._rows == "turn":
+                is_end = is_reply
+            else:
+                is_end = number == (0 if self._rows == "question" else len(dialogue.steps) - 1)
             if is_end:
                 self._count(math.ceil(tokens) + images, images, dialogue.exported.trace.name)
 
@@ -126,7 +133,7 @@ class RowLengths:
 
     def _count(self, tokens: int, images: int, name: str) -> None:
         if tokens > self.longest:
-            self.longest_name = name
+            self.longest, self.longest_name = tokens, name
         self._counts[tokens] += 1
         self.image_tokens += images
         self.total += tokens
@@ -135,11 +142,6 @@ class RowLengths:
     def rows(self) -> int:
         """How many rows were counted."""
         return self._counts.total()
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest row; 0 without rows."""
-        return max(self._counts, default=0)
 
     @property
     def setting(self) -> int:
