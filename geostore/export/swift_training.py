@@ -87,6 +87,7 @@ Options behind the script's name hold over those in it; any of ms-swift's can st
   behind the last message of a user alone.
 - `MAX_PIXELS` says nothing here: each row has its own `max_pixels` and `min_pixels`, so that boxes
   in pixels are of the images that the student sees.
-- Thoughts stand in `<think>` tags. Where a model's template drops those of earlier turns, set
-  `--preserve_thinking true`.
+- Thoughts stand in `<think>` tags. For a model that may think or not, such as Qwen3.5, ms-swift
+  writes an empty thought before each reply without one; `--add_non_thinking_prefix false` learns
+  replies as they stand.
 """
