@@ -161,8 +161,8 @@ def write_settings(
         "dpo": "stage: dpo\npref_beta: 0.1\npref_loss: sigmoid",
         "kto": "stage: kto\npref_beta: 0.1",
     }
-    training, *others = _splits(files)
-    evaluation = "".join(f"eval_dataset: {names}\n" for names in [",".join(others)] if names)
+    training, validation = traces.stems(files.stem)
+    evaluation = "" if validation is None else f"eval_dataset: {_datasets(files, validation)}\n"
     folder.add(
         SETTINGS_FILE,
         f"""\
@@ -175,7 +175,7 @@ image_min_pixels: {areas.least}
 
 ### the data
 dataset_dir: .
-dataset: {training}
+dataset: {_datasets(files, training)}
 {evaluation}cutoff_len: {traces.lengths.setting}
 mask_history: false
 train_on_prompt: false
@@ -202,14 +202,9 @@ report_to: none
     )
 
 
-def _splits(files: RowFiles) -> list[str]:
-    """The names of the datasets of each split, with commas between; the one to train on first."""
-    first = "train" if "train" in files.by_split else next(iter(files.by_split), "")
-    ordered = sorted(files.by_split, key=lambda split: split != first)
-    return [
-        ",".join(name.removesuffix(files.suffix) for name in files.by_split[split])
-        for split in ordered
-    ] or [""]
+def _datasets(files: RowFiles, split: str) -> str:
+    """The names of a split's datasets, with commas between; empty where it has no row."""
+    return ",".join(name.removesuffix(files.suffix) for name in files.by_split.get(split, ()))
 
 
 def loads(folder: Path) -> str:
