@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.formats.replay import is_played_alike
 from tests.formats.seen import IGNORED, SeenRow, run, seen_row
-from tests.formats.verl_settings import configuration
+from tests.formats.verl_settings import configuration, loaded_by_geostore
 
 TEACHER = "verl-sft-text"
 END = "<|im_end|>"
@@ -86,6 +86,7 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
                 seen.facts["is_as_taught"] = seen.text.rstrip() == conversation.rstrip()
             yield seen
     sys.path.remove(str(export))
+    assert "which is 1 for the true place" in loaded_by_geostore("load_environment", export)
 
 
 def _noting(execute: Any, hashes: list[str]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.formats.seen import IGNORED, SeenRow, run, seen_row
-from tests.formats.verl_settings import configuration
+from tests.formats.verl_settings import configuration, loaded_by_geostore
 
 
 def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
@@ -35,6 +35,7 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
             inputs.get("pixel_values"),
             inputs.get("image_grid_thw"),
         )
+    assert "verl" in loaded_by_geostore("load_conversation", export)
 
 
 if __name__ == "__main__":

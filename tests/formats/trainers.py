@@ -330,7 +330,7 @@ TRAINERS = (
         (
             Loader(
                 "verl-sft",
-                ExportOptions(format="verl-sft"),
+                ExportOptions(format="verl-sft", student="qwen3-vl"),
                 "tests.formats.in_verl_sft",
                 # The template of Qwen2.5-VL drops calls: for it there is verl-sft-text.
                 students=("Qwen3-VL-tiny-Instruct",),

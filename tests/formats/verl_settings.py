@@ -1,7 +1,8 @@
-"""verl's configuration under the settings that an export's own script starts it with."""
+"""What an export for verl says of itself: the settings of its script, and ``export --check``."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import tempfile
@@ -45,3 +46,17 @@ def configuration(export: Path, name: str, more: Sequence[str]) -> Any:
         config = compose(name, overrides=[*settings_of(export), *more])
     OmegaConf.set_struct(config, False)  # verl reads members that its own configuration lacks
     return config
+
+
+def loaded_by_geostore(function: str, export: Path) -> str:
+    """What ``geostore export --check`` says of an export where verl is installed.
+
+    The module is run by its path: the rest of geostore's exports needs more than is here.
+    """
+    path = Path(__file__).parents[2] / "geostore" / "export" / "loaded_by_verl.py"
+    spec = importlib.util.spec_from_file_location("loaded_by_verl", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(getattr(module, function)(export))

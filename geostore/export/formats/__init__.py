@@ -28,6 +28,7 @@ from geostore.export.formats import (
     verl_sft_text,
 )
 from geostore.export.formats.pairs import PAIR_WRITERS, pair_writer
+from geostore.export.loaded_by_verl import load_conversation, load_environment
 from geostore.export.options import ExportOptions, Format
 from geostore.export.writer import FormatWriter
 from geostore.text.nearest import did_you_mean
@@ -42,11 +43,18 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
         "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
         "trl-rl": FormatWriter(trl_rl.RULES, trl_rl.write_trl_rl, trl_rl.guide),
-        "verl-sft": FormatWriter(verl_sft.RULES, verl_sft.write_verl_sft, verl_sft.guide),
-        "verl-sft-text": FormatWriter(
-            verl_sft_text.RULES, verl_sft_text.write_verl_sft_text, verl_sft_text.guide
+        "verl-sft": FormatWriter(
+            verl_sft.RULES, verl_sft.write_verl_sft, verl_sft.guide, loads=load_conversation
         ),
-        "verl-rl": FormatWriter(verl_rl.RULES, verl_rl.write_verl_rl, verl_rl.guide),
+        "verl-sft-text": FormatWriter(
+            verl_sft_text.RULES,
+            verl_sft_text.write_verl_sft_text,
+            verl_sft_text.guide,
+            loads=load_conversation,
+        ),
+        "verl-rl": FormatWriter(
+            verl_rl.RULES, verl_rl.write_verl_rl, verl_rl.guide, loads=load_environment
+        ),
         "swift": FormatWriter(
             swift.RULES, swift.write_swift, swift.guide, loads=swift_training.loads
         ),
