@@ -54,14 +54,14 @@ def write_rl_script(
         settings += [
             f"{rollout}.multi_turn.enable=true",
             f"{rollout}.multi_turn.format=hermes",
-            f'{rollout}.multi_turn.tool_config_path="$EXPORT/{TOOL_CONFIG}"',
-            f'{rollout}.agent.agent_loop_config_path="$EXPORT/{AGENT_CONFIG}"',
+            f'{rollout}.multi_turn.tool_config_path="{_path(TOOL_CONFIG)}"',
+            f'{rollout}.agent.agent_loop_config_path="{_path(AGENT_CONFIG)}"',
             f"{rollout}.multi_turn.max_assistant_turns={tools.max_turns}",
             f"{rollout}.multi_turn.max_parallel_calls={tools.max_calls}",
             f"{rollout}.multi_turn.max_tool_response_length=2048",
         ]
     if reward:
-        settings.append(f'reward.custom_reward_function.path="$EXPORT/{REWARD_FILE}"')
+        settings.append(f'reward.custom_reward_function.path="{_path(REWARD_FILE)}"')
     folder.add(TRAIN_SCRIPT, _script("python -m verl.trainer.main_ppo", settings).encode())
 
 
@@ -85,8 +85,13 @@ def _files(by_split: Mapping[str, Sequence[str]], *, validate: bool) -> list[str
 
 
 def _listed(files: Sequence[str]) -> str:
-    paths = [f"$EXPORT/{name}" for name in files]
+    paths = [_path(name) for name in files]
     return f'"{paths[0]}"' if len(paths) == 1 else f'"[{",".join(paths)}]"'
+
+
+def _path(name: str) -> str:
+    """A file of the export in quotes of hydra's own, which else reads a comma or a blank in it."""
+    return f"'$EXPORT/{name}'"
 
 
 def _script(program: str, settings: Sequence[str]) -> str:

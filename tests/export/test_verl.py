@@ -196,7 +196,7 @@ def test_the_script_starts_verl_with_a_length_in_which_every_row_fits(
     words = done.stdout.splitlines()
     assert words[words.index("-m") + 1] == "verl.trainer.sft_trainer"
     values = dict(word.split("=", 1) for word in words if "=" in word)
-    assert values["data.train_files"] == str(tmp_path / "out" / "traces.parquet")
+    assert values["data.train_files"] == f"'{tmp_path / 'out' / 'traces.parquet'}'"
     assert values["data.val_files"] == "null"
     assert values["optim.lr"] == "1e-5"
     length = int(values["data.max_length"])

@@ -86,6 +86,12 @@ def settings_of(folder: Path, *more: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def values_of(settings: list[str]) -> dict[str, str]:
+    """The values of settings by name, without the quotes that are hydra's."""
+    pairs = (setting.split("=", 1) for setting in settings if "=" in setting)
+    return {name: value.strip("'") for name, value in pairs}
+
+
 def test_a_photo_is_asked_about_once_under_a_recipe(filled: Path, exported: Path) -> None:
     prompts = [trace.name.rpartition("-")[0] for trace in traces_of(filled)]
     assert len(set(prompts)) < len(prompts)
@@ -168,7 +174,7 @@ def test_the_configuration_names_classes_that_the_tools_file_has(exported: Path)
 def test_the_script_starts_verl_with_the_files_of_its_own_folder(exported: Path) -> None:
     path, flag, module, *settings = settings_of(exported, "trainer.nnodes=2")
     assert (path, flag, module) == (str(exported), "-m", "verl.trainer.main_ppo")
-    values = dict(setting.split("=", 1) for setting in settings)
+    values = values_of(settings)
     assert values["data.train_files"] == str(exported / "prompts.parquet")
     assert values["reward.custom_reward_function.path"] == str(exported / "reward.py")
     assert values["trainer.nnodes"] == "2"
@@ -184,7 +190,7 @@ def test_files_of_shards_are_listed_in_the_script(filled: Path, tmp_path: Path) 
     out = tmp_path / "out"
     with Store.open(filled) as store:
         export(store, out, options=ExportOptions(format="verl-rl", shard_size=4))
-    files = [str(out / name) for name in ("prompts-00000.parquet", "prompts-00001.parquet")]
+    files = [f"'{out / name}'" for name in ("prompts-00000.parquet", "prompts-00001.parquet")]
     assert f"data.train_files=[{','.join(files)}]" in settings_of(out)
 
 
@@ -199,7 +205,7 @@ def test_each_split_has_a_file_and_the_script_validates_with_the_other(
     assert set(files) == {"train.parquet", "val.parquet"}
     for name, rows in files.items():
         assert {row["extra_info"]["split"] for row in rows} == {name.partition(".")[0]}
-    values = dict(setting.split("=", 1) for setting in settings_of(out) if "=" in setting)
+    values = values_of(settings_of(out))
     assert values["data.train_files"] == str(out / "train.parquet")
     assert values["data.val_files"] == str(out / "val.parquet")
 
