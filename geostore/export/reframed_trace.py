@@ -14,6 +14,8 @@ no second image could be meant. Others are left as they are, and counted.
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +36,7 @@ _DECIMALS = (0, 1, 2)
 # Faults that are found before or after arguments are read; their sentences know no frame.
 _OTHER_FAULTS = frozenset({"too_many_calls", "malformed_call", "image_limit", "tool_crash"})
 _LEAST_PART = 0.01  # of an image's side: below, four numbers in brackets are no sure box
+_DIGITS = re.compile(r"[-+.\d]+")
 _FARTHEST = 1e9  # numbers beyond are no places in an image
 
 Write = Callable[[BoxInText], Numbers | None]
@@ -279,11 +282,11 @@ class TraceInFrame:
         """The turn with its words in the new frame."""
 
         def written(text: str) -> str:
-            return self._replaced(text, self._in_words(turn.turn))
+            return self._replaced(text, self._in_words(turn.turn, text))
 
         native = turn.native_calls
         if native is not None:
-            value = self._in_json(orjson.loads(native), self._in_words(turn.turn))
+            value = self._in_json(orjson.loads(native), self._in_words(turn.turn, native))
             native = canonical_text(value)
         return replace(
             turn,
@@ -305,21 +308,36 @@ class TraceInFrame:
             return [self._in_json(member, write) for member in value]
         return {name: self._in_json(member, write) for name, member in value.items()}
 
-    def _in_words(self, turn: int) -> Write:
+    def _in_words(self, turn: int, text: str) -> Write:
         """What stands for four numbers in one text of a turn; None: they stay."""
         here: dict[Numbers, list[Numbers]] = {}
         for named in self.boxes:
             if named.turn == turn:
                 here.setdefault(named.old, []).append(named.new)
+        if any(len(set(boxes)) > 1 for boxes in here.values()):
+            # The same numbers on images of other sizes: the calls stand in their order, behind
+            # whatever is said of them first.
+            times = self._times(text)
+            for numbers, boxes in here.items():
+                boxes[:0] = boxes[:1] * (times[numbers] - len(boxes))
 
         def write(box: BoxInText) -> Numbers | None:
             own = here.get(box.numbers)
             if own is None:
                 return self._of_no_call_here(box, turn)
-            # Calls with the same numbers on images of other sizes follow each other in a text.
             return own.pop(0) if len(own) > 1 else own[0]
 
         return write
+
+    def _times(self, text: str) -> Counter[Numbers]:
+        """How often each four numbers stand in a text."""
+        times: Counter[Numbers] = Counter()
+
+        def count(box: BoxInText) -> None:
+            times[box.numbers] += 1
+
+        self._replaced(text, count)
+        return times
 
     def _of_no_call_here(self, box: BoxInText, turn: int) -> Numbers | None:
         count, current = self._known[turn]
@@ -360,7 +378,9 @@ class TraceInFrame:
             row = call.row
             # Where the words are read otherwise today than they were then, the row says what ran.
             if was is not None and now is not None and was.raw_arguments == call.before:
-                same &= not call.has_box or now.raw_arguments == row.raw_arguments
+                same &= not call.has_box or self._is_written_so(
+                    now.raw_arguments, row.raw_arguments
+                )
                 row = replace(row, raw_arguments=now.raw_arguments)
             if call.was_run:
                 yield row
@@ -372,6 +392,13 @@ class TraceInFrame:
             ) and now.repaired <= was.repaired
         if not same:
             raise Unprovable(f"a box in the words of turn {old.turn} cannot be re-framed")
+
+    def _is_written_so(self, written: str, understood: str) -> bool:
+        """Whether arguments in the words are those understood, but for boxes in a label."""
+        frame = self._new_frame(0)
+        return _box_of(written, frame) == _box_of(understood, frame) and (
+            _DIGITS.sub("", written) == _DIGITS.sub("", understood)
+        )
 
 
 def _only(numbers: Numbers, written: Numbers) -> Write:

@@ -374,6 +374,34 @@ def test_the_same_numbers_of_two_images_become_two_boxes(builder: StoreBuilder) 
     assert boxes[0] == boxes[1] != boxes[2]
 
 
+@pytest.mark.parametrize("by_api", [False, True], ids=["text", "native"])
+def test_what_is_said_of_a_box_before_its_calls_and_in_a_label_is_re_framed_with_them(
+    builder: StoreBuilder, by_api: bool
+) -> None:
+    recipe = recipe_of("test", bbox_frame="norm1000", protocol="native" if by_api else "text")
+    box = [100, 100, 400, 500]
+    first = (ZOOM, {"bbox_2d": box})
+    calls = [
+        (ZOOM, {"bbox_2d": box, "label": f"what I saw at {box}", "img_idx": 0}),
+        (ZOOM, {"bbox_2d": box, "img_idx": 1}),
+    ]
+    prose = f"Now {box} of both. "
+    script: list[Any] = (
+        [native("", first), native(prose, calls[1])]
+        if by_api
+        else [text_call(*first), prose + "".join(text_call(*call) for call in calls)]
+    )
+    again = Reframer("pixel", SMALL).reframed(
+        played(builder, recipe, [*script, answer(10.0, 20.0)])
+    )
+    boxes = [json.loads(call.arguments or "")["bbox_2d"] for call in again.calls]
+    assert boxes[0] != boxes[-1]
+    assert str(box) not in again.turns[1].response
+    if not by_api:
+        assert again.turns[1].response.startswith("Now [36, 25, 146, 126] of both. ")
+        assert boxes[1] == [36, 25, 146, 126]
+
+
 def test_a_call_that_is_read_otherwise_than_when_it_was_run_is_an_error_that_names_the_trace(
     builder: StoreBuilder,
 ) -> None:
