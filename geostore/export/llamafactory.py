@@ -157,12 +157,16 @@ def write_settings(
     assert traces.lengths is not None  # formats with a guide have them
     model, template = _MODELS[traces.lengths.student.name]
     methods = {
-        "sft": "stage: sft",
-        "dpo": "stage: dpo\npref_beta: 0.1\npref_loss: sigmoid",
-        "kto": "stage: kto\npref_beta: 0.1",
+        "sft": "stage: sft\nlearning_rate: 1.0e-4",
+        "dpo": "stage: dpo\npref_beta: 0.1\npref_loss: sigmoid\nlearning_rate: 5.0e-6",
+        "kto": "stage: kto\npref_beta: 0.1\nlearning_rate: 5.0e-6",
     }
     training, validation = traces.stems(files.stem)
-    evaluation = "" if validation is None else f"eval_dataset: {_datasets(files, validation)}\n"
+    evaluation = (
+        ""
+        if validation is None
+        else f"eval_dataset: {_datasets(files, validation)}\neval_strategy: epoch\n"
+    )
     folder.add(
         SETTINGS_FILE,
         f"""\
@@ -187,11 +191,11 @@ do_train: true
 finetuning_type: lora
 lora_target: all
 per_device_train_batch_size: 1
+per_device_eval_batch_size: 1
 gradient_accumulation_steps: 8
-learning_rate: 1.0e-4
 num_train_epochs: 1.0
 lr_scheduler_type: cosine
-warmup_steps: 0.1
+warmup_ratio: 0.1
 bf16: true
 gradient_checkpointing: true
 output_dir: ../llamafactory-{stage}

@@ -146,6 +146,7 @@ def test_one_split_is_trained_on_and_the_others_evaluate(store: Path, tmp_path: 
     values = settings(out)
     assert values["dataset"] == ",".join(names["train"])
     assert values["eval_dataset"] == ",".join(names["val"])
+    assert values["eval_strategy"] == "epoch"  # without one the split is loaded and never used
 
 
 def test_a_loader_that_cannot_load_is_an_error_of_the_export(exported: Path) -> None:
