@@ -8,10 +8,13 @@ prompt, because the trainer gives none to the template of a model that sees imag
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geostore.errors import ExportError
 from geostore.export.dialogue import Dialogue, Part, Question, Reply
 from geostore.export.hf_features import image_value
+from geostore.export.loaded_by_trl import loaded_row
 from geostore.export.placeholders import escape_placeholders
 from geostore.export.stream import ExportStream
 
@@ -112,3 +115,14 @@ settings = {trainer}Config(
 Run it in this folder. Leave `max_length=None` in, or set what is said below: TRL's own 1,024 tokens
 end before the first reply of most rows, and TRL then learns nothing from them without a word.
 """
+
+
+def loads(folder: Path) -> str:
+    """What TRL's own code reads in the first row of an export, in words; it is installed here.
+
+    Raises ExportError where it cannot load the row.
+    """
+    try:
+        return loaded_row(folder)
+    except Exception as error:  # of TRL, datasets and pyarrow, which have no class alike
+        raise ExportError(f"TRL cannot load {folder}: {error}") from error

@@ -14,6 +14,7 @@ from PIL import Image
 from geostore.conversation.recipe import tool_names, tools_section
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, Format, export
+from geostore.export.trl_messages import loads
 from geostore.records import StoredTrace
 from geostore.store import Filter, Store, open_snapshot
 from geostore.tools import tool_schemas
@@ -156,3 +157,9 @@ def test_a_format_of_whole_conversations_cannot_mask_a_turn(filled: Path, tmp_pa
     with Store.open(filled) as store, pytest.raises(ExportError, match="takes no --mask-turns"):
         options = ExportOptions(format="trl", mask_turns="failed_call")
         export(store, tmp_path / "out", options=options)
+
+
+def test_a_check_says_where_trl_itself_cannot_load_an_export(tmp_path: Path) -> None:
+    """Here because it is not installed; `tests.formats` asks it where it is."""
+    with pytest.raises(ExportError, match="TRL cannot load"):
+        loads(tmp_path)

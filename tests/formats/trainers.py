@@ -438,6 +438,35 @@ TRAINERS = (
                     "max_tool_calling_iterations": ("max_tool_calling_iterations=1",),
                 },
             ),
+            *(
+                Loader(
+                    f"--check of {name}",
+                    options,
+                    "tests.formats.in_trl_check",
+                    more=(words,),
+                    students=STUDENTS[:1],
+                    store=store,
+                    wanted=lambda _: [],
+                    controls={name: TRL[name] for name in controls},
+                )
+                for name, options, store, words, controls in (
+                    (
+                        "trl",
+                        ExportOptions(format="trl"),
+                        "training",
+                        ', "I am sure enough. <answer>\\boxed{10.0, 20.001}</answer>"',
+                        ("an image too few", "a placeholder too few", "images not marked"),
+                    ),
+                    ("trl-rl", ExportOptions(format="trl-rl"), "training", "a prompt alone", ()),
+                    (
+                        "pairs",
+                        ExportOptions(format="pairs", pairs_for="trl"),
+                        "pairs",
+                        'instead of "I am sure enough. <answer>\\boxed{-40.0, 170.0}</answer>"',
+                        ("images not marked",),
+                    ),
+                )
+            ),
             Loader(
                 "a step of sft", ExportOptions(format="trl"), "tests.formats.in_trl", more=("step",)
             ),

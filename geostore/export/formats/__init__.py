@@ -30,6 +30,7 @@ from geostore.export.formats import (
 from geostore.export.formats.pairs import PAIR_WRITERS, pair_writer
 from geostore.export.loaded_by_verl import load_conversation, load_environment
 from geostore.export.options import ExportOptions, Format
+from geostore.export.trl_messages import loads as loaded_by_trl
 from geostore.export.writer import FormatWriter
 from geostore.text.nearest import did_you_mean
 
@@ -40,9 +41,13 @@ FORMATS: Mapping[Format, FormatWriter] = MappingProxyType(
         "sharegpt": FormatWriter(
             sharegpt.RULES, sharegpt.write_sharegpt, sharegpt.guide, loads=sharegpt.loads
         ),
-        "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide),
-        "trl-turns": FormatWriter(trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide),
-        "trl-rl": FormatWriter(trl_rl.RULES, trl_rl.write_trl_rl, trl_rl.guide),
+        "trl": FormatWriter(trl.RULES, trl.write_trl, trl.guide, loads=loaded_by_trl),
+        "trl-turns": FormatWriter(
+            trl_turns.RULES, trl_turns.write_trl_turns, trl_turns.guide, loads=loaded_by_trl
+        ),
+        "trl-rl": FormatWriter(
+            trl_rl.RULES, trl_rl.write_trl_rl, trl_rl.guide, loads=loaded_by_trl
+        ),
         "verl-sft": FormatWriter(
             verl_sft.RULES, verl_sft.write_verl_sft, verl_sft.guide, loads=load_conversation
         ),

@@ -13,6 +13,7 @@ from geostore.errors import ExportError
 from geostore.export import swift_training
 from geostore.export.formats import pairs_llamafactory, pairs_swift, pairs_trl
 from geostore.export.options import PairsFor
+from geostore.export.trl_messages import loads
 from geostore.export.writer import FormatWriter
 
 PAIR_WRITERS: Mapping[PairsFor, FormatWriter] = MappingProxyType(
@@ -32,7 +33,11 @@ PAIR_WRITERS: Mapping[PairsFor, FormatWriter] = MappingProxyType(
             loads=swift_training.loads,
         ),
         "trl": FormatWriter(
-            pairs_trl.RULES, pairs_trl.write_pairs, pairs_trl.guide, pairs_trl.choose
+            pairs_trl.RULES,
+            pairs_trl.write_pairs,
+            pairs_trl.guide,
+            pairs_trl.choose,
+            loads,
         ),
     }
 )

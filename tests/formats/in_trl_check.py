@@ -1,0 +1,25 @@
+"""Asks TRL as ``geostore export --check`` does, where the trainer is installed."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.formats.environment import ROOT
+from tests.formats.seen import SeenRow, run
+
+CHECK = ROOT / "geostore" / "export" / "loaded_by_trl.py"
+
+
+def load(export: Path, _student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
+    """No row: what it says has to end with what is given as the only further argument."""
+    # By its path: geostore's own requirements are not in this environment.
+    words = runpy.run_path(str(CHECK))["loaded_row"](export)
+    assert words.startswith("TRL 1.16.0 loads the first row: "), words
+    assert words.endswith(more[0]), words
+    yield from ()
+
+
+if __name__ == "__main__":
+    run(load, "trl", "transformers", "datasets", "torch")
