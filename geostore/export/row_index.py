@@ -23,8 +23,8 @@ def index_line(trace: StoredTrace, file: str, row: int) -> bytes:
     """The line for the row of a file that holds a trace. row: its number in the file, from 1.
 
     Its members are those of a trace record without the conversation. ``turns`` says of each turn
-    what a row does not show: tokens, how many characters of the text are reasoning, and the
-    response where its calls stand in it, which a format may have written apart from it.
+    what a row does not show: tokens; how long its reasoning is, and its words where calls came
+    beside them; and the response where its calls stand in it, which a format may write apart.
     """
     value = {
         "file": file,
@@ -64,6 +64,13 @@ def _turn(trace: StoredTrace, turn: Turn) -> dict[str, Any]:
             "completion_tokens": turn.completion_tokens,
             "total_tokens": turn.total_tokens,
         },
-        "reasoning": None if turn.reasoning is None else len(turn.reasoning),
+        "reasoning": None if turn.reasoning is None else _shape(turn.reasoning),
+        "words": None if turn.native_calls is None else _shape(turn.response),
         "response": turn.response if calls_in_text else None,
     }
+
+
+def _shape(text: str) -> dict[str, Any]:
+    """Its length in characters, and the white space around it, which some formats leave out."""
+    start = text[: len(text) - len(text.lstrip())] if text.strip() else ""
+    return {"length": len(text), "start": start, "end": text[len(text.rstrip()) :]}

@@ -194,8 +194,7 @@ def _response(reply: _Reply, said: Any, row: Any) -> dict[str, Any]:
     words, reasoning = _without_thought(reply.text, said.get("reasoning"), row)
     written = said.get("response")
     if row.get("native_calls") is not None:
-        if not reply.calls_apart:
-            words = _CALLS_AT_END.sub("", words)
+        words = _without_calls(words, said.get("words"))
     elif reply.calls_apart and isinstance(written, str):
         # Where the calls stood in the words, the row does not say.
         prose = TAGGED_CALL.sub("", written).strip()
@@ -204,15 +203,29 @@ def _response(reply: _Reply, said: Any, row: Any) -> dict[str, Any]:
     return members if reasoning is None else {**members, "reasoning": reasoning}
 
 
-def _without_thought(text: str, length: Any, row: Mapping[str, Any]) -> tuple[str, str | None]:
+def _without_calls(text: str, stated: Any) -> str:
+    """The text without the calls that came beside it, if they were written behind it.
+
+    stated: what the index says of the words.
+    """
+    if isinstance(stated, dict) and isinstance(stated.get("length"), int):
+        end = str(stated.get("end", ""))
+        bare = text[: stated["length"] - len(end)]
+        rest = text[len(bare) :].strip()
+        if not rest or rest.startswith("<tool_call>\n"):
+            return bare + end
+    return _CALLS_AT_END.sub("", text)  # it was edited
+
+
+def _without_thought(text: str, stated: Any, row: Mapping[str, Any]) -> tuple[str, str | None]:
     """The text without the thought before it, and that thought.
 
-    length: of the thought in characters. row: says what stood around it.
+    stated: what the index says of the thought. row: says what stood around it.
     """
-    if not isinstance(length, int):
+    if not isinstance(stated, dict):
         return text, None
-    around = thought_delimiters(row.get("reasoning_source"))
-    if around is not None:
+    around, length = thought_delimiters(row.get("reasoning_source")), stated.get("length")
+    if around is not None and isinstance(length, int):
         opener, closer = around[0] or "<think>", around[1]
         end = len(opener) + length
         if text.startswith(opener) and text.startswith(closer, end):
@@ -222,7 +235,8 @@ def _without_thought(text: str, length: Any, row: Mapping[str, Any]) -> tuple[st
     if end < 0 and text.endswith(closer.rstrip()):  # a reply of nothing but thought and calls
         end = len(text) - len(closer.rstrip())
     if text.startswith(opener) and end >= 0:
-        return text[end + len(closer) :], text[len(opener) : end]
+        thought = f"{stated.get('start', '')}{text[len(opener) : end]}{stated.get('end', '')}"
+        return text[end + len(closer) :], thought
     return text, None  # it was left out of the export
 
 

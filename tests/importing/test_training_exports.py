@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +18,17 @@ from geostore.export.row_index import INDEX
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.records import ImportedRecipe, StoredTrace
 from geostore.store import Store
+from tests.builders import (
+    BAD_BOX,
+    NATIVE_RECIPE,
+    TEXT_RECIPE,
+    TURN_LEFT,
+    ZOOM_IN,
+    StoreBuilder,
+    make_dataset,
+    native,
+)
+from tests.minds import ROTATE, ZOOM, answer
 from tests.training_store import fill_training_store
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -114,6 +126,54 @@ def edited(folder: Path, old: str, new: str) -> None:
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+PIECES = (
+    *(
+        "<image>",
+        "<image\\>",
+        "<think>",
+        "</think>",
+        "<think>t</think>",
+        "<tool_call>",
+        "</tool_call>",
+    ),
+    *("<tool_response>", "<|im_end|>", "\n", "\n\n", " ", "\t", "\r\n", "\u2028", "\\", "…"),
+    *("東京", "a", '{"name": 1}', "Image 1:", ZOOM_IN, TURN_LEFT, BAD_BOX),
+)
+
+
+def anything(random: Random) -> str:
+    return "".join(random.choices(PIECES, k=random.randrange(6)))
+
+
+def a_reply(random: Random, *, native_calls: bool) -> dict[str, Any]:
+    line: dict[str, Any] = {"response": anything(random)}
+    if native_calls and random.random() < 0.7:
+        box = {"bbox_2d": [0, 0, 500, 500], "label": anything(random)}
+        calls: list[tuple[str, dict[str, Any]]] = [(ZOOM, box), (ROTATE, {"angle": 90})]
+        line = native(line["response"], *random.choices(calls, k=2))
+    if random.random() < 0.3:
+        line |= {"reasoning": f"{anything(random)}r", "reasoning_source": "reasoning_content"}
+    return line
+
+
+@pytest.mark.parametrize("form", ["sharegpt", "swift", "chat, openai", "hf", "verl-sft"])
+def test_whatever_a_teacher_says_comes_back(tmp_path: Path, form: str) -> None:
+    """Tags, escapes and white space of every kind, in words, thoughts and calls."""
+    random = Random(7)
+    with Store.open(tmp_path / "store.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos", rows=30))
+        for row in range(30):
+            recipe = NATIVE_RECIPE if row % 2 else TEXT_RECIPE
+            lines = [a_reply(random, native_calls=bool(row % 2)) for _ in range(3)]
+            builder.play(row, [*lines, *[answer(1.0, 2.0)] * 3], recipe=recipe, turn_limit=6)
+    folder = exported(tmp_path, tmp_path / "out", **FORMS[form])
+    result = imported(folder, tmp_path / "new.db", tmp_path / "photos")
+    assert (result.imported, result.unproven) == (30, 0), result.unproven_why
+    before, after = traces(tmp_path / "store.db"), traces(tmp_path / "new.db")
+    for row, trace in before.items():
+        assert timeless(after[row]) == timeless(trace)
 
 
 @pytest.mark.parametrize("format", ["chat", "hf", "sharegpt"])
