@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -278,7 +279,11 @@ def _another_formula(folder: Path) -> None:
 
 
 def _no_reward(folder: Path) -> None:
-    (folder / "reward.py").write_text("def compute_score(**_):\n    return 0.5\n")
+    (folder / "reward.py").write_text("def compute_score(*_, **__):\n    return {'score': 0.5}\n")
+
+
+def _no_photos(folder: Path) -> None:
+    shutil.rmtree(folder / "photos")
 
 
 def _a_tool_lost(folder: Path) -> None:
@@ -300,6 +305,7 @@ VERL_RL: Mapping[str, Break] = MappingProxyType(
         "another formula": _another_formula,
         "another reward": _no_reward,
         "a tool lost": _a_tool_lost,
+        "no photos": _no_photos,
         "a row lost": _without_a_row,
     }
 )
