@@ -27,10 +27,12 @@ class ForStudent:
     """Re-frames each trace; None: boxes stay in the frames of the recipes."""
     how_to_set: str | None
     """How the student is told the greatest area of an image, in words; None: it knows."""
+    moved_boxes: str = ""
+    """The section about boxes in pixels that lie elsewhere in a reduced image; empty without."""
 
     def sections(self) -> str:
         """What the export's README says of boxes and lengths, in Markdown; after all rows."""
-        boxes = self.reframer.section(self.how_to_set) if self.reframer else ""
+        boxes = self.reframer.section(self.how_to_set) if self.reframer else self.moved_boxes
         return "\n".join(filter(None, (boxes, self.lengths.section())))
 
 
@@ -59,4 +61,29 @@ def for_student(
         row_lengths(options, rules, student, why),
         None if options.bbox_frame is None else Reframer(options.bbox_frame, student),
         how_to_set,
+        _MOVED_BOXES if _moves_boxes(options, rules, recipes) else "",
+    )
+
+
+_MOVED_BOXES = """\
+## Boxes
+
+Some boxes are in pixels of the images as they are here. A student whose processor is set to a
+smaller area sees larger images reduced, and those boxes lie elsewhere in them: export with
+`--bbox-frame pixel` besides `--student-pixels`.
+"""
+
+
+def _moves_boxes(
+    options: ExportOptions, rules: FormatRules, recipes: Iterable[Recipe | ImportedRecipe]
+) -> bool:
+    """Whether boxes in pixels stay as they are while images are reduced.
+
+    Rows of ms-swift keep such images at their size.
+    """
+    if options.student_pixels is None or rules.trainer == "ms-swift":
+        return False
+    return any(
+        isinstance(recipe, Recipe) and bool(recipe.tools) and recipe.bbox_frame == "pixel"
+        for recipe in recipes
     )

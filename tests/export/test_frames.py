@@ -531,6 +531,20 @@ def test_rows_of_ms_swift_bound_images_as_the_boxes_are_named_for(
     assert bounds["kept"]["max_pixels"] >= 480 * 360
 
 
+@pytest.mark.parametrize("frame", ["pixel", "norm1000"])
+def test_boxes_in_pixels_of_images_that_a_student_sees_reduced_are_told_of(
+    builder: StoreBuilder, tmp_path: Path, frame: BboxFrame
+) -> None:
+    recipe = recipe_of("test", bbox_frame=frame, protocol="text")
+    builder.play(0, script_of(frame, by_api=False), recipe=recipe, turn_limit=20)
+    targets: tuple[StudentFrame | None, ...] = (None, "pixel")
+    for target in targets:
+        options = ExportOptions(format="sharegpt", student_pixels=100_000, bbox_frame=target)
+        export(builder.store, tmp_path / "out", options=options)
+        readme = (tmp_path / "out" / "README.md").read_text()
+        assert ("those boxes lie elsewhere" in readme) == (frame == "pixel" and target is None)
+
+
 def test_the_command_re_frames_and_says_so_in_the_manifest(
     builder: StoreBuilder, tmp_path: Path
 ) -> None:
