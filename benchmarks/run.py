@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 import after_a_kill
 import answers
 import audit
+import export
 import generate_cpu
 import image_path
 import import_files
@@ -79,6 +80,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "import_files": ("how fast trace files are imported", import_files.figures),
     "answers": ("how fast answers are read", answer_figures),
     "audit": ("how fast a store is audited", audit.figures),
+    "export": ("how fast traces are exported", export.figures),
     "rescore": ("how fast a reward is computed for 100,000 traces", rescore.figures),
 }
 

@@ -24,7 +24,7 @@ from geostore.text.json_lines import json_bytes
 if TYPE_CHECKING:
     import pyarrow
 
-ROW_GROUP_BYTES = 16 * 1024 * 1024
+ROW_GROUP_BYTES = 4 * 1024 * 1024
 """About how many bytes of values a row group of Parquet holds; memory holds a few times as many."""
 
 SUFFIXES: dict[Compression | None, str] = {None: "", "gzip": ".gz", "zstd": ".zst"}
