@@ -125,8 +125,8 @@ def _a_placeholder_too_few(row: ParquetRow) -> bool:
     return False
 
 
-def _an_image_behind_its_sentence(row: ParquetRow) -> bool:
-    """The right number of images, and one in the reply before it."""
+def _an_image_in_a_reply(row: ParquetRow) -> bool:
+    """The right number of images, one of them under loss."""
     messages = _messages(row)
     for before, message in itertools.pairwise(messages):
         kinds = [part["type"] for part in message["content"]]
@@ -205,7 +205,6 @@ _BOTH: Mapping[str, Break] = {
     "an image too many": breaking_a_row(_an_image_too_many),
     "two images swapped": breaking_a_row(_images_swapped),
     "a placeholder too few": breaking_a_row(_a_placeholder_too_few),
-    "an image in a reply": breaking_a_row(_an_image_behind_its_sentence),
     "images not marked": images_not_marked,
     "a call lost": breaking_a_row(replaced_in_a_reply("<tool_call>.*?</tool_call>", "")),
     "a call with other arguments": breaking_a_row(
@@ -223,6 +222,7 @@ _BOTH: Mapping[str, Break] = {
 TRL: Mapping[str, Break] = MappingProxyType(
     {
         **_BOTH,
+        "an image in a reply": breaking_a_row(_an_image_in_a_reply),
         "a result as a reply": breaking_a_row(_a_result_as_a_reply),
         "a reply not under loss": breaking_a_row(_a_reply_not_under_loss),
         "a turn lost": breaking_a_row(_a_turn_lost),
