@@ -123,6 +123,19 @@ def test_a_change_of_any_row_that_an_export_reads_counts(
     assert export(store, tmp_path / "out").unchanged
 
 
+def test_every_table_takes_the_mark_away_or_is_one_that_no_export_reads(store: Store) -> None:
+    """A new table has to be put on one side or the other."""
+    names = store.db.connection.execute(
+        "select name from sqlite_master where type = 'table' and name not like '%sqlite%'"
+    )
+    watched = store.db.connection.execute(
+        "select tbl_name from sqlite_master where type = 'trigger' "
+        "and sql like '%delete from export_mark%' group by tbl_name having count(*) = 3"
+    )
+    unread = {"runs", "imports", "exports", "export_mark", "audit_suites", "box_frames"}
+    assert {row[0] for row in names} - {row[0] for row in watched} == unread
+
+
 def test_a_row_that_comes_while_an_export_is_written_is_not_missed_later(
     store: Store, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
