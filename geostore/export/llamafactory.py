@@ -250,7 +250,7 @@ llamafactory-cli train {SETTINGS_FILE}
 _THOUGHTS = """\
 - Thoughts stand in <think> tags in the replies. For a student that thinks, such as
   Qwen3-VL-8B-Thinking, set `template: qwen3_vl`: it writes an empty thought before a reply that
-  has none.
+  has none, which is a few tokens more than `cutoff_len` counts on: set it 1,024 higher.
 """
 
 

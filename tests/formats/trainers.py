@@ -130,6 +130,7 @@ TRAINERS = (
                 more=('template="qwen3_vl"',),
                 students=STUDENTS[1:],
                 exact=False,  # it learns an empty thought where there is none
+                has_lengths=False,
             ),
             *(
                 Loader(
