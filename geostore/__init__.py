@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import os
 
     from geostore.api import GeoStore, Trace
-    from geostore.export.checking import CheckResult
+    from geostore.export.files.checking import CheckResult
     from geostore.records import StoredTrace
 
 __all__ = [
@@ -47,8 +47,8 @@ def open(path: str | os.PathLike[str], *, create: bool = False) -> GeoStore:
 
 
 def check_export(folder: str | os.PathLike[str]) -> CheckResult:
-    """Read an export again, and say what is wrong with it; see `geostore.export.checking`."""
-    from geostore.export.checking import check_export
+    """Read an export again, and say what is wrong with it; see `geostore.export.files.checking`."""
+    from geostore.export.files.checking import check_export
 
     return check_export(folder)
 

@@ -140,7 +140,7 @@ class GeoStore:
         Warns where traces are left out, because their images cannot be made again.
         Raises ExportError, FilterError, RewardError.
         """
-        from geostore.export.hf_dataset import hf_dataset
+        from geostore.export.trainers.hf_dataset import hf_dataset
 
         beside = ("images", "dataset_path", "reasoning")
         filters, choice = read_selection(conditions, statuses=ENDED, beside=beside)

@@ -11,7 +11,7 @@ from geostore.cli.options import EXIT_ERROR, say, tell
 
 def show_check(folder: Path) -> None:
     """Print what an export holds; raise Exit with 1 where something is wrong with it."""
-    from geostore.export.checking import check_export
+    from geostore.export.files.checking import check_export
     from geostore.text.phrases import format_number_of
 
     result = check_export(folder)

@@ -24,12 +24,13 @@ from typing import Any
 
 from geostore.errors import ExportError
 from geostore.export.checks import check_audited, check_flags, check_order, checked_filter
-from geostore.export.folder import check_target, partial_folder, publishing
-from geostore.export.for_student import for_student
+from geostore.export.files.folder import check_target, partial_folder, publishing
+from geostore.export.files.manifest import SCHEMA_VERSION, manifest_of, unwritten_in
+from geostore.export.files.readme import readme
+from geostore.export.files.unchanged import Origin, find_unchanged
 from geostore.export.formats import FORMATS, writer_of
 from geostore.export.images import ImagesMode
 from geostore.export.left_out import Unwritten, left_out_text
-from geostore.export.manifest import SCHEMA_VERSION, manifest_of, unwritten_in
 from geostore.export.messages import MessagesMode
 from geostore.export.options import (
     ExportOptions,
@@ -39,11 +40,10 @@ from geostore.export.options import (
     ReasoningMode,
     checked_options,
 )
-from geostore.export.readme import readme
 from geostore.export.splits import Splits, make_splits
 from geostore.export.stream import ExportedTrace, ExportStream
-from geostore.export.students import StudentFrame, StudentName
-from geostore.export.unchanged import Origin, find_unchanged
+from geostore.export.student.for_student import for_student
+from geostore.export.student.students import StudentFrame, StudentName
 from geostore.one_line import OneLine
 from geostore.store import ENDED, EVERY, Choice, Filter, Store, open_snapshot
 

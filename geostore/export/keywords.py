@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
-from geostore.export.dialects import DialectName
 from geostore.export.images import ImagesMode
 from geostore.export.messages import MessagesMode
 from geostore.export.options import (
@@ -18,7 +17,8 @@ from geostore.export.options import (
     ReasoningMode,
 )
 from geostore.export.splits import Splits, make_splits
-from geostore.export.students import StudentFrame, StudentName
+from geostore.export.student.students import StudentFrame, StudentName
+from geostore.export.trainers.dialects import DialectName
 from geostore.store import ENDED, Choice, Filter, Selection, read_selection
 
 

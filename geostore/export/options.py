@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from geostore.errors import ExportError
-from geostore.export.dialects import DialectName
 from geostore.export.images import ImagesMode
-from geostore.export.lengths import RowKind
-from geostore.export.masks import checked_masks
 from geostore.export.messages import MessagesMode
-from geostore.export.students import StudentFrame, StudentName
+from geostore.export.student.lengths import RowKind
+from geostore.export.student.masks import checked_masks
+from geostore.export.student.students import StudentFrame, StudentName
+from geostore.export.trainers.dialects import DialectName
 from geostore.text.nearest import did_you_mean
 
 Format = Literal[
@@ -92,7 +92,7 @@ class ExportOptions:
     """How JSONL files are compressed; None: not."""
     mask_turns: Sequence[str] = ()
     """Which turns are left out of the loss, in the formats that can say so: names of
-    `export.masks`, or one text with commas between them."""
+    `export.student.masks`, or one text with commas between them."""
     dialect: DialectName | None = None
     """Whose limits and members hold in ``chat``; None: ``openai`` there."""
     bbox_frame: StudentFrame | None = None

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from geostore.conversation.again import why_not
-from geostore.export.dialogue import Dialogue, Reply, Step, dialogues
 from geostore.export.left_out import UnwrittenTraces
 from geostore.export.options import ExportOptions
 from geostore.export.record import reward_of
 from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Dialogue, Reply, Step, dialogues
 from geostore.records import ACCEPTED_SCORE, ImportedRecipe, StoredTrace
 
 UNPAIRED = "unpaired"

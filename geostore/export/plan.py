@@ -18,15 +18,15 @@ from typing import Any
 from geostore.conversation.again import why_not
 from geostore.errors import ExportError
 from geostore.export.checks import check_audited, check_order, checked_filter
-from geostore.export.folder import ExportFolder
-from geostore.export.for_student import for_student
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.leftovers import SUMS
 from geostore.export.formats import writer_of
 from geostore.export.images import shown_images
 from geostore.export.left_out import left_out_text
-from geostore.export.leftovers import SUMS
 from geostore.export.options import ExportOptions, checked_options
 from geostore.export.splits import Splits
 from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.student.for_student import for_student
 from geostore.export.writer import FormatWriter
 from geostore.one_line import OneLine
 from geostore.records import ImportedRecipe, SentImage, StoredTrace

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
+from geostore.export.files.manifest import SCHEMA_VERSION
 from geostore.export.images import image_names, image_url
-from geostore.export.manifest import SCHEMA_VERSION
 from geostore.export.messages import MessagesMode, turn_messages
 from geostore.export.round_trip import own_members
 from geostore.export.stream import ExportedTrace

@@ -14,20 +14,20 @@ from geostore.conversation.completed import completed_messages
 from geostore.conversation.messages import Message
 from geostore.conversation.sent import sent_messages
 from geostore.errors import ExportError, ImageError
-from geostore.export.folder import ExportFolder
-from geostore.export.for_student import ForStudent
-from geostore.export.frames import Reframer
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.layout import Layout, image_path
 from geostore.export.images import (
     ExportedImage,
     shown_images,
     with_images,
 )
-from geostore.export.layout import Layout, image_path
 from geostore.export.left_out import UnwrittenTraces
-from geostore.export.lengths import RowLengths
-from geostore.export.masks import masked_turns
 from geostore.export.options import ExportOptions
 from geostore.export.splits import Splits
+from geostore.export.student.for_student import ForStudent
+from geostore.export.student.frames import Reframer
+from geostore.export.student.lengths import RowLengths
+from geostore.export.student.masks import masked_turns
 from geostore.records import SentImage, StoredTrace
 from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
 from geostore.export.options import FormatRules
 from geostore.export.stream import Choose, ExportStream
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from geostore.conversation.recipe import recipe_hash
 from geostore.errors import GeostoreError
-from geostore.export.folder import MAKER, MANIFEST
+from geostore.export.files.folder import MAKER, MANIFEST
 from geostore.importing.json_text import load_document
 from geostore.records import DatasetFacts, ImageLimits, ImportedRecipe, Recipe
 from geostore.rewards import RewardSpec

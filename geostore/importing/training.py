@@ -1,7 +1,7 @@
 """Makes trace records of the rows of a trainer's export, so that they can be imported.
 
 The words and the images are those of the row. What a row has no place for, such as what a
-call meant, stands in the export's index (`export.row_index`). A row that nobody edited gives
+call meant, stands in the export's index (`export.files.row_index`). A row that nobody edited gives
 the record that the format ``trace`` writes, which `importing.exported` can prove.
 """
 
@@ -19,8 +19,8 @@ import orjson
 from geostore.conversation.calls import TAGGED_CALL
 from geostore.conversation.messages import thought_delimiters
 from geostore.errors import GeostoreError
-from geostore.export.placeholders import unescape_placeholders
-from geostore.export.row_index import INDEX
+from geostore.export.files.row_index import INDEX
+from geostore.export.student.placeholders import unescape_placeholders
 from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile, member
 from geostore.importing.file_images import named_by_hash

@@ -27,9 +27,9 @@ import geostore
 from geostore.cli import app
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, ExportResult, export
-from geostore.export.dialects import DIALECTS, DialectName
 from geostore.export.formats import chat
-from geostore.export.placeholders import unescape_placeholders
+from geostore.export.student.placeholders import unescape_placeholders
+from geostore.export.trainers.dialects import DIALECTS, DialectName
 from geostore.store import Store
 from tests.builders import (
     NATIVE_RECIPE,

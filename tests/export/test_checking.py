@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 import geostore
 from geostore.cli import app
 from geostore.errors import ExportError
-from geostore.export import FORMATS, ExportOptions, Format, checking, export
-from geostore.export.checking import check_export
+from geostore.export import FORMATS, ExportOptions, Format, export
+from geostore.export.files import checking
+from geostore.export.files.checking import check_export
 from geostore.store import Store
 from tests.builders import TURN_LEFT, ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import answer

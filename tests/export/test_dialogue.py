@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from geostore.conversation.messages import LAST_TURN, NUDGE_WITH_TOOLS
 from geostore.conversation.request_form import RequestForm
 from geostore.export import Filter
-from geostore.export.dialogue import (
+from geostore.export.files.folder import partial_folder
+from geostore.export.images import ExportedImage
+from geostore.export.options import ExportOptions
+from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.student.dialogue import (
     Dialogue,
     Question,
     Reply,
@@ -25,11 +29,7 @@ from geostore.export.dialogue import (
     dialogues,
     with_placeholders,
 )
-from geostore.export.folder import partial_folder
-from geostore.export.images import ExportedImage
-from geostore.export.options import ExportOptions
-from geostore.export.placeholders import escape_placeholders, unescape_placeholders
-from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.student.placeholders import escape_placeholders, unescape_placeholders
 from geostore.importing import import_traces
 from geostore.records import Recipe
 from geostore.store import Store, open_snapshot

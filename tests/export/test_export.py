@@ -29,8 +29,8 @@ from geostore.export import (
     export,
     open_snapshot,
 )
-from geostore.export.folder import check_target
-from geostore.export.layout import Layout
+from geostore.export.files.folder import check_target
+from geostore.export.files.layout import Layout
 from geostore.identity import content_hash
 from geostore.records import ImportedRecipe, Recipe, StoredTrace, TraceKey
 from geostore.store import Scope, Store

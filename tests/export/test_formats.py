@@ -27,7 +27,7 @@ from geostore.export import (
     Format,
     export,
 )
-from geostore.export.folder import ExportFolder, partial_folder
+from geostore.export.files.folder import ExportFolder, partial_folder
 from geostore.export.images import ImagesMode
 from geostore.export.keywords import ExportKeywords
 from geostore.store import Store, open_snapshot

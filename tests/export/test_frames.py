@@ -25,11 +25,11 @@ from geostore.export import (
     export,
     open_snapshot,
 )
-from geostore.export.box_text import BoxInText, Numbers, replace_boxes
-from geostore.export.folder import partial_folder
-from geostore.export.for_student import for_student
-from geostore.export.frames import Reframer
-from geostore.export.students import STUDENTS, Student, student_of
+from geostore.export.files.folder import partial_folder
+from geostore.export.student.box_text import BoxInText, Numbers, replace_boxes
+from geostore.export.student.for_student import for_student
+from geostore.export.student.frames import Reframer
+from geostore.export.student.students import STUDENTS, Student, student_of
 from geostore.importing import ReadOptions, import_traces
 from geostore.records import BboxFrame, Box, ImageFacts, Recipe, StoredTrace, ToolCall
 from geostore.store import Store

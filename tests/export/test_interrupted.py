@@ -15,7 +15,7 @@ import pytest
 
 from geostore.errors import ExportError, StoreError
 from geostore.export import ExportOptions, Filter, export
-from geostore.export.folder import partial_folder
+from geostore.export.files.folder import partial_folder
 from geostore.store import Store
 from geostore.store.db import Db, Rows
 from tests.builders import ZOOM_IN, StoreBuilder, make_dataset

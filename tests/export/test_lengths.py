@@ -18,13 +18,13 @@ from PIL import Image
 
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, Filter, export
-from geostore.export.dialogue import dialogues
-from geostore.export.folder import partial_folder
-from geostore.export.for_student import ForStudent
-from geostore.export.lengths import RowKind, RowLengths
+from geostore.export.files.folder import partial_folder
 from geostore.export.stream import ExportStream
-from geostore.export.students import STUDENTS, StudentName, student_for, student_of
-from geostore.export.text_tokens import TextTokens
+from geostore.export.student.dialogue import dialogues
+from geostore.export.student.for_student import ForStudent
+from geostore.export.student.lengths import RowKind, RowLengths
+from geostore.export.student.students import STUDENTS, StudentName, student_for, student_of
+from geostore.export.student.text_tokens import TextTokens
 from geostore.store import Store, open_snapshot
 from tests.builders import StoreBuilder, fill, make_dataset, recipe_of
 from tests.running import geostore

@@ -13,9 +13,9 @@ from geostore.audit import CHECKS, audit
 from geostore.audit.flagged_turns import FLAGGED_TURNS
 from geostore.errors import ExportError
 from geostore.export import FORMATS, ExportOptions, ExportStream, Filter, export
-from geostore.export.dialogue import dialogues
-from geostore.export.folder import partial_folder
-from geostore.export.masks import checked_masks, masked_turns
+from geostore.export.files.folder import partial_folder
+from geostore.export.student.dialogue import dialogues
+from geostore.export.student.masks import checked_masks, masked_turns
 from geostore.store import Store, open_snapshot
 from tests.builders import (
     BAD_BOX,

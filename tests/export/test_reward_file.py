@@ -16,12 +16,12 @@ import pytest
 from geostore.answers import parse_answer
 from geostore.errors import ExportError
 from geostore.export import Filter
-from geostore.export.dialogue import Dialogue, Question, Reply, dialogues
-from geostore.export.folder import partial_folder
+from geostore.export.files.folder import partial_folder
 from geostore.export.images import ExportedImage
 from geostore.export.options import ExportOptions
-from geostore.export.reward_file import reward_file
 from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Dialogue, Question, Reply, dialogues
+from geostore.export.trainers.reward_file import reward_file
 from geostore.rewards import RewardSpec, ensure_spec, make_spec, rescore
 from geostore.store import Store, open_snapshot
 from geostore.store.rewards import StoredSpec, find_spec

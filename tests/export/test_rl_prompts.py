@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from geostore.export import ExportOptions, ExportStream, Filter, open_snapshot
-from geostore.export.folder import partial_folder
-from geostore.export.rl_prompts import RlPrompts
+from geostore.export.files.folder import partial_folder
+from geostore.export.trainers.rl_prompts import RlPrompts
 from geostore.importing import import_traces
 from geostore.store import Store
 from tests.minds import answer

@@ -18,9 +18,9 @@ from pyarrow import parquet
 
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, export
-from geostore.export.folder import ExportFolder, partial_folder
-from geostore.export.leftovers import SUMS
-from geostore.export.rows import ROW_GROUP_BYTES, json_lines, parquet_rows
+from geostore.export.files.folder import ExportFolder, partial_folder
+from geostore.export.files.leftovers import SUMS
+from geostore.export.files.rows import ROW_GROUP_BYTES, json_lines, parquet_rows
 from geostore.importing import ReadOptions, import_traces
 from geostore.store import Store
 from tests.builders import StoreBuilder, fill, make_dataset

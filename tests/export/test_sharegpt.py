@@ -11,8 +11,8 @@ from pyarrow import parquet
 
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, export, make_splits
-from geostore.export.llamafactory import loads
 from geostore.export.splits import Splits
+from geostore.export.trainers.llamafactory import loads
 from geostore.store import Store
 from tests.training_store import SCRIPTS, fill_training_store
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, export, make_splits
-from geostore.export.placeholders import unescape_placeholders
-from geostore.export.swift_training import loads
+from geostore.export.student.placeholders import unescape_placeholders
+from geostore.export.trainers.swift_training import loads
 from geostore.records import Recipe
 from geostore.store import Store
 from tests.builders import (

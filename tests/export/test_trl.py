@@ -14,7 +14,7 @@ from PIL import Image
 from geostore.conversation.recipe import tool_names, tools_section
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, Format, export
-from geostore.export.trl_messages import loads
+from geostore.export.trainers.trl_messages import loads
 from geostore.records import StoredTrace
 from geostore.store import Filter, Store, open_snapshot
 from geostore.tools import tool_schemas

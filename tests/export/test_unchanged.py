@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from geostore.audit import audit
 from geostore.cli import app
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, ExportResult, Filter, export, unchanged
-from geostore.export.filter_sql import filter_sql
-from geostore.export.licence import licence_of
+from geostore.export import ExportOptions, ExportResult, Filter, export
+from geostore.export.files import unchanged
+from geostore.export.files.filter_sql import filter_sql
+from geostore.export.files.licence import licence_of
 from geostore.export.splits import make_splits
 from geostore.records import DatasetFacts
 from geostore.rewards import make_spec, rescore
@@ -146,7 +147,7 @@ def test_a_row_that_comes_while_an_export_is_written_is_not_missed_later(
         builder.play(3, [answer(1.0, 2.0)], rollout=7)
         return sealed(*arguments)  # type: ignore[arg-type]
 
-    from geostore.export.folder import ExportFolder
+    from geostore.export.files.folder import ExportFolder
 
     sealed = ExportFolder.seal
     monkeypatch.setattr(ExportFolder, "seal", seal)

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from geostore.conversation.recipe import tools_section
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, Format, export
-from geostore.export.placeholders import unescape_placeholders
+from geostore.export.student.placeholders import unescape_placeholders
 from geostore.records import StoredTrace
 from geostore.store import Filter, Store, open_snapshot
 from geostore.tools import tool_schemas

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, ImageStat
 
 from geostore.conversation.limits import NOT_SHOWN
-from geostore.export.placeholders import unescape_placeholders
+from geostore.export.student.placeholders import unescape_placeholders
 from tests.formats.wanted import Context, Reply, Row
 
 PAD = "<|vision_start|><|image_pad|><|vision_end|>"

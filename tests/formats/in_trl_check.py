@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.formats.environment import ROOT
 from tests.formats.seen import SeenRow, run
 
-CHECK = ROOT / "geostore" / "export" / "loaded_by_trl.py"
+CHECK = ROOT / "geostore" / "export" / "trainers" / "loaded_by_trl.py"
 
 
 def load(export: Path, _student: Path, more: Sequence[str]) -> Iterator[SeenRow]:

@@ -53,7 +53,7 @@ def loaded_by_geostore(function: str, export: Path) -> str:
 
     The module is run by its path: the rest of geostore's exports needs more than is here.
     """
-    path = Path(__file__).parents[2] / "geostore" / "export" / "loaded_by_verl.py"
+    path = Path(__file__).parents[2] / "geostore" / "export" / "trainers" / "loaded_by_verl.py"
     spec = importlib.util.spec_from_file_location("loaded_by_verl", path)
     assert spec is not None
     assert spec.loader is not None

@@ -14,9 +14,9 @@ from PIL import Image
 
 from geostore.conversation.messages import Message, around_thought
 from geostore.export import ExportedTrace, ExportOptions, ExportStream, Filter, open_snapshot
-from geostore.export.folder import partial_folder
-from geostore.export.masks import checked_masks
-from geostore.export.placeholders import escape_placeholders
+from geostore.export.files.folder import partial_folder
+from geostore.export.student.masks import checked_masks
+from geostore.export.student.placeholders import escape_placeholders
 from geostore.records import Turn
 from tests.formats.replay import is_played_alike
 

@@ -14,7 +14,7 @@ import pytest
 
 import geostore
 from geostore.export import ExportOptions, Format, export
-from geostore.export.row_index import INDEX
+from geostore.export.files.row_index import INDEX
 from geostore.importing import ImportResult, ReadOptions, import_traces
 from geostore.records import ImportedRecipe, StoredTrace
 from geostore.store import Store

@@ -2,8 +2,8 @@
 
 A module has its name in `Format`, its `FormatRules`, and a function that writes a stream of
 `ExportedTrace` into a folder and returns how many traces it wrote; the formats of trainers
-are written from `export.dialogue`, their files with `export.rows`. To add one, write its
-module and list it here.
+are written from `export.student.dialogue`, their files with `export.files.rows`. To add one,
+write its module and list it here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from geostore.errors import ExportError
-from geostore.export import swift_training
 from geostore.export.formats import (
     chat,
     hf,
@@ -28,9 +27,10 @@ from geostore.export.formats import (
     verl_sft_text,
 )
 from geostore.export.formats.pairs import PAIR_WRITERS, pair_writer
-from geostore.export.loaded_by_verl import load_conversation, load_environment
 from geostore.export.options import ExportOptions, Format
-from geostore.export.trl_messages import loads as loaded_by_trl
+from geostore.export.trainers import swift_training
+from geostore.export.trainers.loaded_by_verl import load_conversation, load_environment
+from geostore.export.trainers.trl_messages import loads as loaded_by_trl
 from geostore.export.writer import FormatWriter
 from geostore.text.nearest import did_you_mean
 

@@ -1,4 +1,4 @@
-"""Format ``chat``: OpenAI's messages as JSONL, in the dialect of one reader (`export.dialects`).
+"""Format ``chat``: OpenAI's messages as JSONL, in a reader's dialect (`trainers.dialects`).
 
 Images are data URLs in user messages alone: a result's text is the message of the role
 ``tool``, and its image follows in a user message, as the teacher had it. A row over a limit
@@ -14,14 +14,14 @@ import orjson
 from geostore.conversation.messages import data_url
 from geostore.dataset.saved import card_of_files
 from geostore.errors import ExportError
-from geostore.export.chat_messages import chat_messages
-from geostore.export.dialects import DIALECTS, Dialect
-from geostore.export.dialogue import Dialogue, dialogues
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import FileLimits, json_lines
 from geostore.export.images import ExportedImage
 from geostore.export.options import FormatRules
-from geostore.export.rows import FileLimits, json_lines
 from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Dialogue, dialogues
+from geostore.export.trainers.chat_messages import chat_messages
+from geostore.export.trainers.dialects import DIALECTS, Dialect
 
 RULES = FormatRules(
     ("embed",),

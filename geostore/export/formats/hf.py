@@ -11,15 +11,15 @@ from typing import Any
 import orjson
 
 from geostore.dataset.saved import SavedColumns
-from geostore.export.arrow_rows import arrow_rows
-from geostore.export.chat_messages import chat_messages
-from geostore.export.dialects import Dialect
-from geostore.export.dialogue import Dialogue, dialogues
-from geostore.export.folder import ExportFolder
-from geostore.export.hf_features import image_value
+from geostore.export.files.arrow_rows import arrow_rows
+from geostore.export.files.folder import ExportFolder
 from geostore.export.images import ExportedImage, image_reference
 from geostore.export.options import FormatRules
 from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Dialogue, dialogues
+from geostore.export.trainers.chat_messages import chat_messages
+from geostore.export.trainers.dialects import Dialect
+from geostore.export.trainers.hf_features import image_value
 from geostore.records import StoredTrace
 from geostore.text.json_lines import json_text
 

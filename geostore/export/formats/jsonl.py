@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import json_lines
 from geostore.export.options import FormatRules
 from geostore.export.record import trace_record
-from geostore.export.rows import json_lines
 from geostore.export.stream import ExportStream
 
 RULES = FormatRules(

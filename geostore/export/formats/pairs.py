@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from geostore.errors import ExportError
-from geostore.export import swift_training
 from geostore.export.formats import pairs_llamafactory, pairs_swift, pairs_trl
 from geostore.export.options import PairsFor
-from geostore.export.trl_messages import loads
+from geostore.export.trainers import swift_training
+from geostore.export.trainers.trl_messages import loads
 from geostore.export.writer import FormatWriter
 
 PAIR_WRITERS: Mapping[PairsFor, FormatWriter] = MappingProxyType(

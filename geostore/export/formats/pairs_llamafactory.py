@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from geostore.export.dialogue import Step
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
 from geostore.export.images import ExportedImage
-from geostore.export.llamafactory import (
+from geostore.export.options import FormatRules
+from geostore.export.pairs import UNPAIRED, Pair, choose, labelled, pairs
+from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Step
+from geostore.export.trainers.llamafactory import (
     Areas,
     entries,
     entry_type,
@@ -27,10 +31,6 @@ from geostore.export.llamafactory import (
     write_info,
     write_settings,
 )
-from geostore.export.options import FormatRules
-from geostore.export.pairs import UNPAIRED, Pair, choose, labelled, pairs
-from geostore.export.rows import parquet_rows
-from geostore.export.stream import ExportStream
 
 __all__ = ["RULES", "choose", "guide", "loads", "write_pairs"]
 

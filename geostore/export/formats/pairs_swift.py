@@ -3,13 +3,13 @@ a row a rollout with its ``label``."""
 
 from __future__ import annotations
 
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import RowFiles, json_lines
 from geostore.export.formats.swift import swift_row
 from geostore.export.options import FormatRules, PairsAs
 from geostore.export.pairs import Pair, choose, labelled, pairs
-from geostore.export.rows import RowFiles, json_lines
 from geostore.export.stream import ExportStream
-from geostore.export.swift_training import SCRIPT, settings_guide, write_script
+from geostore.export.trainers.swift_training import SCRIPT, settings_guide, write_script
 
 __all__ = ["RULES", "choose", "guide", "write_pairs"]
 

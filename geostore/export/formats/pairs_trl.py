@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from geostore.export.folder import ExportFolder
-from geostore.export.hf_features import image_type, with_image_lists
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
 from geostore.export.options import FormatRules
 from geostore.export.pairs import UNPAIRED, Pair, choose, labelled, pairs
-from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
-from geostore.export.trl_messages import messages_type, training_script, trl_turns
+from geostore.export.trainers.hf_features import image_type, with_image_lists
+from geostore.export.trainers.trl_messages import messages_type, training_script, trl_turns
 
 __all__ = ["RULES", "choose", "guide", "write_pairs"]
 

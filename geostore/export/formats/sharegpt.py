@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from geostore.export.dialogue import dialogues
-from geostore.export.folder import ExportFolder
-from geostore.export.llamafactory import (
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import RowFiles, json_lines, parquet_rows
+from geostore.export.options import FormatRules
+from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import dialogues
+from geostore.export.trainers.llamafactory import (
     Areas,
     loads,
     settings_guide,
@@ -20,9 +23,6 @@ from geostore.export.llamafactory import (
     write_info,
     write_settings,
 )
-from geostore.export.options import FormatRules
-from geostore.export.rows import RowFiles, json_lines, parquet_rows
-from geostore.export.stream import ExportStream
 
 __all__ = ["RULES", "guide", "loads", "write_sharegpt"]
 

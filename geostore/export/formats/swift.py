@@ -14,7 +14,12 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import (
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import json_lines
+from geostore.export.images import ExportedImage
+from geostore.export.options import FormatRules
+from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import (
     Dialogue,
     Question,
     Reply,
@@ -22,13 +27,8 @@ from geostore.export.dialogue import (
     dialogues,
     with_placeholders,
 )
-from geostore.export.folder import ExportFolder
-from geostore.export.images import ExportedImage
-from geostore.export.options import FormatRules
-from geostore.export.placeholders import escape_placeholders
-from geostore.export.rows import json_lines
-from geostore.export.stream import ExportStream
-from geostore.export.swift_training import SCRIPT, settings_guide, write_script
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.trainers.swift_training import SCRIPT, settings_guide, write_script
 from geostore.records import Recipe
 
 RULES = FormatRules(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geostore.export.folder import ExportFolder, pretty_json
+from geostore.export.files.folder import ExportFolder, pretty_json
 from geostore.export.options import FormatRules
 from geostore.export.record import trace_record
 from geostore.export.stream import ExportStream

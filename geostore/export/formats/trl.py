@@ -5,13 +5,13 @@ One row a trace, of which every response is learnt (``assistant_only_loss=True``
 
 from __future__ import annotations
 
-from geostore.export.dialogue import dialogues
-from geostore.export.folder import ExportFolder
-from geostore.export.hf_features import image_type, image_value, with_image_lists
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
 from geostore.export.options import FormatRules
-from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
-from geostore.export.trl_messages import messages_type, training_script, trl_messages
+from geostore.export.student.dialogue import dialogues
+from geostore.export.trainers.hf_features import image_type, image_value, with_image_lists
+from geostore.export.trainers.trl_messages import messages_type, training_script, trl_messages
 
 RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size"}), "TRL")
 

@@ -10,14 +10,14 @@ from importlib import resources
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.folder import ExportFolder
-from geostore.export.hf_features import image_type, image_value, with_image_lists
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
 from geostore.export.options import FormatRules
-from geostore.export.reward_file import REWARD_FILE, reward_file
-from geostore.export.rl_prompts import RlPrompt, RlPrompts
-from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
-from geostore.export.trl_messages import messages_type, prompt_messages
+from geostore.export.trainers.hf_features import image_type, image_value, with_image_lists
+from geostore.export.trainers.reward_file import REWARD_FILE, reward_file
+from geostore.export.trainers.rl_prompts import RlPrompt, RlPrompts
+from geostore.export.trainers.trl_messages import messages_type, prompt_messages
 
 RULES = FormatRules(
     ("embed",),
@@ -89,7 +89,11 @@ def _row(prompt: RlPrompt) -> dict[str, Any]:
 
 
 def _script(name: str) -> str:
-    return resources.files("geostore.export.scripts").joinpath(name).read_text(encoding="utf-8")
+    return (
+        resources.files("geostore.export.trainers.scripts")
+        .joinpath(name)
+        .read_text(encoding="utf-8")
+    )
 
 
 def guide(_traces: ExportStream) -> str:

@@ -7,13 +7,13 @@ A turn that is not to be learnt has no row of its own and stays in the prompts o
 
 from __future__ import annotations
 
-from geostore.export.dialogue import dialogues
-from geostore.export.folder import ExportFolder
-from geostore.export.hf_features import image_type, with_image_lists
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
 from geostore.export.options import FormatRules
-from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
-from geostore.export.trl_messages import messages_type, training_script, trl_turns
+from geostore.export.student.dialogue import dialogues
+from geostore.export.trainers.hf_features import image_type, with_image_lists
+from geostore.export.trainers.trl_messages import messages_type, training_script, trl_turns
 
 RULES = FormatRules(
     ("embed",), frozenset({"reasoning", "shard_size", "mask_turns"}), "TRL", rows="turn"

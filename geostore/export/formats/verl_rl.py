@@ -11,22 +11,22 @@ from typing import Any
 
 from geostore.conversation.recipe import tool_names
 from geostore.errors import ExportError
-from geostore.export.dialogue import with_placeholders
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
 from geostore.export.options import FormatRules
-from geostore.export.placeholders import escape_placeholders
-from geostore.export.reward_file import REWARD_FILE, reward_file
-from geostore.export.rl_prompts import RlPrompt, RlPrompts
-from geostore.export.rows import parquet_rows
 from geostore.export.stream import ExportStream
-from geostore.export.verl_environment import (
+from geostore.export.student.dialogue import with_placeholders
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.trainers.reward_file import REWARD_FILE, reward_file
+from geostore.export.trainers.rl_prompts import RlPrompt, RlPrompts
+from geostore.export.trainers.verl_environment import (
     AGENT,
     SINGLE_TURN_AGENT,
     VerlTools,
     rl_guide,
 )
-from geostore.export.verl_rows import image_list, image_values
-from geostore.export.verl_scripts import write_rl_script
+from geostore.export.trainers.verl_rows import image_list, image_values
+from geostore.export.trainers.verl_scripts import write_rl_script
 from geostore.records import Recipe
 from geostore.rewards import KINDS
 

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from geostore.export.dialogue import (
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import parquet_rows
+from geostore.export.options import FormatRules
+from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import (
     Dialogue,
     Question,
     Reply,
@@ -18,12 +22,8 @@ from geostore.export.dialogue import (
     dialogues,
     with_placeholders,
 )
-from geostore.export.folder import ExportFolder
-from geostore.export.options import FormatRules
-from geostore.export.placeholders import escape_placeholders
-from geostore.export.rows import parquet_rows
-from geostore.export.stream import ExportStream
-from geostore.export.verl_rows import (
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.trainers.verl_rows import (
     Message,
     checked_row,
     pinned_pixels,
@@ -31,7 +31,7 @@ from geostore.export.verl_rows import (
     sft_schema,
     system_messages,
 )
-from geostore.export.verl_scripts import write_sft_script
+from geostore.export.trainers.verl_scripts import write_sft_script
 
 RULES = FormatRules(("embed",), frozenset({"reasoning", "shard_size"}), "verl")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from geostore.export.licence import licence_of
+from geostore.export.files.licence import licence_of
 from geostore.export.stream import ExportStream
 from geostore.text.phrases import format_number_of
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue, Part, Question, Reply
-from geostore.export.hf_features import image_value
-from geostore.export.loaded_by_trl import loaded_row
-from geostore.export.placeholders import escape_placeholders
 from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Dialogue, Part, Question, Reply
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.trainers.hf_features import image_value
+from geostore.export.trainers.loaded_by_trl import loaded_row
 
 if TYPE_CHECKING:
     import pyarrow

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from geostore.conversation.recipe import tool_names
 from geostore.conversation.tool_session import tool_settings
-from geostore.export.dialogue import Dialogue, Question, dialogues
 from geostore.export.images import ExportedImage
 from geostore.export.stream import ExportStream
+from geostore.export.student.dialogue import Dialogue, Question, dialogues
 from geostore.identity import sha256_hex
 from geostore.records import Recipe, Sample
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from geostore.export.folder import ExportFolder
-from geostore.export.reward_file import REWARD_FILE
-from geostore.export.rows import RowFiles
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import RowFiles
 from geostore.export.stream import ExportStream
-from geostore.export.verl_environment import AGENT_CONFIG, TOOL_CONFIG, TRAIN_SCRIPT, VerlTools
+from geostore.export.trainers.reward_file import REWARD_FILE
+from geostore.export.trainers.verl_environment import (
+    AGENT_CONFIG,
+    TOOL_CONFIG,
+    TRAIN_SCRIPT,
+    VerlTools,
+)
 
 _MODEL = '"${MODEL:-Qwen/Qwen3-VL-8B-Instruct}"'
 _LONG = 32768  # tokens, where the rows were not measured

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
-from geostore.export.reward_file import REWARD_FILE
+from geostore.export.trainers.reward_file import REWARD_FILE
 
 TOOLS_FILE = "geostore_tools.py"
 TOOL_CONFIG = "tool_config.yaml"
@@ -43,7 +43,7 @@ class VerlTools:
         """The files by name; none without tools."""
         if not self.names:
             return {}
-        scripts = resources.files("geostore.export.scripts")
+        scripts = resources.files("geostore.export.trainers.scripts")
         script = scripts.joinpath("verl_tools.py.txt").read_text(encoding="utf-8")
         classes = {name: _class_name(name) for name in self.names}
         tools = [_TOOL.format(name=classes[name], tool=name) for name in self.names]

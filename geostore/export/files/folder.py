@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
-from geostore.export.leftovers import SUMS, clean, hidden_path, is_at, lock, remove
+from geostore.export.files.leftovers import SUMS, clean, hidden_path, is_at, lock, remove
 from geostore.text.json_lines import json_bytes
 
 MANIFEST = "manifest.json"

@@ -30,16 +30,16 @@ from pathlib import Path
 from typing import Any
 
 from geostore.errors import DatasetError
-from geostore.export.folder import MANIFEST, read_manifest
-from geostore.export.leftovers import SUMS
-from geostore.export.licence import licence_of
+from geostore.export.files.folder import MANIFEST, read_manifest
+from geostore.export.files.leftovers import SUMS
+from geostore.export.files.licence import licence_of
 from geostore.export.options import ExportOptions
 from geostore.identity import content_hash, sha256_hex
 from geostore.sqlfiles import store_statements
 from geostore.store import Snapshot, Store, open_snapshot
 from geostore.version import VERSION
 
-_PACKAGE = Path(__file__).parent.parent
+_PACKAGE = Path(__file__).parents[2]
 _LIBRARIES = ("orjson", "pyarrow", "pillow", "datasets")
 _BLOCK = 1024 * 1024
 
@@ -144,7 +144,8 @@ def program_hash() -> str:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     digest.update(f"{VERSION} {versions} {zlib.ZLIB_RUNTIME_VERSION}\n".encode())
     digest.update(content_hash(dict(store_statements())).encode())
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    # Scripts that exports bring along have another suffix.
+    for path in sorted((*_PACKAGE.rglob("*.py"), *_PACKAGE.rglob("*.py.txt"))):
         digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -25,8 +25,8 @@ from geostore.conversation.request_form import RequestForm
 from geostore.errors import ExportError
 from geostore.export.images import ExportedImage, image_names
 from geostore.export.options import ReasoningMode
-from geostore.export.placeholders import escape_placeholders
 from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.student.placeholders import escape_placeholders
 from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
 from geostore.tools import TOOLS, tool_schemas
 

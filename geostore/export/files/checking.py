@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.folder import MANIFEST, read_manifest, strangers
+from geostore.export.files.folder import MANIFEST, read_manifest, strangers
+from geostore.export.files.leftovers import SUMS
+from geostore.export.files.row_images import RowImages, images_of, learnt_texts
+from geostore.export.files.row_reader import Row, read_rows
+from geostore.export.files.unchanged import damaged_files
 from geostore.export.formats import writer_of
-from geostore.export.leftovers import SUMS
 from geostore.export.options import ExportOptions
-from geostore.export.row_images import RowImages, images_of, learnt_texts
-from geostore.export.row_reader import Row, read_rows
-from geostore.export.unchanged import damaged_files
 from geostore.one_line import OneLine
 
 _PACKAGES = {

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from geostore.export.folder import ExportFolder, StreamedFile
+from geostore.export.files.folder import ExportFolder, StreamedFile
+from geostore.export.files.row_index import INDEX, index_line
 from geostore.export.options import Compression, ExportOptions
-from geostore.export.row_index import INDEX, index_line
 from geostore.records import StoredTrace
 from geostore.text.json_lines import json_bytes
 

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
-from geostore.export.dialects import Dialect
-from geostore.export.dialogue import (
+from geostore.export.images import ExportedImage
+from geostore.export.student.dialogue import (
     Call,
     Dialogue,
     Part,
@@ -21,8 +21,8 @@ from geostore.export.dialogue import (
     Reply,
     Results,
 )
-from geostore.export.images import ExportedImage
-from geostore.export.placeholders import escape_placeholders
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.trainers.dialects import Dialect
 
 Message = dict[str, Any]
 ImagePart = Callable[[ExportedImage], dict[str, Any]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from geostore.dataset.saved import load_saved
 from geostore.errors import ExportError
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
 from geostore.export.formats.hf import RULES, columns_of, write_hf
 from geostore.export.options import ExportOptions, checked_options
 from geostore.export.stream import ExportStream

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from geostore.conversation.recipe import FRAME_SENTENCES, tool_names, tools_section
 from geostore.errors import ExportError
-from geostore.export.reframed_trace import TraceInFrame, Unprovable
-from geostore.export.students import Student, StudentFrame
+from geostore.export.student.reframed_trace import TraceInFrame, Unprovable
+from geostore.export.student.students import Student, StudentFrame
 from geostore.records import ImageFacts, ImportedRecipe, Recipe, StoredTrace
 from geostore.tools import tool_schemas
 

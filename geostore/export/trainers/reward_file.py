@@ -1,7 +1,7 @@
 """Writes ``reward.py``: a store's reward for a trainer, in one file that needs nothing but Python.
 
-The formulas are those of `export.reward_template`. The parser of answers goes into the file as
-its own sources, so that it reads every text as the store does.
+The formulas are those of `export.trainers.reward_template`. The parser of answers goes into the
+file as its own sources, so that it reads every text as the store does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import resources
 
 from geostore.answers import PARSER_VERSION
 from geostore.errors import ExportError
-from geostore.export import reward_template
+from geostore.export.trainers import reward_template
 from geostore.identity import sha256_hex
 from geostore.records import Answer
 from geostore.rewards import KINDS

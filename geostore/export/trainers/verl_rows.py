@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue
 from geostore.export.images import ExportedImage
-from geostore.export.placeholders import escape_placeholders
 from geostore.export.stream import ExportStream
-from geostore.export.verl_environment import TRAIN_SCRIPT
+from geostore.export.student.dialogue import Dialogue
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.trainers.verl_environment import TRAIN_SCRIPT
 
 if TYPE_CHECKING:
     import pyarrow

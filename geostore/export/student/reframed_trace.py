@@ -25,7 +25,7 @@ import orjson
 from geostore.conversation.call_objects import WrittenCall
 from geostore.conversation.calls import written_calls
 from geostore.conversation.recipe import tool_names
-from geostore.export.box_text import BoxInText, Numbers, replace_boxes
+from geostore.export.student.box_text import BoxInText, Numbers, replace_boxes
 from geostore.identity import canonical_text
 from geostore.records import Box, ImageFacts, Recipe, StoredTrace, ToolCall, Turn
 from geostore.tools import BadCall, Operation, current_image_after, observation, understand

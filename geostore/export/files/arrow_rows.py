@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from geostore.dataset.saved import SPLITS, SavedColumns, SavedSplit, fingerprint_of, splits_file
-from geostore.export.folder import ExportFolder
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import FileLimits, RowFiles, Sink, WriteRow, row_size
 from geostore.export.options import ExportOptions
-from geostore.export.rows import FileLimits, RowFiles, Sink, WriteRow, row_size
 from geostore.export.stream import ExportedTrace
 
 BATCH_BYTES = 16 * 1024 * 1024

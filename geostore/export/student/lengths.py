@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from geostore.export.students import Student
-from geostore.export.text_tokens import TextTokens
+from geostore.export.student.students import Student
+from geostore.export.student.text_tokens import TextTokens
 
 if TYPE_CHECKING:
-    from geostore.export.dialogue import Dialogue, Step
     from geostore.export.options import ExportOptions, FormatRules
+    from geostore.export.student.dialogue import Dialogue, Step
 
 RowKind = Literal["trace", "turn", "question"]
 """What a row of a format holds: a whole trace; one turn and all before it, so that a trace has as
@@ -90,7 +90,7 @@ class RowLengths:
 
     def add(self, dialogue: Dialogue) -> None:
         """Count the rows of a trace."""
-        from geostore.export.dialogue import Reply
+        from geostore.export.student.dialogue import Reply
 
         recipe = dialogue.exported.trace.key.recipe_sha256
         if recipe not in self._of_systems:
@@ -115,7 +115,7 @@ class RowLengths:
                 self._count(math.ceil(tokens) + images, images, dialogue.exported.trace.name)
 
     def _step_tokens(self, step: Step) -> float:
-        from geostore.export.dialogue import Reply
+        from geostore.export.student.dialogue import Reply
 
         if isinstance(step, Reply):
             return self._text_tokens("assistant", (step.reasoning or "") + step.text)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from geostore.export.leftovers import SUMS
+from geostore.export.files.leftovers import SUMS
 
 _BATCH = 16  # rows of Parquet that are held at a time; each may hold megabytes of images
 _LISTS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})

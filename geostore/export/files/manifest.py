@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from geostore.export.filter_sql import filter_sql
+from geostore.export.files.filter_sql import filter_sql
 from geostore.export.left_out import Unwritten
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportStream

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from geostore.errors import ExportError
-from geostore.export.folder import ExportFolder
-from geostore.export.loaded_by_swift import loaded_row
-from geostore.export.rows import RowFiles
+from geostore.export.files.folder import ExportFolder
+from geostore.export.files.rows import RowFiles
 from geostore.export.stream import ExportStream
-from geostore.export.students import StudentName
+from geostore.export.student.students import StudentName
+from geostore.export.trainers.loaded_by_swift import loaded_row
 
 SCRIPT = "train.sh"
 

@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from geostore.errors import ExportError
-from geostore.export.dialogue import Dialogue, Reply, Step, with_placeholders
-from geostore.export.folder import ExportFolder, pretty_json
+from geostore.export.files.folder import ExportFolder, pretty_json
+from geostore.export.files.rows import RowFiles
 from geostore.export.images import ExportedImage
-from geostore.export.loaded_by_llamafactory import loaded_rows
-from geostore.export.placeholders import escape_placeholders
-from geostore.export.rows import RowFiles
 from geostore.export.stream import ExportStream
-from geostore.export.students import StudentName
+from geostore.export.student.dialogue import Dialogue, Reply, Step, with_placeholders
+from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.student.students import StudentName
+from geostore.export.trainers.loaded_by_llamafactory import loaded_rows
 
 if TYPE_CHECKING:
     import pyarrow

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from geostore.export.frames import Reframer
-from geostore.export.lengths import RowLengths, row_lengths
 from geostore.export.options import ExportOptions, FormatRules
-from geostore.export.students import Student, choose_student
+from geostore.export.student.frames import Reframer
+from geostore.export.student.lengths import RowLengths, row_lengths
+from geostore.export.student.students import Student, choose_student
 from geostore.records import ImportedRecipe, Recipe
 
 _BOUNDS_IN_ROWS = frozenset({"ms-swift", "verl"})

@@ -1,0 +1,1 @@
+"""The files of an export: its folder, rows and manifest, and whether they are what they were."""

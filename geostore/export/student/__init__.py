@@ -1,0 +1,1 @@
+"""What a student gets of a trace: a dialogue, boxes in the student's frame, and its length."""
