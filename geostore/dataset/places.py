@@ -24,7 +24,8 @@ EARTH_RADIUS_KM = 6371.0
 
 USUAL_RADIUS_KM = 1.0
 _FARTHEST_KM = math.pi * EARTH_RADIUS_KM
-_RADIUS = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(km|m)?\s*", re.ASCII)
+_NEAREST_KM = 1e-6  # a millimetre; far below it, a grid has no numbers for its cubes
+_RADIUS = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(km|m)?\s*", re.ASCII | re.IGNORECASE)
 
 _Point = tuple[float, float, float]
 _Cube = tuple[int, int, int]
@@ -105,13 +106,13 @@ def read_radius(text: str | float) -> float:
     """
     match = _RADIUS.fullmatch(text) if isinstance(text, str) else None
     if match is not None:
-        radius = float(match[1]) / (1000 if match[2] == "m" else 1)
+        radius = float(match[1]) / (1000 if (match[2] or "").lower() == "m" else 1)
     elif isinstance(text, int | float) and not isinstance(text, bool):
         radius = float(text)
     else:
         raise FilterError(f"{text!r} is no radius; write 1km, 500m, or a number of kilometres")
-    if not 0 < radius <= _FARTHEST_KM:
-        raise FilterError(f"a radius of {text} is not more than 0 and at most half the earth")
+    if not _NEAREST_KM <= radius <= _FARTHEST_KM:
+        raise FilterError(f"a radius is from 1 mm to half the earth, 20015 km, and not {text}")
     return radius
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from geostore.errors import ExportError
 from geostore.identity import canonical_json
 from geostore.records import DatasetFacts, Sample
+from geostore.store.chosen import same_country
 from geostore.text.nearest import did_you_mean
 
 USUAL_RESOLUTION = 5
@@ -68,7 +69,9 @@ class Splits:
 
     def check_column(self, datasets: tuple[DatasetFacts, ...]) -> None:
         """Raise ExportError for a column that no dataset of an export has."""
-        if not self.by.startswith("column:") or not all(facts.columns for facts in datasets):
+        if not self.by.startswith("column:"):
+            return
+        if not datasets or not all(facts.columns for facts in datasets):
             return
         name = self.by.removeprefix("column:")
         columns = list(dict.fromkeys(name for facts in datasets for name in facts.columns))
@@ -103,13 +106,20 @@ def place_of(sample: Sample, dataset: DatasetFacts, by: str) -> Place:
 
         return Place(by, h3.latlng_to_cell(sample.lat, sample.lon, int(detail)))
     if kind == "country":
-        return Place(by, (sample.country or "").strip().casefold() or None)
+        return Place(by, same_country(sample.country))
     if detail in sample.columns:
-        return Place(by, sample.columns[detail])
+        return Place(by, _same_number(sample.columns[detail]))
     # A column that plays a role stands in the sample under its role.
     roles = {column: role for role, column in dataset.column_map.items()}
     role = roles.get(detail)
-    return Place(by, None if role in (None, "image") else getattr(sample, role))
+    return Place(by, None if role in (None, "image") else _same_number(getattr(sample, role)))
+
+
+def _same_number(value: Any) -> Any:
+    """A value as it is in every dataset: one may hold the number 7 as 7 and another as 7.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return int(value)
+    return value
 
 
 def make_splits(
@@ -118,8 +128,10 @@ def make_splits(
     """The splits that options mean, such as ``train=0.98,val=0.02``; None without shares.
 
     Raises ExportError for shares that do not sum to 1, a name that no file can have, an unknown
-    place, and a place or a seed without shares.
+    place, and a place or a seed without shares; TypeError for a value of another type.
     """
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise TypeError(f"split_seed is a whole number, such as 7, and not {seed!r}")
     if shares is None:
         if by is not None or seed:
             raise ExportError(f"--split-by and --split-seed need --split, as in {_EXAMPLE}")
@@ -147,12 +159,14 @@ def _from_text(text: str) -> dict[str, float]:
 
 def _check_shares(shares: Mapping[str, float]) -> None:
     for name, share in shares.items():
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a split is a text, such as 'train', and not {name!r}")
         if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
             raise ExportError(
                 f"--split: {name!r} cannot be the name of a file in an export; use letters, "
                 "digits, - and _"
             )
-        if not isinstance(share, int | float):
+        if not isinstance(share, int | float) or isinstance(share, bool):
             raise TypeError(f"the share of {name} is a number, such as 0.02, and not {share!r}")
         if not 0 <= share <= 1:
             raise ExportError(f"--split: the share of {name} is {share:g}, and not from 0 to 1")

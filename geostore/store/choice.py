@@ -161,7 +161,9 @@ def _count(name: str, value: Any, *, least: int) -> int | None:
 
 
 def _near(files: Any, radius: Any) -> Places | None:
-    paths = [files] if isinstance(files, str | PathLike) else list(files or ())
+    paths = [files] if isinstance(files, str | PathLike) else files or ()
+    if not isinstance(paths, Sequence) or not all(isinstance(p, str | PathLike) for p in paths):
+        raise TypeError(f"exclude_near is the path of a table, or several, and not {files!r}")
     if not paths:
         if radius is not None:
             raise FilterError("a radius needs places: --exclude-near FILE.csv --radius 1km")
@@ -197,6 +199,12 @@ def _balance(value: Any) -> tuple[Balance, ...]:
         if not re.fullmatch(r"\d+", most.strip(), re.ASCII):
             raise FilterError(f"balance is COLUMN=COUNT, such as country=500, and not {text!r}")
         bounds.append(_bound(column.strip(), int(most)))
+    for bound in bounds:
+        counts = [str(other.most) for other in bounds if other.column == bound.column]
+        if len(counts) > 1:
+            raise FilterError(
+                f"balance names {bound.column} twice, with {' and '.join(counts)}; give it once"
+            )
     return tuple(bounds)
 
 

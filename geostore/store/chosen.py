@@ -70,6 +70,7 @@ def apply_choice(
     if "text" in choice.dedupe:
         _value_by_words(db, number)
         db.run("leave_out_beyond", choice=number, reason="text", most=1)
+    db.connection.create_function("same_country", 1, same_country, deterministic=True)
     for balance in choice.balance:
         _value_by_column(db, number, balance, take_scores)
         reason = f"balance:{balance.column}"
@@ -129,11 +130,15 @@ def _value_by_column(
         if balance.column in columns:
             statement = store_statements()["value_by_column"]
             # One of our own names, so that no text of a user's comes into a statement.
-            name = columns[columns.index(balance.column)]
-            db.execute(statement.replace(COLUMN_MARK, f'v."{name}"'), {"choice": number})
+            name = f'v."{columns[columns.index(balance.column)]}"'
+            if balance.column == "country":
+                name = f"same_country({name})"
+            db.execute(statement.replace(COLUMN_MARK, name), {"choice": number})
             return
     else:
         columns = []
+    if not db.number("last_place", choice=number):
+        return  # without a trace no column can be missing
     column = balance.column if own is None else own
     if not db.number("has_sample_column", choice=number, column=column):
         names = [row["name"] for row in db.run("sample_columns", choice=number)]
@@ -143,6 +148,11 @@ def _value_by_column(
             f"the columns are: {', '.join(known) or 'none'}"
         )
     db.run("value_by_sample_column", choice=number, column=column)
+
+
+def same_country(country: str | None) -> str | None:
+    """A country without regard to case; None where there is none."""
+    return (country or "").strip().casefold() or None
 
 
 def _random_key(seed: int, text: str) -> int:

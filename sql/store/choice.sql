@@ -120,33 +120,55 @@ where choice = :choice and reason is null;
 -- Grain: one row per trace of the choice :choice.
 update temp.picks
 set value = (
-  select c.value
+  select {{value_in_column}}
   from samples as s
-  join json_each(s.columns) as c on c.key = :column
+  join datasets as d on d.id = s.dataset_id
   where s.id = picks.sample_id
 )
 where choice = :choice and reason is null;
 
+-- part: value_in_column
+-- The value of a sample s of a dataset d in the dataset's column :column. One that plays a role
+-- stands in the sample under its role.
+coalesce(
+  (select c.value from json_each(s.columns) as c where c.key = :column),
+  case (select m.key from json_each(d.column_map) as m where m.value = :column)
+    when 'lat' then s.lat
+    when 'lon' then s.lon
+    when 'locatability_score' then s.locatability_score
+    when 'country' then s.country
+  end
+)
+
 -- name: has_sample_column
 -- Whether a sample of a choice has a column of its dataset of this name.
 -- Grain: one row: 1 or 0.
-select exists (
-  select 1
-  from temp.picks as p
-  join samples as s on s.id = p.sample_id
-  join json_each(s.columns) as c on c.key = :column
-  where p.choice = :choice
-) as present;
+select exists (select 1 from ({{columns_of_picks}}) where name = :column) as present;
 
 -- name: sample_columns
 -- The columns that samples of a choice have of their datasets.
 -- Grain: one row per name.
-select distinct c.key as name
+select distinct name
+from (
+{{columns_of_picks}}
+)
+order by name;
+
+-- part: columns_of_picks
+-- The columns that samples of the choice :choice have of their datasets, also those that play a role.
+-- Grain: one row per trace and name.
+select c.key as name
 from temp.picks as p
 join samples as s on s.id = p.sample_id
 join json_each(s.columns) as c
 where p.choice = :choice
-order by name;
+union all
+select m.value as name
+from temp.picks as p
+join samples as s on s.id = p.sample_id
+join datasets as d on d.id = s.dataset_id
+join json_each(d.column_map) as m
+where p.choice = :choice and m.key <> 'image'
 
 -- name: leave_out_beyond
 -- Leaves out all but the :most best traces of each value.

@@ -130,14 +130,24 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "km"),
-    [("1km", 1.0), ("500m", 0.5), (" 1.5 km ", 1.5), ("2", 2.0), (3, 3.0), (0.1, 0.1)],
+    [
+        ("1km", 1.0),
+        ("500m", 0.5),
+        (" 1.5 km ", 1.5),
+        ("1 KM", 1.0),
+        ("2M", 0.002),
+        ("2", 2.0),
+        (3, 3.0),
+        (0.1, 0.1),
+    ],
 )
 def test_a_radius_has_a_unit(text: str | float, km: float) -> None:
     assert read_radius(text) == pytest.approx(km)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "km", "1 mile", "-1km", "0", "nan", "30000km", float("nan"), True]
+    "text",
+    ["", "km", "1 mile", "-1km", "0", "nan", "30000km", float("nan"), True, 1e-320, "0.0001m"],
 )
 def test_what_is_no_radius_is_refused(text: str | float) -> None:
     with pytest.raises(FilterError, match="radius"):

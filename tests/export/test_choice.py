@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets as datasets_library
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,6 +252,31 @@ def test_samples_near_places_are_left_out_before_traces_are_compared(
     assert "no trace is left to export: 22 of 22: 22 within 20000 km" in run.stderr
 
 
+def test_a_country_is_one_however_its_case_and_a_column_counts_under_any_name(
+    tmp_path: Path,
+) -> None:
+    """A dataset may call its columns otherwise; those that play a role are found by either name."""
+    countries: list[object] = ["Japan", "japan", " JAPAN", "peru", None, None]
+    photos = [photo_bytes(row, size=(64, 48)) for row in range(6)]
+    named = datasets_library.load_from_disk(
+        str(save_dataset(tmp_path / "one", photos, country=countries))
+    ).rename_columns({"country": "Country", "lat": "latitude"})
+    named.save_to_disk(str(tmp_path / "two"))
+    path = tmp_path / "geostore.db"
+    with Store.open(path, create=True, durability="normal") as store:
+        builder = StoreBuilder(store, tmp_path / "two")
+        for row in range(6):
+            builder.play(row, [answer(10.0 + row, 20.0 + row)])
+    for balance, count in (
+        ("country=1", 3),
+        ("country=2", 5),
+        ("column:Country=1", 5),
+        ("Country=1", 5),
+        ("latitude=1", 6),
+    ):
+        assert len(chosen_names(path, make_choice({"balance": balance}))) == count, balance
+
+
 def test_two_choices_can_be_read_at_the_same_time(filled: Path) -> None:
     with open_snapshot(filled, batch=1) as snapshot:
         one = snapshot.choose(Filter(), make_choice({"best_of": 1}))
@@ -346,9 +372,10 @@ def test_a_trace_without_its_images_is_not_the_best_where_images_are_written(
         ({"limit": 2**64}, "from 1 on"),
         ({"radius": "1km"}, "a radius needs places: --exclude-near FILE.csv"),
         ({"balance": "contry=5"}, "no trace has a column 'contry' to balance (did you mean count"),
+        ({"balance": "column:turns=5"}, "no trace has a column 'turns' to balance"),
         (
-            {"balance": "column:country=5"},
-            "no trace has a column 'country' to balance; the columns are: sequence",
+            {"balance": ["country=1", "turns=3", "country=2"]},
+            "balance names country twice, with 1 and 2; give it once",
         ),
     ],
 )
@@ -361,7 +388,15 @@ def test_a_choice_that_means_nothing_is_refused_with_what_can_be_asked(
 
 
 def test_a_value_of_another_type_is_named(filled: Path, tmp_path: Path) -> None:
-    for wrong in ({"best_of": "2"}, {"limit": True}, {"balance": 5}, {"order": 3}):
+    for wrong in (
+        {"best_of": "2"},
+        {"limit": True},
+        {"balance": 5},
+        {"order": 3},
+        {"exclude_near": 5},
+        {"exclude_near": ["a.csv", 5]},
+        {"format": "swift", "mask_turns": ["no_op", 5]},
+    ):
         with geostore.open(filled) as store, pytest.raises(TypeError):
             store.export(tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()

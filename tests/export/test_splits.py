@@ -199,6 +199,21 @@ def test_a_sample_without_the_value_goes_by_its_cell(
     assert result.splits.endswith("(by column:sequence, seed 0; 2 without a value by cell:5)")
 
 
+def test_a_number_is_one_place_however_its_dataset_holds_it(traces: list[StoredTrace]) -> None:
+    """A sequence that one dataset numbers with 7 and another with 7.0 leaks into no other split."""
+    trace = traces[0]
+    whole, fraction, other = (
+        replace(trace, sample=replace(trace.sample, columns={"sequence": number}))
+        for number in (7, 7.0, 7.5)
+    )
+    different = set()
+    for seed in range(40):
+        splits = splits_of(HALVES, by="column:sequence", seed=seed)
+        assert split_of(splits, whole) == split_of(splits, fraction)
+        different.add(split_of(splits, whole) != split_of(splits, other))
+    assert different == {True, False}
+
+
 # --- what is written ----------------------------------------------------------------------------
 
 
@@ -338,6 +353,30 @@ def test_splits_that_mean_nothing_are_refused_and_nothing_is_written(
         store.export(tmp_path / "out", split=split, split_by=by)
     assert words in str(refused.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"split": {"train": True}}, "the share of train is a number, such as 0.02, and not True"),
+        ({"split": {"train": 0.5, 5: 0.5}}, "the name of a split is a text, such as 'train', and"),
+        ({"split": HALVES, "split_seed": 1.5}, "split_seed is a whole number, such as 7, and not"),
+    ],
+)
+def test_a_value_of_another_type_is_named(filled: Path, asked: Any, words: str) -> None:
+    with geostore.open(filled) as store, pytest.raises(TypeError) as refused:
+        store.plan_export(**asked)
+    assert words in str(refused.value)
+
+
+def test_without_a_trace_no_column_is_missing(filled: Path, tmp_path: Path) -> None:
+    """What is wrong there is the condition that keeps none, and the error says so."""
+    with geostore.open(filled) as store:
+        for asked in ({"split": HALVES, "split_by": "column:sequence"}, {"balance": "sequence=2"}):
+            nothing: Any = {"min_score": 2.0, **asked}
+            assert store.plan_export(**nothing).count == 0
+            with pytest.raises(ExportError, match=r"no trace is left to export.*16 below 2"):
+                store.export(tmp_path / "out", **nothing)
 
 
 def test_python_and_the_command_line_split_alike(filled: Path, tmp_path: Path) -> None:

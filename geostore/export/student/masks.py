@@ -24,9 +24,13 @@ _KNOWN = ("failed_call", "no_op", *(f"{_FLAG}{name}" for name in FLAGGED_TURNS))
 def checked_masks(masks: Sequence[str]) -> tuple[str, ...]:
     """The masks in one order, each once; a text is split at its commas.
 
-    Raises ExportError for one that there is not, or that names no turn.
+    Raises ExportError for one that there is not, or that names no turn; TypeError for what is
+    no text.
     """
     names = masks.split(",") if isinstance(masks, str) else masks
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"mask_turns are texts, such as 'no_op', and not {name!r}")
     chosen = {name.strip() for name in names if name.strip()}
     for name in sorted(chosen.difference(_KNOWN)):
         check = name.removeprefix(_FLAG)
