@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from geostore.conversation.messages import Message, assistant_message
 from geostore.conversation.sent import sent_messages
-from geostore.identity import canonical_json
 from geostore.records import StoredTrace
 
 _PLACE = {"type": "image"}
@@ -44,7 +41,7 @@ def completed_messages(trace: StoredTrace) -> list[list[Message]]:
 
 
 def _shows_image(message: Message) -> bool:
-    content = orjson.loads(message.canonical).get("content")
+    content = message.value.get("content")
     return isinstance(content, list) and any(
         isinstance(part, dict) and part.get("type") in ("image_url", "image") and part != _PLACE
         for part in content
@@ -54,17 +51,16 @@ def _shows_image(message: Message) -> bool:
 def _with_photo(messages: list[Message], sha256: str) -> list[Message]:
     completed = list(messages)
     for number, message in enumerate(messages):
-        value: dict[str, Any] = orjson.loads(message.canonical)
-        if value.get("role") != "user":
+        if message.value.get("role") != "user":
             continue
-        content = value.get("content")
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+        content = message.value.get("content")
+        parts = content if isinstance(content, list) else [{"text": content or "", "type": "text"}]
         if _PLACE in parts:
             place = parts.index(_PLACE)
-            value["content"] = [*parts[:place], _image(sha256), *parts[place + 1 :]]
+            parts = [*parts[:place], _image(sha256), *parts[place + 1 :]]
         else:
-            value["content"] = [_image(sha256), *parts]
-        completed[number] = Message(canonical_json(value), (sha256,))
+            parts = [_image(sha256), *parts]
+        completed[number] = Message({**message.value, "content": parts}, (sha256,))
         break
     return completed
 
@@ -77,13 +73,12 @@ def _tool_responses(trace: StoredTrace) -> list[Message] | None:
         names = [call.image.sha256 for call in calls if call.image is not None]
         if not names or len(names) != len(calls):
             return None
-        content: list[dict[str, Any]] = [{"type": "text", "text": "<tool_response>"}]
+        content: list[dict[str, Any]] = [{"text": "<tool_response>", "type": "text"}]
         content += [_image(name) for name in names]
-        content.append({"type": "text", "text": "</tool_response>"})
-        message = canonical_json({"role": "user", "content": content})
-        responses.append(Message(message, tuple(names)))
+        content.append({"text": "</tool_response>", "type": "text"})
+        responses.append(Message({"role": "user", "content": content}, tuple(names)))
     return responses
 
 
 def _image(sha256: str) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": f"sha256:{sha256}"}}
+    return {"image_url": {"url": f"sha256:{sha256}"}, "type": "image_url"}

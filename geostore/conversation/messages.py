@@ -1,10 +1,10 @@
 """Turns rows into the messages of a request.
 
-Every function here is pure. A message is kept as its canonical JSON in which
-image data is named by its hash (``"url":"sha256:<hex>"``); the bytes that go
-over the wire are the same with each name replaced by the image's data URL. So
-a message is serialised once, however many turns repeat it, and what was sent
-can be rebuilt from rows and proven by hash.
+Every function here is pure. The canonical JSON of a message names image data by
+its hash (``"url":"sha256:<hex>"``); the bytes that go over the wire are the same
+with each name replaced by the image's data URL. So a message is serialised once,
+however many turns repeat it, and what was sent can be rebuilt from rows and
+proven by hash. An export, which needs the values alone, serialises nothing.
 """
 
 from __future__ import annotations
@@ -41,14 +41,33 @@ BEFORE_IMAGES = "OK."
 """An assistant message before images of calls, where a server wants one (`request_form`)."""
 
 
-@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a request."""
 
-    canonical: bytes
-    """Canonical JSON, in which images are named by their hashes."""
-    images: tuple[str, ...] = ()
-    """The hashes of its images, in order."""
+    __slots__ = ("_canonical", "images", "value")
+
+    def __init__(self, value: dict[str, Any], images: tuple[str, ...] = ()) -> None:
+        self.value = value
+        """What it says, images named by their hashes; for reading only. All members but
+        ``role`` are in the order of the canonical JSON, as exports write them."""
+        self.images = images
+        """The hashes of its images, in order."""
+        self._canonical: bytes | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return self.canonical == other.canonical and self.images == other.images
+
+    def __hash__(self) -> int:
+        return hash((self.canonical, self.images))
+
+    @property
+    def canonical(self) -> bytes:
+        """Canonical JSON, in which images are named by their hashes."""
+        if self._canonical is None:
+            self._canonical = canonical_json(self.value)
+        return self._canonical
 
     def wire(self, urls: Mapping[str, bytes]) -> bytes:
         """The bytes to send: each image's name replaced by its data URL.
@@ -207,7 +226,9 @@ def assistant_message(turn: Turn, form: RequestForm = USUAL_FORM) -> Message:
     # Parts that came stand among the members, with the signatures of the thoughts in them.
     if not message.setdefault("content", content):
         _write_empty(message, form)
-    return Message(canonical_json(message))
+    if turn.members is None and turn.native_calls is None:
+        return Message(dict(sorted(message.items())))
+    return Message(orjson.loads(canonical_json(message)))  # members of members are sorted, too
 
 
 def _leave_out(message: dict[str, Any], names: Sequence[str]) -> None:
@@ -265,7 +286,7 @@ def observation_messages(
                 content = [_text(content), *shown]
             else:
                 images += shown
-        tool = {"role": "tool", "tool_call_id": ids[call.call_index], "content": content}
+        tool = {"role": "tool", "content": content, "tool_call_id": ids[call.call_index]}
         messages.append(_message(tool))
     if images:
         if form.images == "after_assistant":
@@ -358,15 +379,15 @@ def _message(value: dict[str, Any]) -> Message:
             for part in content
             if part["type"] == "image_url"
         )
-    return Message(canonical_json(value), images)
+    return Message(value, images)
 
 
 def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
+    return {"text": text, "type": "text"}
 
 
 def _image(sha256: str) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": f"sha256:{sha256}"}}
+    return {"image_url": {"url": f"sha256:{sha256}"}, "type": "image_url"}
 
 
 def _url_member(sha256: bytes) -> bytes:

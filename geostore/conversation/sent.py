@@ -161,12 +161,12 @@ def _imported(recipe: ImportedRecipe, before: Turn | None, turn: Turn) -> list[M
     for entry in orjson.loads(turn.messages or "[]"):
         if entry == _SYSTEM:
             assert recipe.system_prompt is not None
-            messages.append(Message(canonical_json(_system_message(recipe.system_prompt))))
+            messages.append(Message(_system_message(recipe.system_prompt)))
         elif entry == _ASSISTANT:
             assert before is not None
             messages.append(assistant_message(before))
         else:
-            messages.append(Message(canonical_json(entry)))
+            messages.append(Message(entry))
     return messages
 
 

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal
 
-import orjson
-
 from geostore.conversation.messages import Message
 from geostore.conversation.sent import continues
 
@@ -41,7 +39,7 @@ def turn_messages(
     numbers = count()
     added = []
     for new in sent:
-        if new and not continues([orjson.loads(new[0].canonical)]):
+        if new and not continues([new[0].value]):
             numbers = count()  # a whole request shows the first images again
         if image_url is not None and numbers_by_name is not None:
             added.append([_with_named_images(m, numbers_by_name, image_url) for m in new])
@@ -63,16 +61,17 @@ def _openai_form(
     message: Message, numbers: Iterator[int], image_url: ImageUrl | None
 ) -> dict[str, Any]:
     """The message as a value, its role first; images are numbered in their order."""
-    value: dict[str, Any] = orjson.loads(message.canonical)
+    value = message.value
     content = value.get("content")
     # The teacher's own parts, such as thoughts with their signatures, stay as they came.
     if isinstance(content, list) and value["role"] != "assistant" and image_url is not None:
-        value["content"] = [
+        content = [
             {"type": "image_url", "image_url": image_url(next(numbers))}
             if part["type"] == "image_url"
             else {"type": "text", "text": part["text"]}
             for part in content
         ]
+        return {"role": value["role"], **value, "content": content}
     return {"role": value["role"], **value}
 
 
@@ -80,10 +79,11 @@ def _with_named_images(
     message: Message, numbers_by_name: Mapping[str, int], image_url: ImageUrl
 ) -> dict[str, Any]:
     """The message of an imported trace as a value; images that it names as they are exported."""
-    value: dict[str, Any] = orjson.loads(message.canonical)
+    value = message.value
     content = value.get("content")
     if isinstance(content, list) and value["role"] != "assistant":
-        value["content"] = [_named_image(part, numbers_by_name, image_url) for part in content]
+        parts = [_named_image(part, numbers_by_name, image_url) for part in content]
+        return {"role": value["role"], **value, "content": parts}
     return {"role": value["role"], **value}
 
 

@@ -25,12 +25,11 @@ from geostore.errors import TeacherError, TeacherUnusable
 from geostore.generate.arrival import Arrivals
 from geostore.generate.paid_turns import failed_attempt
 from geostore.generate.partners import TeacherClient
-from geostore.identity import canonical_json
 from geostore.pace import OUTAGE, Pace
 from geostore.records import PROBE, FailedAttempt, Reply
 
 PROBE_TEXT = "Is anybody there? Answer with one word."
-_QUESTION = Message(canonical_json({"role": "user", "content": PROBE_TEXT}))
+_QUESTION = Message({"role": "user", "content": PROBE_TEXT})
 _PROBE_TOKENS = 16
 """The least that every server takes as a limit."""
 

@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from geostore.conversation.sent import continues, sent_messages
 from geostore.identity import sha256_hex
 from geostore.importing.pixels import DATA_URL, IMAGE_MEMBERS, LONG
@@ -72,7 +70,7 @@ def images_shown(trace: StoredTrace) -> Mapping[int, list[str]]:
     shown: defaultdict[int, list[str]] = defaultdict(list)
     history: list[Any] = []
     for turn, added in zip(trace.turns, sent_messages(trace), strict=True):
-        messages = [orjson.loads(message.canonical) for message in added]
+        messages = [message.value for message in added]
         history = history + messages if continues(messages) else messages
         of_request: defaultdict[int, list[str]] = defaultdict(list)
         responses = 0

@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from geostore.conversation.messages import Message
 
 _RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
@@ -19,7 +17,7 @@ def tool_words(messages: Sequence[Message], calls: int) -> list[str]:
     messages: those of the next turn. Where they cannot be told apart by call, the first
     call has all of them.
     """
-    written = [orjson.loads(message.canonical) for message in messages]
+    written = [message.value for message in messages]
     # A file may repeat the whole conversation in each turn; the answer follows the last words.
     last = max(
         (n for n, entry in enumerate(written) if entry.get("role") == "assistant"), default=-1

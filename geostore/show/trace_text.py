@@ -54,7 +54,7 @@ def render_trace(trace: StoredTrace, *, verbose: bool = False, width: int = PROS
     images = _image_names(trace)  # messages name the images in the order of their numbers
     for turn in trace.turns:
         messages = sent[turn.turn - 1] if sent and verbose else []
-        if messages and not continues([orjson.loads(messages[0].canonical)]):
+        if messages and not continues([messages[0].value]):
             images = _image_names(trace)  # a whole request shows the first images again
         calls = [call for call in trace.calls if call.turn == turn.turn]
         if is_imported and calls and turn.turn < len(trace.turns):
@@ -324,7 +324,7 @@ def _image_names(trace: StoredTrace) -> Iterator[str]:
 
 
 def _message(page: _Page, message: Message, images: Iterator[str]) -> list[str]:
-    value: dict[str, Any] = orjson.loads(message.canonical)
+    value = message.value
     lines = [f"  sent, {_visible(value['role'])}"]
     content = value.get("content")
     for part in content if isinstance(content, list) else [content or ""]:

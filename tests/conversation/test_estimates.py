@@ -16,9 +16,9 @@ from tests.trace_parts import TURN
 PHOTO = ImageFacts("ab" * 32, 1120, 840, 2048, 1536)
 ZOOM = ImageFacts("cd" * 32, 449, 300, 20, 15)
 MESSAGES = (
-    Message(b"x" * 401),
-    Message(b"y" * 100, (PHOTO.sha256,)),
-    Message(b"z", (ZOOM.sha256, ZOOM.sha256)),
+    Message({"x": "x" * 392}),
+    Message({"y": "y" * 92}, (PHOTO.sha256,)),
+    Message({}, (ZOOM.sha256, ZOOM.sha256)),
 )
 # 502 bytes of text; 1120 x 840 / 784 = 1200, and twice 449 x 300 / 784 = 171.8.
 PROMPT = 126 + 1200 + 172 + 172

@@ -422,7 +422,7 @@ def _calls(trace: StoredTrace, turn: Turn) -> tuple[Call, ...]:
 
 def _parts(message: Message, image_of: Callable[[str], ExportedImage]) -> tuple[Part, ...]:
     """The parts of a message that is not the teacher's. image_of: by the name in the message."""
-    content = orjson.loads(message.canonical).get("content")
+    content = message.value.get("content")
     if not isinstance(content, list):
         return (content,) if content else ()
     parts: list[Part] = []
@@ -437,7 +437,7 @@ def _parts(message: Message, image_of: Callable[[str], ExportedImage]) -> tuple[
 
 
 def _role(message: Message) -> str:
-    return str(orjson.loads(message.canonical)["role"])
+    return str(message.value["role"])
 
 
 def _json_object(text: str) -> dict[str, Any] | None:
