@@ -1,8 +1,8 @@
 """What an export would write, without writing it: the counts are exact, the sizes are estimated.
 
 Some of the traces are written into a folder for temporary files and measured there. They are
-all traces of samples that stand evenly spread through the export, so that a format that
-compares the rollouts of a photo finds them together.
+all traces of some of its samples, chosen by a hash, so that a format that compares the rollouts
+of a photo finds them together. Where they are all that there are, nothing is estimated.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from geostore.export.images import shown_images
 from geostore.export.left_out import left_out_text
 from geostore.export.options import ExportOptions, checked_options
 from geostore.export.splits import Splits
-from geostore.export.stream import ExportedTrace, ExportStream
+from geostore.export.stream import ExportStream
 from geostore.export.student.for_student import for_student
 from geostore.export.writer import FormatWriter
 from geostore.one_line import OneLine
@@ -44,32 +44,40 @@ class ExportPlan(OneLine):
     """What an export would write."""
 
     count: int
-    """Traces that the conditions keep. The format may leave out some of them; see `unwritten`."""
+    """Traces that would be written. Unless all were measured, those that the conditions keep, of
+    which the format may leave out some; see `written`."""
+    written: int
+    """Traces that the format takes of them; an estimate unless all were measured."""
     left_out: str | None
-    """How many of the store's traces they do not keep, and why; None where they keep all."""
+    """How many of the store's traces would not be written, and why; None where all would. Unless
+    all were measured, without those that the format leaves out."""
     splits: str | None
-    """How many traces each split would hold; None without splits."""
+    """How many traces each split would hold, counted as `count` is; None without splits."""
     measured: int
-    """Traces that were written for a try, and from which the estimates are."""
+    """Traces that were written for a try."""
+    is_estimate: bool
+    """Whether these were not all, so that the numbers below are estimates."""
     rows: int
-    """Rows that it would have; an estimate unless all traces were measured."""
+    """Rows that it would have."""
     images: int
-    """Images in the rows, each as often as it is in one; an estimate as well."""
+    """Images in the rows; one that two rows show counts twice."""
     size: int
-    """Bytes of its rows and images in files; an estimate as well."""
+    """Bytes of its rows and images in files."""
     without_photos: str | None
     """Why `size` is without the images: the photos cannot be read here, and why; None: it is with
     them, or the format carries none."""
     unwritten: str | None
     """How many of the measured traces the format leaves out, and why, in a sentence; None where it
-    takes all."""
+    takes all, and where all were measured: then `left_out` says it."""
 
     def text(self) -> str:
         """In a sentence."""
-        traces = format_number_of(self.count, "trace")
         if not self.count:
             return "would write nothing: no trace is left"
-        about = "" if self.measured == self.count else "about "
+        traces = format_number_of(self.count, "trace")
+        if self.written != self.count:
+            traces = f"up to {traces}, about {self.written:,} of them"
+        about = "about " if self.is_estimate else ""
         holds = (
             f"{about}{format_number_of(self.rows, 'row')}, "
             f"{about}{format_number_of(self.images, 'image')}, {about}{_size_text(self.size)}"
@@ -107,52 +115,56 @@ def plan_export(
         counts = snapshot.left_out(filters) + chosen.left_out
         if chosen.without_images:
             counts["images"] = chosen.without_images
-        split_text = None if splits is None else _split_text(snapshot, chosen, splits)
         some = snapshot.spread(chosen, about=MEASURED)
-        measure = _Measure(snapshot, filters, writer, options, some)
+        is_whole = some.count == chosen.count
+        measure = _Measure(snapshot, filters, writer, options, some, splits if is_whole else None)
         without_photos = None
         try:
             # A format may not be able to write nothing.
-            measured = measure.run(_TriedStream) if some.count else _Measured(0, 0, 0, None)
+            measured = measure.run(ExportStream) if some.count else _Measured()
         except ExportError as error:
             if options.images == "reference" or error.__cause__ is None:
                 raise
             without_photos = str(error)
             measured = measure.run(_WithoutPhotos)
-    scale = chosen.count / some.count if some.count else 0.0
+        count = chosen.count
+        unwritten = None
+        if is_whole:
+            counts += measured.unwritten
+            count = measured.written
+            split_text = measured.splits
+        else:
+            split_text = None if splits is None else _split_text(snapshot, chosen, splits)
+            if measured.unwritten:
+                why = left_out_text(measured.unwritten, measured.written, filters)
+                unwritten = f"of those for the estimate the format leaves out {why}"
+    scale = chosen.count / some.count if measured.written else 0.0
     return ExportPlan(
-        count=chosen.count,
-        left_out=left_out_text(counts, chosen.count, filters, choice) if counts else None,
+        count=count,
+        written=round(measured.written * scale),
+        left_out=left_out_text(counts, count, filters, choice) if counts else None,
         splits=split_text,
         measured=some.count,
+        is_estimate=not is_whole,
         rows=round(measured.rows * scale),
         images=round(measured.images * scale),
         size=round(measured.size * scale),
         without_photos=without_photos,
-        unwritten=measured.unwritten,
+        unwritten=unwritten,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    rows: int
-    images: int
-    size: int
-    unwritten: str | None
+    written: int = 0
+    rows: int = 0
+    images: int = 0
+    size: int = 0
+    unwritten: Counter[str] = field(default_factory=Counter)
+    splits: str | None = None
 
 
-class _TriedStream(ExportStream):
-    """A stream that counts the images of the rows."""
-
-    images = 0
-
-    def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
-        exported = super()._exported(trace, sent)
-        self.images += len(exported.images)
-        return exported
-
-
-class _WithoutPhotos(_TriedStream):
+class _WithoutPhotos(ExportStream):
     """One that reads no photo: the images of its traces are empty."""
 
     def _with_images(
@@ -193,8 +205,9 @@ class _Measure:
     writer: FormatWriter
     options: ExportOptions
     some: Chosen
+    splits: Splits | None
 
-    def run(self, kind: type[_TriedStream]) -> _Measured:
+    def run(self, kind: type[ExportStream]) -> _Measured:
         with (
             tempfile.TemporaryDirectory(prefix="geostore-plan-") as path,
             closing(ExportFolder(Path(path))) as folder,
@@ -204,26 +217,34 @@ class _Measure:
                 self.filters,
                 folder,
                 options=self.options,
+                splits=self.splits,
                 choose=self.writer.choose,
                 chosen=self.some,
             )
             recipes = traces.scope.recipes.values()
             if self.writer.guide is not None:
                 traces.for_student = for_student(self.options, self.writer.rules, recipes)
-            self.writer.write(traces, folder)
+            written = self.writer.write(traces, folder)
             size = sum(
                 file.stat().st_size
                 for file in Path(path).rglob("*")
                 if file.is_file() and file.name not in (SUMS, "README.md")
             )
-            counts = traces.unwritten.counts
-            unwritten = left_out_text(counts, self.some.count - counts.total(), self.filters)
             return _Measured(
+                written,
                 folder.rows,
-                traces.images,
+                folder.images,
                 size,
-                f"of those for the estimate the format leaves out {unwritten}" if counts else None,
+                traces.unwritten.counts,
+                _splits_of(traces),
             )
+
+
+def _splits_of(traces: ExportStream) -> str | None:
+    """How many of its traces each split holds; None without splits."""
+    if traces.splits is None:
+        return None
+    return traces.splits.text(traces.split_counts, traces.without_value)
 
 
 def _split_text(snapshot: Snapshot, chosen: Chosen, splits: Splits) -> str:

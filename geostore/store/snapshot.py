@@ -142,11 +142,13 @@ class Snapshot:
         return Chosen(number, spec_id, counts.pop("", 0), counts, without_images)
 
     def spread(self, chosen: Chosen, *, about: int) -> Chosen:
-        """About so many of a choice's traces: all of every so-manieth sample, in the same order."""
+        """About so many of a choice's traces, in the same order: all of some of its samples.
+
+        Which samples follows from a hash, so that no pattern in the rows decides it.
+        """
         number = self._choices
         self._choices += 1
-        step = max(1, -(-chosen.count // about))
-        spread = self._db.run("put_spread_lines", choice=chosen.number, spread=number, step=step)
+        spread = self._db.run("put_spread_lines", choice=chosen.number, spread=number, about=about)
         return Chosen(number, chosen.spec_id, spread.rowcount, Counter())
 
     def chosen_traces(self, chosen: Chosen, *, left_out: str = "") -> Iterator[StoredTrace]:

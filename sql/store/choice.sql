@@ -299,22 +299,39 @@ where c.choice = :choice and c.reason = ''
 order by c.line;
 
 -- name: put_spread_lines
--- Makes a choice, :spread, of every :step-th sample of another, with all traces that it keeps of them.
--- Grain: one row per trace.
+-- Makes a choice, :spread, of some samples of another, with all traces that it keeps of them.
+-- Grain: one row per trace. Samples come in the order of random_key, which is as in put_lines, until
+-- they have :about traces.
 insert into temp.lines (choice, reason, line, trace_id)
+with
+kept as (
+  select t.sample_id, count(*) as traces
+  from temp.lines as c
+  join traces as t on t.id = c.trace_id
+  where c.choice = :choice and c.reason = ''
+  group by t.sample_id
+),
+
+keyed as (
+  select
+    k.sample_id,
+    k.traces,
+    random_key(0, coalesce(d.fingerprint, d.path) || ' ' || s.sample_index) as key
+  from kept as k
+  join samples as s on s.id = k.sample_id
+  join datasets as d on d.id = s.dataset_id
+),
+
+counted as (
+  select
+    sample_id,
+    sum(traces) over (order by key, sample_id rows unbounded preceding) - traces as before
+  from keyed
+)
+
 select :spread, c.reason, c.line, c.trace_id
 from temp.lines as c
 join traces as t on t.id = c.trace_id
 where c.choice = :choice
   and c.reason = ''
-  and t.sample_id in (
-    select sample_id
-    from (
-      select t.sample_id, row_number() over (order by min(c.line)) - 1 as number
-      from temp.lines as c
-      join traces as t on t.id = c.trace_id
-      where c.choice = :choice and c.reason = ''
-      group by t.sample_id
-    )
-    where number % :step = 0
-  );
+  and t.sample_id in (select sample_id from counted where before < :about);

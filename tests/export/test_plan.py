@@ -13,6 +13,7 @@ import pytest
 import geostore
 from geostore.errors import ExportError, FilterError
 from geostore.export import FORMATS, ExportOptions, Filter, Format, export, make_splits
+from geostore.export.files.checking import check_export
 from geostore.export.plan import MEASURED, plan_export
 from geostore.store import Store, make_choice
 from tests import running
@@ -67,16 +68,35 @@ def size_of(folder: Path) -> int:
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format != "pairs"])
 def test_a_small_export_is_measured_whole(store: Store, tmp_path: Path, format: Format) -> None:
-    plan = plan_export(store, options=options_of(format))
-    written = export(store, tmp_path / "out", options=options_of(format))
-    assert plan.measured == plan.count == 5
+    splits = make_splits("train=0.5,val=0.5")
+    plan = plan_export(store, options=options_of(format), splits=splits)
+    written = export(store, tmp_path / "out", options=options_of(format), splits=splits)
+    assert plan.measured == 5
+    assert (plan.count, plan.left_out) == (written.count, written.left_out)
+    assert plan.splits == written.splits
     assert plan.size == size_of(tmp_path / "out")
-    assert plan.rows > 0
-    assert plan.images > 0
+    check = check_export(tmp_path / "out")
+    assert plan.rows == check.rows > 0
+    # Of images that are only named by their hash, the check reads none.
+    assert plan.images == (check.images or 11)
     assert plan.without_photos is None
     assert "about" not in plan.text()
-    # What a format leaves out stands by itself, because it is found only by writing.
-    assert (plan.unwritten is None) == (written.count == plan.count)
+    assert plan.unwritten is None
+
+
+@pytest.mark.parametrize("trainer", ["swift", "trl", "llamafactory"])
+def test_where_the_format_takes_no_trace_nothing_would_be_written(
+    store: Store, tmp_path: Path, trainer: Any
+) -> None:
+    """The export is then an error, and the dry run gives its reasons."""
+    asked = ExportOptions(format="pairs", pairs_for=trainer, min_gap=0.9)
+    plan = plan_export(store, options=asked)
+    assert plan.text() == "would write nothing: no trace is left"
+    assert (plan.count, plan.written, plan.rows, plan.images, plan.size) == (0, 0, 0, 0, 0)
+    with pytest.raises(ExportError) as refused:
+        export(store, tmp_path / "out", options=asked)
+    assert plan.left_out is not None
+    assert plan.left_out in str(refused.value)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -101,7 +121,26 @@ def test_a_large_export_is_estimated_from_samples_with_all_their_traces(
             turns = store.db.execute("select count(*) from turns").fetchone()[0]
             rows = {"trl-turns": turns, "pairs": 45}.get(format, 135)
             assert plan.rows == pytest.approx(rows, abs=1)
+            images = check_export(tmp_path / format).images or 180
+            assert plan.images == pytest.approx(images, abs=2)
+        pairs = plan_export(store, options=options_of("pairs"))
+        assert pairs.text().startswith("would write up to 135 traces, about 90 of them: about 45 r")
+        assert pairs.unwritten is not None
         assert plan_export(store, options=options_of("jsonl")).images == pytest.approx(180, abs=2)
+
+
+def test_an_estimate_follows_no_pattern_in_the_rows(tmp_path: Path, dataset: Path) -> None:
+    """Where every third photo has traces unlike the others, every third sample is not measured."""
+    with Store.open(tmp_path / "geostore.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, dataset)
+        for row in range(45):
+            for rollout in (1, 2, 3, 4):
+                zooms = [ZOOM_IN] if row % 3 == 0 else []
+                script = [*zooms, answer(10.0 + row, 20.0 + row)]
+                builder.play(row, script, rollout=rollout)
+        plan = plan_export(store, options=options_of("jsonl"))
+    assert plan.measured == MEASURED
+    assert plan.images == pytest.approx(240, rel=0.2)
 
 
 def test_a_dry_run_keeps_leaves_out_and_splits_what_the_export_does(

@@ -80,6 +80,8 @@ class ExportFolder:
         self.path = path
         self.rows = 0
         """Rows that formats wrote so far."""
+        self.images = 0
+        """Images of these rows; one that two rows show counts twice."""
         self._sums = StreamedFile(path / SUMS)
 
     def is_locked(self) -> bool:

@@ -25,6 +25,9 @@ _COLUMNS = {
 }
 """From a column of images to the columns of messages that show them."""
 
+IMAGE_COLUMNS = tuple(_COLUMNS)
+"""The columns in which images stand beside the messages of a row."""
+
 Image = str | bytes
 """The path of its file, from the file of the row; or its bytes."""
 

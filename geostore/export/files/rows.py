@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from geostore.export.files.folder import ExportFolder, StreamedFile
+from geostore.export.files.row_images import IMAGE_COLUMNS
 from geostore.export.files.row_index import INDEX, index_line
 from geostore.export.options import Compression, ExportOptions
 from geostore.records import StoredTrace
@@ -89,11 +90,17 @@ class RowFiles:
         return [name for names in self.by_split.values() for name in names]
 
     def write(
-        self, row: dict[str, Any], split: str | None = None, trace: StoredTrace | None = None
+        self,
+        row: dict[str, Any],
+        split: str | None = None,
+        trace: StoredTrace | None = None,
+        *,
+        images: int | None = None,
     ) -> None:
         """Append a row to the file of its split; None: the export has no splits.
 
         trace: the one that the row holds whole, for the index; None: it holds none.
+        images: how many its messages hold themselves; None: they stand in columns of their own.
         """
         split = split or self.stem
         file = self._open.get(split)
@@ -116,6 +123,9 @@ class RowFiles:
         file.write(row)
         file.rows += 1
         self.folder.rows += 1
+        if images is None:
+            images = sum(len(row.get(column) or ()) for column in IMAGE_COLUMNS)
+        self.folder.images += images
         file.size += size
         if trace is not None:
             if self._index is None:

@@ -50,7 +50,10 @@ def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
                 traces.unwritten.add(dialogue.exported.trace.name, "limits", why)
                 continue
             lines.write(
-                chat_row(dialogue, dialect), dialogue.exported.split, dialogue.exported.trace
+                chat_row(dialogue, dialect),
+                dialogue.exported.split,
+                dialogue.exported.trace,
+                images=len(dialogue.images),
             )
             count += 1
     # A loader of whole folders would take the manifest for rows as well.

@@ -21,6 +21,7 @@ def write_jsonl(traces: ExportStream, folder: ExportFolder) -> int:
     count = 0
     with json_lines(folder, "traces", traces.options) as lines:
         for exported in traces:
-            lines.write(trace_record(exported, messages=traces.options.messages), exported.split)
+            record = trace_record(exported, messages=traces.options.messages)
+            lines.write(record, exported.split, images=len(exported.images))
             count += 1
     return count

@@ -21,6 +21,7 @@ def write_trace_files(traces: ExportStream, folder: ExportFolder) -> int:
             exported, messages=traces.options.messages, relative_to=exported.folder
         )
         folder.add(f"{exported.folder}{exported.stem}.json", pretty_json(record))
+        folder.rows += 1
+        folder.images += len(exported.images)
         count += 1
-    folder.rows += count
     return count
