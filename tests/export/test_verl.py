@@ -198,6 +198,9 @@ def test_the_script_starts_verl_with_a_length_in_which_every_row_fits(
     values = dict(word.split("=", 1) for word in words if "=" in word)
     assert values["data.train_files"] == f"'{tmp_path / 'out' / 'traces.parquet'}'"
     assert values["data.val_files"] == "null"
+    # verl's own 256 would drop all of them.
+    rows = parquet.read_metadata(tmp_path / "out" / "traces.parquet").num_rows
+    assert rows / 2 < int(values["data.train_batch_size"]) <= rows
     assert values["optim.lr"] == "1e-5"
     length = int(values["data.max_length"])
     assert values["data.max_token_len_per_gpu"] == str(length)

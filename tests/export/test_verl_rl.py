@@ -19,6 +19,7 @@ from pyarrow import parquet
 from geostore.conversation.tool_session import ToolSession, read_tool_settings
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, export, make_splits
+from geostore.export.trainers.verl_scripts import batch_size
 from geostore.records import StoredTrace
 from geostore.rewards import RewardSpec, ensure_spec, make_spec, rescore, set_default
 from geostore.store import Filter, Store, open_snapshot
@@ -184,6 +185,40 @@ def test_the_script_starts_verl_with_the_files_of_its_own_folder(exported: Path)
     named = [value for value in values.values() if value.startswith("/")]
     assert len(named) == 5
     assert all(Path(value).is_file() for value in named)
+
+
+def test_the_script_counts_in_tokens_what_a_gpu_takes_so_that_verl_starts(exported: Path) -> None:
+    values = values_of(settings_of(exported))
+    actor = "actor_rollout_ref.actor"
+    assert values[f"{actor}.use_dynamic_bsz"] == "true"
+    lengths = [int(values[f"data.max_{part}_length"]) for part in ("prompt", "response")]
+    assert values[f"{actor}.ppo_max_token_len_per_gpu"] == str(sum(lengths))
+
+
+def test_a_step_takes_no_more_prompts_than_there_are_to_learn_from(
+    filled: Path, tmp_path: Path
+) -> None:
+    """verl drops the rows that do not fill a step, so with its own 1024 nothing would be learnt."""
+    for name, splits in (("all", None), ("split", make_splits("train=0.5,val=0.5", seed=3))):
+        out = tmp_path / name / "out"
+        with Store.open(filled) as store:
+            export(store, out, options=OPTIONS, splits=splits)
+        learnt = out / ("train.parquet" if splits else "prompts.parquet")
+        rows = parquet.read_metadata(learnt).num_rows
+        values = values_of(settings_of(out))
+        batch = int(values["data.train_batch_size"])
+        assert rows / 2 < batch <= rows
+        assert values["actor_rollout_ref.actor.ppo_mini_batch_size"] == str(batch)
+        # Without a split of its own verl would validate with all prompts before it learns.
+        assert values.get("trainer.val_before_train") == (None if splits else "false")
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"),
+    [(1, 1), (7, 4), (9, 8), (100, 8), (1000, 64), (5000, 512), (99_999, 1024)],
+)
+def test_an_epoch_has_eight_steps_or_rows_for_eight_gpus(rows: int, batch: int) -> None:
+    assert batch_size(rows, most=1024) == batch
 
 
 def test_files_of_shards_are_listed_in_the_script(filled: Path, tmp_path: Path) -> None:

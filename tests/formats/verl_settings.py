@@ -35,7 +35,8 @@ def settings_of(export: Path) -> list[str]:
 def configuration(export: Path, name: str, more: Sequence[str]) -> Any:
     """A configuration of verl's by name, with the export's settings and more of them.
 
-    verl refuses a setting that it does not know.
+    verl refuses a setting that it does not know, and for reinforcement learning asks first
+    whether the settings fit one another.
     """
     import verl.trainer.config
     from hydra import compose, initialize_config_dir
@@ -44,8 +45,22 @@ def configuration(export: Path, name: str, more: Sequence[str]) -> Any:
     folder = str(Path(verl.trainer.config.__file__).parent)
     with initialize_config_dir(folder, version_base=None):
         config = compose(name, overrides=[*settings_of(export), *more])
+    if name == "ppo_trainer":
+        _check_settings(config)
     OmegaConf.set_struct(config, False)  # verl reads members that its own configuration lacks
     return config
+
+
+def _check_settings(config: Any) -> None:
+    """What verl's `main_ppo` asks before it starts anything."""
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+
+    validate_config(
+        config,
+        use_reference_policy=need_reference_policy(config),
+        use_critic=need_critic(config),
+    )
 
 
 def loaded_by_geostore(function: str, export: Path) -> str:

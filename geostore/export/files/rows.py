@@ -80,6 +80,8 @@ class RowFiles:
     """The bytes that a row takes in a file, for the limit on them."""
     by_split: dict[str, list[str]] = field(default_factory=dict)
     """By split, or `stem` without splits: the names of its files, in order."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """By split likewise: its rows so far, in all of its files."""
     _open: dict[str, _OpenFile] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _index: StreamedFile | None = None
@@ -107,6 +109,7 @@ class RowFiles:
         if file is None:
             file = self._open[split] = _OpenFile(self._stack.enter_context(ExitStack()))
             self.by_split[split] = []
+            self.counts[split] = 0
         limits = self.limits
         size = 0 if limits.size is None else self.measure(row)
         if file.rows in (self.shard_size, limits.rows) or (
@@ -122,6 +125,7 @@ class RowFiles:
             file.write = file.stack.enter_context(self.open_file(names[-1]))
         file.write(row)
         file.rows += 1
+        self.counts[split] += 1
         self.folder.rows += 1
         if images is None:
             images = sum(len(row.get(column) or ()) for column in IMAGE_COLUMNS)

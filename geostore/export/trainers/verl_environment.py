@@ -82,6 +82,9 @@ MODEL=Qwen/Qwen3-VL-8B-Instruct sh {TRAIN_SCRIPT} trainer.n_gpus_per_node=8
 - `data.max_prompt_length`: the system prompt with the tools, the question and the photo; a longer
   prompt stops the run. `data.max_response_length`: all responses and observations of a rollout
   with the crops; a rollout that reaches it ends without an answer.
+- `data.train_batch_size`: verl drops an epoch's last prompts where they fill no batch, so it is not
+  above the prompts to learn from.
+- `ppo_max_token_len_per_gpu` holds one whole rollout; with more a GPU learns several at once.
 {_TOOL_NOTES if tools else ""}{_REWARD if reward is None else f"- {reward}"}"""
 
 

@@ -101,6 +101,8 @@ MODEL=Qwen/Qwen3-VL-8B-Instruct GPUS=8 sh {TRAIN_SCRIPT} optim.lr=1e-5
 - `data.max_length`: verl's own 1024 is too short for one photo. With `truncation=error` a longer
   row stops the training and is named by its length; `right` cuts off the answer.
 - `data.max_token_len_per_gpu`: at least `data.max_length`, or a long row fits no batch.
+- `data.train_batch_size`: verl drops an epoch's last rows where they fill no batch, so it is not
+  above the rows to learn from. `GPUS` has to be no more than it.
 - `data.enable_thinking_default=null`: verl's own value is the word `none`, which counts as true.
 - `data.ignore_input_ids_mismatch=true`: for a template that drops the thoughts of earlier turns.
   verl reads each message by itself, and otherwise stops where the whole reads differently.

@@ -17,16 +17,19 @@ from geostore.export.trainers.verl_environment import (
 
 _MODEL = '"${MODEL:-Qwen/Qwen3-VL-8B-Instruct}"'
 _LONG = 32768  # tokens, where the rows were not measured
+_RESPONSE = 16384  # tokens of all responses and observations of a rollout
+_GPUS = 8
 
 
 def write_sft_script(folder: ExportFolder, traces: ExportStream, rows: RowFiles) -> None:
     """Add the script for conversations, if there are any."""
     if not rows.by_split:
         return
-    length = _measured(traces)
+    length, learnt = _measured(traces), rows.counts[_learnt(rows.by_split)]
     settings = [
         f"model.path={_MODEL}",
         *_files(rows.by_split, validate=False),
+        f"data.train_batch_size={batch_size(learnt, most=256)}",
         f"data.max_length={length}",
         f"data.max_token_len_per_gpu={length}",
         "data.truncation=error",
@@ -43,18 +46,28 @@ def write_rl_script(
     """Add the script for prompts, if there are any. reward: whether there is a reward file."""
     if not rows.by_split:
         return
-    rollout = "actor_rollout_ref.rollout"
+    actor, rollout = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+    learnt = rows.counts[_learnt(rows.by_split)]
+    prompt, batch = _measured(traces), batch_size(learnt, most=1024)
     settings = [
         "algorithm.adv_estimator=grpo",
         f"actor_rollout_ref.model.path={_MODEL}",
         *_files(rows.by_split, validate=True),
-        f"data.max_prompt_length={_measured(traces)}",
-        "data.max_response_length=16384",
+        f"data.train_batch_size={batch}",
+        f"data.max_prompt_length={prompt}",
+        f"data.max_response_length={_RESPONSE}",
         "data.filter_overlong_prompts=false",
         "data.truncation=error",
+        f"{actor}.ppo_mini_batch_size={min(batch, 256)}",
+        # verl does not start without this or a number of rollouts for each GPU.
+        f"{actor}.use_dynamic_bsz=true",
+        f"{actor}.ppo_max_token_len_per_gpu={prompt + _RESPONSE}",
         f"{rollout}.name=vllm",
         f"{rollout}.n=8",
     ]
+    if len(rows.by_split) == 1:
+        # The prompts to validate with are those to learn from.
+        settings.append("trainer.val_before_train=false")
     if tools.names:
         settings += [
             f"{rollout}.multi_turn.enable=true",
@@ -75,14 +88,29 @@ def _measured(traces: ExportStream) -> int:
     return _LONG if traces.for_student is None else traces.for_student.lengths.setting
 
 
+def batch_size(rows: int, *, most: int) -> int:
+    """Rows in a step, at most. verl drops an epoch's last rows, where they fill no step.
+
+    So an epoch has eight steps or more, but where each of eight GPUs would have no row. A power
+    of two, of which each GPU gets as many.
+    """
+    wanted = min(most, max(rows // 8, min(rows, _GPUS)))
+    return 1 << (wanted.bit_length() - 1)
+
+
+def _learnt(by_split: Mapping[str, Sequence[str]]) -> str:
+    """The split to learn from."""
+    return "train" if "train" in by_split else next(iter(by_split))
+
+
 def _files(by_split: Mapping[str, Sequence[str]], *, validate: bool) -> list[str]:
     """The files to learn and to validate with. validate: with the same ones, where there are none
     for it."""
-    first, *others = by_split.values()
-    learnt = by_split.get("train", first)
-    spare = [learnt] if validate else []
-    other = [files for files in (*others, *spare) if files is not learnt or validate]
-    validated = by_split.get("val", other[0] if other else ())
+    learnt = by_split[_learnt(by_split)]
+    others = [files for files in by_split.values() if files is not learnt]
+    if validate:
+        others.append(learnt)
+    validated = by_split.get("val", others[0] if others else ())
     return [
         f"data.train_files={_listed(learnt)}",
         f"data.val_files={_listed(validated) if validated else 'null'}",
