@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from geostore.dataset.packed import count_packed_rows, packed_batches
 from geostore.importing.documents import BadFile
 
 if TYPE_CHECKING:
@@ -44,38 +45,36 @@ class PackedRows:
             self._batch = next(self._batches, None)
             if self._batch is None:
                 raise BadFile("unreadable", f"{path} has no row {number} any more")
-        return _as_json(self._batch.slice(number - self._before - 1, 1).to_pylist()[0])
+        return _json_of(self._batch, number - self._before - 1)
 
 
 def packed_rows(path: str) -> Iterator[bytes]:
     """The rows of a file as JSON. Raises BadFile, OSError where it cannot be read."""
     for batch in _batches(path):
         for number in range(batch.num_rows):
-            yield _as_json(batch.slice(number, 1).to_pylist()[0])
+            yield _json_of(batch, number)
 
 
 def count_rows(path: str) -> int:
     """How many rows a file has; 0 where it cannot be read."""
     try:
-        return sum(batch.num_rows for batch in _batches(path, columns=[]))
-    except (BadFile, OSError):
+        return count_packed_rows(path)
+    except (ValueError, OSError):
         return 0
 
 
-def _batches(path: str, columns: list[str] | None = None) -> Iterator[pyarrow.RecordBatch]:
-    """The rows of a file in its own batches. columns: of Parquet, those to read; None: all."""
-    # Imported here: most imports read no such file.
-    import pyarrow
-    from pyarrow import parquet
-
+def _batches(path: str) -> Iterator[pyarrow.RecordBatch]:
     try:
-        if path.endswith(".parquet"):
-            with parquet.ParquetFile(path) as file:
-                yield from file.iter_batches(batch_size=64, columns=columns)
-            return
-        with pyarrow.memory_map(path) as source, pyarrow.ipc.open_stream(source) as batches:
-            yield from batches
-    except pyarrow.ArrowException as error:
+        yield from packed_batches(path)
+    except ValueError as error:
+        raise BadFile("unreadable", f"it cannot be read: {error}") from error
+
+
+def _json_of(batch: pyarrow.RecordBatch, number: int) -> bytes:
+    """A row of a batch by its number from 0."""
+    try:
+        return _as_json(batch.slice(number, 1).to_pylist()[0])
+    except (ValueError, TypeError, LookupError) as error:
         raise BadFile("unreadable", f"it cannot be read: {error}") from error
 
 

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from geostore.dataset.packed import packed_batches
 from geostore.export.files.leftovers import SUMS
 
-_BATCH = 16  # rows of Parquet that are held at a time; each may hold megabytes of images
 _LISTS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 """JSON files of exports that hold no rows."""
 
@@ -53,8 +53,9 @@ def read_rows(folder: Path) -> Iterator[Row]:
                 else:
                     yield Row(name, number, {}, "is no object")
         except (ValueError, EOFError, zlib.error, OSError) as error:
-            # What a damaged file can hold; pyarrow's errors are among them.
-            yield Row(name, number + 1, {}, f"cannot be read: {str(error).splitlines()[0]}")
+            # What a damaged file can hold.
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            yield Row(name, number + 1, {}, f"cannot be read: {why}")
 
 
 def _values(path: Path, name: str) -> Iterator[Any]:
@@ -63,24 +64,11 @@ def _values(path: Path, name: str) -> Iterator[Any]:
         with _lines(path) as stream:
             for line in stream:
                 yield orjson.loads(line)
-    elif parts[-1] == "parquet":
-        yield from _parquet(path)
-    elif parts[-1] == "arrow":
-        import pyarrow
-
-        with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_stream(source) as reader:
-            for batch in reader:
-                yield from batch.to_pylist()
+    elif parts[-1] in ("parquet", "arrow"):
+        for batch in packed_batches(str(path)):
+            yield from batch.to_pylist()
     elif parts[-1] == "json" and parts[0].startswith("trace_") and Path(name).name not in _LISTS:
         yield orjson.loads(path.read_bytes())
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BATCH):
-            yield from batch.to_pylist()
 
 
 @contextmanager
