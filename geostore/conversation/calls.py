@@ -58,6 +58,18 @@ def written_calls(recipe: Recipe, turn: Turn) -> tuple[WrittenCall, ...]:
     return reader.outside_tags(text)
 
 
+def words_before_calls(text: str, calls: int) -> str | None:
+    """The words before so many tagged calls.
+
+    None where the text has not so many of them, or has words behind one.
+    """
+    tagged = list(TAGGED_CALL.finditer(text))
+    if len(tagged) != calls:
+        return None
+    start = tagged[0].start() if tagged else len(text)
+    return None if TAGGED_CALL.sub("", text[start:]).strip() else text[:start].strip()
+
+
 def _native_call(reader: CallReader, call: Mapping[str, Any]) -> WrittenCall:
     function = call.get("function")
     if not isinstance(function, dict):

@@ -33,6 +33,7 @@ _WORDS = {
     "max_distance": "not closer than {max_distance_km:g} km",
     "images": "with images that cannot be made again",
     "request": "whose files do not say what was sent",
+    "calls_twice": "with calls both in the words and beside them",
     "tools": "whose tools nobody can run again",
     "frame": "whose boxes cannot be re-framed",
     "masked": "without a turn to learn",

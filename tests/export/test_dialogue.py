@@ -158,6 +158,20 @@ def test_calls_in_the_text_can_be_told_from_the_words(played: Exported) -> None:
     assert reply.text == f"A sign.\n{ZOOM_IN}"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{ZOOM_IN}\nIt is Oslo.",
+        f"First.\n{ZOOM_IN}\nThe crop shows a tram.\n{TURN_LEFT}",
+    ],
+)
+def test_words_behind_a_call_keep_their_place(played: Exported, said: str) -> None:
+    """Calls as objects stand behind all words, so the student would speak of a crop before it
+    asks for it."""
+    reply = dialogue_of(played([said, answer(1.0, 2.0)])).replies[0]
+    assert (reply.prose, reply.fits_calls, reply.text) == (None, False, said)
+
+
 def test_a_call_with_broken_json_is_no_object(played: Exported) -> None:
     broken = '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": [[[\n</tool_call>'
     reply = dialogue_of(played([broken, answer(1.0, 2.0)])).replies[0]
@@ -278,6 +292,24 @@ def test_a_trace_whose_request_is_not_known_is_left_out_by_name(tmp_path: Path) 
         assert traces.unwritten.counts == {"request": 1}
         (left,) = traces.unwritten.named
         assert left.why == "its file does not say what was sent for turn 1"
+
+
+def test_a_trace_that_calls_in_its_words_beside_native_calls_is_left_out_by_name(
+    tmp_path: Path,
+) -> None:
+    """As text it would be two calls with one result between them."""
+    corner = (ZOOM, {"bbox_2d": [0, 0, 500, 500]})
+    with Store.open(tmp_path / "geostore.db", create=True) as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos"))
+        for row, words in enumerate((f"See.\n{ZOOM_IN}", "See.")):
+            builder.play(row, [native(words, corner), answer(1.0, 2.0)], recipe=NATIVE_RECIPE)
+        with streamed(store, tmp_path) as traces:
+            (dialogue,) = dialogues(traces)
+    assert dialogue.replies[0].words == "See."
+    assert traces.unwritten.counts == {"calls_twice": 1}
+    (left,) = traces.unwritten.named
+    assert left.trace.startswith("0-")
+    assert "in its words as well" in left.why
 
 
 # --- literal placeholders -----------------------------------------------------------------------

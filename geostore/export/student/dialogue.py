@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from geostore.conversation.again import why_not
-from geostore.conversation.calls import TAGGED_CALL, written_calls
+from geostore.conversation.calls import TAGGED_CALL, words_before_calls, written_calls
 from geostore.conversation.limits import without_images
 from geostore.conversation.messages import LAST_TURN, Message, around_thought, lead_in
 from geostore.conversation.recipe import tool_names, tools_section
@@ -85,7 +85,8 @@ class Reply:
     words: str
     """The response with the calls that it wrote as text, and without its reasoning."""
     prose: str | None
-    """The response without its calls; None where these cannot be told from the words."""
+    """The words before its calls; None where these cannot be told from the words, or words stand
+    behind one: calls of a format's own come last, so such words would move before them."""
     calls: tuple[Call, ...]
     """Its calls, in order."""
     native: bool
@@ -198,15 +199,11 @@ class Dialogue:
         )
 
 
-def dialogues(
-    traces: ExportStream,
-    *,
-    reasoning_field: bool = False,
-) -> Iterator[Dialogue]:
+def dialogues(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Dialogue]:
     """The dialogues of a stream's traces, as its options want them; see `dialogue_of`.
 
-    Imported traces whose files do not say what was sent are left out, and counted. The lengths of
-    rows are measured on the way.
+    Imported traces whose files do not say what was sent are left out, and counted; so are traces
+    that call in the words beside `tool_calls`. The lengths of rows are measured on the way.
     """
     for exported in traces:
         why = unknown_request(exported)
@@ -223,6 +220,11 @@ def dialogues(
             reasoning=traces.options.reasoning,
             reasoning_field=reasoning_field,
         )
+        if any(r.native and r.calls and TAGGED_CALL.search(r.words) for r in dialogue.replies):
+            # Most formats say calls as text, and would teach two calls with one result.
+            why = "a reply with tool_calls writes a call in its words as well"
+            traces.unwritten.add(exported.trace.name, "calls_twice", why)
+            continue
         if traces.lengths is not None:
             traces.lengths.add(dialogue)
         yield dialogue
@@ -380,8 +382,7 @@ def _reply(exported: ExportedTrace, turn: Turn, mode: ReasoningMode, has_field: 
     native = turn.native_calls is not None
     prose: str | None = turn.response
     if calls and not native:
-        prose, count = TAGGED_CALL.subn("", turn.response)
-        prose = prose.strip() if count == len(calls) else None
+        prose = words_before_calls(turn.response, len(calls))
     return Reply(
         turn=turn.turn,
         thought=thought,
