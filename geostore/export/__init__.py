@@ -192,7 +192,8 @@ def export(
                     guide=writer.guide(traces),
                     sections=[] if student is None else [student.sections()],
                     manifest=manifest,
-                    asked=asked,
+                    rules=writer.rules,
+                    choice=choice,
                     left_out=left_out,
                 )
                 folder.add("README.md", text)

@@ -148,6 +148,11 @@ class FormatRules:
     has_tools: bool = False
     """Whether it brings the tools with it, which read boxes in the frame of the recipe."""
 
+    @property
+    def has_prompts_alone(self) -> bool:
+        """Whether its rows are questions, without a word of the teacher."""
+        return self.rows in ("question", "rollout")
+
 
 def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions:
     """The options with what is left to the format filled in.
@@ -191,8 +196,12 @@ def checked_options(options: ExportOptions, rules: FormatRules) -> ExportOptions
         if name in ("format", "images", "dataset_path") or name in takes:
             continue
         if getattr(options, name) != getattr(usual, name):
-            option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
             raise ExportError(
-                f"the format {options.format} takes no {option}{_INSTEAD.get(name, '')}"
+                f"the format {options.format} takes no {option_name(name)}{_INSTEAD.get(name, '')}"
             )
     return options
+
+
+def option_name(name: str) -> str:
+    """The option of the command that sets a field of `ExportOptions`."""
+    return _OPTIONS.get(name, f"--{name.replace('_', '-')}")

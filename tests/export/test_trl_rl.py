@@ -230,3 +230,14 @@ def test_the_script_allows_as_many_responses_as_the_teacher_had(exported: Path) 
     script = (exported / "train.py").read_text()
     compile(script, "train.py", "exec")
     assert "\nRESPONSES = 10\n" in script
+
+
+def test_the_readme_measures_the_teachers_traces_and_claims_no_word_of_them(
+    filled: Path, exported: Path
+) -> None:
+    """A rollout takes as long as a trace, and all of them are behind the setting."""
+    text = (exported / "README.md").read_text()
+    assert f"The longest of {len(traces_of(filled))} traces has " in " ".join(text.split())
+    assert "| of the traces | have at most |" in text
+    assert "what a teacher was asked, without a word of its own." in text
+    assert "Photos that a teacher located" not in text

@@ -23,7 +23,7 @@ from geostore.export.files.licence import licence_of
 from geostore.export.splits import make_splits
 from geostore.records import DatasetFacts
 from geostore.rewards import make_spec, rescore
-from geostore.store import Store
+from geostore.store import Store, make_choice
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import answer
 
@@ -320,6 +320,38 @@ def test_the_readme_says_what_is_in_it_how_to_load_it_and_what_may_be_done_with_
     (dataset / "README.md").unlink()
     export(store, tmp_path / "out", options=FILES, filters=Filter(min_score=0.5))
     assert "is not known" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_the_readme_says_what_was_chosen_and_how_it_was_written_as_a_user_asks_for_it(
+    store: Store, tmp_path: Path
+) -> None:
+    """Options that are left as they are, and those that the format does not take, stand not."""
+    choice = make_choice(
+        {"best_of": 1, "balance": "country=500", "dedupe": "text", "order": "random:3"}
+    )
+    options = ExportOptions(format="swift", mask_turns=("no_op", "failed_call"), shard_size=2)
+    splits = make_splits("train=0.9,val=0.1", seed=4)
+    export(store, tmp_path / "out", options=options, choice=choice, splits=splits)
+    text = (tmp_path / "out" / "README.md").read_text()
+    for line in (
+        "- `--best-of 1`: of each photo the best 1",
+        "- `--dedupe text`: the best of those with the same words",
+        "- `--balance country=500`: at most 500 of each value, the best ones",
+        "- `--order random:3`: shuffled",
+    ):
+        assert line in text.splitlines()
+    _, _, settings = text.partition("## Options\n\n")
+    assert settings.partition("\n\n")[0].splitlines() == [
+        "- `--format swift`",
+        "- `--shard-size 2`",
+        "- `--mask-turns failed_call,no_op`",
+        "- `--split train=0.9,val=0.1`",
+        "- `--split-seed 4`",
+    ]
+    in_code = False
+    for line in text.splitlines():
+        in_code ^= line.startswith("```")
+        assert in_code or len(line) <= 100 or line.startswith("|") or "`" in line, line
 
 
 @pytest.mark.parametrize(

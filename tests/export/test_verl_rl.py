@@ -298,3 +298,14 @@ def test_the_same_store_gives_the_same_bytes(filled: Path, exported: Path, tmp_p
     with Store.open(filled) as store:
         export(store, tmp_path / "out", options=OPTIONS)
     assert (tmp_path / "out" / "SHA256SUMS").read_bytes() == (exported / "SHA256SUMS").read_bytes()
+
+
+def test_the_readme_measures_each_row_once_and_claims_no_word_of_a_teacher(
+    filled: Path, exported: Path
+) -> None:
+    text = (exported / "README.md").read_text()
+    rows = len(rows_of(exported))
+    assert rows < len(traces_of(filled))
+    assert f"The longest of {rows} rows has " in " ".join(text.split())
+    assert "what a teacher was asked, without a word of its own." in text
+    assert "Photos that a teacher located" not in text

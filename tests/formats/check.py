@@ -71,7 +71,7 @@ def length_told(readme: str, rows: Sequence[dict[str, Any]], *, exact: bool) -> 
     exact: whether the calls are text; a template that writes them itself takes fewer tokens.
     """
     longest = max(row["tokens"] for row in rows)
-    told = int(re.findall(r"rows has ([\d,]+) tokens", readme)[0].replace(",", ""))
+    told = int(re.findall(r"rows\s+has\s+([\d,]+)\s+tokens", readme)[0].replace(",", ""))
     if longest <= told <= longest * (1 + (_LONGER if exact else 3 * _LONGER)):
         return []
     return [f"the longest row has {longest} tokens, and the README says {told}"]

@@ -22,6 +22,7 @@ from geostore.export.files.row_reader import Row, read_rows
 from geostore.export.files.unchanged import damaged_files
 from geostore.export.formats import writer_of
 from geostore.export.options import ExportOptions
+from geostore.export.writer import FormatWriter
 from geostore.one_line import OneLine
 
 _PACKAGES = {
@@ -34,7 +35,6 @@ _PACKAGES = {
 """From a trainer to the package that it is imported as."""
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF")
 _MOST_PROBLEMS = 50
-_PROMPTS_ALONE = frozenset({"trl-rl", "verl-rl"})
 _LONGEST_TEXT = 200
 
 
@@ -147,7 +147,7 @@ def _wrong_counts(manifest: Mapping[str, Any], rows: int, names: set[str]) -> It
     if not rows:
         yield f"there is no row, and the manifest says {count} traces"
     # Rows of prompts are samples, and those of pairs hold two traces.
-    if manifest["format"] in _PROMPTS_ALONE or manifest["format"] == "pairs" or not names:
+    if _writer_of(manifest).rules.has_prompts_alone or manifest["format"] == "pairs" or not names:
         return
     if len(names) != count:
         yield f"rows of {len(names)} traces, and the manifest says {count}"
@@ -159,10 +159,12 @@ def _trace_name(row: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def _writer_of(manifest: Mapping[str, Any]) -> FormatWriter:
+    return writer_of(ExportOptions(format=manifest["format"], pairs_for=manifest.get("pairs_for")))
+
+
 def _ask_loader(path: Path, manifest: Mapping[str, Any]) -> str:
-    writer = writer_of(
-        ExportOptions(format=manifest["format"], pairs_for=manifest.get("pairs_for"))
-    )
+    writer = _writer_of(manifest)
     trainer = writer.rules.trainer
     if trainer is None:
         return "the format is for no trainer"

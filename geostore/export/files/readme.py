@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from geostore.export.files.choice_words import choice_lines, option_lines
 from geostore.export.files.licence import licence_of
+from geostore.export.options import FormatRules
 from geostore.export.stream import ExportStream
+from geostore.store import Choice
+from geostore.text.markdown import wrap_markdown
 from geostore.text.phrases import format_number_of
-
-_NOT_SETTINGS = frozenset({"filter", "choice"})
 
 
 def readme(
@@ -22,34 +24,44 @@ def readme(
     guide: str,
     sections: Sequence[str],
     manifest: Mapping[str, Any],
-    asked: Mapping[str, Any],
+    rules: FormatRules,
+    choice: Choice,
     left_out: str | None,
 ) -> bytes:
     """The README.
 
     guide: how its trainer loads it. sections: further parts, each with its heading.
-    manifest: of the export. asked: filter, choice and options. left_out: which traces are not in
-    it and why, in words.
+    manifest: of the export. rules: of its format. choice: which traces were compared and kept.
+    left_out: which traces are not in it and why, in words.
     """
     body = guide.strip()
     # A guide that begins with a heading of its own stands as it is.
     how = body if body.startswith("#") else f"## How to load it\n\n{body}"
     parts = [
-        traces.card or "",
-        "\n".join(_what_it_is(manifest, left_out)),
+        "\n".join(_what_it_is(manifest, rules, choice, left_out)),
         how,
         *(section.strip() for section in sections),
-        "\n".join(_settings(asked)),
+        "\n".join(_settings(traces, rules)),
         "\n".join(_licences(traces)),
     ]
-    return ("\n\n".join(part.rstrip() for part in parts if part) + "\n").encode()
+    text = wrap_markdown("\n\n".join(part.rstrip() for part in parts if part))
+    card = f"{traces.card.rstrip()}\n\n" if traces.card else ""
+    return f"{card}{text}\n".encode()
 
 
-def _what_it_is(manifest: Mapping[str, Any], left_out: str | None) -> Iterator[str]:
+def _what_it_is(
+    manifest: Mapping[str, Any], rules: FormatRules, choice: Choice, left_out: str | None
+) -> Iterator[str]:
     counts = manifest["traces"]
-    yield f"# Training data: {format_number_of(manifest['count'], 'trace')} as {manifest['format']}"
-    yield ""
-    yield "Photos that a teacher located, with its words, its tool calls and what they gave."
+    number = format_number_of(manifest["count"], "trace")
+    if rules.has_prompts_alone:
+        yield f"# Training data: the prompts of {number} as {manifest['format']}"
+        yield ""
+        yield "Photos for a student to locate: what a teacher was asked, without a word of its own."
+    else:
+        yield f"# Training data: {number} as {manifest['format']}"
+        yield ""
+        yield "Photos that a teacher located, with its words, its tool calls and what they gave."
     yield "Written by `geostore export`; `geostore export --check` on this folder reads it again."
     yield ""
     models = sorted({str(recipe["model"] or "not known") for recipe in manifest["recipes"]})
@@ -73,14 +85,18 @@ def _what_it_is(manifest: Mapping[str, Any], left_out: str | None) -> Iterator[s
     yield "```sql"
     yield f"select trace from trace_results where {manifest['filter_sql']}"
     yield "```"
+    choices = list(choice_lines(choice))
+    if choices:
+        yield ""
+        yield "And of those, one after another:"
+        yield ""
+        yield from (f"- {line}" for line in choices)
 
 
-def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
+def _settings(traces: ExportStream, rules: FormatRules) -> Iterator[str]:
     yield "## Options"
     yield ""
-    for name, value in {**asked.get("choice", {}), **asked}.items():
-        if name not in _NOT_SETTINGS and value not in (None, [], ()):
-            yield f"- {name}: `{value}`"
+    yield from (f"- {line}" for line in option_lines(traces.options, rules, traces.splits))
 
 
 def _licences(traces: ExportStream) -> Iterator[str]:

@@ -23,6 +23,7 @@ RULES = FormatRules(
     ("embed",),
     frozenset({"shard_size"}),
     "TRL",
+    rows="rollout",
     length_setting="max_completion_length",
     has_tools=True,
 )

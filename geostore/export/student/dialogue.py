@@ -199,11 +199,14 @@ class Dialogue:
         )
 
 
-def dialogues(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Dialogue]:
+def dialogues(
+    traces: ExportStream, *, reasoning_field: bool = False, measured: bool = True
+) -> Iterator[Dialogue]:
     """The dialogues of a stream's traces, as its options want them; see `dialogue_of`.
 
     Imported traces whose files do not say what was sent are left out, and counted; so are traces
-    that call in the words beside `tool_calls`. The lengths of rows are measured on the way.
+    that call in the words beside `tool_calls`.
+    measured: whether each is a row, so that its length is measured on the way.
     """
     for exported in traces:
         why = unknown_request(exported)
@@ -225,7 +228,7 @@ def dialogues(traces: ExportStream, *, reasoning_field: bool = False) -> Iterato
             why = "a reply with tool_calls writes a call in its words as well"
             traces.unwritten.add(exported.trace.name, "calls_twice", why)
             continue
-        if traces.lengths is not None:
+        if measured and traces.lengths is not None:
             traces.lengths.add(dialogue)
         yield dialogue
 

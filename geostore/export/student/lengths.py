@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from geostore.export.options import ExportOptions, FormatRules
     from geostore.export.student.dialogue import Dialogue, Step
 
-RowKind = Literal["trace", "turn", "question"]
+RowKind = Literal["trace", "turn", "question", "rollout"]
 """What a row of a format holds: a whole trace; one turn and all before it, so that a trace has as
-many rows as turns; or the question alone."""
+many rows as turns; or the question alone. ``rollout``: the question alone as well, and what is
+measured is how long the teacher's traces became, because a student's rollouts need as much."""
 
 # The trainers' names for the greatest length of a row, and of a row that is a question.
 _SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -83,7 +84,9 @@ class RowLengths:
         """Of all rows together, the tokens of images."""
         self.total = 0
         """Tokens of all rows together."""
-        self._rows = rows
+        self.kind = rows
+        """What is measured as one row."""
+        self._units = "traces" if rows == "rollout" else "rows"
         self._counts: Counter[int] = Counter()
         self._of_systems: dict[str, float] = {}
         self._around = {role: self._tokens_around(role) for role in ("system", "user", "assistant")}
@@ -107,10 +110,10 @@ class RowLengths:
             for part in () if isinstance(step, Reply) else step.parts:
                 if not isinstance(part, str):
                     images += next(of_images) + self.student.image_extra_tokens
-            if self._rows == "turn":
+            if self.kind == "turn":
                 is_end = is_reply
             else:
-                is_end = number == (0 if self._rows == "question" else len(dialogue.steps) - 1)
+                is_end = number == (0 if self.kind == "question" else len(dialogue.steps) - 1)
             if is_end:
                 self._count(math.ceil(tokens) + images, images, dialogue.exported.trace.name)
 
@@ -182,7 +185,8 @@ class RowLengths:
             return None
         tokens = f"{'' if self.text.is_exact else 'about '}{self.longest:,} tokens"
         name = self.setting_name or "the length"
-        return f"longest row {tokens}; set {name} to at least {self.setting:,}"
+        unit = self._units.removesuffix("s")
+        return f"longest {unit} {tokens}; set {name} to at least {self.setting:,}"
 
     def section(self) -> str:
         """The section about length for the export's README, in Markdown; empty without rows."""
@@ -192,15 +196,16 @@ class RowLengths:
         lines = [
             "## Length",
             "",
-            f"Set {name} to at least **{self.setting:,}**. The longest of {self.rows:,} rows has "
+            f"Set {name} to at least **{self.setting:,}**. The longest of {self.rows:,} "
+            f"{self._units} has "
             f"{self.longest:,} tokens (trace {self.longest_name}).",
             "",
             f"Counted for {self.student.title}{f' ({self.why})' if self.why else ''}: "
             f"{self._image_rule()} Text is counted by {self.text.words}"
-            + ("." if self.text.is_exact else ", so leave 10 % of room, as above.")
+            + ("." if self.text.is_exact else ", for which the setting leaves 10 % of room.")
             + f" Images are {100 * self.image_tokens / self.total:.0f} % of all tokens.",
             "",
-            "| of the rows | have at most |",
+            f"| of the {self._units} | have at most |",
             "| --- | --- |",
             *(f"| {percent} % | {self.percentile(percent):,} tokens |" for percent in _PERCENTILES),
             f"| all | {self.longest:,} tokens |",
@@ -238,9 +243,11 @@ class RowLengths:
         if not smaller:
             return []
         return [
-            "A smaller setting cuts rows or leaves them out:",
+            "A smaller setting ends rollouts that take as long:"
+            if self.kind == "rollout"
+            else "A smaller setting cuts rows or leaves them out:",
             "",
-            f"| {name} | rows that are longer |",
+            f"| {name} | {self._units} that are longer |",
             "| --- | --- |",
             *(
                 f"| {setting:,} | {_share(self.cut_by(setting), self.rows)} |"

@@ -60,7 +60,8 @@ class RlPrompts:
 
     def __iter__(self) -> Iterator[RlPrompt]:
         seen: set[str] = set()
-        for dialogue in dialogues(self._traces):
+        lengths = self._traces.lengths
+        for dialogue in dialogues(self._traces, measured=False):
             trace = dialogue.exported.trace
             if not isinstance(trace.recipe, Recipe):
                 why = "it was imported, and its file does not say how its tools worked"
@@ -68,6 +69,8 @@ class RlPrompts:
                 continue
             self.traces += 1
             name = trace.name.rpartition("-")[0]
+            if lengths is not None and (name not in seen or lengths.kind == "rollout"):
+                lengths.add(dialogue)
             if name not in seen:
                 seen.add(name)
                 yield _prompt(name, trace.recipe, dialogue)
