@@ -218,11 +218,8 @@ def dialogues(
             why = why_not(exported.trace) or "its images are not known"
             traces.unwritten.add(exported.trace.name, "images", why)
             continue
-        dialogue = dialogue_of(
-            exported,
-            reasoning=traces.options.reasoning,
-            reasoning_field=reasoning_field,
-        )
+        reasoning = traces.options.reasoning
+        dialogue = dialogue_of(exported, reasoning=reasoning, reasoning_field=reasoning_field)
         if any(r.native and r.calls and TAGGED_CALL.search(r.words) for r in dialogue.replies):
             # Most formats say calls as text, and would teach two calls with one result.
             why = "a reply with tool_calls writes a call in its words as well"
