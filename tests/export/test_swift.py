@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -209,6 +210,7 @@ def test_the_readme_names_the_settings(exported: Path) -> None:
     text = (exported / "README.md").read_text()
     for setting in ("ROOT_IMAGE_DIR", "--max_length", "--agent_template hermes", "--loss_scale"):
         assert setting in text
+    assert "but for an empty one before the\n  last" in text
 
 
 def run_script(out: Path, work: Path, *options: str) -> list[str]:
@@ -227,26 +229,57 @@ def run_script(out: Path, work: Path, *options: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_script_trains_on_the_export_from_any_folder(exported: Path, tmp_path: Path) -> None:
-    folder, root, *options = run_script(exported, tmp_path, "--model", "my/student")
-    assert Path(folder) == Path(root) == exported
+def test_the_script_trains_on_the_export_from_any_folder(
+    exported: Path, played: Store, tmp_path: Path
+) -> None:
+    """It stays in the user's folder, so that a path behind its name is of a file there."""
+    folder, root, *options = run_script(exported, tmp_path, "--model", "./student")
+    assert (Path(folder), Path(root)) == (tmp_path, exported)
     assert options[:2] == ["sft", "--model"]
-    assert options[options.index("--dataset") + 1] == "traces.jsonl"
-    assert options[options.index("--output_dir") + 1] == str(tmp_path / "student")
-    assert options[-2:] == ["--model", "my/student"]  # of two, ms-swift takes the last
+    assert options[options.index("--dataset") + 1] == str(exported / "traces.jsonl")
+    assert options[options.index("--output_dir") + 1] == "student"
+    assert options[-2:] == ["--model", "./student"]  # of two, ms-swift takes the last
+    out = tmp_path / "an export"
+    export(played, out, options=ExportOptions(format="swift"))
+    _, root, *options = run_script(out, tmp_path)
+    assert (
+        options[options.index("--dataset") + 1] == f"{root}/traces.jsonl" == f"{out}/traces.jsonl"
+    )
 
 
-def test_the_script_names_every_file_of_each_split(played: Store, tmp_path: Path) -> None:
-    """A validation that is not named would be cut from the training rows, place by place alike."""
+def named_files(words: list[str], option: str) -> list[str]:
+    """The names of the files behind an option."""
+    behind = words[words.index(option) + 1 :]
+    return [Path(word).name for word in itertools.takewhile(lambda w: w[:2] != "--", behind)]
+
+
+@pytest.mark.parametrize(
+    "shares", ["train=0.5,val=0.5", "train=0.4,val=0.3,test=0.3", "first=0.5,second=0.5"]
+)
+def test_the_script_validates_on_one_split_and_leaves_a_third_alone(
+    played: Store, tmp_path: Path, shares: str
+) -> None:
+    """A validation that is not named would be cut from the training rows, place by place alike;
+    and a split to test on must not choose between checkpoints."""
     options = ExportOptions(format="swift", shard_size=2)
     out = tmp_path / "out"
-    export(played, out, options=options, splits=make_splits("train=0.5,val=0.5", by="column:file"))
+    export(played, out, options=options, splits=make_splits(shares, by="column:file", seed=2))
+    by_split = {name: sorted(path.name for path in out.glob(f"{name}-*.jsonl")) for name in SPLITS}
     _, _, *words = run_script(out, tmp_path)
-    named = words[words.index("--dataset") + 1 : words.index("--max_length")]
-    files = sorted(path.name for path in out.glob("*.jsonl"))
-    assert sorted(name for name in named if name != "--val_dataset") == files
-    assert all(name.startswith("train-") for name in named[: named.index("--val_dataset")])
-    assert all(name.startswith("val-") for name in named[named.index("--val_dataset") + 1 :])
+    learnt, validated = named_files(words, "--dataset"), named_files(words, "--val_dataset")
+    if "train" in shares:
+        assert (learnt, validated) == (by_split["train"], by_split["val"])
+        assert bool(by_split["test"]) == ("test" in shares)
+    else:
+        assert [learnt, validated] in [
+            [by_split["first"], by_split["second"]],
+            [by_split["second"], by_split["first"]],
+        ]
+    assert learnt
+    assert validated
+
+
+SPLITS = ("train", "val", "test", "first", "second")
 
 
 def test_a_loader_that_cannot_load_is_an_error_of_the_export(exported: Path) -> None:

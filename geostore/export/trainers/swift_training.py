@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,33 +25,39 @@ _MODELS: Mapping[StudentName, str] = MappingProxyType(
 
 
 def write_script(folder: ExportFolder, traces: ExportStream, files: RowFiles, command: str) -> None:
-    """Write ``train.sh``. command: of ms-swift with the options of its kind of training."""
+    """Write ``train.sh``, if there are rows. command: of ms-swift with the options of its kind of
+    training."""
+    if not files.by_split:
+        return
     assert traces.lengths is not None  # formats with a guide have them
-    training = "train" if "train" in files.by_split else next(iter(files.by_split), "")
-    others = [n for split, names in files.by_split.items() if split != training for n in names]
+    training, validation = traces.stems(files.stem)
+    validated = files.by_split.get(validation or "")
     options = [
         f"--model {_MODELS[traces.lengths.student.name]}",
-        f"--dataset {shlex.join(files.by_split.get(training, []))}",
-        f"--val_dataset {shlex.join(others)}" if others else "--split_dataset_ratio 0",
+        f"--dataset {_paths(files.by_split[training])}",
+        # A validation that is not named would be cut from the training rows.
+        f"--val_dataset {_paths(validated)}" if validated else "--split_dataset_ratio 0",
         f"--max_length {traces.lengths.setting}",
         "--truncation_strategy delete --strict true",
         "--agent_template hermes --loss_scale default",
     ]
-    lines = " \\\n  ".join([command, *options, '--output_dir "$OUTPUT" "$@"'])
+    lines = " \\\n  ".join([command, *options, '--output_dir "${OUTPUT:-student}" "$@"'])
     folder.add(
         SCRIPT,
         f"""\
 #!/bin/sh
 # sh {SCRIPT} [further options]; they hold over those below. OUTPUT names the folder of the student.
 set -e
-OUTPUT=${{OUTPUT:-student}}
-mkdir -p "$OUTPUT"
-OUTPUT=$(cd "$OUTPUT" && pwd)
-cd "$(dirname "$0")"
-export ROOT_IMAGE_DIR="$PWD"
+EXPORT=$(cd "$(dirname "$0")" && pwd)
+export ROOT_IMAGE_DIR="$EXPORT"
 exec {lines}
 """.encode(),
     )
+
+
+def _paths(names: Sequence[str]) -> str:
+    """Files of the export as words of the script, which is started in any folder."""
+    return " ".join(f'"$EXPORT/{name}"' for name in names)
 
 
 def loads(folder: Path) -> str:
@@ -83,8 +88,9 @@ Options behind the script's name hold over those in it; any of ms-swift's can st
   in its place. `--truncation_strategy right` would cut off its end, so the answer.
 - `--agent_template hermes` writes tools, calls and results as Qwen2.5-VL and Qwen3-VL read them.
   `react_en` and others write them in other words.
-- `--loss_scale default`: the loss is on all replies of the teacher. `last_round` learns those
-  behind the last message of a user alone.
+- `--loss_scale default`: the loss is on all replies of the teacher, but for an empty one before the
+  last, of which ms-swift learns nothing. `last_round` learns what is behind a user's last
+  message alone.
 - `MAX_PIXELS` says nothing here: each row has its own `max_pixels` and `min_pixels`, so that boxes
   in pixels are of the images that the student sees.
 - Thoughts stand in `<think>` tags. For a model that may think or not, such as Qwen3.5, ms-swift
