@@ -22,9 +22,11 @@ from geostore.text.nearest import did_you_mean
 USUAL_RESOLUTION = 5
 _FINEST = 15
 _EXAMPLE = "train=0.98,val=0.02"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# Most trainers load files with `datasets`, which knows no name with a hyphen, and for which `all`
+# is all splits together.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,63}")
 # File systems that know no case would put two such files into one, and Windows has no such file.
-_RESERVED = re.compile(r"con|prn|aux|nul|images|(com|lpt)[0-9]", re.IGNORECASE)
+_RESERVED = re.compile(r"all|con|prn|aux|nul|images|(com|lpt)[0-9]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,8 @@ def _check_shares(shares: Mapping[str, float]) -> None:
             raise TypeError(f"the name of a split is a text, such as 'train', and not {name!r}")
         if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
             raise ExportError(
-                f"--split: {name!r} cannot be the name of a file in an export; use letters, "
-                "digits, - and _"
+                f"--split: {name!r} cannot be the name of a split and its files; use letters, "
+                "digits and _"
             )
         if not isinstance(share, int | float) or isinstance(share, bool):
             raise TypeError(f"the share of {name} is a number, such as 0.02, and not {share!r}")

@@ -43,7 +43,7 @@ def settings(folder: Path) -> dict[str, str]:
     """The settings of the export's training, by name."""
     lines = (folder / "llamafactory.yaml").read_text().splitlines()
     pairs = (line.split(": ", 1) for line in lines if line and not line.startswith("#"))
-    return dict(pairs)
+    return {name: value.removeprefix('"').removesuffix('"') for name, value in pairs}
 
 
 def test_the_dataset_is_listed_without_tags_because_a_list_of_tags_must_be_whole(
@@ -114,6 +114,16 @@ def test_every_file_of_rows_is_a_dataset_and_the_settings_name_them_all(
         "traces-00002.jsonl",
     ]
     assert settings(out)["dataset"] == ",".join(info)
+
+
+def test_a_split_whose_name_yaml_takes_for_a_number_is_a_text_in_the_settings(
+    store: Path, tmp_path: Path
+) -> None:
+    """LLaMA-Factory takes no number for the names of its datasets."""
+    out = write(store, tmp_path / "out", splits=make_splits("1=0.5,no=0.5", by="cell:5"))
+    text = (out / "llamafactory.yaml").read_text()
+    lines = {line for line in text.splitlines() if "dataset:" in line}
+    assert lines in ({'dataset: "1"', 'eval_dataset: "no"'}, {'dataset: "no"', 'eval_dataset: "1"'})
 
 
 def test_the_settings_keep_every_image_and_every_turn(exported: Path) -> None:

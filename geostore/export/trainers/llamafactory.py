@@ -207,8 +207,12 @@ report_to: none
 
 
 def _datasets(files: RowFiles, split: str) -> str:
-    """The names of a split's datasets, with commas between; empty where it has no row."""
-    return ",".join(name.removesuffix(files.suffix) for name in files.by_split.get(split, ()))
+    """The names of a split's datasets, with commas between; empty where it has no row.
+
+    In quotes, because YAML reads the name of a split such as ``1`` or ``no`` as no text.
+    """
+    names = (name.removesuffix(files.suffix) for name in files.by_split.get(split, ()))
+    return f'"{",".join(names)}"'
 
 
 def loads(folder: Path) -> str:
