@@ -21,7 +21,7 @@ from pathlib import Path
 
 from geostore.errors import TraceImportError
 from geostore.importing.again import LeftOut, ReadFrame, RemakeResult, remake_images
-from geostore.importing.files import FoundFile, count_files, find_files
+from geostore.importing.files import FoundFile, count_files, find_files, path_text
 from geostore.importing.manifest import read_manifest
 from geostore.importing.pool import Batch, ReaderProcesses, Results
 from geostore.importing.reader import FileReader, Match, ReadFile, ReadOptions, SkippedFile
@@ -255,7 +255,17 @@ class _Import:
 
     def _put(self, entry: FoundFile, read: ReadFile) -> SkippedFile | None:
         """Write a trace; None, or why its file is skipped."""
-        file = ImportedFile(entry.path + read.place, read.sha256, entry.stamp)
+        path = entry.path + read.place
+        if read.others and entry.file.manifest is not None:
+            # Each of the equal rows of an export takes another of the traces that have such a row.
+            folder = path_text(os.path.dirname(entry.file.manifest))
+            is_free = (
+                one
+                for one in (read, *read.others)
+                if not self._writer.is_taken(ImportedFile(path, one.sha256, ""), folder)
+            )
+            read = next(is_free, read)
+        file = ImportedFile(path, read.sha256, entry.stamp)
         try:
             outcome = self._writer.put(file, read.trace)
         except ValueError as error:

@@ -95,7 +95,8 @@ def _as_json(row: dict[str, Any]) -> bytes:
             ]
     # Where places stand in the text, the images are taken from here.
     urls = [part["image_url"]["url"] for part in waiting]
-    members = {"trace": row.get("trace"), "messages": messages, "images": urls}
+    tools = [_parsed(tool) for tool in row.get("tools") or ()]
+    members = {"trace": row.get("trace"), "messages": messages, "images": urls, "tools": tools}
     return orjson.dumps(members, default=repr)
 
 

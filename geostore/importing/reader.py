@@ -80,7 +80,7 @@ class ReadFile:
     """A file that holds a trace."""
 
     sha256: str
-    """The hash of its bytes, in hex."""
+    """The hash of its bytes, in hex; of a row of training data with the name of its trace."""
     trace: ImportedTrace
     """Its rows."""
     unproven: str | None = None
@@ -88,6 +88,8 @@ class ReadFile:
     place: str = ""
     """Where it stands in a file that holds several, such as ``[3]`` or ``:4``; "" for a whole file
     or line."""
+    others: tuple[ReadFile, ...] = ()
+    """Of a row of training data: the other traces whose row is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,24 @@ class FileReader:
         return _bytes(file)
 
     def _read(self, file: TraceFile, document: dict[str, Any], sha256: str, place: str) -> ReadFile:
-        unproven = None
-        if (export := self._training_export(file.manifest)) is not None:
-            document, unproven = export.record(file.path, file.line or 1, document)
+        export = self._training_export(file.manifest)
+        if export is None:
+            return self._read_trace(file, document, sha256, place)
+        readings = [
+            self._read_trace(file, row.record, f"{sha256}:{row.trace}", place, row.unproven)
+            for row in export.readings(file.path, file.line or 1, document)
+        ]
+        return replace(readings[0], others=tuple(readings[1:]))
+
+    def _read_trace(
+        self,
+        file: TraceFile,
+        document: dict[str, Any],
+        sha256: str,
+        place: str,
+        unproven: str | None = None,
+    ) -> ReadFile:
+        """The rows of a trace record. unproven: why it proves nothing; None: it may."""
         if is_ours(document) and unproven is None:
             try:
                 trace = self._export(file.manifest).read(document)

@@ -40,9 +40,11 @@ class Rereader:
     def document(self, name: str, sha256: str) -> dict[str, Any]:
         """The JSON object of a file, of a line (``<path>:4``) or of an entry (``<path>[3]``).
 
-        sha256: of what was imported. Raises BadFile, OSError where it cannot be read any
-        more, or was changed since.
+        sha256: of what was imported; of a row of training data the name of its trace follows, as
+        `training` says. Raises BadFile, OSError where it cannot be read any more, or was changed
+        since.
         """
+        sha256 = sha256.partition(":")[0]
         path = real_path(name)
         if not os.path.exists(path):
             if match := _LINE.match(name):

@@ -2,42 +2,46 @@
 
 The words and the images are those of the row. What a row has no place for, such as what a
 call meant, stands in the export's index (`export.files.row_index`). A row that nobody edited gives
-the record that the format ``trace`` writes, which `importing.exported` can prove.
+the record that the format ``trace`` writes, which `importing.exported` can prove. An edited one
+gives a record of its own words and calls, which proves nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from geostore.conversation.calls import TAGGED_CALL
-from geostore.conversation.messages import thought_delimiters
 from geostore.errors import GeostoreError
+from geostore.export.files.row_hash import first_image_sha256, row_sha256
 from geostore.export.files.row_index import INDEX
-from geostore.export.student.placeholders import unescape_placeholders
-from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile, member
 from geostore.importing.file_images import named_by_hash
 from geostore.importing.json_text import load_document
+from geostore.importing.training_rows import RowCall, RowReply, row_replies, value_of
+from geostore.importing.training_words import is_without_calls, own_words, stored_words
 
 RECORDS = frozenset({"trace", "jsonl"})
 """The formats whose files are trace records themselves."""
 
-_OF_INDEX = frozenset({"file", "row", "turns", "final_sha256"})
+_OF_INDEX = frozenset({"file", "row", "row_sha256", "turns"})
 """Members of a line of the index that no trace record has."""
-_PLACE = "<image>"
-_THOUGHT_OF_FIELD = ("<think>\n", "\n</think>\n\n")
-"""Around a thought that came in a field of its own, where a format has none."""
-_CALLS_AT_END = re.compile(
-    r"(?:\A|\n)(?:<tool_call>\n(?:(?!</tool_call>).)*\n</tool_call>\n?)+\Z", re.DOTALL
-)
-"""Calls that came beside the words and were written behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowReading:
+    """A trace that a row may hold."""
+
+    trace: str
+    """Its name in the export's index."""
+    record: dict[str, Any]
+    """The trace record."""
+    unproven: str | None
+    """Why it proves nothing; None: it may prove itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +54,6 @@ class _Place:
     """Of the line, in bytes."""
 
 
-@dataclass(slots=True)
-class _Reply:
-    """What a row has of one response."""
-
-    text: str = ""
-    """Its words, with any calls that stand in them; without escapes."""
-    calls_apart: bool = False
-    """Whether its calls stood apart from its words."""
-    before: list[dict[str, Any]] = field(default_factory=list)
-    """The messages that came before it, since the reply before."""
-
-
 def training_format(manifest: str) -> str | None:
     """The format of the export of a manifest; None where its files are trace records."""
     try:
@@ -72,75 +64,71 @@ def training_format(manifest: str) -> str | None:
 
 
 class TrainingExport:
-    """An export for a trainer: its index, by row, by trace and by photo."""
+    """An export for a trainer: its index, by row, by trace, by photo and by what rows say."""
 
     def __init__(self, manifest: str) -> None:
         self._folder = Path(manifest).parent
         self._by_row: dict[tuple[str, int], _Place] = {}
         self._by_trace: dict[str, _Place] = {}
         self._by_photo: dict[str, list[_Place]] = {}
+        self._by_sha256: dict[str, list[_Place]] = {}
         for place, entry in _index_entries(self._folder / INDEX):
             self._by_row[str(entry["file"]), int(entry["row"])] = place
             self._by_trace[str(entry["metadata"]["trace"])] = place
             self._by_photo.setdefault(str(entry["geostore"]["sent"]["sha256"]), []).append(place)
+            self._by_sha256.setdefault(str(entry["row_sha256"]), []).append(place)
 
-    def record(
-        self, path: str, row: int, values: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], str | None]:
-        """The trace record of a row, and why it proves nothing; None: it may prove itself.
+    def readings(self, path: str, row: int, values: Mapping[str, Any]) -> list[RowReading]:
+        """The traces that a row may hold: several where nobody edited it and others say the same.
 
         path: of its file. row: its number there, from 1. Raises BadFile where the index does not
         know the row, or the row is no conversation.
         """
-        entry = self._entry(path, row, values)
-        turns = member(entry, "turns", list)
-        replies = _replies(values)
-        if len(replies) != len(turns):
-            raise BadFile(
-                "malformed",
-                f"the row has {len(replies)} replies, and {INDEX} says {len(turns)}: it was edited",
-            )
-        own = member(entry, "geostore", dict)
-        hashes = _image_hashes(own)
-        stated = zip(replies, turns, member(own, "turns", list, "geostore."), strict=True)
-        history: list[dict[str, Any]] = []
-        for number, (reply, said, row) in enumerate(stated, start=1):
-            messages = [named_by_hash(message, hashes) for message in reply.before]
-            if history:
-                # What a turn adds begins with the reply before it.
-                before = history[-1]["response"]
-                messages.insert(0, {"role": "assistant", "content": before})
-            history.append({"turn": number, "messages": messages, **_response(reply, said, row)})
-        final = history[-1]["response"]
-        is_same = sha256_hex(final.encode()) == entry.get("final_sha256")
-        record = {
-            **{name: value for name, value in entry.items() if name not in _OF_INDEX},
-            "conversation_history": history,
-            "final_response": final,
-        }
-        return record, None if is_same else "its last reply is not the one that was exported"
+        named = None
+        if values.get("trace") is not None:
+            named = self._by_trace.get(str(values["trace"]))
+            if named is None:
+                raise _unknown()
+        replies = row_replies(values)
+        own = self._by_row.get((Path(path).relative_to(self._folder).as_posix(), row))
+        same = self._by_sha256.get(row_sha256(values), [])
+        if named is not None:
+            same = [named] if named in same else []
+        if same:
+            # The one at its place first: then an export that nobody sorted comes back in order.
+            return [
+                _unedited(self._entry(p), replies) for p in sorted(same, key=lambda p: p != own)
+            ]
+        if named is not None:
+            return [_edited(self._entry(named), replies, is_named=True)]
+        return [_edited(self._with_photo(values, own, len(replies)), replies, is_named=False)]
 
-    def _entry(self, path: str, row: int, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The line of the index about a row, which may have been moved since.
+    def _with_photo(
+        self, values: Mapping[str, Any], own: _Place | None, turns: int
+    ) -> dict[str, Any]:
+        """The line about an edited row that names no trace: what it says of the photo counts."""
+        places = self._by_photo.get(first_image_sha256(values) or "", [])
+        entries = {place: self._entry(place) for place in places}
+        long = {p: entry for p, entry in entries.items() if len(entry["turns"]) == turns}
+        entries = long or entries
+        if own in entries:
+            return entries[own]
+        if len({entry["metadata"].get("recipe") for entry in entries.values()}) != 1:
+            raise _unknown()
+        return next(iter(entries.values()))
 
-        A row names its trace, or else it is known by its place and its photo.
-        """
-        place = self._by_trace.get(str(values.get("trace")))
-        if place is None and values.get("trace") is None:
-            name = Path(path).relative_to(self._folder).as_posix()
-            with_photo = self._by_photo.get(_first_image_sha256(values) or "", [])
-            place = self._by_row.get((name, row))
-            if place not in with_photo:
-                place = with_photo[0] if len(with_photo) == 1 else None
-        if place is None:
-            raise BadFile(
-                "no_trace",
-                f"it is a row of training data that no line of {INDEX} is about, so nobody knows "
-                "which photo it shows",
-            )
+    def _entry(self, place: _Place) -> dict[str, Any]:
         with (self._folder / INDEX).open("rb") as stream:
             stream.seek(place.start)
             return load_document(stream.read(place.length))
+
+
+def _unknown() -> BadFile:
+    return BadFile(
+        "no_trace",
+        f"it is a row of training data that no line of {INDEX} is about, so nobody knows "
+        "which photo it shows",
+    )
 
 
 def _index_entries(path: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:
@@ -154,7 +142,7 @@ def _index_entries(path: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:
                 try:
                     entry = orjson.loads(line)
                     _ = int(entry["row"]), entry["file"], entry["metadata"]["trace"]
-                    _ = entry["geostore"]["sent"]["sha256"]
+                    _ = entry["geostore"]["sent"]["sha256"], entry["row_sha256"], entry["turns"]
                 except (orjson.JSONDecodeError, LookupError, TypeError, ValueError):
                     continue  # an edited line proves nothing, and its row is reported
                 yield place, entry
@@ -162,20 +150,95 @@ def _index_entries(path: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:
         return
 
 
-def _first_image_sha256(values: Mapping[str, Any]) -> str | None:
-    """The hash of the first image that a row shows; None where it has no hash."""
-    for _, content, _ in _messages(values):
-        for part in content if isinstance(content, list) else ():
-            holder = part.get("image_url") if isinstance(part, dict) else None
-            url = holder.get("url") if isinstance(holder, dict) else None
-            if not isinstance(url, str):
-                continue
-            _, comma, coded = url.partition(";base64,")
-            try:
-                return sha256_hex(base64.b64decode(coded, validate=True)) if comma else None
-            except ValueError:
-                return None
-    return None
+# --- records ------------------------------------------------------------------------------------
+
+
+def _unedited(entry: dict[str, Any], replies: list[RowReply]) -> RowReading:
+    """The trace of a row that is as it was written."""
+    why = None
+    turns = list(zip(replies, *_turns(entry), strict=False))
+    if len(turns) < len(entry["turns"]):
+        why = "its export ends the row before the trace's last turn"
+    said = []
+    for number, (reply, stated, stored) in enumerate(turns, start=1):
+        words = stored_words(reply.text, stated, stored)
+        if words is None:
+            why = why or f"its export left the thought of turn {number} out of the row"
+            words = own_words(reply.text, stated, stored)
+            if reply.calls and isinstance(stated.get("response"), str):
+                words = (stated["response"], words[1])
+        said.append(words)
+    calls = member(entry, "tool_calls", list)
+    if len(turns) < len(entry["turns"]):
+        calls = [call for call in calls if call["turn"] < len(turns)]
+    return RowReading(*_record(entry, replies, said, calls), why)
+
+
+def _edited(entry: dict[str, Any], replies: list[RowReply], *, is_named: bool) -> RowReading:
+    """A record of the words and calls of a row that somebody edited.
+
+    is_named: whether the row says which trace it is; else nobody knows which try.
+    """
+    stated_turns, stored_turns = _turns(entry)
+    if len(replies) != len(stated_turns):
+        raise BadFile(
+            "malformed",
+            f"the row has {len(replies)} replies, and {INDEX} says {len(stated_turns)}: it was "
+            "edited",
+        )
+    said, calls = [], []
+    for number, (reply, stated, stored) in enumerate(
+        zip(replies, stated_turns, stored_turns, strict=True), start=1
+    ):
+        before = _calls_of(entry, number)
+        is_last = number == len(replies)
+        in_row = [] if is_last and not before else _calls_in(reply, before)
+        words, thought = own_words(reply.text, stated, stored)
+        written = stated.get("response")
+        if reply.calls and isinstance(written, str) and (is_last or in_row == before):
+            # Where the calls stood in the words, the row does not say.
+            words = written if is_without_calls(words, written) else words
+        said.append((words, thought))
+        calls += [{**call, "turn": number} for call in in_row]
+    if not is_named:
+        entry = {**entry, "geostore": {**member(entry, "geostore", dict), "rollout": None}}
+    return RowReading(*_record(entry, replies, said, calls), "its row was edited")
+
+
+def _record(
+    entry: dict[str, Any],
+    replies: list[RowReply],
+    said: list[tuple[str, str | None]],
+    calls: list[dict[str, Any]],
+) -> tuple[str, dict[str, Any]]:
+    """The name of a trace and its record. said: words and thought, by turn."""
+    hashes = _image_hashes(member(entry, "geostore", dict))
+    history: list[dict[str, Any]] = []
+    turns = zip(replies, entry["turns"], said, strict=False)
+    for number, (reply, stated, (words, thought)) in enumerate(turns, start=1):
+        messages = [named_by_hash(message, hashes) for message in reply.before]
+        if history:
+            # What a turn adds begins with the reply before it.
+            messages.insert(0, {"role": "assistant", "content": history[-1]["response"]})
+        turn = {"turn": number, "messages": messages, "response": words}
+        reasoning = {} if thought is None else {"reasoning": thought}
+        history.append({**turn, "usage": stated.get("usage"), **reasoning})
+    record = {
+        **{name: value for name, value in entry.items() if name not in _OF_INDEX},
+        "tool_calls": calls,
+        "conversation_history": history,
+        "final_response": history[-1]["response"],
+    }
+    return str(entry["metadata"]["trace"]), record
+
+
+def _turns(entry: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the index says of each turn, and what the turn's row in the store held."""
+    stated = member(entry, "turns", list)
+    stored = member(member(entry, "geostore", dict), "turns", list, "geostore.")
+    if len(stated) != len(stored) or not all(isinstance(turn, dict) for turn in stated + stored):
+        raise BadFile("malformed", f"the turns in {INDEX} are not what an export writes")
+    return stated, stored
 
 
 def _image_hashes(own: Mapping[str, Any]) -> set[str]:
@@ -184,147 +247,46 @@ def _image_hashes(own: Mapping[str, Any]) -> set[str]:
     return {str(image["sha256"]) for image in images if isinstance(image, dict)}
 
 
-def _response(reply: _Reply, said: Any, row: Any) -> dict[str, Any]:
-    """The members of a turn that hold what the teacher said.
+# --- calls of edited rows -----------------------------------------------------------------------
 
-    said: what the index says of the turn. row: what its row in the store held.
+
+def _calls_of(entry: dict[str, Any], turn: int) -> list[dict[str, Any]]:
+    """The calls of a turn as the index has them."""
+    return [call for call in member(entry, "tool_calls", list) if call.get("turn") == turn]
+
+
+def _calls_in(reply: RowReply, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of an edited row's reply. before: those that the teacher made.
+
+    Where one was edited, it is the row's, and its success that of the call that stood there: the
+    row holds the result that this gave.
     """
-    if not isinstance(said, dict) or not isinstance(row, dict):
-        raise BadFile("malformed", f"a turn in {INDEX} is no object")
-    words, reasoning = _without_thought(reply.text, said.get("reasoning"), row)
-    written = said.get("response")
-    if row.get("native_calls") is not None:
-        words = _without_calls(words, said.get("words"))
-    elif reply.calls_apart and isinstance(written, str):
-        # Where the calls stood in the words, the row does not say.
-        prose = TAGGED_CALL.sub("", written).strip()
-        words = written if prose == words.strip() else words
-    members = {"response": words, "usage": said.get("usage")}
-    return members if reasoning is None else {**members, "reasoning": reasoning}
-
-
-def _without_calls(text: str, stated: Any) -> str:
-    """The text without the calls that came beside it, if they were written behind it.
-
-    stated: what the index says of the words.
-    """
-    if isinstance(stated, dict) and isinstance(stated.get("length"), int):
-        end = str(stated.get("end", ""))
-        bare = text[: stated["length"] - len(end)]
-        rest = text[len(bare) :].strip()
-        if not rest or rest.startswith("<tool_call>\n"):
-            return bare + end
-    return _CALLS_AT_END.sub("", text)  # it was edited
-
-
-def _without_thought(text: str, stated: Any, row: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The text without the thought before it, and that thought.
-
-    stated: what the index says of the thought. row: says what stood around it.
-    """
-    if not isinstance(stated, dict):
-        return text, None
-    around, length = thought_delimiters(row.get("reasoning_source")), stated.get("length")
-    if around is not None and isinstance(length, int):
-        opener, closer = around[0] or "<think>", around[1]
-        end = len(opener) + length
-        if text.startswith(opener) and text.startswith(closer, end):
-            return text[end + len(closer) :], text[len(opener) : end]
-    opener, closer = _THOUGHT_OF_FIELD
-    end = text.find(closer, len(opener))
-    if end < 0 and text.endswith(closer.rstrip()):  # a reply of nothing but thought and calls
-        end = len(text) - len(closer.rstrip())
-    if text.startswith(opener) and end >= 0:
-        thought = f"{stated.get('start', '')}{text[len(opener) : end]}{stated.get('end', '')}"
-        return text[end + len(closer) :], thought
-    return text, None  # it was left out of the export
-
-
-# --- rows ---------------------------------------------------------------------------------------
-
-
-def _replies(values: Mapping[str, Any]) -> list[_Reply]:
-    """The replies of a row, each with the messages before it."""
-    replies: list[_Reply] = []
-    before: list[dict[str, Any]] = []
-    images = iter(values.get("images") or ())
-    is_reply = False
-    for role, content, calls in _messages(values):
-        if role not in ("assistant", "gpt", "tool_call", "function_call"):
-            before.append(_message(role, content, images))
-            is_reply = False
+    if not reply.calls and _are_in(reply.text, before):
+        return before
+    calls = reply.calls or list(_tagged(reply.text))
+    in_row = []
+    for number, call in enumerate(calls):
+        old = before[number] if number < len(before) else {}
+        written = old.get("tool_call", {})
+        if call.says(written.get("name"), written.get("arguments")):
+            in_row.append(old)
             continue
-        if not is_reply:
-            replies.append(_Reply(before=before))
-            before = []
-        is_reply = True
-        if role in ("tool_call", "function_call"):
-            # The reader joins words and a call with nothing between, so words end with a break.
-            replies[-1].text = replies[-1].text.removesuffix("\n")
-            replies[-1].calls_apart = True
-            continue
-        text = unescape_placeholders(_text(content))
-        if calls:
-            replies[-1].calls_apart = True
-        replies[-1].text += text
-    if not replies:
-        raise BadFile("malformed", "the row holds no reply of a teacher")
-    return replies
+        arguments = call.arguments
+        value = {"name": call.name, "arguments": arguments}
+        in_row.append({"tool_call": value, "success": old.get("success", False)})
+    return in_row
 
 
-def _messages(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """The messages of a row: role, content, and the calls that stand apart from it."""
-    rows = values.get("messages", values.get("conversations"))
-    if not isinstance(rows, list):
-        raise BadFile("no_trace", "the row has neither messages nor conversations")
-    for position, message in enumerate(rows):
-        if not isinstance(message, dict):
-            raise BadFile("malformed", f"messages[{position}] is no object")
-        role = message.get("role", message.get("from"))
-        if not isinstance(role, str):
-            raise BadFile("malformed", f"messages[{position}] has no role")
-        yield role, message.get("content", message.get("value")), message.get("tool_calls")
+def _are_in(text: str, calls: list[dict[str, Any]]) -> bool:
+    """Whether a text holds the arguments of these calls and no further call in tags."""
+    written = [call.get("tool_call", {}).get("arguments") for call in calls]
+    tagged = len(list(_tagged(text)))
+    return tagged <= len(calls) and all(isinstance(a, str) and a in text for a in written)
 
 
-_ROLES = {"human": "user", "observation": "tool", "tool_response": "tool"}
-
-
-def _message(role: str, content: Any, images: Iterator[Any]) -> dict[str, Any]:
-    """A message that was sent, in OpenAI's form; images are those of the row, in their order."""
-    parts: list[dict[str, Any]] = []
-    if isinstance(content, str):
-        for number, text in enumerate(content.split(_PLACE)):
-            if number:
-                parts.append(_image(next(images, None)))
-            if text:
-                parts.append({"type": "text", "text": unescape_placeholders(text)})
-    elif isinstance(content, list):
-        for part in content:
-            if not isinstance(part, dict):
-                raise BadFile("malformed", "a content holds something that is no part")
-            if part.get("type") == "text":
-                text = unescape_placeholders(str(part.get("text", "")))
-                parts.append({"type": "text", "text": text})
-            elif part.get("type") == "image":
-                parts.append(_image(next(images, None)))
-            else:
-                parts.append(part)
-    only_text = all(part.get("type") == "text" for part in parts)
-    plain = "".join(part["text"] for part in parts) if only_text else parts
-    return {"role": _ROLES.get(role, role), "content": plain}
-
-
-def _image(value: Any) -> dict[str, Any]:
-    if not isinstance(value, str):
-        raise BadFile("malformed", "the row has fewer images than places for them")
-    return {"type": "image_url", "image_url": {"url": value}}
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    raise BadFile("malformed", "a content is neither text nor a list")
+def _tagged(text: str) -> Iterator[RowCall]:
+    """The calls in tags that are JSON objects."""
+    for match in TAGGED_CALL.finditer(text):
+        value = value_of(match[1].strip())
+        if isinstance(value, dict):
+            yield RowCall(str(value.get("name") or ""), value.get("arguments"))

@@ -96,7 +96,7 @@ class ImportedFile:
     path: str
     """Its absolute path."""
     sha256: str
-    """Of its bytes."""
+    """Of its bytes; of a row of training data with ``:`` and the name of its trace behind it."""
     stamp: str
     """Its size and times before it was read; the same stamp later means the same bytes."""
 
@@ -138,6 +138,13 @@ class ImportWriter:
         self._datasets: dict[tuple[str | None, str], int] = {}
         self._recipes: dict[str, int] = {}
         self._with_calls: set[int] = set()
+
+    def is_taken(self, file: ImportedFile, folder: str) -> bool:
+        """Whether another file in a folder or below it gave the trace that a file holds."""
+        others = self._store.db.run("find_import_paths", sha256=file.sha256)
+        return any(
+            row["path"] != file.path and row["path"].startswith(f"{folder}/") for row in others
+        )
 
     def put(
         self, file: ImportedFile, trace: ImportedTrace

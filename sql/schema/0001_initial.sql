@@ -358,7 +358,9 @@ create index trace_flags_by_flag on trace_flags (flag, trace_id);
 create table imports (
   id integer primary key,
   path text not null unique,             -- absolute; <path>:<line> or <path>[<n>] in a file of several
-  sha256 text not null,                  -- of the file's bytes, or of the line's or the object's
+  -- Of the file's bytes, or of the line's or the object's; of a row of training data with ':' and the
+  -- name of its trace, because two traces may have the same row.
+  sha256 text not null,
   stamp text not null,                   -- size and times of the file when read; of a line, size and hash
   variant text not null check (variant in ('geostore', 'history', 'log')), -- form of the file
   stated_index integer not null,         -- the file's sample_index; its sample may be another row

@@ -9,6 +9,13 @@ select
   (select variant from imports where sha256 = :sha256 limit 1) as variant,
   (select trace_id from imports where sha256 = :sha256 limit 1) as trace_id;
 
+-- name: find_import_paths
+-- The files that held the same bytes.
+-- Grain: one row per file.
+select path
+from imports
+where sha256 = :sha256;
+
 -- name: find_imports
 -- Of some files, those that were imported, with their stamps when they were read.
 -- Grain: one row per file. :paths is a JSON array. is_seen: whether their trace's dataset was opened.

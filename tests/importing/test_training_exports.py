@@ -232,6 +232,128 @@ def test_rows_that_were_chosen_and_shuffled_are_known_by_their_trace_or_photo(
     assert all(timeless(after[row]) == before[row] for row in after)
 
 
+def rollouts(place: Path) -> Path:
+    """A store where rollouts of a photo say the same, or differ in a word and a call."""
+    with Store.open(place / "store.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(place / "photos", rows=3, seed=17))
+        for rollout in (1, 2, 3):
+            builder.play(0, [ZOOM_IN, answer(10, 20)], rollout=rollout)
+        builder.play(1, [f"One.{ZOOM_IN}", answer(10, 20)], rollout=1)
+        builder.play(1, [f"Two.{TURN_LEFT}", answer(40, 20)], rollout=2)
+        thought = {"response": answer(1, 2), "reasoning": "My whole thought.\n"}
+        builder.play(2, [{**thought, "reasoning_source": "reasoning_content"}])
+    return place
+
+
+def in_order(folder: Path, *rows: int) -> None:
+    """Keep these rows of an export's one file, counted from 0, in this order."""
+    path = folder / "traces.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[row] for row in rows), encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", ["sharegpt", "chat, openai", "chat, together"])
+@pytest.mark.parametrize("rows", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (3, 0, 1, 2), (4, 2, 0)])
+def test_rollouts_of_one_photo_stay_apart_in_rows_that_were_chosen_and_shuffled(
+    tmp_path: Path, form: str, rows: tuple[int, ...]
+) -> None:
+    """Rows of equal words are as many traces, and no row takes the calls of another rollout."""
+    folder = exported(rollouts(tmp_path), tmp_path / "out", **FORMS[form])
+    in_order(folder, *rows)
+    result = imported(folder, tmp_path / "new.db", tmp_path / "photos")
+    assert (result.imported, result.known, result.unproven) == (len(rows), 0, 0)
+    with geostore.open(tmp_path / "store.db") as old, geostore.open(tmp_path / "new.db") as new:
+        before = {trace.name: trace for trace in old.traces()}
+        after = {trace.name: trace for trace in new.traces()}
+    assert all(timeless(trace) == before[name] for name, trace in after.items())
+    shutil.copytree(folder, tmp_path / "copy")
+    again = imported(tmp_path / "copy", tmp_path / "new.db", tmp_path / "photos")
+    assert (again.imported, again.known) == (0, len(rows))
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new"),
+    [
+        ("sharegpt", "My whole thought.", "Somebody else's thought."),
+        ("swift", "My whole thought.", "Somebody else's thought."),
+        ("chat, openai", "My whole thought.", "Somebody else's thought."),
+        ("sharegpt", "Where was", "Guess where"),
+        ("sharegpt", "My whole thought.", "My whole thought. "),
+    ],
+)
+def test_an_edited_thought_or_question_is_not_taken_for_what_was_paid_for(
+    tmp_path: Path, form: str, old: str, new: str
+) -> None:
+    folder = exported(rollouts(tmp_path), tmp_path / "out", **FORMS[form])
+    in_order(folder, 5)
+    edited(folder, old, new)
+    result = imported(folder, tmp_path / "new.db", tmp_path / "photos")
+    assert (result.imported, result.unproven) == (1, 1)
+    assert result.unproven_why == "its row was edited"
+    trace = traces(tmp_path / "new.db")[2]
+    assert isinstance(trace.recipe, ImportedRecipe)
+    thought = new if "thought" in new else "My whole thought."
+    assert (trace.turns[0].reasoning or "").strip() == thought.strip()
+    assert trace.turns[0].response == answer(1, 2)
+    if "where" in new:
+        assert new in str(trace.turns[0].messages)
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new"),
+    [
+        ("sharegpt", "[100, 100, 600, 700]", "[100, 100, 600, 900]"),
+        ("swift", "[100, 100, 600, 700]}}", "[100, 100, 600, 900]}}"),
+        ("chat, openai", "[100, 100, 600, 700]}", "[100, 100, 600, 900]}"),
+    ],
+)
+def test_an_edited_call_comes_in_as_it_stands_in_the_row(
+    tmp_path: Path, form: str, old: str, new: str
+) -> None:
+    folder = exported(rollouts(tmp_path), tmp_path / "out", **FORMS[form])
+    in_order(folder, 3)
+    edited(folder, old, new)
+    result = imported(folder, tmp_path / "new.db", tmp_path / "photos")
+    assert (result.imported, result.unproven) == (1, 1)
+    [call] = traces(tmp_path / "new.db")[1].calls
+    assert json.loads(call.raw_arguments)["bbox_2d"] == [100, 100, 600, 900]
+
+
+def test_a_row_whose_export_left_the_thought_out_proves_nothing(tmp_path: Path) -> None:
+    """No request holds the thought of the last turn, so no hash of one tells that it is gone."""
+    options = {"format": "sharegpt", "reasoning": "drop"}
+    folder = exported(rollouts(tmp_path), tmp_path / "out", **options)
+    result = imported(folder, tmp_path / "new.db", tmp_path / "photos")
+    assert (result.imported, result.unproven) == (6, 1)
+    assert result.unproven_why == "its export left the thought of turn 1 out of the row"
+    trace = traces(tmp_path / "new.db")[2]
+    assert (trace.turns[0].reasoning, trace.turns[0].response) == (None, answer(1, 2))
+
+
+@pytest.mark.parametrize("reasoning", ["keep", "think"])
+@pytest.mark.parametrize("form", FORMS)
+def test_white_space_around_thoughts_and_words_comes_back(
+    tmp_path: Path, form: str, reasoning: str
+) -> None:
+    words = answer(1, 2)
+    field = {"reasoning_source": "reasoning_content"}
+    scripts: list[list[Any]] = [
+        [{"response": f"A.{ZOOM_IN}", "reasoning": "  thought \n", **field}, f"\n\n{words} \n"],
+        [{"response": f"\n\n{words}", "reasoning": "\n mid </think>\n\n end\t", **field}],
+        [f"<think>\n\n pad \n\n</think>\n\n\n\nWell.{ZOOM_IN}", f"  {words}"],
+        [{"response": words, "reasoning": " \n", **field}],
+    ]
+    with Store.open(tmp_path / "store.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos", rows=len(scripts)))
+        for row, script in enumerate(scripts):
+            builder.play(row, script, recipe=TEXT_RECIPE)
+    folder = exported(tmp_path, tmp_path / "out", **FORMS[form], reasoning=reasoning)
+    result = imported(folder, tmp_path / "new.db", tmp_path / "photos")
+    assert (result.imported, result.unproven) == (len(scripts), 0), result.unproven_why
+    before, after = traces(tmp_path / "store.db"), traces(tmp_path / "new.db")
+    assert {row: timeless(trace) for row, trace in after.items()} == before
+
+
 def test_rows_without_their_index_are_skipped_and_the_reason_is_said(
     place: Path, tmp_path: Path
 ) -> None:

@@ -7,8 +7,10 @@ the trace again of both. The words and the images are those of the row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from geostore.export.files.row_hash import row_sha256
 from geostore.export.record import sample_data
 from geostore.export.round_trip import own_members
 from geostore.identity import sha256_hex
@@ -19,16 +21,18 @@ INDEX = "rows.index"
 """Its name: no loader takes it for data, whatever files of a folder it reads."""
 
 
-def index_line(trace: StoredTrace, file: str, row: int) -> bytes:
+def index_line(trace: StoredTrace, file: str, row: int, values: Mapping[str, Any]) -> bytes:
     """The line for the row of a file that holds a trace. row: its number in the file, from 1.
 
-    Its members are those of a trace record without the conversation. ``turns`` says of each turn
-    what a row does not show: tokens; how long its reasoning is, and its words where calls came
-    beside them; and the response where its calls stand in it, which a format may write apart.
+    values: of the row, whose hash tells later whether somebody edited it. The further members are
+    those of a trace record without the conversation. ``turns`` says of each turn what a row does
+    not show: tokens; the hash, length and edges of its reasoning and its words; and the
+    response where its calls stand in it, which a format may write apart.
     """
     value = {
         "file": file,
         "row": row,
+        "row_sha256": row_sha256(values),
         "dataset_path": trace.dataset.path,
         "sample_index": trace.sample.sample_index,
         "sample_data": sample_data(trace),
@@ -48,8 +52,6 @@ def index_line(trace: StoredTrace, file: str, row: int) -> bytes:
             "model": trace.recipe.model,
         },
         "geostore": own_members(trace),
-        # No request holds the last response, so no hash of one would tell that it was edited.
-        "final_sha256": sha256_hex((trace.final_response or "").encode()),
     }
     return json_bytes(value) + b"\n"
 
@@ -65,12 +67,17 @@ def _turn(trace: StoredTrace, turn: Turn) -> dict[str, Any]:
             "total_tokens": turn.total_tokens,
         },
         "reasoning": None if turn.reasoning is None else _shape(turn.reasoning),
-        "words": None if turn.native_calls is None else _shape(turn.response),
+        "words": _shape(turn.response),
         "response": turn.response if calls_in_text else None,
     }
 
 
 def _shape(text: str) -> dict[str, Any]:
-    """Its length in characters, and the white space around it, which some formats leave out."""
+    """Its hash, length in characters, and the white space around it, which formats leave out."""
     start = text[: len(text) - len(text.lstrip())] if text.strip() else ""
-    return {"length": len(text), "start": start, "end": text[len(text.rstrip()) :]}
+    return {
+        "sha256": sha256_hex(text.encode()),
+        "length": len(text),
+        "start": start,
+        "end": text[len(text.rstrip()) :],
+    }
