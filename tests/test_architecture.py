@@ -125,6 +125,7 @@ DISTRIBUTIONS = {
     "duckdb_extension_sqlite_scanner": "duckdb-extension-sqlite-scanner",
     "pi_heif": "pi-heif",
     "sqlite_utils": "sqlite-utils",
+    "yaml": "pyyaml",
 }
 
 

@@ -229,7 +229,8 @@ def export(
         return
     if result.damaged:
         say(
-            f"{format_number_of(len(result.damaged), 'file')} of the earlier export were not as "
+            f"{format_number_of(len(result.damaged), 'file')} of the earlier export "
+            f"{'was' if len(result.damaged) == 1 else 'were'} not as "
             f"written ({', '.join(result.damaged[:3])}); all is written anew"
         )
     tell(

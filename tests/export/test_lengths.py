@@ -198,6 +198,19 @@ def test_a_tokenizer_counts_exactly(tokenizer: Path) -> None:
     assert TextTokens(str(tokenizer.parent)).count("one two") == 2
 
 
+@needs_tokenizers
+def test_a_tokenizer_counts_what_its_file_would_cut_or_pad(tokenizer: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    cutting = Tokenizer.from_file(str(tokenizer))
+    cutting.enable_truncation(3)
+    cutting.enable_padding(length=3, pad_token="?")
+    cutting.save(str(tmp_path / "tokenizer.json"))
+    text = TextTokens(str(tmp_path))
+    assert text.count("one two, three") == 4
+    assert text.count("one") == 1
+
+
 @pytest.mark.parametrize("wrong", ["factor:", "factor:0", "factor:nan", "factor:1e9"])
 def test_a_factor_that_is_no_number_of_characters_is_refused(wrong: str) -> None:
     with pytest.raises(ExportError, match=r"such as factor:3\.7"):

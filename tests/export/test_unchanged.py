@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import sqlite3
@@ -23,7 +24,7 @@ from geostore.export.files.licence import licence_of
 from geostore.export.splits import make_splits
 from geostore.records import DatasetFacts
 from geostore.rewards import make_spec, rescore
-from geostore.store import Store, make_choice
+from geostore.store import Store, make_choice, open_snapshot
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import answer
 
@@ -190,6 +191,43 @@ def test_another_program_writes_anew(
     assert not export(store, tmp_path / "out").unchanged
 
 
+def test_a_condition_that_asks_other_tables_is_asked_again(store: Store, tmp_path: Path) -> None:
+    """Changes of the runs take no mark away."""
+    filters = Filter(where="(Select count(*) from runs) < 100")
+    export(store, tmp_path / "out", filters=filters)
+    assert not export(store, tmp_path / "out", filters=filters).unchanged
+
+
+def test_another_tokenizer_in_the_folder_that_was_named_counts(
+    store: Store, tmp_path: Path
+) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    file = tmp_path / "student" / "tokenizer.json"
+    file.parent.mkdir()
+    options = replace(FILES, tokenizer=str(file.parent))
+    for words in ({"?": 0}, {"?": 0, "a": 1}):
+        tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="?")).save(str(file))
+        assert not export(store, tmp_path / "out", options=options).unchanged
+        assert export(store, tmp_path / "out", options=options).unchanged
+
+
+@pytest.mark.parametrize("library", ["h3", "tokenizers"])
+def test_the_version_of_a_library_belongs_to_the_program(
+    monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    """And one that is not installed is no error."""
+    before, version = unchanged.program_hash(), importlib.metadata.version
+
+    def without(name: str) -> str:
+        if name == library:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    pytest.importorskip(library)
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    assert unchanged.program_hash.__wrapped__() != before
+
+
 def test_the_program_is_its_own_files() -> None:
     assert len(unchanged.program_hash()) == 64
     assert unchanged.program_hash.__wrapped__() == unchanged.program_hash()
@@ -247,7 +285,7 @@ def test_the_command_says_what_was_unchanged_and_what_was_damaged(
     trace = next((tmp_path / "out").glob("trace_*.json"))
     trace.write_text("{}")
     mended = CliRunner().invoke(app, options)
-    assert f"1 file of the earlier export were not as written ({trace.name})" in mended.output
+    assert f"1 file of the earlier export was not as written ({trace.name})" in mended.output
     assert "wrote 5 traces to" in mended.output
 
 
@@ -365,7 +403,18 @@ def test_the_readme_says_what_was_chosen_and_how_it_was_written_as_a_user_asks_f
         ("dataset_info.json", '{"license": "odc-by"}', "odc-by"),
         ("dataset_info.json", '{"license": ""}', None),
         ("dataset_info.json", "{", None),
-        ("../README.md", "---\nlicense: mit\n---\n", "mit"),
+        ("README.md", "\ufeff---\nlicense: mit  # as on the page\n---\n", "mit"),
+        ("README.md", "---\nlicense: [mit, cc0-1.0]\n---\n", "mit, cc0-1.0"),
+        ("README.md", "---\nlicense: >\n  cc-by-4.0\n---\n", "cc-by-4.0"),
+        ("README.md", "---\nlicense: null\n---\n", None),
+        ("README.md", "---\nlicense: ~\n---\n", None),
+        ("README.md", "---\nlicense: [\n---\n", None),
+        (
+            "README.md",
+            "---\nlicense: other\nlicense_name: own\nlicense_link: LICENSE\n---\n",
+            "other, own, LICENSE",
+        ),
+        ("../README.md", "---\nlicense: mit\n---\n", None),
     ],
 )
 def test_a_licence_is_read_where_a_dataset_says_it(
@@ -373,8 +422,12 @@ def test_a_licence_is_read_where_a_dataset_says_it(
 ) -> None:
     folder = tmp_path / "hub" / "train"
     folder.mkdir(parents=True)
-    (folder / name).write_text(text, newline="")
-    facts = DatasetFacts(
+    (folder / name).write_text(text, encoding="utf-8", newline="")
+    assert licence_of(facts_at(folder), None) == licence
+
+
+def facts_at(folder: Path) -> DatasetFacts:
+    return DatasetFacts(
         path=str(folder),
         name="x",
         fingerprint=None,
@@ -383,8 +436,31 @@ def test_a_licence_is_read_where_a_dataset_says_it(
         columns=(),
         column_map={},
     )
-    assert licence_of(facts, None) == licence
-    assert licence_of(facts, str(tmp_path / "nowhere")) is None
+
+
+@pytest.mark.parametrize(("splits", "licence"), [('["train"]', "mit"), ('["test"]', None)])
+def test_the_card_above_a_dataset_counts_where_that_is_one_of_its_splits(
+    tmp_path: Path, splits: str, licence: str | None
+) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    (tmp_path / "dataset_dict.json").write_text(f'{{"splits": {splits}}}')
+    assert licence_of(facts_at(tmp_path / "train"), None) == licence
+
+
+def test_the_card_at_a_named_path_counts_for_the_dataset_that_is_there_alone(
+    store: Store, dataset: Path, tmp_path: Path
+) -> None:
+    with open_snapshot(store.path) as snapshot:
+        (facts,) = snapshot.datasets()
+    (dataset / "README.md").write_text("---\nlicense: mit\n---\n")
+    copy, other = tmp_path / "copy", make_dataset(tmp_path / "other", seed=9)
+    shutil.copytree(dataset, copy)
+    for folder, licence in ((copy, "cc0-1.0"), (other, "cc-by-4.0")):
+        (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\n")
+    assert licence_of(facts, str(copy)) == "cc0-1.0"
+    assert licence_of(facts, str(other)) == "mit"
+    assert licence_of(facts, str(tmp_path / "nowhere")) == "mit"
 
 
 def test_a_rescore_of_another_reward_counts_too(store: Store, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ An export is a function of the store, the options and the program. So its row in
 
 The target must hold the same manifest, and every file the hash that SHA256SUMS has for
 it. Photos are not read again: each image was compared with the store's hash of it when it was
-written. But the datasets must be there and be the same, or writing would fail.
+written. But the datasets must be there and have the same fingerprint, or writing would fail.
 """
 
 from __future__ import annotations
@@ -34,19 +34,21 @@ from geostore.export.files.folder import MANIFEST, read_manifest
 from geostore.export.files.leftovers import SUMS
 from geostore.export.files.licence import licence_of
 from geostore.export.options import ExportOptions
+from geostore.export.student.text_tokens import tokenizer_file
 from geostore.identity import content_hash, sha256_hex
 from geostore.sqlfiles import store_statements
 from geostore.store import Snapshot, Store, open_snapshot
 from geostore.version import VERSION
 
 _PACKAGE = Path(__file__).parents[2]
-_LIBRARIES = ("orjson", "pyarrow", "pillow", "datasets")
+_LIBRARIES = ("orjson", "pyarrow", "pillow", "datasets", "h3", "tokenizers")
 _BLOCK = 1024 * 1024
 
 # What another moment or another call answers otherwise; a condition with one of these is no
-# function of the store. A word too many costs one export that was not needed.
-_OF_THE_MOMENT = re.compile(
-    r"\b(now|random|randomblob|changes|total_changes|last_insert_rowid|current_\w+|date|time|"
+# function of the store. One with a select may ask a table whose changes take no mark away.
+# A word too many costs one export that was not needed.
+_NOT_OF_THE_MARK = re.compile(
+    r"\b(select|now|random|randomblob|changes|total_changes|last_insert_rowid|current_\w+|date|time|"
     r"datetime|julianday|unixepoch|strftime|timediff)\b",
     re.IGNORECASE,
 )
@@ -65,16 +67,17 @@ class Origin:
         """What the table ``exports`` keeps; None where a later export could not rely on it."""
         mark = snapshot.export_mark()
         where = self.asked["filter"].get("where")
-        if mark is None or (where and _OF_THE_MOMENT.search(where)):
+        if mark is None or (where and _NOT_OF_THE_MARK.search(where)):
             return None
         tokenizer = self.options.tokenizer
+        file = None if tokenizer is None else tokenizer_file(tokenizer)
         licences = [licence_of(facts, self.options.dataset_path) for facts in snapshot.datasets()]
         return content_hash(
             {
                 "mark": mark,
                 "format": self.options.format,
                 "asked": self.asked,
-                "tokenizer": None if tokenizer is None else _file_hash(Path(tokenizer)),
+                "tokenizer": None if file is None else _file_hash(file),
                 "licences": licences,
                 "program": program_hash(),
                 "manifest": sha256_hex(manifest),
@@ -107,7 +110,7 @@ def find_unchanged(store: Store, target: Path, origin: Origin) -> Earlier | None
 
 
 def _has_photos(snapshot: Snapshot, manifest: Mapping[str, Any], origin: Origin) -> bool:
-    """Whether the datasets of the photos in an export are there, and the same."""
+    """Whether the datasets of the photos in an export are there, with the same fingerprint."""
     from geostore.conversation.images import PhotoSource
 
     source = PhotoSource(origin.options.dataset_path)
@@ -141,7 +144,7 @@ def damaged_files(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 def program_hash() -> str:
     """Of geostore's own files, and of the versions of what writes bytes for it."""
     digest = hashlib.sha256()
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    versions = {name: _version_of(name) for name in _LIBRARIES}
     digest.update(f"{VERSION} {versions} {zlib.ZLIB_RUNTIME_VERSION}\n".encode())
     digest.update(content_hash(dict(store_statements())).encode())
     # Scripts that exports bring along have another suffix.
@@ -149,6 +152,14 @@ def program_hash() -> str:
         digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _version_of(library: str) -> str | None:
+    """None where it is not installed."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _file_hash(path: Path) -> str | None:

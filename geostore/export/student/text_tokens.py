@@ -38,17 +38,17 @@ class TextTokens:
     """
 
     def __init__(self, tokenizer: str | None = None) -> None:
-        factor = USUAL_FACTOR if tokenizer is None else _factor(tokenizer)
-        self.is_exact = factor is None
+        file = None if tokenizer is None else tokenizer_file(tokenizer)
+        self.is_exact = file is not None
         """Whether a tokenizer counts; False: it is an estimate."""
         self.words: str
         """How it is counted, in words that go on after "by"."""
         count: Callable[[str], float]
-        if factor is None:
-            assert tokenizer is not None
+        if tokenizer is not None and file is not None:
             self.words = f"the tokenizer {Path(tokenizer).name}"
-            count = _read(tokenizer)
+            count = _read(tokenizer, file)
         else:
+            factor = (None if tokenizer is None else _factor(tokenizer)) or USUAL_FACTOR
             self.words = f"an estimate of {factor:g} characters a token"
             count = _Estimate(factor).tokens
         self.count: Callable[[str], float] = lru_cache(_REMEMBERED)(count)
@@ -89,11 +89,16 @@ def _factor(tokenizer: str) -> float | None:
     return float(match[1])
 
 
-def _read(path: str) -> Callable[[str], float]:
-    """The counting function of a file. A folder stands for its ``tokenizer.json``."""
-    file = Path(path)
-    if file.is_dir():
-        file /= "tokenizer.json"
+def tokenizer_file(tokenizer: str) -> Path | None:
+    """The file that counts tokens; None: a factor does. A folder is for its ``tokenizer.json``."""
+    if _factor(tokenizer) is not None:
+        return None
+    path = Path(tokenizer)
+    return path / "tokenizer.json" if path.is_dir() else path
+
+
+def _read(path: str, file: Path) -> Callable[[str], float]:
+    """The counting function of a file. path: as it was asked for."""
     if not file.is_file():
         raise ExportError(
             f"--tokenizer {path}: there is no such file; name a tokenizer.json, or factor:X for X "
@@ -110,6 +115,9 @@ def _read(path: str) -> Callable[[str], float]:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the package raises bare Exception
         raise ExportError(f"--tokenizer {path} cannot be read as a tokenizer: {error}") from error
+    # A file may say how long rows are where it was trained; here each token counts.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
 
     def count(text: str) -> float:
         return len(tokenizer.encode(text, add_special_tokens=False).ids)
