@@ -48,6 +48,15 @@ class Pair:
                 return None
         return None
 
+    @property
+    def until_apart(self) -> tuple[Dialogue, Dialogue]:
+        """Both rollouts up to the first replies in which they differ; whole where `shared` is
+        None."""
+        shared = self.shared
+        if shared is None:
+            return self.chosen, self.rejected
+        return self.chosen.until(len(shared) + 1), self.rejected.until(len(shared) + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from geostore.conversation.completed import completed_messages
 from geostore.conversation.messages import Message
@@ -30,6 +31,9 @@ from geostore.export.student.lengths import RowLengths
 from geostore.export.student.masks import masked_turns
 from geostore.records import SentImage, StoredTrace
 from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot
+
+if TYPE_CHECKING:
+    from geostore.export.student.dialogue import Dialogue
 
 Choose = Callable[[Iterable[StoredTrace], ExportOptions, UnwrittenTraces], Iterator[StoredTrace]]
 """Gives the traces that a format writes, in their order, out of those that the filter keeps, and
@@ -128,6 +132,11 @@ class ExportStream:
     def lengths(self) -> RowLengths | None:
         """Measures the rows of a trainer's format; None: nobody asks for their length."""
         return None if self.for_student is None else self.for_student.lengths
+
+    def count_row(self, *read: Dialogue) -> None:
+        """Count the length of a row that is written; see `RowLengths.add_row`."""
+        if self.lengths is not None:
+            self.lengths.add_row(*read)
 
     @property
     def _reframer(self) -> Reframer | None:

@@ -21,8 +21,7 @@ from geostore.export import ExportOptions, Filter, export
 from geostore.export.files.folder import partial_folder
 from geostore.export.stream import ExportStream
 from geostore.export.student.dialogue import dialogues
-from geostore.export.student.for_student import ForStudent
-from geostore.export.student.lengths import RowKind, RowLengths
+from geostore.export.student.lengths import RowLengths, _Length
 from geostore.export.student.students import STUDENTS, StudentName, student_for, student_of
 from geostore.export.student.text_tokens import TextTokens
 from geostore.store import Store, open_snapshot
@@ -64,16 +63,17 @@ def measured(store: Store, tmp_path: Path, lengths: RowLengths) -> RowLengths:
     options = ExportOptions(format="sharegpt", images="files")
     with open_snapshot(store.path) as snapshot, partial_folder(tmp_path / "out") as folder:
         stream = ExportStream(snapshot, Filter(), folder, options=options)
-        stream.for_student = ForStudent(lengths.student, lengths, None, None)
-        assert sum(1 for _ in dialogues(stream)) == 5
+        for dialogue in dialogues(stream):
+            lengths.add_row(dialogue)
+        assert lengths.rows == 5
     return lengths
 
 
 def counted(rows: list[int]) -> RowLengths:
-    """Lengths of rows, each a trace of its own."""
+    """Lengths of rows of so many tokens."""
     lengths = RowLengths(STUDENTS["qwen2.5-vl"], TextTokens("factor:1"))
-    for number, tokens in enumerate(rows):
-        lengths._count(tokens, 0, str(number))
+    for tokens in rows:
+        lengths._count(_Length(tokens, 0, "12-5d2b2227-1"))
     return lengths
 
 
@@ -261,23 +261,18 @@ def test_a_row_is_as_long_as_its_texts_and_images(
     )
 
 
-@pytest.mark.parametrize(("kind", "rows"), [("trace", 5), ("turn", 11), ("question", 5)])
-def test_a_trace_has_as_many_rows_as_its_format_writes(
-    store: Store, tmp_path: Path, kind: RowKind, rows: int
-) -> None:
-    lengths = RowLengths(STUDENTS["qwen3-vl"], TextTokens(), rows=kind)
-    assert measured(store, tmp_path, lengths).rows == rows
-
-
-def test_the_longest_row_of_turns_is_the_whole_trace_and_that_of_questions_is_shorter(
-    store: Store, tmp_path: Path
-) -> None:
-    longest = {}
-    kinds: tuple[RowKind, ...] = ("trace", "turn", "question")
-    for kind in kinds:
-        lengths = RowLengths(STUDENTS["qwen3-vl"], TextTokens(), rows=kind)
-        longest[kind] = measured(store, tmp_path, lengths).longest
-    assert longest["trace"] == longest["turn"] > longest["question"] > 0
+def test_of_a_pair_the_longer_conversation_counts(store: Store, tmp_path: Path) -> None:
+    options = ExportOptions(format="sharegpt", images="files")
+    with open_snapshot(store.path) as snapshot, partial_folder(tmp_path / "out") as folder:
+        stream = ExportStream(snapshot, Filter(), folder, options=options)
+        whole = max(dialogues(stream), key=lambda dialogue: len(dialogue.steps))
+    alone, pair, question = (RowLengths(STUDENTS["qwen3-vl"], TextTokens()) for _ in range(3))
+    alone.add_row(whole)
+    pair.add_row(whole.until(1), whole)
+    question.add_row(whole.until(1))
+    assert alone.longest == pair.longest > question.longest > 0
+    assert pair.rows == 1
+    assert pair.total == alone.total
 
 
 def test_the_setting_takes_every_row_and_has_room_where_text_is_estimated() -> None:

@@ -55,6 +55,7 @@ def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
                 dialogue.exported.trace,
                 images=len(dialogue.images),
             )
+            traces.count_row(dialogue)
             count += 1
     # A loader of whole folders would take the manifest for rows as well.
     traces.card = card_of_files(lines.by_split)

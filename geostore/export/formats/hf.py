@@ -84,6 +84,7 @@ def write_hf(traces: ExportStream, folder: ExportFolder) -> int:
     with arrow_rows(folder, columns_of(traces), traces.options) as rows:
         for dialogue in dialogues(traces):
             rows.write(_row(dialogue), dialogue.exported)
+            traces.count_row(dialogue)
     names = ", ".join(sorted({facts.name for facts in traces.scope.datasets}))
     traces.card = columns_of(traces).card(
         list(rows.by_split.values()),

@@ -69,6 +69,7 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
                 continue
             images = images_of(shared)
             rows.write(_row(pair, shared, images), pair.chosen.exported.split)
+            traces.count_row(*pair.until_apart)
             areas.add(images)
             count += 2
     columns = {name: name for name in ("chosen", "rejected", "images")}
@@ -87,6 +88,7 @@ def _write_labels(traces: ExportStream, folder: ExportFolder) -> int:
         for each in labelled(traces):
             row = {**sharegpt_row(each.dialogue), "label": each.accepted}
             rows.write(row, each.dialogue.exported.split)
+            traces.count_row(each.dialogue)
             areas.add(each.dialogue.images)
             count += 1
     columns = {"messages": "conversations", "images": "images", "kto_tag": "label"}

@@ -33,6 +33,7 @@ def _write_pairs(traces: ExportStream, lines: RowFiles) -> int:
     count = 0
     for pair in pairs(traces):
         lines.write(_row(pair, traces), pair.chosen.exported.split)
+        traces.count_row(pair.chosen, pair.rejected)
         count += 2
     return count
 
@@ -43,6 +44,7 @@ def _write_labels(traces: ExportStream, lines: RowFiles) -> int:
         # ms-swift's KTO takes an assistant's words alone as the end of a row.
         row = {**swift_row(each.dialogue, traces, last_as_text=True), "label": each.accepted}
         lines.write(row, each.dialogue.exported.split)
+        traces.count_row(each.dialogue)
         count += 1
     return count
 

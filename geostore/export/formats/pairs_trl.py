@@ -47,6 +47,7 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
                 traces.unwritten.counts[UNPAIRED] += 2
                 continue
             rows.write(row, pair.chosen.exported.split)
+            traces.count_row(*pair.until_apart)
             count += 2
     return count
 
@@ -58,7 +59,7 @@ def _row(pair: Pair) -> dict[str, Any] | None:
     turns = zip(trl_turns(pair.chosen), trl_turns(pair.rejected), strict=False)
     reply, better, worse = next(
         (reply, better, worse)
-        for (reply, better), (other, worse) in turns
+        for (reply, _, better), (other, _, worse) in turns
         if reply.text != other.text
     )
     return {
@@ -88,9 +89,10 @@ def _write_labels(traces: ExportStream, folder: ExportFolder) -> int:
     with parquet_rows(folder, "traces", schema, traces.options) as rows:
         for each in labelled(traces):
             exported = each.dialogue.exported
-            for reply, row in trl_turns(each.dialogue):
+            for reply, read, row in trl_turns(each.dialogue):
                 own = {"label": each.accepted, "trace": exported.trace.name, "turn": reply.turn}
                 rows.write({**row, **own}, exported.split)
+                traces.count_row(read)
             count += 1
     return count
 

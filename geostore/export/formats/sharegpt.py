@@ -36,6 +36,7 @@ def write_sharegpt(traces: ExportStream, folder: ExportFolder) -> int:
     with _rows(traces, folder) as rows:
         for dialogue in dialogues(traces):
             rows.write(sharegpt_row(dialogue), dialogue.exported.split, dialogue.exported.trace)
+            traces.count_row(dialogue)
             areas.add(dialogue.images)
             count += 1
     write_info(folder, rows, columns={"messages": "conversations", "images": "images"})

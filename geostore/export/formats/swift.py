@@ -8,7 +8,6 @@ in prose and calls stays as the teacher wrote it, and its results come as a user
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -48,8 +47,10 @@ def write_swift(traces: ExportStream, folder: ExportFolder) -> int:
     count = 0
     with json_lines(folder, "traces", traces.options) as lines:
         for dialogue in dialogues(traces):
+            dialogue = _until_last_learnt(dialogue)
             row = swift_row(dialogue, traces)
             lines.write(row, dialogue.exported.split, dialogue.exported.trace)
+            traces.count_row(dialogue)
             count += 1
     write_script(folder, traces, lines, "swift sft")
     return count
@@ -60,12 +61,10 @@ def swift_row(
 ) -> dict[str, Any]:
     """The row of a dialogue. Every row has the same members, because ms-swift reads columns.
 
-    With masks each reply says whether it is learnt. What stands behind the last one that is, is
-    left out, because ms-swift learns the token that ends a row in any case.
+    With masks each reply says whether it is learnt.
     last_as_text: whether calls of the last reply, which were not run, stay in its words.
     """
     with_loss = bool(traces.options.mask_turns)
-    dialogue = _until_last_learnt(dialogue)
     system, tools = _system_and_tools(dialogue)
     images = dialogue.images
     messages = [*system, *_of_steps(dialogue.steps, with_loss, last_as_text)]
@@ -84,8 +83,10 @@ def swift_row(
 
 
 def _until_last_learnt(dialogue: Dialogue) -> Dialogue:
+    """The dialogue without what stands behind the last reply that is learnt: ms-swift learns the
+    token that ends a row in any case."""
     learnt = [isinstance(step, Reply) and step.learn for step in dialogue.steps]
-    return replace(dialogue, steps=dialogue.steps[: len(learnt) - learnt[::-1].index(True)])
+    return dialogue.until(len(learnt) - learnt[::-1].index(True))
 
 
 def _system_and_tools(dialogue: Dialogue) -> tuple[list[Message], str]:

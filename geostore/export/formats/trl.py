@@ -35,6 +35,7 @@ def write_trl(traces: ExportStream, folder: ExportFolder) -> int:
                 "trace": dialogue.exported.trace.name,
             }
             rows.write(row, dialogue.exported.split, dialogue.exported.trace)
+            traces.count_row(dialogue)
             count += 1
     return count
 

@@ -36,10 +36,11 @@ def write_trl_turns(traces: ExportStream, folder: ExportFolder) -> int:
     with parquet_rows(folder, "turns", schema, traces.options) as rows:
         for dialogue in dialogues(traces):
             name = dialogue.exported.trace.name
-            for reply, row in trl_turns(dialogue):
+            for reply, read, row in trl_turns(dialogue):
                 if reply.learn:
                     whole = {**row, "trace": name, "turn": reply.turn}
                     rows.write(whole, dialogue.exported.split)
+                    traces.count_row(read)
             count += 1
     return count
 

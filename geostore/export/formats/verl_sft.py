@@ -53,6 +53,7 @@ def write_verl_sft(traces: ExportStream, folder: ExportFolder) -> int:
                 dialogue.exported.split,
                 dialogue.exported.trace,
             )
+            traces.count_row(dialogue)
             count += 1
     write_sft_script(folder, traces, rows)
     return count

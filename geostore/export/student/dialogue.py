@@ -198,15 +198,16 @@ class Dialogue:
             if isinstance(part, ExportedImage)
         )
 
+    def until(self, count: int) -> Dialogue:
+        """The dialogue with its first steps alone, so many."""
+        return replace(self, steps=self.steps[:count])
 
-def dialogues(
-    traces: ExportStream, *, reasoning_field: bool = False, measured: bool = True
-) -> Iterator[Dialogue]:
+
+def dialogues(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Dialogue]:
     """The dialogues of a stream's traces, as its options want them; see `dialogue_of`.
 
     Imported traces whose files do not say what was sent are left out, and counted; so are traces
     that call in the words beside `tool_calls`.
-    measured: whether each is a row, so that its length is measured on the way.
     """
     for exported in traces:
         why = unknown_request(exported)
@@ -225,8 +226,6 @@ def dialogues(
             why = "a reply with tool_calls writes a call in its words as well"
             traces.unwritten.add(exported.trace.name, "calls_twice", why)
             continue
-        if measured and traces.lengths is not None:
-            traces.lengths.add(dialogue)
         yield dialogue
 
 

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from geostore.export.student.placeholders import escape_placeholders
 from geostore.export.student.students import Student
 from geostore.export.student.text_tokens import TextTokens
 
@@ -55,9 +56,19 @@ class Bar:
     """How many rows are so long."""
 
 
+class _Length(NamedTuple):
+    tokens: int
+    """All tokens of a row."""
+    of_images: int
+    """Of them, those of its images."""
+    trace: str
+    """The name of its trace."""
+
+
 class RowLengths:
     """The lengths of an export's rows. It holds a count for each length, and no rows.
 
+    Whoever writes a row gives it to `add_row`, so that these are the rows of the files.
     student: whose tokens are counted. text: counts those of texts. rows: what a row is.
     setting_name: the trainer's name for the greatest length; None: it has none.
     why: why it is this student, in words that go on after a colon; None: the user named it.
@@ -91,38 +102,43 @@ class RowLengths:
         self._of_systems: dict[str, float] = {}
         self._around = {role: self._tokens_around(role) for role in ("system", "user", "assistant")}
 
-    def add(self, dialogue: Dialogue) -> None:
-        """Count the rows of a trace."""
-        from geostore.export.student.dialogue import Reply
+    def add_row(self, *read: Dialogue) -> None:
+        """Count a row that is written.
 
-        recipe = dialogue.exported.trace.key.recipe_sha256
+        read: what the student reads of it, with no more steps than the row has. Of a pair these are
+        two conversations, each read by itself, and the longer one counts.
+        """
+        self._count(max(map(self._length, read)))
+
+    def _count(self, row: _Length) -> None:
+        if row.tokens > self.longest:
+            self.longest, self.longest_name = row.tokens, row.trace
+        self._counts[row.tokens] += 1
+        self.image_tokens += row.of_images
+        self.total += row.tokens
+
+    def _length(self, dialogue: Dialogue) -> _Length:
+        trace = dialogue.exported.trace
+        recipe = trace.key.recipe_sha256
         if recipe not in self._of_systems:
-            # Written once a recipe: the schemas of the tools take longer than all else.
-            system = dialogue.system_with_tools or ""
+            # Counted once a recipe: the schemas of the tools take longer than all else.
+            system = escape_placeholders(dialogue.system_with_tools or "")
             self._of_systems[recipe] = self._text_tokens("system", system)
-        tokens = self._of_systems[recipe]
-        images = 0
+        tokens = self._of_systems[recipe] + sum(map(self._step_tokens, dialogue.steps))
         sizes = [(image.facts.width, image.facts.height) for image in dialogue.images]
-        of_images = iter(self.student.image_tokens(sizes))
-        for number, step in enumerate(dialogue.steps):
-            is_reply = isinstance(step, Reply)
-            tokens += self._step_tokens(step)
-            for part in () if isinstance(step, Reply) else step.parts:
-                if not isinstance(part, str):
-                    images += next(of_images) + self.student.image_extra_tokens
-            if self.kind == "turn":
-                is_end = is_reply
-            else:
-                is_end = number == (0 if self.kind == "question" else len(dialogue.steps) - 1)
-            if is_end:
-                self._count(math.ceil(tokens) + images, images, dialogue.exported.trace.name)
+        images = sum(self.student.image_tokens(sizes))
+        images += len(sizes) * self.student.image_extra_tokens
+        return _Length(math.ceil(tokens) + images, images, trace.name)
 
     def _step_tokens(self, step: Step) -> float:
         from geostore.export.student.dialogue import Reply
 
+        # With backslashes in placeholders, as formats write texts.
         if isinstance(step, Reply):
-            return self._text_tokens("assistant", (step.reasoning or "") + step.text)
-        texts = (part for part in step.parts if isinstance(part, str))
+            return self._text_tokens(
+                "assistant", escape_placeholders((step.reasoning or "") + step.text)
+            )
+        texts = (escape_placeholders(part) for part in step.parts if isinstance(part, str))
         return self._text_tokens("user", "".join(texts))
 
     def _text_tokens(self, role: str, text: str) -> float:
@@ -133,13 +149,6 @@ class RowLengths:
         if not self.text.is_exact:
             return self.student.message_tokens
         return 2 + self.text.count(f"{role}\n") + self.text.count("\n")
-
-    def _count(self, tokens: int, images: int, name: str) -> None:
-        if tokens > self.longest:
-            self.longest, self.longest_name = tokens, name
-        self._counts[tokens] += 1
-        self.image_tokens += images
-        self.total += tokens
 
     @property
     def rows(self) -> int:

@@ -60,8 +60,7 @@ class RlPrompts:
 
     def __iter__(self) -> Iterator[RlPrompt]:
         seen: set[str] = set()
-        lengths = self._traces.lengths
-        for dialogue in dialogues(self._traces, measured=False):
+        for dialogue in dialogues(self._traces):
             trace = dialogue.exported.trace
             if not isinstance(trace.recipe, Recipe):
                 why = "it was imported, and its file does not say how its tools worked"
@@ -69,11 +68,18 @@ class RlPrompts:
                 continue
             self.traces += 1
             name = trace.name.rpartition("-")[0]
-            if lengths is not None and (name not in seen or lengths.kind == "rollout"):
-                lengths.add(dialogue)
+            self._measure(dialogue, is_new=name not in seen)
             if name not in seen:
                 seen.add(name)
                 yield _prompt(name, trace.recipe, dialogue)
+
+    def _measure(self, dialogue: Dialogue, *, is_new: bool) -> None:
+        """Count the length of a prompt; where rollouts are measured, of each trace as one."""
+        lengths = self._traces.lengths
+        if lengths is not None and lengths.kind == "rollout":
+            lengths.add_row(dialogue)
+        elif is_new:
+            self._traces.count_row(dialogue.until(1))
 
 
 def _prompt(name: str, recipe: Recipe, dialogue: Dialogue) -> RlPrompt:

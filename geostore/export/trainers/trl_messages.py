@@ -68,8 +68,9 @@ def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
-def trl_turns(dialogue: Dialogue) -> Iterator[tuple[Reply, dict[str, Any]]]:
-    """Each reply of a dialogue, with `prompt`, `completion` and the `images` of the prompt."""
+def trl_turns(dialogue: Dialogue) -> Iterator[tuple[Reply, Dialogue, dict[str, Any]]]:
+    """Each reply of a dialogue, with the dialogue up to it, and with `prompt`, `completion` and
+    the `images` of the prompt."""
     messages = trl_messages(dialogue)
     # The steps stand at the end of the messages, one a message.
     first = len(messages) - len(dialogue.steps)
@@ -77,7 +78,7 @@ def trl_turns(dialogue: Dialogue) -> Iterator[tuple[Reply, dict[str, Any]]]:
     for number, step in enumerate(dialogue.steps, first):
         if isinstance(step, Reply):
             row = {"prompt": messages[:number], "completion": [messages[number]]}
-            yield step, {**row, "images": list(images)}
+            yield step, dialogue.until(number - first + 1), {**row, "images": list(images)}
         else:
             images += (image_value(part) for part in step.parts if not isinstance(part, str))
 
