@@ -35,6 +35,7 @@ Values = Row | Mapping[str, Any]
 _RECIPE_JSON = ("tools", "limits", "extra_body")
 _RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
 _TURN_FIELDS = tuple(field.name for field in fields(Turn))
+_SET_IN_TURN = tuple((name, getattr(Turn, name).__set__) for name in _TURN_FIELDS)
 
 
 def values_of(row: Values) -> Mapping[str, Any]:
@@ -142,7 +143,12 @@ def turn_row(turn: Turn) -> dict[str, Any]:
 def turn_record(row: Values) -> Turn:
     """From turns_of_traces."""
     values = values_of(row)
-    return Turn(**{name: values[name] for name in _TURN_FIELDS})
+    # Not by its constructor: that of a frozen class of 27 members takes twice as long, and turns
+    # are the largest part of what reading a store costs.
+    turn = Turn.__new__(Turn)
+    for name, set_member in _SET_IN_TURN:
+        set_member(turn, values[name])
+    return turn
 
 
 def tool_call_row(call: ToolCall) -> dict[str, Any]:
@@ -200,7 +206,7 @@ def tool_call_record(row: Values) -> ToolCall:
         angle=row["angle"],
         success=bool(row["success"]),
         error_kind=row["error_kind"],
-        flags=tuple(orjson.loads(row["flags"])),
+        flags=() if row["flags"] == "[]" else tuple(orjson.loads(row["flags"])),
         observation=row["observation"],
         image=image,
         image_index=row["image_index"],
