@@ -78,10 +78,10 @@ def pairs(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Pa
             yield Pair(better, dialogue)
             better = None
         else:  # the other one of its pair could not be written
-            traces.unwritten.counts[UNPAIRED] += 1
+            traces.take_back(better.exported, reason=UNPAIRED)
             better = dialogue
     if better is not None:
-        traces.unwritten.counts[UNPAIRED] += 1
+        traces.take_back(better.exported, reason=UNPAIRED)
 
 
 def labelled(traces: ExportStream, *, reasoning_field: bool = False) -> Iterator[Labelled]:

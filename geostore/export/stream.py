@@ -119,6 +119,7 @@ class ExportStream:
         """How the traces are split; None: they are not."""
         self.split_counts: Counter[str] = Counter()
         """Traces so far by split, without those that the format left out."""
+        self._taken_back = 0
         self.without_value = 0
         """Of them, those of samples without the value by which they are split."""
         if splits is not None:
@@ -160,14 +161,32 @@ class ExportStream:
             yield from self._all()
             return
         for exported in self._all():
-            left_out = self.unwritten.counts.total()
+            left_out = self.unwritten.counts.total() - self._taken_back
+            self._count_in_split(exported, 1)
             yield exported
             # The format has written the trace by now, or has counted it among the unwritten.
-            if self.unwritten.counts.total() == left_out:
-                self.split_counts[exported.split or ""] += 1
-                self.without_value += not self.splits.has_value(
-                    exported.trace.sample, exported.trace.dataset
-                )
+            if self.unwritten.counts.total() - self._taken_back > left_out:
+                self._count_in_split(exported, -1)
+
+    def take_back(self, *given: ExportedTrace, reason: str) -> None:
+        """Count traces among the unwritten that were given, such as those of a pair.
+
+        reason: one that has words in `left_out`.
+        """
+        for exported in given:
+            self.unwritten.counts[reason] += 1
+            self._taken_back += 1
+            self._count_in_split(exported, -1)
+
+    def _count_in_split(self, exported: ExportedTrace, number: int) -> None:
+        if self.splits is None:
+            return
+        split, trace = exported.split or "", exported.trace
+        self.split_counts[split] += number
+        if not self.split_counts[split]:
+            del self.split_counts[split]  # a split without a trace has no file
+        if not self.splits.has_value(trace.sample, trace.dataset):
+            self.without_value += number
 
     def _all(self) -> Iterator[ExportedTrace]:
         traces = self._with_known_frame(self._with_turns_to_learn(self._traces()))

@@ -10,11 +10,13 @@ import pytest
 from pyarrow import parquet
 
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, export
+from geostore.export import ExportOptions, export, make_splits
 from geostore.store import Store
 from tests.builders import TURN_LEFT, ZOOM_IN, Line, StoreBuilder, make_dataset
 from tests.minds import answer
 
+LLAMAFACTORY = ExportOptions(format="pairs", pairs_for="llamafactory")
+TRL = ExportOptions(format="pairs", pairs_for="trl")
 CASES: list[tuple[list[Line], list[Line]]] = [
     # They differ in the first reply.
     ([f"A sign.\n{ZOOM_IN}", answer(10.0, 20.0)], [answer(70.0, 20.0)]),
@@ -122,3 +124,30 @@ def test_images_as_files_are_refused_because_some_would_belong_to_no_row(
 ) -> None:
     with pytest.raises(ExportError, match="the format pairs has no --images files"):
         write(played, tmp_path / "out", images="files")
+
+
+def test_a_split_whose_pairs_share_no_reply_has_no_file_and_nothing_names_it(
+    tmp_path: Path,
+) -> None:
+    """A trainer would be told to validate on a file that does not exist."""
+    rollouts: list[list[tuple[list[Line], int]]] = [
+        [([answer(10.0, 20.0)], 10), ([answer(70.0, 20.0)], 10)],
+        # The worse one was told that its turn is the last, so the two were not asked the same.
+        [([ZOOM_IN, answer(11.0, 21.0)], 10), ([ZOOM_IN, answer(71.0, 21.0)], 2)],
+    ]
+    with Store.open(tmp_path / "geostore.db", create=True) as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos", rows=2, file=["a", "b"]))
+        for row, scripts in enumerate(rollouts):
+            for rollout, (script, limit) in enumerate(scripts, start=1):
+                builder.play(row, script, rollout=rollout, turn_limit=limit)
+        # This seed puts the first photo into train, and the second into val.
+        splits = make_splits("train=0.5,val=0.5", by="column:file", seed=11)
+        for options in (LLAMAFACTORY, TRL):
+            out = tmp_path / str(options.pairs_for)
+            done = export(store, out, options=options, splits=splits)
+            assert (done.count, done.left_out) == (2, "2 of 4: 2 in no pair")
+    assert [path.name for path in tmp_path.glob("*/*.parquet")] == ["train.parquet"] * 2
+    assert "eval_dataset" not in (tmp_path / "llamafactory" / "llamafactory.yaml").read_text()
+    assert "val*.parquet" not in (tmp_path / "trl" / "README.md").read_text()
+    manifest = json.loads((tmp_path / "trl" / "manifest.json").read_text())
+    assert manifest["traces_by_split"] == {"train": 2}

@@ -65,7 +65,8 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
         for pair in pairs(traces):
             shared = pair.shared
             if shared is None:
-                traces.unwritten.counts[UNPAIRED] += 2
+                sides = (pair.chosen.exported, pair.rejected.exported)
+                traces.take_back(*sides, reason=UNPAIRED)
                 continue
             images = images_of(shared)
             rows.write(_row(pair, shared, images), pair.chosen.exported.split)

@@ -44,7 +44,8 @@ def write_pairs(traces: ExportStream, folder: ExportFolder) -> int:
         for pair in pairs(traces):
             row = _row(pair)
             if row is None:
-                traces.unwritten.counts[UNPAIRED] += 2
+                sides = (pair.chosen.exported, pair.rejected.exported)
+                traces.take_back(*sides, reason=UNPAIRED)
                 continue
             rows.write(row, pair.chosen.exported.split)
             traces.count_row(*pair.until_apart)
