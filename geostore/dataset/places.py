@@ -1,16 +1,17 @@
 """Places that are given as a table, such as those of a benchmark, and whether one is near.
 
 A point is looked up in a grid of cubes around the centre of the earth, as wide as the radius,
-so that neither the poles nor the 180th meridian are special, and a lookup takes the same time
-however many places there are.
+so that neither the poles nor the 180th meridian are special, and a lookup hardly takes longer
+where there are more places. A place takes 32 bytes: its point, and the key of its cube.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -51,8 +52,10 @@ class Places:
     """Where they are from."""
     radius_km: float
     """Of the great circle; what lies at this distance is near."""
-    _cubes: Mapping[_Cube, Sequence[_Point]] = field(repr=False, compare=False)
-    """On a sphere of radius 1, by cube of the grid."""
+    _keys: array[int] = field(repr=False, compare=False)
+    """Of the cube of each place, in order. Cubes that have one key by chance do no harm."""
+    _points: array[float] = field(repr=False, compare=False)
+    """Of the places in that order, on a sphere of radius 1: three numbers each."""
 
     def has_near(self, lat: float, lon: float) -> bool:
         """Whether one of them lies within the radius of a place, in degrees."""
@@ -60,10 +63,18 @@ class Places:
         x, y, z = _point(lat, lon)
         i, j, k = _cube((x, y, z), width)
         for di, dj, dk in product((0, -1, 1), repeat=3):
-            for px, py, pz in self._cubes.get((i + di, j + dj, k + dk), ()):
+            for px, py, pz in self._points_in((i + di, j + dj, k + dk)):
                 if (px - x) ** 2 + (py - y) ** 2 + (pz - z) ** 2 <= width**2:
                     return True
         return False
+
+    def _points_in(self, cube: _Cube) -> Iterator[_Point]:
+        key = _key(cube)
+        place = bisect_left(self._keys, key)
+        while place < len(self._keys) and self._keys[place] == key:
+            x, y, z = self._points[3 * place : 3 * place + 3]
+            yield x, y, z
+            place += 1
 
     def to_json(self) -> dict[str, Any]:
         """As in a manifest. Where the files lie is another place on every machine."""
@@ -87,16 +98,25 @@ def read_places(paths: Sequence[Path], radius_km: float = USUAL_RADIUS_KM) -> Pl
     Raises DatasetError for a file that is no such table, and for a row without coordinates: it
     would be a place that is overlooked.
     """
+    import numpy as np
+
     width = _chord(radius_km)
-    cubes: defaultdict[_Cube, list[_Point]] = defaultdict(list)
+    keys, points = array("q"), array("d")
     files = []
     for path in paths:
-        pairs = _coordinates(path)
-        for pair in pairs:
-            point = _point(*pair)
-            cubes[_cube(point, width)].append(point)
-        files.append(PlaceFile(path.name, sha256_hex(path.read_bytes()), len(pairs)))
-    return Places(tuple(files), radius_km, dict(cubes))
+        before = len(keys)
+        for lat, lon in _coordinates(path):
+            point = _point(lat, lon)
+            keys.append(_key(_cube(point, width)))
+            points.extend(point)
+        files.append(PlaceFile(path.name, sha256_hex(path.read_bytes()), len(keys) - before))
+    order = np.argsort(np.frombuffer(keys, np.int64), kind="stable")
+    return Places(
+        tuple(files),
+        radius_km,
+        array("q", np.frombuffer(keys, np.int64)[order].tobytes()),
+        array("d", np.frombuffer(points).reshape(-1, 3)[order].tobytes()),
+    )
 
 
 def read_radius(text: str | float) -> float:
@@ -116,8 +136,8 @@ def read_radius(text: str | float) -> float:
     return radius
 
 
-def _coordinates(path: Path) -> list[tuple[float, float]]:
-    """The latitude and longitude of every row."""
+def _coordinates(path: Path) -> Iterator[tuple[float, float]]:
+    """The latitude and longitude of every row, one at least."""
     # Imported here: a table is read with pyarrow, and few commands read one.
     from geostore.dataset.addresses import Address
     from geostore.dataset.columns import to_floats
@@ -135,18 +155,17 @@ def _coordinates(path: Path) -> list[tuple[float, float]]:
     for name in coordinate_columns(kinds, path=str(path)):
         address = Address.find(name, kinds)
         assert address is not None
-        numbers.append(to_floats(address.array(table.column(address.column))).tolist())
-    pairs = list(zip(*numbers, strict=True))
-    if not pairs:
+        numbers.append(array("d", to_floats(address.array(table.column(address.column))).tobytes()))
+    if not numbers[0]:
         raise DatasetError(f"{path} holds no places")
-    for row, (lat, lon) in enumerate(pairs, 1):
+    for row, (lat, lon) in enumerate(zip(*numbers, strict=True), 1):
         if not (-90 <= lat <= 90 and -180 <= lon <= 180):
             shown = "no coordinates" if math.isnan(lat) or math.isnan(lon) else f"{lat:g}, {lon:g}"
             raise DatasetError(
                 f"{path}: row {row} has {shown}, where degrees of latitude and longitude belong; "
                 "correct or remove it"
             )
-    return pairs
+        yield lat, lon
 
 
 def _point(lat: float, lon: float) -> _Point:
@@ -167,3 +186,8 @@ def _chord(km: float) -> float:
 def _cube(point: _Point, width: float) -> _Cube:
     x, y, z = point
     return math.floor(x / width), math.floor(y / width), math.floor(z / width)
+
+
+def _key(cube: _Cube) -> int:
+    """A number of 64 bits that two cubes hardly ever share."""
+    return hash(cube)

@@ -40,6 +40,7 @@ from geostore.export.options import (
     ReasoningMode,
     checked_options,
 )
+from geostore.export.pairs import UNPAIRED
 from geostore.export.splits import Splits, make_splits
 from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.export.student.for_student import for_student
@@ -176,7 +177,8 @@ def export(
             if not count:
                 unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)
                 raise ExportError(
-                    f"no trace is left to export: {left_out}{traces.unwritten.first_text()}"
+                    f"no trace is left to export; left out {left_out}"
+                    f"{traces.unwritten.first_text()}{_pairs_text(traces)}"
                     f"{'; ' if unknown else ''}{unknown or ''}"
                     if left_out
                     else f"{store.path} holds no trace yet, so there is nothing to export"
@@ -220,6 +222,17 @@ def export(
         splits=None if splits is None else splits.text(traces.split_counts, traces.without_value),
         length=length,
         damaged=() if earlier is None else earlier.damaged,
+    )
+
+
+def _pairs_text(traces: ExportStream) -> str:
+    """What makes a pair, in words that end a sentence; empty where none is missing."""
+    if not traces.unwritten.counts[UNPAIRED]:
+        return ""
+    return (
+        "; a pair needs two rollouts of one photo whose scores are at least "
+        f"{traces.options.min_gap:g} apart: "
+        "geostore generate --rollouts 4"
     )
 
 

@@ -86,7 +86,8 @@ class ExportPlan(OneLine):
         without = (
             ""
             if self.without_photos is None
-            else f", without the bytes of the images: {self.without_photos}"
+            else f", without the bytes of the images ({self.without_photos}; --dataset-path says "
+            "where the photos are)"
         )
         return f"would write {traces}: {holds}{how}{without}"
 
@@ -125,7 +126,8 @@ def plan_export(
         except ExportError as error:
             if options.images == "reference" or error.__cause__ is None:
                 raise
-            without_photos = str(error)
+            # Behind it stands what lies near by, for a person whose export ends here.
+            without_photos = str(error).partition("; ")[0]
             measured = measure.run(_WithoutPhotos)
         count = chosen.count
         unwritten = None

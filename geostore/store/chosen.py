@@ -19,6 +19,7 @@ from geostore.errors import FilterError
 from geostore.identity import sha256_hex
 from geostore.sqlfiles import store_statements
 from geostore.store.choice import Balance, Choice, own_column
+from geostore.store.conditions import ALL_COLUMNS
 from geostore.text.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def _value_by_column(
         known = [*columns, *(name for name in names if name not in columns)]
         raise FilterError(
             f"no trace has a column {column!r} to balance{did_you_mean(column, known)}; "
-            f"the columns are: {', '.join(known) or 'none'}"
+            f"the datasets have {', '.join(names) or 'none'}"
+            + (f", and {ALL_COLUMNS} lists the others" if own is None else "")
         )
     db.run("value_by_sample_column", choice=number, column=column)
 

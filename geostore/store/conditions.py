@@ -19,6 +19,9 @@ from geostore.sqlfiles import store_statements
 from geostore.store.db import Db
 from geostore.text.nearest import did_you_mean
 
+ALL_COLUMNS = "geostore query 'describe trace_results'"
+"""The command that lists the columns of which a condition can be; they are some forty."""
+
 MARK = "/*condition*/"
 """What a statement of ``sql/store`` has where a condition goes, on a line of its own."""
 
@@ -75,7 +78,7 @@ def check_condition(db: Db, condition: str, columns: Sequence[str]) -> None:
     """Check that a condition is one expression over the view trace_results and only reads.
 
     columns: those of the view, which a connection must have. Raises FilterError,
-    which names them.
+    which names the nearest.
     """
     if not condition.strip():
         raise FilterError(
@@ -95,7 +98,7 @@ def condition_error(condition: str, error: Exception, columns: Sequence[str]) ->
     why = str(error.__cause__ or error)  # what SQLite says, without the path of the store
     if match := _NO_COLUMN.search(why):
         why += did_you_mean(match[1], columns)
-    return _refused(condition, f"{why}; the columns are: {', '.join(columns)}")
+    return _refused(condition, f"{why}; {ALL_COLUMNS} lists the columns")
 
 
 def _refused(condition: str, why: str) -> FilterError:

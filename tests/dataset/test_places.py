@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,8 +66,9 @@ def test_many_places_are_looked_up_in_no_time(tmp_path: Path) -> None:
     places = places_at(tmp_path, points, 1.0)
     assert sum(places.has_near(lat, lon) for lat, lon in points[::100]) == 1000
     assert not any(places.has_near(lat - 0.05, lon - 0.05) for lat, lon in points[::1000])
-    looked_at = [len(cube) for cube in places._cubes.values()]
-    assert max(looked_at) < 5
+    assert max(Counter(places._keys).values()) < 5
+    assert places._keys.itemsize * len(places._keys) <= 8 * 100_000
+    assert places._points.itemsize * len(places._points) <= 24 * 100_000
 
 
 @pytest.mark.parametrize(

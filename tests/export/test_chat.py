@@ -27,6 +27,7 @@ import geostore
 from geostore.cli import app
 from geostore.errors import ExportError
 from geostore.export import ExportOptions, ExportResult, export
+from geostore.export.files.checking import check_export
 from geostore.export.formats import chat
 from geostore.export.student.placeholders import unescape_placeholders
 from geostore.export.trainers.dialects import DIALECTS, DialectName
@@ -432,3 +433,8 @@ def test_the_same_store_and_dialect_give_the_same_bytes(filled: Path, tmp_path: 
     other = exported(filled, tmp_path / "c", "prime-rl")
     assert first.sha256 == again.sha256 != other.sha256
     assert len(rows(tmp_path / "a")) == first.count == 7
+
+
+def test_a_check_says_why_no_reader_is_tried(filled: Path, tmp_path: Path) -> None:
+    exported(filled, tmp_path / "out", "openai")
+    assert check_export(tmp_path / "out").loader.startswith("no reader of the format chat is tried")

@@ -249,7 +249,7 @@ def test_samples_near_places_are_left_out_before_traces_are_compared(
         *("--radius", "20000km"),
     )
     assert run.returncode == 1
-    assert "no trace is left to export: 22 of 22: 22 within 20000 km" in run.stderr
+    assert "no trace is left to export; left out 22 of 22: 22 within 20000 km" in run.stderr
 
 
 def test_a_country_is_one_however_its_case_and_a_column_counts_under_any_name(
@@ -371,7 +371,11 @@ def test_a_trace_without_its_images_is_not_the_best_where_images_are_written(
         ({"order": "random:x"}, "seed of --order random is a whole number, and not 'x'"),
         ({"limit": 2**64}, "from 1 on"),
         ({"radius": "1km"}, "a radius needs places: --exclude-near FILE.csv"),
-        ({"balance": "contry=5"}, "no trace has a column 'contry' to balance (did you mean count"),
+        (
+            {"balance": "contry=5"},
+            "no trace has a column 'contry' to balance (did you mean country?); the datasets have "
+            "country, lat, locatability_score, lon, sequence, and geostore query",
+        ),
         ({"balance": "column:turns=5"}, "no trace has a column 'turns' to balance"),
         (
             {"balance": ["country=1", "turns=3", "country=2"]},

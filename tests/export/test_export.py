@@ -793,7 +793,7 @@ def test_a_filter_that_keeps_nothing_says_why_and_leaves_the_earlier_export(
     export(store, tmp_path / "out")
     before = files_of(tmp_path / "out")
     for format in FORMATS:
-        with pytest.raises(ExportError, match=r"no trace is left to export: 7 of 7: .* 4 below 2$"):
+        with pytest.raises(ExportError, match=r"to export; left out 7 of 7: .* 4 below 2$"):
             export(
                 store,
                 tmp_path / "out",
@@ -891,7 +891,7 @@ def test_the_command_says_what_it_left_out_and_exits_1_where_nothing_is_left(
     )
     none = geostore(*options, "--min-score", "2")
     assert none.returncode == 1
-    assert "no trace is left to export: 7 of 7: " in none.stderr
+    assert "no trace is left to export; left out 7 of 7: " in none.stderr
 
 
 def test_unknown_options_are_named(store: Store, tmp_path: Path) -> None:

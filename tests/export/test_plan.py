@@ -97,6 +97,7 @@ def test_where_the_format_takes_no_trace_nothing_would_be_written(
         export(store, tmp_path / "out", options=asked)
     assert plan.left_out is not None
     assert plan.left_out in str(refused.value)
+    assert str(refused.value).endswith("apart: geostore generate --rollouts 4")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -192,6 +193,7 @@ def test_without_the_photos_all_but_the_bytes_of_the_images_is_said(
         assert without.without_photos is not None
         assert str(moved) in without.without_photos
         assert "without the bytes of the images" in without.text()
+        assert "holds:" not in without.text()
         # A format without images needs no photos, and nothing is missing.
         assert plan_export(store, options=options_of("jsonl")).without_photos is None
 

@@ -91,7 +91,7 @@ def test_a_condition_cannot_bring_back_what_another_one_leaves_out(
         ("score > 2) or (true", "parenthesis"),
         (
             "scores > 2",
-            r"no such column: scores \(did you mean score\?\); the columns are: .*score",
+            r"no such column: scores \(did you mean score\?\); geostore query 'describe trace_",
         ),
         ("s.exclusion is null", "no such column: s.exclusion"),
         ("status in (select value from json_each(:statuses))", "parameter"),

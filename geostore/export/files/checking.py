@@ -168,7 +168,12 @@ def _ask_loader(path: Path, manifest: Mapping[str, Any]) -> str:
     trainer = writer.rules.trainer
     if trainer is None:
         return "the format is for no trainer"
-    package = _PACKAGES.get(trainer, trainer)
+    if trainer not in _PACKAGES:
+        return (
+            f"no reader of the format {manifest['format']} is tried: it has several, and most are "
+            "services that load nothing on this machine"
+        )
+    package = _PACKAGES[trainer]
     if importlib.util.find_spec(package) is None:
         return f"{trainer} is not installed in this Python, so its loader was not asked"
     if writer.loads is None:
