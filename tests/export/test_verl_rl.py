@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -243,6 +244,20 @@ def test_each_split_has_a_file_and_the_script_validates_with_the_other(
     values = values_of(settings_of(out))
     assert values["data.train_files"] == str(out / "train.parquet")
     assert values["data.val_files"] == str(out / "val.parquet")
+
+
+@pytest.mark.parametrize("shares", ["val=0.9,test=0.1", "first=0.1,second=0.9"])
+def test_without_a_split_train_the_largest_is_learnt_and_another_validates(
+    filled: Path, tmp_path: Path, shares: str
+) -> None:
+    out = tmp_path / "out"
+    with Store.open(filled) as store:
+        export(store, out, options=OPTIONS, splits=make_splits(shares, seed=3))
+    by_traces = json.loads((out / "manifest.json").read_text())["traces_by_split"]
+    largest, other = sorted(by_traces, key=by_traces.get, reverse=True)
+    values = values_of(settings_of(out))
+    assert values["data.train_files"] == str(out / f"{largest}.parquet")
+    assert values["data.val_files"] == str(out / f"{other}.parquet")
 
 
 def test_without_tools_there_is_no_environment_but_the_reward(filled: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from geostore.export.files.folder import ExportFolder
 from geostore.export.files.rows import RowFiles
@@ -25,10 +25,10 @@ def write_sft_script(folder: ExportFolder, traces: ExportStream, rows: RowFiles)
     """Add the script for conversations, if there are any."""
     if not rows.by_split:
         return
-    length, learnt = _measured(traces), rows.counts[_learnt(rows.by_split)]
+    length, learnt = _measured(traces), _learnt_rows(traces, rows)
     settings = [
         f"model.path={_MODEL}",
-        *_files(rows.by_split, validate=False),
+        *_files(traces, rows, validate=False),
         f"data.train_batch_size={batch_size(learnt, most=256)}",
         f"data.max_length={length}",
         f"data.max_token_len_per_gpu={length}",
@@ -47,12 +47,12 @@ def write_rl_script(
     if not rows.by_split:
         return
     actor, rollout = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
-    learnt = rows.counts[_learnt(rows.by_split)]
+    learnt = _learnt_rows(traces, rows)
     prompt, batch = _measured(traces), batch_size(learnt, most=1024)
     settings = [
         "algorithm.adv_estimator=grpo",
         f"actor_rollout_ref.model.path={_MODEL}",
-        *_files(rows.by_split, validate=True),
+        *_files(traces, rows, validate=True),
         f"data.train_batch_size={batch}",
         f"data.max_prompt_length={prompt}",
         f"data.max_response_length={_RESPONSE}",
@@ -98,23 +98,21 @@ def batch_size(rows: int, *, most: int) -> int:
     return 1 << (wanted.bit_length() - 1)
 
 
-def _learnt(by_split: Mapping[str, Sequence[str]]) -> str:
-    """The split to learn from."""
-    return "train" if "train" in by_split else next(iter(by_split))
-
-
-def _files(by_split: Mapping[str, Sequence[str]], *, validate: bool) -> list[str]:
+def _files(traces: ExportStream, rows: RowFiles, *, validate: bool) -> list[str]:
     """The files to learn and to validate with. validate: with the same ones, where there are none
     for it."""
-    learnt = by_split[_learnt(by_split)]
-    others = [files for files in by_split.values() if files is not learnt]
-    if validate:
-        others.append(learnt)
-    validated = by_split.get("val", others[0] if others else ())
+    learnt, validated = traces.stems(rows.stem)
+    if validated is None and validate:
+        validated = learnt
     return [
-        f"data.train_files={_listed(learnt)}",
-        f"data.val_files={_listed(validated) if validated else 'null'}",
+        f"data.train_files={_listed(rows.by_split[learnt])}",
+        f"data.val_files={'null' if validated is None else _listed(rows.by_split[validated])}",
     ]
+
+
+def _learnt_rows(traces: ExportStream, rows: RowFiles) -> int:
+    """How many rows there are to learn."""
+    return rows.counts[traces.stems(rows.stem)[0]]
 
 
 def _listed(files: Sequence[str]) -> str:
