@@ -186,7 +186,13 @@ def export(
             student = traces.for_student
             length = None if student is None else student.lengths.summary()
             manifest = manifest_of(
-                traces, count=count, asked=asked, filters=filters, left_out=counts, length=length
+                traces,
+                folder,
+                count=count,
+                asked=asked,
+                filters=filters,
+                left_out=counts,
+                length=length,
             )
             if writer.guide is not None:
                 text = readme(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geostore.errors import TraceImportError
-from geostore.export.files.folder import MANIFEST
+from geostore.export.files.leftovers import MANIFEST
 from geostore.identity import sha256_hex
 from geostore.importing.documents import BadFile
 from geostore.importing.manifest import is_manifest

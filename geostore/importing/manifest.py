@@ -14,7 +14,8 @@ from typing import Any
 
 from geostore.conversation.recipe import recipe_hash
 from geostore.errors import GeostoreError
-from geostore.export.files.folder import MAKER, MANIFEST
+from geostore.export.files.folder import MAKER
+from geostore.export.files.leftovers import MANIFEST
 from geostore.importing.json_text import load_document
 from geostore.records import DatasetFacts, ImageLimits, ImportedRecipe, Recipe
 from geostore.rewards import RewardSpec

@@ -19,8 +19,9 @@ import geostore
 from geostore.cli import app
 from geostore.errors import ExportError
 from geostore.export import FORMATS, ExportOptions, Format, export
-from geostore.export.files import checking
+from geostore.export.files import checking, leftovers
 from geostore.export.files.checking import check_export
+from geostore.export.files.folder import is_export
 from geostore.store import Store
 from tests.builders import TURN_LEFT, ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import answer
@@ -170,6 +171,18 @@ def nowhere(rows: list[dict[str, Any]]) -> None:
     rows[0]["images"][0] = "images/00/nothing.jpg"
 
 
+def without_image(rows: list[dict[str, Any]]) -> None:
+    rows[0]["images"].pop()
+    question = next(m for m in rows[0]["conversations"] if "<image>" in m["value"])
+    question["value"] = question["value"].replace("<image>", "a photo", 1)
+
+
+def without_parts(rows: list[dict[str, Any]]) -> None:
+    for message in rows[0]["messages"]:
+        if isinstance(message["content"], list):
+            message["content"] = [p for p in message["content"] if p["type"] != "image_url"]
+
+
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
@@ -179,6 +192,17 @@ def nowhere(rows: list[dict[str, Any]]) -> None:
         ("trl-embed", lambda rows: rows.pop(), "rows of 5 traces, and the manifest says 6"),
         ("jsonl-reference", lambda rows: rows.pop(), "rows of 5 traces, and the manifest says 6"),
         ("swift-files", lambda rows: rows.clear(), "there is no row"),
+        ("verl-rl-embed", lambda rows: rows.pop(), "rows, and the manifest says"),
+        ("trl-rl-embed", lambda rows: rows.pop(), "rows, and the manifest says"),
+        ("trl-turns-embed", lambda rows: rows.pop(), "rows, and the manifest says"),
+        ("pairs-files", lambda rows: rows.pop(), "rows, and the manifest says"),
+        ("sharegpt-files", lambda rows: rows.append(rows[0]), "there are 7 rows, and the manifest"),
+        ("sharegpt-files", without_image, "images, and the manifest says"),
+        ("chat-embed", without_parts, "images, and the manifest says"),
+        ("sharegpt-files", lambda rows: rows[0].update(images=5), "row 1: it cannot be checked"),
+        ("sharegpt-files", lambda rows: rows[0].update(images=["a\0b"]), "traces.jsonl, row 1"),
+        ("sharegpt-files", lambda rows: rows[0].update(images=["a" * 5000]), "traces.jsonl, row 1"),
+        ("sharegpt-files", lambda rows: rows[0].update(conversations=7), "traces.jsonl, row 1"),
     ],
 )
 def test_what_no_hash_would_tell_is_found(
@@ -229,6 +253,72 @@ def test_a_file_that_was_cut_is_a_problem_and_no_traceback(
     problems = check_export(out).problems
     assert problems[0] == f"{file} is missing, or is not what was written"
     assert any(problem.startswith(f"{file}, row ") for problem in problems[1:])
+
+
+def test_a_manifest_that_says_no_counts_is_a_problem(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written["sharegpt-files"], out)
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    for name in ("count", "counts"):
+        (out / "manifest.json").write_text(json.dumps({**manifest, name: None}))
+        assert "manifest.json has no count" in check_export(out).problems[0]
+    del manifest["format"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ExportError, match=r"manifest\.json names no format"):
+        check_export(out)
+
+
+def test_a_list_of_hashes_that_is_no_text_is_damaged_and_no_traceback(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written["sharegpt-files"], out)
+    data = (out / "SHA256SUMS").read_bytes()
+    (out / "SHA256SUMS").write_bytes(data.replace(b"README", b"READ\xffE"))
+    problems = check_export(out).problems
+    assert problems[0] == "SHA256SUMS is missing, or is not what was written"
+    assert "README.md was not written by the export" in problems
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    manifest["sha256"] = hashlib.sha256((out / "SHA256SUMS").read_bytes()).hexdigest()
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    assert check_export(out).problems[0].startswith("READ\\udcffE.md is missing")
+
+
+def test_links_to_folders_and_empty_folders_are_strangers(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    out, away = tmp_path / "out", tmp_path / "away"
+    shutil.copytree(written["sharegpt-files"], out)
+    away.mkdir()
+    (away / "mine.txt").write_text("mine")
+    (out / "link").symlink_to(away)
+    (out / "images" / "empty" / "inside").mkdir(parents=True)
+    assert check_export(out).problems == (
+        "images/empty/inside/ was not written by the export",
+        "link/ was not written by the export",
+    )
+
+
+def test_an_export_that_was_half_removed_is_none_any_more(
+    written: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Put back as the target it would look like a whole one."""
+    aside = tmp_path / ".out.replaced-00000000"
+    shutil.copytree(written["sharegpt-files"], aside)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            leftovers.remove(aside)
+    assert (aside / "SHA256SUMS").is_file()
+    leftovers.clean(tmp_path / "out", is_export=is_export)
+    assert not (tmp_path / "out").exists()
+    assert not aside.exists()
 
 
 def test_a_folder_that_is_no_export_is_refused(written: dict[str, Path], tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.files.folder import MANIFEST, read_manifest, strangers
-from geostore.export.files.leftovers import SUMS
+from geostore.export.files.folder import printable, read_manifest, strangers
+from geostore.export.files.leftovers import MANIFEST, SUMS
 from geostore.export.files.row_images import RowImages, images_of, learnt_texts
 from geostore.export.files.row_reader import Row, read_rows
 from geostore.export.files.unchanged import damaged_files
-from geostore.export.formats import writer_of
+from geostore.export.formats import FORMATS, writer_of
 from geostore.export.options import ExportOptions
 from geostore.export.writer import FormatWriter
 from geostore.one_line import OneLine
@@ -36,6 +36,8 @@ _PACKAGES = {
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF")
 _MOST_PROBLEMS = 50
 _LONGEST_TEXT = 200
+_OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+"""What reading a row raises whose values are of other kinds than its columns have."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,26 +95,30 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
             problems.append(f"{row.place} {row.problem}")
             continue
         rows += 1
-        found = images_of(row.values)
-        images += len(found.images)
-        problems += _wrong_images(path, row, found)
-        if (name := _trace_name(row.values)) is not None:
-            names.add(name)
-        learnt = learnt or tuple(text[:_LONGEST_TEXT] for text in learnt_texts(row.values))
+        try:
+            if (name := _trace_name(row.values)) is not None:
+                names.add(name)
+            found = images_of(row.values)
+            images += len(found.images)
+            problems += _wrong_images(path, row, found)
+            learnt = learnt or tuple(text[:_LONGEST_TEXT] for text in learnt_texts(row.values))
+        except _OF_WRONG_VALUES as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            problems.append(f"{row.place}: it cannot be checked: {why or type(error).__name__}")
         if len(problems) > _MOST_PROBLEMS:
             break
     else:
-        problems += _wrong_counts(manifest, rows, names)
+        problems += _wrong_counts(manifest, rows, None if problems else images, names)
     loader = _ask_loader(path, manifest) if not problems else "not asked, because of what is wrong"
     with (path / SUMS).open("rb") as sums:
         files = sum(1 for _ in sums)
     return CheckResult(
         path,
-        str(manifest["format"]),
+        str(manifest.get("format")),
         files,
         rows,
         images,
-        tuple(problems[:_MOST_PROBLEMS]),
+        tuple(map(printable, problems[:_MOST_PROBLEMS])),
         learnt,
         loader,
     )
@@ -142,8 +148,19 @@ def _wrong_images(path: Path, row: Row, found: RowImages) -> Iterator[str]:
             yield f"{where}: an image is no JPEG, PNG or WebP"
 
 
-def _wrong_counts(manifest: Mapping[str, Any], rows: int, names: set[str]) -> Iterator[str]:
-    count = manifest["count"]
+def _wrong_counts(
+    manifest: Mapping[str, Any], rows: int, images: int | None, names: set[str]
+) -> Iterator[str]:
+    """images: None where rows are named already that hold too few or too many."""
+    count, stated = manifest.get("count"), manifest.get("counts")
+    if not isinstance(count, int) or not isinstance(stated, dict):
+        yield f"{MANIFEST} has no count, or no counts of rows and images"
+        return
+    if rows != stated.get("rows"):
+        yield f"there are {rows} rows, and the manifest says {stated.get('rows')}"
+    # References are named by their hash, and no row holds them.
+    if images not in (None, stated.get("images")) and manifest.get("images") != "reference":
+        yield f"the rows have {images} images, and the manifest says {stated.get('images')}"
     if not rows:
         yield f"there is no row, and the manifest says {count} traces"
     # Rows of prompts are samples, and those of pairs hold two traces.
@@ -160,6 +177,8 @@ def _trace_name(row: Mapping[str, Any]) -> str | None:
 
 
 def _writer_of(manifest: Mapping[str, Any]) -> FormatWriter:
+    if manifest.get("format") not in FORMATS:
+        raise ExportError(f"{MANIFEST} names no format of geostore's: {manifest.get('format')!r}")
     return writer_of(ExportOptions(format=manifest["format"], pairs_for=manifest.get("pairs_for")))
 
 

@@ -19,10 +19,17 @@ from typing import Any
 import orjson
 
 from geostore.errors import ExportError
-from geostore.export.files.leftovers import SUMS, clean, hidden_path, is_at, lock, remove
+from geostore.export.files.leftovers import (
+    MANIFEST,
+    SUMS,
+    clean,
+    hidden_path,
+    is_at,
+    lock,
+    remove,
+)
 from geostore.text.json_lines import json_bytes
 
-MANIFEST = "manifest.json"
 MAKER = "geostore export"
 """The value of ``made_by`` in a manifest, by which a folder is known as an export."""
 
@@ -276,19 +283,43 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def listed_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """The hash and the name of each file that SHA256SUMS lists, in its order.
+
+    Bytes that are no UTF-8 are in the name as `os.fsdecode` has them. Raises OSError.
+    """
+    with (folder / SUMS).open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
+        for line in lines:
+            sha256, _, name = line.removesuffix("\n").partition("  ")
+            yield sha256, name
+
+
+def printable(name: str) -> str:
+    """A file's name for messages: bytes that are no UTF-8 as ``\\udcff``."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 def strangers(folder: Path) -> list[str]:
-    """The files in an export's folder that the export did not write."""
-    known = {MANIFEST, SUMS}
+    """What an export's folder holds that the export did not write.
+
+    Files, links to folders, and empty folders, which have a ``/`` behind their names.
+    """
+    known, parents = {MANIFEST, SUMS}, {""}
     if (folder / SUMS).is_file():
-        with (folder / SUMS).open(encoding="utf-8") as lines:
-            known.update(line.rstrip("\n").partition("  ")[2] for line in lines)
+        for _, name in listed_files(folder):
+            known.add(name)
+            while (name := name.rpartition("/")[0]) not in parents:
+                parents.add(name)
     names = []
-    for parent, _, files in os.walk(folder):
-        for file in files:
-            name = Path(parent, file).relative_to(folder).as_posix()
-            if name not in known:
-                names.append(name)
-    return sorted(names)
+    for parent, folders, files in os.walk(folder):
+        own = Path(parent).relative_to(folder).as_posix()
+        start = "" if own == "." else f"{own}/"
+        names += [f"{start}{file}" for file in files if f"{start}{file}" not in known]
+        # A walk does not go into links.
+        names += [f"{start}{name}/" for name in folders if Path(parent, name).is_symlink()]
+        if not folders and not files and own not in (".", *parents):
+            names.append(start)
+    return sorted(map(printable, names))
 
 
 def _sync(path: str | Path) -> None:

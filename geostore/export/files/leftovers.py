@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 SUMS = "SHA256SUMS"
+MANIFEST = "manifest.json"
 
 Kind = Literal["partial", "replaced"]
 
@@ -88,9 +89,11 @@ def clean(target: Path, *, is_export: Callable[[Path], bool]) -> None:
 def remove(folder: Path) -> None:
     """Remove a hidden folder, as far as that can be done; SHA256SUMS goes last.
 
-    Killed in the middle, it leaves a folder that `clean` still knows by SHA256SUMS.
+    Killed in the middle, it leaves a folder that `clean` still knows by SHA256SUMS, and that is
+    no export any more: `clean` would put it back as a whole one.
     """
     with suppress(OSError):
+        (folder / MANIFEST).unlink(missing_ok=True)
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

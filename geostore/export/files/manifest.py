@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from geostore.export.files.filter_sql import filter_sql
+from geostore.export.files.folder import ExportFolder
 from geostore.export.left_out import Unwritten
 from geostore.export.round_trip import dataset_entry, recipe_entry
 from geostore.export.stream import ExportStream
@@ -20,6 +21,7 @@ SCHEMA_VERSION = 1
 
 def manifest_of(
     traces: ExportStream,
+    folder: ExportFolder,
     *,
     count: int,
     asked: Mapping[str, Any],
@@ -29,14 +31,16 @@ def manifest_of(
 ) -> dict[str, Any]:
     """The manifest of an export that is written.
 
-    count: traces in it. asked: filter, choice and options. left_out: how many traces of the store
-    are not in it, by the first reason. length: of the longest row, in words.
+    folder: where all rows are written. count: traces in it. asked: filter, choice and options.
+    left_out: how many traces of the store are not in it, by the first reason. length: of the
+    longest row, in words.
     """
     spec = traces.reward_spec
     return {
         "schema_version": SCHEMA_VERSION,
         "format": traces.options.format,
         "count": count,
+        "counts": {"rows": folder.rows, "images": folder.images},
         **asked,
         "filter_sql": filter_sql(filters),
         "traces": {

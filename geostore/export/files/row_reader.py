@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from geostore.dataset.packed import packed_batches
-from geostore.export.files.leftovers import SUMS
+from geostore.export.files.folder import listed_files
 
 _LISTS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 """JSON files of exports that hold no rows."""
@@ -41,8 +41,7 @@ class Row:
 
 def read_rows(folder: Path) -> Iterator[Row]:
     """The rows of an export, file by file in the order of SHA256SUMS; missing files have none."""
-    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
-        name = line.partition("  ")[2]
+    for _, name in listed_files(folder):
         if not (folder / name).is_file():
             continue
         number = 0

@@ -26,12 +26,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from geostore.errors import DatasetError
-from geostore.export.files.folder import MANIFEST, read_manifest
-from geostore.export.files.leftovers import SUMS
+from geostore.export.files.folder import listed_files, printable, read_manifest
+from geostore.export.files.leftovers import MANIFEST, SUMS
 from geostore.export.files.licence import licence_of
 from geostore.export.options import ExportOptions
 from geostore.export.student.text_tokens import tokenizer_file
@@ -43,6 +44,7 @@ from geostore.version import VERSION
 _PACKAGE = Path(__file__).parents[2]
 _LIBRARIES = ("orjson", "pyarrow", "pillow", "datasets", "h3", "tokenizers")
 _BLOCK = 1024 * 1024
+_FILES_AT_ONCE = 1024  # handed to the threads at a time
 
 # What another moment or another call answers otherwise; a condition with one of these is no
 # function of the store. One with a select may ask a table whose changes take no mark away.
@@ -126,18 +128,21 @@ def _has_photos(snapshot: Snapshot, manifest: Mapping[str, Any], origin: Origin)
 
 def damaged_files(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Files of an export that are missing, or are not what SHA256SUMS says, by name."""
-    try:
-        sums = (folder / SUMS).read_bytes()
-    except OSError:
+    sums = _file_hash(folder / SUMS)
+    if sums is None or sums != manifest.get("sha256"):
         return [SUMS]
-    if sha256_hex(sums) != manifest.get("sha256"):
-        return [SUMS]
-    listed = [line.partition("  ") for line in sums.decode().splitlines()]
+    damaged: list[str] = []
+    listed = listed_files(folder)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(_file_hash, (folder / name for _, _, name in listed))
-        return [
-            name for (sha256, _, name), there in zip(listed, found, strict=True) if sha256 != there
-        ]
+        # In blocks, because a pool keeps all that it is given.
+        while block := list(islice(listed, _FILES_AT_ONCE)):
+            hashes = pool.map(_file_hash, [folder / name for _, name in block])
+            damaged += [
+                printable(name)
+                for (sha256, name), there in zip(block, hashes, strict=True)
+                if sha256 != there
+            ]
+    return damaged
 
 
 @cache
@@ -169,6 +174,6 @@ def _file_hash(path: Path) -> str | None:
         with path.open("rb") as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return None
     return digest.hexdigest()
