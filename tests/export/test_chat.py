@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 import geostore
 from geostore.cli import app
 from geostore.errors import ExportError
-from geostore.export import ExportOptions, ExportResult, export
+from geostore.export import ExportOptions, ExportResult, export, make_splits
 from geostore.export.files.checking import check_export
 from geostore.export.formats import chat
 from geostore.export.student.placeholders import unescape_placeholders
@@ -412,6 +412,20 @@ def test_the_readme_names_the_files_of_the_splits(filled: Path, tmp_path: Path) 
     assert "`together files upload train.jsonl`" in readme
     assert "`val.jsonl` is to validate on" in readme
     assert "traces.jsonl" not in readme
+
+
+def test_the_readme_names_the_first_of_several_shards(filled: Path, tmp_path: Path) -> None:
+    with Store.open(filled) as store:
+        for dialect in ("together", "swift"):
+            out = tmp_path / dialect
+            options = ExportOptions(format="chat", dialect=dialect, shard_size=2)
+            export(store, out, options=options, splits=make_splits("train=0.5,val=0.5"))
+            readme = (out / "README.md").read_text()
+            for split in ("train", "val"):
+                assert (f"{split}-00000.jsonl" in readme) == bool(
+                    list(out.glob(f"{split}-*.jsonl"))
+                )
+                assert f"{split}.jsonl" not in readme
 
 
 def test_a_dialect_is_refused_where_it_means_nothing_or_is_misspelt(

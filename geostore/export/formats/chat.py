@@ -110,9 +110,14 @@ def guide(traces: ExportStream) -> str:
     if dialect.least_rows > 1:
         lines.append(f"- at least {dialect.least_rows} rows in a file")
     training, validation = traces.stems("traces")
-    text = dialect.how_to_load.replace("traces.jsonl", f"{training}.jsonl") + "\n"
+    end = ".jsonl" if traces.options.shard_size is None else "-00000.jsonl"
+    text = dialect.how_to_load.replace("traces.jsonl", f"{training}{end}") + "\n"
     if validation is not None:
-        text += f"\n`{validation}.jsonl` is to validate on.\n"
+        text += f"\n`{validation}{end}` is to validate on.\n"
+    if traces.options.shard_size is not None:
+        text += (
+            f"\nThe rows stand in shards: `{training}-00001.jsonl` and so on go with the first.\n"
+        )
     if lines:
         text += f"\n{dialect.reader} takes ({dialect.source}):\n\n" + "\n".join(lines) + "\n"
     return text
