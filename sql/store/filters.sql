@@ -101,6 +101,29 @@ delete from temp.condition_reward;
 -- Grain: one row.
 insert into temp.condition_reward (spec_id) values (:spec_id);
 
+-- part: reward_columns
+-- What a condition may ask of a reward, w, of a trace, t, whose newest answer is a.
+  w.distance_km,
+  w.score,
+  w.geoguessr_points,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 then w.distance_km is null and w.score is null
+    else a.lat is null
+  end as failure,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.distance_km
+    when w.parser_version = 0 or a.lat is null then 20000.0
+    else w.distance_km
+  end as distance_km_or_20000,
+  case
+    when t.status = 'open' then null
+    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
+    when w.parser_version = 0 or a.lat is null then 0.0
+    else w.score
+  end as score_or_0
+
 -- name: temp_trace_results
 -- What a condition of the user's may ask of a trace: the schema's view trace_results with the scores of
 -- a chosen reward, in its place for this connection alone.
@@ -144,26 +167,7 @@ select
   v.parse_success,
   v.format_valid,
   v.tool_validity,
-  w.distance_km,
-  w.score,
-  w.geoguessr_points,
-  case
-    when t.status = 'open' then null
-    when w.parser_version = 0 then w.distance_km is null and w.score is null
-    else a.lat is null
-  end as failure,
-  case
-    when t.status = 'open' then null
-    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.distance_km
-    when w.parser_version = 0 or a.lat is null then 20000.0
-    else w.distance_km
-  end as distance_km_or_20000,
-  case
-    when t.status = 'open' then null
-    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
-    when w.parser_version = 0 or a.lat is null then 0.0
-    else w.score
-  end as score_or_0,
+{{reward_columns}},
   v.final_response,
   t.closed_at,
   a.form as answer_form
@@ -174,6 +178,21 @@ left join reward_specs as p
   on p.id = coalesce(
     (select spec_id from temp.condition_reward), (select id from reward_specs where is_default = 1)
   )
+left join rewards as w
+  on w.spec_id = p.id and w.trace_id = t.id and w.parser_version in (0, a.parser_version);
+
+-- name: results_of_reward
+-- What a condition asks that the view trace_results does not say, or says of the default reward, as a
+-- manifest has it for whoever asks again. It stands in the manifest, and the store runs it nowhere.
+-- Grain: one row per trace, named reward_of. The comment stands for the sha256 of a reward spec.
+select
+  t.id as reward_of,
+{{reward_columns}},
+  t.closed_at,
+  a.form as answer_form
+from traces as t
+{{newest_answer}}
+left join reward_specs as p on p.sha256 = /*sha256*/
 left join rewards as w
   on w.spec_id = p.id and w.trace_id = t.id and w.parser_version in (0, a.parser_version);
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -22,8 +23,9 @@ from geostore.export.files import unchanged
 from geostore.export.files.filter_sql import filter_sql
 from geostore.export.files.licence import licence_of
 from geostore.export.splits import make_splits
+from geostore.query.reader import run_query
 from geostore.records import DatasetFacts
-from geostore.rewards import make_spec, rescore
+from geostore.rewards import make_spec, rescore, set_default
 from geostore.store import Store, make_choice, open_snapshot
 from tests.builders import ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import answer
@@ -292,6 +294,17 @@ def test_the_command_says_what_was_unchanged_and_what_was_damaged(
 # --- manifest and README --------------------------------------------------------------------------
 
 
+SCORED: list[dict[str, Any]] = [
+    {"min_score": 0.9},
+    {"min_score": 0.0},
+    {"max_distance_km": 5000.0},
+    {"where": "score > 0.9 -- or so"},
+    {"where": "country = 'france' and Trace_Results.score_or_0 < 0.5 or failure"},
+    {"where": "distance_km_or_20000 > 100 or geoguessr_points > 4000 and closed_at > '2001'"},
+    {"where": "answer_form = 'boxed' and trace_id in (select trace_id from turns)"},
+]
+
+
 @pytest.mark.parametrize(
     "filters",
     [
@@ -308,26 +321,43 @@ def test_the_command_says_what_was_unchanged_and_what_was_damaged(
         Filter(flags=("placeholder",)),
         Filter(exclude_flags=("placeholder",)),
         Filter(statuses=("answered",)),
+        *(
+            Filter(reward=reward, **conditions)
+            for reward in (None, "linear(max=200)")
+            for conditions in SCORED
+        ),
     ],
 )
 def test_the_filter_of_a_manifest_is_sql_that_keeps_the_same_traces(
     store: Store, tmp_path: Path, filters: Filter
 ) -> None:
+    """Whatever reward is the default, then and later; `geostore query` means the same by all but a
+    condition of the user's."""
     audit(store)
-    kept = store.db.connection.execute(
-        f"select count(*) from trace_results where {filter_sql(filters)}"
-    ).fetchone()[0]
+    rescore(store.db, make_spec("linear", {"max": "200"}))
+    with open_snapshot(store.path) as snapshot:
+        spec = snapshot.reward_spec(filters)
+        kept = sorted(trace.name for trace in snapshot.traces(filters, with_turns=True))
+    assert spec is not None
+    condition = filter_sql(filters, spec.sha256)
     out = tmp_path / "out"
-    if not kept:
+    if kept:
+        assert export(store, out, filters=filters).count == len(kept)
+        manifest = json.loads((out / "manifest.json").read_bytes())
+        assert manifest["filter_sql"] == condition
+        counts = manifest["traces"]
+        assert counts["kept"] == len(kept)
+        assert counts["kept"] + sum(counts["left_out"].values()) == counts["seen"] == 6
+    else:
         with pytest.raises(ExportError, match="no trace is left"):
             export(store, out, filters=filters)
-        return
-    assert export(store, out, filters=filters).count == kept
-    manifest = json.loads((out / "manifest.json").read_bytes())
-    assert manifest["filter_sql"] == filter_sql(filters)
-    counts = manifest["traces"]
-    assert counts["kept"] == kept
-    assert counts["kept"] + sum(counts["left_out"].values()) == counts["seen"] == 6
+    statement = f"select trace from trace_results where {condition}"
+    for default in ("geoguessr", "linear(max=200)"):
+        set_default(store.db, default)
+        asked = store.db.connection.execute(statement).fetchall()
+        assert sorted(trace for (trace,) in asked) == kept
+    if filters.where is None:
+        assert sorted(trace for (trace,) in run_query(store.path, statement).rows) == kept
 
 
 def test_a_recipe_is_found_by_the_sql_of_its_hash(store: Store) -> None:
@@ -335,7 +365,7 @@ def test_a_recipe_is_found_by_the_sql_of_its_hash(store: Store) -> None:
         "select sha256 from recipes where protocol = 'native'"
     ).fetchone()
     for length in (4, 8, 64):
-        condition = filter_sql(Filter(recipe=sha256[:length], reward="geo*/guessr"))
+        condition = filter_sql(Filter(recipe=sha256[:length]), None)
         found = store.db.connection.execute(f"select trace from trace_results where {condition}")
         assert len(found.fetchall()) == 1
 

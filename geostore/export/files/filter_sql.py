@@ -1,9 +1,16 @@
-"""A filter as a condition that anyone can ask of the store's view ``trace_results``."""
+"""A filter as a condition that anyone can ask of the store's view ``trace_results``.
+
+The view has the scores of the store's default reward, which may be another one tomorrow. So the
+condition names the reward of the export by its hash, wherever it asks for a score.
+"""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator
 
+from geostore.sqlfiles import store_statements
 from geostore.store import Filter
 
 _LAST_TOKENS = """(
@@ -13,20 +20,23 @@ _LAST_TOKENS = """(
 )"""
 
 
-def filter_sql(filters: Filter) -> str:
+_OF_A_REWARD = re.compile(
+    r"\b(distance_km|score|geoguessr_points|failure|distance_km_or_20000|score_or_0"
+    r"|closed_at|answer_form)\b",
+    re.IGNORECASE,
+)
+"""The columns of a user's condition that ``results_of_reward`` gives."""
+
+
+def filter_sql(filters: Filter, reward: str | None) -> str:
     """The condition in SQLite's SQL: ``select trace from trace_results where <condition>``.
 
-    The view has the scores of the store's default reward; where the filter names another,
-    a comment says so.
+    reward: the sha256 of the reward spec whose scores count; None: the store has none.
     """
-    condition = "\n  and ".join(_conditions(filters))
-    if filters.reward is not None:
-        reward = filters.reward.replace("*/", "* /")
-        condition = f"/* score and distance_km are of the reward {reward} */ {condition}"
-    return condition
+    return "\n  and ".join(_conditions(filters, _quoted(reward or "")))
 
 
-def _conditions(filters: Filter) -> Iterator[str]:
+def _conditions(filters: Filter, reward: str) -> Iterator[str]:
     yield "turns > 0"
     if filters.statuses is not None:
         yield f"status in {_listed(filters.statuses)}"
@@ -53,12 +63,36 @@ def _conditions(filters: Filter) -> Iterator[str]:
     if filters.exclude_flags:
         yield f"trace_id not in {_flagged(filters.exclude_flags)}"
     if filters.min_score is not None:
-        yield f"score >= {filters.min_score!r} and not failure"
+        yield _with_reward(f"score >= {filters.min_score!r}", reward)
     if filters.max_distance_km is not None:
-        yield f"distance_km < {filters.max_distance_km!r} and not failure"
+        yield _with_reward(f"distance_km < {filters.max_distance_km!r}", reward)
     if filters.where is not None:
-        # On lines of its own: it may end in a comment.
-        yield f"(\n{filters.where}\n)"
+        yield _where(filters.where, reward)
+
+
+def _with_reward(condition: str, reward: str) -> str:
+    # What a trace file says of its reward (version 0) is said of the file's own reading.
+    return f"""trace_id in (
+    select trace_id from rewards join reward_specs on reward_specs.id = spec_id
+    where sha256 = {reward} and {condition} and (parser_version = 0 or answer_failure is null)
+  )"""
+
+
+def _where(condition: str, reward: str) -> str:
+    # On lines of its own: it may end in a comment.
+    if not _OF_A_REWARD.search(condition):
+        return f"(\n{condition}\n)"
+    # The inner columns hide those of the view that have the same names.
+    results = store_statements()["results_of_reward"].replace("/*sha256*/", reward)
+    results = textwrap.indent(results, " " * 6)
+    return f"""exists (
+    select 1 from (
+{results}
+    ) as trace_results
+    where reward_of = trace_id and (
+{condition}
+    )
+  )"""
 
 
 def _flagged(flags: Iterable[str]) -> str:

@@ -42,7 +42,7 @@ def manifest_of(
         "count": count,
         "counts": {"rows": folder.rows, "images": folder.images},
         **asked,
-        "filter_sql": filter_sql(filters),
+        "filter_sql": filter_sql(filters, None if spec is None else spec.sha256),
         "traces": {
             "seen": count + left_out.total(),
             "kept": count,

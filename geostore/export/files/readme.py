@@ -80,7 +80,10 @@ def _what_it_is(
         yield f"- images of {unproven} are inferred, and not proven"
     yield "- `SHA256SUMS` has the hash of every file, `manifest.json` recipes, filter and counts"
     yield ""
-    yield "Which traces of the store were kept:"
+    if manifest["filter"].get("where"):
+        yield "To see which traces were kept, ask the store with `sqlite3`, whose SQL `--where` is:"
+    else:
+        yield "To see which traces were kept, ask the store with `geostore query` or `sqlite3`:"
     yield ""
     yield "```sql"
     yield f"select trace from trace_results where {manifest['filter_sql']}"
