@@ -7,6 +7,7 @@ beside this one holds. So the rollout has to come out as the trace did.
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,12 @@ from tests.formats.verl_settings import configuration, loaded_by_geostore
 TEACHER = "verl-sft-text"
 END = "<|im_end|>"
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+ZOOM = (
+    '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [9, 9, 500, 500]}}\n'
+    "</tool_call>"
+)
+UNKNOWN = ZOOM.replace("zoom_in", "compass")
+REFUSED = "Not run: at most 3 tool calls"
 
 
 class ScriptedServer:
@@ -85,8 +92,28 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
                 conversation = _rendered(processor.tokenizer, messages)
                 seen.facts["is_as_taught"] = seen.text.rstrip() == conversation.rstrip()
             yield seen
+    with_tools = next(row for row in rows if row["agent_name"] != "single_turn_agent")
+    _check_sentences(config, with_tools, processor, tools, student)
     sys.path.remove(str(export))
     assert "which is 1 for the true place" in loaded_by_geostore("load_environment", export)
+
+
+def _check_sentences(
+    config: Any, row: dict[str, Any], processor: Any, tools: Any, student: Path
+) -> None:
+    """Calls past the recipe's limit are refused aloud, and the answer is asked for once."""
+    from geostore.conversation.messages import LAST_TURN
+
+    config = copy.deepcopy(config)
+    config.actor_rollout_ref.rollout.multi_turn.max_assistant_turns = 3
+    for calls, refused in (([ZOOM] * 2, 0), ([ZOOM] * 5, 2), ([ZOOM, UNKNOWN], 0)):
+        server = ScriptedServer(processor.tokenizer, ["".join(calls), "".join(calls), "Rome"])
+        text = _seen(
+            asyncio.run(_play(config, row, server, processor, tools, student)), processor
+        ).text
+        assert text.count(REFUSED) == 2 * refused, text
+        assert text.count(LAST_TURN) == 1, text
+        assert text.partition(LAST_TURN)[2].count("<tool_response>") == 0, text
 
 
 def _noting(execute: Any, hashes: list[str]) -> Any:

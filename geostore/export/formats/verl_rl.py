@@ -51,8 +51,7 @@ def write_verl_rl(traces: ExportStream, folder: ExportFolder) -> int:
                 folder.add_once(photo, prompt.photo_file)
                 turns = max(turns, prompt.turn_limit)
             rows.write(_row(prompt, names, photo), prompt.split)
-    calls = [r.max_calls_per_turn for r in traces.scope.recipes.values() if isinstance(r, Recipe)]
-    tools = VerlTools(names, max_calls=max(calls, default=1), max_turns=turns)
+    tools = VerlTools(names, max_turns=turns)
     for name, text in tools.files().items():
         folder.add(name, text.encode())
     if reward is not None:
@@ -120,9 +119,8 @@ def _row(prompt: RlPrompt, names: tuple[str, ...], photo: str) -> dict[str, Any]
         "sha256": prompt.photo_sha256,
         "settings": prompt.settings,
     }
-    tools_kwargs = {
-        name: {"create_kwargs": made_of} if name in prompt.tools else None for name in names
-    }
+    # A student may call what its prompt does not offer; geostore then says so, as to the teacher.
+    tools_kwargs = {name: {"create_kwargs": made_of} for name in names}
     sample = prompt.sample
     return {
         "data_source": prompt.dataset,

@@ -26,6 +26,11 @@ _TOOL = """
 class {name}(_GeostoreTool):
     tool = "{tool}"
 """
+_CONFIG = """\
+  - class_name: geostore_tools.{}
+    config:
+      type: native
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,6 @@ class VerlTools:
 
     names: tuple[str, ...]
     """The tools of all its recipes; empty: none has any."""
-    max_calls: int
-    """Calls that are run in one response, at most."""
     max_turns: int
     """Responses that a rollout can have, at most."""
 
@@ -49,18 +52,9 @@ class VerlTools:
         tools = [_TOOL.format(name=classes[name], tool=name) for name in self.names]
         return {
             TOOLS_FILE: script + "".join(tools),
-            TOOL_CONFIG: "tools:\n" + "".join(self._config(classes[name]) for name in self.names),
+            TOOL_CONFIG: "tools:\n" + "".join(map(_CONFIG.format, classes.values())),
             AGENT_CONFIG: f"- name: {AGENT}\n  _target_: geostore_tools.GeostoreAgentLoop\n",
         }
-
-    def _config(self, name: str) -> str:
-        return (
-            f"  - class_name: geostore_tools.{name}\n"
-            "    config:\n"
-            "      type: native\n"
-            f"      max_calls: {self.max_calls}\n"
-            f"      max_turns: {self.max_turns}\n"
-        )
 
 
 def _class_name(tool: str) -> str:

@@ -75,7 +75,8 @@ def write_rl_script(
             f'{rollout}.multi_turn.tool_config_path="{_path(TOOL_CONFIG)}"',
             f'{rollout}.agent.agent_loop_config_path="{_path(AGENT_CONFIG)}"',
             f"{rollout}.multi_turn.max_assistant_turns={tools.max_turns}",
-            f"{rollout}.multi_turn.max_parallel_calls={tools.max_calls}",
+            # verl drops calls past it without a word; a recipe's own limit gets a sentence.
+            f"{rollout}.multi_turn.max_parallel_calls=64",
             f"{rollout}.multi_turn.max_tool_response_length=2048",
         ]
     if reward:
