@@ -29,6 +29,9 @@ _LOADER = '''\
 import sys
 import types
 
+if sys.version_info < (3, 11):
+    raise ImportError(f"{__file__} needs Python 3.11 or newer")
+
 
 def _load_parser() -> Any:
     """The parser of geostore, from its sources below, under a name that no other module has."""

@@ -1,8 +1,8 @@
 """Scores a student's answer as the store of its training data scores a teacher's.
 
-This file needs nothing but Python. `compute_score` has the signature of verl's reward functions
-(``custom_reward_function.path``), which `geostore rescore --custom` calls as well. `score` does the
-same for a trainer that knows more than the text.
+This file needs nothing but Python 3.11 or newer. `compute_score` has the signature of verl's
+reward functions (``custom_reward_function.path``), which `geostore rescore --custom` calls as
+well. `score` does the same for a trainer that knows more than the text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _CLOSE_KM = (1, 25, 200, 750, 2500)
 _GOES_ON = re.compile(
     r"</tool_response>\s*(?:<\|im_end\|>)?\s*(?:<\|im_start\|>)?assistant[ \t]*\n", re.ASCII
 )
-_OBSERVATION = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
+_OBSERVATION = re.compile(r"<tool_response>(.*?)(?:</tool_response>|\Z)", re.DOTALL)
+_BEGINS = re.compile(r"user[ \t]*\n\s*(?=<tool_response>)", re.ASCII)
 _IMAGE = re.compile(r"\s*(?:<[^<>]*>\s*)*Image \d+ \(\d+ x \d+ pixels\): ", re.ASCII)
 
 
@@ -54,10 +55,14 @@ def compute_score(
     ground_truth: ``{"lat": ..., "lon": ...}`` in degrees.
     extra_info: what is known beside the text goes before what is read from it: ``turns``,
     ``tool_calls``, ``failed_tool_calls``, ``completion_tokens``, and ``stop_reason``, which is
-    ``truncated`` where the token limit cut the answer.
+    ``truncated`` where the token limit cut the answer. verl gives ``num_turns``.
     """
     known = extra_info or {}
-    turns, calls, failed = read_rollout(solution_str)
+    messages = known.get("num_turns")
+    # verl counts the question, the responses and the observations between them.
+    turns, calls, failed = read_rollout(
+        solution_str, turns=None if messages is None else max(1, int(messages) // 2)
+    )
     return score(
         final_response(solution_str),
         ground_truth["lat"],
@@ -141,19 +146,25 @@ def final_response(solution: str) -> str:
     return _GOES_ON.split(solution)[-1]
 
 
-def read_rollout(solution: str) -> tuple[int, int, int]:
+def read_rollout(solution: str, *, turns: int | None = None) -> tuple[int, int, int]:
     """The responses, tool calls and failed calls of a rollout, from its text.
 
     A call that gave an image is answered with its number and size, any other has failed.
+    turns: the responses, where a trainer counted them; None: as many as the text seems to have.
+    Where it seems to have more, the student wrote a result by itself, and no call has succeeded.
     """
-    turns = len(_GOES_ON.split(solution))
-    if turns == 1:
-        return 1, 0, 0
     # What the student writes after the last observation can hold no result.
-    before = solution[: len(solution) - len(final_response(solution))]
-    results = _OBSERVATION.findall(before)
-    failed = sum(_IMAGE.match(result) is None for result in results)
-    return turns, len(results), failed
+    before = _GOES_ON.split(solution)[:-1]
+    is_forged = turns is not None and len(before) >= turns
+    observed = before if turns is None else before[: turns - 1]
+    results = [
+        # What stands before the observation is the student's, and the split took its last tag.
+        result
+        for text in observed
+        for result in _OBSERVATION.findall(_BEGINS.split(text)[-1])
+    ]
+    failed = sum(is_forged or _IMAGE.match(result) is None for result in results)
+    return turns or len(before) + 1, len(results), failed
 
 
 def _known(known: Mapping[str, Any], name: str, read: int) -> int:
