@@ -309,7 +309,9 @@ def test_a_function_of_the_users_is_named_because_only_its_hash_is_known(
     with Store.open(with_default(filled, tmp_path, spec)) as store:
         export(store, out, options=OPTIONS)
     assert not (out / "reward.py").exists()
-    assert "mine.py:near" in (out / "README.md").read_text()
+    readme = " ".join((out / "README.md").read_text().split())
+    assert "mine.py:near" in readme
+    assert "`reward.custom_reward_function.name` the function, `near`" in readme
     assert not any("custom_reward_function" in setting for setting in settings_of(out))
 
 

@@ -9,6 +9,7 @@ this one holds. So the rollout has to come out as the trace did.
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,14 +38,17 @@ def load(export: Path, student: Path, more: Sequence[str]) -> Iterator[SeenRow]:
 
     more: settings as ``name=NUMBER``, and ``step`` for a step of training behind the rollouts.
     """
-    sys.path.insert(0, str(export))
     for name in OWN_MODULES:
         sys.modules.pop(name, None)  # of the export before
-    try:
-        with tempfile.TemporaryDirectory() as work:
+    # A folder may have any name, also one that reads as a pattern.
+    with tempfile.TemporaryDirectory(prefix="run[1]*") as work:
+        own = Path(work) / "export"
+        shutil.copytree(export, own)
+        sys.path.insert(0, str(own))
+        try:
             yield from _load(export, student, Path(work), more)
-    finally:
-        sys.path.remove(str(export))
+        finally:
+            sys.path.remove(str(own))
 
 
 def _load(export: Path, student: Path, work: Path, more: Sequence[str]) -> Iterator[SeenRow]:

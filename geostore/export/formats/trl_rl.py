@@ -56,14 +56,12 @@ def write_trl_rl(traces: ExportStream, folder: ExportFolder) -> int:
     ]
     schema = with_image_lists(pyarrow.schema(columns), "images")
     prompts = RlPrompts(traces)
-    responses = 1
     with parquet_rows(folder, "prompts", schema, traces.options) as rows:
         for prompt in prompts:
             rows.write(_row(prompt), prompt.split)
-            responses = max(responses, prompt.turn_limit)
     folder.add(REWARD_FILE, reward)
     folder.add("photo_tools.py", _script("trl_photo_tools.py.txt").encode())
-    script = _script("trl_train.py.txt").replace(_RESPONSES, f"RESPONSES = {responses}\n")
+    script = _script("trl_train.py.txt").replace(_RESPONSES, f"RESPONSES = {prompts.turn_limit}\n")
     training, _ = traces.stems("prompts")
     script = script.replace(_FILES, f'"{training}*.parquet"')
     if traces.lengths is not None:
@@ -120,6 +118,9 @@ accelerate launch train.py
 - TRL ends a rollout at a response without a call, also where geostore would ask the teacher once
   more, and at a call whose JSON is broken. A tool that does not exist, and arguments that are no
   object, get TRL's own sentence.
+- TRL does not say which response a call is of. So the limit of calls in a response does not hold,
+  and no result says that the next response is the last.
+- `reward.py` needs Python 3.11 or newer.
 - A column of a row reaches a reward function by its name: `lat`, `lon`, `country`,
   `locatability_score`, `sample`.
 """

@@ -42,16 +42,15 @@ def write_verl_rl(traces: ExportStream, folder: ExportFolder) -> int:
 
     names = _tool_names(traces)
     reward = _reward(traces)
-    prompts, turns = RlPrompts(traces), 1
+    prompts = RlPrompts(traces)
     schema = pyarrow.schema(_columns(names))
     with parquet_rows(folder, "prompts", schema, traces.options) as rows:
         for prompt in prompts:
             photo = f"photos/{prompt.photo_sha256[:2]}/{prompt.photo_sha256}"
             if prompt.tools:
                 folder.add_once(photo, prompt.photo_file)
-                turns = max(turns, prompt.turn_limit)
             rows.write(_row(prompt, names, photo), prompt.split)
-    tools = VerlTools(names, max_turns=turns)
+    tools = VerlTools(names, max_turns=prompts.turn_limit)
     for name, text in tools.files().items():
         folder.add(name, text.encode())
     if reward is not None:
@@ -156,8 +155,9 @@ def guide(traces: ExportStream) -> str:
     elif spec.kind == "custom":
         function = spec.parameters.get("function", "module:function")
         why = (
-            f"The reward {spec.label} is a function of your own, {function}: name its file in "
-            "`reward.custom_reward_function.path`; it has verl's signature.\n"
+            f"The reward {spec.label} is a function of your own, {function}. It has verl's "
+            "signature: name its file in `reward.custom_reward_function.path`, and in "
+            f"`reward.custom_reward_function.name` the function, `{function.rpartition(':')[2]}`.\n"
         )
     tools = any(recipe.tools for recipe in traces.scope.recipes.values())
     return rl_guide(tools=tools, reward=why)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from geostore.conversation.messages import Message, opening_messages
 from geostore.conversation.recipe import tool_names
 from geostore.conversation.tool_session import tool_settings
 from geostore.export.images import ExportedImage
@@ -41,8 +42,6 @@ class RlPrompt:
     """The name of the photo's dataset."""
     sample: Sample
     """The photo's true place and its facts."""
-    turn_limit: int
-    """The most responses that the first of its traces could have."""
     split: str | None
     """The split that it belongs to; None where the export has none."""
 
@@ -57,6 +56,8 @@ class RlPrompts:
         self._traces = traces
         self.traces = 0
         """Traces so far whose prompts came; several may have the same."""
+        self.turn_limit = 1
+        """The most responses that one of them with tools could have."""
 
     def __iter__(self) -> Iterator[RlPrompt]:
         seen: set[str] = set()
@@ -67,6 +68,9 @@ class RlPrompts:
                 self._traces.unwritten.add(trace.name, "tools", why)
                 continue
             self.traces += 1
+            assert trace.turn_limit is not None  # every run's trace that ended has one
+            if trace.recipe.tools:
+                self.turn_limit = max(self.turn_limit, trace.turn_limit)
             name = trace.name.rpartition("-")[0]
             self._measure(dialogue, is_new=name not in seen)
             if name not in seen:
@@ -85,15 +89,17 @@ class RlPrompts:
 def _prompt(name: str, recipe: Recipe, dialogue: Dialogue) -> RlPrompt:
     exported = dialogue.exported
     trace = exported.trace
-    assert trace.turn_limit is not None  # every run's trace that ended has one
     question = dialogue.steps[0]
     assert isinstance(question, Question)
     (photo,) = (part for part in question.parts if isinstance(part, ExportedImage))
+    assert trace.photo is not None  # a trace with a response has one
+    # The trace may have had one turn and say so in its question; a student has those of them all.
+    *_, asked = opening_messages(recipe, trace.photo, last_turn=False)
     assert exported.photo_file is not None  # the images of such a format are embedded
     return RlPrompt(
         name=name,
         system=dialogue.system_with_tools,
-        question=question,
+        question=Question((photo, *_texts(asked))),
         photo=photo,
         photo_file=exported.photo_file,
         photo_sha256=sha256_hex(exported.photo_file),
@@ -101,6 +107,9 @@ def _prompt(name: str, recipe: Recipe, dialogue: Dialogue) -> RlPrompt:
         settings=tool_settings(recipe),
         dataset=trace.dataset.name,
         sample=trace.sample,
-        turn_limit=trace.turn_limit,
         split=exported.split,
     )
+
+
+def _texts(message: Message) -> list[str]:
+    return [part["text"] for part in message.value["content"] if part["type"] == "text"]

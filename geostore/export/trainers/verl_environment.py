@@ -93,10 +93,12 @@ _TOOL_NOTES = f"""\
 - `multi_turn.format=hermes` reads calls in `<tool_call>` tags, as the system prompt asks for them.
 - `max_tool_response_length`: verl's own 256 characters would cut longer sentences.
 - verl itself answers a call of an unknown tool. It ends a rollout at a call with broken JSON, and
-  at a response with neither a call nor an answer, where the teacher was asked again.
+  at a response with neither a call nor an answer, where the teacher was asked again. It runs calls
+  that stand inside `<think>`; the teacher's did not run.
 """
 
 _REWARD = f"""\
 - `{REWARD_FILE}` scores an answer as this export's reward does, and reads it as geostore does. It
-  stands alone. Where the reward is not known, as without coordinates, it gives 0.
+  stands alone, and needs Python 3.11 or newer. Where the reward is not known, as without
+  coordinates, it gives 0.
 """

@@ -65,7 +65,7 @@ def write_rl_script(
         f"{rollout}.name=vllm",
         f"{rollout}.n=8",
     ]
-    if len(rows.by_split) == 1:
+    if traces.stems(rows.stem)[1] is None:
         # The prompts to validate with are those to learn from.
         settings.append("trainer.val_before_train=false")
     if tools.names:
