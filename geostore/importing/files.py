@@ -21,7 +21,7 @@ from geostore.importing.documents import BadFile
 from geostore.importing.manifest import is_manifest
 from geostore.importing.packed_rows import PACKED, count_rows, packed_rows
 from geostore.importing.reader import TraceFile
-from geostore.importing.training import training_format
+from geostore.importing.training import training_format, why_no_trace
 
 _NAME = re.compile(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?\Z", re.IGNORECASE)
 _BACKSLASHED = re.compile(rb"\\x([89a-f][0-9a-f])")
@@ -67,8 +67,11 @@ def count_files(source: Path, leave_out: Path | None = None) -> tuple[int, int]:
     Raises TraceImportError.
     """
     files = entries = 0
-    for path, _, _ in _walk(source, leave_out):
+    for path, _, manifest in _walk(source, leave_out):
         files += 1
+        if why_no_trace(manifest) is not None:
+            entries += 1
+            continue
         count = count_rows(path) if PACKED.search(path) else sum(1 for _ in _lines(path))
         entries += max(1, count)
     return files, entries
@@ -91,7 +94,8 @@ def find_files(source: Path, leave_out: Path | None = None) -> Iterator[FoundFil
                 yield FoundFile(file, 0, "")  # to be reported: its file may be on another disk
             continue  # somebody removed it since the folder was listed
         line = None
-        for line in _lines(path):
+        # A file whose format holds no traces is reported once, and not row by row.
+        for line in () if why_no_trace(manifest) is not None else _lines(path):
             place = replace(file, line=line.number, start=line.start, length=len(line.data))
             yield FoundFile(place, len(line.data), f"{len(line.data)}-{sha256_hex(line.data)}")
         if line is None:

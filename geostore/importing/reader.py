@@ -22,7 +22,7 @@ from geostore.importing.manifest import NO_MANIFEST, read_manifest
 from geostore.importing.older import is_trace, read_older
 from geostore.importing.origin import Origin
 from geostore.importing.packed_rows import PACKED, PackedRows
-from geostore.importing.training import TrainingExport, training_format
+from geostore.importing.training import TrainingExport, training_format, why_no_trace
 from geostore.records import Sample
 from geostore.store.imports import ImportedTrace
 
@@ -112,12 +112,17 @@ class FileReader:
         self._exports: dict[str | None, ExportReader] = {}
         self._packed = PackedRows()
         self._training: dict[str, TrainingExport | None] = {}
+        self._why_no_trace: dict[str | None, str | None] = {}
 
     def read(self, file: TraceFile) -> list[ReadFile | SkippedFile]:
         """The traces of a file or line, each with its rows or why it has none.
 
         Nearly every file holds one. Raises DatasetError.
         """
+        if file.manifest not in self._why_no_trace:
+            self._why_no_trace[file.manifest] = why_no_trace(file.manifest)
+        if (why := self._why_no_trace[file.manifest]) is not None:
+            return [SkippedFile("no_trace", why)]
         try:
             data = self._bytes(file)
             sha256 = sha256_hex(data)

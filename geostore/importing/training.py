@@ -32,6 +32,10 @@ _OF_INDEX = frozenset({"file", "row", "row_sha256", "turns"})
 """Members of a line of the index that no trace record has."""
 
 
+HOLD_NO_TRACE = frozenset({"trl-turns", "pairs", "trl-rl", "verl-rl"})
+"""The formats whose rows hold parts of traces, or only what a teacher was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowReading:
     """A trace that a row may hold."""
@@ -61,6 +65,17 @@ def training_format(manifest: str) -> str | None:
     except (OSError, GeostoreError):
         return None
     return name if isinstance(name, str) and name not in RECORDS else None
+
+
+def why_no_trace(manifest: str | None) -> str | None:
+    """Why no file of a manifest's export can be imported; None: its format holds traces."""
+    name = None if manifest is None else training_format(manifest)
+    if name not in HOLD_NO_TRACE:
+        return None
+    return (
+        f"an export as {name} holds no trace as a whole; import the store's own export (jsonl) "
+        "instead"
+    )
 
 
 class TrainingExport:

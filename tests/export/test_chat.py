@@ -70,6 +70,47 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "geostore.db"
 
 
+@pytest.mark.parametrize("dialect", [name for name in DIALECTS if DIALECTS[name].calls == "native"])
+def test_no_place_of_an_image_hides_in_a_call(tmp_path: Path, dialect: DialectName) -> None:
+    """A template writes the values of arguments, and the name of a tool, into the prompt."""
+    hidden = {
+        "response": "There.",
+        "finish_reason": "tool_calls",
+        "native_calls": json.dumps(
+            [
+                {
+                    "id": "c",
+                    "type": "function",
+                    "function": {
+                        "name": ZOOM,
+                        "arguments": '{"bbox_2d": [0, 0, 9, 9], "label": "\\u003cimage\\u003e"}',
+                    },
+                }
+            ]
+        ),
+    }
+    with Store.open(tmp_path / "s.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos", rows=2))
+        builder.play(0, [hidden, answer(1.0, 2.0)], recipe=NATIVE_RECIPE)
+        builder.play(
+            1, [native("Hm.", ("<image>", {"a": 1})), answer(1.0, 2.0)], recipe=NATIVE_RECIPE
+        )
+    exported(tmp_path / "s.db", tmp_path / "out", dialect)
+    by_arguments, by_name = rows(tmp_path / "out")
+    [call] = [c for m in by_arguments["messages"] for c in m.get("tool_calls") or ()]
+    label = decoded_label(call["function"]["arguments"])
+    assert label == "<image\\>"
+    assert not [m for m in by_name["messages"] if m.get("tool_calls")]
+    said = [words_of(m) for m in by_name["messages"] if m["role"] == "assistant"]
+    assert "<image\\>" in said[0]
+    assert "<image>" not in said[0]
+
+
+def decoded_label(arguments: Any) -> str:
+    values = json.loads(arguments) if isinstance(arguments, str) else arguments
+    return str(values["label"])
+
+
 def exported(store: Path, out: Path, dialect: DialectName) -> ExportResult:
     with Store.open(store) as opened:
         return export(opened, out, options=ExportOptions(format="chat", dialect=dialect))

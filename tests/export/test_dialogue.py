@@ -172,6 +172,17 @@ def test_words_behind_a_call_keep_their_place(played: Exported, said: str) -> No
     assert (reply.prose, reply.fits_calls, reply.text) == (None, False, said)
 
 
+@pytest.mark.parametrize("label", ["a \\u003cimage\\u003e", "a <image>"])
+def test_a_call_whose_json_holds_a_placeholder_stays_in_the_words(
+    played: Exported, label: str
+) -> None:
+    """A loader that reads the JSON writes the placeholder out, whatever escapes hide it."""
+    arguments = f'{{"bbox_2d": [0, 0, 500, 500], "label": "{label}"}}'
+    said = f'<tool_call>\n{{"name": "{ZOOM}", "arguments": {arguments}}}\n</tool_call>'
+    reply = dialogue_of(played([said, answer(1.0, 2.0)])).replies[0]
+    assert (reply.is_exact, reply.fits_calls, reply.text) == (True, False, said)
+
+
 def test_a_call_with_broken_json_is_no_object(played: Exported) -> None:
     broken = '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": [[[\n</tool_call>'
     reply = dialogue_of(played([broken, answer(1.0, 2.0)])).replies[0]
@@ -210,6 +221,11 @@ FIELD = {"reasoning": "Signs.", "reasoning_source": "reasoning_content"}
         ("Signs.</think>Yes.", "keep", False, "<think>Signs.</think>Yes.", None),
         ("<think>Signs.</think>Yes.", "drop", True, "Yes.", None),
         ("<think>Signs.</think>Yes.", "think", True, "<think>\nSigns.\n</think>\n\nYes.", None),
+        # Behind tags of ours stands one empty line, however many the teacher wrote.
+        ("<think>Signs.</think>\n\nYes.", "think", True, "<think>\nSigns.\n</think>\n\nYes.", None),
+        ("<think>Signs.</think>\n\nYes.", "keep", True, "<think>Signs.</think>\n\nYes.", None),
+        ({"response": "\n\nYes."}, "keep", False, "<think>\nSigns.\n</think>\n\nYes.", None),
+        ({"response": "\n\nYes."}, "drop", False, "\n\nYes.", None),
         ({"response": "Yes."}, "keep", False, "<think>\nSigns.\n</think>\n\nYes.", None),
         ({"response": "Yes."}, "keep", True, "Yes.", "Signs."),
         ({"response": "Yes."}, "think", True, "<think>\nSigns.\n</think>\n\nYes.", None),

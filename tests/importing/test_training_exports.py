@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -16,6 +16,7 @@ import geostore
 from geostore.export import ExportOptions, Format, export
 from geostore.export.files.row_index import INDEX
 from geostore.importing import ImportResult, ReadOptions, import_traces
+from geostore.importing.training import HOLD_NO_TRACE, RECORDS
 from geostore.records import ImportedRecipe, StoredTrace
 from geostore.store import Store
 from tests.builders import (
@@ -152,7 +153,9 @@ def a_reply(random: Random, *, native_calls: bool) -> dict[str, Any]:
     if native_calls and random.random() < 0.7:
         box = {"bbox_2d": [0, 0, 500, 500], "label": anything(random)}
         calls: list[tuple[str, dict[str, Any]]] = [(ZOOM, box), (ROTATE, {"angle": 90})]
-        line = native(line["response"], *random.choices(calls, k=2))
+        # A reply that calls in its words as well is left out of exports.
+        words = line["response"].replace("<tool_call>", "")
+        line = native(words, *random.choices(calls, k=2))
     if random.random() < 0.3:
         line |= {"reasoning": f"{anything(random)}r", "reasoning_source": "reasoning_content"}
     return line
@@ -352,6 +355,24 @@ def test_white_space_around_thoughts_and_words_comes_back(
     assert (result.imported, result.unproven) == (len(scripts), 0), result.unproven_why
     before, after = traces(tmp_path / "store.db"), traces(tmp_path / "new.db")
     assert {row: timeless(trace) for row, trace in after.items()} == before
+
+
+@pytest.mark.parametrize("format", sorted(HOLD_NO_TRACE))
+def test_an_export_that_holds_no_whole_trace_is_named_once_a_file(
+    place: Path, tmp_path: Path, format: Format
+) -> None:
+    options = {"pairs_for": "trl"} if format == "pairs" else {}
+    store = rollouts(tmp_path) if format == "pairs" else place
+    folder = exported(store, tmp_path / "out", format=format, **options)
+    result = imported(folder, tmp_path / "new.db", store / "photos")
+    files = [*folder.glob("*.parquet"), *folder.glob("*.jsonl")]
+    assert (result.imported, result.skipped) == (0, {"no_trace": len(files)})
+    assert f"an export as {format} holds no trace as a whole" in result.problems[0].why
+
+
+def test_every_format_comes_back_or_says_that_it_cannot() -> None:
+    formats = {options["format"] for options in FORMS.values()} | HOLD_NO_TRACE | RECORDS
+    assert formats == set(get_args(Format))
 
 
 def test_rows_without_their_index_are_skipped_and_the_reason_is_said(

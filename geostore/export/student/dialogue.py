@@ -26,7 +26,7 @@ from geostore.errors import ExportError
 from geostore.export.images import ExportedImage, image_names
 from geostore.export.options import ReasoningMode
 from geostore.export.stream import ExportedTrace, ExportStream
-from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.student.placeholders import escape_placeholders, holds_placeholder
 from geostore.records import ImportedRecipe, Recipe, StoredTrace, ToolCall, Turn
 from geostore.tools import TOOLS, tool_schemas
 
@@ -83,7 +83,8 @@ class Reply:
     reasoning: str | None
     """The reasoning for a field of its own; None where there is none, or none such field."""
     words: str
-    """The response with the calls that it wrote as text, and without its reasoning."""
+    """The response with its calls as text and without its reasoning; without the line breaks at its
+    start where `thought` has tags that are not the teacher's."""
     prose: str | None
     """The words before its calls; None where these cannot be told from the words, or words stand
     behind one: calls of a format's own come last, so such words would move before them."""
@@ -109,7 +110,7 @@ class Reply:
 
         It is exact, and no call holds what a loader would replace: JSON cannot escape that.
         """
-        return self.is_exact and all(escape_placeholders(c.text) == c.text for c in self.calls)
+        return self.is_exact and not any(holds_placeholder(c.text, c.values) for c in self.calls)
 
     @property
     def text(self) -> str:
@@ -367,11 +368,12 @@ def _are_results(added: Sequence[Message], calls: Sequence[Call]) -> bool:
 
 
 def _reply(exported: ExportedTrace, turn: Turn, mode: ReasoningMode, has_field: bool) -> Reply:
-    thought, reasoning = "", None
+    thought, reasoning, words = "", None, turn.response
     if turn.reasoning is not None and mode != "drop":
         around = around_thought(turn)
         if mode == "think" or (around is None and not has_field):
             thought = f"<think>\n{turn.reasoning.strip()}\n</think>\n\n"
+            words = words.lstrip("\n")
         elif around is None:
             reasoning = turn.reasoning
         else:
@@ -379,14 +381,14 @@ def _reply(exported: ExportedTrace, turn: Turn, mode: ReasoningMode, has_field: 
             thought = f"{around[0] or '<think>'}{turn.reasoning}{around[1]}"
     calls = _calls(exported.trace, turn)
     native = turn.native_calls is not None
-    prose: str | None = turn.response
+    prose: str | None = words
     if calls and not native:
-        prose = words_before_calls(turn.response, len(calls))
+        prose = words_before_calls(words, len(calls))
     return Reply(
         turn=turn.turn,
         thought=thought,
         reasoning=reasoning,
-        words=turn.response,
+        words=words,
         prose=prose,
         calls=calls,
         native=native,

@@ -7,6 +7,7 @@ tokenizer reads its own marks out of any text.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _PLACEHOLDERS = (
     "image",
@@ -34,6 +35,22 @@ def escape_placeholders(text: str) -> str:
     because one that was written with backslashes gets one more.
     """
     return _LITERAL.sub(r"<\1\2\\>", text)
+
+
+def escape_values(value: Any) -> Any:
+    """A value of JSON with every text in it as `escape_placeholders` gives it."""
+    if isinstance(value, str):
+        return escape_placeholders(value)
+    if isinstance(value, list):
+        return [escape_values(item) for item in value]
+    if isinstance(value, dict):
+        return {escape_placeholders(name): escape_values(item) for name, item in value.items()}
+    return value
+
+
+def holds_placeholder(text: str, value: Any) -> bool:
+    """Whether JSON holds what a loader would replace: its text, or the value once it was read."""
+    return escape_placeholders(text) != text or escape_values(value) != value
 
 
 def unescape_placeholders(text: str) -> str:

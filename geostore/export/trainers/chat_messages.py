@@ -21,7 +21,11 @@ from geostore.export.student.dialogue import (
     Reply,
     Results,
 )
-from geostore.export.student.placeholders import escape_placeholders
+from geostore.export.student.placeholders import (
+    escape_placeholders,
+    escape_values,
+    holds_placeholder,
+)
 from geostore.export.trainers.dialects import Dialect
 
 Message = dict[str, Any]
@@ -60,12 +64,18 @@ def _messages(dialogue: Dialogue, dialect: Dialect, image_part: ImagePart) -> It
             after = steps[number + 1] if number + 1 < len(steps) else None
             # A call without its result beside it would be refused: then it stays in the words.
             answered = after is None or isinstance(after, Results)
-            calls_are_native = native and bool(step.calls) and step.is_exact and answered
+            calls_are_native = native and answered and _can_be_native(step)
             yield _assistant(step, dialect, image_part, native=calls_are_native)
         elif calls_are_native:
             yield from _tool_messages(step, dialect, image_part)
         else:
             yield _message("user", step.parts, dialect, image_part)
+
+
+def _can_be_native(reply: Reply) -> bool:
+    """Whether its calls can be `tool_calls`: a name with a placeholder cannot be escaped there."""
+    names = [call.name for call in reply.calls]
+    return bool(names) and reply.is_exact and all(escape_placeholders(n) == n for n in names)
 
 
 def _assistant(reply: Reply, dialect: Dialect, image_part: ImagePart, *, native: bool) -> Message:
@@ -116,17 +126,7 @@ def _message(role: str, parts: Sequence[Part], dialect: Dialect, image_part: Ima
 def _arguments(call: Call, dialect: Dialect) -> Any:
     """The arguments; as text they are what the teacher wrote, where that has no placeholder."""
     if dialect.arguments_as_values:
-        return _escaped(call.values)
-    if escape_placeholders(call.arguments) == call.arguments:
+        return escape_values(call.values)
+    if not holds_placeholder(call.arguments, call.values):
         return call.arguments
-    return orjson.dumps(_escaped(call.values)).decode()
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, str):
-        return escape_placeholders(value)
-    if isinstance(value, list):
-        return [_escaped(item) for item in value]
-    if isinstance(value, dict):
-        return {escape_placeholders(name): _escaped(item) for name, item in value.items()}
-    return value
+    return orjson.dumps(escape_values(call.values)).decode()
