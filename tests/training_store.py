@@ -142,6 +142,14 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
             (f"{BAD_BOX}\n{ZOOM_IN}\n{_BROKEN_JSON}", answer(10.3, 20.3)),
             10,
         ),
+        "words behind a call": (
+            TEXT_RECIPE,
+            (
+                f"First.\n{ZOOM_IN}\nThe crop shows a tram.\n{TURN_LEFT}\nSo it is Lisbon.",
+                answer(10.7, 20.7),
+            ),
+            10,
+        ),
         "no tools": (TOOLLESS_RECIPE, (answer(10.4, 20.4),), 10),
         "nudge": (TEXT_RECIPE, ("I am thinking.", answer(11.3, 21.3)), 10),
         "nudge after a call": (
