@@ -192,7 +192,8 @@ select
   a.form as answer_form
 from traces as t
 {{newest_answer}}
-left join reward_specs as p on p.sha256 = /*sha256*/
+left join reward_specs as p
+  on p.sha256 = /*sha256*/
 left join rewards as w
   on w.spec_id = p.id and w.trace_id = t.id and w.parser_version in (0, a.parser_version);
 

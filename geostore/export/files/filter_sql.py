@@ -20,14 +20,6 @@ _LAST_TOKENS = """(
 )"""
 
 
-_OF_A_REWARD = re.compile(
-    r"\b(distance_km|score|geoguessr_points|failure|distance_km_or_20000|score_or_0"
-    r"|closed_at|answer_form)\b",
-    re.IGNORECASE,
-)
-"""The columns of a user's condition that ``results_of_reward`` gives."""
-
-
 def filter_sql(filters: Filter, reward: str | None) -> str:
     """The condition in SQLite's SQL: ``select trace from trace_results where <condition>``.
 
@@ -73,21 +65,27 @@ def _conditions(filters: Filter, reward: str) -> Iterator[str]:
 def _with_reward(condition: str, reward: str) -> str:
     # What a trace file says of its reward (version 0) is said of the file's own reading.
     return f"""trace_id in (
-    select trace_id from rewards join reward_specs on reward_specs.id = spec_id
-    where sha256 = {reward} and {condition} and (parser_version = 0 or answer_failure is null)
+    select trace_id
+    from rewards join reward_specs on reward_specs.id = spec_id
+    where sha256 = {reward}
+      and {condition} and (parser_version = 0 or answer_failure is null)
   )"""
 
 
 def _where(condition: str, reward: str) -> str:
+    words = set(re.findall(r"\w+", condition.lower()))
+    select, tail = store_statements()["results_of_reward"].split("\nfrom ", 1)
+    reward_of, *columns = re.split(r",\n  (?=\S)", select)
+    asked = [column for column in columns if re.split(r"[ .]", column)[-1] in words]
     # On lines of its own: it may end in a comment.
-    if not _OF_A_REWARD.search(condition):
+    if not asked:
         return f"(\n{condition}\n)"
+    tail = tail.replace("/*sha256*/", reward)
+    results = ",\n  ".join([reward_of, *asked]) + f"\nfrom {tail}"
     # The inner columns hide those of the view that have the same names.
-    results = store_statements()["results_of_reward"].replace("/*sha256*/", reward)
-    results = textwrap.indent(results, " " * 6)
     return f"""exists (
     select 1 from (
-{results}
+{textwrap.indent(results, " " * 6)}
     ) as trace_results
     where reward_of = trace_id and (
 {condition}
