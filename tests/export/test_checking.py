@@ -255,6 +255,50 @@ def test_a_file_that_was_cut_is_a_problem_and_no_traceback(
     assert any(problem.startswith(f"{file}, row ") for problem in problems[1:])
 
 
+def test_a_row_without_its_line_or_its_replies_is_found(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written["sharegpt-files"], out)
+    lines = (out / "rows.index").read_bytes().splitlines(keepends=True)
+    (out / "rows.index").write_bytes(b"".join([*lines[:-1], lines[0]]))
+    resealed(out)
+    problems = check_export(out).problems
+    assert problems[0] == "traces.jsonl, row 6: rows.index has no line about it"
+    assert problems[1].startswith("rows.index, line 6, is about ")
+    (out / "rows.index").unlink()
+    sums = (out / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (out / "SHA256SUMS").write_text("".join(line for line in sums if "rows.index" not in line))
+    resealed(out)
+    assert check_export(out).problems == ("rows.index is missing, so the rows cannot be imported",)
+
+
+@pytest.mark.parametrize("name", ["sharegpt-files", "swift-files", "trl-embed", "verl-sft-embed"])
+def test_a_row_that_was_cut_is_found(written: dict[str, Path], tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written[name], out)
+
+    def cut(rows: list[dict[str, Any]]) -> None:
+        messages = rows[0].get("messages") or rows[0].get("conversations")
+        assert messages is not None
+        messages.pop()
+
+    with_rows(out, cut)
+    assert any("row 1: " in p and "replies" in p for p in check_export(out).problems)
+
+
+def test_an_image_that_took_anothers_place_is_found(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written["sharegpt-files"], out)
+    first, second = sorted(out.rglob("*.jpg"))[:2]
+    first.write_bytes(second.read_bytes())
+    resealed(out)
+    (problem,) = check_export(out).problems
+    assert problem.endswith(f"{first.name} holds another image than its name says")
+
+
 def test_a_manifest_that_says_no_counts_is_a_problem(
     written: dict[str, Path], tmp_path: Path
 ) -> None:

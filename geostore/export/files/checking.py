@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from geostore.errors import ExportError
-from geostore.export.files.folder import printable, read_manifest, strangers
+from geostore.export.files.folder import listed_files, printable, read_manifest, strangers
+from geostore.export.files.index_check import IndexCheck, stated_lines, wrong_name
 from geostore.export.files.leftovers import MANIFEST, SUMS
 from geostore.export.files.row_images import RowImages, images_of, learnt_texts
 from geostore.export.files.row_reader import Row, read_rows
@@ -87,8 +88,13 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
         f"{name} is missing, or is not what was written" for name in _damage(path, manifest)
     ]
     problems += [f"{name} was not written by the export" for name in strangers(path)]
+    for sha256, file in listed_files(path) if not problems else ():
+        if (other := wrong_name(file, sha256)) is not None:
+            problems.append(other)
+    index = IndexCheck(path, stated_lines(manifest))
     rows = images = 0
     names: set[str] = set()
+    wrong_lines: list[str] = []
     learnt: tuple[str, ...] = ()
     for row in read_rows(path):
         if row.problem is not None:
@@ -101,6 +107,7 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
             found = images_of(row.values)
             images += len(found.images)
             problems += _wrong_images(path, row, found)
+            wrong_lines += index.of_row(row)
             learnt = learnt or tuple(text[:_LONGEST_TEXT] for text in learnt_texts(row.values))
         except _OF_WRONG_VALUES as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -108,6 +115,8 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
         if len(problems) > _MOST_PROBLEMS:
             break
     else:
+        problems += wrong_lines[:_MOST_PROBLEMS]
+        problems += index.at_end()
         problems += _wrong_counts(manifest, rows, None if problems else images, names)
     loader = _ask_loader(path, manifest) if not problems else "not asked, because of what is wrong"
     with (path / SUMS).open("rb") as sums:

@@ -89,6 +89,8 @@ class ExportFolder:
         """Rows that formats wrote so far."""
         self.images = 0
         """Images of these rows; one that two rows show counts twice."""
+        self.indexed = 0
+        """Rows that the index has a line about."""
         self._sums = StreamedFile(path / SUMS)
 
     def is_locked(self) -> bool:

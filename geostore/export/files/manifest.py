@@ -40,7 +40,11 @@ def manifest_of(
         "schema_version": SCHEMA_VERSION,
         "format": traces.options.format,
         "count": count,
-        "counts": {"rows": folder.rows, "images": folder.images},
+        "counts": {
+            "rows": folder.rows,
+            "images": folder.images,
+            "indexed": folder.indexed,
+        },
         **asked,
         "filter_sql": filter_sql(filters, None if spec is None else spec.sha256),
         "traces": {

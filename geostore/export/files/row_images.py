@@ -59,6 +59,16 @@ def images_of(row: Mapping[str, Any]) -> RowImages:
     return RowImages(tuple(images), tuple(places))
 
 
+def count_replies(row: Mapping[str, Any]) -> int:
+    """How many replies of a teacher a row has; messages of one reply follow one another."""
+    count, is_reply = 0, False
+    for message in _all_messages(row):
+        was_reply = is_reply
+        is_reply = next((message[name] for name in _SPEAKERS if name in message), None) in _TEACHER
+        count += is_reply and not was_reply
+    return count
+
+
 def learnt_texts(row: Mapping[str, Any]) -> Iterator[str]:
     """What a student learns of a row: the teacher's messages, but those that are masked."""
     for message in _all_messages(row):

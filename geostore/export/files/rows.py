@@ -134,6 +134,7 @@ class RowFiles:
         if trace is not None:
             if self._index is None:
                 self._index = self._stack.enter_context(self.folder.stream(INDEX))
+            self.folder.indexed += 1
             self._index.write(index_line(trace, self.by_split[split][-1], file.rows, row))
 
     @contextmanager
