@@ -242,6 +242,8 @@ def export(
         say(result.splits)
     if result.length is not None:
         say(result.length)
+    for note in result.notes:
+        say(note)
     if result.left_out is not None:
         say(f"left out {result.left_out}")
     for trace in result.unwritten:

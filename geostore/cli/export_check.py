@@ -25,5 +25,7 @@ def show_check(folder: Path) -> None:
         raise typer.Exit(EXIT_ERROR)
     for number, text in enumerate(result.learnt, start=1):
         tell(f"learnt in the first row, {number} of {len(result.learnt)}: {' '.join(text.split())}")
+    for note in result.notes:
+        say(note)
     say(result.loader)
     tell("nothing is wrong")

@@ -113,6 +113,9 @@ class ExportResult(OneLine):
     length: str | None = None
     """The tokens of the longest row and the setting in which it fits, such as ``longest row about
     7,912 tokens; set cutoff_len to at least 9,216``; None where the format is for no student."""
+    notes: tuple[str, ...] = ()
+    """What has to be known of its files before they are given to their reader, such as that one has
+    fewer rows than that takes."""
 
 
 def export(
@@ -227,6 +230,7 @@ def export(
         unproven=traces.unproven,
         splits=None if splits is None else splits.text(traces.split_counts, traces.without_value),
         length=length,
+        notes=tuple(traces.notes),
         damaged=() if earlier is None else earlier.damaged,
     )
 
@@ -261,5 +265,6 @@ def _as_it_was(
         unproven=traces["unproven"],
         splits=None if splits is None else splits.text(manifest["traces_by_split"], without),
         length=manifest["length"],
+        notes=tuple(manifest.get("notes", ())),
         unchanged=True,
     )

@@ -108,6 +108,8 @@ class ExportStream:
         whose images cannot be made again. Formats add their own."""
         self.card: str | None = None
         """YAML between lines of ``---`` with which the README has to begin; None: it need not."""
+        self.notes: list[str] = []
+        """What a user has to know of the files before they are given to their reader, in words."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
         self.for_student: ForStudent | None = None

@@ -41,6 +41,7 @@ from tests.builders import (
     native,
 )
 from tests.minds import ROTATE, ZOOM, answer, text_call
+from tests.running import geostore as geostore_command
 
 NAMES: tuple[DialectName, ...] = get_args(DialectName)
 TYPES: dict[str, Any] = {
@@ -493,3 +494,15 @@ def test_the_same_store_and_dialect_give_the_same_bytes(filled: Path, tmp_path: 
 def test_a_check_says_why_no_reader_is_tried(filled: Path, tmp_path: Path) -> None:
     exported(filled, tmp_path / "out", "openai")
     assert check_export(tmp_path / "out").loader.startswith("no reader of the format chat is tried")
+
+
+def test_a_file_of_too_few_rows_for_its_reader_is_named(filled: Path, tmp_path: Path) -> None:
+    """In the summary, also of an export that stands already, and in a check."""
+    arguments = ("export", tmp_path / "out", "--store", filled, "--format", "chat", "--limit", "2")
+    sentence = "traces.jsonl has 2 rows, and OpenAI takes no file of fewer than 10"
+    for more in ((), (), ("--check",)):
+        shown = geostore_command(*arguments[: 2 if more else None], *more)
+        assert shown.returncode == 0, shown.stderr
+        assert sentence in " ".join(shown.stderr.split())
+    shown = geostore_command(*arguments, "--dialect", "together")
+    assert "takes no file" not in shown.stderr

@@ -62,6 +62,8 @@ class CheckResult(OneLine):
     alone."""
     loader: str
     """What the trainer's own loader said, or why it was not asked."""
+    notes: tuple[str, ...] = ()
+    """What the export said of its files, as `ExportResult.notes`."""
 
     def holds(self) -> bool:
         """Whether nothing is wrong."""
@@ -130,6 +132,7 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
         tuple(map(printable, problems[:_MOST_PROBLEMS])),
         learnt,
         loader,
+        tuple(manifest.get("notes", ())),
     )
 
 

@@ -61,6 +61,7 @@ def manifest_of(
             else {"traces_by_split": dict(sorted(traces.split_counts.items()))}
         ),
         "length": length,
+        **({"notes": traces.notes} if traces.notes else {}),
         "reward_spec": None if spec is None else _reward_spec(spec),
         "datasets": [dataset_entry(facts) for facts in traces.scope.datasets],
         "recipes": [recipe_entry(*item) for item in traces.scope.recipes.items()],

@@ -82,6 +82,8 @@ class RowFiles:
     """By split, or `stem` without splits: the names of its files, in order."""
     counts: dict[str, int] = field(default_factory=dict)
     """By split likewise: its rows so far, in all of its files."""
+    counts_by_file: dict[str, int] = field(default_factory=dict)
+    """By the name of a file: the rows in it so far."""
     _open: dict[str, _OpenFile] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _index: StreamedFile | None = None
@@ -125,6 +127,7 @@ class RowFiles:
             file.write = file.stack.enter_context(self.open_file(names[-1]))
         file.write(row)
         file.rows += 1
+        self.counts_by_file[self.by_split[split][-1]] = file.rows
         self.counts[split] += 1
         self.folder.rows += 1
         if images is None:

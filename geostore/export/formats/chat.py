@@ -22,6 +22,7 @@ from geostore.export.stream import ExportStream
 from geostore.export.student.dialogue import Dialogue, dialogues
 from geostore.export.trainers.chat_messages import chat_messages
 from geostore.export.trainers.dialects import DIALECTS, Dialect
+from geostore.text.phrases import format_number_of
 
 RULES = FormatRules(
     ("embed",),
@@ -57,6 +58,12 @@ def write_chat(traces: ExportStream, folder: ExportFolder) -> int:
             )
             traces.count_row(dialogue)
             count += 1
+    traces.notes += [
+        f"{name} has {format_number_of(rows, 'row')}, and {dialect.reader} takes no file of fewer "
+        f"than {dialect.least_rows}"
+        for name, rows in lines.counts_by_file.items()
+        if rows < dialect.least_rows
+    ]
     # A loader of whole folders would take the manifest for rows as well.
     traces.card = card_of_files(lines.by_split)
     return count
