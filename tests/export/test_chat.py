@@ -493,7 +493,9 @@ def test_the_same_store_and_dialect_give_the_same_bytes(filled: Path, tmp_path: 
 
 def test_a_check_says_why_no_reader_is_tried(filled: Path, tmp_path: Path) -> None:
     exported(filled, tmp_path / "out", "openai")
-    assert check_export(tmp_path / "out").loader.startswith("no reader of the format chat is tried")
+    assert check_export(tmp_path / "out").loader.startswith(
+        "the reader of chat was not asked: there"
+    )
 
 
 def test_a_file_of_too_few_rows_for_its_reader_is_named(filled: Path, tmp_path: Path) -> None:

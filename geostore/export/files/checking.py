@@ -201,8 +201,8 @@ def _ask_loader(path: Path, manifest: Mapping[str, Any]) -> str:
         return "the format is for no trainer"
     if trainer not in _PACKAGES:
         return (
-            f"no reader of the format {manifest['format']} is tried: it has several, and most are "
-            "services that load nothing on this machine"
+            f"{trainer} was not asked: there are several, and most are services that load nothing "
+            "on this machine"
         )
     package = _PACKAGES[trainer]
     if importlib.util.find_spec(package) is None:
