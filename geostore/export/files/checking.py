@@ -24,6 +24,7 @@ from geostore.export.files.unchanged import damaged_files
 from geostore.export.formats import FORMATS, writer_of
 from geostore.export.options import ExportOptions
 from geostore.export.writer import FormatWriter
+from geostore.imaging.verifying import opens
 from geostore.one_line import OneLine
 
 _PACKAGES = {
@@ -156,7 +157,9 @@ def _wrong_images(path: Path, row: Row, found: RowImages) -> Iterator[str]:
                 yield f"{where}: the image {image} lies outside of the export"
             elif not file.is_file():
                 yield f"{where}: there is no image {image}"
-        elif not image.startswith(_SIGNATURES):
+            elif not opens(file):
+                yield f"{where}: {image} is no image that can be opened"
+        elif not image.startswith(_SIGNATURES) or not opens(image):
             yield f"{where}: an image is no JPEG, PNG or WebP"
 
 
