@@ -119,6 +119,19 @@ def test_a_placeholder_in_the_teachers_words_is_counted_with_its_backslash(
     assert lengths[0] - lengths[1] == 2
 
 
+def test_a_prompt_is_measured_as_a_student_is_asked_and_not_as_the_teacher_was(
+    tmp_path: Path,
+) -> None:
+    """A trace of one turn says in its question that the turn is the last; the prompt does not."""
+    with Store.open(tmp_path / "one.db", create=True, durability="normal") as store:
+        builder = StoreBuilder(store, make_dataset(tmp_path / "photos", rows=1))
+        builder.play(0, [answer(1.0, 2.0)], turn_limit=1)
+        out = tmp_path / "out"
+        readme = readme_of(store, out, ExportOptions(format="verl-rl"))
+    (row,) = read_rows(out)
+    assert longest(readme)[1] == pytest.approx(tokens_of(row.values, out, "verl-rl"), abs=1)
+
+
 def tokens_of(row: dict[str, Any], out: Path, format: str) -> float:
     """The tokens of a row as a student reads it: of a pair, those of the longer conversation."""
     student = student_of("qwen3-vl", trainer="verl" if format.startswith("verl") else None)

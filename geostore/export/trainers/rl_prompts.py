@@ -6,7 +6,7 @@ Each photo is asked about once under each recipe, however many traces have it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geostore.conversation.messages import Message, opening_messages
 from geostore.conversation.recipe import tool_names
@@ -72,18 +72,16 @@ class RlPrompts:
             if trace.recipe.tools:
                 self.turn_limit = max(self.turn_limit, trace.turn_limit)
             name = trace.name.rpartition("-")[0]
-            self._measure(dialogue, is_new=name not in seen)
+            lengths = self._traces.lengths
+            measures_traces = lengths is not None and lengths.kind == "rollout"
+            if measures_traces:
+                self._traces.count_row(dialogue)
             if name not in seen:
                 seen.add(name)
-                yield _prompt(name, trace.recipe, dialogue)
-
-    def _measure(self, dialogue: Dialogue, *, is_new: bool) -> None:
-        """Count the length of a prompt; where rollouts are measured, of each trace as one."""
-        lengths = self._traces.lengths
-        if lengths is not None and lengths.kind == "rollout":
-            lengths.add_row(dialogue)
-        elif is_new:
-            self._traces.count_row(dialogue.until(1))
+                prompt = _prompt(name, trace.recipe, dialogue)
+                if not measures_traces:
+                    self._traces.count_row(replace(dialogue, steps=(prompt.question,)))
+                yield prompt
 
 
 def _prompt(name: str, recipe: Recipe, dialogue: Dialogue) -> RlPrompt:
