@@ -423,7 +423,7 @@ create table exports (
 -- At most one row: a random text that stands for what exports read, as it is now. An export puts it here
 -- before it reads, and the first change of a row that exports read takes it away: a store that still
 -- has the mark of an export has not changed since, and no state of a store has the mark of another.
-create table export_mark (mark text primary key) strict, without rowid;
+create table export_mark (mark text primary key) strict;
 
 create trigger datasets_insert_mark after insert on datasets
   when exists (select 1 from export_mark) begin delete from export_mark; end;

@@ -170,7 +170,7 @@ def test_a_kill_before_any_statement_of_a_run_leaves_a_store_that_goes_on(
     with teacher_server(wanderer) as server:
         job = Job(forks, server, photo_dataset, tmp_path, num_samples=3, concurrency=1)
         count = len(job.run(tmp_path / "counted.db", points=[SQL]).passed)
-        for number in range(3):
+        for number in range(5):
             store, before, lost = tmp_path / f"{number}.db", len(server.requests), 0
             assert forks.open(store).code == 0
             while job.run(store, points=[SQL], kill_at=chance.randrange(10, count)).killed:
