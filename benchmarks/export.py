@@ -11,9 +11,10 @@ memory are taken, because other work on the machine stretches wall time. Set aga
 - an export that is there already: writing it.
 
 A goal of 2 is half of the floor's speed. JSONL misses it, because the floor neither makes records
-of rows nor writes messages anew. Of the CPU of an export about a third goes into making records, a
-quarter into rebuilding the messages byte for byte, a third into the dicts of about a hundred
-values a trace, and a fifteenth into orjson. None of it grows with the store.
+of rows nor rebuilds messages. Of the CPU of an export about a seventh goes into reading rows, a
+quarter into making records of them, a sixth into messages and images, a fifth into the dicts of
+about a hundred values a trace, and a fifth into writing and hashing. None of it grows with the
+store.
 
 Run with the counts of a large project, some minutes and 3 GB: python benchmarks/export.py --full
 """
