@@ -75,7 +75,9 @@ def test_an_export_that_was_just_written_holds(written: dict[str, Path], name: s
         assert result.learnt
         assert not any("tool_response" in text for text in result.learnt)
     trainer = FORMATS[manifest["format"]].rules.trainer
-    words = "no reader of the format chat" if name.startswith("chat") else trainer or "no trainer"
+    words = (
+        "the reader of chat was not asked" if name.startswith("chat") else trainer or "no trainer"
+    )
     assert words in result.loader
 
 
