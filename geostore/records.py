@@ -17,6 +17,7 @@ from geostore.proofs import ImageProof
 from geostore.reply import ReasoningSource as ReasoningSource
 from geostore.reply import Reply as Reply
 from geostore.reply import TokenCounts as TokenCounts
+from geostore.stated import Answer as Answer
 
 Protocol = Literal["text", "native"]
 BboxFrame = Literal["pixel", "norm1000", "norm1000_yx"]
@@ -365,22 +366,6 @@ class Closing:
         """Whether the server refused the last request, so that ``--retry refused`` opens it."""
         failed = self.status == "failed" and self.reason == "refused"
         return failed or self.reason in LIMIT_KINDS
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Answer(OneLine):
-    """Coordinates read from a final response, or why there are none."""
-
-    lat: float | None
-    """Degrees north; None exactly where `failure` is set."""
-    lon: float | None
-    """Degrees east; None exactly where `failure` is set."""
-    form: str | None
-    """The form that matched or failed (`answers.FORMS`); None where the text holds none."""
-    failure: str | None
-    """Why no point could be read (`answers.FAILURES`); None where one was."""
-    flags: tuple[str, ...]
-    """Sorted."""
 
 
 PROBE = "probe"

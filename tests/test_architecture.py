@@ -25,6 +25,7 @@ ORDER = (
     "one_line",
     "reply",
     "proofs",
+    "stated",
     "records",
     "identity",
     "sqlfiles",

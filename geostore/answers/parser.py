@@ -63,7 +63,7 @@ from geostore.answers.slots import (
 from geostore.answers.spellings import with_usual_slots
 from geostore.answers.text import normalise, says_placeholder, tail
 from geostore.answers.thoughts import visible_text
-from geostore.records import Answer
+from geostore.stated import Answer
 
 PARSER_VERSION: int = 3
 """Stored beside each answer. Raise it with every change that reads some response differently."""

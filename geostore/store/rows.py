@@ -27,6 +27,7 @@ from geostore.records import (
     TraceKey,
     Turn,
 )
+from geostore.stated import Stated
 from geostore.store.db import Row
 
 Values = Row | Mapping[str, Any]
@@ -257,6 +258,11 @@ def answer_row(answer: Answer) -> dict[str, Any]:
         "form": answer.form,
         "failure": answer.failure,
         "flags": canonical_text(list(answer.flags)),
+        "said_country": answer.stated.country,
+        "said_region": answer.stated.region,
+        "said_city": answer.stated.city,
+        "confidence": answer.stated.confidence,
+        "confidence_form": answer.stated.confidence_form,
     }
 
 
@@ -270,6 +276,13 @@ def answer_record(row: Values) -> Answer | None:
         form=row["form"],
         failure=row["failure"],
         flags=tuple(orjson.loads(row["flags"])),
+        stated=Stated(
+            row["said_country"],
+            row["said_region"],
+            row["said_city"],
+            row["confidence"],
+            row["confidence_form"],
+        ),
     )
 
 

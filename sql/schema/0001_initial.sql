@@ -278,7 +278,8 @@ create table attempts (
   primary key (trace_id, attempt)
 ) strict;
 
--- One row per trace and parser version: the coordinates in its final response, or why there are none.
+-- One row per trace and parser version: the coordinates in its final response, or why there are none;
+-- and the place and the confidence that the teacher states in words, also where it gives no coordinates.
 create table answers (
   trace_id integer not null references traces (id),
   parser_version integer not null,
@@ -287,8 +288,68 @@ create table answers (
   form text,                             -- how it was written: boxed, answer, ...; null: not known
   failure text,
   flags text not null default '[]' check (json_valid(flags)),
+  said_country text,                     -- the teacher's words, as written; null: none
+  said_region text,
+  said_city text,
+  confidence real check (confidence between 0 and 1), -- as stated, normalised; null: not stated
+  confidence_form text,                  -- how it was written: percent, 1-5, ...
   primary key (trace_id, parser_version),
-  check ((failure is null) = (lat is not null and lon is not null))
+  check ((failure is null) = (lat is not null and lon is not null)),
+  check ((confidence is null) = (confidence_form is null))
+) strict, without rowid;
+
+-- One row per turn before a trace's last one that holds coordinates, and parser version: where the
+-- teacher would have answered, had it stopped there. They are read together with the final response.
+create table interim_answers (
+  trace_id integer not null,
+  turn integer not null,
+  parser_version integer not null,
+  lat real not null check (lat between -90 and 90),   -- degrees
+  lon real not null check (lon between -180 and 180),
+  form text not null,                    -- as in answers
+  flags text not null default '[]' check (json_valid(flags)),
+  primary key (trace_id, turn, parser_version),
+  foreign key (trace_id, turn) references turns (trace_id, turn),
+  foreign key (trace_id, parser_version) references answers (trace_id, parser_version)
+    on delete cascade
+) strict, without rowid;
+
+-- One row per sample and version of the gazetteer (geostore/places): the place of its true coordinates.
+-- All is null for a point so far out at sea that it belongs to no country.
+create table sample_places (
+  sample_id integer not null references samples (id),
+  gazetteer_version integer not null,
+  country text,                          -- ISO 3166-1 alpha-2
+  region text,                           -- GeoNames' first level with its country, such as US.CA
+  city text,                             -- name of the nearest GeoNames place of the country
+  city_id integer,                       -- its GeoNames id
+  city_km real,                          -- great circle to it
+  coast_km real,                         -- of a point at sea, to the country's coast; null: on land
+  stated_country text,                   -- that the dataset's own words name; null: none that is known
+  primary key (sample_id, gazetteer_version)
+) strict, without rowid;
+
+-- One row per answer and version of the gazetteer: the place of its coordinates by the same function,
+-- null without coordinates; and what the answer's own words name.
+create table answer_places (
+  trace_id integer not null,
+  parser_version integer not null,
+  gazetteer_version integer not null,
+  country text,                          -- as in sample_places, like the next five
+  region text,
+  city text,
+  city_id integer,
+  city_km real,
+  coast_km real,
+  said_country text,                     -- ISO code that the words name; null: none that is known
+  -- Whether the words name the true place's country, region and city; null where the answer names
+  -- none, or the true place has none.
+  said_true_country integer check (said_true_country in (0, 1)),
+  said_true_region integer check (said_true_region in (0, 1)),
+  said_true_city integer check (said_true_city in (0, 1)),
+  primary key (trace_id, parser_version, gazetteer_version),
+  foreign key (trace_id, parser_version) references answers (trace_id, parser_version)
+    on delete cascade
 ) strict, without rowid;
 
 -- One row per reward definition. Exactly one is the store's default.
@@ -478,6 +539,24 @@ create trigger answers_insert_mark after insert on answers
 create trigger answers_update_mark after update on answers
   when exists (select 1 from export_mark) begin delete from export_mark; end;
 create trigger answers_delete_mark after delete on answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger interim_answers_insert_mark after insert on interim_answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger interim_answers_update_mark after update on interim_answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger interim_answers_delete_mark after delete on interim_answers
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger sample_places_insert_mark after insert on sample_places
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger sample_places_update_mark after update on sample_places
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger sample_places_delete_mark after delete on sample_places
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger answer_places_insert_mark after insert on answer_places
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger answer_places_update_mark after update on answer_places
+  when exists (select 1 from export_mark) begin delete from export_mark; end;
+create trigger answer_places_delete_mark after delete on answer_places
   when exists (select 1 from export_mark) begin delete from export_mark; end;
 create trigger reward_specs_insert_mark after insert on reward_specs
   when exists (select 1 from export_mark) begin delete from export_mark; end;

@@ -177,9 +177,12 @@ order by k.trace_id;
 -- Records what a version of the parser read, if that response is still the final one.
 -- Grain: one row per trace and parser version. Degrees.
 insert or ignore into answers (
-  trace_id, parser_version, lat, lon, form, failure, flags
+  trace_id, parser_version, lat, lon, form, failure, flags,
+  said_country, said_region, said_city, confidence, confidence_form
 )
-select :trace_id, :parser_version, :lat, :lon, :form, :failure, :flags
+select
+  :trace_id, :parser_version, :lat, :lon, :form, :failure, :flags,
+  :said_country, :said_region, :said_city, :confidence, :confidence_form
 from traces
 where id = :trace_id
   and status in ('answered', 'exhausted')

@@ -26,7 +26,8 @@ t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height
 
 -- part: answer_columns
 -- What the parser read, a, under names that differ from the sample's.
-a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags
+a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags,
+a.said_country, a.said_region, a.said_city, a.confidence, a.confidence_form
 
 -- part: newest_answer
 -- Joins the answer that the newest parser read in a trace, t.
@@ -101,12 +102,17 @@ set status = :status, stop_reason = :reason, turn_limit = :turn_limit, closed_at
 where id = :trace_id and status = 'open';
 
 -- name: put_answer
--- Records the coordinates read from a trace's final response, or why there are none.
+-- Records the coordinates read from a trace's final response, or why there are none, and what stands
+-- beside them.
 -- Grain: one row per trace and parser version. Degrees.
 insert or ignore into answers (
-  trace_id, parser_version, lat, lon, form, failure, flags
+  trace_id, parser_version, lat, lon, form, failure, flags,
+  said_country, said_region, said_city, confidence, confidence_form
 )
-values (:trace_id, :parser_version, :lat, :lon, :form, :failure, :flags);
+values (
+  :trace_id, :parser_version, :lat, :lon, :form, :failure, :flags,
+  :said_country, :said_region, :said_city, :confidence, :confidence_form
+);
 
 -- name: find_trace_id
 -- The id and status of a trace by its natural key.

@@ -16,7 +16,6 @@ from geostore.answers import PARSER_VERSION
 from geostore.errors import ExportError
 from geostore.export.trainers import reward_template
 from geostore.identity import sha256_hex
-from geostore.records import Answer
 from geostore.rewards import KINDS
 from geostore.store.rewards import StoredSpec
 
@@ -24,7 +23,6 @@ REWARD_FILE = "reward.py"
 """Its name in an export."""
 
 _IMPORT = re.compile(r"^from (geostore\.[a-z_.]+) import ", re.MULTILINE)
-_ANSWER_PARTS = "geostore.records"
 _LOADER = '''\
 import sys
 import types
@@ -107,12 +105,6 @@ def _add_source(read: dict[str, str], name: str) -> None:
 
 
 def _source(name: str) -> str:
-    if name == _ANSWER_PARTS:
-        # Of all records the parser uses one.
-        return (
-            "from __future__ import annotations\n\nfrom dataclasses import dataclass\n\n"
-            f"from geostore.one_line import OneLine\n\n\n{inspect.getsource(Answer)}"
-        )
     package, _, module = name.rpartition(".")
     return resources.files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")
 
