@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 
 from geostore.answers.thoughts import split_thought
+from geostore.conversation.families import family_of
 from geostore.conversation.limits import without_images
-from geostore.conversation.recipe import PHOTO_SIZE, family_of
+from geostore.conversation.recipe import PHOTO_SIZE
 from geostore.conversation.request_form import USUAL_FORM, EmptyContent, RequestForm
 from geostore.identity import canonical_json, sha256_hex
 from geostore.records import ImageFacts, ReasoningSource, Recipe, SentImage, ToolCall, Turn

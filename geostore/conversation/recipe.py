@@ -8,11 +8,11 @@ stands is not.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from geostore.conversation.families import Family, family_of
 from geostore.errors import RecipeError
 from geostore.identity import content_hash
 from geostore.records import BboxFrame, ImageLimits, ImportedRecipe, Protocol, Recipe
@@ -95,82 +95,6 @@ FRAME_SENTENCES: Mapping[BboxFrame, str] = {
         "of the image, 1000 the bottom or right edge."
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What the models of a family have in common."""
-
-    frame: BboxFrame
-    """The frame in which they name boxes."""
-
-    factor: int
-    """Their server resizes images to multiples of this many pixels."""
-
-    protocol: Protocol
-    """How they take tool calls."""
-
-    max_pixels: int = 1280 * 28 * 28
-    """The greatest area, in pixels, that their server leaves as it is."""
-
-    min_pixels: int = 56 * 56
-    """The least area, in pixels, that their server leaves as it is."""
-
-    max_side: int | None = None
-    """The greatest long side, in pixels, that their server leaves; None: no bound but the area."""
-
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """The name of the token limit that their server takes."""
-
-    takes_temperature: bool = True
-    """Whether their server takes a temperature other than 1."""
-
-
-# Patterns are searched for anywhere in a name, because models are served under names such as
-# `Qwen/Qwen2.5-VL-7B-Instruct`, `qwen2p5-vl-32b`, `us.anthropic.claude-sonnet-4` or a path. The
-# first pattern that matches wins: the name of a model that was distilled from another holds both
-# families, and its own stands first here. OpenAI's names are short, and are looked for only where
-# a name can begin.
-# Sources: the Qwen2-VL report (boxes in 0..1000), the Qwen2.5-VL and Qwen3-VL model cards and
-# preprocessor_config.json (28 and 32 pixels a patch pair, least areas 56 x 56 and 256 x 256;
-# absolute and 0..1000 boxes), Gemini's guide to bounding boxes (0..1000, y first), OpenAI's guide
-# to images (reduced to 2048 x 2048, then to a short side of 768), Anthropic's (long side of 1568).
-_OPENAI = Family("pixel", 1, "native", 768 * 768, max_side=2048)
-_NAME_BEGINS = "(^|[/:.@])"
-_FAMILIES: tuple[tuple[str, Family], ...] = (
-    (r"qwen[-_ ]?2[._p-]?5", Family("pixel", 28, "text")),
-    (r"qwen[-_ ]?2[-_ ]?vl|qvq", Family("norm1000", 28, "text")),
-    (r"qwen[-_ ]?3", Family("norm1000", 32, "text", min_pixels=256 * 256)),
-    (r"gemini", Family("norm1000_yx", 1, "native")),
-    (r"claude", Family("pixel", 1, "native", 768 * 768, max_side=1568)),
-    # The reasoning models refuse a temperature; from GPT-5.1 on that depends on the effort, and the
-    # chat models take one.
-    (
-        rf"{_NAME_BEGINS}(o[1-9](?![0-9a-z])|gpt-?5(?![0-9.]|-chat))",
-        replace(_OPENAI, token_limit="max_completion_tokens", takes_temperature=False),
-    ),
-    (rf"{_NAME_BEGINS}gpt-?[5-9]", replace(_OPENAI, token_limit="max_completion_tokens")),
-    (rf"{_NAME_BEGINS}(chatgpt|gpt|o[1-9](?![0-9a-z]))", _OPENAI),
-    (r"^offline-teacher$", Family("norm1000", 1, "text")),  # the demo's
-)
-_UNKNOWN_FAMILY = Family("norm1000", 1, "text")
-
-
-def family_of(model: str) -> Family:
-    """The family of a model by its name; what most servers take where the name tells nothing."""
-    return _known_family(model) or _UNKNOWN_FAMILY
-
-
-def is_known(model: str) -> bool:
-    """Whether a model's name tells its family."""
-    return _known_family(model) is not None
-
-
-def _known_family(model: str) -> Family | None:
-    for pattern, family in _FAMILIES:
-        if re.search(pattern, model, re.IGNORECASE):
-            return family
-    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from geostore.conversation.recipe import RecipeChoices, is_known, make_recipe
+from geostore.conversation.families import assumed_frame
+from geostore.conversation.recipe import RecipeChoices, make_recipe
 from geostore.conversation.request_form import RequestForm, SystemRole, TokenLimitName
 from geostore.costs.budget import Budget, BudgetLimits
 from geostore.costs.prices import PriceChoice, Prices, choose_prices
@@ -276,11 +277,8 @@ def _run(request: GenerateRequest, watchers: Watchers, *, whole_traces: bool) ->
 
 def _notices(request: GenerateRequest, recipe: Recipe) -> Iterator[str]:
     """What a user may want to change before much is paid for."""
-    if _is_frame_assumed(request, recipe):
-        yield (
-            f"the name {recipe.model} does not tell in which frame the model names boxes; "
-            f"taken for {recipe.bbox_frame} (see --bbox-frame)"
-        )
+    if _is_frame_left_open(request, recipe) and (sentence := assumed_frame(recipe.model)):
+        yield sentence
     teacher = request.teacher
     if teacher.proxy not in (None, NO_PROXY) and _is_on_this_machine(teacher):
         yield "a teacher on this machine is asked without the proxy of --proxy"
@@ -298,10 +296,10 @@ def _is_on_this_machine(teacher: TeacherChoice) -> bool:
     return base_url is not None and Address.of(base_url).is_local
 
 
-def _is_frame_assumed(request: GenerateRequest, recipe: Recipe) -> bool:
-    """Whether nobody said in which frame boxes are, and the model's name does not tell."""
+def _is_frame_left_open(request: GenerateRequest, recipe: Recipe) -> bool:
+    """Whether the model is asked for boxes and nobody said in which frame they are."""
     asked_for_boxes = bool(recipe.tools) and request.teacher.kind is None
-    return asked_for_boxes and request.recipe.bbox_frame == "auto" and not is_known(recipe.model)
+    return asked_for_boxes and request.recipe.bbox_frame == "auto"
 
 
 def _address(teacher: TeacherChoice) -> _Address:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
-from geostore.conversation.recipe import family_of
+from geostore.conversation.families import family_of
 from geostore.imaging.likeness import likeness, small_copy
 from geostore.records import Box, ImageFacts
 

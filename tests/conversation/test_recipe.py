@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from geostore.conversation.recipe import (
     FRAME_SENTENCES,
     PHOTO_SIZE,
-    is_known,
     make_recipe,
     recipe_hash,
     tool_names,
@@ -122,13 +121,6 @@ def test_frame_and_protocol_follow_the_models_name(
     """With the prefixes and spellings under which servers offer a model."""
     made = make_recipe(model=model)
     assert (made.bbox_frame, made.protocol, made.limits.factor) == expected
-
-
-@pytest.mark.parametrize(
-    ("model", "known"), [("gpt-4o", True), ("Qwen/Qwen3-VL-8B", True), ("my-own-model", False)]
-)
-def test_a_name_that_tells_nothing_is_known_to(model: str, known: bool) -> None:
-    assert is_known(model) == known
 
 
 @pytest.mark.parametrize(

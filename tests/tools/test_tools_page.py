@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from geostore.conversation.recipe import family_of
+from geostore.conversation.families import Family, family_of, iter_families
 from geostore.imaging import photos
 from geostore.records import ImageFacts, ImageLimits
 from geostore.tools import DEFAULT_TOOLS, ROTATE, TOOLS, ZOOM, BadCall, understand
@@ -63,22 +63,15 @@ def test_the_page_names_every_tool_and_every_kind_of_bad_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "row"),
-    [
-        ("Qwen2.5-VL", "Qwen2.5-VL"),
-        ("Qwen2-VL", "Qwen2-VL, QVQ"),
-        ("Qwen3-VL", "Qwen3-VL, Qwen3.5"),
-        ("gemini-2.5-pro", "Gemini"),
-        ("gpt-5", "GPT, o3 and the like"),
-        ("claude-sonnet-4", "Claude"),
-        ("another", "any other"),
-    ],
+    "family",
+    [*(one for one in iter_families() if one.title != "offline-teacher"), family_of("another")],
+    ids=lambda family: family.title,
 )
-def test_the_page_gives_each_familys_frame_and_protocol(model: str, row: str) -> None:
-    family = family_of(model)
-    line = next(line for line in PAGE.splitlines() if line.startswith(f"| {row} |"))
+def test_the_page_gives_each_familys_frame_protocol_and_source(family: Family) -> None:
+    line = next(line for line in PAGE.splitlines() if line.startswith(f"| {family.title} |"))
     assert f"| `{family.frame}`" in line
-    assert line.endswith(f"| {family.protocol} |")
+    assert (", assumed |" in line) == (family.doubt is not None)
+    assert line.endswith(f"| {family.protocol} | {family.source} |")
     assert str(family.max_side or "") in line
 
 

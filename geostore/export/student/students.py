@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from geostore.conversation.recipe import family_of, is_known
+from geostore.conversation.families import find_family
 from geostore.errors import ExportError
 from geostore.records import ImportedRecipe, Recipe
 
@@ -162,8 +162,8 @@ def student_for(recipes: Iterable[Recipe | ImportedRecipe]) -> StudentName:
     """The student of the teachers' own family; the default where none fits all of them."""
     names: set[StudentName] = set()
     for recipe in recipes:
-        model = recipe.model or ""
-        factor = family_of(model).factor if is_known(model) else None
+        family = find_family(recipe.model or "")
+        factor = None if family is None else family.factor
         fitting = [name for name, s in STUDENTS.items() if factor and s.factor == factor]
         names.add(fitting[0] if fitting else DEFAULT_STUDENT)
     return names.pop() if len(names) == 1 else DEFAULT_STUDENT
