@@ -22,6 +22,7 @@ PACKAGE = ROOT / "geostore"
 ORDER = (
     "version",
     "errors",
+    "geodesic",
     "one_line",
     "reply",
     "proofs",

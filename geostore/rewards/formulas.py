@@ -15,6 +15,8 @@ from typing import Any
 from geostore.errors import RewardError
 
 EARTH_RADIUS_KM = 6371.0
+WGS84 = "wgs84"
+"""In the place of a radius: distances are geodesics on that ellipsoid."""
 GEOGUESSR_SCALE_KM = 1492.7
 DEFAULT_KIND = "geoguessr"
 WEIGHTED = "weighted"
@@ -160,6 +162,15 @@ def _not_negative(what: str, text: str) -> float:
     return value
 
 
+def _radius(what: str, text: str) -> float | str:
+    if text.strip().lower() == WGS84:
+        return WGS84
+    try:
+        return _positive(what, text)
+    except RewardError as error:
+        raise RewardError(f"{error}; or {WGS84}, for distances on that ellipsoid") from error
+
+
 def _decimals(what: str, text: str) -> int | None:
     if text.strip() == "none":
         return None
@@ -197,7 +208,7 @@ _PARSERS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
         "max": _positive,
         "km": _not_negative,
         "table": _table,
-        "radius": _positive,
+        "radius": _radius,
         "rounding": _decimals,
         "unparsed": _number_or_none,
     }

@@ -26,7 +26,13 @@ class Selection:
 
 def make_temporary(db: Db) -> None:
     """Make the temporary tables and views, unless they are there. Idempotent."""
-    for name in ("temp_pending", "temp_candidates", "temp_trace_extras", "temp_pending_angles"):
+    for name in (
+        "temp_pending",
+        "temp_candidates",
+        "temp_trace_extras",
+        "temp_pending_angles",
+        "temp_geodesics",
+    ):
         db.run(name)
 
 

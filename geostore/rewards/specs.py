@@ -61,9 +61,10 @@ class RewardSpec:
     parameters: dict[str, Any] = field(hash=False)
     """Those of the kind, in km; `table` is ascending pairs of km and value.
 
-    Every kind has `radius` (of the earth, in km) and `rounding` (decimals of the score; None: as
-    computed). ``weighted`` has `unparsed`: the value, without coordinates, of a term that needs a
-    distance; None: the score is then unknown too."""
+    Every kind has `radius` (of the earth, in km; ``wgs84``: d is the geodesic on that ellipsoid and
+    not a great circle) and `rounding` (decimals of the score; None: as computed). ``weighted`` has
+    `unparsed`: the value, without coordinates, of a term that needs a distance; None: the score is
+    then unknown too."""
     code_version: int = CODE_VERSION
     """Of the formulas in SQL."""
 

@@ -36,6 +36,15 @@ from (
   cross join samples as s on s.id = t.sample_id
 );
 
+-- name: temp_geodesics
+-- The distances of one batch of pending traces on the WGS-84 ellipsoid, which Python computes: a
+-- temporary table of this connection.
+-- Grain: one row per trace with coordinates. km.
+create temp table if not exists geodesics (
+  trace_id integer primary key,
+  km real not null
+) strict;
+
 -- name: temp_trace_extras
 -- Counts of a trace that rewards use: a temporary view of this connection.
 -- Grain: one row per trace.
@@ -297,6 +306,32 @@ order by p.trace_id;
 -- Grain: the table.
 delete from temp.pending;
 
+-- name: clear_geodesics
+-- Empties the table of distances on the ellipsoid.
+-- Grain: the table.
+delete from temp.geodesics;
+
+-- name: pending_pairs
+-- The answers and true places of pending traces whose distance is to be a geodesic.
+-- Grain: one row per trace of temp.pending with coordinates and an id in (:after, :last], by id; none
+-- where the radius of the spec is not wgs84. Degrees.
+select p.trace_id, a.lat, a.lon, s.lat as true_lat, s.lon as true_lon
+from reward_specs as r
+cross join temp.pending as p
+cross join answers as a on a.trace_id = p.trace_id and a.parser_version = p.parser_version
+cross join traces as t on t.id = p.trace_id
+cross join samples as s on s.id = t.sample_id
+where r.id = :spec_id
+  and json_extract(r.parameters, '$.radius') = 'wgs84'
+  and p.trace_id > :after and p.trace_id <= :last
+  and a.lat is not null
+order by p.trace_id;
+
+-- name: put_geodesic
+-- Adds a distance on the ellipsoid.
+-- Grain: one row. km.
+insert into temp.geodesics (trace_id, km) values (:trace_id, :km);
+
 -- name: count_pending
 -- How many traces are pending.
 -- Grain: one row.
@@ -317,7 +352,7 @@ cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
 -- parser version that stands there. :again 1 replaces every reward, 0 only one from an earlier answer.
 -- The formulas follow from the spec's row: its kind and parameters, radius and thresholds in km. A
 -- weighted spec is a sum over several terms, any other is one term of weight 1. Distances come from
--- temp.pending_angles; points are 5000 * exp(-km / 1492.7), rounded, under every spec. Without
+-- temp.pending_angles, and from temp.geodesics where the radius is wgs84; points are 5000 * exp(-km / 1492.7), rounded, under every spec. Without
 -- coordinates distance and points are null, and so is a term that needs a distance, unless the spec
 -- gives a value for it. A null term makes the score null.
 insert into rewards (
@@ -366,8 +401,14 @@ curve as materialized (
   )
 ),
 distances as materialized (
-  select trace_id, parser_version, form, failure, (select radius from spec) * angle as km
-  from temp.pending_angles
+  select
+    trace_id, parser_version, form, failure,
+    iif(
+      (select radius from spec) = 'wgs84',
+      (select km from temp.geodesics as g where g.trace_id = d.trace_id),
+      (select radius from spec) * angle
+    ) as km
+  from temp.pending_angles as d
   where trace_id > :after and trace_id <= :last
 ),
 scores as (

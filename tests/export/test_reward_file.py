@@ -34,6 +34,7 @@ SPECS = (
     make_spec("exponential"),
     make_spec("linear", {"max": "5000"}),
     make_spec("threshold", {"km": "750", "radius": "6378"}),
+    make_spec("geoguessr", {"radius": "wgs84"}),
     make_spec("steps"),
     make_spec("piecewise", {"table": "[[1, 1], [2000, 0.5], [9000, -0.25]]"}),
     make_spec("weighted", {"geoguessr": "0.7", "format": "0.1", "tools": "0.2"}),

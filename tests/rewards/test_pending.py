@@ -45,7 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator
 # --- all of them ---------------------------------------------------------------------------------
 
 
-SPECS = (make_spec("linear"), make_spec("threshold"))
+SPECS = (make_spec("linear"), make_spec("threshold", {"radius": "wgs84"}))
 READ = Answer(0.0, 3.0, "boxed", None, ())
 THIS = PARSER_VERSION
 # By generation: this version is the first.
@@ -164,6 +164,10 @@ class _WithoutTransactions(Db):
 
     @contextmanager
     def transaction(self, *, still_locked: Callable[[], None] | None = None) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
         yield
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from geographiclib.geodesic import Geodesic
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +105,33 @@ def test_points_fall_with_distance_as_the_community_measured(traces: Traces) -> 
         traces.answered((0.0, km / KM_PER_DEGREE))
     rescore(traces.db, make_spec())
     assert traces.rows("geoguessr_points") == [(points,) for points in POINTS.values()]
+
+
+def test_a_distance_on_the_ellipsoid_is_that_of_geographiclib_to_a_millimetre(
+    traces: Traces,
+) -> None:
+    """In a rescore and as a trace closes; a trace without coordinates stays without distance."""
+    spec = make_spec("linear", {"radius": "wgs84"})
+    nearly_opposite = [((0.0, 0.0), (0.3, 179.7)), ((41.32, 174.81), (-40.96, -5.5))]
+    pairs = [place[:2] for place in PLACES] + nearly_opposite
+    for truth, guess in pairs:
+        traces.answered(guess, truth=truth)
+    failed = traces.answered(None)
+    assert rescore(traces.db, spec, batch=4).computed == len(pairs) + 1
+    spec_id = ensure_spec(traces.db, spec)
+    (truth, guess), closed = pairs[0], traces.answered(pairs[0][1], truth=pairs[0][0])
+    alone = score_trace(traces.db, closed, spec_id)
+
+    wanted = [Geodesic.WGS84.Inverse(*truth, *guess)["s12"] / 1000 for truth, guess in pairs]
+    rows = traces.rows("distance_km, score, geoguessr_points")
+    for km, (distance, score, points) in zip(wanted, rows, strict=False):
+        assert distance == pytest.approx(km, abs=1e-6)
+        assert score == pytest.approx(max(0, 1 - km / 20000), abs=1e-10)
+        assert points == geoguessr_points(km)
+    assert rows[failed - 1] == (None, None, None)
+    assert alone == Reward(*rows[0])
+    on_the_sphere = [place[2] for place in PLACES[:7]]
+    assert all(abs(km - d) > 0.1 for km, d in zip(wanted, on_the_sphere, strict=False) if d > 1000)
 
 
 latitudes = st.floats(-90, 90, allow_subnormal=False)
@@ -397,9 +425,10 @@ def test_a_spec_is_recorded_once_and_by_what_decides_its_numbers(traces: Traces)
         replace(spec, code_version=2),
         make_spec("geoguessr", {"scale": "1500"}),
         make_spec("geoguessr", {"radius": "6371.0088"}),
+        make_spec("geoguessr", {"radius": "wgs84"}),
         make_spec("geoguessr", {"rounding": "3"}),
     ]
-    assert len({spec_id, *(ensure_spec(traces.db, other) for other in others)}) == 6
+    assert len({spec_id, *(ensure_spec(traces.db, other) for other in others)}) == 7
 
 
 def test_the_same_number_written_otherwise_is_the_same_spec() -> None:
@@ -425,7 +454,8 @@ def test_a_spec_carries_what_was_changed_in_its_name() -> None:
         ("geoguessr", {"scale": "-1"}, r"above 0"),
         ("geoguessr", {"scale": "nan"}, r"finite"),
         ("geoguessr", {"scale": "inf"}, r"finite"),
-        ("geoguessr", {"radius": "0"}, r"above 0"),
+        ("geoguessr", {"radius": "0"}, r"above 0.*; or wgs84"),
+        ("geoguessr", {"radius": "wgs72"}, r"radius must be a number, not 'wgs72'; or wgs84"),
         ("threshold", {"km": "-1"}, r"not be below 0"),
         ("linear", {"rounding": "-1"}, r"decimals"),
         ("linear", {"rounding": "1.5"}, r"decimals"),

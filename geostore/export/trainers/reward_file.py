@@ -12,11 +12,13 @@ import re
 from functools import cache
 from importlib import resources
 
+from geostore import geodesic
 from geostore.answers import PARSER_VERSION
 from geostore.errors import ExportError
 from geostore.export.trainers import reward_template
 from geostore.identity import sha256_hex
 from geostore.rewards import KINDS
+from geostore.rewards.formulas import WGS84
 from geostore.store.rewards import StoredSpec
 
 REWARD_FILE = "reward.py"
@@ -45,6 +47,13 @@ def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Any
     return _parse(response, cut=cut, bare=bare)
 
 '''
+_ON_THE_ELLIPSOID = '''\
+def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
+    """The geodesic between two points in degrees on the WGS-84 ellipsoid."""
+    return geodesic_km(lat, lon, other_lat, other_lon)
+
+
+'''
 
 
 def reward_file(spec: StoredSpec) -> bytes:
@@ -64,6 +73,9 @@ def reward_file(spec: StoredSpec) -> bytes:
     sources, parser = _parser_sources()
     template = inspect.getsource(reward_template)
     text = _replaced(template, "parser", _LOADER)
+    sphere = f"{inspect.getsource(reward_template.distance_km)}\n\n"
+    is_sphere = spec.parameters["radius"] != WGS84
+    text = _replaced(text, "distance", sphere if is_sphere else _ellipsoid())
     values = {
         "name": spec.name,
         "sha256": spec.sha256,
@@ -93,6 +105,12 @@ def _parser_sources() -> tuple[dict[str, str], str]:
         for name, source in read.items()
     }
     return sources, named["geostore.answers.parser"]
+
+
+def _ellipsoid() -> str:
+    """The distance of a spec whose radius is ``wgs84``, with the code that computes it."""
+    _, _, code = inspect.getsource(geodesic).partition("\nimport math\n")
+    return f"{code.strip()}\n\n\n{_ON_THE_ELLIPSOID}"
 
 
 def _add_source(read: dict[str, str], name: str) -> None:

@@ -131,6 +131,7 @@ def reward(km: float | None, facts: Mapping[str, float | None]) -> float | None:
     return total if decimals is None else round(total, decimals)
 
 
+# <distance>
 def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
     """The great circle between two points in degrees, by haversine on the spec's sphere."""
     across_lat = math.sin(math.radians(lat - other_lat) / 2)
@@ -139,6 +140,9 @@ def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> f
     root = math.sqrt(across_lat * across_lat + shrink * across_lon * across_lon)
     # Rounding can lift the root above 1 near the antipode.
     return float(SPEC["parameters"]["radius"] * (2 * math.asin(min(1.0, root))))
+
+
+# </distance>
 
 
 def final_response(solution: str) -> str:
