@@ -317,6 +317,39 @@ class Batch:
             geoguessr_points=None if score is None else round(5000 * score),
         )
 
+    def place(
+        self, sample_id: int, country: str | None, *, gazetteer: int = 1, **values: Any
+    ) -> None:
+        """The place of a sample; None: far out at sea."""
+        insert(
+            self.connection,
+            "sample_places",
+            sample_id=sample_id,
+            gazetteer_version=gazetteer,
+            country=country,
+            **values,
+        )
+
+    def place_answer(
+        self,
+        trace_id: int,
+        country: str | None,
+        *,
+        gazetteer: int = 1,
+        version: int = 1,
+        **values: Any,
+    ) -> None:
+        """The place of an answer; None: far out at sea, or an answer without coordinates."""
+        insert(
+            self.connection,
+            "answer_places",
+            trace_id=trace_id,
+            parser_version=version,
+            gazetteer_version=gazetteer,
+            country=country,
+            **values,
+        )
+
     def placed(self, sample_id: int, recipe_id: int, km: float, score: float, **how: Any) -> int:
         trace_id = self.trace(sample_id, recipe_id, **how)
         self.answer(trace_id)

@@ -19,7 +19,7 @@ select
   avg((distance_km_or_20000 <= 200)::integer) as acc_200_km,
   avg((distance_km_or_20000 <= 750)::integer) as acc_750_km,
   avg(score_or_0) as mean_score_failures_0
-from trace_results
+from trace_outcomes
 where status <> 'open'
-group by coalesce(trace_results.country, 'unknown')
+group by coalesce(trace_outcomes.country, 'unknown')
 order by traces desc, country

@@ -9,12 +9,12 @@
 -- Dialect: DuckDB, over the views of views.sql.
 with failed as (
   select recipe, model, 'answer' as kind, answer_failure as class
-  from trace_results
+  from trace_outcomes
   where answer_failure is not null
   union all
   select t.recipe, t.model, 'request' as kind, a.error_class as class
   from attempts as a
-  join trace_results as t on t.trace_id = a.trace_id
+  join trace_outcomes as t on t.trace_id = a.trace_id
   where a.error_class <> 'probe'
 )
 select recipe, model, kind, class, count(*) as failures

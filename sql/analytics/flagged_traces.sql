@@ -5,5 +5,5 @@
 -- Dialect: DuckDB, over the views of views.sql.
 select f.flag, t.trace, t.model, f.detail, t.distance_km, t.score
 from trace_flags as f
-join trace_results as t on t.trace_id = f.trace_id
+join trace_outcomes as t on t.trace_id = f.trace_id
 order by f.flag, f.trace_id

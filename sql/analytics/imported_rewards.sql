@@ -26,7 +26,7 @@ read_here as (
       sin(radians(answer_lat - lat) / 2) ** 2
         + cos(radians(answer_lat)) * cos(radians(lat)) * sin(radians(answer_lon - lon) / 2) ** 2
     ))) as distance_km
-  from trace_results
+  from trace_outcomes
   where answer_lat is not null -- least() of null and a number is the number
 )
 select

@@ -19,7 +19,7 @@ sides as (
     avg(distance_km_or_20000) as km,
     avg(score_or_0) as score,
     avg(distance_km) as answered_km
-  from trace_results
+  from trace_outcomes
   where status <> 'open' and distance_km_or_20000 is not null
   group by model, sample_id, with_tools
 ),

@@ -19,7 +19,7 @@ with banded as (
       else '>=0.6'
     end as locatability,
     coalesce(locatability_score, 2) as difficulty
-  from trace_results
+  from trace_outcomes
   where status <> 'open'
 )
 select

@@ -30,6 +30,17 @@ create temp macro cached_in(prompt, cached) as least(coalesce(cached, 0), coales
 create temp macro written_in(prompt, cached, written) as
   least(coalesce(written, 0), coalesce(prompt, 0) - cached_in(prompt, cached));
 
+-- Whether an answer's place is the true one, as 1 or 0; null without coordinates (lat), without a row of
+-- its place (row_id), and where the truth has none. is_there_or_0 has 0 without coordinates.
+create temp macro is_there(lat, row_id, answer, truth) as
+  if(lat is null or row_id is null or truth is null, null, coalesce(answer = truth, false)::integer);
+create temp macro is_there_or_0(status, lat, row_id, answer, truth) as
+  case
+    when status = 'open' or truth is null then null
+    when lat is null then 0
+    else is_there(lat, row_id, answer, truth)
+  end;
+
 -- Whether a score is good enough for training; the same bound as ACCEPTED_SCORE of geostore.records.
 create temp macro is_accepted(score) as score >= 0.3;
 
@@ -81,7 +92,9 @@ where a.usage is not null or a.estimated_completion_tokens is not null;
 create temp view readings as
 with
 answered as (
-  select trace_id, parser_version, lat, lon, form, failure, flags
+  select
+    trace_id, parser_version, lat, lon, form, failure, flags,
+    said_region, said_city, confidence, confidence_form
   from answers
   where (trace_id, parser_version) in (
     select (trace_id, max(parser_version)) from answers group by trace_id
@@ -99,11 +112,16 @@ scored as (
 )
 select
   a.trace_id,
+  a.parser_version,
   a.lat,
   a.lon,
   a.form,
   a.failure,
   a.flags,
+  a.said_region,
+  a.said_city,
+  a.confidence,
+  a.confidence_form,
   if(w.parser_version in (0, a.parser_version), w.distance_km, null) as distance_km,
   if(w.parser_version in (0, a.parser_version), w.score, null) as score,
   if(w.parser_version in (0, a.parser_version), w.geoguessr_points, null) as geoguessr_points,
@@ -137,48 +155,10 @@ join samples as s on s.id = t.sample_id
 join datasets as d on d.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id;
 
--- One row per trace, with its sample, its recipe, its cost and its result.
---   lat, lon             the truth in degrees
---   trace                its public name, which never changes; for every dataset but the store's first,
---                        a label and a colon stand before it
---   recipe               first 8 hex of the recipe's hash
---   model, with_tools    of the recipe, and whether it offers any tool; a model is null where the
---                        trace was imported and its file does not name it. Where files do not say
---                        which tools there were, a recipe with a call in one of them has tools
---   tool_calls           all calls; failed_tool_calls: those without a result
---   *_tokens             sums over the turns, as billed; null where the server reported none
---   cached_tokens        the part of prompt_tokens that the server had cached; cache_write_tokens: the
---                        part that it wrote to its cache
---   estimated_tokens     beside those: a guess from the size of text and images, for turns whose
---                        tokens the server did not count (uncounted_turns). In no cost; a budget
---                        counts them
---   cost                 of all turns and billed failures, in the currency of the table prices, by
---                        the service tier of each; null where that has no row for the model. A count
---                        the server did not report is 0
---   stated_cost          what the server itself says that it charged (OpenRouter), in its own currency;
---                        null where it never said
---   unpriced_turns       turns whose cost is not known: no price, or a count not reported
---   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
---   parse_success        whether coordinates were read; null without a reading
---   format_valid         whether they were read from a box or an answer tag, as was asked for;
---                        null without a reading
---   tool_validity        the share of tool calls that gave a result, 0..1; null without a call
---   distance_km, score, geoguessr_points
---                        of the store's default reward, or the one that --reward names; null where
---                        that is missing or of an older reading (geostore rescore computes it).
---                        Without coordinates distance and points are null, and the score too unless
---                        the reward says what it is then. Those of the reward imported are as the
---                        trace's file gives them
---   failure              whether a closed trace (answered, exhausted or failed) has no coordinates,
---                        or, under the reward imported, none by its file; null while it is open
---   distance_km_or_20000, score_or_0
---                        the same numbers with a failure as 20,000 km and score 0: a mean that
---                        leaves failures out rewards a teacher for not answering, so summaries
---                        give both; null while the trace is open
---   final_response       of a trace that is closed: its last response
--- Columns that are not asked for cost nothing; final_response reads all responses, so do not
--- select it from large stores without need.
-create temp view trace_results as
+-- One row per trace, with its sample, its recipe, its cost and its result, but without its places: the
+-- columns of trace_results up to confidence_form, and the version of the parser whose reading counts.
+-- For questions that ask for no place, because DuckDB reads all places for a view that has them.
+create temp view trace_outcomes as
 with
 -- One row per trace and service tier, which decides the price; nearly every trace has one tier.
 in_tiers as (
@@ -286,13 +266,110 @@ select
     when coalesce(a.failed, true) then 0.0
     else a.score
   end as score_or_0,
-  if(t.status = 'open', null, k.last_response) as final_response
+  if(t.status = 'open', null, k.last_response) as final_response,
+  a.said_region,
+  a.said_city,
+  a.confidence,
+  a.confidence_form,
+  a.parser_version
 from trace_names as t
 left join readings as a on a.trace_id = t.trace_id
 left join responses as k on k.trace_id = t.trace_id
 left join billed as b on b.trace_id = t.trace_id
 left join prices as p on p.model = t.model and p.tier = ''
 left join calls as c on c.trace_id = t.trace_id;
+
+-- One row per trace, with its sample, its recipe, its cost, its result and its places.
+--   lat, lon             the truth in degrees
+--   trace                its public name, which never changes; for every dataset but the store's first,
+--                        a label and a colon stand before it
+--   recipe               first 8 hex of the recipe's hash
+--   model, with_tools    of the recipe, and whether it offers any tool; a model is null where the
+--                        trace was imported and its file does not name it. Where files do not say
+--                        which tools there were, a recipe with a call in one of them has tools
+--   tool_calls           all calls; failed_tool_calls: those without a result
+--   *_tokens             sums over the turns, as billed; null where the server reported none
+--   cached_tokens        the part of prompt_tokens that the server had cached; cache_write_tokens: the
+--                        part that it wrote to its cache
+--   estimated_tokens     beside those: a guess from the size of text and images, for turns whose
+--                        tokens the server did not count (uncounted_turns). In no cost; a budget
+--                        counts them
+--   cost                 of all turns and billed failures, in the currency of the table prices, by
+--                        the service tier of each; null where that has no row for the model. A count
+--                        the server did not report is 0
+--   stated_cost          what the server itself says that it charged (OpenRouter), in its own currency;
+--                        null where it never said
+--   unpriced_turns       turns whose cost is not known: no price, or a count not reported
+--   answer_*, flags      of the newest parser; null before the trace is closed, or where it failed
+--   parse_success        whether coordinates were read; null without a reading
+--   format_valid         whether they were read from a box or an answer tag, as was asked for;
+--                        null without a reading
+--   tool_validity        the share of tool calls that gave a result, 0..1; null without a call
+--   distance_km, score, geoguessr_points
+--                        of the store's default reward, or the one that --reward names; null where
+--                        that is missing or of an older reading (geostore rescore computes it).
+--                        Without coordinates distance and points are null, and the score too unless
+--                        the reward says what it is then. Those of the reward imported are as the
+--                        trace's file gives them
+--   failure              whether a closed trace (answered, exhausted or failed) has no coordinates,
+--                        or, under the reward imported, none by its file; null while it is open
+--   distance_km_or_20000, score_or_0
+--                        the same numbers with a failure as 20,000 km and score 0: a mean that
+--                        leaves failures out rewards a teacher for not answering, so summaries
+--                        give both; null while the trace is open
+--   final_response       of a trace that is closed: its last response
+--   said_region, said_city
+--                        that the answer names in words, as it was written; null where it names none
+--   confidence           that the answer states, from 0 to 1, and confidence_form, how it was written;
+--                        null where it states none
+--   said_country         the country that the answer names in words, as ISO code; null where it names
+--                        none that is known. The words themselves are in the table answers
+--   stated_country       the country that the dataset's own column names, as ISO code; null where that
+--                        names none that is known
+--   true_*, answer_*     country (ISO code), region (of GeoNames, such as US.CA) and city (the nearest
+--                        place in GeoNames) of the true and of the answered coordinates, by the newest
+--                        gazetteer; null out at sea, without coordinates, and where they were not
+--                        computed yet (geostore rescore does)
+--   *_correct            whether both are the same, 1 or 0; null where the answer has no coordinates,
+--                        the truth is out at sea, or a place was not computed yet
+--   *_correct_or_0       the same, but 0 for a closed trace without coordinates
+-- Columns that are not asked for cost nothing; final_response reads all responses, so do not
+-- select it from large stores without need.
+create temp view trace_results as
+with
+-- The place of each sample by the newest gazetteer that placed it.
+truths as (
+  select sample_id, country, region, city, city_id, stated_country
+  from sample_places
+  qualify row_number() over (partition by sample_id order by gazetteer_version desc) = 1
+),
+-- The place of each reading, likewise.
+placed as (
+  select trace_id, parser_version, country, region, city, city_id, said_country
+  from answer_places
+  qualify row_number() over (
+    partition by trace_id, parser_version order by gazetteer_version desc
+  ) = 1
+)
+select
+  t.* exclude (parser_version),
+  p.said_country,
+  s.stated_country,
+  s.country as true_country,
+  s.region as true_region,
+  s.city as true_city,
+  p.country as answer_country,
+  p.region as answer_region,
+  p.city as answer_city,
+  is_there(t.answer_lat, p.trace_id, p.country, s.country) as country_correct,
+  is_there(t.answer_lat, p.trace_id, p.region, s.region) as region_correct,
+  is_there(t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country) as country_correct_or_0,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region) as region_correct_or_0,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct_or_0
+from trace_outcomes as t
+left join truths as s on s.sample_id = t.sample_id
+left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version;
 
 -- Every sum over traces that the named queries show, written once: one row per recipe, and one over
 -- the store, whose recipe is null. The store's medians do not follow from those of its recipes, so
@@ -347,7 +424,7 @@ select
     as cost_per_accepted_trace,
   sum(stated_cost) as stated_cost,
   coalesce(sum(unpriced_turns), 0)::bigint as unpriced_turns
-from trace_results
+from trace_outcomes
 group by grouping sets ((recipe, model, with_tools), ());
 
 -- One row per recipe: what it was asked, how it answered, how far off it is, and what it cost.
@@ -552,5 +629,8 @@ where json_type(w.box) = 'ARRAY'
 create temp view answers as select * from store.answers where trace_id is not null;
 create temp view rewards as select * from store.rewards where trace_id is not null;
 create temp view trace_flags as select * from store.trace_flags where trace_id is not null;
+create temp view interim_answers as select * from store.interim_answers where trace_id is not null;
+create temp view sample_places as select * from store.sample_places where sample_id is not null;
+create temp view answer_places as select * from store.answer_places where trace_id is not null;
 create temp view image_proofs as select * from store.image_proofs where trace_id is not null;
 create temp view prices as select * from store.prices where model is not null;

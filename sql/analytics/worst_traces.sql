@@ -18,7 +18,7 @@ select
   with_tools,
   turns,
   tool_calls
-from trace_results
+from trace_outcomes
 where score_or_0 is not null
 order by
   score_or_0, distance_km_or_20000 desc, status = 'failed', dataset, sample_index, recipe, rollout

@@ -558,6 +558,12 @@ create trigger answer_places_update_mark after update on answer_places
   when exists (select 1 from export_mark) begin delete from export_mark; end;
 create trigger answer_places_delete_mark after delete on answer_places
   when exists (select 1 from export_mark) begin delete from export_mark; end;
+-- Beside the key's cascade, which needs a program that heeds foreign keys: after a deletion by hand
+-- without them, a place would stand beside the next reading of that version.
+create trigger answers_delete_places after delete on answers
+begin
+  delete from answer_places where trace_id = old.trace_id and parser_version = old.parser_version;
+end;
 create trigger reward_specs_insert_mark after insert on reward_specs
   when exists (select 1 from export_mark) begin delete from export_mark; end;
 create trigger reward_specs_update_mark after update on reward_specs
@@ -830,7 +836,157 @@ select
     where k.trace_id = t.trace_id
     order by k.turn desc
     limit 1
-  ) end as final_response
+  ) end as final_response,
+  a.said_region,
+  a.said_city,
+  a.confidence,
+  a.confidence_form,
+  (
+    select p.said_country
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as said_country,
+  (
+    select p.stated_country
+    from sample_places as p
+    where p.sample_id = t.sample_id
+    order by p.gazetteer_version desc
+    limit 1
+  ) as stated_country,
+  (
+    select p.country
+    from sample_places as p
+    where p.sample_id = t.sample_id
+    order by p.gazetteer_version desc
+    limit 1
+  ) as true_country,
+  (
+    select p.region
+    from sample_places as p
+    where p.sample_id = t.sample_id
+    order by p.gazetteer_version desc
+    limit 1
+  ) as true_region,
+  (
+    select p.city
+    from sample_places as p
+    where p.sample_id = t.sample_id
+    order by p.gazetteer_version desc
+    limit 1
+  ) as true_city,
+  (
+    select p.country
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as answer_country,
+  (
+    select p.region
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as answer_region,
+  (
+    select p.city
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as answer_city,
+  (
+    select case when a.lat is not null and s.country is not null then coalesce(p.country = s.country, 0) end
+    from sample_places as s
+    cross join answer_places as p
+    where s.sample_id = t.sample_id
+      and p.trace_id = a.trace_id
+      and p.parser_version = a.parser_version
+    order by s.gazetteer_version desc, p.gazetteer_version desc
+    limit 1
+  ) as country_correct,
+  (
+    select case when a.lat is not null and s.region is not null then coalesce(p.region = s.region, 0) end
+    from sample_places as s
+    cross join answer_places as p
+    where s.sample_id = t.sample_id
+      and p.trace_id = a.trace_id
+      and p.parser_version = a.parser_version
+    order by s.gazetteer_version desc, p.gazetteer_version desc
+    limit 1
+  ) as region_correct,
+  (
+    select case when a.lat is not null and s.city_id is not null then coalesce(p.city_id = s.city_id, 0) end
+    from sample_places as s
+    cross join answer_places as p
+    where s.sample_id = t.sample_id
+      and p.trace_id = a.trace_id
+      and p.parser_version = a.parser_version
+    order by s.gazetteer_version desc, p.gazetteer_version desc
+    limit 1
+  ) as city_correct,
+  case
+    when t.status = 'open' then null
+    when a.lat is null then (
+      select case when s.country is not null then 0 end
+      from sample_places as s
+      where s.sample_id = t.sample_id
+      order by s.gazetteer_version desc
+      limit 1
+    )
+    else (
+      select case when s.country is not null then coalesce(p.country = s.country, 0) end
+      from sample_places as s
+      cross join answer_places as p
+      where s.sample_id = t.sample_id
+        and p.trace_id = a.trace_id
+        and p.parser_version = a.parser_version
+      order by s.gazetteer_version desc, p.gazetteer_version desc
+      limit 1
+    )
+  end as country_correct_or_0,
+  case
+    when t.status = 'open' then null
+    when a.lat is null then (
+      select case when s.region is not null then 0 end
+      from sample_places as s
+      where s.sample_id = t.sample_id
+      order by s.gazetteer_version desc
+      limit 1
+    )
+    else (
+      select case when s.region is not null then coalesce(p.region = s.region, 0) end
+      from sample_places as s
+      cross join answer_places as p
+      where s.sample_id = t.sample_id
+        and p.trace_id = a.trace_id
+        and p.parser_version = a.parser_version
+      order by s.gazetteer_version desc, p.gazetteer_version desc
+      limit 1
+    )
+  end as region_correct_or_0,
+  case
+    when t.status = 'open' then null
+    when a.lat is null then (
+      select case when s.city_id is not null then 0 end
+      from sample_places as s
+      where s.sample_id = t.sample_id
+      order by s.gazetteer_version desc
+      limit 1
+    )
+    else (
+      select case when s.city_id is not null then coalesce(p.city_id = s.city_id, 0) end
+      from sample_places as s
+      cross join answer_places as p
+      where s.sample_id = t.sample_id
+        and p.trace_id = a.trace_id
+        and p.parser_version = a.parser_version
+      order by s.gazetteer_version desc, p.gazetteer_version desc
+      limit 1
+    )
+  end as city_correct_or_0
 from trace_names as t
 left join answers as a
   on a.trace_id = t.trace_id

@@ -97,6 +97,8 @@ def small(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
                 created_at="now",
             )
 
+        batch.place(samples[0], "TD", region="TD.01", city="Ati", city_id=1, stated_country="FR")
+        batch.place_answer(first, "TD", region="TD.02", city="Ati", city_id=1, said_country="FR")
         batch.placed(samples[0], OTHER, 2500, 0.2)
         batch.placed(samples[3], OTHER, 1, 0.99, calls="y")
         # Another spec's rewards are not the default's.
@@ -213,6 +215,24 @@ def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> Non
         "distance_km_or_20000": 100.0,
         "score_or_0": 0.9,
         "final_response": "response 2",
+        "said_region": None,
+        "said_city": None,
+        "confidence": None,
+        "confidence_form": None,
+        "said_country": "FR",
+        "stated_country": "FR",
+        "true_country": "TD",
+        "true_region": "TD.01",
+        "true_city": "Ati",
+        "answer_country": "TD",
+        "answer_region": "TD.02",
+        "answer_city": "Ati",
+        "country_correct": 1,
+        "region_correct": 0,
+        "city_correct": 1,
+        "country_correct_or_0": 1,
+        "region_correct_or_0": 0,
+        "city_correct_or_0": 1,
     }
 
 

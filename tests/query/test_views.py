@@ -95,6 +95,9 @@ class RandomStore:
                 width=2048,
                 height=1536,
             )
+            for version in range(1, self.random.randint(0, 2) + 1):
+                stated = self.maybe("FR")
+                self.place("sample_places", version, sample_id=sample, stated_country=stated)
             self.trace(sample, self.random.choice(recipes))
 
     def recipe(self, number: int, model: str | None) -> int:
@@ -180,6 +183,20 @@ class RandomStore:
                 created_at="2026-01-01T00:00:05.000Z",
             )
 
+    def place(self, table: str, version: int, **values: Any) -> None:
+        """A row of a place; now and then far out at sea."""
+        country = self.maybe(self.random.choice(["FR", "ES"]))
+        self.put(
+            table,
+            gazetteer_version=version,
+            country=country,
+            region=country and f"{country}.{self.random.randint(1, 2)}",
+            city=country and "Lund",
+            city_id=country and self.random.randint(1, 3),
+            city_km=country and 3.5,
+            **values,
+        )
+
     def answer(self, trace_id: int) -> None:
         for version in range(1, self.random.randint(0, 2) + 1):
             is_read = self.random.random() < 0.7
@@ -191,7 +208,18 @@ class RandomStore:
                 lon=2.5 if is_read else None,
                 form=self.maybe(self.random.choice(["boxed", "answer", "pair"])),
                 failure=None if is_read else "no_answer",
+                said_region=self.maybe("Skåne"),
+                said_city=self.maybe("Lund"),
+                confidence=0.75,
+                confidence_form="percent",
             )
+            for gazetteer in range(1, self.random.randint(0, 2) + 1):
+                key = {"trace_id": trace_id, "parser_version": version}
+                if is_read:
+                    said = self.maybe("ES")
+                    self.place("answer_places", gazetteer, **key, said_country=said)
+                else:
+                    self.put("answer_places", gazetteer_version=gazetteer, **key, said_country="ES")
             for spec_id in self.specs:
                 if self.random.random() < 0.4:
                     self.connection.execute(
