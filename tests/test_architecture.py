@@ -31,6 +31,7 @@ ORDER = (
     "identity",
     "sqlfiles",
     "text",
+    "places",
     "children",
     "imaging",
     "answers",
@@ -170,7 +171,9 @@ def test_the_demo_knows_nothing_of_what_it_shows() -> None:
     """The offline teacher gets requests alone: it can import no truth."""
     for path in (PACKAGE / "demo").glob("*.py"):
         for module in imports(path):
-            own = module.startswith(("geostore.demo", "geostore.errors", "geostore.children"))
+            own = module.startswith(
+                ("geostore.demo", "geostore.errors", "geostore.children", "geostore.places")
+            )
             assert own or not module.startswith("geostore")
 
 

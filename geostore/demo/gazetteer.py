@@ -1,8 +1,8 @@
 """Real cities for the demo: names, positions, populations, and the side cars drive on.
 
-The data is an extract of GeoNames (www.geonames.org, CC BY 4.0), made by
-`scripts/build_gazetteer.py`. Names stay as GeoNames writes them. Signs show them in
-capital letters from A to Z (`sign_name`), which Pillow's built-in font draws well.
+They are those of `geostore.places` (GeoNames, CC BY 4.0). Names stay as GeoNames writes
+them. Signs show them in capital letters from A to Z (`sign_name`), which Pillow's built-in
+font draws well.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import lzma
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geostore.errors import DemoError
+from geostore.places.cities import City, all_cities
 
 EARTH_RADIUS_KM = 6371.0
 """For every distance of the demo, also those on the signs."""
@@ -37,22 +36,6 @@ _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
         "œ": "oe", "Œ": "Oe", "ə": "e", "Ə": "E", "–": "-", "’": "'", "‘": "'", "ʻ": "'", "ʼ": "'",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class City:
-    """One city."""
-
-    name: str
-    """As GeoNames writes it."""
-    country: str
-    """ISO 3166-1 alpha-2."""
-    lat: float
-    """Degrees."""
-    lon: float
-    """Degrees."""
-    population: int
-    """As GeoNames gives it."""
 
 
 def fold(name: str) -> str:
@@ -89,11 +72,10 @@ def great_circle_km(
 class Gazetteer:
     """Looks up cities by name, by length of name and by place. Immutable."""
 
-    def __init__(self, cities: Iterable[City], country_names: dict[str, str]) -> None:
+    def __init__(self, cities: Iterable[City]) -> None:
         self.cities = tuple(cities)
         self.lats = np.array([city.lat for city in self.cities])
         self.lons = np.array([city.lon for city in self.cities])
-        self._country_names = dict(country_names)
         self._by_key: dict[str, list[City]] = {}
         for city in self.cities:
             key = name_key(city.name)
@@ -121,33 +103,15 @@ class Gazetteer:
         order = inside[np.argsort(distances[inside], kind="stable")]
         return [(self.cities[int(i)], float(distances[i])) for i in order]
 
-    def country_name(self, country: str) -> str:
-        """English name of an ISO code; the code itself where GeoNames has none."""
-        return self._country_names.get(country, country)
-
 
 @lru_cache(maxsize=1)
 def load_gazetteer() -> Gazetteer:
-    """The packaged extract, read once per process.
+    """The packaged cities, read once per process.
 
     Raises DemoError if the data files are missing from the installation.
     """
-    folder = resources.files("geostore.demo") / "data"
     try:
-        packed = (folder / "gazetteer.tsv.xz").read_bytes()
-        countries = (folder / "countries.tsv").read_text(encoding="utf-8")
-        rows = lzma.decompress(packed).decode().splitlines()
+        cities = all_cities()
     except (OSError, lzma.LZMAError) as error:
         raise DemoError(f"the demo's gazetteer cannot be read: {error}; reinstall it") from error
-    cities = []
-    for row in rows:
-        if row.startswith("#"):
-            continue
-        country, name, lat, lon, population = row.split("\t")
-        cities.append(City(name, country, float(lat), float(lon), int(population)))
-    country_names = {}
-    for row in countries.splitlines():
-        if not row.startswith("#"):
-            code, name = row.split("\t")
-            country_names[code] = name
-    return Gazetteer(cities, country_names)
+    return Gazetteer(cities)

@@ -27,7 +27,6 @@ from PIL.TiffImagePlugin import IFDRational
 
 from geostore.demo.gazetteer import (
     EARTH_RADIUS_KM,
-    City,
     Gazetteer,
     drive_side,
     load_gazetteer,
@@ -37,6 +36,8 @@ from geostore.demo.gazetteer import (
 from geostore.demo.landscape import climate_at
 from geostore.demo.scenes import PANEL_COLOURS, Scene, Sign, render
 from geostore.errors import DemoError
+from geostore.places import country_name
+from geostore.places.cities import City
 
 KINDS = (
     "easy",
@@ -170,7 +171,7 @@ def iter_samples(samples: int, seed: int) -> Iterator[dict[str, Any]]:
             "lat": place.lat,
             "lon": place.lon,
             "locatability_score": round(score, 4),
-            "country": gazetteer.country_name(place.country),
+            "country": country_name(place.country),
             "city": place.towns[0][0].name,
             "kind": kind,
             "drive_side": side,

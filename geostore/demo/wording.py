@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from geostore.demo.conversation import Step
-from geostore.demo.gazetteer import City, Gazetteer, drive_side
+from geostore.demo.gazetteer import Gazetteer, drive_side
 from geostore.demo.glance import Scenery
 from geostore.demo.sight import Sighting
 from geostore.demo.towns import Fix
+from geostore.places import country_name
+from geostore.places.cities import City
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _tool_failed(reasons: Reasons) -> list[str]:
 
 def _why_place(fix: Fix, gazetteer: Gazetteer, pick: _Picker) -> list[str]:
     towns = _listed([f"{city.name} in {km} km" for city, km in fix.towns])
-    country = gazetteer.country_name(fix.towns[0][0].country)
+    country = country_name(fix.towns[0][0].country)
     if len(fix.towns) == 1:
         return [
             f"The only row that I can read with confidence gives {towns}, a place in {country}. "
@@ -243,7 +245,7 @@ def _why_guess(reasons: Reasons, guess: City, gazetteer: Gazetteer, pick: _Picke
         if reasons.scenery.side is not None:
             clues.append(f"traffic on the {reasons.scenery.side}")
     ground = f"What is left is {_listed(clues)}" if clues else "What is left is the bare picture"
-    place = f"{guess.name} in {gazetteer.country_name(guess.country)}"
+    place = f"{guess.name} in {country_name(guess.country)}"
     return [
         first,
         f"{ground}, which fits many countries. This is a guess and no more: where nothing else "

@@ -20,6 +20,7 @@ from geostore.demo.photos import (
     make_photos,
 )
 from geostore.errors import DemoError
+from geostore.places import country_name
 from tests.demo.client import reduced
 
 Photos = list[dict[str, Any]]
@@ -50,7 +51,7 @@ def test_signs_give_the_great_circle_distances_from_the_camera(photos: Photos) -
             distances = great_circle_km(photo["lat"], photo["lon"], lats, lons)
             nearest = int(np.argmin(distances))
             assert round(float(distances[nearest])) == int(km)
-            assert gazetteer.country_name(cities[nearest].country) == photo["country"]
+            assert country_name(cities[nearest].country) == photo["country"]
             assert drive_side(cities[nearest].country) == photo["drive_side"]
 
 

@@ -1,0 +1,163 @@
+"""Which country holds a point: Natural Earth's borders, as an index of their edges.
+
+Every edge of a border knows the country on its east. So the country of a point is
+that of the first edge to its west at the same latitude, and neither rings nor holes
+have to be looked at. Where there is no edge to the west, the last one before the
+antimeridian counts, because borders run on across it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import lzma
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SEA = -1
+"""Stands for no country."""
+_STRIP = 64
+"""Height of a strip of latitude in steps of the file's grid: 0.11 degrees."""
+_PAIRS_AT_ONCE = 2_000_000
+"""Points times edges that are compared at once: 16 MB an array."""
+_BESIDE_A_CORNER = 1e-6
+"""In steps of the grid, 0.2 mm: a point exactly at a corner's latitude is looked at so far north,
+so that no line runs through a corner."""
+
+
+class Borders:
+    """All countries, and their borders as edges on the file's grid."""
+
+    codes: tuple[str, ...]
+    """ISO 3166-1 alpha-2, sorted; a country's number is its place here."""
+    edges: Floats
+    """One row per edge: x and y of its southern or first end, then of the other, on the grid."""
+    east: Ints
+    """The country on the eastern side of each edge (of a level one: on its northern)."""
+    west: Ints
+    """The country on the other side."""
+
+    def __init__(self, topology: dict[str, Any]) -> None:
+        geometries = topology["objects"]["countries"]["geometries"]
+        self.codes = tuple(geometry["id"] for geometry in geometries)
+        self._scale_x, self._scale_y = topology["transform"]["scale"]
+        self._west_end, self._south_end = topology["transform"]["translate"]
+        self._around = round(360 / self._scale_x)
+        arcs = [np.cumsum(np.array(arc, dtype=np.int64), axis=0) for arc in topology["arcs"]]
+        right, left = np.full(len(arcs), SEA), np.full(len(arcs), SEA)
+        for number, geometry in enumerate(geometries):
+            for arc in itertools.chain.from_iterable(itertools.chain(*geometry["arcs"])):
+                # A ring goes round its country clockwise, and against that through its arc ~arc.
+                (right if arc >= 0 else left)[arc if arc >= 0 else ~arc] = number
+        counts = np.array([len(arc) - 1 for arc in arcs])
+        starts = np.concatenate([arc[:-1] for arc in arcs])
+        ends = np.concatenate([arc[1:] for arc in arcs])
+        sides = np.repeat(right, counts), np.repeat(left, counts)
+        self._set_edges(starts, ends, *sides)
+        self._set_strips()
+
+    def _set_edges(self, starts: Ints, ends: Ints, right: Ints, left: Ints) -> None:
+        southward = (ends[:, 1] < starts[:, 1]) | (
+            (ends[:, 1] == starts[:, 1]) & (ends[:, 0] > starts[:, 0])
+        )
+        low = np.where(southward[:, None], ends, starts).astype(np.float64)
+        high = np.where(southward[:, None], starts, ends).astype(np.float64)
+        east = np.where(southward, left, right)
+        west = np.where(southward, right, left)
+        # An edge that crosses the antimeridian stands twice, once on each side of the map.
+        shift = np.where(high[:, 0] - low[:, 0] > self._around / 2, -self._around, 0) + np.where(
+            low[:, 0] - high[:, 0] > self._around / 2, self._around, 0
+        )
+        high[:, 0] += shift
+        crossing = np.flatnonzero(shift)
+        again = np.concatenate([low[crossing], high[crossing]], axis=1)
+        again[:, [0, 2]] -= shift[crossing, None]
+        self.edges = np.concatenate([np.concatenate([low, high], axis=1), again])
+        self.east = np.concatenate([east, east[crossing]])
+        self.west = np.concatenate([west, west[crossing]])
+
+    def _set_strips(self) -> None:
+        """Sort the edges by strips of latitude; one that runs through several stands in each."""
+        rising = np.flatnonzero(self.edges[:, 3] > self.edges[:, 1])
+        x0, y0, x1, y1 = self.edges[rising].T
+        first = (y0 // _STRIP).astype(np.int64)
+        last = (np.ceil(y1 / _STRIP)).astype(np.int64) - 1
+        each = last - first + 1
+        edge = np.repeat(np.arange(len(rising)), each)
+        before = np.cumsum(each) - each
+        strip = np.repeat(first - before, each) + np.arange(len(edge))
+        order = np.argsort(strip, kind="stable")
+        edge = edge[order]
+        self._strip_starts = np.searchsorted(strip[order], np.arange(strip.max() + 2))
+        self._lowest, self._highest = y0.min(), y1.max()
+        self._low, self._high, self._x = y0[edge], y1[edge], x0[edge]
+        self._lean = ((x1 - x0) / (y1 - y0))[edge]
+        self._east_of = self.east[rising][edge]
+        self._south = self.codes.index("AQ")
+
+    def to_degrees(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Latitudes and longitudes of places on the file's grid."""
+        return y * self._scale_y + self._south_end, x * self._scale_x + self._west_end
+
+    def country_at(self, lats: Floats, lons: Floats) -> Ints:
+        """The number of the country that holds each point in degrees; `SEA` where none does.
+
+        A point exactly on a border belongs to the country east of it.
+        """
+        x = (np.where(lons >= 180, -180.0, lons) - self._west_end) / self._scale_x
+        y = np.maximum((lats - self._south_end) / self._scale_y, 0.0)
+        y = np.where(y == np.floor(y), y + _BESIDE_A_CORNER, y)
+        if len(x) == 1:
+            return self._country_in_strip(int(y[0]) // _STRIP, x, y)
+        countries = np.full(len(x), SEA)
+        strips = (y // _STRIP).astype(np.int64)
+        order = np.argsort(strips, kind="stable")
+        bounds = np.flatnonzero(np.diff(strips[order])) + 1
+        for points in np.split(order, bounds):
+            strip = int(strips[points[0]]) if len(points) else 0
+            edges = self._strip_starts[strip : strip + 2]
+            at_once = _PAIRS_AT_ONCE // max(1, int(np.ptp(edges))) if len(edges) == 2 else len(x)
+            for start in range(0, len(points), at_once):
+                some = points[start : start + at_once]
+                countries[some] = self._country_in_strip(strip, x[some], y[some])
+        return countries
+
+    def _country_in_strip(self, strip: int, x: Floats, y: Floats) -> Ints:
+        if strip >= len(self._strip_starts) - 1:
+            return np.full(len(x), SEA)
+        inside = slice(self._strip_starts[strip], self._strip_starts[strip + 1])
+        low, at, across = self._low[inside], y[:, None], x[:, None]
+        meets = (low <= at) & (at < self._high[inside])
+        edge_x = np.where(meets, self._x[inside] + (at - low) * self._lean[inside], np.inf)
+        western = np.where(edge_x <= across, edge_x, -np.inf)
+        none = ~np.isfinite(western.max(axis=1, initial=-np.inf))
+        if none.any():
+            further = np.where(edge_x[none] <= across[none] + self._around, edge_x[none], -np.inf)
+            western[none] = further
+            none = ~np.isfinite(western.max(axis=1, initial=-np.inf))
+        if western.shape[1] == 0:
+            countries = np.full(len(x), SEA)
+        else:
+            countries = self._east_of[inside][western.argmax(axis=1)]
+        # No border runs round the earth at this latitude: south of all, it is the Antarctic.
+        return np.where(none, np.where(y < self._lowest, self._south, SEA), countries)
+
+
+def read_borders(packed: bytes) -> Borders:
+    """The borders of a compressed TopoJSON file whose geometries have ISO codes as `id`."""
+    return Borders(orjson.loads(lzma.decompress(packed)))
+
+
+@cache
+def borders() -> Borders:
+    """The packaged borders, read once per process."""
+    return read_borders(
+        (resources.files("geostore.places") / "data" / "countries.topojson.xz").read_bytes()
+    )

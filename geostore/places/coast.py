@@ -1,0 +1,137 @@
+"""The nearest coast of a point at sea, by great circle distance.
+
+The edges of coasts stand in cubes of space somewhat larger than the distance that
+counts. So every edge near enough is in the point's own cube or in one of the 26
+around it, and neither the poles nor the antimeridian need a rule.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geostore.places.borders import SEA, Borders, borders
+from geostore.places.sphere import (
+    EARTH_RADIUS_KM,
+    chords_km,
+    cross,
+    directions,
+    dot,
+    squared_chords,
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+COAST_KM = 100.0
+"""A point at sea belongs to the country of the nearest coast within so many km, else to none."""
+
+_STEP_KM = 10.0
+"""An edge stands in the cubes of points so far apart on it."""
+_CUBE = (COAST_KM + _STEP_KM) / EARTH_RADIUS_KM
+_CUBES_ACROSS = 4 + int(2 / _CUBE)
+_AROUND = np.array(
+    [
+        (x * _CUBES_ACROSS + y) * _CUBES_ACROSS + z
+        for x, y, z in itertools.product((-1, 0, 1), repeat=3)
+    ]
+)
+_PAIRS_AT_ONCE = 400_000
+
+
+class Coast:
+    """The edges of coasts, or of all borders, by the cubes of space that they run through."""
+
+    def __init__(self, of: Borders, *, coasts_only: bool = True) -> None:
+        x0, y0, x1, y1 = of.edges.T
+        # The map's lower end is no coast: the Antarctic goes on to the pole.
+        wanted = ((y0 > 0) | (y1 > 0)) & ((x0 != x1) | (y0 != y1))
+        if coasts_only:
+            wanted &= (of.east == SEA) != (of.west == SEA)
+        self._country = np.maximum(of.east, of.west)[wanted]
+        self._start = directions(*of.to_degrees(x0[wanted], y0[wanted]))
+        self._end = directions(*of.to_degrees(x1[wanted], y1[wanted]))
+        normal = cross(self._start, self._end)
+        self._normal = normal / np.sqrt(dot(normal, normal))
+        self._set_cubes()
+
+    def _set_cubes(self) -> None:
+        length_km = chords_km(squared_chords(self._start, self._end))
+        steps = np.ceil(length_km / _STEP_KM).astype(np.int64) + 1
+        edge = np.repeat(np.arange(len(steps)), steps)
+        place = np.arange(len(edge)) - np.repeat(np.cumsum(steps) - steps, steps)
+        share = place / np.maximum(steps - 1, 1)[edge]
+        points = self._start[:, edge] * (1 - share) + self._end[:, edge] * share
+        keys = _cubes(points / np.sqrt(dot(points, points)))
+        pairs = np.unique(np.stack([keys, edge], axis=1), axis=0)
+        self._keys, first = np.unique(pairs[:, 0], return_index=True)
+        self._firsts = np.append(first, len(pairs))
+        self._edges = pairs[:, 1]
+
+    def nearest(self, lats: Floats, lons: Floats) -> tuple[Floats, Ints]:
+        """Distance in km to the nearest edge of each point, and the edge's country.
+
+        Infinity and `SEA` where no edge is within `COAST_KM`. Of countries equally near, the
+        first by its code.
+        """
+        points = directions(lats, lons)
+        cells = _cubes(points)[:, None] + _AROUND
+        at = np.minimum(np.searchsorted(self._keys, cells), len(self._keys) - 1)
+        there = self._keys[at] == cells
+        counts = np.where(there, self._firsts[at + 1] - self._firsts[at], 0)
+        kms, countries = np.full(len(lats), np.inf), np.full(len(lats), SEA)
+        ends = np.cumsum(counts.sum(axis=1))
+        start = 0
+        while start < len(lats):
+            before = ends[start - 1] if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, before + _PAIRS_AT_ONCE, "right")))
+            some = slice(start, stop)
+            kms[some], countries[some] = self._nearest_of(
+                points[:, some], self._firsts[at[some]], counts[some]
+            )
+            start = stop
+        return kms, countries
+
+    def _nearest_of(self, points: Floats, firsts: Ints, counts: Ints) -> tuple[Floats, Ints]:
+        each = counts.ravel()
+        pair_of = np.repeat(np.arange(each.size), each)
+        place = np.arange(len(pair_of)) - np.repeat(np.cumsum(each) - each, each)
+        edge = self._edges[firsts.ravel()[pair_of] + place]
+        point = pair_of // counts.shape[1]
+        squared = self._squared_chords(points[:, point], edge)
+        kms = chords_km(squared)
+        country = self._country[edge]
+        order = np.lexsort((country, kms, point))
+        nearest, first = np.unique(point[order], return_index=True)
+        best = order[first]
+        near = kms[best] <= COAST_KM
+        nearest, best = nearest[near], best[near]
+        km, number = np.full(points.shape[1], np.inf), np.full(points.shape[1], SEA)
+        km[nearest], number[nearest] = kms[best], country[best]
+        return km, number
+
+    def _squared_chords(self, points: Floats, edge: Ints) -> Floats:
+        """To the nearest place of each edge: between its ends where the point is beside it."""
+        start, end, normal = self._start[:, edge], self._end[:, edge], self._normal[:, edge]
+        to_an_end = np.minimum(squared_chords(points, start), squared_chords(points, end))
+        beside = (dot(cross(normal, start), points) > 0) & (dot(cross(end, normal), points) > 0)
+        height = dot(normal, points)
+        # The chord of an angle whose sine is known, without taking two like numbers apart.
+        square = height * height
+        to_the_line = 2 * square / (1 + np.sqrt(np.maximum(0.0, 1 - square)))
+        return np.where(beside, to_the_line, to_an_end)
+
+
+def _cubes(points: Floats) -> Ints:
+    """The number of the cube that holds each unit vector."""
+    x, y, z = ((points + 1) / _CUBE).astype(np.int64) + 1
+    return np.asarray((x * _CUBES_ACROSS + y) * _CUBES_ACROSS + z)
+
+
+@cache
+def coast() -> Coast:
+    """The packaged coasts, prepared at the first point at sea."""
+    return Coast(borders())

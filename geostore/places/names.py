@@ -1,0 +1,80 @@
+"""Countries by name: which one a text names, and what it is called in English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from geostore.places.cities import data_folder, table_rows
+from geostore.places.spelling import plain_words
+
+_REMARK = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,60})[)\]）】]")
+_CODE = re.compile(r"[A-Z]{2,3}")
+
+
+def country_of_words(text: str) -> str | None:
+    """The ISO 3166-1 alpha-2 code of the country that a text names and nothing else; else None.
+
+    It may be a code (alpha-2 or alpha-3), the English name or a common variant of it, a
+    Chinese name, or a name in a language of the country. Case, accents, marks around it and
+    ``the`` do not matter, nor does a remark in parentheses unless it names another place.
+    """
+    whole = _country_named(text)
+    remarks = _REMARK.findall(text)
+    if whole is not None or not remarks:
+        return whole
+    bare = _REMARK.sub(" ", text)
+    for remark in remarks:
+        # "Korea (South)" and "Ireland (Northern)" have their name only with the remark.
+        full = _country_named(f"{remark} {bare}")
+        if full is not None:
+            return full
+    country = _country_named(bare)
+    others = {named for remark in remarks for named in _countries_in(remark)}
+    return country if others <= {country} else None
+
+
+def country_name(code: str) -> str:
+    """The English name of an ISO 3166-1 alpha-2 code, as GeoNames has it; else the code itself."""
+    return _english_names().get(code, code)
+
+
+def _country_named(text: str) -> str | None:
+    plain = plain_words(text)
+    by_name = _codes_by_name()
+    return by_name.get(plain) or by_name.get(plain.removeprefix("the "))
+
+
+def _countries_in(remark: str) -> Iterator[str]:
+    """Countries that a remark names: as a whole, or by a word, or by a code in capitals."""
+    words = re.findall(r"\w+", remark)
+    for part in (remark, *words):
+        if len(part) > 3 or _CODE.fullmatch(part):
+            country = _country_named(part)
+            if country is not None:
+                yield country
+
+
+@cache
+def _rows() -> tuple[tuple[str, str, str, str], ...]:
+    text = (data_folder() / "countries.tsv").read_text(encoding="utf-8")
+    return tuple((code, alpha3, name, others) for code, alpha3, name, others in table_rows(text))
+
+
+@cache
+def _english_names() -> dict[str, str]:
+    return {code: name for code, _, name, _ in _rows()}
+
+
+@cache
+def _codes_by_name() -> dict[str, str]:
+    """From every name in plain words; a code counts where no country has it as a name."""
+    codes = {key.lower(): code for code, alpha3, _, _ in _rows() for key in (code, alpha3)}
+    names = {
+        plain_words(name).removeprefix("the "): code
+        for code, _, english, others in _rows()
+        for name in (english, *others.split("|"))
+        if name
+    }
+    return codes | names

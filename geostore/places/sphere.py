@@ -1,0 +1,50 @@
+"""Points as directions from the middle of the earth: no place, pole or meridian is special there.
+
+Sums are written out, because `matmul` may add in another order for another number of
+points, and one point alone has to get what it gets among a million.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+EARTH_RADIUS_KM = 6371.0
+"""Of the sphere on which this room measures."""
+
+
+def directions(lats: Floats, lons: Floats) -> Floats:
+    """Unit vectors of points in degrees: three rows, x to latitude and longitude 0, z north."""
+    phi, along = np.radians(lats), np.radians(lons)
+    flat = np.cos(phi)
+    return np.stack([flat * np.cos(along), flat * np.sin(along), np.sin(phi)])
+
+
+def dot(first: Floats, second: Floats) -> Floats:
+    """Products of vectors that stand in columns."""
+    return np.asarray(first[0] * second[0] + first[1] * second[1] + first[2] * second[2])
+
+
+def cross(first: Floats, second: Floats) -> Floats:
+    """Vectors at right angles to both."""
+    return np.stack(
+        [
+            first[1] * second[2] - first[2] * second[1],
+            first[2] * second[0] - first[0] * second[2],
+            first[0] * second[1] - first[1] * second[0],
+        ]
+    )
+
+
+def squared_chords(first: Floats, second: Floats) -> Floats:
+    """Squares of the straight distances between unit vectors, on a sphere of radius 1."""
+    x, y, z = first[0] - second[0], first[1] - second[1], first[2] - second[2]
+    return np.asarray(x * x + y * y + z * z)
+
+
+def chords_km(squared: Floats) -> Floats:
+    """Great-circle distances in km, to the metre, of squared chords."""
+    angles = 2 * np.arcsin(np.minimum(1.0, np.sqrt(squared) / 2))
+    return np.asarray(np.round(EARTH_RADIUS_KM * angles, 3))

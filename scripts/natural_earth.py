@@ -1,0 +1,134 @@
+"""Natural Earth's countries by ISO code: what `build_places.py` makes of the package world-atlas.
+
+The result is TopoJSON: the arcs of the 1:50m countries, and of the few countries that only
+the 1:10m file has. Each geometry has an ISO 3166-1 alpha-2 code as its `id`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import Any
+
+Point = tuple[int, int]
+
+CODE_OF_NAME = {
+    "Kosovo": "XK",
+    "N. Cyprus": "CY",
+    "Somaliland": "SO",
+    "Siachen Glacier": "IN",
+    "Indian Ocean Ter.": "CX",
+}
+"""For features without a number of ISO 3166. Somaliland and Northern Cyprus have no code, so they
+are of the state that ISO counts them to; India holds the Siachen Glacier."""
+
+PARTS = {
+    "FR": {
+        "GF": (2.0, -55.0, 6.0, -51.0),
+        "GP": (15.8, -61.9, 16.6, -60.9),
+        "MQ": (14.3, -61.3, 15.0, -60.7),
+        "RE": (-21.5, 55.0, -20.8, 56.0),
+        "YT": (-13.1, 44.9, -12.5, 45.4),
+    },
+    "NL": {"BQ": (12.0, -69.0, 18.0, -62.0)},
+    "NO": {"SJ": (74.0, 10.0, 81.0, 34.0), "BV": (-55.0, 3.0, -54.0, 4.0)},
+    "NZ": {"TK": (-10.0, -173.0, -8.0, -171.0)},
+    "CX": {"CC": (-12.5, 96.5, -11.5, 97.5)},
+}
+"""Parts of a feature that have a code of their own in ISO 3166: south, west, north and east of
+a box that holds them."""
+JAN_MAYEN = (70.0, -10.0, 72.0, -7.0)
+
+ONLY_IN_10M = ("GI", "TV", "UM")
+"""What the 1:50m file leaves out although it has a code. None of it touches another country."""
+
+
+def countries_topology(
+    at_50m: dict[str, Any], at_10m: dict[str, Any], numeric: dict[str, str]
+) -> dict[str, Any]:
+    """TopoJSON of all countries by ISO alpha-2 code; `numeric` has the code of each number."""
+    arcs = [[tuple(step) for step in arc] for arc in at_50m["arcs"]]
+    polygons: defaultdict[str, list[list[list[int]]]] = defaultdict(list)
+    for geometry in at_50m["objects"]["countries"]["geometries"]:
+        code = numeric.get(geometry.get("id")) or CODE_OF_NAME[geometry["properties"]["name"]]
+        for polygon in _polygons(geometry):
+            corner = _degrees(at_50m, _corners(at_50m, polygon[0])[0])
+            polygons[_part(code, corner)].append(polygon)
+    for geometry in at_10m["objects"]["countries"]["geometries"]:
+        code = numeric.get(geometry.get("id"), "")
+        if code in ONLY_IN_10M:
+            for polygon in _polygons(geometry):
+                ring = [
+                    _on_the_grid(at_50m, _degrees(at_10m, corner))
+                    for corner in _corners(at_10m, polygon[0])
+                ]
+                ring = [ring[0], *(b for a, b in itertools.pairwise(ring) if a != b)]
+                if _doubled_area(ring):
+                    polygons[code].append([[len(arcs)]])
+                    arcs.append(_steps(ring))
+    geometries = [
+        {"type": "MultiPolygon", "id": code, "arcs": polygons[code]} for code in sorted(polygons)
+    ]
+    return {
+        "type": "Topology",
+        "transform": at_50m["transform"],
+        "objects": {"countries": {"type": "GeometryCollection", "geometries": geometries}},
+        "arcs": arcs,
+    }
+
+
+def _polygons(geometry: dict[str, Any]) -> list[list[list[int]]]:
+    arcs: list[Any] = geometry["arcs"]
+    return [arcs] if geometry["type"] == "Polygon" else arcs
+
+
+def _corners(topology: dict[str, Any], ring: list[int]) -> list[Point]:
+    corners: list[Point] = []
+    for index in ring:
+        x, y = 0, 0
+        arc = []
+        for dx, dy in topology["arcs"][index if index >= 0 else ~index]:
+            x, y = x + dx, y + dy
+            arc.append((x, y))
+        corners += arc if index >= 0 else arc[::-1]
+    return corners
+
+
+def _degrees(topology: dict[str, Any], corner: Point) -> tuple[float, float]:
+    """Latitude and longitude."""
+    (scale_x, scale_y), (west, south) = (
+        topology["transform"]["scale"],
+        topology["transform"]["translate"],
+    )
+    return corner[1] * scale_y + south, corner[0] * scale_x + west
+
+
+def _on_the_grid(topology: dict[str, Any], place: tuple[float, float]) -> Point:
+    (scale_x, scale_y), (west, south) = (
+        topology["transform"]["scale"],
+        topology["transform"]["translate"],
+    )
+    return round((place[1] - west) / scale_x), round((place[0] - south) / scale_y)
+
+
+def _part(code: str, place: tuple[float, float]) -> str:
+    for part, box in PARTS.get(code, {}).items():
+        if _in_box(place, box):
+            return part
+    return "SJ" if code == "NO" and _in_box(place, JAN_MAYEN) else code
+
+
+def _in_box(place: tuple[float, float], box: tuple[float, float, float, float]) -> bool:
+    south, west, north, east = box
+    return south <= place[0] <= north and west <= place[1] <= east
+
+
+def _doubled_area(ring: list[Point]) -> int:
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(ring))
+
+
+def _steps(ring: list[Point]) -> list[Point]:
+    return [
+        ring[0],
+        *((b[0] - a[0], b[1] - a[1]) for a, b in itertools.pairwise(ring)),
+    ]

@@ -1,0 +1,64 @@
+"""Whether words name a city or a region."""
+
+from __future__ import annotations
+
+import pytest
+
+from geostore.places import same_city, same_region
+
+MUNICH, PARIS, ATLANTA = 2867714, 2988507, 4180439
+
+
+@pytest.mark.parametrize(
+    ("words", "city_id"),
+    [
+        ("Munich", MUNICH),
+        ("MÜNCHEN", MUNICH),
+        ("Munchen", MUNICH),
+        ("慕尼黑", MUNICH),
+        ("慕尼黑市", MUNICH),
+        ("Munich, Bavaria, Germany", MUNICH),
+        ("City of Paris", PARIS),
+        ("paris, Île-de-France", PARIS),
+        ("Atlanta, Georgia", ATLANTA),
+        ("Atlanta, GA, USA", ATLANTA),
+    ],
+)
+def test_words_name_a_city(words: str, city_id: int) -> None:
+    assert same_city(words, city_id)
+
+
+@pytest.mark.parametrize(
+    ("words", "city_id"),
+    [
+        ("Nuremberg", MUNICH),
+        ("", MUNICH),
+        ("Bavaria", MUNICH),
+        ("Paris, Texas", PARIS),
+        ("Paris, TX", PARIS),
+        ("Paris, Canada", PARIS),
+        ("Paris or London", PARIS),
+        ("Paris", -1),
+    ],
+)
+def test_words_do_not_name_a_city(words: str, city_id: int) -> None:
+    assert not same_city(words, city_id)
+
+
+@pytest.mark.parametrize(
+    ("words", "region", "same"),
+    [
+        ("California", "US.CA", True),
+        ("CA", "US.CA", True),
+        ("State of California, USA", "US.CA", True),
+        ("Bavaria", "DE.02", True),
+        ("ile de france", "FR.11", True),
+        ("Nairobi County", "KE.05", True),
+        ("Baja California", "US.CA", False),
+        ("Georgia, Asia", "US.CA", False),
+        ("", "US.CA", False),
+        ("California", "US.??", False),
+    ],
+)
+def test_words_name_a_region(words: str, region: str, same: bool) -> None:
+    assert same_region(words, region) is same

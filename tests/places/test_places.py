@@ -1,0 +1,121 @@
+"""The country, region and city of points: known places, far ones, and points at the map's ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geostore.errors import PlaceError
+from geostore.places import Place, place_of, places_of
+
+NOWHERE = Place(None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "country"),
+    [
+        pytest.param(47.5900, 7.6500, "DE", id="Lörrach, north of the border at Basel"),
+        pytest.param(47.5400, 7.5900, "CH", id="Basel"),
+        pytest.param(32.6800, -117.1000, "US", id="north of the border at Tijuana"),
+        pytest.param(32.4900, -116.9500, "MX", id="Tijuana"),
+        pytest.param(-29.5, 28.3, "LS", id="Lesotho, inside South Africa"),
+        pytest.param(43.94, 12.46, "SM", id="San Marino, inside Italy"),
+        pytest.param(54.7104, 20.4522, "RU", id="Kaliningrad, apart from Russia"),
+        pytest.param(64.84, -147.72, "US", id="Alaska"),
+        pytest.param(21.31, -157.80, "US", id="Hawaii"),
+        pytest.param(-21.1, 55.5, "RE", id="Réunion has a code of its own"),
+        pytest.param(4.0, -53.0, "GF", id="French Guiana has a code of its own"),
+        pytest.param(12.18, -68.26, "BQ", id="Bonaire has a code of its own"),
+        pytest.param(78.3, 16.0, "SJ", id="Svalbard has a code of its own"),
+        pytest.param(42.66, 21.16, "XK", id="Kosovo"),
+        pytest.param(9.56, 44.06, "SO", id="Somaliland is of Somalia"),
+        pytest.param(35.27, 33.37, "CY", id="Northern Cyprus is of Cyprus"),
+        pytest.param(44.95, 34.10, "RU", id="the Crimea is Russia's in Natural Earth"),
+        pytest.param(25.03, 121.56, "TW", id="Taiwan"),
+        pytest.param(-17.80, 178.0, "FJ", id="Fiji, west of the antimeridian"),
+        pytest.param(-16.80, -179.97, "FJ", id="Fiji, east of the antimeridian"),
+        pytest.param(66.0, 178.0, "RU", id="Chukotka, west of the antimeridian"),
+        pytest.param(66.0, -172.5, "RU", id="Chukotka, east of the antimeridian"),
+        pytest.param(71.2, 180.0, "RU", id="Wrangel Island, on the antimeridian"),
+        pytest.param(71.2, -180.0, "RU", id="Wrangel Island, on the antimeridian, from the east"),
+        pytest.param(-90.0, 0.0, "AQ", id="the South Pole"),
+        pytest.param(-90.0, 180.0, "AQ", id="the South Pole has every longitude"),
+        pytest.param(-86.0, 123.0, "AQ", id="south of all coasts"),
+    ],
+)
+def test_a_point_on_land_is_in_the_country_that_holds_it(
+    lat: float, lon: float, country: str
+) -> None:
+    place = place_of(lat, lon)
+    assert (place.country, place.coast_km) == (country, None)
+
+
+def test_region_and_city_are_those_of_the_nearest_place_in_the_country() -> None:
+    """Görlitz and Zgorzelec are two kilometres apart, with the border between them."""
+    paris = place_of(48.853, 2.349)
+    assert paris == Place("FR", "FR.11", "Paris", 2988507, 0.047, None)
+    german, polish = place_of(51.153, 14.98), place_of(51.150, 15.01)
+    assert (german.country, german.region, german.city) == ("DE", "DE.13", "Görlitz")
+    assert (polish.country, polish.region, polish.city) == ("PL", "PL.72", "Zgorzelec")
+
+
+def test_a_country_without_a_place_in_geonames_has_neither_region_nor_city() -> None:
+    assert place_of(-90, 0) == Place("AQ", None, None, None, None, None)
+
+
+def test_a_city_deep_inside_another_countrys_border_counts_there_too() -> None:
+    """GeoNames has Simferopol in Ukraine, Natural Earth draws the Crimea to Russia."""
+    place = place_of(44.95, 34.10)
+    assert (place.country, place.region, place.city) == ("RU", "UA.11", "Simferopol")
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "country", "km"),
+    [
+        pytest.param(50.30, 0.0, "GB", 53.3, id="in the Channel, nearer to England"),
+        pytest.param(36.1447, -5.3526, "GI", 0.4, id="Gibraltar's harbour"),
+        pytest.param(-8.5243, 179.1942, "TV", 0.9, id="Funafuti's lagoon"),
+        pytest.param(71.9, -179.9, "RU", 36.5, id="north of Wrangel Island"),
+        pytest.param(-16.3, 180.0, "FJ", 10.8, id="off Fiji, on the antimeridian"),
+        pytest.param(-17.2, -179.9, "FJ", 28.3, id="east of the antimeridian, Fiji west of it"),
+    ],
+)
+def test_a_point_at_sea_belongs_to_the_nearest_coast(
+    lat: float, lon: float, country: str, km: float
+) -> None:
+    place = place_of(lat, lon)
+    assert place.country == country
+    assert place.coast_km == pytest.approx(km, rel=0.1)
+
+
+@pytest.mark.parametrize(("lat", "lon"), [(0.0, 0.0), (90.0, 0.0), (90.0, -120.0), (-40.0, -120.0)])
+def test_a_point_far_from_every_coast_is_nowhere(lat: float, lon: float) -> None:
+    """The Gulf of Guinea at 0, 0; the North Pole; the middle of the South Pacific."""
+    assert place_of(lat, lon) == NOWHERE
+
+
+def test_many_points_get_what_each_gets_alone() -> None:
+    rng = np.random.default_rng(12)
+    lats = np.degrees(np.arcsin(rng.uniform(-1, 1, 1500)))
+    lons = rng.uniform(-180, 180, 1500)
+    places = places_of(lats, lons)
+    assert list(places) == [place_of(lat, lon) for lat, lon in zip(lats, lons, strict=True)]
+    assert {place.coast_km is None for place in places} == {True, False}
+
+
+def test_no_points_have_no_places() -> None:
+    assert list(places_of([], [])) == []
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon"),
+    [(float("nan"), 0.0), (0.0, float("nan")), (90.01, 0.0), (0.0, -180.01), (0.0, float("inf"))],
+)
+def test_a_point_that_is_none_on_earth_is_refused_by_its_number(lat: float, lon: float) -> None:
+    with pytest.raises(PlaceError, match="point 1 is none on earth"):
+        places_of([1.0, lat], [1.0, lon])
+
+
+def test_latitudes_and_longitudes_must_pair() -> None:
+    with pytest.raises(PlaceError, match="2 latitudes and 1 longitudes"):
+        places_of([1.0, 2.0], [1.0])
