@@ -235,8 +235,9 @@ class GeoStore:
     ) -> RescoreResult:
         """Compute a reward for every trace that does not have it yet.
 
-        name: a built-in reward, or one of the store's by name or hash. params: those of a
-        built-in one, such as ``scale=2000`` (km) or ``table=[[1, 1], [200, 0]]``. recipe, model,
+        name: a built-in reward, a preset such as ``preset:globe``, or one of the store's by name or
+        hash. params: those of a built-in one or a preset, such as ``scale=2000`` (km) or
+        ``table=[[1, 1], [200, 0]]``. recipe, model,
         since, where: only traces that meet these conditions, as in `traces`. again: compute it
         again where it is there. Raises RewardError, FilterError.
         """

@@ -35,12 +35,22 @@ def rescore(
         str | None,
         typer.Option(
             help="Which reward: a built-in one (geoguessr, exponential, linear, threshold, steps, "
-            "piecewise, weighted), or one of the store's by name or hash; none: the default."
+            "piecewise, weighted), a preset, or one of the store's by name or hash; none: the "
+            "default."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A published system's reward instead, by name (globe, ...), or all of them one "
+            "after the other (all); geostore rewards list shows them."
         ),
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option(help="A parameter of a built-in one, such as scale=2000; may be repeated."),
+        typer.Option(
+            help="A parameter of a built-in one or a preset, such as scale=2000; may be repeated."
+        ),
     ] = None,
     spec_file: Annotated[
         Path | None,
@@ -83,42 +93,64 @@ def rescore(
 
     Exit code 0: done; 4: done, but a custom function failed for some traces.
     """
-    from geostore.rewards import Selection, count_missing
+    from geostore.rewards import PRESETS, Selection, count_missing, preset_spec
+    from geostore.rewards.presets import find_preset
     from geostore.store import ENDED, Filter, Store, make_filter
 
-    given = [o for o, v in (("--reward", reward), ("--spec", spec_file), ("--custom", custom)) if v]
+    named = (
+        ("--reward", reward),
+        ("--preset", preset),
+        ("--spec", spec_file),
+        ("--custom", custom),
+    )
+    given = [option for option, value in named if value]
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} name two rewards; give one")
     if param and (spec_file or custom):
         raise typer.BadParameter("a file and a function have no --param", param_hint="--param")
+    is_every = preset == "all"
+    for option, value in (("--param", param), ("--name", name), ("--compare", compare)):
+        if is_every and value:
+            raise typer.BadParameter(
+                f"--preset all has no {option}; name one preset", param_hint=option
+            )
     params = pairs(param or [], "--param")
     selection = Selection(again=all_, retry=retry_errors)
     filters = make_filter(conditions, statuses=ENDED)
     # Without conditions every trace is looked at, which is much faster than choosing them all.
     chosen = None if filters == Filter() else filters
+    documents = []
+    failures = 0
     with Store.open(store) as opened:
-        spec = _spec(opened, reward, params, spec_file=spec_file, custom=custom, name=name)
-        if dry_run:
-            result = count_missing(opened.db, spec, filters=chosen, selection=selection)
+        if is_every:
+            specs = [preset_spec(preset_name) for preset_name in PRESETS]
         else:
-            result = _rescore(
-                opened,
-                spec,
-                chosen,
-                selection,
-                custom=custom,
-                workers=workers,
-                time_limit=time_limit,
-                rename=name is not None,
-            )
-        comparison = None
-        if compare is not None:
-            comparison = _compare(opened, spec, compare, min_score, compute=not dry_run)
+            source = find_preset(preset).name if preset else reward
+            specs = [_spec(opened, source, params, spec_file=spec_file, custom=custom, name=name)]
+        for spec in specs:
+            if dry_run:
+                result = count_missing(opened.db, spec, filters=chosen, selection=selection)
+            else:
+                result = _rescore(
+                    opened,
+                    spec,
+                    chosen,
+                    selection,
+                    custom=custom,
+                    workers=workers,
+                    time_limit=time_limit,
+                    rename=name is not None,
+                )
+            comparison = None
+            if compare is not None:
+                comparison = _compare(opened, spec, compare, min_score, compute=not dry_run)
+            failures += sum(result.failures.values())
+            documents.append(_as_json(spec, result, comparison, dry_run))
+            if not json:
+                _print_result(spec, result, comparison, dry_run)
     if json:
-        typer.echo(jsons.dumps(_as_json(spec, result, comparison, dry_run), indent=2))
-    else:
-        _print_result(spec, result, comparison, dry_run)
-    if result.failures:
+        typer.echo(jsons.dumps(documents if is_every else documents[0], indent=2))
+    if failures:
         raise typer.Exit(EXIT_MANY_FAILED)
 
 

@@ -21,7 +21,7 @@ rewards = typer.Typer(
 
 @rewards.command("list", cls=HelpCommand)
 def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """List the store's rewards, the default among them, and the built-in ones."""
+    """List the store's rewards, the default among them, the built-in ones, and the presets."""
     from geostore.rewards import listing
     from geostore.store import Store
 
@@ -36,7 +36,10 @@ def list_rewards(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -
 @rewards.command("show", cls=HelpCommand)
 def show_reward(
     name: Annotated[
-        str, typer.Argument(help="A reward of the store's, by name or hash, or a built-in one.")
+        str,
+        typer.Argument(
+            help="A reward of the store's, by name or hash, a built-in one, or a preset."
+        ),
     ],
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
@@ -56,7 +59,10 @@ def show_reward(
 @rewards.command("default", cls=HelpCommand)
 def default_reward(
     name: Annotated[
-        str, typer.Argument(help="A reward of the store's, by name or hash, or a built-in one.")
+        str,
+        typer.Argument(
+            help="A reward of the store's, by name or hash, a built-in one, or a preset."
+        ),
     ],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:

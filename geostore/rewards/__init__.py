@@ -1,6 +1,8 @@
 """Reward specs and their rewards: data with a version, computed where they are missing."""
 
 from geostore.rewards.formulas import KINDS
+from geostore.rewards.naming import check_name, rename_spec, resolve_spec, set_default
+from geostore.rewards.presets import PRESETS, Preset, preset_spec
 from geostore.rewards.reparse import Parser
 from geostore.rewards.rescoring import (
     RescoreResult,
@@ -14,22 +16,20 @@ from geostore.rewards.specs import (
     RewardSpec,
     adopt_default_spec,
     as_written,
-    check_name,
     delete_spec,
     ensure_default_spec,
     ensure_spec,
     find_default_spec,
     make_spec,
     read_spec,
-    rename_spec,
-    resolve_spec,
-    set_default,
 )
 
 __all__ = [
     "IMPORTED",
     "KINDS",
+    "PRESETS",
     "Parser",
+    "Preset",
     "RescoreResult",
     "RewardSpec",
     "Selection",
@@ -42,6 +42,7 @@ __all__ = [
     "ensure_spec",
     "find_default_spec",
     "make_spec",
+    "preset_spec",
     "read_spec",
     "rename_spec",
     "rescore",

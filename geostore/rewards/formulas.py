@@ -41,11 +41,20 @@ EXTRA_TERMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "format": {},
         "tools": {},
         "tool_use": {},
+        "cut": {},
+        "think_answer": {},
+        "locatability": {},
+        "constant": {},
         "turns": {"max": 10.0},
         "tokens": {"max": 4096.0},
     }
 )
 """Terms of a weighted reward that need no distance, likewise."""
+
+OPTIONAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"threshold": {"border": "in"}, "steps": {"border": "in"}}
+)
+"""Parameters that a spec holds only where they differ from these defaults, by kind."""
 
 COMMON: Mapping[str, Any] = MappingProxyType({"radius": EARTH_RADIUS_KM, "rounding": None})
 """Parameters of every kind."""
@@ -58,14 +67,20 @@ FORMULAS: Mapping[str, str] = MappingProxyType(
         "geoguessr": "exp(-d / scale)",
         "exponential": "exp(-d / scale)",
         "linear": "max(0, 1 - d / max)",
-        "threshold": "1 where d <= km, else 0",
-        "steps": "the value of the first [km, value] with d <= km, 0 past the last",
+        "threshold": "1 where d <= km, else 0; with border=out d < km",
+        "steps": "the value of the first [km, value] with d <= km, 0 past the last; "
+        "with border=out d < km",
         "piecewise": "straight lines through the [km, value], the nearest value outside of them",
-        "weighted": "the sum of weight * term over the terms",
+        "weighted": "the sum of weight * term over the terms that count",
         "parsed": "1 where coordinates were read, else 0",
         "format": "1 where they were read from a box or an answer tag, else 0",
         "tools": "the share of tool calls that gave a result; 1 without a call",
         "tool_use": "1 where a tool call gave a result, else 0",
+        "cut": "1 where a tool call cut a part out of an image, else 0",
+        "think_answer": "1 where the final response is reasoning and then <answer>...</answer>, "
+        "else 0",
+        "locatability": "the dataset's locatability, 0 to 1; unknown where it has none",
+        "constant": "1",
         "turns": "turns / max, at most 1",
         "tokens": "completion tokens of all turns / max, at most 1; unknown where not said",
         "custom": "a function of the user's; its source is hashed into the spec",
@@ -75,67 +90,34 @@ FORMULAS: Mapping[str, str] = MappingProxyType(
 """What each kind and each term computes, d being the distance in km."""
 
 
-def spec_parameters(kind: str, params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def distance_parameters(kind: str, params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """All parameters of a kind, and those that differ from its defaults as ``name=value``.
 
     params: as a command line gives them. Raises RewardError, which names what is allowed.
     """
-    if kind == WEIGHTED:
-        return _weighted_parameters(params)
     parameters = {**DISTANCE_KINDS[kind], **COMMON}
+    defaults = {**parameters, **OPTIONAL.get(kind, {})}
     changed = []
     for key, text in params.items():
-        if key not in parameters:
-            raise RewardError(
-                f"{kind} has no parameter {key!r}; it has: {', '.join(sorted(parameters))}"
-            )
-        value = _PARSERS[key](f"{kind}'s {key}", text)
-        if value != parameters[key]:
+        if key not in defaults:
+            known = ", ".join(sorted(defaults))
+            raise RewardError(f"{kind} has no parameter {key!r}; it has: {known}")
+        value = read_value(key, f"{kind}'s {key}", text)
+        if value != defaults[key]:
             parameters[key] = value
             changed.append(f"{key}={text.strip()}")
     return parameters, changed
 
 
-def _weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """``geoguessr=0.8`` is a term and its weight, ``geoguessr.scale=2000`` a parameter of it.
-
-    A term may come more than once with names of the user's: ``threshold:near=0.1``. The names
-    decide no number, so the terms are kept without them, in an order that follows from them.
-    """
-    parameters: dict[str, Any] = {**COMMON, "unparsed": None}
-    terms: dict[str, dict[str, Any]] = {}
-    inner: list[tuple[str, str, str]] = []
-    for key, text in params.items():
-        if key in parameters:
-            parameters[key] = _PARSERS[key](f"weighted's {key}", text)
-            continue
-        named, dot, parameter = key.partition(".")
-        kind = named.partition(":")[0]
-        if kind not in TERMS:
-            known = ", ".join([*TERMS, *sorted(parameters)])
-            raise RewardError(f"weighted has no term or parameter {key!r}; it has: {known}")
-        if dot:
-            inner.append((named, parameter, text))
-            continue
-        defaults = DISTANCE_KINDS.get(kind, EXTRA_TERMS.get(kind, {}))
-        terms[named] = {"term": kind, "weight": _number(f"the weight of {named}", text), **defaults}
-    for named, parameter, text in inner:
-        if named not in terms:
-            raise RewardError(f"{named}.{parameter} is given, but no weight for it: {named}=0.5")
-        if parameter not in terms[named] or parameter in ("term", "weight"):
-            known = ", ".join(sorted(terms[named].keys() - {"term", "weight"})) or "none"
-            raise RewardError(f"{named} has no parameter {parameter!r}; it has: {known}")
-        terms[named][parameter] = _PARSERS[parameter](f"{named}'s {parameter}", text)
-    if not terms:
-        raise RewardError(
-            "weighted needs at least one term and its weight, such as geoguessr=0.9 format=0.1; "
-            f"the terms are: {', '.join(TERMS)}"
-        )
-    parameters["terms"] = sorted(terms.values(), key=lambda term: json.dumps(term, sort_keys=True))
-    return parameters, [f"{key}={text.strip()}" for key, text in params.items()]
-
-
 # --- values ----------------------------------------------------------------------------------
+
+
+def read_value(parameter: str, what: str, text: str) -> Any:
+    """The value of a parameter, or of a term's ``weight``, as it is kept in a spec.
+
+    what: names it in the error. Raises RewardError for a text that is none.
+    """
+    return _PARSERS[parameter](what, text)
 
 
 def _number(what: str, text: str) -> float:
@@ -183,6 +165,15 @@ def _number_or_none(what: str, text: str) -> float | None:
     return None if text.strip() == "none" else _number(what, text)
 
 
+def _border(what: str, text: str) -> str:
+    if text.strip() not in ("in", "out"):
+        raise RewardError(
+            f"{what} must be in, where a distance of exactly km counts, or out, where it does not; "
+            f"not {text!r}"
+        )
+    return text.strip()
+
+
 def _table(what: str, text: str) -> tuple[tuple[float, float], ...]:
     wanted = f"{what} must be JSON pairs of km and value, such as [[1, 1], [25, 0.8], [200, 0]]"
     try:
@@ -210,6 +201,8 @@ _PARSERS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
         "table": _table,
         "radius": _radius,
         "rounding": _decimals,
+        "border": _border,
         "unparsed": _number_or_none,
+        "weight": _number,
     }
 )

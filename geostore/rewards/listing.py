@@ -16,8 +16,10 @@ from geostore.rewards.formulas import (
     KINDS,
     WEIGHTED,
 )
+from geostore.rewards.presets import PRESETS, Preset, preset_spec
 from geostore.rewards.rescoring import count_missing
 from geostore.rewards.specs import IMPORTED, RewardSpec, make_spec
+from geostore.rewards.weighted import terms_text
 from geostore.store import Db
 from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
 from geostore.text.nearest import did_you_mean
@@ -93,6 +95,46 @@ class ListedKind:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedPreset:
+    """A published system's reward, and what this store has of it."""
+
+    preset: str
+    """Its name, with ``preset:``."""
+    formula: str
+    """In words, with d for the distance in km."""
+    parameters: Mapping[str, float]
+    """Those a user may set, by name, each with its default."""
+    source: str
+    """The paper, or the repository where there is none."""
+    code: str
+    """The file of its reward."""
+    follows: str
+    """Which of them it follows where they differ."""
+    leaves_out: str
+    """What of them it does not compute, or computes otherwise."""
+    spec: RewardSpec
+    """As a weighted reward, with the defaults."""
+    stored: ListedSpec | None
+    """The store's, with the defaults; None where it was not computed, or not looked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name; of the spec its hash, kind and parameters."""
+        return {
+            "preset": self.preset,
+            "formula": self.formula,
+            "own_parameters": dict(self.parameters),
+            "source": self.source,
+            "code": self.code,
+            "follows": self.follows,
+            "leaves_out": self.leaves_out,
+            "sha256": self.spec.sha256,
+            "kind": self.spec.kind,
+            "parameters": self.spec.parameters,
+            "stored": None if self.stored is None else self.stored.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class RewardList:
     """The rewards of a store, and those that can be computed."""
 
@@ -100,12 +142,15 @@ class RewardList:
     """Of the store, the oldest first."""
     kinds: tuple[ListedKind, ...]
     """Built in."""
+    presets: tuple[ListedPreset, ...]
+    """Of published systems; what the store has of them is among `specs`."""
 
     def to_json(self) -> dict[str, Any]:
-        """``{"specs": [...], "kinds": [...]}``."""
+        """``{"specs": [...], "kinds": [...], "presets": [...]}``."""
         return {
             "specs": [spec.to_json() for spec in self.specs],
             "kinds": [kind.to_json() for kind in self.kinds],
+            "presets": [preset.to_json() for preset in self.presets],
         }
 
 
@@ -115,20 +160,29 @@ def list_rewards(db: Db) -> RewardList:
     return RewardList(
         specs=tuple(_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(db)),
         kinds=tuple(map(_kind, KINDS)),
+        presets=tuple(map(_preset, PRESETS.values())),
     )
 
 
-def describe_reward(db: Db, name: str) -> ListedSpec | ListedKind:
-    """One spec of the store with its missing rewards, or one kind. Raises RewardError."""
+def describe_reward(db: Db, name: str) -> ListedSpec | ListedKind | ListedPreset:
+    """One spec of the store with its missing rewards, one kind, or a preset. Raises RewardError."""
+    if name in PRESETS:
+        preset = _preset(PRESETS[name])
+        known = find_spec(db, preset.spec.sha256)
+        return preset if known is None else replace(preset, stored=_with_missing(db, known))
     stored = find_spec(db, name)
     if stored is None:
         if name in KINDS:
             return _kind(name)
-        names = [*KINDS, *(spec.name for spec in list_specs(db))]
+        names = [*KINDS, *PRESETS, *(spec.name for spec in list_specs(db))]
         raise RewardError(
             f"no reward {name!r} in this store or built in{did_you_mean(name, names)}; "
             "geostore rewards list shows both"
         )
+    return _with_missing(db, stored)
+
+
+def _with_missing(db: Db, stored: StoredSpec) -> ListedSpec:
     listed = next(spec for spec in list_rewards(db).specs if spec.sha256 == stored.sha256)
     if stored.kind == IMPORTED:
         return listed  # nothing could compute what a trace lacks
@@ -156,6 +210,20 @@ def _spec(spec: StoredSpec, counts: tuple[int, int, int]) -> ListedSpec:
     )
 
 
+def _preset(preset: Preset) -> ListedPreset:
+    return ListedPreset(
+        preset=preset.name,
+        formula=preset.formula,
+        parameters=preset.parameters,
+        source=preset.source,
+        code=preset.code,
+        follows=preset.follows,
+        leaves_out=preset.leaves_out,
+        spec=preset_spec(preset.name),
+        stored=None,
+    )
+
+
 def _kind(kind: str) -> ListedKind:
     if kind != WEIGHTED:
         return ListedKind(kind, FORMULAS[kind], make_spec(kind).parameters)
@@ -174,7 +242,7 @@ def _kind(kind: str) -> ListedKind:
 
 
 def list_text(rewards: RewardList) -> str:
-    """A table of the store's specs, and one of the kinds."""
+    """A table of the store's specs, one of the kinds, and one of the presets."""
     specs = QueryResult(
         ("name", "hash", "default", "rewards", "scored", "failed", "kind", "parameters"),
         [
@@ -195,14 +263,27 @@ def list_text(rewards: RewardList) -> str:
         ("built in", "formula (d: distance in km)", "parameters"),
         [(kind.kind, kind.formula, _set_parameters(kind.parameters)) for kind in rewards.kinds],
     )
-    return "\n\n".join(format_table(table, with_count=False) for table in (specs, kinds))
+    presets = QueryResult(
+        ("preset", "formula (d: distance in km)", "parameters", "source"),
+        [
+            (preset.preset, preset.formula, _set_parameters(preset.parameters), preset.source)
+            for preset in rewards.presets
+        ],
+    )
+    tables = (specs, kinds, presets)
+    return "\n\n".join(format_table(table, with_count=False) for table in tables)
 
 
-def describe_text(reward: ListedSpec | ListedKind) -> str:
+def describe_text(reward: ListedSpec | ListedKind | ListedPreset) -> str:
     """A line for each thing to know."""
+    if isinstance(reward, ListedPreset):
+        return _preset_text(reward)
     lines = []
     for name, value in reward.to_json().items():
-        if isinstance(value, dict):
+        if name == "parameters" and "terms" in value:
+            lines.append(f"{name}:")
+            lines += _terms_lines(value)
+        elif isinstance(value, dict):
             lines.append(f"{name}:")
             lines += [f"  {key}: {_shown(part)}" for key, part in value.items()]
         else:
@@ -210,10 +291,46 @@ def describe_text(reward: ListedSpec | ListedKind) -> str:
     return "\n".join(lines)
 
 
+def _preset_text(preset: ListedPreset) -> str:
+    lines = [
+        f"preset: {preset.preset}",
+        f"formula: {preset.formula}",
+        f"own parameters: {_set_parameters(preset.parameters) or 'none'}",
+        "parameters:",
+        *_terms_lines(preset.spec.parameters),
+        f"sha256: {preset.spec.sha256}",
+        f"source: {preset.source}",
+        f"code: {preset.code}",
+        f"follows: {preset.follows}",
+        f"leaves out: {preset.leaves_out}",
+    ]
+    stored = preset.stored
+    if stored is None:
+        lines.append(f"not computed here; geostore rescore --reward {preset.preset}")
+    else:
+        lines += [
+            f"default: {_shown(stored.default)}",
+            f"rewards: {stored.rewards}",
+            f"scored: {stored.scored}",
+            f"missing: {stored.missing}",
+        ]
+    return "\n".join(lines)
+
+
+def _terms_lines(parameters: Mapping[str, Any]) -> list[str]:
+    """The parameters of a weighted spec, with a line for each of its terms."""
+    plain = {key: value for key, value in parameters.items() if key != "terms"}
+    return [
+        *(f"  {key}: {_shown(value)}" for key, value in plain.items()),
+        "  terms:",
+        *(f"    {line}" for line in terms_text(parameters)),
+    ]
+
+
 def _set_parameters(parameters: Mapping[str, Any]) -> str:
     """The parameters that are set, without those that every kind has at their defaults."""
     return ", ".join(
-        f"{key}={_shown(value)}"
+        " + ".join(terms_text(parameters)) if key == "terms" else f"{key}={_shown(value)}"
         for key, value in parameters.items()
         if COMMON.get(key, "") != value and value is not None
     )

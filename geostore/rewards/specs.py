@@ -17,8 +17,10 @@ from geostore.identity import canonical_text, content_hash
 from geostore.rewards.formulas import (
     DEFAULT_KIND,
     KINDS,
-    spec_parameters,
+    WEIGHTED,
+    distance_parameters,
 )
+from geostore.rewards.weighted import weighted_parameters
 from geostore.store import Db, utc_now
 from geostore.store.rewards import (
     SHORT,
@@ -26,8 +28,6 @@ from geostore.store.rewards import (
     default_spec,
     find_spec,
     get_spec,
-    list_specs,
-    looks_like_hash,
 )
 from geostore.text.nearest import did_you_mean
 
@@ -36,7 +36,7 @@ CODE_VERSION = 1
 
 CUSTOM = "custom"
 IMPORTED = "imported"
-_NOT_BY_FORMULA = (CUSTOM, IMPORTED)
+NOT_BY_FORMULA = (CUSTOM, IMPORTED)
 """Kinds of rewards that are known and that no formula computes."""
 
 
@@ -98,7 +98,10 @@ def make_spec(
         raise RewardError(
             f"no reward {kind!r}{did_you_mean(kind, KINDS)}; there are: {', '.join(KINDS)}"
         )
-    parameters, changed = spec_parameters(kind, params or {})
+    if kind == WEIGHTED:
+        parameters, changed = weighted_parameters(params or {})
+    else:
+        parameters, changed = distance_parameters(kind, params or {})
     suffix = f"({', '.join(sorted(changed))})" if changed else ""
     return RewardSpec(name=name or f"{kind}{suffix}", kind=kind, parameters=parameters)
 
@@ -145,30 +148,8 @@ def stored_spec(stored: StoredSpec) -> RewardSpec:
         raise RewardError(
             f"the reward {stored.label} was imported and cannot be computed; name another"
         )
-    _require_known(stored)
+    require_known(stored)
     return RewardSpec(stored.name, stored.kind, stored.parameters, stored.code_version)
-
-
-def resolve_spec(db: Db, name: str, params: Mapping[str, str] | None = None) -> RewardSpec:
-    """The spec that a name means: a built-in kind, or one of the store's by name or hash.
-
-    Raises RewardError, which names both, where it is neither.
-    """
-    if name in KINDS:
-        return make_spec(name, params)
-    stored = find_spec(db, name)
-    if stored is None:
-        known = ", ".join(KINDS)
-        names = [*KINDS, *(spec.name for spec in list_specs(db))]
-        raise RewardError(
-            f"no reward {name!r}{did_you_mean(name, names)}; there are: {known}; "
-            "and those that geostore rewards list shows, by name or hash"
-        )
-    if params:
-        raise RewardError(
-            f"{stored.label} has its parameters already; name a built-in reward to give others"
-        )
-    return stored_spec(stored)
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -211,9 +192,9 @@ def ensure_default_spec(db: Db) -> int:
         # Read again: another process may have been first.
         stored = default_spec(db)
         assert stored is not None
-    if stored.kind in _NOT_BY_FORMULA:
+    if stored.kind in NOT_BY_FORMULA:
         return ensure_spec(db, make_spec())
-    _require_known(stored)
+    require_known(stored)
     return stored.id
 
 
@@ -229,56 +210,6 @@ def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
         return False
     spec_id = ensure_spec(db, spec)
     return db.run("make_reward_spec_default", spec_id=spec_id).rowcount > 0
-
-
-def set_default(db: Db, name: str) -> StoredSpec:
-    """Make a spec the store's default: one it has, by name or hash, or a built-in kind.
-
-    Raises RewardError. To be called inside a transaction.
-    """
-    stored = find_spec(db, name)
-    if stored is None:
-        ensure_spec(db, resolve_spec(db, name))
-        stored = get_spec(db, name)
-    if stored.kind not in _NOT_BY_FORMULA:
-        _require_known(stored)
-    db.run("clear_default_reward_spec")
-    db.run("set_default_reward_spec", spec_id=stored.id)
-    return stored
-
-
-def check_name(name: str, kind: str) -> None:
-    """Raise RewardError for a name under which a spec could not be found, or not it alone."""
-    if name != kind and name in KINDS:
-        raise RewardError(
-            f"{name!r} is the name of a built-in reward, and this one is of the kind {kind!r}; "
-            "choose another name"
-        )
-    if not name.strip():
-        raise RewardError("the name of a reward cannot be empty")
-    # A user types it again, and tables show it in a line.
-    if name != name.strip() or not name.isprintable():
-        raise RewardError(
-            f"{name!r} starts or ends with a blank, or holds a character that cannot be printed; "
-            "choose another name"
-        )
-    if looks_like_hash(name):
-        raise RewardError(f"{name!r} would be read as the start of a hash; choose another name")
-
-
-def rename_spec(db: Db, name: str, new_name: str) -> StoredSpec:
-    """Give a spec of the store another name; the spec as it was. Its rewards stay.
-
-    To be called inside a transaction. Raises RewardError, also where another spec of the store
-    has the new name.
-    """
-    stored = get_spec(db, name)
-    check_name(new_name, stored.kind)
-    for other in list_specs(db):
-        if other.name == new_name and other.id != stored.id:
-            raise RewardError(f"the store has another reward of that name: {other.label}")
-    db.run("rename_reward_spec", spec_id=stored.id, name=new_name)
-    return stored
 
 
 def delete_spec(db: Db, name: str) -> tuple[StoredSpec, int]:
@@ -298,7 +229,8 @@ def delete_spec(db: Db, name: str) -> tuple[StoredSpec, int]:
     return stored, count
 
 
-def _require_known(stored: StoredSpec) -> None:
+def require_known(stored: StoredSpec) -> None:
+    """Raise RewardError for a spec of the store whose kind this geostore does not have."""
     if stored.kind not in KINDS:
         raise RewardError(
             f"the store's reward {stored.label} is of the kind {stored.kind!r}, which this "

@@ -80,9 +80,11 @@ def get_spec(db: Db, name: str) -> StoredSpec:
         specs = list_specs(db)
         known = ", ".join(other.label for other in specs) or "none yet"
         meant = did_you_mean(name, (other.name for other in specs))
+        # A preset is named where nothing of it was computed yet.
+        wanted = name if name.startswith("preset:") else "..."
         raise RewardError(
             f"the store has no reward {name!r}{meant}; it has: {known}. "
-            "Compute one with: geostore rescore --reward ..."
+            f"Compute one with: geostore rescore --reward {wanted}"
         )
     return spec
 

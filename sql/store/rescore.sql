@@ -21,12 +21,12 @@ create temp table if not exists pending (
 -- The cross joins keep this order of loops, in which rows come sorted by trace.
 create temp view if not exists pending_angles as
 select
-  trace_id, parser_version, form, failure, lat, lon,
+  trace_id, parser_version, form, failure, lat, lon, locatability_score,
   -- Near the antipode rounding can make the root larger than 1, where asin would give null.
   2 * asin(min(1.0, sqrt(across_lat * across_lat + shrink * across_lon * across_lon))) as angle
 from (
   select
-    p.trace_id, p.parser_version, a.form, a.failure, a.lat, a.lon,
+    p.trace_id, p.parser_version, a.form, a.failure, a.lat, a.lon, s.locatability_score,
     sin(radians(a.lat - s.lat) / 2) as across_lat,
     sin(radians(a.lon - s.lon) / 2) as across_lon,
     cos(radians(a.lat)) * cos(radians(s.lat)) as shrink
@@ -346,15 +346,95 @@ select count(*) as replaced
 from temp.pending as p
 cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
 
+-- part: term_value
+-- The value of a term, x, of a reward for a trace, d; null where it is not known.
+-- Grain: one value. x: a row of atoms in rescore_traces; d: one of distances.
+case x.kind
+  when 'constant' then 1.0
+  when 'parsed' then iif(d.failure is null, 1.0, 0.0)
+  when 'format' then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
+  when 'locatability' then d.locatability_score
+  when 'tools' then coalesce(
+    (select tool_validity from temp.trace_extras where trace_id = d.trace_id), 1.0
+  )
+  when 'tool_use' then (
+    select iif(tool_calls > failed_tool_calls, 1.0, 0.0)
+    from temp.trace_extras
+    where trace_id = d.trace_id
+  )
+  when 'cut' then iif(
+    exists (
+      select 1 from tool_calls where trace_id = d.trace_id and success = 1 and box_left is not null
+    ),
+    1.0, 0.0
+  )
+  when 'think_answer' then coalesce(
+    (
+      select iif(
+        -- Of a response the store keeps the reasoning by itself, unless nothing told it apart.
+        iif(reasoning <> '', '<think></think>', '')
+        || replace(replace(replace(replace(response, ' ', ''), char(9), ''), char(10), ''), char(13), '')
+        glob '<think>*</think><answer>*</answer>',
+        1.0, 0.0
+      )
+      from turns
+      where trace_id = d.trace_id
+      order by turn desc
+      limit 1
+    ),
+    0.0
+  )
+  when 'turns' then (
+    select min(1.0, turns / x.most) from temp.trace_extras where trace_id = d.trace_id
+  )
+  when 'tokens' then (
+    select min(1.0, completion_tokens / x.most) from temp.trace_extras where trace_id = d.trace_id
+  )
+  else case
+    when d.km is null then x.unread
+    when x.kind in ('geoguessr', 'exponential') then exp(-d.km / x.scale)
+    when x.kind = 'linear' then max(0.0, 1 - d.km / x.most)
+    when x.kind = 'threshold' then iif(
+      d.km < x.within_km or (d.km = x.within_km and x.border is null), 1.0, 0.0
+    )
+    when x.kind = 'steps' then coalesce(
+      (
+        select value
+        from curve
+        where curve.atom = x.atom
+          and (d.km < curve.km or (d.km = curve.km and x.border is null))
+        order by curve.place
+        limit 1
+      ),
+      0.0
+    )
+    when x.kind = 'piecewise' then coalesce(
+      (
+        select coalesce(
+          value_before + (value - value_before) * (d.km - km_before) / (curve.km - km_before),
+          value
+        )
+        from curve
+        where curve.atom = x.atom and d.km <= curve.km
+        order by curve.place
+        limit 1
+      ),
+      (select value from curve where curve.atom = x.atom order by place desc limit 1)
+    )
+  end
+end
+
 -- name: rescore_traces
 -- Computes the rewards of a spec for the pending traces.
 -- Grain: one row per trace of temp.pending with an id in (:after, :last], from the answer of the
 -- parser version that stands there. :again 1 replaces every reward, 0 only one from an earlier answer.
 -- The formulas follow from the spec's row: its kind and parameters, radius and thresholds in km. A
 -- weighted spec is a sum over several terms, any other is one term of weight 1. Distances come from
--- temp.pending_angles, and from temp.geodesics where the radius is wgs84; points are 5000 * exp(-km / 1492.7), rounded, under every spec. Without
--- coordinates distance and points are null, and so is a term that needs a distance, unless the spec
--- gives a value for it. A null term makes the score null.
+-- temp.pending_angles, and from temp.geodesics where the radius is wgs84; points are
+-- 5000 * exp(-km / 1492.7), rounded, under every spec. Without coordinates distance and points are
+-- null, and so is a term that needs a distance, unless the spec gives a value for it. A null term makes
+-- the score null. A term with conditions counts only where one of its "if" is above 0 and none of its
+-- "unless" is; else it is 0, and null where that is not known.
 insert into rewards (
   spec_id, trace_id, parser_version, distance_km, score, geoguessr_points
 )
@@ -368,41 +448,67 @@ spec as materialized (
   from reward_specs
   where id = :spec_id
 ),
+-- All that has a value: the terms, and behind them the conditions of each. wanted: 1 of an "if",
+-- 0 of an "unless", null of a term. unread: the value of what needs a distance, without coordinates.
 described as (
-  select 0 as place, kind, 1.0 as weight, parameters
+  select 0 as term_place, null as wanted, 1.0 as weight, kind, unparsed as unread, parameters
   from spec
   where kind <> 'weighted'
   union all
-  select j.key, json_extract(j.value, '$.term'), json_extract(j.value, '$.weight'), j.value
-  from spec, json_each(spec.parameters, '$.terms') as j
-  where kind = 'weighted'
-),
-terms as materialized (
   select
-    place, kind, weight, parameters,
+    j.key, null, json_extract(j.value, '$.weight'), json_extract(j.value, '$.term'), spec.unparsed,
+    j.value
+  from spec, json_each(spec.parameters, '$.terms') as j
+  where spec.kind = 'weighted'
+  union all
+  select
+    j.key, k.name = 'if', null, json_extract(i.value, '$.term'),
+    iif(spec.unparsed is null, null, 0.0), i.value
+  from
+    spec,
+    json_each(spec.parameters, '$.terms') as j,
+    (select 'if' as name union all select 'unless') as k,
+    json_each(j.value, '$.' || k.name) as i
+  where spec.kind = 'weighted'
+),
+atoms as materialized (
+  select
+    row_number() over () as atom,
+    term_place, wanted, weight, kind, unread, parameters,
     json_extract(parameters, '$.scale') as scale,
     json_extract(parameters, '$.max') as most,
-    json_extract(parameters, '$.km') as within_km
+    json_extract(parameters, '$.km') as within_km,
+    json_extract(parameters, '$.border') as border
   from described
+),
+conditions as materialized (
+  select *, term_place as of_term
+  from atoms
+  where wanted is not null
+),
+terms as materialized (
+  select *, term_place as this_term, term_place in (select of_term from conditions) as is_conditional
+  from atoms
+  where wanted is null
 ),
 -- Each pair of a term's table beside the pair before it; the first pair has none before it.
 curve as materialized (
   select
-    term, place, km, value,
-    lag(km) over (partition by term order by place) as km_before,
-    lag(value) over (partition by term order by place) as value_before
+    atom, place, km, value,
+    lag(km) over (partition by atom order by place) as km_before,
+    lag(value) over (partition by atom order by place) as value_before
   from (
     select
-      terms.place as term,
+      atoms.atom,
       pair.key as place,
       json_extract(pair.value, '$[0]') as km,
       json_extract(pair.value, '$[1]') as value
-    from terms, json_each(terms.parameters, '$.table') as pair
+    from atoms, json_each(atoms.parameters, '$.table') as pair
   )
 ),
 distances as materialized (
   select
-    trace_id, parser_version, form, failure,
+    trace_id, parser_version, form, failure, locatability_score,
     iif(
       (select radius from spec) = 'wgs84',
       (select km from temp.geodesics as g where g.trace_id = d.trace_id),
@@ -415,61 +521,39 @@ scores as (
   select
     d.trace_id, d.parser_version, d.km,
     (
-      select iif(count(value) = count(*), sum(weight * value), null)
+      select iif(count(counted) = count(*), sum(weight * counted), null)
       from (
-        select
-          terms.weight,
-          case
-            -- Terms that need no distance.
-            when terms.kind = 'parsed' then iif(d.failure is null, 1.0, 0.0)
-            when terms.kind = 'format'
-              then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
-            when terms.kind = 'tools' then coalesce(
-              (select tool_validity from temp.trace_extras where trace_id = d.trace_id), 1.0
-            )
-            when terms.kind = 'tool_use' then (
-              select iif(tool_calls > failed_tool_calls, 1.0, 0.0)
-              from temp.trace_extras
-              where trace_id = d.trace_id
-            )
-            when terms.kind = 'turns' then (
-              select min(1.0, turns / most) from temp.trace_extras where trace_id = d.trace_id
-            )
-            when terms.kind = 'tokens' then (
-              select min(1.0, completion_tokens / most)
-              from temp.trace_extras
-              where trace_id = d.trace_id
-            )
-            when d.km is null then (select unparsed from spec)
-            when terms.kind in ('geoguessr', 'exponential') then exp(-d.km / terms.scale)
-            when terms.kind = 'linear' then max(0.0, 1 - d.km / most)
-            when terms.kind = 'threshold' then iif(d.km <= terms.within_km, 1.0, 0.0)
-            when terms.kind = 'steps' then coalesce(
+        select weight, case counts when 1 then value when 0 then 0.0 end as counted
+        from (
+          select
+            x.weight,
+            {{term_value}} as value,
+            iif(
+              not x.is_conditional,
+              1,
               (
-                select value
-                from curve
-                where curve.term = terms.place and d.km <= curve.km
-                order by curve.place
-                limit 1
-              ),
-              0.0
-            )
-            when terms.kind = 'piecewise' then coalesce(
-              (
-                select coalesce(
-                  value_before + (value - value_before) * (d.km - km_before) / (curve.km - km_before),
-                  value
+                select
+                  (
+                    count(*) filter (where wanted) = 0
+                    or max(value > 0) filter (where wanted)
+                    or iif(count(*) filter (where wanted and value is null) > 0, null, 0)
+                  )
+                  and not (
+                    coalesce(max(value > 0) filter (where not wanted), 0)
+                    or iif(count(*) filter (where not wanted and value is null) > 0, null, 0)
+                  )
+                from (
+                  select x.wanted, {{term_value}} as value
+                  from conditions as x
+                  where x.of_term = this_term
+                  limit -1 -- likewise
                 )
-                from curve
-                where curve.term = terms.place and d.km <= curve.km
-                order by curve.place
-                limit 1
-              ),
-              (select value from curve where curve.term = terms.place order by place desc limit 1)
-            )
-          end as value
-        from terms
-        limit -1 -- without it SQLite computes the values twice, for the count and for the sum
+              )
+            ) as counts
+          from terms as x
+          limit -1 -- without it SQLite computes the values twice, for the count and for the sum
+        )
+        limit -1
       )
     ) as score
   from distances as d

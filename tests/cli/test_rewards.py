@@ -120,7 +120,10 @@ def test_the_order_and_the_names_of_terms_decide_nothing(
         ({"linear": "nan"}, "finite"),
         ({"linear.max": "5"}, "no weight for it: linear=0.5"),
         ({"linear": "1", "linear.scale": "5"}, "linear has no parameter 'scale'; it has: max"),
-        ({"format": "1", "format.weight": "5"}, "format has no parameter 'weight'; it has: none"),
+        (
+            {"format": "1", "format.weight": "5"},
+            "format has no parameter 'weight'; it has: if, unless",
+        ),
         ({"turns": "1", "turns.max": "0"}, "above 0"),
         ({"parsed": "1", "unparsed": "far"}, "unparsed must be a number"),
     ],

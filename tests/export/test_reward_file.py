@@ -275,6 +275,23 @@ def test_a_reward_without_a_formula_is_refused_with_what_can_be_done() -> None:
         reward_file(replace(spec, kind="imported"))
 
 
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"cut": "1"}, "the term cut"),
+        ({"format": "1", "format.if": "parsed"}, "format.if"),
+        ({"format": "1", "format.unless": "parsed"}, "format.unless"),
+        ({"steps": "1", "steps.border": "out"}, "steps.border"),
+    ],
+)
+def test_a_reward_that_the_file_cannot_compute_is_refused(
+    params: dict[str, str], words: str
+) -> None:
+    """A trainer would be given other scores than the store's."""
+    with pytest.raises(ExportError, match=rf"has {words}, .*cannot compute"):
+        reward_file(stored(make_spec("weighted", params)))
+
+
 def test_the_file_is_a_function_of_the_reward() -> None:
     assert reward_file(stored(SPECS[0])) == reward_file(stored(SPECS[0]))
     assert reward_file(stored(SPECS[0])) != reward_file(stored(SPECS[1]))

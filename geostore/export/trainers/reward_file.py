@@ -18,12 +18,14 @@ from geostore.errors import ExportError
 from geostore.export.trainers import reward_template
 from geostore.identity import sha256_hex
 from geostore.rewards import KINDS
-from geostore.rewards.formulas import WGS84
+from geostore.rewards.formulas import DISTANCE_KINDS, WGS84
 from geostore.store.rewards import StoredSpec
 
 REWARD_FILE = "reward.py"
 """Its name in an export."""
 
+# What `reward_template` computes.
+_TERMS = (*DISTANCE_KINDS, "parsed", "format", "tools", "tool_use", "turns", "tokens")
 _IMPORT = re.compile(r"^from (geostore\.[a-z_.]+) import ", re.MULTILINE)
 _LOADER = '''\
 import sys
@@ -70,6 +72,7 @@ def reward_file(spec: StoredSpec) -> bytes:
             else "was imported with its scores and has no formula; name another"
         )
         raise ExportError(f"the reward {spec.label} {why} with --reward, such as geoguessr")
+    _require_computable(spec)
     sources, parser = _parser_sources()
     template = inspect.getsource(reward_template)
     text = _replaced(template, "parser", _LOADER)
@@ -90,6 +93,19 @@ def reward_file(spec: StoredSpec) -> bytes:
         f"---\n\n_PARSER = {parser!r}\n"
         f"_SOURCES = {{\n{listed}}}\n\n_parse = _load_parser()\n"
     ).encode()
+
+
+def _require_computable(spec: StoredSpec) -> None:
+    """Raise ExportError for a reward that needs more than the file can compute."""
+    for term in spec.parameters.get("terms", [spec.parameters]):
+        kind = term.get("term", spec.kind)
+        unknown = "if" if "if" in term else "unless" if "unless" in term else None
+        if kind not in _TERMS or unknown or "border" in term:
+            what = f"the term {kind}" if kind not in _TERMS else f"{kind}.{unknown or 'border'}"
+            raise ExportError(
+                f"the reward {spec.label} has {what}, which {REWARD_FILE} cannot compute; name "
+                "another with --reward, such as geoguessr"
+            )
 
 
 @cache

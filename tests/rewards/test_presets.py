@@ -1,0 +1,267 @@
+"""Rewards of published systems: each against values computed by hand from the published code."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from geostore import open as open_store
+from geostore.cli import app
+from geostore.errors import RewardError
+from geostore.rewards import PRESETS, make_spec, preset_spec, rescore
+from geostore.store import Store
+from tests.builders import StoreBuilder, fill, make_dataset
+from tests.hand_made import Traces
+
+KM_PER_DEGREE = {
+    # Along the equator, which is a circle of the ellipsoid's greater radius.
+    "wgs84": math.radians(1) * 6378.137,
+    6371.0: math.radians(1) * 6371.0,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A trace, and what a published scorer gives it."""
+
+    preset: str
+    score: float
+    km: float | None = None
+    """From the true place; None: no coordinates."""
+    cut: bool = False
+    """Whether an image was cut."""
+    params: tuple[tuple[str, str], ...] = ()
+
+
+CASES = [
+    # Strictly below each threshold, as the code has it; nothing past the last, nor for no answer.
+    Case("thinking-with-map", 1.0, km=0.0),
+    Case("thinking-with-map", 1.0, km=0.499),
+    Case("thinking-with-map", 0.8, km=0.501),
+    Case("thinking-with-map", 0.8, km=1.999),
+    Case("thinking-with-map", 0.6, km=2.001),
+    Case("thinking-with-map", 0.6, km=9.999),
+    Case("thinking-with-map", 0.4, km=10.001),
+    Case("thinking-with-map", 0.4, km=24.99),
+    Case("thinking-with-map", 0.2, km=25.01),
+    Case("thinking-with-map", 0.2, km=199.9),
+    Case("thinking-with-map", 0.1, km=200.1),
+    Case("thinking-with-map", 0.1, km=749.9),
+    Case("thinking-with-map", 0.0, km=750.1),
+    Case("thinking-with-map", 0.0, km=19_000.0),
+    Case("thinking-with-map", 0.0),
+    # exp(-d / tau), and the format's penalty of 0.1.
+    Case("geospot", 1.0, km=0.0),
+    Case("geospot", 0.36787944117, km=25.0),
+    Case("geospot", 0.01831563889, km=100.0),
+    Case("geospot", -0.1),
+    Case("geospot", 0.36787944117, km=2000.0, params=(("tau", "2000"),)),
+    Case("geospot", 0.98757780049, km=25.0, params=(("tau", "2000"),)),
+    Case("geospot", -0.1, params=(("tau", "2000"),)),
+    # 0.8 right, 1.2 for the tool only then, -0.2 for the format.
+    Case("deepeyes", 0.8, km=24.9),
+    Case("deepeyes", 2.0, km=24.9, cut=True),
+    Case("deepeyes", 0.0, km=25.1),
+    Case("deepeyes", 0.0, km=25.1, cut=True),
+    Case("deepeyes", 2.0, km=199.9, cut=True, params=(("km", "200"),)),
+    Case("deepeyes", -0.2, cut=True),
+    Case("deepeyes", -0.2),
+]
+
+
+def put(traces: Traces, case: Case, radius: float | str = 6371.0) -> None:
+    guess = None if case.km is None else (0.0, case.km / KM_PER_DEGREE[radius])
+    trace_id = traces.answered(guess)
+    traces.play(trace_id, calls=[1] if case.cut else [])
+    if case.cut:
+        traces.connection.execute(
+            "update tool_calls set box_left = 0, box_top = 0, box_right = 5, box_bottom = 5"
+            " where trace_id = ?",
+            (trace_id,),
+        )
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_preset_gives_what_the_published_scorer_gives(traces: Traces, case: Case) -> None:
+    spec = preset_spec(case.preset, dict(case.params))
+    put(traces, case, spec.parameters["radius"])
+    rescore(traces.db, spec)
+    assert traces.rows("score") == [(pytest.approx(case.score, abs=1e-9),)]
+
+
+def test_every_preset_is_held_against_values_by_hand() -> None:
+    assert {f"preset:{case.preset}" for case in CASES} == set(PRESETS)
+
+
+def test_a_distance_of_exactly_a_threshold_is_outside_where_the_code_says_less(
+    traces: Traces,
+) -> None:
+    """A table whose border is a distance that can be hit to the last bit."""
+    spec = preset_spec("preset:thinking-with-map")
+    (steps,) = spec.parameters["terms"]
+    assert steps["border"] == "out"
+    traces.answered((0.0, 1.0))
+    rescore(traces.db, make_spec())
+    ((km,),) = traces.rows("distance_km")
+    for border, score in ((km, 0.5), (math.nextafter(km, 1e9), 1.0)):
+        table = json.dumps([[border, 1], [900, 0.5]])
+        at_border = make_spec(
+            "weighted", {"steps": "1", "steps.table": table, "steps.border": "out"}
+        )
+        rescore(traces.db, at_border)
+        assert traces.rows("score")[-1] == (score,)
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def ask(*arguments: str | Path) -> str:
+    """What a command prints; it must succeed."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def refuse(*arguments: str | Path) -> str:
+    """The error of a command that must fail."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code != 0
+    return f"{result.output} {result.exception}"
+
+
+@pytest.fixture
+def store(traces: Traces) -> Path:
+    for case in (Case("", 0, km=1.0), Case("", 0, km=100.0, cut=True), Case("", 0)):
+        put(traces, case)
+    return traces.path
+
+
+def test_all_presets_are_computed_one_after_the_other(store: Path) -> None:
+    lines = ask("rescore", "--preset", "all", "--dry-run", "--store", store).splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    assert all("would compute 3, found done 0" in line for line in lines)
+    lines = ask("rescore", "--preset", "all", "--store", store).splitlines()
+    assert [line.partition(" (")[0] for line in lines] == list(PRESETS)
+    assert all(line.endswith("computed 3, found done 0") for line in lines)
+    documents = json.loads(ask("rescore", "--preset", "all", "--json", "--store", store))
+    assert [d["spec"]["name"] for d in documents] == list(PRESETS)
+    assert {(d["computed"], d["found_done"]) for d in documents} == {(0, 3)}
+
+
+def test_a_preset_is_named_wherever_a_reward_is(store: Path) -> None:
+    one = ask("rescore", "--preset", "geospot", "--param", "tau=100", "--store", store)
+    assert one.startswith("preset:geospot(tau=100) (")
+    assert "computed 3" in ask("rescore", "--reward", "preset:geospot", "--store", store)
+    assert "found done 3" in ask("rescore", "--preset", "preset:geospot", "--store", store)
+    assert "preset:geospot" in ask("rewards", "default", "preset:geospot", "--store", store)
+    stats = ask("stats", "--store", store, "--reward", "preset:geospot", "--json")
+    assert json.loads(stats)
+    with open_store(store) as opened:
+        assert opened.rescore("preset:geospot", tau=500).computed == 3
+        assert opened.rescore("preset:geospot").found_done == 3
+
+
+def test_an_export_carries_the_scores_of_a_preset(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "geostore.db", create=True) as store:
+        fill(StoreBuilder(store, make_dataset(tmp_path / "photos")))
+    ask("rescore", "--preset", "geospot", "--store", tmp_path / "geostore.db")
+    out = tmp_path / "out"
+    ask("export", out, "--store", tmp_path / "geostore.db", "--reward", "preset:geospot")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["reward_spec"]["name"] == "preset:geospot"
+
+
+def test_a_preset_can_be_the_default_before_anything_is_computed(store: Path) -> None:
+    said = ask("rewards", "default", "preset:deepeyes", "--store", store)
+    assert "the default reward is preset:deepeyes (" in said
+    assert ask("rescore", "--store", store).startswith("preset:deepeyes (")
+
+
+def test_a_preset_is_found_though_the_store_has_it_under_another_name(store: Path) -> None:
+    ask("rescore", "--preset", "deepeyes", "--name", "mine", "--store", store)
+    assert "is mine (" in ask("rewards", "default", "preset:deepeyes", "--store", store)
+    assert "found done 3" in ask("rescore", "--preset", "deepeyes", "--store", store)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("rescore", "--preset", "geospott"), "did you mean preset:geospot?); there are: preset:"),
+        (("rescore", "--reward", "preset:geospott"), "did you mean preset:geospot?"),
+        (("rewards", "show", "preset:geospott"), "did you mean preset:geospot?"),
+        (("rewards", "default", "preset:geospott"), "did you mean preset:geospot?"),
+        (("stats", "--reward", "preset:geospot"), "geostore rescore --reward preset:geospot"),
+        (
+            ("rescore", "--preset", "geospot", "--param", "km=1"),
+            "no parameter 'km'; it has: radius",
+        ),
+        (("rescore", "--preset", "geospot", "--param", "tau=0"), "above 0"),
+        (("rescore", "--preset", "all", "--param", "tau=5"), "--preset all has no --param"),
+        (("rescore", "--preset", "all", "--name", "mine"), "--preset all has no --name"),
+        (("rescore", "--preset", "all", "--compare", "linear"), "--preset all has no --compare"),
+        (("rescore", "--preset", "geospot", "--reward", "linear"), "name two rewards; give one"),
+        (("rescore", "--reward", "linear", "--name", "preset:mine"), "the name of a preset"),
+    ],
+)
+def test_a_preset_that_cannot_be_computed_is_refused_in_words(
+    store: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in " ".join(refuse(*arguments, "--store", store).split())
+
+
+def test_a_name_of_a_preset_is_kept_for_presets(store: Path) -> None:
+    ask("rescore", "--reward", "linear", "--store", store)
+    assert "the name of a preset" in refuse(
+        "rewards", "rename", "linear", "preset:mine", "--store", store
+    )
+
+
+def test_presets_are_listed_apart_with_their_source(store: Path) -> None:
+    listed = ask("rewards", "list", "--store", store)
+    table = listed.split("\n\n")[-1]
+    for name, preset in PRESETS.items():
+        assert name in table
+        assert preset.source in table
+    document = json.loads(ask("rewards", "list", "--json", "--store", store))
+    assert [p["preset"] for p in document["presets"]] == list(PRESETS)
+    assert all(p["sha256"] == preset_spec(p["preset"]).sha256 for p in document["presets"])
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_is_shown_within_eighty_columns(
+    store: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = ask("rewards", "show", name, "--store", store)
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    plain = " ".join(shown.split())
+    preset = PRESETS[name]
+    for text in (preset.formula, preset.source, preset.follows, preset.leaves_out):
+        assert text in plain
+    assert f"not computed here; geostore rescore --reward {name}" in plain
+    ask("rescore", "--reward", name, "--store", store)
+    assert "rewards: 3 scored: 3 missing: 0" in " ".join(
+        ask("rewards", "show", name, "--store", store).split()
+    )
+
+
+def test_the_hash_of_a_preset_follows_from_its_parameters_alone() -> None:
+    usual = preset_spec("geospot")
+    assert preset_spec("preset:geospot", {"tau": "25.0"}) == usual
+    assert preset_spec("geospot", {"tau": "100"}).sha256 != usual.sha256
+    assert (
+        preset_spec("geospot", {"radius": "6371.0088"}).name == "preset:geospot(radius=6371.0088)"
+    )
+    assert (
+        usual.sha256
+        == make_spec(
+            "weighted", {"exponential": "1", "unparsed": "-0.1"} | {"exponential.scale": "25"}
+        ).sha256
+    )
+    with pytest.raises(RewardError, match=r"no preset 'preset:golf'.*there are: preset:"):
+        preset_spec("golf")
