@@ -26,7 +26,7 @@ strings; all other work is on pieces of bounded size.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geostore.answers.angles import (
     AMBIGUOUS,
@@ -51,6 +51,7 @@ from geostore.answers.forms import (
     find_parentheses,
     iter_hemisphere,
 )
+from geostore.answers.passages import glm_box_of, whole_answer
 from geostore.answers.slots import (
     CLOSE_ANSWER,
     OPEN_ANSWER,
@@ -61,11 +62,12 @@ from geostore.answers.slots import (
     read_box,
 )
 from geostore.answers.spellings import with_usual_slots
+from geostore.answers.statements import NOTHING, read_stated
 from geostore.answers.text import normalise, says_placeholder, tail
 from geostore.answers.thoughts import visible_text
 from geostore.stated import Answer
 
-PARSER_VERSION: int = 3
+PARSER_VERSION: int = 4
 """Stored beside each answer. Raise it with every change that reads some response differently."""
 
 FORMS: tuple[str, ...] = (
@@ -144,7 +146,15 @@ def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Ans
     comment, even if another form answered), ``inconsistent`` (a box or answer tag, and a hemisphere
     pair in the prose, lie on different sides of the equator or of Greenwich).
     """
-    return _read(visible_text(response), cut=cut, bare=bare)
+    visible = visible_text(response)
+    text = with_usual_slots(visible)
+    answer = _read(text, cut=cut, bare=bare)
+    if cut and answer.failure is not None:  # what it says may be a thought
+        return answer
+    stated = read_stated(
+        whole_answer(text) if cut else text, form=answer.form, glm_box=glm_box_of(visible)
+    )
+    return answer if stated is NOTHING else replace(answer, stated=stated)
 
 
 def has_answer(response: str) -> bool:
@@ -153,12 +163,12 @@ def has_answer(response: str) -> bool:
     True where it holds \boxed{ or <answer> outside its thoughts, even malformed, or coordinates
     that can be read.
     """
-    text = visible_text(response)
-    return has_slot(with_usual_slots(text)) or _read(text, cut=False).failure is None
+    text = with_usual_slots(visible_text(response))
+    return has_slot(text) or _read(text, cut=False).failure is None
 
 
 def _read(text: str, *, cut: bool, bare: bool = False) -> Answer:
-    text = with_usual_slots(text)
+    """text: with its slots as they were asked for (`spellings.with_usual_slots`)."""
     if len(text) <= _BARE_LENGTH and not has_slot(text):
         pair = find_bare(normalise(text))
         if pair is not None:
