@@ -13,10 +13,10 @@ from geostore.answers.place_values import MAX_LENGTH
 PLACES = st.sampled_from(
     [
         *("Country: ", "City: ", "region: ", "Location: ", "Final answer: ", "Confidence: "),
-        *("France", "Lyon", "unknown", "国家：", "中国云南省", "(45.76, 4.83)", "85%", "high", "/5"),
+        *("France", "Lyon", "unknown", "国家：", "中国云南省", "(45.76, 4.83)", "85%"),
         *("<answer>", "</answer>", "\\boxed{", "}", "{", "[", "]", "<city>", "</city>", "**"),
         *('"country": ', '"city": "', '"', '"lat": 1.5', '"lon": 2.5', "--|--", "| "),
-        *(", ", "; ", "\n", "- ", "?", "or ", ".", "4"),
+        *(", ", "; ", "\n", "- ", "?", "or ", ".", "4", "high", "/5"),
     ]
 )
 
