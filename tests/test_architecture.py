@@ -24,6 +24,7 @@ ORDER = (
     "errors",
     "geodesic",
     "one_line",
+    "makers",
     "reply",
     "proofs",
     "stated",

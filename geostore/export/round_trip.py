@@ -9,7 +9,7 @@ bodies, because there could be a secret in it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from geostore.records import (
@@ -42,8 +42,6 @@ TURN_FIELDS = (
     "members",
     "request_form",
 )
-IMAGE_FIELDS = tuple(field.name for field in fields(ImageFacts))
-PHOTO_FIELDS = tuple(field.name for field in fields(PhotoFacts))
 CALL_FIELDS = (
     "call_index",
     "raw_arguments",
@@ -65,8 +63,8 @@ def own_members(trace: StoredTrace) -> dict[str, Any]:
         "turn_limit": trace.turn_limit,
         "dataset": trace.dataset.fingerprint,
         "exclusion": trace.sample.exclusion if photo is None else None,
-        "photo": None if photo is None else _values(photo, PHOTO_FIELDS),
-        "sent": _image(trace.photo),
+        "photo": None if photo is None else _photo(photo),
+        "sent": None if trace.photo is None else _image(trace.photo),
         "turns": [_turn(turn) for turn in trace.turns],
         "calls": [_call(call) for call in trace.calls],
         **_image_proofs(trace),
@@ -123,26 +121,65 @@ def _image_proofs(trace: StoredTrace) -> dict[str, Any]:
     return {"image_proofs": [asdict(proof) for proof in trace.image_proofs]}
 
 
+# Each member by its name: a loop over names takes three times as long, and `asdict` thirty times.
+
+
 def _turn(turn: Turn) -> dict[str, Any]:
-    return _values(turn, TURN_FIELDS)
+    return {
+        "finish_reason": turn.finish_reason,
+        "turn_limit": turn.turn_limit,
+        "request_sha256": turn.request_sha256,
+        "reasoning_source": turn.reasoning_source,
+        "native_calls": turn.native_calls,
+        "usage": turn.usage,
+        "cached_tokens": turn.cached_tokens,
+        "cache_write_tokens": turn.cache_write_tokens,
+        "image_tokens": turn.image_tokens,
+        "reasoning_tokens": turn.reasoning_tokens,
+        "service_tier": turn.service_tier,
+        "stated_cost": turn.stated_cost,
+        "estimated_prompt_tokens": turn.estimated_prompt_tokens,
+        "estimated_completion_tokens": turn.estimated_completion_tokens,
+        "served_model": turn.served_model,
+        "members": turn.members,
+        "request_form": turn.request_form,
+    }
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
     return {
-        **_values(call, CALL_FIELDS),
-        "box": None if call.box is None else list(call.box),
-        "flags": list(call.flags),
-        "image": _image(call.image),
+        "call_index": call.call_index,
+        "raw_arguments": call.raw_arguments,
+        "arguments": call.arguments,
+        "source_index": call.source_index,
+        "angle": call.angle,
+        "error_kind": call.error_kind,
+        "observation": call.observation,
+        "image_index": call.image_index,
+        "box": call.box,
+        "flags": call.flags,
+        "image": None if call.image is None else _image(call.image),
     }
 
 
-def _image(image: ImageFacts | None) -> dict[str, Any] | None:
-    return None if image is None else _values(image, IMAGE_FIELDS)
+def _photo(photo: PhotoFacts) -> dict[str, Any]:
+    return {
+        "sha256": photo.sha256,
+        "width": photo.width,
+        "height": photo.height,
+        "format": photo.format,
+    }
 
 
-def _values(record: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """Members of a record that hold no records themselves; asdict takes ten times as long."""
-    return {name: getattr(record, name) for name in names}
+def _image(image: ImageFacts) -> dict[str, Any]:
+    return {
+        "sha256": image.sha256,
+        "width": image.width,
+        "height": image.height,
+        "full_width": image.full_width,
+        "full_height": image.full_height,
+        "pixels_xxh128": image.pixels_xxh128,
+    }
 
 
 def _is_harmless(value: Any) -> bool:

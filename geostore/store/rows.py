@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 
 from geostore.costs.usage import read_kept_usage
 from geostore.identity import canonical_text
+from geostore.makers import maker_of
 from geostore.proofs import ImageProof
 from geostore.records import (
     Answer,
@@ -36,7 +37,17 @@ Values = Row | Mapping[str, Any]
 _RECIPE_JSON = ("tools", "limits", "extra_body")
 _RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
 _TURN_FIELDS = tuple(field.name for field in fields(Turn))
-_SET_IN_TURN = tuple((name, getattr(Turn, name).__set__) for name in _TURN_FIELDS)
+
+_make_turn = maker_of(Turn)
+_make_call = maker_of(ToolCall)
+_make_image = maker_of(ImageFacts)
+_make_photo = maker_of(PhotoFacts)
+_make_sample = maker_of(Sample)
+_make_answer = maker_of(Answer)
+_make_stated = maker_of(Stated)
+_make_reward = maker_of(Reward)
+_make_key = maker_of(TraceKey)
+_make_trace = maker_of(StoredTrace)
 
 
 def values_of(row: Values) -> Mapping[str, Any]:
@@ -93,8 +104,8 @@ def sample_record(row: Values) -> Sample:
     """From get_sample."""
     photo = None
     if row["width"] is not None:
-        photo = PhotoFacts(row["image_sha256"], row["width"], row["height"], row["image_format"])
-    return Sample(
+        photo = _make_photo(row["image_sha256"], row["width"], row["height"], row["image_format"])
+    return _make_sample(
         sample_index=row["sample_index"],
         lat=row["lat"],
         lon=row["lon"],
@@ -141,15 +152,9 @@ def turn_row(turn: Turn) -> dict[str, Any]:
     return {name: getattr(turn, name) for name in _TURN_FIELDS}
 
 
-def turn_record(row: Values) -> Turn:
-    """From turns_of_traces."""
-    values = values_of(row)
-    # Not by its constructor: that of a frozen class of 27 members takes twice as long, and turns
-    # are the largest part of what reading a store costs.
-    turn = Turn.__new__(Turn)
-    for name, set_member in _SET_IN_TURN:
-        set_member(turn, values[name])
-    return turn
+def turn_record(row: Row) -> Turn:
+    """From turns_of_traces, which gives all fields in their order behind the trace's id."""
+    return _make_turn(*row[1:])
 
 
 def tool_call_row(call: ToolCall) -> dict[str, Any]:
@@ -182,35 +187,43 @@ def tool_call_row(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def tool_call_record(row: Values) -> ToolCall:
-    """From tool_calls_of_traces."""
-    row = values_of(row)
-    box = (row["box_left"], row["box_top"], row["box_right"], row["box_bottom"])
-    image = None
-    if row["image_sha256"] is not None:
-        image = ImageFacts(
-            sha256=row["image_sha256"],
-            width=row["image_width"],
-            height=row["image_height"],
-            full_width=row["full_width"],
-            full_height=row["full_height"],
-            pixels_xxh128=row["image_pixels_xxh128"],
-        )
-    return ToolCall(
-        turn=row["turn"],
-        call_index=row["call_index"],
-        name=row["name"],
-        raw_arguments=row["raw_arguments"],
-        arguments=row["arguments"],
-        source_index=row["source_index"],
-        box=None if box[0] is None else box,
-        angle=row["angle"],
-        success=bool(row["success"]),
-        error_kind=row["error_kind"],
-        flags=() if row["flags"] == "[]" else tuple(orjson.loads(row["flags"])),
-        observation=row["observation"],
-        image=image,
-        image_index=row["image_index"],
+def tool_call_record(row: Row) -> ToolCall:
+    """From tool_calls_of_traces, which gives an image's fields last and in their order."""
+    (
+        _,
+        turn,
+        call_index,
+        name,
+        raw_arguments,
+        arguments,
+        source_index,
+        left,
+        top,
+        right,
+        bottom,
+        angle,
+        success,
+        error_kind,
+        flags,
+        observation,
+        image_index,
+        *image,
+    ) = row
+    return _make_call(
+        turn=turn,
+        call_index=call_index,
+        name=name,
+        raw_arguments=raw_arguments,
+        arguments=arguments,
+        source_index=source_index,
+        box=None if left is None else (left, top, right, bottom),
+        angle=angle,
+        success=bool(success),
+        error_kind=error_kind,
+        flags=() if flags == "[]" else tuple(orjson.loads(flags)),
+        observation=observation,
+        image=None if image[0] is None else _make_image(*image),
+        image_index=image_index,
     )
 
 
@@ -270,13 +283,13 @@ def answer_record(row: Values) -> Answer | None:
     """From a trace's row; None where there is no answer yet."""
     if row["parser_version"] is None:
         return None
-    return Answer(
+    return _make_answer(
         lat=row["answer_lat"],
         lon=row["answer_lon"],
         form=row["form"],
         failure=row["failure"],
-        flags=tuple(orjson.loads(row["flags"])),
-        stated=Stated(
+        flags=() if row["flags"] == "[]" else tuple(orjson.loads(row["flags"])),
+        stated=_make_stated(
             row["said_country"],
             row["said_region"],
             row["said_city"],
@@ -290,7 +303,7 @@ def reward_record(row: Values) -> Reward | None:
     """From a trace's row; None where the trace has no reward under the default spec."""
     if row["spec_id"] is None:
         return None
-    return Reward(row["distance_km"], row["score"], row["geoguessr_points"])
+    return _make_reward(row["distance_km"], row["score"], row["geoguessr_points"])
 
 
 def stored_trace_record(
@@ -299,18 +312,18 @@ def stored_trace_record(
     dataset: DatasetFacts,
     find_dataset: Callable[[int], DatasetFacts],
     recipe: Recipe | ImportedRecipe,
-    turns: Sequence[Turn],
-    calls: Sequence[ToolCall],
-    failures: Sequence[FailedAttempt],
-    image_proofs: Sequence[ImageProof] = (),
+    turns: Iterable[Turn],
+    calls: Iterable[ToolCall],
+    failures: Iterable[FailedAttempt],
+    image_proofs: Iterable[ImageProof],
 ) -> StoredTrace:
     """From a row of get_trace or snapshot_traces, which give the same columns.
 
     find_dataset: gives a dataset by its id, for those that hold a copy of the photo.
     """
     row = values_of(row)
-    key = TraceKey(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
-    return StoredTrace(
+    key = _make_key(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
+    return _make_trace(
         name=str(key),
         key=key,
         dataset=dataset,
@@ -328,7 +341,7 @@ def stored_trace_record(
         reward_spec=row["reward_spec"],
         reward_kind=row["reward_kind"],
         image_proofs=tuple(image_proofs),
-        copies=tuple((find_dataset(id), index) for id, index in orjson.loads(row["copies"])),
+        copies=tuple([(find_dataset(id), index) for id, index in orjson.loads(row["copies"])]),
     )
 
 
@@ -336,7 +349,7 @@ def sent_photo(row: Values, full_width: int, full_height: int) -> ImageFacts | N
     """The photo as sent, from a row of traces; None before the first response."""
     if row["sent_sha256"] is None:
         return None
-    return ImageFacts(
+    return _make_image(
         sha256=row["sent_sha256"],
         width=row["sent_width"],
         height=row["sent_height"],

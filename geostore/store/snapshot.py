@@ -17,16 +17,12 @@ from typing import Any
 
 from geostore.errors import StoreError
 from geostore.identity import canonical_text
-from geostore.proofs import ImageProof
 from geostore.records import (
     DatasetFacts,
-    FailedAttempt,
     ImportedRecipe,
     Recipe,
     Sample,
     StoredTrace,
-    ToolCall,
-    Turn,
 )
 from geostore.sqlfiles import store_statements
 from geostore.store import rows
@@ -328,33 +324,23 @@ class Snapshot:
 
     def _batch(self, batch: list[Row], datasets: Sequence[DatasetFacts]) -> Iterator[StoredTrace]:
         ids = [row["id"] for row in batch]
-        turns = rows_of_traces(self._db, "turns_of_traces", ids, rows.turn_record)
-        calls = rows_of_traces(self._db, "tool_calls_of_traces", ids, rows.tool_call_record)
-        failures = rows_of_traces(self._db, "attempts_of_traces", ids, rows.attempt_record)
-        proofs = rows_of_traces(self._db, "image_proofs_of_traces", ids, image_proof_record)
-        for row, dataset in zip(batch, datasets, strict=True):
-            key = row["id"]
-            yield self._trace(row, dataset, turns[key], calls[key], failures[key], proofs[key])
-
-    def _trace(
-        self,
-        row: Row,
-        dataset: DatasetFacts,
-        turns: list[Turn],
-        calls: list[ToolCall],
-        failures: list[FailedAttempt],
-        proofs: list[ImageProof],
-    ) -> StoredTrace:
-        return rows.stored_trace_record(
-            row,
-            dataset=dataset,
-            find_dataset=self._datasets.__getitem__,
-            recipe=self._recipe(row["recipe_id"]),
-            turns=turns,
-            calls=calls,
-            failures=failures,
-            image_proofs=proofs,
-        )
+        turns = rows_of_traces(self._db, "turns_of_traces", ids)
+        calls = rows_of_traces(self._db, "tool_calls_of_traces", ids)
+        failures = rows_of_traces(self._db, "attempts_of_traces", ids)
+        proofs = rows_of_traces(self._db, "image_proofs_of_traces", ids)
+        # Records are made trace by trace: thousands that live at a time would keep Python's search
+        # for garbage busy.
+        for trace_id, row, dataset in zip(ids, batch, datasets, strict=True):
+            yield rows.stored_trace_record(
+                row,
+                dataset=dataset,
+                find_dataset=self._datasets.__getitem__,
+                recipe=self._recipe(row["recipe_id"]),
+                turns=map(rows.turn_record, turns.get(trace_id, ())),
+                calls=map(rows.tool_call_record, calls.get(trace_id, ())),
+                failures=map(rows.attempt_record, failures.get(trace_id, ())),
+                image_proofs=map(image_proof_record, proofs.get(trace_id, ())),
+            )
 
     def _recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         if recipe_id not in self._recipes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar
 
 from geostore.errors import NotFoundError
@@ -27,17 +28,13 @@ from geostore.store.samples import Samples
 T = TypeVar("T")
 
 
-def rows_of_traces(
-    db: Db, statement: str, trace_ids: Sequence[int], record: Callable[[Row], T]
-) -> defaultdict[int, list[T]]:
-    """The rows of some traces, as records in their order, by trace id.
+def rows_of_traces(db: Db, statement: str, trace_ids: Sequence[int]) -> dict[int, list[Row]]:
+    """The rows of some traces in their order, by trace id; traces without rows are missing.
 
-    statement: takes `trace_ids` and gives a column trace_id.
+    statement: takes `trace_ids` and gives rows that are sorted by the trace's id, which is first.
     """
-    by_trace: defaultdict[int, list[T]] = defaultdict(list)
-    for row in db.run(statement, trace_ids=canonical_text(list(trace_ids))).fetchall():
-        by_trace[row["trace_id"]].append(record(row))
-    return by_trace
+    rows_of_all = db.run(statement, trace_ids=canonical_text(list(trace_ids))).fetchall()
+    return {trace_id: list(group) for trace_id, group in groupby(rows_of_all, key=itemgetter(0))}
 
 
 class Traces:
@@ -132,4 +129,5 @@ class Traces:
         )
 
     def _rows(self, statement: str, trace_id: int, record: Callable[[Row], T]) -> list[T]:
-        return rows_of_traces(self._db, statement, [trace_id], record)[trace_id]
+        of_trace = rows_of_traces(self._db, statement, [trace_id])
+        return [record(row) for row in of_trace.get(trace_id, ())]

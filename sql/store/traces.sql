@@ -136,20 +136,20 @@ left join rewards as w on w.trace_id = t.id and w.spec_id = p.id
 where t.id = :trace_id;
 
 -- name: turns_of_traces
--- All turns of some traces.
+-- All turns of some traces; behind the trace's id stand the fields of records.Turn in their order.
 -- Grain: one row per turn, in order. :trace_ids is a JSON array.
 select
-  trace_id, turn, response, reasoning, reasoning_source, native_calls, finish_reason, turn_limit,
-  request_sha256, prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,
-  image_tokens, reasoning_tokens, service_tier, stated_cost, estimated_prompt_tokens,
-  estimated_completion_tokens, latency_ms, first_token_ms, served_model, request_id, request_form,
-  usage, members, messages
+  trace_id, prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,
+  image_tokens, reasoning_tokens, service_tier, stated_cost, turn, response, reasoning,
+  reasoning_source, native_calls, finish_reason, turn_limit, request_sha256, latency_ms, served_model,
+  request_id, usage, members, first_token_ms, request_form, messages, estimated_prompt_tokens,
+  estimated_completion_tokens
 from turns
 where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, turn;
 
 -- name: tool_calls_of_traces
--- All tool calls of some traces.
+-- All tool calls of some traces; last stand the fields of records.ImageFacts in their order.
 -- Grain: one row per call, in order. :trace_ids is a JSON array. Boxes in source pixels, angles in
 -- degrees.
 select

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ from geostore.records import (
     Answer,
     Closing,
     FailedAttempt,
+    ImageFacts,
     Sample,
+    Turn,
 )
 from geostore.sqlfiles import load_sql, sql_names
 from geostore.store import ClaimedTrace, Store, migrations
@@ -402,7 +404,7 @@ def test_a_store_on_a_read_only_connection_says_so(tmp_path: Path) -> None:
 
 FILL = """
 import resource, signal, sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from geostore.errors import StoreError
 from geostore.store import Store
 from tests.trace_parts import DATASET
@@ -537,3 +539,15 @@ def test_a_step_that_is_missing_is_taken_when_a_store_is_opened(
     with Store.open(path) as opened:
         assert opened.traces.get_trace(trace_id).turns == (TURN,)
         assert opened.db.connection.execute("select note from traces").fetchone()[0] is None
+
+
+def test_rows_of_turns_and_images_have_the_fields_of_their_records_in_order(store: Store) -> None:
+    """Records of them are made by place, so another order would mix their values up."""
+
+    def columns(statement: str) -> list[str]:
+        return [column[0] for column in store.db.run(statement, trace_ids="[]").description]
+
+    assert columns("turns_of_traces") == ["trace_id", *(field.name for field in fields(Turn))]
+    image = [field.name for field in fields(ImageFacts)]
+    of_call = columns("tool_calls_of_traces")[-len(image) :]
+    assert [name.removeprefix("image_") for name in of_call] == image
