@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, get_args
 
@@ -157,19 +157,24 @@ class GeoStore:
             name = operator.index(name)
         return Trace.of(self._store.traces.get_trace(self._store.traces.find_trace(str(name))))
 
-    def query(self, statement: str, *, reward: str | None = None) -> list[dict[str, Any]]:
+    def query(
+        self, statement: str, *, reward: str | None = None, km: Iterable[float] | None = None
+    ) -> list[dict[str, Any]]:
         """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
 
         The first question takes up to a second, for it starts a process that reads
         the store with DuckDB; later ones are asked of the same. reward: as in
-        `traces`. Raises QueryError.
+        `traces`. km: the distances of accuracy; None: 1, 25, 200, 750 and 2500.
+        Raises QueryError.
         """
         from geostore.query.reader import ask
 
-        result = self._ask(partial(ask, statement_or_name=statement), reward)
+        result = self._ask(partial(ask, statement_or_name=statement), reward, km)
         return result.to_dicts()
 
-    def arrow(self, statement: str, *, reward: str | None = None) -> pyarrow.Table:
+    def arrow(
+        self, statement: str, *, reward: str | None = None, km: Iterable[float] | None = None
+    ) -> pyarrow.Table:
         """The rows of `query` as a table of Arrow, which polars and others take without a copy.
 
         Whole numbers are int64 where they fit. Raises QueryError.
@@ -178,34 +183,42 @@ class GeoStore:
 
         from geostore.query.arrow import ask_arrow
 
-        data = self._ask(partial(ask_arrow, statement_or_name=statement), reward)
+        data = self._ask(partial(ask_arrow, statement_or_name=statement), reward, km)
         return pyarrow.ipc.open_stream(data).read_all()
 
-    def df(self, statement: str, *, reward: str | None = None) -> pandas.DataFrame:
+    def df(
+        self, statement: str, *, reward: str | None = None, km: Iterable[float] | None = None
+    ) -> pandas.DataFrame:
         """The rows of `query` as a data frame of pandas; decimals are floats.
 
         Raises QueryError, also where pandas is not installed.
         """
         from geostore.query.arrow import to_pandas
 
-        return to_pandas(self.arrow(statement, reward=reward))
+        return to_pandas(self.arrow(statement, reward=reward, km=km))
 
-    def stats(self, *, reward: str | None = None) -> StoreStats:
+    def stats(self, *, reward: str | None = None, km: Iterable[float] | None = None) -> StoreStats:
         """The numbers of `geostore stats`: of the store, and of each recipe.
 
-        Asked of the process that answers `query`. reward: as in `traces`.
+        Asked of the process that answers `query`. reward: as in `traces`. km: as in `query`.
+        Raises QueryError for a bad distance.
         """
         from geostore.query.stats import ask_stats
 
-        return self._ask(ask_stats, reward)
+        return self._ask(ask_stats, reward, km)
 
-    def _ask(self, question: Callable[[DuckDBPyConnection], T], reward: str | None) -> T:
+    def _ask(
+        self,
+        question: Callable[[DuckDBPyConnection], T],
+        reward: str | None,
+        km: Iterable[float] | None,
+    ) -> T:
         path = self._store.path
         if self._questions is None:
             from geostore.query.questions import Questions
 
             self._questions = Questions(path)
-        return self._questions.ask(question, self._reward_hash(reward))
+        return self._questions.ask(question, self._reward_hash(reward), km)
 
     def _reward_hash(self, reward: str | None) -> str | None:
         return None if reward is None else get_spec(self._store.db, reward).sha256

@@ -38,6 +38,15 @@ RewardOption = Annotated[
     ),
 ]
 
+KmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--km",
+        metavar="KM,...",
+        help="The distances of accuracy, such as 0.5,1,25; none: 1, 25, 200, 750 and 2500 km.",
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -55,6 +64,19 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
     # other's locks, and closing one drops the locks of the other.
     with Store.open(store) as opened:
         return get_spec(opened.db, reward).sha256
+
+
+def accuracy_km(km: str | None) -> tuple[float, ...] | None:
+    """The distances that an option names; None where it names none. Raises a usage error."""
+    if km is None:
+        return None
+    from geostore.errors import QueryError
+    from geostore.query.thresholds import read_km
+
+    try:
+        return read_km(km)
+    except QueryError as error:
+        raise typer.BadParameter(str(error), param_hint="--km") from error
 
 
 def tell(text: str) -> None:

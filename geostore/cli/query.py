@@ -14,8 +14,10 @@ from geostore.cli.options import (
     DEFAULT_STORE,
     EXIT_INTERRUPTED,
     JsonOption,
+    KmOption,
     RewardOption,
     StoreOption,
+    accuracy_km,
     leave_at_once,
     reward_hash,
     say,
@@ -56,6 +58,7 @@ def query(
     ] = "table",
     json: JsonOption = False,
     reward: RewardOption = None,
+    km: KmOption = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the queries that have names.")
     ] = False,
@@ -67,6 +70,7 @@ def query(
     """
     if json and format == "csv":
         raise typer.BadParameter("--json and --format csv are two forms; give one")
+    distances = accuracy_km(km)
     try:
         from geostore.query import reader as analytics
         from geostore.text.tables import FORMATS
@@ -77,7 +81,7 @@ def query(
             typer.echo(format_entries(analytics.list_queries(), prose_width()))
             return
         asked = _statement(statement, file)
-        result = analytics.run_query(store, asked, reward_hash(store, reward))
+        result = analytics.run_query(store, asked, reward_hash(store, reward), distances)
         typer.echo(FORMATS["json" if json else format](result))
     except KeyboardInterrupt:
         say("geostore: interrupted")

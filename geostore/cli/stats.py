@@ -7,8 +7,10 @@ import typer
 from geostore.cli.options import (
     DEFAULT_STORE,
     JsonOption,
+    KmOption,
     RewardOption,
     StoreOption,
+    accuracy_km,
     reward_hash,
     tell,
 )
@@ -17,12 +19,14 @@ from geostore.cli.options import (
 def stats(
     store: StoreOption = DEFAULT_STORE,
     reward: RewardOption = None,
+    km: KmOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show the batch: traces, parse success, distances, accuracy, turns, tools, tokens."""
     from geostore.query import stats as batch
 
-    result = batch.stats(store, reward_hash(store, reward))
+    distances = accuracy_km(km)
+    result = batch.stats(store, reward_hash(store, reward), distances)
     if json:
         typer.echo(batch.format_json(result))
     else:

@@ -8,7 +8,7 @@ writer waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,8 @@ import duckdb
 
 from geostore.children import Child
 from geostore.errors import ChildEnded, QueryError
-from geostore.query.reader import open_reader, take_scores_of
+from geostore.query.reader import open_reader, take_parameters
+from geostore.query.thresholds import check_km
 
 T = TypeVar("T")
 Question = Callable[[duckdb.DuckDBPyConnection], Any]
@@ -33,19 +34,25 @@ class Questions:
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._child: Child[tuple[Question, str | None], Any] | None = None
+        self._child: Child[tuple[Question, str | None, tuple[float, ...] | None], Any] | None = None
 
-    def ask(self, question: Callable[[duckdb.DuckDBPyConnection], T], reward: str | None) -> T:
+    def ask(
+        self,
+        question: Callable[[duckdb.DuckDBPyConnection], T],
+        reward: str | None,
+        km: Iterable[float] | None = None,
+    ) -> T:
         """Call a function with a reader in the child; what it returns.
 
-        question: a function of a module, or a partial of one. reward: as for
+        question: a function of a module, or a partial of one. reward, km: as for
         `open_reader`. Raises QueryError, StoreError.
         """
+        distances = None if km is None else check_km(km)
         if self._child is None or self._child.has_ended:
             self.close()
             self._child = Child(partial(_Answers, self._store))
         try:
-            answer: T = self._child.ask((question, reward))
+            answer: T = self._child.ask((question, reward, distances))
         except ChildEnded as error:
             raise QueryError(
                 f"{error} while it answered a question; ask for less at once if memory ran out"
@@ -66,7 +73,7 @@ class _Answers:
         self._open = ExitStack()
         self._reader = self._open.enter_context(open_reader(store))
 
-    def __call__(self, asked: tuple[Question, str | None]) -> Any:
-        question, reward = asked
-        take_scores_of(self._reader, reward)
+    def __call__(self, asked: tuple[Question, str | None, tuple[float, ...] | None]) -> Any:
+        question, reward, km = asked
+        take_parameters(self._reader, reward=reward, km=km)
         return question(self._reader)

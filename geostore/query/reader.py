@@ -29,6 +29,7 @@ import duckdb
 from geostore.errors import QueryError, StoreError, StoreVersionError
 from geostore.query.interrupts import close_soon, interruptible
 from geostore.query.statements import check_reads_only
+from geostore.query.thresholds import USUAL_KM, check_km
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
 from geostore.store.errors import damaged
 from geostore.store.files import require_store_file
@@ -53,16 +54,19 @@ def list_queries() -> list[tuple[str, str]]:
 
 
 def run_query(
-    store: str | os.PathLike[str], statement_or_name: str, reward: str | None = None
+    store: str | os.PathLike[str],
+    statement_or_name: str,
+    reward: str | None = None,
+    km: Iterable[float] | None = None,
 ) -> QueryResult:
     """Answer one question: a named query, or one statement in DuckDB's SQL.
 
-    One word alone is a name. reward: as for `open_reader`. Raises QueryError (an
+    One word alone is a name. reward, km: as for `open_reader`. Raises QueryError (an
     unknown name, several statements, a statement that may write, an error of DuckDB),
     StoreError (no such store).
     """
     _named(statement_or_name)  # refuse an unknown name before the slow opening
-    with open_reader(store, reward=reward) as reader:
+    with open_reader(store, reward=reward, km=km) as reader:
         return ask(reader, statement_or_name)
 
 
@@ -121,9 +125,13 @@ def one_moment(reader: duckdb.DuckDBPyConnection) -> Iterator[None]:
         reader.execute("rollback")
 
 
-def take_scores_of(reader: duckdb.DuckDBPyConnection, reward: str | None) -> None:
-    """Let the views take scores from this reward spec from now on; as for `open_reader`."""
+def take_parameters(
+    reader: duckdb.DuckDBPyConnection, *, reward: str | None, km: Iterable[float] | None = None
+) -> None:
+    """Let the views use these from now on; as for `open_reader`. Raises QueryError."""
+    distances = USUAL_KM if km is None else check_km(km)
     reader.execute("set variable reward_spec = $sha256", {"sha256": reward})
+    reader.execute("set variable accuracy_km = $km", {"km": list(distances)})
 
 
 # --- the connection --------------------------------------------------------------------------
@@ -131,14 +139,18 @@ def take_scores_of(reader: duckdb.DuckDBPyConnection, reward: str | None) -> Non
 
 @contextmanager
 def open_reader(
-    store: str | os.PathLike[str], *, reward: str | None = None
+    store: str | os.PathLike[str],
+    *,
+    reward: str | None = None,
+    km: Iterable[float] | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection in which the store's tables and views have plain names.
 
     reward: the sha256 of the reward spec whose scores the views take; None: the
-    store's default.
+    store's default. km: the distances of accuracy; None: `thresholds.USUAL_KM`.
     Not for a process that has the same store open in Python's SQLite. Raises
-    StoreError where the file is missing, is not a store, or cannot be read.
+    StoreError where the file is missing, is not a store, or cannot be read, and
+    QueryError for a bad distance.
     """
     path = Path(store)
     require_store_file(path)
@@ -155,7 +167,8 @@ def open_reader(
         },
     )
     try:
-        interruptible(connection, partial(_attach, connection, path, reward))
+        interruptible(connection, partial(_attach, connection, path))
+        take_parameters(connection, reward=reward, km=km)
         yield connection
     except Exception as error:
         connection.close()
@@ -170,14 +183,13 @@ def open_reader(
     connection.close()
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, reward: str | None) -> None:
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     _load_sqlite(connection)
     try:
         # Absolute, because DuckDB would read the start of sqlite:name as a prefix.
         connection.execute(f"attach {_quoted(path.resolve())} as store (type sqlite, read_only)")
         connection.execute("use store")
         _check_schema(connection, path)
-        take_scores_of(connection, reward)
         connection.execute(load_sql("analytics", _VIEWS))
         connection.execute(load_sql("reader", "remember_names"))
     except duckdb.Error as error:

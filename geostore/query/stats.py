@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from geostore.one_line import OneLine
 from geostore.query.reader import ask, one_moment, open_reader
+from geostore.query.thresholds import format_km
 from geostore.text.json_lines import json_text
 from geostore.text.phrases import format_counts
 from geostore.text.tables import QueryResult, format_table, format_transposed
@@ -72,16 +73,14 @@ class TraceSums(OneLine):
     """Mean score with each failure as 0; None without a closed trace that counts."""
     mean_geoguessr_points: float | None
     """Mean points, from 0 to 5000, failures left out; None without any."""
-    acc_1_km: float | None
-    """Share of the traces within 1 km; a failure is a miss, None without a trace that counts."""
-    acc_25_km: float | None
-    """The same within 25 km."""
-    acc_200_km: float | None
-    """The same within 200 km."""
-    acc_750_km: float | None
-    """The same within 750 km."""
-    acc_2500_km: float | None
-    """The same within 2500 km."""
+    under_3_km: float | None
+    """Share of the traces less than 3 km off; a failure is a miss, None without one that counts."""
+    under_3_km_parsed: float | None
+    """The same with failures left out; None without any distance."""
+    acc_km: Mapping[float, float | None]
+    """For each distance in km: the share of the traces within it; a failure is a miss."""
+    acc_km_parsed: Mapping[float, float | None]
+    """The same with failures left out; None without any distance."""
     turns: int
     """Responses of the teacher."""
     mean_turns: float | None
@@ -158,33 +157,36 @@ class StoreStats(OneLine):
     def to_json(self) -> dict[str, Any]:
         """``{"store": sums, "recipes": [recipe, model, with_tools and sums, ...]}``."""
         return {
-            "store": asdict(self.store),
+            "store": _members(self.store),
             "recipes": [
                 {
                     "recipe": part.recipe,
                     "model": part.model,
                     "with_tools": part.with_tools,
-                    **asdict(part.sums),
+                    **_members(part.sums),
                 }
                 for part in self.recipes
             ],
         }
 
 
-def stats(store: str | os.PathLike[str], reward: str | None = None) -> StoreStats:
+def stats(
+    store: str | os.PathLike[str], reward: str | None = None, km: Iterable[float] | None = None
+) -> StoreStats:
     """The numbers of a store, and of each of its recipes.
 
-    reward: the sha256 of the spec whose scores count, None for the store's default.
-    Raises StoreError where there is no such store.
+    reward: the sha256 of the spec whose scores count, None for the store's default. km: the
+    distances of accuracy; None: `thresholds.USUAL_KM`. Raises StoreError where there is no such
+    store, and QueryError for a bad distance.
     """
-    with open_reader(store, reward=reward) as reader:
+    with open_reader(store, reward=reward, km=km) as reader:
         return ask_stats(reader)
 
 
 def ask_stats(reader: DuckDBPyConnection) -> StoreStats:
     """`stats` through a reader that is open."""
     with one_moment(reader):  # so that a generate beside this cannot make the answers disagree
-        whole, *recipes = ask(reader, "stats").to_dicts()
+        whole, *recipes = map(_sums, ask(reader, "stats").to_dicts())
         beside = _Beside(
             failures=ask(reader, "failures").to_dicts(),
             flags=ask(reader, "flags").to_dicts(),
@@ -266,6 +268,29 @@ def format_text(numbers: StoreStats) -> str:
 def format_json(numbers: StoreStats) -> str:
     """The same as indented JSON."""
     return json_text(numbers.to_json(), indent=2)
+
+
+def _sums(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `stats.sql` with its list of accuracies as two mappings."""
+    accuracies = row.pop("accuracy")
+    return {
+        **row,
+        "acc_km": {part["km"]: part["acc"] for part in accuracies},
+        "acc_km_parsed": {part["km"]: part["acc_parsed"] for part in accuracies},
+    }
+
+
+def _members(sums: TraceSums) -> dict[str, Any]:
+    """Members of JSON, in which each distance has two of its own, such as ``acc_25_km``."""
+    members: dict[str, Any] = {}
+    for name, value in asdict(sums).items():
+        if name == "acc_km":
+            for km, share in value.items():
+                members[f"acc_{format_km(km)}_km"] = share
+                members[f"acc_{format_km(km)}_km_parsed"] = sums.acc_km_parsed[km]
+        elif name != "acc_km_parsed":
+            members[name] = value
+    return members
 
 
 def _of(rows: Sequence[Mapping[str, Any]], recipe: str | None) -> list[Mapping[str, Any]]:

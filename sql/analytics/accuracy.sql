@@ -1,22 +1,20 @@
--- The share of traces within 1, 25, 200, 750 and 2500 km (acc@km), per recipe.
--- Grain: one row per recipe with a closed trace.
--- Parameters: the reward whose scores count; the store's default where none is named.
--- Units: shares from 0 to 1 of the closed traces.
--- Columns: as in recipe_results of views.sql, but for
---   traces    closed traces
---   acc_*_km  a distance on the border is within
+-- The share of answers within each distance (acc@km), per recipe; --km names the distances.
+-- Grain: one row per recipe with a closed trace and distance, the nearest first.
+-- Parameters: the reward whose scores count; the store's default where none is named. The distances
+-- (--km); 1, 25, 200, 750 and 2500 km where none is named.
+-- Units: km; shares from 0 to 1 of the closed traces.
+-- Columns: as in accuracy_results of views.sql, but for
+--   traces  closed traces
 -- Dialect: DuckDB, over the views of views.sql.
 select
   recipe,
   model,
   with_tools,
+  km,
   closed as traces,
   failures,
-  acc_1_km,
-  acc_25_km,
-  acc_200_km,
-  acc_750_km,
-  acc_2500_km
-from recipe_results
+  acc,
+  acc_parsed
+from accuracy_results
 where closed > 0
-order by model, with_tools desc, recipe
+order by model, with_tools desc, recipe, km

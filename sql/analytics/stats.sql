@@ -1,12 +1,21 @@
 -- The whole batch in one row, and each recipe: traces, answers, distances, tools, tokens, cost.
 -- Grain: one row over the store (recipe (all); model, with_tools null), then one row per recipe.
--- Parameters: the reward whose scores count; the store's default where none is named.
+-- Parameters: the reward whose scores count; the store's default where none is named. The distances
+-- of accuracy (--km); 1, 25, 200, 750 and 2500 km where none is named.
 -- Units: km, tokens, shares from 0 to 1; costs in the currency of the prices.
--- Columns: as in recipe_results of views.sql. In the row over the store, costs are of the models
--- that have a price, and null where none has.
+-- Columns: as in recipe_results of views.sql, and
+--   accuracy  a list, the nearest distance first: km, acc and acc_parsed as in accuracy_results
+-- In the row over the store, costs are of the models that have a price, and null where none has.
 -- Dialect: DuckDB, over the views of views.sql.
+with accuracy as (
+  select
+    recipe,
+    list({'km': km, 'acc': acc, 'acc_parsed': acc_parsed} order by km) as accuracy
+  from accuracy_sums
+  group by recipe
+)
 select
-  coalesce(recipe, '(all)') as recipe,
+  coalesce(s.recipe, '(all)') as recipe,
   model,
   with_tools,
   traces,
@@ -24,11 +33,16 @@ select
   mean_score,
   mean_score_failures_0,
   mean_geoguessr_points,
-  acc_1_km,
-  acc_25_km,
-  acc_200_km,
-  acc_750_km,
-  acc_2500_km,
+  under_3_km,
+  under_3_km_parsed,
+  -- A store without a trace has no row in accuracy_sums.
+  coalesce(
+    a.accuracy,
+    list_transform(
+      accuracy_km(),
+      lambda km: {'km': km, 'acc': null::double, 'acc_parsed': null::double}
+    )
+  ) as accuracy,
   turns,
   mean_turns,
   max_turns,
@@ -47,5 +61,6 @@ select
   cost_per_accepted_trace,
   stated_cost,
   unpriced_turns
-from result_sums
-order by result_sums.recipe is not null, model, with_tools desc, result_sums.recipe
+from result_sums as s
+left join accuracy as a on a.recipe is not distinct from s.recipe
+order by s.recipe is not null, model, with_tools desc, s.recipe

@@ -1,11 +1,12 @@
 -- The views that every question may use; made anew for each connection, never stored.
--- Grain: for questions, recipe_results (one row per recipe), trace_results (per trace), turn_results
--- (per turn), tool_results (per tool call) and boxes (per tool call that names a box of an image
--- that there is). Under them: trace_names (one row per trace), billed_failures (per failed request
--- that was billed), readings (per trace with an answer: its newest reading and its reward) and
--- result_sums (per recipe, and one over the store).
--- Parameters: the variable reward_spec, the sha256 of the reward spec that scores are taken from;
--- null for the store's default.
+-- Grain: for questions, recipe_results (one row per recipe), accuracy_results (per recipe and distance
+-- of accuracy), trace_results (per trace), turn_results (per turn), tool_results (per tool call) and
+-- boxes (per tool call that names a box of an image that there is). Under them: trace_names (one row
+-- per trace), billed_failures (per failed request that was billed), readings (per trace that
+-- has one: the newest reading of its answer and its reward), and result_sums and accuracy_sums (as recipe_results
+-- and accuracy_results, and the same over the store).
+-- Parameters: two variables. reward_spec, the sha256 of the reward spec that scores are taken from;
+-- null for the store's default. accuracy_km, the list of the distances of accuracy, in km.
 -- Units: km, degrees, tokens, milliseconds; shares from 0 to 1; costs in the currency of the table
 -- prices; times as ISO-8601 text, UTC.
 -- Dialect: DuckDB, with the store attached and in use.
@@ -40,6 +41,10 @@ create temp macro is_there_or_0(status, lat, row_id, answer, truth) as
     when lat is null then 0
     else is_there(lat, row_id, answer, truth)
   end;
+
+-- The distances of accuracy in km, the nearest first. Questions call this macro, because a statement
+-- of a user's may not read variables.
+create temp macro accuracy_km() as getvariable('accuracy_km');
 
 -- Whether a score is good enough for training; the same bound as ACCEPTED_SCORE of geostore.records.
 create temp macro is_accepted(score) as score >= 0.3;
@@ -398,11 +403,8 @@ select
   avg(score) as mean_score,
   avg(score_or_0) as mean_score_failures_0,
   avg(geoguessr_points) as mean_geoguessr_points,
-  avg((distance_km_or_20000 <= 1)::integer) as acc_1_km,
-  avg((distance_km_or_20000 <= 25)::integer) as acc_25_km,
-  avg((distance_km_or_20000 <= 200)::integer) as acc_200_km,
-  avg((distance_km_or_20000 <= 750)::integer) as acc_750_km,
-  avg((distance_km_or_20000 <= 2500)::integer) as acc_2500_km,
+  avg((distance_km_or_20000 < 3)::integer) as under_3_km,
+  avg((distance_km < 3)::integer) filter (where not failure) as under_3_km_parsed,
   coalesce(sum(turns), 0)::bigint as turns,
   avg(turns) as mean_turns,
   max(turns) as max_turns,
@@ -441,8 +443,8 @@ group by grouping sets ((recipe, model, with_tools), ());
 --   *_km, mean_score       of the traces that have a distance or a score
 --   *_failures_20000, *_failures_0
 --                          the same with each failure as 20,000 km or as score 0
---   acc_*_km               share of traces at most so far off; a failure is a miss, and unscored
---                          traces are left out
+--   under_3_km             share of traces less than 3 km off; a failure is a miss, and unscored
+--                          traces are left out. *_parsed: failures are left out too
 --   turns, tool_calls      sums over all traces, open ones too; failed_tool_calls are those without a
 --                          result, tool_success_rate the share of the others, null without a call
 --   *_tokens               sums over all traces; null where the server reported none.
@@ -455,6 +457,37 @@ group by grouping sets ((recipe, model, with_tools), ());
 create temp view recipe_results as
 select *
 from result_sums
+where recipe is not null;
+
+-- How many answers lie within each distance of accuracy_km: per recipe, and over the store, whose
+-- recipe is null. The columns are those of accuracy_results. A failure is a miss even within 20,000
+-- km, so it is asked for before the distance.
+create temp view accuracy_sums as
+select
+  t.recipe,
+  t.model,
+  t.with_tools,
+  k.km,
+  count(*) filter (where t.status <> 'open') as closed,
+  count(*) filter (where t.failure) as failures,
+  count(*) filter (where not t.failure and t.distance_km <= k.km) as within,
+  avg(if(t.failure, 0, (t.distance_km <= k.km)::integer)) as acc,
+  avg((t.distance_km <= k.km)::integer) filter (where not t.failure) as acc_parsed
+from trace_results as t
+cross join (select unnest(accuracy_km()) as km) as k
+group by grouping sets ((t.recipe, t.model, t.with_tools, k.km), (k.km));
+
+-- One row per recipe and distance: the share of answers that lie within it (acc@km).
+--   recipe, model, with_tools
+--               as in trace_results
+--   km          the distance; each of accuracy_km (geostore query --km) has a row
+--   closed      closed traces; failures: those of them without coordinates
+--   within      traces at most so far off; a distance on the border is within
+--   acc         their share; a failure is a miss, and unscored traces are left out
+--   acc_parsed  their share of the traces with coordinates: failures are left out too
+create temp view accuracy_results as
+select *
+from accuracy_sums
 where recipe is not null;
 
 -- One row per teacher response (turn), also those of traces that are still open.

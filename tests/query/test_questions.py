@@ -52,6 +52,14 @@ def pause(reader: object) -> None:
     time.sleep(600)
 
 
+def test_distances_of_one_question_are_not_those_of_the_next(questions: Questions) -> None:
+    question = partial(ask, statement_or_name="select unnest(accuracy_km()) as km")
+    assert questions.ask(question, None, [0.5, 3]).rows == [(0.5,), (3,)]
+    assert len(questions.ask(question, None).rows) == 5
+    with pytest.raises(QueryError, match="given twice"):
+        questions.ask(question, None, [1, 1])
+
+
 WRITE = """
 import sqlite3, sys
 writer = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0.1)

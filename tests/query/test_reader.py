@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,6 +33,7 @@ from geostore.store import Store, migrations
 from geostore.store.prices import put_prices
 from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
 from tests.hand_made import Batch, insert
+from tests.running import geostore
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Reader
@@ -419,15 +420,39 @@ def test_a_score_is_accepted_from_the_bound_that_the_package_names(reader: Reade
 
 
 def test_accuracy_counts_failures_as_misses_and_the_border_as_a_hit(reader: Reader) -> None:
-    shares = [
-        tuple(row[f"acc_{km}_km"] for km in (1, 25, 200, 750, 2500))
-        for row in objects(reader, "accuracy")
+    rows = objects(reader, "accuracy")
+    assert [(row["km"], row["traces"], row["failures"]) for row in rows[:5]] == [
+        (km, 4, 1) for km in (1, 25, 200, 750, 2500)
     ]
+    shares = [tuple(row["acc"] for row in rows[n : n + 5]) for n in (0, 5, 10)]
     assert shares == [
         (0.25, 0.25, 0.5, 0.75, 0.75),
         (0.0, 0.25, 0.25, 0.25, 0.5),
         (0.5, 0.5, 0.5, 0.5, 1.0),
     ]
+    assert [row["acc_parsed"] for row in rows[5:10]] == [0, *[about(1 / 3)] * 3, about(2 / 3)]
+
+
+def test_a_failure_is_a_miss_also_within_half_of_the_equator(small: Path) -> None:
+    """It counts as 20,000 km elsewhere, which would be a hit here."""
+    rows = run_query(small, "accuracy", km=[20_037]).to_dicts()
+    assert [(row["acc"], row["acc_parsed"]) for row in rows] == [(0.75, 1), (0.75, 1), (1, 1)]
+
+
+def test_a_trace_without_a_score_is_neither_near_nor_a_miss(copy: Path) -> None:
+    change(copy, lambda batch: batch.answer(1, version=2))
+    (row,) = run_query(copy, "accuracy", km=[200]).to_dicts()[:1]
+    assert (row["traces"], row["acc"]) == (4, about(1 / 3))
+
+
+@pytest.mark.parametrize("km", [[0.5, 1], (1, 0.5), iter([0.5, 1.0])])
+def test_accuracy_is_asked_for_any_distances(small: Path, km: Iterable[float]) -> None:
+    rows = run_query(small, "accuracy", km=km).to_dicts()
+    assert [row["km"] for row in rows] == [0.5, 1] * 3
+    assert [row["acc"] for row in rows[:2]] == [0.25, 0.25]
+    views = "select distinct km from accuracy_results order by km"
+    assert run_query(small, views).rows == [(1,), (25,), (200,), (750,), (2500,)]
+    assert run_query(small, views, km=[0.5, 3]).rows == [(0.5,), (3,)]
 
 
 def test_tool_lift_pairs_samples_and_averages_rollouts_first(reader: Reader) -> None:
@@ -522,11 +547,18 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
         "mean_score": about(5.37 / 8),
         "mean_score_failures_0": about(0.537),
         "mean_geoguessr_points": about(5000 * 5.37 / 8),
+        "under_3_km": 0.2,
+        "under_3_km_parsed": 0.25,
         "acc_1_km": 0.2,
+        "acc_1_km_parsed": 0.25,
         "acc_25_km": about(0.3),
+        "acc_25_km_parsed": about(3 / 8),
         "acc_200_km": 0.4,
+        "acc_200_km_parsed": 0.5,
         "acc_750_km": 0.5,
+        "acc_750_km_parsed": about(5 / 8),
         "acc_2500_km": about(0.7),
+        "acc_2500_km_parsed": about(7 / 8),
         "turns": 13,
         "mean_turns": about(13 / 11),
         "max_turns": 3,
@@ -561,6 +593,31 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
     assert list(first) == ["recipe", "model", "with_tools", *document["store"]]
     assert found.recipes[1].sums.tool_success_rate is None
     assert json.loads(format_stats(found)) == document
+
+
+def test_stats_take_any_distances_of_accuracy(small: Path) -> None:
+    found = stats(small, km=[0.5, 300])
+    assert found.store.acc_km == {0.5: about(0.1), 300: about(0.5)}
+    assert found.store.acc_km_parsed == {0.5: about(1 / 8), 300: about(5 / 8)}
+    assert found.recipes[0].sums.acc_km == {0.5: 0.25, 300: 0.75}
+    document = json.loads(format_stats(found))
+    assert [name for name in document["store"] if name.startswith("acc_")] == [
+        *("acc_0.5_km", "acc_0.5_km_parsed", "acc_300_km", "acc_300_km_parsed"),
+    ]
+    assert "acc_0.5_km_parsed" in format_text(found)
+
+
+@pytest.mark.parametrize("command", [("stats",), ("query", "accuracy")])
+def test_the_commands_take_distances_and_refuse_bad_ones(
+    command: tuple[str, ...], small: Path
+) -> None:
+    printed = geostore(*command, "--km", "0.5,3", "--json", "--store", small)
+    assert re.search(r'"(acc_0.5_km|km)": 0\.', printed.stdout)
+    assert not re.search(r'acc_2500|"km": 2500', printed.stdout)
+    refused = geostore(*command, "--km", "25,x", "--store", small)
+    assert refused.returncode == 2
+    assert "--km" in refused.stderr
+    assert "'x' is not a number" in refused.stderr
 
 
 def test_stats_can_be_handed_from_process_to_process(small: Path) -> None:
@@ -648,6 +705,7 @@ def test_stats_of_an_empty_store_are_zeros_and_nothing(empty: Path) -> None:
     assert found.recipes == ()
     assert (found.store.traces, found.store.turns) == (0, 0)
     assert found.store.mean_km is None
+    assert found.store.acc_km == dict.fromkeys((1, 25, 200, 750, 2500))
     assert "traces" in format_text(found)
 
 
