@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from geostore.places import country_name
-from geostore.places.cities import all_cities
+from geostore.places.cities import cities
 from geostore.rewards.numeric import haversine_km
 
 ROOT = Path(__file__).parents[1]
@@ -66,11 +66,19 @@ TERRITORIES = {
 
 def towns() -> dict[str, list[tuple[float, float]]]:
     """Positions by country, largest towns first, none within 250 km of an earlier one."""
-    cities: defaultdict[str, list[tuple[int, str, float, float]]] = defaultdict(list)
-    for city in all_cities():
-        cities[city.country].append((-city.population, city.name, city.lat, city.lon))
+    by_country: defaultdict[str, list[tuple[int, str, float, float]]] = defaultdict(list)
+    columns = cities()
+    for country, *city in zip(
+        columns.countries,
+        (-columns.populations).tolist(),
+        columns.names,
+        columns.lats.tolist(),
+        columns.lons.tolist(),
+        strict=True,
+    ):
+        by_country[country].append(tuple(city))
     places: dict[str, list[tuple[float, float]]] = {}
-    for country, in_country in cities.items():
+    for country, in_country in by_country.items():
         places[country] = []
         for _, _, lat, lon in sorted(in_country):
             if all(haversine_km(lat, lon, *other) > SPACING_KM for other in places[country]):

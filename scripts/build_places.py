@@ -23,10 +23,12 @@ import importlib.metadata
 import io
 import json
 import lzma
+import math
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ from natural_earth import countries_topology
 from geostore.places.borders import Borders, read_borders
 from geostore.places.coast import Coast
 from geostore.places.spelling import plain_words
+from geostore.rewards.numeric import haversine_km
 
 DEFAULT_OUTPUT = Path(__file__).parents[1] / "geostore" / "places" / "data"
 
@@ -54,6 +57,12 @@ NPM_PACKAGES = {
 }
 """Version and integrity hash by name."""
 
+TIMES_LARGER = 2
+PEOPLE_A_SQUARE_KM = 4000
+"""A place is a part of a city of its region that has so many times its people, and whose people, so
+many a square kilometre, would fill a circle that reaches the place. So the districts of Paris,
+which GeoNames lists as places of their own, are Paris."""
+
 DEEP_KM = 10.0
 """A city at least so far inside a country that GeoNames counts elsewhere is also that country's."""
 
@@ -67,7 +76,8 @@ GEONAMES = """\
 CITY_COLUMNS = """\
 # Cities of its default size (minimum population {minimum}).
 # Columns: country (ISO 3166-1 alpha-2), name, latitude, longitude (degrees), population, code of
-# the first-order region, GeoNames id, country whose border holds it (empty where it is the first).
+# the first-order region, GeoNames id, country whose border holds it (empty where it is the first),
+# GeoNames id of the city that it is a part of (empty where it is none).
 """
 CITY_NAME_COLUMNS = """\
 # Other names of these cities: Latin and Chinese letters, each spelling once.
@@ -115,20 +125,56 @@ def compressed(text: str) -> bytes:
 def city_lines(cities: Iterable[dict[str, Any]], borders: Borders) -> Iterator[str]:
     """One line per city, sorted by country and name."""
     coast = Coast(borders, coasts_only=False)
-    for city in sorted(cities, key=_place_of_a_city):
-        country, name, lat, lon, population = _place_of_a_city(city)[:5]
-        within = borders.country_at(np.array([float(lat)]), np.array([float(lon)]))[0]
+    ordered = sorted(cities, key=_cells)
+    wholes = whole_cities(ordered)
+    for city in ordered:
+        country, name, lat, lon, population, _ = _cells(city)
+        within = borders.country_at_one(float(lat), float(lon))
         holder = ""
         if within >= 0 and borders.codes[within] != country:
             km, _ = coast.nearest(np.array([float(lat)]), np.array([float(lon)]))
             # Nearer to the border, it is the border that is too coarse.
             holder = borders.codes[within] if km[0] >= DEEP_KM else ""
-        region = city["admin1code"] if city["admin1code"] not in NO_REGION else ""
-        row = (country, name, lat, lon, population, region, str(city["geonameid"]), holder)
-        yield "\t".join(row) + "\n"
+        region = _region(city)
+        whole = wholes.get(city["geonameid"], "")
+        row = (country, name, lat, lon, population, region, city["geonameid"], holder, whole)
+        yield "\t".join(map(str, row)) + "\n"
 
 
-def _place_of_a_city(city: dict[str, Any]) -> tuple[str, str, str, str, str, int]:
+def whole_cities(cities: Iterable[dict[str, Any]]) -> dict[int, int]:
+    """The city that each place is a part of, by their ids; the largest where there are several.
+
+    A city that is a part itself is left out for the one that it is a part of.
+    """
+    by_region = defaultdict(list)
+    for city in sorted(cities, key=lambda city: (-city["population"], city["geonameid"])):
+        by_region[city["countrycode"], _region(city)].append(city)
+    wholes: dict[int, int] = {}
+    for in_region in by_region.values():
+        for position, city in enumerate(in_region):
+            for larger in in_region[:position]:
+                reach_km = math.sqrt(larger["population"] / PEOPLE_A_SQUARE_KM / math.pi)
+                if (
+                    larger["population"] >= TIMES_LARGER * city["population"]
+                    and _km_between(city, larger) <= reach_km
+                ):
+                    # Larger cities come first, so what it is a part of is known already.
+                    wholes[city["geonameid"]] = wholes.get(larger["geonameid"], larger["geonameid"])
+                    break
+    return wholes
+
+
+def _km_between(one: dict[str, Any], other: dict[str, Any]) -> float:
+    return float(
+        haversine_km(one["latitude"], one["longitude"], other["latitude"], other["longitude"])
+    )
+
+
+def _region(city: dict[str, Any]) -> str:
+    return "" if city["admin1code"] in NO_REGION else city["admin1code"]
+
+
+def _cells(city: dict[str, Any]) -> tuple[str, str, str, str, str, int]:
     return (
         city["countrycode"],
         " ".join(city["name"].split()),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import lzma
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geostore.errors import DemoError
-from geostore.places.cities import City, all_cities
+from geostore.places.cities import cities
 
 EARTH_RADIUS_KM = 6371.0
 """For every distance of the demo, also those on the signs."""
@@ -36,6 +37,22 @@ _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
         "œ": "oe", "Œ": "Oe", "ə": "e", "Ə": "E", "–": "-", "’": "'", "‘": "'", "ʻ": "'", "ʼ": "'",
     }
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """One city."""
+
+    name: str
+    """As GeoNames writes it."""
+    country: str
+    """ISO 3166-1 alpha-2."""
+    lat: float
+    """Degrees."""
+    lon: float
+    """Degrees."""
+    population: int
+    """As GeoNames gives it."""
 
 
 def fold(name: str) -> str:
@@ -111,7 +128,16 @@ def load_gazetteer() -> Gazetteer:
     Raises DemoError if the data files are missing from the installation.
     """
     try:
-        cities = all_cities()
+        of_places = cities()
     except (OSError, lzma.LZMAError) as error:
         raise DemoError(f"the demo's gazetteer cannot be read: {error}; reinstall it") from error
-    return Gazetteer(cities)
+    return Gazetteer(
+        map(
+            City,
+            of_places.names,
+            of_places.countries,
+            of_places.lats.tolist(),
+            of_places.lons.tolist(),
+            of_places.populations.tolist(),
+        )
+    )

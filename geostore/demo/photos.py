@@ -27,6 +27,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from geostore.demo.gazetteer import (
     EARTH_RADIUS_KM,
+    City,
     Gazetteer,
     drive_side,
     load_gazetteer,
@@ -37,7 +38,6 @@ from geostore.demo.landscape import climate_at
 from geostore.demo.scenes import PANEL_COLOURS, Scene, Sign, render
 from geostore.errors import DemoError
 from geostore.places import country_name
-from geostore.places.cities import City
 
 KINDS = (
     "easy",

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from geostore.demo.conversation import Conversation, Picture, Step
-from geostore.demo.gazetteer import Gazetteer, drive_side
+from geostore.demo.gazetteer import City, Gazetteer, drive_side
 from geostore.demo.glance import Scenery
 from geostore.demo.sight import Sight, Sighting
 from geostore.demo.towns import Fix
 from geostore.demo.wording import Reasons, say_answer, say_call
-from geostore.places.cities import City
 
 ZOOM, ROTATE = "image_zoom_in_tool", "image_rotate_tool"
 MOST_CALLS = 4

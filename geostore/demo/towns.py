@@ -13,9 +13,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from geostore.demo.gazetteer import EARTH_RADIUS_KM, Gazetteer, great_circle_km
+from geostore.demo.gazetteer import EARTH_RADIUS_KM, City, Gazetteer, great_circle_km
 from geostore.demo.reader import Row
-from geostore.places.cities import City
 
 SURE_KM = 1.2
 """A place is sure if its three distances miss it by no more than this on average, in km."""

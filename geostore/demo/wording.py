@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from geostore.demo.conversation import Step
-from geostore.demo.gazetteer import Gazetteer, drive_side
+from geostore.demo.gazetteer import City, Gazetteer, drive_side
 from geostore.demo.glance import Scenery
 from geostore.demo.sight import Sighting
 from geostore.demo.towns import Fix
 from geostore.places import country_name
-from geostore.places.cities import City
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The GeoNames place next to a point, among the places of one country.
+"""The city of a point: the GeoNames place next to it, among the places of one country.
 
 Distances to all places of a country would take too long for a million points. So each
 cell of half a degree gets the few places that can be nearest to a point in it, and only
@@ -27,26 +27,31 @@ _ROUNDING = 1e-9
 """Added to distances on the unit sphere when places are ruled out: 6 mm."""
 
 
-@dataclass(frozen=True, slots=True)
-class City:
-    """A place of GeoNames: 15,000 people and above, or a seat of administration."""
+@dataclass(frozen=True)
+class Cities:
+    """The places of GeoNames with 15,000 people and above, and seats of administration.
 
-    name: str
-    """As GeoNames writes it."""
-    country: str
+    One column a field, sorted by country and name.
+    """
+
+    countries: list[str]
     """ISO 3166-1 alpha-2, as GeoNames has it."""
-    lat: float
+    names: list[str]
+    """As GeoNames writes them."""
+    lats: Floats
     """Degrees."""
-    lon: float
+    lons: Floats
     """Degrees."""
-    population: int
-    """As GeoNames gives it."""
-    region: str | None
+    populations: Ints
+    """As GeoNames gives them."""
+    regions: list[str | None]
     """Country and code of GeoNames' first-order region, such as ``US.CA``; None without one."""
-    city_id: int
-    """GeoNames id."""
-    holder: str
-    """The country whose border holds it, far enough from the border; mostly `country`."""
+    ids: list[int]
+    """GeoNames ids."""
+    holders: dict[int, str]
+    """The country whose border holds a place, by its row, where GeoNames has it in another."""
+    whole: Ints
+    """The row of the city that a place is a part of; its own row where it is none."""
 
 
 def data_folder() -> Traversable:
@@ -60,66 +65,92 @@ def table_rows(text: str) -> list[list[str]]:
 
 
 @cache
-def all_cities() -> tuple[City, ...]:
-    """The packaged cities, sorted by country and name; read once per process."""
+def cities() -> Cities:
+    """The packaged cities, read once per process."""
     text = lzma.decompress((data_folder() / "cities.tsv.xz").read_bytes()).decode()
-    return tuple(
-        City(
-            name=name,
-            country=country,
-            lat=float(lat),
-            lon=float(lon),
-            population=int(population),
-            region=f"{country}.{region}" if region else None,
-            city_id=int(city_id),
-            holder=holder or country,
-        )
-        for country, name, lat, lon, population, region, city_id, holder in table_rows(text)
+    lines = text.splitlines()
+    rows = lines[sum(line.startswith("#") for line in lines[:20]) :]
+    # Cells in one list are cut into columns much sooner than rows are.
+    cells = "\t".join(rows).split("\t")
+    width = len(cells) // len(rows)
+    countries, names, lats, lons, populations, regions, ids, holders, wholes = (
+        cells[column::width] for column in range(width)
+    )
+    numbers = list(map(int, ids))
+    row_of = dict(zip(numbers, range(len(numbers)), strict=True))
+    return Cities(
+        countries=countries,
+        names=names,
+        lats=np.array(lats, dtype=np.float64),
+        lons=np.array(lons, dtype=np.float64),
+        populations=np.array(populations, dtype=np.int64),
+        regions=[
+            f"{country}.{region}" if region else None
+            for country, region in zip(countries, regions, strict=True)
+        ],
+        ids=numbers,
+        holders={row: holder for row, holder in enumerate(holders) if holder},
+        whole=np.array(
+            [row_of[int(whole)] if whole else row for row, whole in enumerate(wholes)],
+            dtype=np.int64,
+        ),
     )
 
 
+@cache
+def rows_by_id() -> dict[int, int]:
+    """The row in `cities` of each GeoNames id."""
+    return {city_id: row for row, city_id in enumerate(cities().ids)}
+
+
 class NearestCities:
-    """Finds the place next to a point among the places of a country."""
+    """Finds the city of a point among the places of a country."""
 
-    def __init__(self, cities: tuple[City, ...]) -> None:
-        by_country: dict[str, list[City]] = {}
+    def __init__(self, of: Cities) -> None:
+        rows_of: dict[str, list[int]] = {}
         # Of places equally near, the largest counts, then the one with the lowest id.
-        for city in sorted(cities, key=lambda city: (-city.population, city.city_id)):
-            for country in {city.country, city.holder}:
-                by_country.setdefault(country, []).append(city)
-        self._by_country = by_country
-        self._directions = {
-            country: directions(
-                np.array([city.lat for city in of_country]),
-                np.array([city.lon for city in of_country]),
-            )
-            for country, of_country in by_country.items()
-        }
-        self._of_cell = lru_cache(maxsize=4096)(self._candidates)
+        for row in np.lexsort((np.array(of.ids), -of.populations)).tolist():
+            rows_of.setdefault(of.countries[row], []).append(row)
+            if row in of.holders:
+                rows_of.setdefault(of.holders[row], []).append(row)
+        self._rows_of = {country: np.array(rows) for country, rows in rows_of.items()}
+        self._directions = directions(of.lats, of.lons)
+        self._whole = of.whole
+        self._candidates_of = lru_cache(maxsize=4096)(self._candidates)
 
-    def nearest(self, country: str, lats: Floats, lons: Floats) -> tuple[list[City], Floats]:
-        """The nearest place of `country` to each point in degrees, and how many km it is away.
+    def of(self, country: str, lats: Floats, lons: Floats) -> tuple[Ints, Floats] | None:
+        """The row of each point's city in `country`, and how many km away the city is.
 
-        Nothing and no distances for a country of which GeoNames has no place.
+        The nearest place counts, or the city that it is a part of. None for a country of
+        which GeoNames has no place.
         """
-        if country not in self._by_country:
-            return [], np.empty(0)
+        if country not in self._rows_of:
+            return None
         points = directions(lats, lons)
         cells = _cells(lats, lons)
-        nearest, squared = np.empty(len(lats), dtype=np.int64), np.empty(len(lats))
-        order = np.argsort(cells, kind="stable") if len(cells) > 1 else np.zeros(1, dtype=np.int64)
-        bounds = np.flatnonzero(np.diff(cells[order])) + 1
-        for some in np.split(order, bounds) if len(bounds) else [order]:
-            numbers, places = self._of_cell(country, int(cells[some[0]]))
+        nearest = np.empty(len(lats), dtype=np.int64)
+        order = np.argsort(cells, kind="stable")
+        starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
+        for some in np.split(order, starts[1:]):
+            rows, places = self._candidates_of(country, int(cells[some[0]]))
             chords = squared_chords(points[:, some, None], places[:, None, :])
-            best = chords.argmin(axis=1)
-            nearest[some] = numbers[best]
-            squared[some] = chords[np.arange(len(some)), best]
-        of_country = self._by_country[country]
-        return [of_country[number] for number in nearest], chords_km(squared)
+            nearest[some] = rows[chords.argmin(axis=1)]
+        rows = self._whole[nearest]
+        return rows, chords_km(squared_chords(points, self._directions[:, rows]))
+
+    def of_one(self, country: str, lat: float, lon: float) -> tuple[int, float] | None:
+        """As `of`, for one point, without the time that sorting many takes."""
+        if country not in self._rows_of:
+            return None
+        lats, lons = np.array([lat]), np.array([lon])
+        point = directions(lats, lons)
+        rows, places = self._candidates_of(country, int(_cells(lats, lons)[0]))
+        row = self._whole[rows[squared_chords(point, places).argmin()]]
+        km = chords_km(squared_chords(point, self._directions[:, row, None]))
+        return int(row), float(km[0])
 
     def _candidates(self, country: str, cell: int) -> tuple[Ints, Floats]:
-        """The places that can be nearest to a point of a cell: their numbers and directions."""
+        """The places that can be nearest to a point of a cell: their rows and directions."""
         row, column = divmod(cell, _COLUMNS)
         south, west = row / _CELLS_A_DEGREE - 90, column / _CELLS_A_DEGREE - 180
         side = 1 / _CELLS_A_DEGREE
@@ -128,12 +159,12 @@ class NearestCities:
             np.array([south, south, south + side, south + side]),
             np.array([west, west + side, west, west + side]),
         )
-        places = self._directions[country]
-        chords = np.sqrt(squared_chords(places, middle))
+        rows = self._rows_of[country]
+        chords = np.sqrt(squared_chords(self._directions[:, rows], middle))
         # No point of the cell is farther from its middle than a corner is.
         reach = np.sqrt(squared_chords(corners, middle)).max()
-        numbers = np.flatnonzero(chords <= chords.min() + 2 * reach + _ROUNDING)
-        return numbers, places[:, numbers]
+        rows = rows[chords <= chords.min() + 2 * reach + _ROUNDING]
+        return rows, self._directions[:, rows]
 
 
 def _cells(lats: Floats, lons: Floats) -> Ints:
@@ -145,4 +176,4 @@ def _cells(lats: Floats, lons: Floats) -> Ints:
 @cache
 def nearest_cities() -> NearestCities:
     """The packaged cities, prepared once per process."""
-    return NearestCities(all_cities())
+    return NearestCities(cities())

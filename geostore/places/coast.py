@@ -40,6 +40,8 @@ _AROUND = np.array(
     ]
 )
 _PAIRS_AT_ONCE = 400_000
+_ROUNDING = 1e-9
+"""Added to distances on the unit sphere when edges are ruled out: 6 mm."""
 
 
 class Coast:
@@ -56,6 +58,7 @@ class Coast:
         self._end = directions(*of.to_degrees(x1[wanted], y1[wanted]))
         normal = cross(self._start, self._end)
         self._normal = normal / np.sqrt(dot(normal, normal))
+        self._reach = np.sqrt(squared_chords(self._start, self._end))
         self._set_cubes()
 
     def _set_cubes(self) -> None:
@@ -101,6 +104,14 @@ class Coast:
         place = np.arange(len(pair_of)) - np.repeat(np.cumsum(each) - each, each)
         edge = self._edges[firsts.ravel()[pair_of] + place]
         point = pair_of // counts.shape[1]
+        # An edge can be nearer than its first end by its own length and no more.
+        to_start = np.sqrt(squared_chords(points[:, point], self._start[:, edge]))
+        pairs = counts.sum(axis=1)
+        with_pairs = np.cumsum(pairs)[pairs > 0] - pairs[pairs > 0]
+        nearest_start = np.minimum.reduceat(to_start, with_pairs) if len(with_pairs) else to_start
+        nearest_start = np.repeat(nearest_start, pairs[pairs > 0])
+        possible = to_start <= nearest_start + self._reach[edge] + _ROUNDING
+        edge, point = edge[possible], point[possible]
         squared = self._squared_chords(points[:, point], edge)
         kms = chords_km(squared)
         country = self._country[edge]

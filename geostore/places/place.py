@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from geostore.errors import PlaceError
 from geostore.places.borders import SEA, borders
-from geostore.places.cities import nearest_cities
+from geostore.places.cities import cities, nearest_cities
 from geostore.places.coast import coast
 
 GAZETTEER_VERSION = 1
@@ -26,11 +26,12 @@ class Place:
     region: str | None
     """First-order region of GeoNames with its country, such as ``US.CA``; None without one."""
     city: str | None
-    """GeoNames' name of its nearest place in that country; None where it has none there."""
+    """GeoNames' name of its nearest place in that country, or of the larger city that the place
+    is a part of; None where it has none there."""
     city_id: int | None
-    """GeoNames id of that place."""
+    """GeoNames id of that city."""
     city_km: float | None
-    """Great-circle distance to that place in km, to the metre."""
+    """Great-circle distance to the middle of that city in km, to the metre."""
     coast_km: float | None
     """Great-circle distance to the coast of `country` in km, to the metre; None on land."""
 
@@ -43,13 +44,28 @@ def place_of(lat: float, lon: float) -> Place:
 
     Raises PlaceError for a point that is none on earth.
     """
-    return places_of([lat], [lon])[0]
+    if not (-90 <= lat <= 90 and -180 <= lon <= 180):
+        raise PlaceError(_not_on_earth("the point", lat, lon))
+    number = borders().country_at_one(lat, lon)
+    coast_km = None
+    if number == SEA:
+        kms, numbers = coast().nearest(np.array([lat]), np.array([lon]))
+        coast_km, number = float(kms[0]), int(numbers[0])
+        if number == SEA:
+            return _NOWHERE
+    country = borders().codes[number]
+    city = nearest_cities().of_one(country, lat, lon)
+    if city is None:
+        return Place(country, None, None, None, None, coast_km)
+    row, km = city
+    of = cities()
+    return Place(country, of.regions[row], of.names[row], of.ids[row], km, coast_km)
 
 
 def places_of(lats: ArrayLike, lons: ArrayLike) -> Sequence[Place]:
-    """The places of points in degrees, in their order.
+    """The places of points in degrees, in their order: the same as `place_of` gives each.
 
-    Raises PlaceError for a point that is none on earth, and names it by its number.
+    Raises PlaceError for a point that is none on earth, and says which it is.
     """
     lat_array = np.asarray(lats, dtype=np.float64)
     lon_array = np.asarray(lons, dtype=np.float64)
@@ -61,30 +77,35 @@ def places_of(lats: ArrayLike, lons: ArrayLike) -> Sequence[Place]:
     possible = (abs(lat_array) <= 90) & (abs(lon_array) <= 180)
     if not possible.all():
         wrong = int(np.flatnonzero(~possible)[0])
-        raise PlaceError(
-            f"point {wrong} is none on earth: latitude {lat_array[wrong]}, longitude "
-            f"{lon_array[wrong]}; a latitude is -90 to 90, a longitude -180 to 180"
-        )
+        raise PlaceError(_not_on_earth(f"point {wrong}", lat_array[wrong], lon_array[wrong]))
     places = [_NOWHERE] * len(lat_array)
-    countries = borders().country_at(lat_array, lon_array)
+    numbers = borders().country_at(lat_array, lon_array)
     coast_kms: list[float | None] = [None] * len(lat_array)
-    at_sea = np.flatnonzero(countries == SEA)
+    at_sea = np.flatnonzero(numbers == SEA)
     if len(at_sea):
-        kms, nearest = coast().nearest(lat_array[at_sea], lon_array[at_sea])
-        countries[at_sea] = nearest
+        kms, numbers[at_sea] = coast().nearest(lat_array[at_sea], lon_array[at_sea])
         for point, km in zip(at_sea.tolist(), kms.tolist(), strict=True):
             coast_kms[point] = km
-    codes = borders().codes
-    order = np.argsort(countries, kind="stable")
-    for points in np.split(order, np.flatnonzero(np.diff(countries[order])) + 1):
-        if not len(points) or countries[points[0]] == SEA:
-            continue
-        code = codes[countries[points[0]]]
-        cities, city_kms = nearest_cities().nearest(code, lat_array[points], lon_array[points])
-        if not cities:
+    of = cities()
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=SEA))
+    for points in np.split(order, starts)[1:]:
+        country = borders().codes[numbers[points[0]]]
+        in_country = nearest_cities().of(country, lat_array[points], lon_array[points])
+        if in_country is None:
             for point in points.tolist():
-                places[point] = Place(code, None, None, None, None, coast_kms[point])
+                places[point] = Place(country, None, None, None, None, coast_kms[point])
             continue
-        for point, city, km in zip(points.tolist(), cities, city_kms.tolist(), strict=True):
-            places[point] = Place(code, city.region, city.name, city.city_id, km, coast_kms[point])
+        rows, city_kms = in_country
+        for point, row, km in zip(points.tolist(), rows.tolist(), city_kms.tolist(), strict=True):
+            places[point] = Place(
+                country, of.regions[row], of.names[row], of.ids[row], km, coast_kms[point]
+            )
     return places
+
+
+def _not_on_earth(point: str, lat: float, lon: float) -> str:
+    return (
+        f"{point} is none on earth: latitude {lat}, longitude {lon}; a latitude is -90 to 90, "
+        "a longitude -180 to 180"
+    )

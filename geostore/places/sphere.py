@@ -19,7 +19,9 @@ def directions(lats: Floats, lons: Floats) -> Floats:
     """Unit vectors of points in degrees: three rows, x to latitude and longitude 0, z north."""
     phi, along = np.radians(lats), np.radians(lons)
     flat = np.cos(phi)
-    return np.stack([flat * np.cos(along), flat * np.sin(along), np.sin(phi)])
+    vectors = np.empty((3, len(phi)))
+    vectors[0], vectors[1], vectors[2] = flat * np.cos(along), flat * np.sin(along), np.sin(phi)
+    return vectors
 
 
 def dot(first: Floats, second: Floats) -> Floats:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from geostore.places.cities import City, all_cities, data_folder, table_rows
+from geostore.places.cities import cities, data_folder, rows_by_id, table_rows
 from geostore.places.names import country_of_words
 from geostore.places.spelling import plain_words
 
@@ -24,19 +24,24 @@ _KINDS = {
 
 
 def same_city(words: str, city_id: int) -> bool:
-    """Whether `words` name the place with this GeoNames id.
+    """Whether `words` name the place with this GeoNames id, or a part of it.
 
     Case and accents do not matter, nor do words such as ``city of``, nor its region or country
     after a comma. Names in other languages count where GeoNames has them in Latin or Chinese
     letters. An id that the gazetteer does not have is no city.
     """
-    city = _cities_by_id().get(city_id)
-    if city is None:
+    row = rows_by_id().get(city_id)
+    if row is None:
         return False
-    names = (city.name, *_city_names().get(city_id, ()))
+    country, region = cities().countries[row], cities().regions[row]
+    names = [
+        name
+        for part in (row, *_parts().get(row, ()))
+        for name in (cities().names[part], *_city_names().get(cities().ids[part], ()))
+    ]
     return any(
         _names_one(candidate, names, "city")
-        for candidate in _alone(words, country=city.country, region=city.region)
+        for candidate in _alone(words, country=country, region=region)
     )
 
 
@@ -88,8 +93,13 @@ def _bare(plain: str, kind: str) -> str:
 
 
 @cache
-def _cities_by_id() -> dict[int, City]:
-    return {city.city_id: city for city in all_cities()}
+def _parts() -> dict[int, list[int]]:
+    """The rows of a city's parts by its own row."""
+    parts: dict[int, list[int]] = {}
+    for part, whole in enumerate(cities().whole.tolist()):
+        if part != whole:
+            parts.setdefault(whole, []).append(part)
+    return parts
 
 
 @cache

@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from geostore.demo.gazetteer import load_gazetteer, name_key, sign_name
+from geostore.demo.gazetteer import City, load_gazetteer, name_key, sign_name
 from geostore.demo.glance import find_panel, look_around, turn_upright, up_direction
 from geostore.demo.photos import find_place
 from geostore.demo.reader import Row, TemplateReader, make_reader
 from geostore.demo.scenes import PANEL_COLOURS, Sign, panel_image
 from geostore.demo.towns import locate, matching_cities
 from geostore.errors import DemoError
-from geostore.places.cities import City
 from tests.demo.client import jpeg, off_by_km, reduced
 from tests.examples import examples
 

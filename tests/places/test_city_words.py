@@ -6,7 +6,7 @@ import pytest
 
 from geostore.places import same_city, same_region
 
-MUNICH, PARIS, ATLANTA = 2867714, 2988507, 4180439
+MUNICH, PARIS, ATLANTA, NEW_YORK = 2867714, 2988507, 4180439, 5128581
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,9 @@ MUNICH, PARIS, ATLANTA = 2867714, 2988507, 4180439
         ("City of Paris", PARIS),
         ("paris, Île-de-France", PARIS),
         ("Atlanta, Georgia", ATLANTA),
+        ("New York", NEW_YORK),
+        ("NYC", NEW_YORK),
+        ("Brooklyn, New York", NEW_YORK),  # a part of it
         ("Atlanta, GA, USA", ATLANTA),
     ],
 )

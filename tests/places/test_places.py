@@ -59,6 +59,27 @@ def test_region_and_city_are_those_of_the_nearest_place_in_the_country() -> None
     assert (polish.country, polish.region, polish.city) == ("PL", "PL.72", "Zgorzelec")
 
 
+@pytest.mark.parametrize(
+    ("lat", "lon", "city"),
+    [
+        pytest.param(48.8584, 2.2945, "Paris", id="the Eiffel Tower, in a district of Paris"),
+        pytest.param(52.5200, 13.4050, "Berlin", id="Berlin, nearest to its district Mitte"),
+        pytest.param(40.7580, -73.9855, "New York City", id="Times Square, in Manhattan"),
+        pytest.param(35.6580, 139.7000, "Tokyo", id="Shibuya"),
+        pytest.param(52.4000, 13.0600, "Potsdam", id="Potsdam is not in Berlin's region"),
+        pytest.param(44.9500, -93.0900, "Saint Paul", id="a twin city is no part"),
+        pytest.param(49.4790, 8.4450, "Ludwigshafen am Rhein", id="across a river and a region"),
+    ],
+)
+def test_a_place_that_is_part_of_a_larger_city_counts_as_that_city(
+    lat: float, lon: float, city: str
+) -> None:
+    place = place_of(lat, lon)
+    assert place.city == city
+    assert place.city_km is not None
+    assert place.city_km < 10
+
+
 def test_a_country_without_a_place_in_geonames_has_neither_region_nor_city() -> None:
     assert place_of(-90, 0) == Place("AQ", None, None, None, None, None)
 
@@ -112,8 +133,10 @@ def test_no_points_have_no_places() -> None:
     [(float("nan"), 0.0), (0.0, float("nan")), (90.01, 0.0), (0.0, -180.01), (0.0, float("inf"))],
 )
 def test_a_point_that_is_none_on_earth_is_refused_by_its_number(lat: float, lon: float) -> None:
-    with pytest.raises(PlaceError, match="point 1 is none on earth"):
+    with pytest.raises(PlaceError, match=r"point 1 is none on earth: .*a latitude is -90 to 90"):
         places_of([1.0, lat], [1.0, lon])
+    with pytest.raises(PlaceError, match="the point is none on earth"):
+        place_of(lat, lon)
 
 
 def test_latitudes_and_longitudes_must_pair() -> None:
