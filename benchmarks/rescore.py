@@ -33,8 +33,10 @@ from million import add_traces, make_store
 
 from geostore.answers import parse_answer
 from geostore.rewards import make_spec, rescore
+from geostore.rewards.compare import Bound, compare_rewards
 from geostore.rewards.numeric import haversine_km
 from geostore.store import Store
+from geostore.store.rewards import list_specs
 
 TRACES = 100_000
 FULL = 1_000_000
@@ -44,6 +46,8 @@ PARSED = 20_000
 GOAL_FULL = 6.0
 GOAL_NOTHING = 0.3
 GOAL_NEW = 0.6
+GOAL_COMPARE = 15.0
+COMPARED = 8
 
 
 def figures(traces: int = TRACES, *, files: int = FILES) -> list[Figure]:
@@ -82,6 +86,10 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
         weighted = _seconds(lambda: rescore(db, make_spec("weighted", weights)))
         wgs84 = make_spec("linear", {"radius": "wgs84"})
         _, geodesic = _seconds_and_cpu(lambda: rescore(db, wgs84))
+        for scale in range(1, COMPARED - 3):
+            rescore(db, make_spec("exponential", {"scale": str(100 * scale)}))
+        specs = list_specs(db)
+        wall, comparing = _seconds_and_cpu(lambda: compare_rewards(db, specs, Bound(0.3)))
     return [
         Figure(
             "full rescore, one spec",
@@ -98,6 +106,13 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
             "full rescore on the WGS-84 ellipsoid, times one on the sphere",
             geodesic / cpu,
             note=f"{geodesic:.2f} s of the processor",
+        ),
+        Figure(
+            f"comparing {len(specs)} rewards, each with each",
+            wall,
+            " s",
+            goal=GOAL_COMPARE * share,
+            note=f"{comparing:.2f} s of the processor",
         ),
     ]
 

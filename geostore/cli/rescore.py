@@ -230,7 +230,7 @@ def _compare(
     from geostore.errors import RewardError
     from geostore.rewards import rescore as rescore_store
     from geostore.rewards import resolve_spec
-    from geostore.rewards.compare import compare
+    from geostore.rewards.compare import Bound, compare_rewards
     from geostore.store.rewards import find_spec, get_spec
 
     stored = find_spec(store.db, name)
@@ -244,12 +244,8 @@ def _compare(
     if stored is None or computed is None:
         lacking = name if stored is None else spec.name
         raise RewardError(f"the store has no rewards of {lacking!r} yet; leave out --dry-run")
-    return compare(
-        store.db,
-        get_spec(store.db, computed.sha256),
-        get_spec(store.db, stored.sha256),
-        min_score=min_score,
-    )
+    specs = [get_spec(store.db, computed.sha256), get_spec(store.db, stored.sha256)]
+    return compare_rewards(store.db, specs, Bound(min_score)).pairs[0]
 
 
 def _as_json(

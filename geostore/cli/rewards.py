@@ -56,6 +56,49 @@ def show_reward(
         tell(listing.describe_text(reward))
 
 
+@rewards.command("compare", cls=HelpCommand)
+def compare_rewards(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="REWARD", help="Rewards of the store's, by name or hash; none: all."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    min_score: Annotated[
+        float | None,
+        typer.Option("--min-score", help="The score from which each accepts a trace; none: 0.3."),
+    ] = None,
+    top: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Instead, the share that each accepts, its best: 0.25."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare rewards, each with each: ranks of the same traces, and which of them are accepted.
+
+    Nothing is computed for it: rescore does that. Two rewards also show the traces whose rank
+    changes most.
+    """
+    from geostore.rewards import compare
+    from geostore.store import Store
+    from geostore.store.rewards import get_spec, list_specs
+
+    if min_score is not None and top is not None:
+        raise typer.BadParameter("--min-score and --top are two bounds; give one")
+    if top is None and min_score is None:
+        min_score = 0.3
+    with Store.open(store) as opened:
+        specs = [get_spec(opened.db, name) for name in names or []] or list_specs(opened.db)
+        if len({spec.id for spec in specs}) < len(specs):
+            raise typer.BadParameter("two of these names are the same reward")
+        compared = compare.compare_rewards(opened.db, specs, compare.Bound(min_score, top))
+    if json:
+        typer.echo(jsons.dumps(compared.to_json(), indent=2))
+    elif len(specs) == 2:
+        tell(compare.comparison_text(compared.pairs[0]))
+    else:
+        tell(compare.comparisons_text(compared))
+
+
 @rewards.command("default", cls=HelpCommand)
 def default_reward(
     name: Annotated[

@@ -1,24 +1,63 @@
-"""What would change if one reward took another's place: ranks, and which traces are accepted."""
+"""How rewards differ: ranks of the same traces under each, and which traces each accepts.
+
+Two rewards are compared over the traces that have both from the same answer. Scores are read from
+SQLite one reward after the other, and ranked by numpy.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geostore.errors import RewardError
 from geostore.identity import canonical_text
 from geostore.store import Db
 from geostore.store.rewards import StoredSpec
 from geostore.text.phrases import format_number_of
 from geostore.text.tables import QueryResult, format_table
 
-_FETCHED_AT_ONCE = 50_000
 MOVERS = 10
+_FETCHED_AT_ONCE = 50_000
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+_REWARD = np.dtype([("trace_id", "i8"), ("score", "f8"), ("version", "i4")])
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Which traces a reward accepts: those from a score on, or a share of them, the best.
+
+    One of the two is set.
+    """
+
+    min_score: float | None
+    """The score from which a trace is accepted; None: the share decides."""
+    top: float | None = None
+    """The share, 0 to 1: accepted are traces whose rank is at most this times the number of ranked
+    traces. Equal scores share their mean rank, so they are accepted together or not at all, and the
+    accepted can be more or fewer than the share. None: the score decides."""
+
+    def __str__(self) -> str:
+        if self.top is not None:
+            return f"the best {100 * self.top:g} %"
+        return f"score >= {self.min_score:g}"
+
+    def accepted(self, scores: Floats, ranks: Floats | None = None) -> Mask:
+        """Which of some scores are accepted; NaN never is. ranks: of these scores, if known."""
+        if self.top is not None:
+            ranks = mean_ranks(-scores) if ranks is None else ranks
+            return np.asarray(ranks <= self.top * len(ranks))
+        assert self.min_score is not None
+        return np.asarray(scores >= self.min_score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +67,7 @@ class Mover:
     trace: str
     """Its public name."""
     distance_km: float | None
-    """From the answer to the truth; None without an answer."""
+    """From the answer to the truth, as the first spec has it; None without an answer."""
     score: float
     """Under the first spec."""
     other_score: float
@@ -41,7 +80,7 @@ class Mover:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two specs over the traces of a store."""
+    """Two specs over the traces of a store that have both rewards."""
 
     spec: str
     """The first spec's name and the start of its hash."""
@@ -59,14 +98,18 @@ class Comparison:
     """Spearman's rank correlation, -1 to 1; equal scores have their mean rank.
 
     None below two traces, and where all scores of a spec are equal."""
-    min_score: float
-    """The score from which a trace is accepted; one without a score is not."""
+    min_score: float | None
+    """The score from which a trace is accepted; one without a score is not. None: `top` decides."""
+    top: float | None
+    """The share of the compared traces that is accepted, the best; None: `min_score` decides."""
     accepted_both: int
     """Traces that both specs accept."""
     accepted_only: int
     """Traces that the first alone accepts."""
     accepted_other: int
     """Traces that the second alone accepts."""
+    jaccard: float | None
+    """Of those that at least one accepts, the share that both do, 0 to 1; None where none is."""
     movers: tuple[Mover, ...]
     """At most `MOVERS` traces, by change of rank, the largest first."""
 
@@ -75,31 +118,77 @@ class Comparison:
         return asdict(self)
 
 
-def compare(db: Db, spec: StoredSpec, other: StoredSpec, *, min_score: float) -> Comparison:
-    """Compare two specs by the rewards that a store has of both. Raises StoreError.
+@dataclass(frozen=True, slots=True)
+class ComparedReward:
+    """One of several specs that are compared."""
 
-    Holds 24 bytes per trace, and about five times as much while ranks are made.
+    spec: str
+    """Its name and the start of its hash."""
+    sha256: str
+    """Its whole hash."""
+    scored: int
+    """Traces with a score."""
+    accepted: int
+    """Those of them that it accepts."""
+    lowest: float | None
+    """The lowest score; None without any."""
+    highest: float | None
+    """The highest score; None without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Several specs over the traces of a store, each with each."""
+
+    rewards: tuple[ComparedReward, ...]
+    """In the order in which they were given."""
+    bound: Bound
+    """Which traces they accept."""
+    pairs: tuple[Comparison, ...]
+    """Each pair once, the earlier one first: 1 and 2, 1 and 3, ..., 2 and 3, ..."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON object; `first` and `second` of a pair count rewards from 1."""
+        numbers = itertools.combinations(range(1, len(self.rewards) + 1), 2)
+        return {
+            "rewards": [asdict(reward) for reward in self.rewards],
+            "min_score": self.bound.min_score,
+            "top": self.bound.top,
+            "pairs": [
+                {"first": first, "second": second, **pair.to_json()}
+                for (first, second), pair in zip(numbers, self.pairs, strict=True)
+            ],
+        }
+
+
+def compare_rewards(db: Db, specs: Sequence[StoredSpec], bound: Bound) -> Comparisons:
+    """Compare each spec with each, by the rewards that a store has of them.
+
+    Holds some 20 bytes per trace and spec. Raises RewardError for fewer than two specs, StoreError.
     """
-    ids, scores, others = _scores(db, spec.id, other.id)
-    known, other_known = ~np.isnan(scores), ~np.isnan(others)
-    accepted, other_accepted = scores >= min_score, others >= min_score
-    both = known & other_known
-    ids, here, there = ids[both], scores[both], others[both]
-    ranks, other_ranks = mean_ranks(-here), mean_ranks(-there)
-    movers = _movers(db, spec.id, ids, here, there, ranks, other_ranks)
-    return Comparison(
-        spec=spec.label,
-        other=other.label,
-        compared=int(both.sum()),
-        only=int((known & ~other_known).sum()),
-        other_only=int((~known & other_known).sum()),
-        neither=int((~known & ~other_known).sum()),
-        rho=_correlation(ranks, other_ranks),
-        min_score=min_score,
-        accepted_both=int((accepted & other_accepted).sum()),
-        accepted_only=int((accepted & ~other_accepted).sum()),
-        accepted_other=int((~accepted & other_accepted).sum()),
-        movers=movers,
+    if len(specs) < 2:
+        have = f"{specs[0].label} is the only one" if specs else "there is none"
+        raise RewardError(
+            f"a comparison needs two rewards, and {have}; "
+            "compute another with: geostore rescore --reward ..."
+        )
+    read = _read(db, specs)
+    places: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
+    for first, second in itertools.combinations(range(len(specs)), 2):
+        places[np.packbits(read.scored_by_both(first, second)).tobytes()].append((first, second))
+    found = {}
+    # Where two pairs have the same traces, as most have, a spec is ranked once for both.
+    for packed, pairs in places.items():
+        mask = np.unpackbits(np.frombuffer(packed, np.uint8), count=len(read.ids)).astype(bool)
+        ranks = {place: mean_ranks(-read.scores[place][mask]) for place in {*sum(pairs, ())}}
+        for first, second in pairs:
+            found[first, second] = _pair(
+                db, read, bound, (first, second), mask, (ranks[first], ranks[second])
+            )
+    return Comparisons(
+        tuple(_reward(read, place, bound) for place in range(len(specs))),
+        bound,
+        tuple(found[pair] for pair in itertools.combinations(range(len(specs)), 2)),
     )
 
 
@@ -108,6 +197,107 @@ def mean_ranks(values: Floats) -> Floats:
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return np.asarray((last - (counts - 1) / 2)[place], dtype=np.float64)
+
+
+# --- scores ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The scores of several specs, over all traces that have a reward of any."""
+
+    specs: Sequence[StoredSpec]
+    """The specs."""
+    ids: NDArray[np.int64]
+    """Traces, ascending."""
+    scores: list[Floats]
+    """Of each spec, by trace; NaN where it gives none."""
+    versions: list[NDArray[np.int32]]
+    """The parser whose answer was scored, likewise; -1 where there is no reward."""
+
+    def comparable(self, first: int, second: int) -> Mask:
+        """The traces with both rewards, from the same answer; a trace file's goes with each."""
+        one, other = self.versions[first], self.versions[second]
+        has_both = (one >= 0) & (other >= 0)
+        return np.asarray(has_both & ((one == other) | (one == 0) | (other == 0)))
+
+    def scored_by_both(self, first: int, second: int) -> Mask:
+        """Those of them with both scores."""
+        is_known = ~np.isnan(self.scores[first]) & ~np.isnan(self.scores[second])
+        return np.asarray(self.comparable(first, second) & is_known)
+
+
+def _read(db: Db, specs: Sequence[StoredSpec]) -> _Scores:
+    rewards = []
+    with db.reading():  # so that all are of one moment, while a rescore may write
+        for spec in specs:
+            rows = db.run("scores_of_spec", spec_id=spec.id)
+            rows.row_factory = None
+            batches = iter(partial(rows.fetchmany, _FETCHED_AT_ONCE), [])
+            rewards.append(np.fromiter(itertools.chain.from_iterable(batches), dtype=_REWARD))
+    ids = rewards[0]["trace_id"]
+    for one in rewards[1:]:
+        if not np.array_equal(ids, one["trace_id"]):
+            ids = np.union1d(ids, one["trace_id"])
+    scores, versions = [], []
+    for one in rewards:
+        place = np.searchsorted(ids, one["trace_id"])
+        scores.append(np.full(len(ids), np.nan))
+        scores[-1][place] = one["score"]
+        versions.append(np.full(len(ids), -1, dtype=np.int32))
+        versions[-1][place] = one["version"]
+    return _Scores(specs, ids, scores, versions)
+
+
+def _reward(read: _Scores, place: int, bound: Bound) -> ComparedReward:
+    spec, scores = read.specs[place], read.scores[place]
+    known = scores[~np.isnan(scores)]
+    return ComparedReward(
+        spec=spec.label,
+        sha256=spec.sha256,
+        scored=len(known),
+        accepted=int(bound.accepted(known).sum()),
+        lowest=float(known.min()) if len(known) else None,
+        highest=float(known.max()) if len(known) else None,
+    )
+
+
+def _pair(
+    db: Db,
+    read: _Scores,
+    bound: Bound,
+    pair: tuple[int, int],
+    both: Mask,
+    ranks: tuple[Floats, Floats],
+) -> Comparison:
+    first, second = pair
+    rows = read.comparable(first, second)
+    scores, others = read.scores[first], read.scores[second]
+    known, other_known = rows & ~np.isnan(scores), rows & ~np.isnan(others)
+    if bound.top is None:
+        # A trace that one alone scores can be accepted by that one.
+        accepted = rows & bound.accepted(scores)
+        other_accepted = rows & bound.accepted(others)
+    else:
+        accepted = bound.accepted(scores[both], ranks[0])
+        other_accepted = bound.accepted(others[both], ranks[1])
+    in_both, in_any = int((accepted & other_accepted).sum()), int((accepted | other_accepted).sum())
+    return Comparison(
+        spec=read.specs[first].label,
+        other=read.specs[second].label,
+        compared=len(ranks[0]),
+        only=int((known & ~other_known).sum()),
+        other_only=int((~known & other_known).sum()),
+        neither=int((rows & ~known & ~other_known).sum()),
+        rho=_correlation(*ranks),
+        min_score=bound.min_score,
+        top=bound.top,
+        accepted_both=in_both,
+        accepted_only=int((accepted & ~other_accepted).sum()),
+        accepted_other=int((~accepted & other_accepted).sum()),
+        jaccard=in_both / in_any if in_any else None,
+        movers=_movers(db, read.specs[first].id, read.ids[both], scores[both], others[both], ranks),
+    )
 
 
 def _correlation(ranks: Floats, others: Floats) -> float | None:
@@ -119,32 +309,20 @@ def _correlation(ranks: Floats, others: Floats) -> float | None:
     return float((first * second).sum()) / scale if scale else None
 
 
-def _scores(db: Db, spec_id: int, other_id: int) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Trace ids, and the scores of both specs, NaN where not known."""
-    cursor = db.run("compare_rewards", spec_id=spec_id, other_id=other_id)
-    cursor.row_factory = None
-    ids = [np.empty(0, dtype=np.int64)]
-    scores = [np.empty((0, 2), dtype=np.float64)]
-    while rows := cursor.fetchmany(_FETCHED_AT_ONCE):
-        ids.append(np.array([row[0] for row in rows], dtype=np.int64))
-        scores.append(np.array([row[1:] for row in rows], dtype=np.float64))
-    both = np.concatenate(scores)
-    return np.concatenate(ids), both[:, 0], both[:, 1]
-
-
 def _movers(
     db: Db,
     spec_id: int,
     ids: NDArray[np.int64],
     scores: Floats,
     others: Floats,
-    ranks: Floats,
-    other_ranks: Floats,
+    ranks: tuple[Floats, Floats],
 ) -> tuple[Mover, ...]:
-    moved = np.abs(ranks - other_ranks)
+    moved = np.abs(ranks[0] - ranks[1])
+    least = np.partition(moved, -MOVERS)[-MOVERS] if len(moved) > MOVERS else 0.0
+    near = np.flatnonzero(moved >= max(least, 0.5))
     # Of equal moves the first trace comes first, so that the same store says the same.
-    order = [int(i) for i in np.lexsort((ids, -moved))[:MOVERS] if moved[i] > 0]
-    chosen = [int(ids[i]) for i in order]
+    order = near[np.lexsort((ids[near], -moved[near]))[:MOVERS]].tolist()
+    chosen = ids[order].tolist()
     rows = db.run("moved_traces", spec_id=spec_id, trace_ids=canonical_text(chosen))
     named = {row[0]: (row[1], row[2]) for row in rows}
     return tuple(
@@ -152,16 +330,20 @@ def _movers(
             *named[trace_id],
             float(scores[i]),
             float(others[i]),
-            float(ranks[i]),
-            float(other_ranks[i]),
+            float(ranks[0][i]),
+            float(ranks[1][i]),
         )
         for trace_id, i in zip(chosen, order, strict=True)
     )
 
 
+# --- text ------------------------------------------------------------------------------------
+
+
 def comparison_text(comparison: Comparison) -> str:
-    """Some sentences, and a table of the movers."""
+    """Two specs: some sentences, and a table of the movers."""
     rho = "not defined" if comparison.rho is None else f"{comparison.rho:.4f}"
+    jaccard = "" if comparison.jaccard is None else f"; Jaccard {comparison.jaccard:.3f}"
     lines = [
         f"{comparison.spec} against {comparison.other}",
         f"compared: {format_number_of(comparison.compared, 'trace')} with a score under both; "
@@ -169,9 +351,10 @@ def comparison_text(comparison: Comparison) -> str:
         f"{comparison.other_only:,} under the second alone, "
         f"{comparison.neither:,} under neither",
         f"Spearman's rho: {rho}",
-        f"accepted (score >= {comparison.min_score:g}): {comparison.accepted_both:,} by both, "
+        f"accepted ({Bound(comparison.min_score, comparison.top)}): "
+        f"{comparison.accepted_both:,} by both, "
         f"{comparison.accepted_only:,} by the first alone, "
-        f"{comparison.accepted_other:,} by the second alone",
+        f"{comparison.accepted_other:,} by the second alone{jaccard}",
     ]
     if comparison.movers:
         columns = ("trace", "distance_km", "first", "second", "rank_first", "rank_second")
@@ -182,3 +365,81 @@ def comparison_text(comparison: Comparison) -> str:
         table = format_table(QueryResult(columns, rows), with_count=False)
         lines += ["the largest changes of rank:", table]
     return "\n".join(lines)
+
+
+def comparisons_text(comparisons: Comparisons) -> str:
+    """Several specs: numbered, then every rho, then the pairs, the most different first."""
+    numbers = range(1, len(comparisons.rewards) + 1)
+    rewards = QueryResult(
+        ("", "reward", "scored", "accepted", "lowest", "highest"),
+        [
+            (
+                str(number),
+                reward.spec,
+                reward.scored,
+                reward.accepted,
+                reward.lowest,
+                reward.highest,
+            )
+            for number, reward in zip(numbers, comparisons.rewards, strict=True)
+        ],
+    )
+    pairs = dict(zip(itertools.combinations(numbers, 2), comparisons.pairs, strict=True))
+    matrix = QueryResult(
+        ("rho", *map(str, numbers[:-1])),
+        [
+            (
+                str(row),
+                *(
+                    _decimals(pairs[column, row].rho) if column < row else None
+                    for column in numbers[:-1]
+                ),
+            )
+            for row in numbers[1:]
+        ],
+    )
+    # By what the table shows: rounding beyond it would order pairs that look the same.
+    ordered = sorted(
+        pairs.items(),
+        key=lambda item: (
+            item[1].rho is None,
+            _decimals(item[1].rho) or 0.0,
+            _decimals(item[1].jaccard) or 0.0,
+            item[0],
+        ),
+    )
+    table = QueryResult(
+        ("pair", "traces", "rho", "both", "first_only", "second_only", "jaccard"),
+        [
+            (
+                f"{first} {second}",
+                pair.compared,
+                pair.rho,
+                pair.accepted_both,
+                pair.accepted_only,
+                pair.accepted_other,
+                pair.jaccard,
+            )
+            for (first, second), pair in ordered
+        ],
+    )
+    parts = [
+        format_table(rewards, with_count=False),
+        "Spearman's rank correlation:\n" + format_table(matrix, with_count=False),
+        f"accepted ({comparisons.bound}), the least alike first:\n"
+        + format_table(table, with_count=False),
+    ]
+    if comparisons.bound.top is None and not all(map(_is_share, comparisons.rewards)):
+        parts.append(
+            "some scores lie outside of 0 to 1, so one bound means something else to each reward; "
+            "compare the best of each with: --top 0.25"
+        )
+    return "\n\n".join(parts)
+
+
+def _decimals(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _is_share(reward: ComparedReward) -> bool:
+    return reward.lowest is None or (reward.lowest >= 0 and (reward.highest or 0) <= 1)

@@ -109,18 +109,14 @@ select
 from rewards
 group by spec_id;
 
--- name: compare_rewards
--- The scores that two reward specs give to the same traces.
--- Grain: one row per trace that has both rewards, from the same answer, by id; that of a trace file
--- (version 0) goes with every answer. A score is null where it is not known.
-select a.trace_id, a.score as score, b.score as other_score
-from rewards as a
-join rewards as b
-  on b.spec_id = :other_id
-  and b.trace_id = a.trace_id
-  and (b.parser_version = a.parser_version or 0 in (a.parser_version, b.parser_version))
-where a.spec_id = :spec_id
-order by a.trace_id;
+-- name: scores_of_spec
+-- All rewards of a reward spec.
+-- Grain: one row per trace, by id. score: null where it is not known. parser_version: of the answer
+-- that was scored; 0: of a trace file's own.
+select trace_id, score, parser_version
+from rewards
+where spec_id = :spec_id
+order by trace_id;
 
 -- name: moved_traces
 -- Names and distances of some traces.

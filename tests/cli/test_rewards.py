@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +15,6 @@ from geostore.cli import app
 from geostore.errors import RewardError
 from geostore.export import Filter, export
 from geostore.rewards import RewardSpec, ensure_spec, make_spec, read_spec, rescore, resolve_spec
-from geostore.rewards.compare import compare, mean_ranks
 from geostore.rewards.formulas import KINDS
 from geostore.rewards.listing import list_rewards
 from geostore.store import Store
@@ -382,68 +380,6 @@ def test_from_python_too_the_reward_can_be_named(store_of_six: Path, tmp_path: P
 # --- compared --------------------------------------------------------------------------------
 
 
-def plain_ranks(values: list[float]) -> list[float]:
-    """Ranks by counting, as the definition has them."""
-    return [
-        sum(other < value for other in values) + (sum(other == value for other in values) + 1) / 2
-        for value in values
-    ]
-
-
-@given(st.lists(st.integers(0, 5).map(float), min_size=1, max_size=30))
-def test_equal_values_share_the_mean_of_their_ranks(values: list[float]) -> None:
-    assert mean_ranks(np.array(values)).tolist() == plain_ranks(values)
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=12),
-)
-def test_the_correlation_is_that_of_the_ranks(pairs: list[tuple[int, int]]) -> None:
-    from geostore.rewards.compare import _correlation
-
-    first, second = (plain_ranks([float(v) for v in values]) for values in zip(*pairs, strict=True))
-    found = _correlation(np.array(first), np.array(second))
-    if len(set(first)) == 1 or len(set(second)) == 1:
-        assert found is None
-    else:
-        assert found == pytest.approx(np.corrcoef(first, second)[0, 1])
-
-
-def test_a_comparison_counts_ranks_accepted_traces_and_movers(traces: Traces) -> None:
-    """By hand: linear and threshold agree on order, and differ on what is accepted."""
-    for degrees in (1.0, 5.0, 10.0, 60.0, 120.0):
-        traces.answered((0.0, degrees))
-    traces.answered(None)
-    db = traces.db
-    linear, near = make_spec("linear"), make_spec("threshold", {"km": "600"})
-    for spec in (linear, near):
-        rescore(db, spec)
-    one, other = (get_spec(db, spec.sha256) for spec in (linear, near))
-    found = compare(db, one, other, min_score=0.5)
-    assert (found.compared, found.only, found.other_only, found.neither) == (5, 0, 0, 1)
-    assert (found.accepted_both, found.accepted_only, found.accepted_other) == (2, 2, 0)
-    ranks, others = [1, 2, 3, 4, 5], [1.5, 1.5, 4, 4, 4]
-    assert found.rho == pytest.approx(np.corrcoef(ranks, others)[0, 1])
-    assert [(m.trace, m.rank, m.other_rank) for m in found.movers] == [
-        ("3-aaaaaaaa-1", 3.0, 4.0),
-        ("5-aaaaaaaa-1", 5.0, 4.0),
-        ("1-aaaaaaaa-1", 1.0, 1.5),
-        ("2-aaaaaaaa-1", 2.0, 1.5),
-    ]
-    assert found.movers[0].distance_km == pytest.approx(1111.95, abs=0.01)
-    same = compare(db, one, one, min_score=0.5)
-    assert same.rho == pytest.approx(1.0)
-    assert same.movers == ()
-
-
-def test_a_comparison_of_nothing_is_not_defined(traces: Traces) -> None:
-    spec = make_spec()
-    rescore(traces.db, spec)
-    one = get_spec(traces.db, spec.sha256)
-    found = compare(traces.db, one, one, min_score=0.5)
-    assert (found.compared, found.rho, found.movers) == (0, None, ())
-
-
 def test_the_command_compares_and_computes_what_it_needs(played: Traces) -> None:
     played.connection.close()
     options = ("rescore", "--store", played.path, "--reward", "linear", "--compare", "steps")
@@ -455,6 +391,53 @@ def test_the_command_compares_and_computes_what_it_needs(played: Traces) -> None
     assert found["computed"] == 0
     assert found["comparison"]["compared"] == 2
     assert found["comparison"]["accepted_only"] == 1
+
+
+def test_every_pair_of_rewards_is_compared(played: Traces) -> None:
+    played.connection.close()
+    store = ("--store", played.path)
+    compare = ("rewards", "compare", *store)
+    assert "needs two rewards, and there is none" in refused(*compare)
+    for kind in ("geoguessr", "linear", "threshold"):
+        said("rescore", *store, "--reward", kind)
+    lines = said(*compare).splitlines()
+    assert [line.split()[:2] for line in lines[2:5]] == [
+        ["1", "geoguessr"],
+        ["2", "linear"],
+        ["3", "threshold"],
+    ]
+    at = lines.index("Spearman's rank correlation:")
+    assert [line.split() for line in lines[at + 3 : at + 5]] == [["2", "1.0"], ["3", "1.0", "1.0"]]
+    at = lines.index("accepted (score >= 0.3), the least alike first:")
+    assert [line.split() for line in lines[at + 3 :]] == [
+        ["1", "2", "2", "1.0", "1", "0", "1", "0.50"],
+        ["2", "3", "2", "1.0", "1", "1", "0", "0.50"],
+        ["1", "3", "2", "1.0", "1", "0", "0", "1.0"],
+    ]
+    document = json.loads(said(*compare, "--top", "0.5", "--json"))
+    assert (document["min_score"], document["top"]) == (None, 0.5)
+    assert [(pair["first"], pair["second"]) for pair in document["pairs"]] == [
+        (1, 2),
+        (1, 3),
+        (2, 3),
+    ]
+    assert {pair["jaccard"] for pair in document["pairs"]} == {1.0}
+    assert [reward["scored"] for reward in document["rewards"]] == [2, 2, 2]
+    two = said(*compare, "linear", "geoguessr", "--min-score", "0.9")
+    assert "Spearman's rho: 1.0000" in two
+    assert "accepted (score >= 0.9): 1 by both, 0 by the first alone" in two
+    assert "two bounds" in refused(*compare, "--top", "0.5", "--min-score", "0.3")
+    assert "the same reward" in refused(*compare, "linear", "linear")
+    assert "no reward 'liner'" in refused(*compare, "liner", "geoguessr")
+
+
+def test_scores_outside_of_0_to_1_are_pointed_out(played: Traces) -> None:
+    played.connection.close()
+    store = ("--store", played.path)
+    for options in (("geoguessr",), ("linear",), ("weighted", "--param", "threshold=4")):
+        said("rescore", *store, "--reward", *options)
+    assert "compare the best of each with: --top 0.25" in said("rewards", "compare", *store)
+    assert "outside of 0 to 1" not in said("rewards", "compare", *store, "--top", "0.25")
 
 
 def test_one_trace_is_enough_for_a_selection_of_one(played: Traces) -> None:

@@ -51,6 +51,7 @@ COMMANDS: dict[str, list[str]] = {
     "rewards": ["rewards", "list"],
     "reward": ["rewards", "show", "steps"],
     "rescore": ["rescore", "--reward", "steps", "--compare", "geoguessr"],
+    "rewards compared": ["rewards", "compare"],
     "audit": ["audit"],
     "checks": ["audit", "--list"],
     "verify": ["verify", "--sample", "3"],
