@@ -60,7 +60,9 @@ def show_reward(
 def compare_rewards(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="REWARD", help="Rewards of the store's, by name or hash; none: all."),
+        typer.Argument(
+            metavar="REWARD", help="Rewards of the store's, by name or hash; none: all."
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     min_score: Annotated[
