@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from geostore.answers.angles import (
+    AMBIGUOUS,
     ANY_NUMBER,
     HEMISPHERE_CONFLICT,
     NO_COORDINATES,
@@ -54,6 +55,12 @@ _JSON_IN_PROSE = _json_member(r"[\s,}\]]")
 _JSON_IN_SLOT = _json_member(r"[\s,}\]]|\Z")
 _JSON_CUT = re.compile(rf"{_JSON_KEY}[^{{}},\n]{{0,60}}\Z")
 _JSON_REACH = 400
+# Where JSON lets a number end, with what models put there: a line, a comment, a quote or a name
+# without its comma, a tag, a unit.
+_JSON_NUMBER_ENDS = re.compile(
+    r" ?(?:[\n,}\]\"'/#(<—]|--|\Z|(?i:degrees?|deg|approx(?:imately)?|and)(?![A-Za-z]))"
+)
+_DIGIT = re.compile(r"[0-9]")
 _STRING_ANGLE = re.compile(angle_pattern(1, number=ANY_NUMBER))
 
 
@@ -77,6 +84,8 @@ def _in_one_object(gap: str) -> bool:
 
 def _json_value(match: re.Match[str]) -> Angle:
     if match["number"] is not None:
+        if not _JSON_NUMBER_ENDS.match(match.string, match.end()):
+            return Angle(0.0, None, AMBIGUOUS)  # -67. organ", 48 49, 48.85 or so
         number = float(match["number"])
         finite = abs(number) != float("inf")
         letter = match["letter"]
@@ -94,6 +103,8 @@ def _json_value(match: re.Match[str]) -> Angle:
     if angle:
         return read_angle(angle, 1)
     failure = failure_of_words(words) if words.strip() else UNKNOWN
+    if failure == NO_COORDINATES and _DIGIT.search(words):
+        failure = AMBIGUOUS
     return Angle(0.0, None, failure)
 
 
@@ -200,6 +211,8 @@ def _label_axis(match: re.Match[str]) -> str:
 def _label_value(match: re.Match[str]) -> Angle:
     if match["word"] is not None:
         return Angle(0.0, None, failure_of_words(match["word"]))
+    if match.string.startswith(".", match.end()) and _is_in_object(match):
+        return Angle(0.0, None, AMBIGUOUS)  # {lat: -17, long: -67. organ"}
     angle = read_angle(match, 1)
     note = _COMPASS.search(match["note"] or "")
     han = match["han"] if match["han"] and match["han"][0] in "北南东東西" else ""
@@ -214,6 +227,12 @@ def _label_value(match: re.Match[str]) -> Angle:
     if match["sign1"] == "-" and not negative:
         return Angle(angle.degrees, axis, HEMISPHERE_CONFLICT)
     return Angle(-abs(angle.degrees) if negative else angle.degrees, axis)
+
+
+def _is_in_object(match: re.Match[str]) -> bool:
+    """Whether a brace is open before it, so that a full stop ends no sentence but a number."""
+    before = match.string[max(0, match.start() - _LABEL_REACH) : match.start()]
+    return before.rfind("{") > before.rfind("}")
 
 
 def _joins_labels(gap: str) -> bool:

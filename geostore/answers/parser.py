@@ -18,7 +18,8 @@ contradicts itself (-48 N) or is cut off, the text before that no longer counts,
 after it may still answer. The same holds where a later passage in the same form or a stronger one
 tries a pair and cannot be read (a range, a third number): it speaks against an earlier pair that it
 does not agree with. Where no form gives a valid pair, the failure is that of the strongest
-form that attempted an answer.
+form that attempted an answer. A response that attempts none, and in whose words the teacher refuses
+to answer (`refusals`), fails as ``refused``.
 
 Time is linear in the response: the parser only cuts the whole text and searches it for fixed
 strings; all other work is on pieces of bounded size.
@@ -36,6 +37,7 @@ from geostore.answers.angles import (
     ONE_NUMBER,
     OUT_OF_RANGE,
     PLACEHOLDER,
+    REFUSED,
     TRUNCATED_ANSWER,
     TRUNCATED_BOX,
     UNKNOWN,
@@ -52,6 +54,7 @@ from geostore.answers.forms import (
     iter_hemisphere,
 )
 from geostore.answers.passages import glm_box_of, whole_answer
+from geostore.answers.refusals import refusal_in
 from geostore.answers.slots import (
     CLOSE_ANSWER,
     OPEN_ANSWER,
@@ -88,11 +91,15 @@ FAILURES: tuple[str, ...] = (
     OUT_OF_RANGE,  # |lat| > 90 or |lon| > 180
     NOT_FINITE,  # NaN, infinity
     UNKNOWN,  # null, unknown, cannot tell
+    REFUSED,  # the teacher says that it cannot or will not locate the photo, or help at all
     PLACEHOLDER,  # the prompt's own words, or a comment that says placeholder
     HEMISPHERE_CONFLICT,  # -48 N, two latitudes, a latitude marked E
     TRUNCATED_BOX,  # \boxed{ that never closes
     TRUNCATED_ANSWER,  # <answer> or a JSON member that never ends; no <answer> in a cut response
 )
+
+_MAY_BE_REFUSED = frozenset({NO_COORDINATES, UNKNOWN, NOT_FINITE, PLACEHOLDER})
+"""Failures of a response that attempts no pair, so that its words decide."""
 
 _PROSE_FORMS: tuple[tuple[str, Callable[[str], Reading | None]], ...] = (
     ("json", find_json),
@@ -131,7 +138,14 @@ _DOUBT = re.compile(
 """How a sentence goes on after an answer that it only tries or quotes."""
 
 
-def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Answer:
+def parse_answer(
+    response: str,
+    *,
+    cut: bool = False,
+    bare: bool = False,
+    calls: bool = False,
+    refused: bool = False,
+) -> Answer:
     """The coordinates that `response` gives as its answer. Never raises, whatever the text.
 
     cut: whether the token limit ended it. Then it may be a thought whose opening delimiter the chat
@@ -139,6 +153,8 @@ def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Ans
     bare: of a response that was cut, whether nothing shows that it is no thought: it is the first
     of its trace and came without reasoning. Then the answer counts only at its very end, because a
     thought tries an answer and goes on.
+    calls: whether tool calls came beside it: then its words announce them and refuse nothing.
+    refused: whether the reply itself says that it is a refusal, whatever its words.
 
     On success lat and lon are degrees within range and `failure` is None. Flags: ``null_island``
     (exactly 0, 0), ``swapped`` (out of range, but valid with its numbers exchanged; never done
@@ -149,12 +165,19 @@ def parse_answer(response: str, *, cut: bool = False, bare: bool = False) -> Ans
     visible = visible_text(response)
     text = with_usual_slots(visible)
     answer = _read(text, cut=cut, bare=bare)
+    if refused and answer.failure is not None:
+        answer = replace(answer, failure=REFUSED)
     if cut and answer.failure is not None:  # what it says may be a thought
         return answer
     stated = read_stated(
         whole_answer(text) if cut else text, form=answer.form, glm_box=glm_box_of(visible)
     )
-    return answer if stated is NOTHING else replace(answer, stated=stated)
+    if stated is not NOTHING:
+        answer = replace(answer, stated=stated)
+    names_place = stated.country or stated.region or stated.city
+    if answer.failure in _MAY_BE_REFUSED and not (calls or names_place) and refusal_in(visible):
+        return replace(answer, failure=REFUSED)
+    return answer
 
 
 def has_answer(response: str) -> bool:

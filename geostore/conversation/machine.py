@@ -286,8 +286,13 @@ class Conversation:
 
 def read_answer(turn: Turn, *, cut: bool) -> Answer:
     """The answer in a final response. cut: whether the token limit ended it."""
-    bare = turn.turn == 1 and turn.reasoning_source is None
-    return parse_answer(turn.response, cut=cut, bare=bare)
+    return parse_answer(
+        turn.response,
+        cut=cut,
+        bare=turn.turn == 1 and turn.reasoning_source is None,
+        calls=turn.native_calls is not None,
+        refused=turn.finish_reason == "refusal",
+    )
 
 
 def _at_limit(answered: bool) -> Closing:

@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from geostore.answers import has_answer, parse_answer
+from geostore.answers import has_answer
+from geostore.conversation.machine import read_answer
 from geostore.conversation.messages import split_reasoning
 from geostore.conversation.recipe import recipe_hash
 from geostore.conversation.sent import stored_messages
@@ -85,7 +86,7 @@ def read_older(document: Mapping[str, Any], origin: Origin) -> ImportedTrace:
     turns = _turns(conversation, optional(document, "final_response", str))
     final = turns[-1].response
     _check_final(document, turns[-1])
-    answer = parse_answer(final)
+    answer = read_answer(turns[-1], cut=False)
     reward, extra = read_reward(document)
     index = stated_index(document, origin)
     rollout = stated_rollout(document, origin)

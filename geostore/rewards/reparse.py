@@ -18,21 +18,15 @@ from geostore.store import Db
 from geostore.store.rows import answer_row
 
 
-def _parse_cut(response: str, bare: bool) -> Answer:
-    return parse_answer(response, cut=True, bare=bare)
-
-
 @dataclass(frozen=True, slots=True)
 class Parser:
     """A reader of responses: what it gives is stored beside its version."""
 
     version: int = PARSER_VERSION
     """Of what `read` gives; the highest version of a trace counts."""
-    read: Callable[[str], Answer] = parse_answer
-    """From a response to its coordinates, or to why there are none."""
-    read_cut: Callable[[str, bool], Answer] = _parse_cut
-    """The same, from a response that the token limit ended, and whether it is bare (see
-    `parse_answer`)."""
+    read: Callable[..., Answer] = parse_answer
+    """From a response to its coordinates, or to why there are none. Its keywords, which say how
+    the response came, are those of `parse_answer`."""
 
 
 def find_unread(db: Db, parser: Parser, ranges: Iterable[Range] | None) -> list[int]:
@@ -73,13 +67,19 @@ def read_again(
         answers = [
             {
                 **answer_row(
-                    parser.read_cut(response, bool(bare)) if cut else parser.read(response)
+                    parser.read(
+                        response,
+                        cut=bool(cut),
+                        bare=bool(bare),
+                        calls=bool(calls),
+                        refused=bool(refused),
+                    )
                 ),
                 "trace_id": trace_id,
                 "turn": turn,
                 "parser_version": parser.version,
             }
-            for trace_id, turn, response, cut, bare in responses
+            for trace_id, turn, response, cut, bare, calls, refused in responses
         ]
         with db.transaction():
             db.run_many("put_reading", answers)

@@ -166,15 +166,20 @@ where t.status in ('answered', 'exhausted')
 order by c.trace_id;
 
 -- name: final_responses
--- The last responses of some traces, whether the token limit cut them, and whether they are bare:
--- the first of their trace, without reasoning.
+-- The last responses of some traces, and how they came.
 -- Grain: one row per trace that has a turn, by id. :trace_ids is a JSON array.
+--   cut       whether the token limit ended the response
+--   bare      whether it is the first of its trace, without reasoning
+--   calls     whether the API gave tool calls beside it
+--   refused   whether the reply itself says that it is a refusal
 select
   k.trace_id,
   k.turn,
   k.response,
   t.stop_reason is 'truncated' as cut,
-  k.turn = 1 and k.reasoning_source is null as bare
+  k.turn = 1 and k.reasoning_source is null as bare,
+  k.native_calls is not null as calls,
+  k.finish_reason is 'refusal' as refused
 from json_each(:trace_ids) as j
 cross join turns as k
   on k.trace_id = j.value

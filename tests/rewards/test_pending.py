@@ -49,7 +49,7 @@ SPECS = (make_spec("linear"), make_spec("threshold", {"radius": "wgs84"}))
 READ = Answer(0.0, 3.0, "boxed", None, ())
 THIS = PARSER_VERSION
 # By generation: this version is the first.
-PARSERS = {number: Parser(THIS + number - 1, lambda _: READ) for number in (1, 2, 3)}
+PARSERS = {number: Parser(THIS + number - 1, lambda *_, **__: READ) for number in (1, 2, 3)}
 WRITES = st.sampled_from(
     ["close", "close with a reward", "reopen", "reopen half", "forget a reward", "forget a reading"]
 )
@@ -185,9 +185,9 @@ def test_a_rescore_with_nothing_missing_writes_nothing(traces: Traces) -> None:
 # --- a newer parser --------------------------------------------------------------------------
 
 
-def shifted(response: str) -> Answer:
+def shifted(response: str, **how: bool) -> Answer:
     """A parser that reads what the ordinary one does, one degree further east."""
-    found = parse_answer(response)
+    found = parse_answer(response, **how)
     lon = None if found.lon is None else found.lon + 1
     return Answer(found.lat, lon, found.form, found.failure, found.flags)
 
@@ -200,9 +200,9 @@ def test_a_newer_parser_reads_again_what_it_has_not_read_and_only_that(traces: T
     rescore(traces.db, make_spec())
     read: list[str] = []
 
-    def reading(response: str) -> Answer:
+    def reading(response: str, **how: bool) -> Answer:
         read.append(response)
-        return shifted(response)
+        return shifted(response, **how)
 
     told: list[tuple[int, int]] = []
     newer = Parser(version=THIS + 1, read=reading)
@@ -255,14 +255,14 @@ def test_a_response_that_was_superseded_meanwhile_is_not_read_in_its_place(
     trace_id = traces.answered((0.0, 1.0))
     traces.play(trace_id, response="\\boxed{0.0, 1.0}")
 
-    def reading(response: str) -> Answer:
+    def reading(response: str, **how: bool) -> Answer:
         with closing(sqlite3.connect(traces.path)) as other, other:
             other.execute(
                 "insert into turns (trace_id, turn, response, created_at)"
                 " select trace_id, 3, 'more', created_at from turns where turn = 2"
             )
         other.close()
-        return parse_answer(response)
+        return parse_answer(response, **how)
 
     rescore(traces.db, make_spec(), parser=Parser(THIS + 1, reading))
     found = traces.connection.execute("select parser_version from answers").fetchall()
