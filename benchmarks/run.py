@@ -23,6 +23,7 @@ import generate_cpu
 import image_path
 import import_files
 import nothing_to_do
+import places
 import rescore
 import second_question
 import startup
@@ -79,6 +80,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "verify_rate": ("how fast a store is proven", verify_rate.figures),
     "import_files": ("how fast trace files are imported", import_files.figures),
     "answers": ("how fast answers are read", answer_figures),
+    "places": ("how fast points get their places", places.figures),
     "audit": ("how fast a store is audited", audit.figures),
     "export": ("how fast traces are exported", export.figures),
     "rescore": ("how fast a reward is computed for 100,000 traces", rescore.figures),

@@ -58,12 +58,12 @@ def countries_topology(
         code = numeric.get(geometry.get("id"), "")
         if code in ONLY_IN_10M:
             for polygon in _polygons(geometry):
-                ring = [
+                corners = {
                     _on_the_grid(at_50m, _degrees(at_10m, corner))
                     for corner in _corners(at_10m, polygon[0])
-                ]
-                ring = [ring[0], *(b for a, b in itertools.pairwise(ring) if a != b)]
-                if _doubled_area(ring):
+                }
+                ring = _hull(corners)
+                if len(ring) > 3:
                     polygons[code].append([[len(arcs)]])
                     arcs.append(_steps(ring))
     geometries = [
@@ -123,8 +123,25 @@ def _in_box(place: tuple[float, float], box: tuple[float, float, float, float]) 
     return south <= place[0] <= north and west <= place[1] <= east
 
 
-def _doubled_area(ring: list[Point]) -> int:
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(ring))
+def _hull(corners: set[Point]) -> list[Point]:
+    """The smallest convex ring around corners, clockwise from the most western, and closed.
+
+    A ring of a few steps of the grid may cross itself once its corners are on the grid.
+    """
+    ring: list[Point] = []
+    for half in (sorted(corners), sorted(corners, reverse=True)):
+        start = len(ring)
+        for corner in half:
+            while len(ring) > start + 1 and _turns_left(ring[-2], ring[-1], corner):
+                ring.pop()
+            ring.append(corner)
+        ring.pop()
+    return [*ring, ring[0]]
+
+
+def _turns_left(first: Point, second: Point, third: Point) -> bool:
+    (x, y), (x2, y2), (x3, y3) = first, second, third
+    return (x2 - x) * (y3 - y) - (y2 - y) * (x3 - x) >= 0
 
 
 def _steps(ring: list[Point]) -> list[Point]:

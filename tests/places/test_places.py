@@ -95,7 +95,7 @@ def test_a_city_deep_inside_another_countrys_border_counts_there_too() -> None:
     [
         pytest.param(50.30, 0.0, "GB", 53.3, id="in the Channel, nearer to England"),
         pytest.param(36.1447, -5.3526, "GI", 0.4, id="Gibraltar's harbour"),
-        pytest.param(-8.5243, 179.1942, "TV", 0.9, id="Funafuti's lagoon"),
+        pytest.param(-8.30, 179.20, "TV", 17.9, id="north of Funafuti"),
         pytest.param(71.9, -179.9, "RU", 36.5, id="north of Wrangel Island"),
         pytest.param(-16.3, 180.0, "FJ", 10.8, id="off Fiji, on the antimeridian"),
         pytest.param(-17.2, -179.9, "FJ", 28.3, id="east of the antimeridian, Fiji west of it"),

@@ -1,0 +1,180 @@
+"""Countries and coasts against shapely, over polygons that are put together here from the file."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from numpy.typing import NDArray
+
+from geostore.places import places_of
+from geostore.places.borders import borders
+from geostore.places.coast import COAST_KM
+
+Floats = NDArray[np.float64]
+FILE = resources.files("geostore.places") / "data" / "countries.topojson.xz"
+EARTH_RADIUS_KM = 6371.0
+
+
+@cache
+def topology() -> dict[str, Any]:
+    contents: dict[str, Any] = json.loads(lzma.decompress(FILE.read_bytes()))
+    return contents
+
+
+def ring_in_degrees(ring: list[int]) -> Floats:
+    """Longitudes and latitudes of a ring; longitudes go on past 180 where it crosses there."""
+    scale, shift = topology()["transform"]["scale"], topology()["transform"]["translate"]
+    corners: list[Any] = []
+    for number in ring:
+        arc = np.cumsum(topology()["arcs"][number if number >= 0 else ~number], axis=0)
+        corners += list(arc if number >= 0 else arc[::-1])
+    degrees: Floats = np.array(corners) * np.array(scale) + np.array(shift)
+    jumps = np.diff(degrees[:, 0], prepend=degrees[0, 0])
+    degrees[:, 0] += 360 * (np.cumsum(jumps < -180) - np.cumsum(jumps > 180.0))
+    return degrees
+
+
+@cache
+def polygons() -> tuple[list[str], Any]:
+    """Country codes and their polygons, one each; each also a turn of the earth to both sides."""
+    codes, shapes = [], []
+    for geometry in topology()["objects"]["countries"]["geometries"]:
+        for rings in geometry["arcs"]:
+            outer, *holes = [ring_in_degrees(ring) for ring in rings]
+            if geometry["id"] == "AQ" and np.ptp(outer[:, 1]) == 0:
+                # The Antarctic's coast goes round the pole as a hole in a line along the map's end.
+                (coast,) = holes
+                outer, holes = (
+                    np.concatenate([coast, [[coast[-1, 0], -91], [coast[0, 0], -91]]]),
+                    [],
+                )
+            for turn in np.array([[-360, 0], [0, 0], [360, 0]]):
+                codes.append(geometry["id"])
+                shapes.append(shapely.Polygon(outer + turn, [hole + turn for hole in holes]))
+    return codes, shapely.STRtree(shapes)
+
+
+def countries_by_shapely(lats: Floats, lons: Floats) -> list[set[str]]:
+    """The countries whose polygons hold each point."""
+    codes, tree = polygons()
+    points, shapes = tree.query(shapely.points(lons, lats), predicate="intersects")
+    holders: list[set[str]] = [set() for _ in lats]
+    for point, shape in zip(points.tolist(), shapes.tolist(), strict=True):
+        holders[point].add(codes[shape])
+    return holders
+
+
+def countries_here(lats: Floats, lons: Floats) -> list[set[str]]:
+    numbers = borders().country_at(lats, lons).tolist()
+    return [{borders().codes[number]} if number >= 0 else set() for number in numbers]
+
+
+def anywhere(count: int, seed: int) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    return np.degrees(np.arcsin(rng.uniform(-1, 1, count))), rng.uniform(-180, 180, count)
+
+
+def near_borders(count: int, seed: int, *, spread: float) -> tuple[Floats, Floats]:
+    """Points about `spread` degrees from a corner of a border."""
+    rng = np.random.default_rng(seed)
+    corners = np.concatenate([ring_in_degrees([arc]) for arc in range(len(topology()["arcs"]))])
+    near = corners[rng.integers(len(corners), size=count)] + rng.normal(0, spread, (count, 2))
+    return np.clip(near[:, 1], -90, 90), (near[:, 0] + 180) % 360 - 180
+
+
+@pytest.mark.parametrize(
+    ("lats", "lons"),
+    [
+        pytest.param(*anywhere(60_000, 1), id="anywhere"),
+        pytest.param(*near_borders(30_000, 2, spread=0.5), id="half a degree from borders"),
+        pytest.param(*near_borders(30_000, 3, spread=0.01), id="a kilometre from borders"),
+        pytest.param(*near_borders(30_000, 4, spread=1e-5), id="a metre from borders"),
+    ],
+)
+def test_each_point_is_in_the_country_whose_polygon_holds_it(lats: Floats, lons: Floats) -> None:
+    """Without exception: no point of these lies on a border, nor do two polygons overlap there."""
+    expected = countries_by_shapely(lats, lons)
+    differ = [
+        (lat, lon, here, by_shapely)
+        for lat, lon, here, by_shapely in zip(
+            lats, lons, countries_here(lats, lons), expected, strict=True
+        )
+        if here != by_shapely
+    ]
+    assert differ == []
+    assert set() in expected
+    assert len(set().union(*expected)) > 150
+
+
+def unit_vectors(lons: Floats, lats: Floats) -> Floats:
+    phi, along = np.radians(lats), np.radians(lons)
+    return np.stack([np.cos(phi) * np.cos(along), np.cos(phi) * np.sin(along), np.sin(phi)], axis=1)
+
+
+@cache
+def coasts() -> tuple[list[str], list[Floats]]:
+    """Country codes and one line a border, as unit vectors; the map's lower end is none."""
+    codes, lines = [], []
+    for geometry in topology()["objects"]["countries"]["geometries"]:
+        for rings in geometry["arcs"]:
+            for ring in rings:
+                degrees = ring_in_degrees(ring)
+                if degrees[:, 1].max() > -89.9:
+                    codes.append(geometry["id"])
+                    lines.append(unit_vectors(degrees[:, 0], degrees[:, 1]))
+    return codes, lines
+
+
+def nearest_by_shapely(lat: float, lon: float) -> tuple[float, str]:
+    """Distance in km and country, in the gnomonic projection about the point.
+
+    There great circles are straight lines, and a distance from the middle is a tangent.
+    """
+    up = unit_vectors(np.array([lon]), np.array([lat]))[0]
+    east = np.array([-np.sin(np.radians(lon)), np.cos(np.radians(lon)), 0.0])
+    north = np.cross(up, east)
+    kms: dict[str, float] = {}
+    for code, line in zip(*coasts(), strict=True):
+        heights = line @ up
+        if heights.max() < np.cos(np.radians(2)):
+            continue
+        # Far corners would lie at infinity; their edges are left out, as they are far as well.
+        flat = np.stack([line @ east, line @ north], axis=1) / np.maximum(heights, 0.5)[:, None]
+        near = (heights[:-1] > 0.9) & (heights[1:] > 0.9)
+        edges = np.stack([flat[:-1], flat[1:]], axis=1)[near]
+        tangent = shapely.MultiLineString(list(edges)).distance(shapely.Point(0, 0))
+        km = round(EARTH_RADIUS_KM * float(np.arctan(tangent)), 3)
+        kms[code] = min(km, kms.get(code, km))
+    nearest = min(kms.values(), default=np.inf)
+    return nearest, min((code for code, km in kms.items() if km == nearest), default="")
+
+
+def test_a_point_at_sea_has_the_nearest_coast() -> None:
+    """Of near and far points, also about the poles and the antimeridian."""
+    parts = (anywhere(300, 5), near_borders(400, 6, spread=0.6))
+    lats, lons = (np.concatenate([part[axis] for part in parts]) for axis in (0, 1))
+    near_180 = np.random.default_rng(7).uniform(-1, 1, 60)
+    lats = np.concatenate([lats, np.random.default_rng(8).uniform(-90, 75, 60)])
+    lons = np.concatenate([lons, np.sign(near_180) * 180 - near_180])
+    at_sea = [
+        number for number, holders in enumerate(countries_by_shapely(lats, lons)) if not holders
+    ]
+    places = places_of(lats[at_sea], lons[at_sea])
+    beyond = 0
+    for point, place in zip(at_sea, places, strict=True):
+        km, country = nearest_by_shapely(lats[point], lons[point])
+        if km > COAST_KM:
+            assert place.country is None
+            beyond += 1
+        else:
+            assert place.country == country
+            assert place.coast_km == pytest.approx(km, abs=0.0011)  # both are rounded to the metre
+    assert beyond > 100
+    assert len(at_sea) - beyond > 100
