@@ -9,7 +9,7 @@ from typing import Any
 
 from geostore.answers import PARSER_VERSION
 from geostore.records import FailedAttempt
-from geostore.rewards import ensure_default_spec
+from geostore.rewards import ensure_default_spec, place_trace
 from geostore.store import Db, Store
 from geostore.store.rows import attempt_row
 
@@ -38,7 +38,7 @@ def insert_failure(
 
 
 class Traces:
-    """Traces made by hand: a truth, and what versions of the parser read."""
+    """Traces made by hand: a truth, and what versions of the parser read, each with its place."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,7 +60,7 @@ class Traces:
             width=10,
             height=10,
         )
-        return insert(
+        trace_id = insert(
             self.connection,
             "traces",
             sample_id=sample_id,
@@ -70,6 +70,8 @@ class Traces:
             closed_at=None if status == "open" else "now",
             created_at="now",
         )
+        place_trace(self.db, trace_id)
+        return trace_id
 
     def answer(self, trace_id: int, guess: Point | None, *, version: int = PARSER_VERSION) -> None:
         lat, lon = guess or (None, None)
@@ -82,6 +84,7 @@ class Traces:
             lon=lon,
             failure=None if guess else "one_number",
         )
+        place_trace(self.db, trace_id)
 
     def answered(self, guess: Point | None, *, truth: Point = (0.0, 0.0)) -> int:
         trace_id = self.trace(truth)

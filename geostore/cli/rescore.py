@@ -220,6 +220,7 @@ def _rescore(
             rename=rename,
             progress=stack.enter_context(CountProgress("rewards")).show,
             reading=stack.enter_context(CountProgress("responses read again")).show,
+            placing=stack.enter_context(CountProgress("places")).show,
         )
 
 
@@ -255,6 +256,7 @@ def _as_json(
         "spec": {"name": spec.name, "sha256": spec.sha256, "kind": spec.kind},
         "dry_run": dry_run,
         "read": result.read,
+        "placed": asdict(result.placed),
         "computed": result.computed,
         "found_done": result.found_done,
         "failures": result.failures,
@@ -266,6 +268,7 @@ def _as_json(
 def _print_result(
     spec: RewardSpec, result: RescoreResult, comparison: Comparison | None, dry_run: bool
 ) -> None:
+    from geostore.rewards import Placed
     from geostore.rewards.compare import comparison_text
     from geostore.text.phrases import format_number_of
 
@@ -273,6 +276,11 @@ def _print_result(
         would = "would read" if dry_run else "read"
         responses = format_number_of(result.read, "response")
         say(f"{would} {responses} again with a newer parser")
+    if result.placed != Placed():
+        would = "would compute" if dry_run else "computed"
+        samples = format_number_of(result.placed.samples, "sample")
+        answers = format_number_of(result.placed.answers, "answer")
+        say(f"{would} the places of {samples} and {answers}")
     verb = "would compute" if dry_run else "computed"
     tell(f"{spec.label}: {verb} {result.computed:,}, found done {result.found_done:,}")
     if result.failures:

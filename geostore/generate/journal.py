@@ -24,7 +24,7 @@ from geostore.answers import PARSER_VERSION
 from geostore.conversation.machine import read_answer
 from geostore.errors import StoreLockedError
 from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
-from geostore.rewards import ensure_default_spec, score_trace
+from geostore.rewards import ensure_default_spec, place_trace, score_trace
 from geostore.store import Store
 from geostore.text.phrases import format_number_of, format_span
 
@@ -301,7 +301,7 @@ class TraceJournal:
     async def close(
         self, closing: Closing, *, turn_limit: int, final: Turn | None
     ) -> Reward | None:
-        """Close the trace, with its answer and default reward; None for a failed trace.
+        """Close the trace, with its answer, places and default reward; None for a failed trace.
 
         final: its last turn, whose response is read; None where it has none that counts.
         """
@@ -310,9 +310,12 @@ class TraceJournal:
 
         def work(store: Store) -> Reward | None:
             store.traces.close_trace(self._trace_id, closing, turn_limit=turn_limit)
+            if answer is not None:
+                store.traces.put_answer(self._trace_id, PARSER_VERSION, answer)
+            # Before the reward, whose terms may ask for places.
+            place_trace(store.db, self._trace_id)
             if answer is None:
                 return None
-            store.traces.put_answer(self._trace_id, PARSER_VERSION, answer)
             spec_id = ensure_default_spec(store.db)
             return score_trace(store.db, self._trace_id, spec_id)
 

@@ -46,6 +46,7 @@ from geostore.generate.spending import Spending
 from geostore.generate.understood import PlanCounts
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe
+from geostore.rewards import load_gazetteer
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
 from geostore.store import RecentRequest, Store, recent_requests
@@ -263,6 +264,7 @@ class _Run:
             beside = [
                 asyncio.create_task(self._renew_claims()),
                 asyncio.create_task(self._tick()),
+                asyncio.create_task(self._load_gazetteer()),
             ]
             try:
                 await self._seat_all(self.pending.claimed(dataset_id, recipe_id))
@@ -357,6 +359,14 @@ class _Run:
                 )
             except StoreError as error:
                 self._notice(f"claims were not renewed: {error}")
+
+    async def _load_gazetteer(self) -> None:
+        """Read what places are computed from while the first requests are in flight.
+
+        Else the first trace that closes would wait for it, and all that commit beside it.
+        """
+        await asyncio.sleep(_TICK_SECONDS)
+        await asyncio.to_thread(load_gazetteer)
 
     async def _tick(self) -> None:
         while True:

@@ -32,6 +32,7 @@ from geostore.rewards import (
     adopt_default_spec,
     ensure_default_spec,
     ensure_spec,
+    place_missing,
     rescore,
 )
 from geostore.rewards.specs import IMPORTED, stored_spec
@@ -227,7 +228,7 @@ class _Import:
         self._progress(len(batch))
 
     def score(self) -> None:
-        """Compute the rewards of the store's default spec that are missing, if it is a formula."""
+        """Compute missing places, and missing rewards of a default spec that is a formula."""
         db = self._store.db
         if default_spec(db) is None:
             with db.transaction():
@@ -236,6 +237,8 @@ class _Import:
         # Nothing computes the rewards of files, and a function of the user's is for `rescore`.
         if stored is not None and stored.kind in KINDS:
             self._rewards = rescore(db, stored_spec(stored)).computed
+        else:
+            place_missing(db)
 
     def result(self, remade: RemakeResult) -> ImportResult:
         """What the import did."""

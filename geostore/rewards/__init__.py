@@ -2,6 +2,7 @@
 
 from geostore.rewards.formulas import KINDS
 from geostore.rewards.naming import check_name, rename_spec, resolve_spec, set_default
+from geostore.rewards.placing import Placed, load_gazetteer, place_missing, place_trace
 from geostore.rewards.presets import PRESETS, Preset, preset_spec
 from geostore.rewards.reparse import Parser
 from geostore.rewards.rescoring import (
@@ -29,6 +30,7 @@ __all__ = [
     "KINDS",
     "PRESETS",
     "Parser",
+    "Placed",
     "Preset",
     "RescoreResult",
     "RewardSpec",
@@ -41,7 +43,10 @@ __all__ = [
     "ensure_default_spec",
     "ensure_spec",
     "find_default_spec",
+    "load_gazetteer",
     "make_spec",
+    "place_missing",
+    "place_trace",
     "preset_spec",
     "read_spec",
     "rename_spec",

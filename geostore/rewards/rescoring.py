@@ -18,6 +18,7 @@ from geostore.errors import RewardError
 from geostore.one_line import OneLine
 from geostore.records import Reward
 from geostore.rewards.geodesics import put_geodesics
+from geostore.rewards.placing import Placed, count_unplaced, place_missing
 from geostore.rewards.ranges import SPAN, Range, count_ranges
 from geostore.rewards.reparse import Parser, find_unread, read_again
 from geostore.rewards.selection import (
@@ -58,6 +59,8 @@ class RescoreResult(OneLine):
     """Traces that had theirs already."""
     read: int = 0
     """Responses that a newer parser read first."""
+    placed: Placed = field(default_factory=Placed)
+    """Samples and answers that got their places first."""
     failures: dict[str, int] = field(default_factory=dict)
     """Of the computed ones, those whose custom function failed, by reason."""
     errors: tuple[FunctionError, ...] = ()
@@ -91,10 +94,12 @@ def rescore(
     span: int = SPAN,
     progress: Progress | None = None,
     reading: Progress | None = None,
+    placing: Progress | None = None,
 ) -> RescoreResult:
     """Compute the rewards of a spec that are missing, or older than their answer.
 
-    Responses that a newer parser has not read are read first. Traces that close
+    Responses that a newer parser has not read are read first, and samples and answers
+    without a place get theirs, of all traces whatever the filter. Traces that close
     meanwhile are computed too.
 
     filters: which traces to look at, None for all; the scores that they ask for
@@ -104,8 +109,8 @@ def rescore(
     rename: give a spec that is there this one's name.
     batch: traces that are computed in one transaction, at most.
     span: trace ids that are looked over at once for what is missing.
-    progress, reading: called with the rewards computed and the responses read,
-    of how many.
+    progress, reading, placing: called with the rewards computed, the responses read
+    and the places computed, of how many.
     Raises StoreError where the store cannot be written, FilterError for a
     condition that is no SQL expression, RewardError where a custom function cannot be
     loaded or fails for every trace. A spec that is new is then not kept.
@@ -115,11 +120,17 @@ def rescore(
     again = chosen.again or chosen.retry
     counts: Counter[str] = Counter()
     make_temporary(db)
+    placed = Placed()
     if filters is not None:
-        choose(db, filters)
+        choose(db, filters)  # first, because a wrong condition ends here before anything is written
+        placed = place_missing(db, progress=placing)
+        if placed != Placed():
+            choose(db, filters)  # a condition may ask for places
     ranges = _ranges(db, spec, filters, parser, span)
     unread = find_unread(db, parser, ranges)
     read_again(db, parser, unread, progress=reading)
+    if filters is None or unread:
+        placed += place_missing(db, progress=placing)
     is_new = find_spec(db, spec.sha256) is None
     spec_id = ensure_spec(db, spec, rename=rename)
     pending = find_pending(db, spec_id, chosen, ranges)
@@ -146,7 +157,7 @@ def rescore(
             f"the function failed for every trace ({computed:,}), so nothing was stored; "
             f"the first is {errors[0].trace}: {errors[0].message}"
         )
-    return RescoreResult(computed, done, len(unread), dict(counts), errors)
+    return RescoreResult(computed, done, len(unread), placed, dict(counts), errors)
 
 
 def count_missing(
@@ -161,7 +172,7 @@ def count_missing(
     """What `rescore` would do, without doing it: nothing is written, not even the spec.
 
     `read` responses would be read first, which may make rewards stale that are
-    not counted in `computed` now.
+    not counted in `computed` now, and answers need places that are not in `placed`.
     """
     chosen = selection or Selection()
     parser = parser or Parser()
@@ -173,7 +184,9 @@ def count_missing(
     spec_id = _spec_id(db, spec)
     pending = find_pending(db, spec_id, chosen, ranges)
     done = count_done(db, spec_id, ranges, pending=pending)
-    return RescoreResult(computed=pending, found_done=done, read=len(unread))
+    return RescoreResult(
+        computed=pending, found_done=done, read=len(unread), placed=count_unplaced(db)
+    )
 
 
 def score_trace(db: Db, trace_id: int, spec_id: int) -> Reward:

@@ -18,6 +18,7 @@ from geostore.errors import FilterError, RewardError
 from geostore.records import Answer
 from geostore.rewards import (
     Parser,
+    Placed,
     RescoreResult,
     RewardSpec,
     Selection,
@@ -231,8 +232,9 @@ def test_a_rereading_that_is_stopped_goes_on_and_can_be_narrowed(traces: Traces)
     one = Filter(where=f"trace_id = {ids[1]}")
     assert count_missing(traces.db, make_spec(), parser=newer).read == 3
     found = rescore(traces.db, make_spec(), parser=newer, filters=one)
-    assert found == RescoreResult(1, 0, read=1)
-    assert rescore(traces.db, make_spec(), parser=newer) == RescoreResult(2, 1, read=2)
+    assert found == RescoreResult(1, 0, read=1, placed=Placed(answers=1))
+    others = rescore(traces.db, make_spec(), parser=newer)
+    assert others == RescoreResult(2, 1, read=2, placed=Placed(answers=2))
 
 
 def test_a_response_that_was_cut_is_read_again_as_a_cut_one(traces: Traces) -> None:

@@ -1,0 +1,197 @@
+"""Computes the places that samples and answers lack, and which places an answer's words name.
+
+Like a rescore, it touches only what is missing, in batches that are each a
+transaction of its own: a generate beside it waits for one at most, and one that was
+stopped goes on where it was. Truth and answer go through the same function.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from geostore.places import (
+    GAZETTEER_VERSION,
+    Place,
+    country_of_words,
+    place_of,
+    places_of,
+    same_city,
+    same_region,
+)
+from geostore.store import Db
+from geostore.store.places import (
+    AnswerRange,
+    UnplacedAnswer,
+    UnplacedSample,
+    are_all_placed,
+    count_unplaced_answers,
+    count_unplaced_samples,
+    iter_unplaced_ranges,
+    put_answer_places,
+    put_sample_places,
+    unplaced_answers,
+    unplaced_sample_of,
+    unplaced_samples,
+)
+
+Progress = Callable[[int, int], None]
+BATCH = 20_000
+"""Ids that are placed at once and written in one transaction."""
+
+_NOWHERE = Place(None, None, None, None, None, None)
+_WORDS_KEPT = 8192
+"""Words whose country, region or city is remembered: a batch says the same ones again and again."""
+
+_country_of_words = lru_cache(maxsize=_WORDS_KEPT)(country_of_words)
+_same_city = lru_cache(maxsize=_WORDS_KEPT)(same_city)
+_same_region = lru_cache(maxsize=_WORDS_KEPT)(same_region)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """How many got a place, or would."""
+
+    samples: int = 0
+    """Samples."""
+    answers: int = 0
+    """Answers, also those without coordinates, whose words may name a place."""
+
+    def __add__(self, other: Placed) -> Placed:
+        return Placed(self.samples + other.samples, self.answers + other.answers)
+
+
+def place_missing(
+    db: Db,
+    *,
+    version: int = GAZETTEER_VERSION,
+    batch: int = BATCH,
+    progress: Progress | None = None,
+) -> Placed:
+    """Compute the places that samples and answers of a store lack; how many got one.
+
+    version: under which they are kept. batch: samples, or ids of traces, that are
+    placed in one transaction. progress: called with how many of how many. Raises
+    StoreError where the store cannot be written.
+    """
+    samples_done, answers_done = are_all_placed(db, version)
+    if samples_done and answers_done:
+        return Placed()
+    ranges = [] if answers_done else list(iter_unplaced_ranges(db, version, batch))
+    total = count_unplaced_samples(db, version) if progress is not None else 0
+    if progress is not None:
+        total += sum(count_unplaced_answers(db, version, part) for part in ranges)
+    samples = answers = last = 0
+    while not samples_done:
+        some = unplaced_samples(db, version, after=last, batch=batch)
+        if not some:
+            break
+        rows = _sample_rows(some, version)
+        with db.transaction():
+            samples += put_sample_places(db, rows)
+        last = some[-1].sample_id
+        if progress is not None:
+            progress(samples, total)
+    for part in ranges:
+        answer_rows = _answer_rows(unplaced_answers(db, version, part), version)
+        with db.transaction():
+            answers += put_answer_places(db, answer_rows)
+        if progress is not None:
+            progress(samples + answers, total)
+    return Placed(samples, answers)
+
+
+def count_unplaced(db: Db, *, version: int = GAZETTEER_VERSION) -> Placed:
+    """How many `place_missing` would place, without doing it."""
+    samples_done, answers_done = are_all_placed(db, version)
+    ranges = [] if answers_done else iter_unplaced_ranges(db, version, BATCH)
+    return Placed(
+        0 if samples_done else count_unplaced_samples(db, version),
+        sum(count_unplaced_answers(db, version, part) for part in ranges),
+    )
+
+
+def place_trace(db: Db, trace_id: int, *, version: int = GAZETTEER_VERSION) -> None:
+    """Compute the places that one trace lacks, of its sample and its answers.
+
+    In the caller's transaction. A trace without an answer has a sample all the same.
+    """
+    load_gazetteer()
+    put_sample_places(db, _sample_rows(unplaced_sample_of(db, version, trace_id), version))
+    answers = unplaced_answers(db, version, AnswerRange(trace_id - 1, trace_id))
+    put_answer_places(db, _answer_rows(answers, version))
+
+
+_LOADING = threading.Lock()
+
+
+def load_gazetteer() -> None:
+    """Read what places are computed from, which takes some tenths of a second the first time.
+
+    A thread that calls it while another does waits for that one.
+    """
+    with _LOADING:
+        _load()
+
+
+@cache
+def _load() -> None:
+    place_of(0.0, 0.0)  # at sea, so that coasts are prepared too
+    _country_of_words("")
+
+
+def _sample_rows(samples: Sequence[UnplacedSample], version: int) -> list[dict[str, Any]]:
+    places = places_of([s.lat for s in samples], [s.lon for s in samples]) if samples else ()
+    return [
+        {
+            **asdict(place),
+            "sample_id": sample.sample_id,
+            "gazetteer_version": version,
+            "stated_country": _code(sample.stated_words),
+        }
+        for sample, place in zip(samples, places, strict=True)
+    ]
+
+
+def _answer_rows(answers: Sequence[UnplacedAnswer], version: int) -> list[dict[str, Any]]:
+    points = [(a.lat, a.lon) for a in answers if a.lat is not None and a.lon is not None]
+    places = iter(places_of(*zip(*points, strict=True)) if points else ())
+    return [
+        {
+            **asdict(_NOWHERE if answer.lat is None else next(places)),
+            **asdict(answer),
+            "gazetteer_version": version,
+            **_said(answer),
+        }
+        for answer in answers
+    ]
+
+
+def _said(answer: UnplacedAnswer) -> dict[str, Any]:
+    """The country that an answer's words name, and whether they name the true places."""
+    if answer.said_country is answer.said_region is answer.said_city is None:
+        return dict.fromkeys(
+            ("said_country_code", "said_true_country", "said_true_region", "said_true_city")
+        )
+    country, region, city_id = answer.true_country, answer.true_region, answer.true_city_id
+    if not answer.is_placed:
+        truth = place_of(answer.true_lat, answer.true_lon)
+        country, region, city_id = truth.country, truth.region, truth.city_id
+    code = _code(answer.said_country)
+    says_region = answer.said_region is not None and region is not None
+    says_city = answer.said_city is not None and city_id is not None
+    return {
+        "said_country_code": code,
+        "said_true_country": (
+            None if answer.said_country is None or country is None else int(code == country)
+        ),
+        "said_true_region": _same_region(answer.said_region, region) if says_region else None,
+        "said_true_city": _same_city(answer.said_city, city_id) if says_city else None,
+    }
+
+
+def _code(words: str | None) -> str | None:
+    return None if words is None else _country_of_words(words)
