@@ -171,5 +171,10 @@ def _broken_off(first: Angle, second: Angle) -> str | None:
     return AMBIGUOUS if lost else None
 
 
+def same_decimal_mark(first: str, second: str) -> bool:
+    """Whether two numbers as written do not have a point in one and a comma in the other."""
+    return not (("." in first and "," in second) or ("," in first and "." in second))
+
+
 def _other(axis: str) -> str:
     return "lon" if axis == "lat" else "lat"

@@ -7,7 +7,7 @@ Source of the forms: what models write when they are asked for a latitude and a 
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from geostore.answers.angles import (
@@ -27,6 +27,7 @@ from geostore.answers.angles import (
     labelled_reading,
     pair_reading,
     read_angle,
+    same_decimal_mark,
 )
 from geostore.answers.words import failure_of_words
 
@@ -169,7 +170,7 @@ def find_labelled(text: str, *, slot: bool = False) -> Reading | None:
             axes=("lon", "lat") if match["lonfirst"] or match["hanlonfirst"] else ("lat", "lon"),
         )
         for match in _HEAD.finditer(text)
-        if _parted(match) and _same_decimal_mark(match["deg1"], match["deg2"])
+        if _parted(match) and same_decimal_mark(match["deg1"], match["deg2"])
     )
     if pair and headed:
         alone = pair.failure == ONE_NUMBER
@@ -242,54 +243,6 @@ def _joins_labels(gap: str) -> bool:
         and not _COMPASS.search(gap)
         and not set(gap) & {"{", "}"}
     )
-
-
-# --- hemispheres --------------------------------------------------------------------------------
-
-_HEMISPHERE_START = (
-    r"(?<![A-Za-z0-9_.°'+-])(?:(?<=\n[+-] )|(?<=\A[+-] )|(?<![+-] ))"
-    # Not in a longer list; but "Paris. 48.85° N" and "Paris, 48.85° N" begin a pair.
-    r"(?<![0-9°'] )(?<![0-9°'NSEW][.,] )(?<![0-9][,:/])"
-)
-_SURE_ANGLE = r"(?=[NSEW]?[A-Za-z: ]{0,7}[+-]?[0-9]{1,20}(?:[.,][0-9]| ?(?:°|度|(?i:deg))))"
-_HEMISPHERE_GAP = r"(?P<gap>[\s,;/|&()\[\]]{0,6}+(?:(?:and|by)\s)?)"
-_FIRST = angle_pattern(1, number=ANY_NUMBER, start=_HEMISPHERE_START + _SURE_ANGLE)
-_SECOND = angle_pattern(2, number=ANY_NUMBER, start=_SURE_ANGLE)
-_LETTERS_AFTER = re.compile(
-    rf"(?=[+-]?[0-9]){_FIRST}(?(post1)|(?!)){_HEMISPHERE_GAP}(?=[+-]?[0-9]){_SECOND}(?(post2)|(?!))"
-)
-_LETTERS_BEFORE = re.compile(
-    rf"(?=[A-Za-z北南东東西]){_FIRST}{_HEMISPHERE_GAP}(?=[A-Za-z北南东東西]){_SECOND}"
-    r"(?! ?°? ?[NSEW](?![A-Za-z]))"
-)
-_ONE_HEMISPHERE = re.compile(rf"(?=[+-]?[0-9]){_FIRST}(?(post1)|(?!))")
-
-
-def find_hemisphere(text: str) -> Reading | None:
-    """The last pair of numbers that carry hemisphere letters."""
-    readings = list(iter_hemisphere(text))
-    if readings:
-        return readings[-1]
-    alone = _ONE_HEMISPHERE.search(text)
-    return Reading(alone.start(), alone.end(), failure=ONE_NUMBER) if alone else None
-
-
-def iter_hemisphere(text: str) -> Iterator[Reading]:
-    """Every pair of numbers that carry hemisphere letters, in the order of the text."""
-    matches = list(_LETTERS_AFTER.finditer(text))
-    taken = 0
-    before = []
-    for match in _LETTERS_BEFORE.finditer(text):
-        while taken < len(matches) and matches[taken].end() <= match.start():
-            taken += 1
-        # "48.85 N 2.35 E 3.5" also matches as "N 2.35 E 3.5", but each letter belongs to the number
-        # before it.
-        if taken == len(matches) or matches[taken].start() >= match.end():
-            before.append(match)
-    for match in sorted([*matches, *before], key=lambda match: match.start()):
-        if _same_decimal_mark(match["deg1"], match["deg2"]):
-            first, second = read_angle(match, 1), read_angle(match, 2)
-            yield pair_reading(first, second, start=match.start(), end=match.end())
 
 
 # --- parentheses --------------------------------------------------------------------------------
@@ -440,7 +393,3 @@ def _last_of(readings: Iterable[Reading]) -> Reading | None:
 def _parted(match: re.Match[str]) -> bool:
     """Whether something stands between the two numbers of a pair (48-2 is a range)."""
     return bool(match["gap"])
-
-
-def _same_decimal_mark(first: str, second: str) -> bool:
-    return not (("." in first and "," in second) or ("," in first and "." in second))

@@ -31,6 +31,11 @@ _SPELLED_OUT = re.compile(
     re.IGNORECASE,
 )
 _HINTS = ("coordenad", "koordinat", "grad", "breite", "breedte", "lengte", "enlem", "boylam")
+_FOREIGN_HINTS = (
+    *("län", "szerok", "długo", "vĩ độ", "kinh độ", "tọa độ", "coordon", "coördin", "współrz"),
+    *("широт", "долгот", "координат", "위도", "경도", "좌표", "坐标", "座標", "坐標"),
+    *("ละติจูด", "ลองจิจูด", "พิกัด", "خط", "الإحداثيات"),
+)
 _KOREAN_DEGREES = re.compile(r"(?<=[0-9]) ?도(?!\w)")
 
 
@@ -39,17 +44,18 @@ def _pattern(words: dict[str, str]) -> str:
 
 
 _NAME = re.compile(rf"(?<!\w)(?:{_pattern(_NAMES)})(?!\w)", re.IGNORECASE)
-_HEMISPHERE = re.compile(rf"(?<=[°'\"]) ?(?:{_pattern(_AFTER_A_NUMBER)})(?!\w)", re.IGNORECASE)
+_HEMISPHERE = re.compile(rf"(?P<mark>[°'\"]) ?(?:{_pattern(_AFTER_A_NUMBER)})(?!\w)", re.IGNORECASE)
 _KOREAN = re.compile(rf"(?:{_pattern(_BEFORE_A_NUMBER)})(?= ?[0-9])")
 
 
 def in_english(text: str) -> str:
     """`text` with the words of the tables in English, where other languages write them."""
     lower = text.lower()
-    if not text.isascii() or any(hint in lower for hint in _HINTS) or _ends_without_e(lower):
+    hints = _HINTS if text.isascii() else (*_HINTS, *_FOREIGN_HINTS)
+    if any(hint in lower for hint in hints) or _ends_without_e(lower):
         text = _NAME.sub(lambda word: word.lastgroup or "", text)
     if "°" in text:
-        text = _HEMISPHERE.sub(lambda word: f" {word.lastgroup}", text)
+        text = _HEMISPHERE.sub(lambda word: f"{word['mark']} {word.lastgroup}", text)
     if " latitude" in lower and " longitude" in lower:
         text = _SPELLED_OUT.sub(_letter, text)
     if "경" in text or "위" in text:

@@ -47,12 +47,11 @@ from geostore.answers.attempts import contradicting_attempt, holds_pair, holds_p
 from geostore.answers.forms import (
     find_bare,
     find_coordinates,
-    find_hemisphere,
     find_json,
     find_labelled,
     find_parentheses,
-    iter_hemisphere,
 )
+from geostore.answers.hemispheres import find_hemisphere, iter_hemisphere
 from geostore.answers.passages import glm_box_of, whole_answer
 from geostore.answers.refusals import refusal_in
 from geostore.answers.slots import (
@@ -173,7 +172,7 @@ def parse_answer(
         whole_answer(text) if cut else text, form=answer.form, glm_box=glm_box_of(visible)
     )
     if stated is not NOTHING:
-        answer = replace(answer, stated=stated)
+        answer = Answer(answer.lat, answer.lon, answer.form, answer.failure, answer.flags, stated)
     names_place = stated.country or stated.region or stated.city
     if answer.failure in _MAY_BE_REFUSED and not (calls or names_place) and refusal_in(visible):
         return replace(answer, failure=REFUSED)

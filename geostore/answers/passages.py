@@ -208,8 +208,8 @@ _BEFORE = (
 _BEHIND = r"(?: (?:name|guess|estimate|identified|prediction|level|score|rating))?"
 
 
-_MARKS = (":", "：", "|", "=", "–", "—", "- ")
-"""One of these stands behind each label."""
+_MARK = re.compile("[:：|=–—-]")
+"""What stands behind each label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +223,12 @@ class Labels:
     foreign_hints: tuple[str, ...]
     """The same for labels in other letters."""
 
-    def may_stand_in(self, lower: str) -> bool:
-        """Whether a text in lower case may hold a label."""
-        if any(hint in lower for hint in self.hints):
-            return True
-        return not lower.isascii() and any(hint in lower for hint in self.foreign_hints)
+    def hints_in(self, lower: str) -> list[str]:
+        """Those that a text in lower case holds; it has no label without any."""
+        hints = [hint for hint in self.hints if hint in lower]
+        if not lower.isascii():
+            hints += [hint for hint in self.foreign_hints if hint in lower]
+        return hints
 
 
 def line_pattern(labels: str) -> re.Pattern[str]:
@@ -260,12 +261,17 @@ _MAX_STATEMENTS = 200
 
 def find_lines(text: str, labels: Labels) -> list[Statement]:
     """Every labelled value in a passage, in the order of the text: "**Country:** France"."""
+    # Most texts and lines hold no label; a search for fixed strings passes them over.
+    hints = labels.hints_in(text.lower())
+    if not hints:
+        return []
     statements: list[Statement] = []
     start = 0
     for line in text.split("\n"):
-        # Most lines are prose; a search for a few fixed strings passes them over.
-        if any(mark in line for mark in _MARKS) and labels.may_stand_in(line.lower()):
-            statements += _in_line(text, line, start, labels.pattern)
+        if _MARK.search(line):
+            lower = line.lower()
+            if any(hint in lower for hint in hints):
+                statements += _in_line(text, line, start, labels.pattern)
         start += len(line) + 1
     return statements[:_MAX_STATEMENTS]
 
@@ -328,4 +334,4 @@ def _heading(text: str, start: int) -> str:
 
 def label_key(label: str) -> str:
     """A label or a member's name as it is looked up."""
-    return re.sub(r"[\s_-]+", " ", label).strip().lower()
+    return " ".join(label.lower().replace("_", " ").replace("-", " ").split())

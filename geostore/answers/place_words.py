@@ -205,8 +205,8 @@ _IN_SENTENCE = re.compile(
     r"(?<!\S)(?:in|is|as|at|shows|be|depicts|of)\s(?P<place>[^\W\d_a-z][^\n]{1,80})\Z"
 )
 _OPENING = " \t([{*:：|—–-$<>="
-_LIST = re.compile("[^\\W\\d_][^,，;；]*[,，;；].*?[^\\W\\d_]|[一-鿿]{3}")
-"""Two names that a comma parts, or names in Chinese, which nothing parts."""
+_LIST = re.compile("[,，;；]|[一-鿿]{3}")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _BESIDE = 600
 """Characters at the end of a response in which coordinates are looked for."""
 _MAX_LINES = 12
@@ -228,20 +228,25 @@ def _beside(lines: list[str], number: int, pair: re.Match[str]) -> PlaceWords:
     before, after = line[: pair.start()], line[pair.end() :]
     around = [lines[at] for at in (number - 1, number + 1) if 0 <= at < len(lines)]
     candidates: list[str] = []
-    if _LIST.search(before):
+    if _may_be_list(before):
         before = before.strip(_OPENING)
         for _ in range(3):
             before = _PAIR_LABEL.sub("", before).strip(_OPENING)
         in_sentence = _IN_SENTENCE.search(before)
         candidates += [in_sentence["place"], before] if in_sentence else [before]
-    if _LIST.search(after):
+    if _may_be_list(after):
         candidates.append(_AFTER_PAIR.sub("", after).rstrip(" .)]}*$"))
     for candidate in (*candidates, *around):
-        if len(candidate) <= _LONGEST_LIST and _LIST.search(candidate):
+        if len(candidate) <= _LONGEST_LIST and _may_be_list(candidate):
             words = words_of_list(candidate, strict=True)
             if words:
                 return words
     return NO_WORDS
+
+
+def _may_be_list(text: str) -> bool:
+    """Whether names may stand in a text: parted by commas, or in Chinese, which parts nothing."""
+    return _LIST.search(text) is not None and _LETTERS.search(text) is not None
 
 
 def words_of_slot(content: str) -> PlaceWords:

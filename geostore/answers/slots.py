@@ -26,7 +26,8 @@ from geostore.answers.angles import (
     pair_reading,
     read_angle,
 )
-from geostore.answers.forms import find_hemisphere, find_json, find_labelled, find_parentheses
+from geostore.answers.forms import find_json, find_labelled, find_parentheses
+from geostore.answers.hemispheres import find_hemisphere
 from geostore.answers.text import normalise, normalise_slot, tail
 from geostore.answers.words import failure_of_words
 
@@ -43,6 +44,7 @@ _NO_ATTEMPT = frozenset({NO_COORDINATES, PLACEHOLDER})
 _OPEN_BOX = re.compile(r"\\boxed\s{0,4}\{")
 _BRACE = re.compile(r"[{}]")
 _NO_WORDS = re.compile(r"[^A-Za-z{}]{1,80}")
+_LETTER = re.compile(r"[^\W\d_]")
 _MAX_BOX = 1_000
 _MAX_TOKENS = 8
 _MAX_SLOTS = 64
@@ -192,9 +194,11 @@ def _read_unclosed(content: str) -> Reading:
 
 def _read_content(content: str, *, whole: bool) -> Reading:
     text = normalise(content).strip()
-    readings = [find_json(text, slot=True), find_labelled(text, slot=True)]
-    if not whole:
-        readings += [find_hemisphere(text), find_parentheses(text)]
+    readings: list[Reading | None] = []
+    if _LETTER.search(text):  # most boxes hold numbers alone
+        readings += [find_json(text, slot=True), find_labelled(text, slot=True)]
+        readings += [] if whole else [find_hemisphere(text)]
+    readings += [] if whole else [find_parentheses(text)]
     first_failed: Reading | None = None
     for reading in readings:
         if reading and (reading.failure is None or reading.failure in RETRACTING):

@@ -7,7 +7,6 @@ say nothing of the kind, so a text without the words that a statement needs is p
 
 import re
 
-from geostore.answers.confidence import LABELS as CONFIDENCE_LABELS
 from geostore.answers.confidence import MEMBERS as CONFIDENCE_MEMBERS
 from geostore.answers.confidence import (
     Confidence,
@@ -47,14 +46,14 @@ def read_stated(text: str, *, form: str | None, glm_box: str = "") -> Stated:
         is_slot = passage is not prose
         slot_elsewhere = in_slot and not is_slot
         members = find_members(passage, _MEMBERS)
-        words = words or (words_of_members(members) if members else NO_WORDS)
+        if members:
+            words = words or words_of_members(members)
         words = words or words_of_lines(passage, in_slot=slot_elsewhere)
         if is_slot:
             words = words or words_of_slot(passage)
-        if confidence is None and CONFIDENCE_LABELS.may_stand_in(passage.lower()):
-            confidence = confidence_of_members(members) or confidence_of_lines(
-                passage, in_slot=slot_elsewhere
-            )
+        if confidence is None and members:
+            confidence = confidence_of_members(members)
+        confidence = confidence or confidence_of_lines(passage, in_slot=slot_elsewhere)
     return _stated(words or words_beside_coordinates(text), confidence)
 
 

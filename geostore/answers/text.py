@@ -85,7 +85,8 @@ _MINUTES = re.compile(
     r" ?min(?:utes?)?(?: (?P<sec>[0-9]{1,2}(?:\.[0-9]{1,6})?) ?sec(?:onds?)?)?(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-_BLANKS = re.compile(r"[^\S\n]+")
+# Not a single blank, which stays as it is.
+_BLANKS = re.compile(r" [^\S\n]+|[^\S\n ][^\S\n]*")
 _LINES = re.compile(r" ?\n[ \n]*+")
 _SLOT_LEFTOVERS = re.compile(r"\\boxed|[{}^]+")
 
@@ -112,15 +113,21 @@ def normalise(text: str) -> str:
     languages become English, runs of blanks one space, runs of line
     breaks one line break. Braces stay, because they show where an object ends.
     """
-    text = text.translate(_CHARACTERS).replace("&deg;", "°")
+    if not text.isascii():
+        text = text.translate(_CHARACTERS)
+    if "&deg;" in text:
+        text = text.replace("&deg;", "°")
     if "±" in text or "\\pm" in text or "+/" in text:
         text = _TOLERANCES.sub("", text)
     if "<" in text:
         text = _HTML.sub(" ", _ELEMENT.sub(r"\n\g<name>: \g<value>\n", text))
     if "\\" in text:
-        text = _LATEX_DEGREE.sub("°", text)
-        text = _LATEX_SECONDS.sub('"', text)
-        text = _LATEX_MINUTES.sub("'", text)
+        # These begin with what may be absent, so searching for them is slow.
+        if "\\circ" in text or "\\deg" in text or "\\textdeg" in text:
+            text = _LATEX_DEGREE.sub("°", text)
+        if "\\prime" in text:
+            text = _LATEX_SECONDS.sub('"', text)
+            text = _LATEX_MINUTES.sub("'", text)
         text = _LATEX_TEXT.sub(r" \1 ", text)
         text = _LATEX_SPACE.sub(" ", text)
         text = _LATEX_INFINITY.sub(" infinity ", text)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from geostore.answers.forms import find_labelled, iter_hemisphere
+from geostore.answers.forms import find_labelled
+from geostore.answers.hemispheres import iter_hemisphere
 from geostore.answers.text import normalise, tail
 from geostore.answers.thoughts import visible_text
 from geostore.audit.audited_text import AuditedText
