@@ -17,7 +17,7 @@ from geostore.one_line import OneLine
 from geostore.query.reader import ask, one_moment, open_reader
 from geostore.query.thresholds import format_km
 from geostore.text.json_lines import json_text
-from geostore.text.phrases import format_counts
+from geostore.text.phrases import format_counts, format_number_of
 from geostore.text.tables import QueryResult, format_table, format_transposed
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _BELOW_THE_TABLE: Mapping[str, str] = MappingProxyType(
 """Counts by name, which stand in lines of their own; each with the words of its line."""
 
 _NO_NUMBERS = (*_BELOW_THE_TABLE, "frame_alarms")
+
+_PLACES = ("country", "region", "city")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,6 +83,22 @@ class TraceSums(OneLine):
     """For each distance in km: the share of the traces within it; a failure is a miss."""
     acc_km_parsed: Mapping[float, float | None]
     """The same with failures left out; None without any distance."""
+    placed: int
+    """Closed traces that count in `country_acc`: the true place is known, and the answer's too."""
+    unplaced: int
+    """Closed traces of which a place is not computed yet; geostore rescore computes it."""
+    country_acc: float | None
+    """Share of the answers in the true country; a failure is a miss, None where nothing counts."""
+    country_acc_parsed: float | None
+    """The same with failures left out; None without an answer that counts."""
+    region_acc: float | None
+    """Share of the answers in the true region, the first level below a country; like countries."""
+    region_acc_parsed: float | None
+    """The same with failures left out."""
+    city_acc: float | None
+    """Share of the answers whose nearest city is that of the truth; like countries."""
+    city_acc_parsed: float | None
+    """The same with failures left out."""
     turns: int
     """Responses of the teacher."""
     mean_turns: float | None
@@ -257,6 +275,11 @@ def format_text(numbers: StoreStats) -> str:
             for name, words in _BELOW_THE_TABLE.items()
             if part[name]
         ]
+    if numbers.store.unplaced:
+        lines.append(
+            f"the places of {format_number_of(numbers.store.unplaced, 'trace')} are not computed "
+            "yet; geostore rescore computes them"
+        )
     for recipe, frame in numbers.store.frame_alarms.items():
         lines.append(
             f"boxes of recipe {recipe} look like another frame ({frame}); "
@@ -271,13 +294,20 @@ def format_json(numbers: StoreStats) -> str:
 
 
 def _sums(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of `stats.sql` with its list of accuracies as two mappings."""
+    """A row of `stats.sql` with its list of accuracies as members of `TraceSums`."""
     accuracies = row.pop("accuracy")
-    return {
+    distances = [part for part in accuracies if part["km"] is not None]
+    places = {part["within"]: part for part in accuracies if part["km"] is None}
+    sums = {
         **row,
-        "acc_km": {part["km"]: part["acc"] for part in accuracies},
-        "acc_km_parsed": {part["km"]: part["acc_parsed"] for part in accuracies},
+        "acc_km": {part["km"]: part["acc"] for part in distances},
+        "acc_km_parsed": {part["km"]: part["acc_parsed"] for part in distances},
+        "placed": places["country"]["traces"] if places else 0,
     }
+    for place in _PLACES:
+        sums[f"{place}_acc"] = places[place]["acc"] if places else None
+        sums[f"{place}_acc_parsed"] = places[place]["acc_parsed"] if places else None
+    return sums
 
 
 def _members(sums: TraceSums) -> dict[str, Any]:

@@ -1,20 +1,26 @@
--- The share of answers within each distance (acc@km), per recipe; --km names the distances.
--- Grain: one row per recipe with a closed trace and distance, the nearest first.
+-- The share of answers that are right, per recipe: within each distance (--km), and by place.
+-- Grain: one row per recipe with a closed trace and measure: the distances, the nearest first, then
+-- city, region and country.
 -- Parameters: the reward whose scores count; the store's default where none is named. The distances
 -- (--km); 1, 25, 200, 750 and 2500 km where none is named.
--- Units: km; shares from 0 to 1 of the closed traces.
--- Columns: as in accuracy_results of views.sql, but for
---   traces  closed traces
+-- Units: shares from 0 to 1.
+-- Columns: as in accuracy_results of views.sql. Places that are not computed yet are left out
+-- (geostore rescore computes them).
 -- Dialect: DuckDB, over the views of views.sql.
 select
   recipe,
   model,
   with_tools,
-  km,
-  closed as traces,
+  within,
+  traces,
   failures,
   acc,
   acc_parsed
 from accuracy_results
 where closed > 0
-order by model, with_tools desc, recipe, km
+order by
+  model,
+  with_tools desc,
+  recipe,
+  km nulls last,
+  case within when 'city' then 1 when 'region' then 2 else 3 end

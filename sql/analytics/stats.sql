@@ -4,25 +4,35 @@
 -- of accuracy (--km); 1, 25, 200, 750 and 2500 km where none is named.
 -- Units: km, tokens, shares from 0 to 1; costs in the currency of the prices.
 -- Columns: as in recipe_results of views.sql, and
---   accuracy  a list, the nearest distance first: km, acc and acc_parsed as in accuracy_results
+--   accuracy  a list, the nearest distance first: within, km, traces, acc and acc_parsed as in
+--             accuracy_results
+--   unplaced  closed traces of which a place is not computed yet (geostore rescore computes it)
 -- In the row over the store, costs are of the models that have a price, and null where none has.
 -- Dialect: DuckDB, over the views of views.sql.
 with accuracy as (
   select
     recipe,
-    list({'km': km, 'acc': acc, 'acc_parsed': acc_parsed} order by km) as accuracy
+    list(
+      {'within': within, 'km': km, 'traces': traces, 'acc': acc, 'acc_parsed': acc_parsed}
+      order by km, within
+    ) as accuracy
   from accuracy_sums
   group by recipe
+),
+unplaced_traces as (
+  select recipe, count(*) as traces
+  from unplaced
+  group by grouping sets ((recipe), ())
 )
 select
   coalesce(s.recipe, '(all)') as recipe,
-  model,
-  with_tools,
-  traces,
-  open,
-  answered,
-  exhausted,
-  failed,
+  s.model,
+  s.with_tools,
+  s.traces,
+  s.open,
+  s.answered,
+  s.exhausted,
+  s.failed,
   parse_success_rate,
   failures,
   unscored,
@@ -40,9 +50,16 @@ select
     a.accuracy,
     list_transform(
       accuracy_km(),
-      lambda km: {'km': km, 'acc': null::double, 'acc_parsed': null::double}
+      lambda km: {
+        'within': null::varchar,
+        'km': km,
+        'traces': 0::bigint,
+        'acc': null::double,
+        'acc_parsed': null::double
+      }
     )
   ) as accuracy,
+  coalesce(u.traces, 0) as unplaced,
   turns,
   mean_turns,
   max_turns,
@@ -63,4 +80,5 @@ select
   unpriced_turns
 from result_sums as s
 left join accuracy as a on a.recipe is not distinct from s.recipe
-order by s.recipe is not null, model, with_tools desc, s.recipe
+left join unplaced_traces as u on u.recipe is not distinct from s.recipe
+order by s.recipe is not null, s.model, s.with_tools desc, s.recipe

@@ -1,5 +1,5 @@
 -- The views that every question may use; made anew for each connection, never stored.
--- Grain: for questions, recipe_results (one row per recipe), accuracy_results (per recipe and distance
+-- Grain: for questions, recipe_results (one row per recipe), accuracy_results (per recipe and measure
 -- of accuracy), trace_results (per trace), turn_results (per turn), tool_results (per tool call) and
 -- boxes (per tool call that names a box of an image that there is). Under them: trace_names (one row
 -- per trace), billed_failures (per failed request that was billed), readings (per trace that
@@ -459,32 +459,88 @@ select *
 from result_sums
 where recipe is not null;
 
--- How many answers lie within each distance of accuracy_km: per recipe, and over the store, whose
--- recipe is null. The columns are those of accuracy_results. A failure is a miss even within 20,000
--- km, so it is asked for before the distance.
-create temp view accuracy_sums as
-select
-  t.recipe,
-  t.model,
-  t.with_tools,
-  k.km,
-  count(*) filter (where t.status <> 'open') as closed,
-  count(*) filter (where t.failure) as failures,
-  count(*) filter (where not t.failure and t.distance_km <= k.km) as within,
-  avg(if(t.failure, 0, (t.distance_km <= k.km)::integer)) as acc,
-  avg((t.distance_km <= k.km)::integer) filter (where not t.failure) as acc_parsed
-from trace_results as t
-cross join (select unnest(accuracy_km()) as km) as k
-group by grouping sets ((t.recipe, t.model, t.with_tools, k.km), (k.km));
+-- Closed traces of which a place is not computed yet, that of the photo or that of the answer.
+create temp view unplaced as
+select t.trace_id, t.recipe
+from trace_outcomes as t
+where t.status <> 'open'
+  and (
+    t.sample_id not in (select sample_id from sample_places)
+    or (
+      t.answer_lat is not null
+      and (t.trace_id, t.parser_version) not in (
+        select (trace_id, parser_version)
+        from answer_places
+      )
+    )
+  );
 
--- One row per recipe and distance: the share of answers that lie within it (acc@km).
+-- How many answers are right, by each distance of accuracy_km and by place: per recipe, and over the
+-- store, whose recipe is null. The columns are those of accuracy_results.
+create temp view accuracy_sums as
+with judged as (
+  -- A failure is a miss even within 20,000 km, so it is asked for before the distance.
+  select
+    t.recipe,
+    t.model,
+    t.with_tools,
+    t.status,
+    format('{:g} km', k.km) as within,
+    k.km,
+    if(t.failure, null, (t.distance_km <= k.km)::integer) as hit,
+    if(t.failure, 0, (t.distance_km <= k.km)::integer) as hit_or_0
+  from trace_outcomes as t
+  cross join (select unnest(accuracy_km()) as km) as k
+  union all
+  select
+    t.recipe,
+    t.model,
+    t.with_tools,
+    t.status,
+    p.within,
+    null as km,
+    case p.within
+      when 'city' then t.city_correct
+      when 'region' then t.region_correct
+      else t.country_correct
+    end as hit,
+    case p.within
+      when 'city' then t.city_correct_or_0
+      when 'region' then t.region_correct_or_0
+      else t.country_correct_or_0
+    end as hit_or_0
+  from trace_results as t
+  cross join (select unnest(['city', 'region', 'country']) as within) as p
+)
+select
+  recipe,
+  model,
+  with_tools,
+  within,
+  km,
+  count(*) filter (where status <> 'open') as closed,
+  count(hit_or_0) as traces,
+  count(hit_or_0) - count(hit) as failures,
+  coalesce(sum(hit), 0)::bigint as hits,
+  avg(hit_or_0) as acc,
+  avg(hit) as acc_parsed
+from judged
+group by grouping sets ((recipe, model, with_tools, within, km), (within, km));
+
+-- One row per recipe and measure: the share of answers within a distance of the truth (acc@km), or in
+-- its city, region or country.
 --   recipe, model, with_tools
 --               as in trace_results
---   km          the distance; each of accuracy_km (geostore query --km) has a row
---   closed      closed traces; failures: those of them without coordinates
---   within      traces at most so far off; a distance on the border is within
---   acc         their share; a failure is a miss, and unscored traces are left out
---   acc_parsed  their share of the traces with coordinates: failures are left out too
+--   within      the measure: each of the distances (geostore query --km), such as '25 km', then city,
+--               region and country, of which trace_results says what they are
+--   km          the distance in km; null for the places
+--   closed      closed traces
+--   traces      those of them that count. By a distance these are all but the unscored ones; by a place
+--               those whose true place is known, and the answer's too where it has coordinates
+--   failures    those of traces that have no coordinates
+--   hits        those of traces that are right; a distance on the border is within
+--   acc         their share of traces: a failure is a miss
+--   acc_parsed  their share of traces without failures
 create temp view accuracy_results as
 select *
 from accuracy_sums
