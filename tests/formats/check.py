@@ -172,7 +172,7 @@ def _wanted_contexts(want: Row) -> Iterator[_Between]:
             yield between
             between = _Between()
         else:
-            between.lines += [line for line in part.prose.splitlines() if line]
+            between.lines += part.lines
             between.only = False
 
 

@@ -148,7 +148,7 @@ TRAINERS = (
                         "sharegpt",
                         _SHAREGPT,
                         "training",
-                        "29 rows; in the first it learns 3 of 6 messages (images: 3)",
+                        "30 rows; in the first it learns 3 of 6 messages (images: 3)",
                     ),
                     (
                         "pairs",

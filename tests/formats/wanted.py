@@ -47,6 +47,12 @@ class Reply:
         return _one_line(CALL.sub(" ", _THOUGHT.sub("", self.text)))
 
     @property
+    def lines(self) -> list[str]:
+        """The lines of these words, in order: calls may stand between them."""
+        words = CALL.sub("\n", _THOUGHT.sub("", self.text))
+        return [line.strip() for line in words.splitlines() if line.strip()]
+
+    @property
     def calls(self) -> list[Any]:
         """Its calls, parsed; as text where that cannot be."""
         return [_parsed(match[1]) for match in CALL.finditer(_THOUGHT.sub("", self.text))]
