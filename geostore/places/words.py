@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from geostore.places.cities import cities, data_folder, rows_by_id, table_rows
 from geostore.places.names import country_of_words
@@ -16,6 +16,7 @@ _OF_A_REGION = (
     "state|province|prefecture|region|county|department|departement|oblast|governorate|district"
     "|canton|autonomous community|autonomous region|territory|republic|division|voivodeship"
     "|municipality|special administrative region|capital region|krai|wilaya|emirate|island"
+    "|freistaat|free state|estado|provincia|comunidad|regione|provincie|land|ken|de|di"
 )
 _KINDS = {
     "city": (re.compile(rf"\b(?:{_OF_A_CITY})\b|\bof\b|\bthe\b"), "市市区"),
@@ -33,16 +34,8 @@ def same_city(words: str, city_id: int) -> bool:
     row = rows_by_id().get(city_id)
     if row is None:
         return False
-    country, region = cities().countries[row], cities().regions[row]
-    names = [
-        name
-        for part in (row, *_parts().get(row, ()))
-        for name in (cities().names[part], *_city_names().get(cities().ids[part], ()))
-    ]
-    return any(
-        _names_one(candidate, names, "city")
-        for candidate in _alone(words, country=country, region=region)
-    )
+    names, country, region = _names_of_city(row), cities().countries[row], cities().regions[row]
+    return any(names.fit(candidate) for candidate in _alone(words, country=country, region=region))
 
 
 def same_region(words: str, region: str) -> bool:
@@ -50,37 +43,54 @@ def same_region(words: str, region: str) -> bool:
 
     As `same_city`, with words such as ``province`` and ``Oblast``.
     """
-    country = region.partition(".")[0]
-    return any(
-        _names_one(candidate, _names_of_region(region), "region")
-        for candidate in _alone(words, country=country, region=None)
-    )
+    names, country = _names_of_region(region), region.partition(".")[0]
+    for candidate in _alone(words, country=country, region=None):
+        # "Moscow Oblast" is another region than "Moscow".
+        named = _regions_by_name().get((country, plain_words(candidate)))
+        if region in named if named else names.fit(candidate):
+            return True
+    return False
+
+
+class _Names:
+    """The names of one place in plain words, whole and without what says what they are of."""
+
+    def __init__(self, names: Iterable[str], kind: str) -> None:
+        self._kind = kind
+        self._whole = {plain_words(name) for name in names}
+        self._bare = self._whole | {_bare(name, kind) for name in self._whole}
+
+    def fit(self, words: str) -> bool:
+        plain = plain_words(words)
+        return plain in self._whole or _bare(plain, self._kind) in self._bare
 
 
 def _alone(words: str, *, country: str, region: str | None) -> list[str]:
     """The words, and without what follows a comma where that is not another region or country."""
     name, *around = words.split(",")
     for part in around:
-        if region is not None and _names_one(part, _names_of_region(region), "region"):
+        if region is not None and _names_of_region(region).fit(part):
             continue
         named = country_of_words(part)
         elsewhere = named is not None and named != country
-        if elsewhere or (region is not None and plain_words(part) in _plain_regions()):
+        if elsewhere or (region is not None and plain_words(part) in _plain_region_names()):
             return [words]
     return [words, name]
 
 
-def _names_one(words: str, names: Iterable[str], kind: str) -> bool:
-    plain = {plain_words(name) for name in names}
-    given = plain_words(words)
-    return given in plain or _bare(given, kind) in plain | {_bare(name, kind) for name in plain}
+@lru_cache(maxsize=4096)
+def _names_of_city(row: int) -> _Names:
+    """Of the city in a row and of its parts."""
+    rows = (row, *_parts().get(row, ()))
+    names = [cities().names[part] for part in rows]
+    for part in rows:
+        names += _other_city_names().get(cities().ids[part], ())
+    return _Names(names, "city")
 
 
-def _names_of_region(region: str) -> tuple[str, ...]:
-    """Its name, and in the United States also its letters, as in ``Paris, TX``."""
-    names = _region_names().get(region)
-    country, _, letters = region.partition(".")
-    return () if names is None else (names, letters) if country == "US" else (names,)
+@cache
+def _names_of_region(region: str) -> _Names:
+    return _Names(_region_names().get(region, ()), "region")
 
 
 def _bare(plain: str, kind: str) -> str:
@@ -103,20 +113,33 @@ def _parts() -> dict[int, list[int]]:
 
 
 @cache
-def _city_names() -> dict[int, tuple[str, ...]]:
+def _other_city_names() -> dict[int, list[str]]:
     text = lzma.decompress((data_folder() / "city_names.tsv.xz").read_bytes()).decode()
-    return {int(city_id): tuple(names.split("|")) for city_id, names in table_rows(text)}
+    return {int(city_id): names.split("|") for city_id, names in table_rows(text)}
 
 
 @cache
-def _region_names() -> dict[str, str]:
+def _region_names() -> dict[str, list[str]]:
+    """All names of each region; in the United States also its letters, as in ``Paris, TX``."""
     text = lzma.decompress((data_folder() / "regions.tsv.xz").read_bytes()).decode()
-    return dict(table_rows(text))
+    names = {}
+    for region, name, others in table_rows(text):
+        names[region] = [name, *(other for other in others.split("|") if other)]
+        if region.startswith("US."):
+            names[region].append(region.removeprefix("US."))
+    return names
 
 
 @cache
-def _plain_regions() -> frozenset[str]:
-    """The names of all regions, also those of the United States by their letters."""
-    return frozenset(
-        plain_words(name) for region in _region_names() for name in _names_of_region(region)
-    )
+def _regions_by_name() -> dict[tuple[str, str], set[str]]:
+    """The regions of a country that have a name, in plain words."""
+    regions: dict[tuple[str, str], set[str]] = {}
+    for region, names in _region_names().items():
+        for name in names:
+            regions.setdefault((region.partition(".")[0], plain_words(name)), set()).add(region)
+    return regions
+
+
+@cache
+def _plain_region_names() -> frozenset[str]:
+    return frozenset(name for _, name in _regions_by_name())
