@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from geostore.audit.audited_text import AuditedText
-from geostore.audit.contradiction import contradicts_prose
+from geostore.audit.contradiction import contradicts_prose, words_against_point
 from geostore.audit.leaks import leaked_coordinates, leaked_file_name, leaked_place
 from geostore.audit.wording import claimed_tool, odd_thought, repeated_text
 from geostore.sqlfiles import describe_sql, sql_names
@@ -100,7 +100,7 @@ _TEXT_CHECKS = (
     ),
     Check(
         "contradicts_prose",
-        2,
+        3,
         "The answer lies far from what the same response says in words.",
         contradicts_prose,
     ),
@@ -115,6 +115,12 @@ _TEXT_CHECKS = (
         1,
         "A response holds what looks like thoughts in delimiters that are not known.",
         odd_thought,
+    ),
+    Check(
+        "words_against_point",
+        1,
+        "The country that the answer names in words is another one than that of its coordinates.",
+        words_against_point,
     ),
 )
 _SQL_VERSIONS = {

@@ -1,8 +1,9 @@
 """Finds answers that disagree with what the same response says in words.
 
-Only statements are compared: pairs of coordinates, and lines labelled ``Country:``
-or ``Hemisphere:``. A teacher may mention a place that it considered and dropped,
-so free prose and the reasoning are not judged.
+Only statements are compared: pairs of coordinates, lines labelled ``Country:`` or
+``Hemisphere:``, and the country that the parser read beside the answer. A teacher may
+mention a place that it considered and dropped, so free prose and the reasoning are
+not judged.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from geostore.answers.hemispheres import iter_hemisphere
 from geostore.answers.text import normalise, tail
 from geostore.answers.thoughts import visible_text
 from geostore.audit.audited_text import AuditedText
-from geostore.audit.countries import known_country, nearest_km
+from geostore.places import country_km, country_name, country_of_words, place_of
 from geostore.rewards.numeric import haversine_km
 
 FAR_KM = 500.0
-"""Coordinates in the prose that are all farther from the answer than this contradict it."""
+"""Coordinates in the prose that are all farther from the answer than this contradict it, and so
+does a labelled country."""
+
+NEAR_KM = 25.0
+"""So far from the country that its words name, an answer may be right about it: borders are drawn
+to some km, coasts without their islets, and a place near one may be said to be on either side."""
 
 _KM_PER_DEGREE = 111.19  # of latitude, on the sphere of 6371 km
-
-FAR_COUNTRY_KM = 2000.0
-"""So far an answer may be from every town of the country it names: some are empty for as long."""
 
 _SLOTS = re.compile(r"\\boxed\s{0,3}\{[^{}]{0,200}\}|<answer>.{0,500}?</answer>", re.DOTALL)
 _DECIMAL = r"([+-]?[0-9]{1,3}\.[0-9]{1,30})"
@@ -60,12 +63,28 @@ def contradiction(response: str, lat: float, lon: float) -> str | None:
     side = re.match(r"(?:the )?(northern|southern)\b", labels.get("hemisphere", ""), re.IGNORECASE)
     if side and (lat < 0) != (side[1].lower() == "southern") and lat != 0:
         return f"hemisphere: {side[1].lower()}"
-    country = known_country(labels.get("country", ""))
+    country = country_of_words(labels.get("country", ""))
     if country is not None:
-        km = nearest_km(country, lat, lon)
-        if km > FAR_COUNTRY_KM:
-            return f"country: {country}, {km:,.0f} km off"
+        km = country_km(country, lat, lon)
+        if km is not None and km > FAR_KM:
+            return f"country: {country_name(country)}, {km:,.0f} km off"
     return None
+
+
+def words_against_point(audited: AuditedText) -> str | None:
+    """The country that an answer names in words, where its point lies in another, not near it."""
+    answer = audited.trace.answer
+    if answer is None or answer.lat is None or answer.lon is None or not answer.stated.country:
+        return None
+    said = country_of_words(answer.stated.country)
+    if said is None:
+        return None
+    km = country_km(said, answer.lat, answer.lon)
+    if km is None or km <= NEAR_KM:
+        return None
+    point = place_of(answer.lat, answer.lon).country
+    lies = "out at sea" if point is None else f"in {country_name(point)}"
+    return f"{country_name(said)} in words, the point {km:,.0f} km off {lies}"
 
 
 def _nearest_stated(prose: str, lat: float, lon: float) -> float | None:

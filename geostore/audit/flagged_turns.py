@@ -58,10 +58,15 @@ def _answer_flag(flag: str) -> Callable[[StoredTrace], set[int]]:
     return turns
 
 
-def _contradicts_prose(trace: StoredTrace) -> set[int]:
-    find = CHECKS["contradicts_prose"].find
-    assert find is not None
-    return _last(trace) if find(_audited(trace)) is not None else set()
+def _by_answer(name: str) -> Callable[[StoredTrace], set[int]]:
+    """The last turn, where a check of the answer beside the words finds something."""
+
+    def turns(trace: StoredTrace) -> set[int]:
+        find = CHECKS[name].find
+        assert find is not None
+        return _last(trace) if find(_audited(trace)) is not None else set()
+
+    return turns
 
 
 def _answer_after_failed_call(trace: StoredTrace) -> set[int]:
@@ -78,7 +83,7 @@ FLAGGED_TURNS: Mapping[str, Callable[[StoredTrace], set[int]]] = MappingProxyTyp
         "answer_after_failed_call": _answer_after_failed_call,
         "broken_off": _by_text("broken_off"),
         "claimed_tool": _by_text("claimed_tool"),
-        "contradicts_prose": _contradicts_prose,
+        "contradicts_prose": _by_answer("contradicts_prose"),
         "no_op_call": lambda trace: turns_of_calls(trace, noop=True),
         "null_island": _answer_flag("null_island"),
         "odd_frame": lambda trace: {call.turn for call in trace.calls if flagged_frames(call)},
@@ -86,6 +91,7 @@ FLAGGED_TURNS: Mapping[str, Callable[[StoredTrace], set[int]]] = MappingProxyTyp
         "placeholder": _answer_flag("placeholder"),
         "repeated_text": _by_text("repeated_text"),
         "truncated": lambda trace: {t.turn for t in trace.turns if t.finish_reason == "length"},
+        "words_against_point": _by_answer("words_against_point"),
     }
 )
 """By the check's name, for each check that finds something in turns of the teacher. The others are

@@ -5,12 +5,14 @@ points at sea and disputed borders are treated, stands in `docs/places.md`.
 """
 
 from geostore.places.names import country_name, country_of_words
+from geostore.places.outlines import country_km
 from geostore.places.place import GAZETTEER_VERSION, Place, place_of, places_of
 from geostore.places.words import same_city, same_region
 
 __all__ = [
     "GAZETTEER_VERSION",
     "Place",
+    "country_km",
     "country_name",
     "country_of_words",
     "place_of",

@@ -17,10 +17,11 @@ from geostore.places.borders import SEA, Borders, borders
 from geostore.places.sphere import (
     EARTH_RADIUS_KM,
     chords_km,
-    cross,
     directions,
     dot,
+    normals,
     squared_chords,
+    squared_chords_to_edges,
 )
 
 Floats = NDArray[np.float64]
@@ -56,8 +57,7 @@ class Coast:
         self._country = np.maximum(of.east, of.west)[wanted]
         self._start = directions(*of.to_degrees(x0[wanted], y0[wanted]))
         self._end = directions(*of.to_degrees(x1[wanted], y1[wanted]))
-        normal = cross(self._start, self._end)
-        self._normal = normal / np.sqrt(dot(normal, normal))
+        self._normal = normals(self._start, self._end)
         self._reach = np.sqrt(squared_chords(self._start, self._end))
         self._set_cubes()
 
@@ -112,7 +112,9 @@ class Coast:
         nearest_start = np.repeat(nearest_start, pairs[pairs > 0])
         possible = to_start <= nearest_start + self._reach[edge] + _ROUNDING
         edge, point = edge[possible], point[possible]
-        squared = self._squared_chords(points[:, point], edge)
+        squared = squared_chords_to_edges(
+            points[:, point], self._start[:, edge], self._end[:, edge], self._normal[:, edge]
+        )
         kms = chords_km(squared)
         country = self._country[edge]
         order = np.lexsort((country, kms, point))
@@ -123,17 +125,6 @@ class Coast:
         km, number = np.full(points.shape[1], np.inf), np.full(points.shape[1], SEA)
         km[nearest], number[nearest] = kms[best], country[best]
         return km, number
-
-    def _squared_chords(self, points: Floats, edge: Ints) -> Floats:
-        """To the nearest place of each edge: between its ends where the point is beside it."""
-        start, end, normal = self._start[:, edge], self._end[:, edge], self._normal[:, edge]
-        to_an_end = np.minimum(squared_chords(points, start), squared_chords(points, end))
-        beside = (dot(cross(normal, start), points) > 0) & (dot(cross(end, normal), points) > 0)
-        height = dot(normal, points)
-        # The chord of an angle whose sine is known, without taking two like numbers apart.
-        square = height * height
-        to_the_line = 2 * square / (1 + np.sqrt(np.maximum(0.0, 1 - square)))
-        return np.where(beside, to_the_line, to_an_end)
 
 
 def _cubes(points: Floats) -> Ints:

@@ -11,6 +11,8 @@ from geostore.places.spelling import plain_words
 
 _REMARK = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,60})[)\]）】]")
 _CODE = re.compile(r"[A-Z]{2,3}")
+_NEW = re.compile(r"\bnew(?: \w+){1,2}", re.IGNORECASE)
+"""New South Wales and New Mexico, of which the last word names no country."""
 
 
 def country_of_words(text: str) -> str | None:
@@ -48,7 +50,7 @@ def _country_named(text: str) -> str | None:
 
 def _countries_in(remark: str) -> Iterator[str]:
     """Countries that a remark names: as a whole, or by a word, or by a code in capitals."""
-    words = re.findall(r"\w+", remark)
+    words = re.findall(r"\w+", _NEW.sub(" ", remark))
     for part in (remark, *words):
         if len(part) > 3 or _CODE.fullmatch(part):
             country = _country_named(part)

@@ -46,6 +46,23 @@ def squared_chords(first: Floats, second: Floats) -> Floats:
     return np.asarray(x * x + y * y + z * z)
 
 
+def normals(starts: Floats, ends: Floats) -> Floats:
+    """Unit vectors at right angles to the great circles through both ends of edges."""
+    normal = cross(starts, ends)
+    return np.asarray(normal / np.sqrt(dot(normal, normal)))
+
+
+def squared_chords_to_edges(points: Floats, starts: Floats, ends: Floats, normal: Floats) -> Floats:
+    """To the nearest place of each edge: between its ends where the point is beside it."""
+    to_an_end = np.minimum(squared_chords(points, starts), squared_chords(points, ends))
+    beside = (dot(cross(normal, starts), points) > 0) & (dot(cross(ends, normal), points) > 0)
+    height = dot(normal, points)
+    # The chord of an angle whose sine is known, without taking two like numbers apart.
+    square = height * height
+    to_the_line = 2 * square / (1 + np.sqrt(np.maximum(0.0, 1 - square)))
+    return np.where(beside, to_the_line, to_an_end)
+
+
 def chords_km(squared: Floats) -> Floats:
     """Great-circle distances in km, to the metre, of squared chords."""
     angles = 2 * np.arcsin(np.minimum(1.0, np.sqrt(squared) / 2))

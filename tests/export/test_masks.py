@@ -66,6 +66,10 @@ SCRIPTS: list[tuple[list[Any], dict[str, set[int]]]] = [
         {"flag:contradicts_prose": {2}},
     ),
     (
+        [ZOOM_IN, "Country: Germany\n" + answer(48.85, 2.35)],
+        {"flag:words_against_point": {2}},
+    ),
+    (
         [text_call(ZOOM, {"bbox_2d": [0.1, 0.1, 0.4, 0.4]}), ZOOM_IN, NEAR],
         {"failed_call": {1}, "flag:odd_frame": {1}},
     ),

@@ -1,0 +1,69 @@
+"""How far a point is from a country, over all edges of its border: for single points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geostore.places.borders import borders
+from geostore.places.sphere import chords_km, directions, normals, squared_chords_to_edges
+
+Floats = NDArray[np.float64]
+
+TERRITORIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "AU": ("CC", "CX", "NF"),
+        "CN": ("HK", "MO", "TW"),
+        "DK": ("FO", "GL"),
+        "FI": ("AX",),
+        "FR": ("BL", "GF", "GP", "MF", "MQ", "NC", "PF", "PM", "RE", "TF", "WF", "YT"),
+        "GB": (
+            *("AI", "BM", "FK", "GG", "GI", "GS", "IM", "IO", "JE", "KY", "MS", "PN", "SH", "TC"),
+            "VG",
+        ),
+        "MA": ("EH",),
+        "NL": ("AW", "BQ", "CW", "SX"),
+        "NO": ("BV", "SJ"),
+        "NZ": ("CK", "NU", "TK"),
+        "RS": ("XK",),
+        "US": ("AS", "GU", "MP", "PR", "UM", "VI"),
+    }
+)
+"""Countries of which words may speak by the name of another one, its state's or the one that
+claims it: a photo of Guam may be said to be of the United States."""
+
+
+def country_km(country: str, lat: float, lon: float) -> float | None:
+    """Great-circle distance in km of a point in degrees to a country or a territory of it.
+
+    0 where one of them holds the point; None for an ISO code without a border.
+    """
+    kms = (_outline_km(code, lat, lon) for code in (country, *TERRITORIES.get(country, ())))
+    return min((km for km in kms if km is not None), default=None)
+
+
+def _outline_km(code: str, lat: float, lon: float) -> float | None:
+    if code not in borders().codes:
+        return None
+    if borders().codes.index(code) == borders().country_at_one(lat, lon):
+        return 0.0
+    point = directions(np.array([lat]), np.array([lon]))
+    return float(chords_km(squared_chords_to_edges(point, *_outline(code)).min()))
+
+
+@cache
+def _outline(code: str) -> tuple[Floats, Floats, Floats]:
+    """The edges of a country's border: directions of their starts and ends, and their normals."""
+    of = borders()
+    number = of.codes.index(code)
+    x0, y0, x1, y1 = of.edges.T
+    # The map's lower end is no border: the Antarctic goes on to the pole.
+    wanted = ((of.east == number) | (of.west == number)) & ((y0 > 0) | (y1 > 0))
+    wanted &= (x0 != x1) | (y0 != y1)
+    starts = directions(*of.to_degrees(x0[wanted], y0[wanted]))
+    ends = directions(*of.to_degrees(x1[wanted], y1[wanted]))
+    return starts, ends, normals(starts, ends)
