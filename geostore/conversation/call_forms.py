@@ -75,9 +75,8 @@ _BETWEEN_NAME_AND_OBJECT = re.compile(
     r"|(?i:action input|arguments|args|input|parameters))*+(?=\{)"
 )
 
-# What no prose holds: the beginning of a call in some family's form.
 _BEGINS_BLOCK = re.compile(rf"<{_BLOCK_NAME}(?:=|\s+name=)|<arg_key>|<start_function_call>")
-_BEGINS_CALL = re.compile(
+BEGINS_CALL = re.compile(
     rf"{_BEGINS_BLOCK.pattern}"
     r"|(?:<|&lt;|＜)tool[_-]?call(?:>|&gt;|＞)"
     r"|<\|?(?:\w+:)?(?:tool_?calls?|function_?calls?|tool_use)(?:_(?:section_)?(?:begin|start))?\|?>"
@@ -85,6 +84,7 @@ _BEGINS_CALL = re.compile(
     r"|✿FUNCTION✿|\bto=functions\.|\bfunctools\[|<\|open\|>(?:tools|call )"
     r"|(?:\A|(?<=\n))call:\w[\w.-]*+\{"
 )
+"""What no prose holds: the beginning of a call in some family's form."""
 
 
 class CallReader:
@@ -131,7 +131,7 @@ class CallReader:
         None where the text answers besides: its author may only quote a call then.
         One without a name stands for what begins as a call and cannot be read.
         """
-        if not (self._objects.name_inside.search(text) or _BEGINS_CALL.search(text)):
+        if not (self._objects.name_inside.search(text) or BEGINS_CALL.search(text)):
             return ()
         page = self._read(text, closed=False, in_tags=False)
         calls = page.calls
@@ -139,7 +139,7 @@ class CallReader:
             broken = self._broken_part(page.text)
         else:
             # The tokens around a call, which are no longer in the page, tell that there is one.
-            begins = _BEGINS_CALL.search(text)
+            begins = BEGINS_CALL.search(text)
             broken = text.strip() if begins or self._broken.search(page.text) else None
         if broken is not None:
             calls = (*calls, WrittenCall("", broken))
@@ -223,7 +223,7 @@ class CallReader:
         position = unclosed = 0
         while unclosed < _MOST_UNCLOSED and (opening := _OPENING.search(text, position)):
             start = opening.end()
-            end = _end_of_value(text, start)
+            end = end_of_value(text, start)
             if end is None:
                 unclosed += 1
                 position = start + 1
@@ -248,7 +248,7 @@ class CallReader:
             between = _BETWEEN_NAME_AND_OBJECT.match(text, found.end())
             parenthesis = re.compile(r"(?:\.call)?[ \t]*+(?=\()").match(text, found.end())
             opening = between or parenthesis
-            end = _end_of_value(text, opening.end()) if opening else None
+            end = end_of_value(text, opening.end()) if opening else None
             if opening is None or end is None:
                 unclosed += opening is not None
                 continue
@@ -318,7 +318,7 @@ def _decoded(body: str) -> list[str]:
     return []
 
 
-def _end_of_value(text: str, start: int) -> int | None:
+def end_of_value(text: str, start: int) -> int | None:
     """Where the bracket that opens at `start` is closed; None where it is not."""
     depth = 0
     for token in _BRACKETS.finditer(text, start):

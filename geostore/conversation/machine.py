@@ -289,10 +289,15 @@ def read_answer(turn: Turn, *, cut: bool) -> Answer:
     return parse_answer(
         turn.response,
         cut=cut,
-        bare=turn.turn == 1 and turn.reasoning_source is None,
+        bare=is_bare(turn),
         calls=turn.native_calls is not None,
         refused=turn.finish_reason == "refusal",
     )
+
+
+def is_bare(turn: Turn) -> bool:
+    """Whether a response is the first of its trace and came without reasoning."""
+    return turn.turn == 1 and turn.reasoning_source is None
 
 
 def _at_limit(answered: bool) -> Closing:

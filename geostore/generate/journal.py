@@ -15,12 +15,13 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from geostore.answers import PARSER_VERSION
+from geostore.conversation.interim import interim_answers
 from geostore.conversation.machine import read_answer
 from geostore.errors import StoreLockedError
 from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
@@ -299,19 +300,20 @@ class TraceJournal:
         )
 
     async def close(
-        self, closing: Closing, *, turn_limit: int, final: Turn | None
+        self, closing: Closing, *, turn_limit: int, played: Sequence[Turn]
     ) -> Reward | None:
-        """Close the trace, with its answer, places and default reward; None for a failed trace.
+        """Close the trace, with its answers, places and default reward; None for a failed trace.
 
-        final: its last turn, whose response is read; None where it has none that counts.
+        played: its turns, whose responses are read; () where none counts.
         """
         cut = closing.reason == "truncated"
-        answer = None if final is None else read_answer(final, cut=cut)
+        answer = read_answer(played[-1], cut=cut) if played else None
+        interim = interim_answers(played)
 
         def work(store: Store) -> Reward | None:
             store.traces.close_trace(self._trace_id, closing, turn_limit=turn_limit)
             if answer is not None:
-                store.traces.put_answer(self._trace_id, PARSER_VERSION, answer)
+                store.traces.put_answer(self._trace_id, PARSER_VERSION, answer, interim=interim)
             # Before the reward, whose terms may ask for places.
             place_trace(store.db, self._trace_id)
             if answer is None:

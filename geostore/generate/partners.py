@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from geostore.conversation.request_form import RequestForm
@@ -41,6 +41,6 @@ class TraceRecorder(Protocol):
         """Write a request that failed."""
 
     async def close(
-        self, closing: Closing, *, turn_limit: int, final: Turn | None
+        self, closing: Closing, *, turn_limit: int, played: Sequence[Turn]
     ) -> Reward | None:
         """Write the end of the trace."""

@@ -195,7 +195,8 @@ class _Rollout:
         self._limits_met = limits_met
         self._wire = WireMessages()
         self._last_tokens: int | None = None
-        self._final: Turn | None = None
+        # All its turns, once it has ended and its answer counts.
+        self._played: Sequence[Turn] = ()
         self._arrivals = Arrivals()
         # The messages of the last request and every image so far, to estimate tokens from.
         self._asked: Sequence[Message] = ()
@@ -241,7 +242,7 @@ class _Rollout:
             go_on = go_on and not isinstance(step, Ask)
             if isinstance(step, Closing):
                 # Closing costs no request, so it is done even where the run is stopping.
-                self._final = conversation.turns[-1]
+                self._played = conversation.turns
                 return step
             if context.stopping.is_set():
                 break
@@ -254,7 +255,7 @@ class _Rollout:
                     conversation.add_limit(kind)
                     if step.may_leave_out:
                         continue
-                    self._final = conversation.turns[-1]
+                    self._played = conversation.turns
                     return conversation.end_at(kind)
                 if asked is None:
                     break
@@ -271,7 +272,7 @@ class _Rollout:
         """Close the trace as failed."""
         closing = Closing("failed", reason)
         limit = self._context.turn_limit
-        await self._journal.close(closing, turn_limit=limit, final=None)
+        await self._journal.close(closing, turn_limit=limit, played=())
         return Outcome(closing, None)
 
     async def fail_for(self, error: Exception) -> Outcome:
@@ -295,7 +296,7 @@ class _Rollout:
         reward = await self._journal.close(
             closing,
             turn_limit=self._context.turn_limit,
-            final=self._final,
+            played=self._played,
         )
         return Outcome(closing, reward)
 

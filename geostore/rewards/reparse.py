@@ -1,4 +1,4 @@
-"""Reads final responses again where the parser is newer than what is there; only those.
+"""Reads responses again where the parser is newer than what is there; only those.
 
 Readings of all versions stand side by side, keyed (trace, parser version), and
 the newest counts. A response that a later parser has read already is left
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from geostore.answers import PARSER_VERSION, parse_answer
+from geostore.conversation.interim import read_interim
 from geostore.identity import canonical_text
 from geostore.records import Answer
 from geostore.rewards.ranges import Range
 from geostore.store import Db
-from geostore.store.rows import answer_row
+from geostore.store.rows import answer_row, interim_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +57,30 @@ def read_again(
     batch: int = 500,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Read the final responses of traces that `find_unread` gave.
+    """Read the responses of traces that `find_unread` gave: the final ones, and coordinates before.
 
-    Each batch of at most so many responses is parsed, then written in a
+    Each batch of at most so many traces is parsed, then written in a
     transaction of its own; a response that was superseded meanwhile is not
     written. progress: called with how many of how many. Raises StoreError.
     """
     for start in range(0, len(unread), batch):
         ids = unread[start : start + batch]
-        responses = db.run("final_responses", trace_ids=canonical_text(ids)).fetchall()
-        answers = [
-            {
-                **answer_row(
-                    parser.read(
-                        response,
-                        cut=bool(cut),
-                        bare=bool(bare),
-                        calls=bool(calls),
-                        refused=bool(refused),
-                    )
-                ),
-                "trace_id": trace_id,
-                "turn": turn,
+        answers: list[dict[str, Any]] = []
+        interim: list[dict[str, Any]] = []
+        for row in db.run("responses_to_read", trace_ids=canonical_text(ids)).fetchall():
+            key = {
+                "trace_id": row["trace_id"],
+                "turn": row["turn"],
                 "parser_version": parser.version,
             }
-            for trace_id, turn, response, cut, bare, calls, refused in responses
-        ]
+            how = {name: bool(row[name]) for name in ("cut", "bare")}
+            if row["is_final"]:
+                how |= {name: bool(row[name]) for name in ("calls", "refused")}
+                answers.append({**answer_row(parser.read(row["response"], **how)), **key})
+            elif (earlier := read_interim(row["response"], **how, read=parser.read)) is not None:
+                interim.append({**interim_row(earlier), **key})
         with db.transaction():
             db.run_many("put_reading", answers)
+            db.run_many("put_interim_answer", interim)
         if progress is not None:
             progress(start + len(ids), len(unread))

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 
 from geostore.answers import PARSER_VERSION
+from geostore.conversation.interim import interim_answers
 from geostore.errors import RowRefused
 from geostore.identity import canonical_text
 from geostore.proofs import ImageProof
@@ -224,7 +225,9 @@ class ImportWriter:
             self._store.db.run("mark_recipe_with_calls", recipe_id=key["recipe_id"])
             self._with_calls.add(key["recipe_id"])
         put_image_proofs(self._store.db, trace_id, trace.image_proofs, frame=None)
-        self._store.traces.put_answer(trace_id, PARSER_VERSION, trace.answer)
+        self._store.traces.put_answer(
+            trace_id, PARSER_VERSION, trace.answer, interim=interim_answers(trace.turns)
+        )
         if trace.reward is not None:
             self._store.db.run(
                 "put_imported_reward",

@@ -279,6 +279,16 @@ def answer_row(answer: Answer) -> dict[str, Any]:
     }
 
 
+def interim_row(answer: Answer) -> dict[str, Any]:
+    """The row of coordinates in a turn that is not its trace's last, without its keys."""
+    return {
+        "lat": answer.lat,
+        "lon": answer.lon,
+        "form": answer.form,
+        "flags": canonical_text(list(answer.flags)),
+    }
+
+
 def answer_record(row: Values) -> Answer | None:
     """From a trace's row; None where there is no answer yet."""
     if row["parser_version"] is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
@@ -90,8 +90,18 @@ class Traces:
             now=utc_now(),
         )
 
-    def put_answer(self, trace_id: int, parser_version: int, answer: Answer) -> None:
-        """Record what a version of the parser reads in a trace's final response."""
+    def put_answer(
+        self,
+        trace_id: int,
+        parser_version: int,
+        answer: Answer,
+        *,
+        interim: Iterable[tuple[int, Answer]] = (),
+    ) -> None:
+        """Record what a version of the parser reads in a trace's final response.
+
+        interim: the coordinates in earlier turns, by turn.
+        """
         self._db.run(
             "put_answer",
             **rows.answer_row(answer),
@@ -99,6 +109,14 @@ class Traces:
             parser_version=parser_version,
             now=utc_now(),
         )
+        for turn, earlier in interim:
+            self._db.run(
+                "put_interim_answer",
+                **rows.interim_row(earlier),
+                trace_id=trace_id,
+                turn=turn,
+                parser_version=parser_version,
+            )
 
     def trace_turns(self, trace_id: int) -> tuple[Turn, ...]:
         """A trace's turns, in order."""

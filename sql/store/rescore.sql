@@ -165,9 +165,10 @@ where t.status in ('answered', 'exhausted')
   )
 order by c.trace_id;
 
--- name: final_responses
--- The last responses of some traces, and how they came.
--- Grain: one row per trace that has a turn, by id. :trace_ids is a JSON array.
+-- name: responses_to_read
+-- All responses of some traces, and how they came.
+-- Grain: one row per turn, by trace and turn. :trace_ids is a JSON array.
+--   is_final  whether it is its trace's last
 --   cut       whether the token limit ended the response
 --   bare      whether it is the first of its trace, without reasoning
 --   calls     whether the API gave tool calls beside it
@@ -176,16 +177,19 @@ select
   k.trace_id,
   k.turn,
   k.response,
-  t.stop_reason is 'truncated' as cut,
+  k.turn = (select max(turn) from turns where trace_id = k.trace_id) as is_final,
+  iif(
+    k.turn = (select max(turn) from turns where trace_id = k.trace_id),
+    t.stop_reason is 'truncated',
+    k.finish_reason is 'length'
+  ) as cut,
   k.turn = 1 and k.reasoning_source is null as bare,
   k.native_calls is not null as calls,
   k.finish_reason is 'refusal' as refused
 from json_each(:trace_ids) as j
-cross join turns as k
-  on k.trace_id = j.value
-  and k.turn = (select max(turn) from turns where trace_id = j.value)
+cross join turns as k on k.trace_id = j.value
 cross join traces as t on t.id = j.value
-order by k.trace_id;
+order by k.trace_id, k.turn;
 
 -- name: put_reading
 -- Records what a version of the parser read, if that response is still the final one.

@@ -114,6 +114,17 @@ values (
   :said_country, :said_region, :said_city, :confidence, :confidence_form
 );
 
+-- name: put_interim_answer
+-- Records the coordinates in a turn before a trace's last, beside the reading of its final response.
+-- Grain: at most one row. Degrees. None where that reading is not there, because the trace was opened
+-- again meanwhile.
+insert or ignore into interim_answers (trace_id, turn, parser_version, lat, lon, form, flags)
+select :trace_id, :turn, :parser_version, :lat, :lon, :form, :flags
+where exists (
+    select 1 from answers where trace_id = :trace_id and parser_version = :parser_version
+  )
+  and :turn < (select max(turn) from turns where trace_id = :trace_id);
+
 -- name: find_trace_id
 -- The id and status of a trace by its natural key.
 -- Grain: at most one row.

@@ -33,6 +33,7 @@ from geostore.store import ClaimedTrace, Store
 from tests.examples import examples
 from tests.trace_parts import BAD_CALL, CALL, DATASET, SENT, TURN
 
+EARLIER = Answer(3.0, 4.0, "parentheses", None, ())
 START = datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC)
 SAMPLES = 3
 SPECS = {
@@ -57,6 +58,7 @@ TABLES = (
     "tool_calls",
     "attempts",
     "answers",
+    "interim_answers",
     "reward_specs",
     "rewards",
 )
@@ -257,7 +259,8 @@ class StoreMachine(RuleBasedStateMachine):
         with store.db.transaction():
             store.traces.close_trace(trace.trace_id, end, turn_limit=3)
             if end.status != "failed":
-                store.traces.put_answer(trace.trace_id, PARSER_VERSION, answer)
+                interim = [(number + 1, EARLIER) for number in range(len(trace.turns))]
+                store.traces.put_answer(trace.trace_id, PARSER_VERSION, answer, interim=interim)
                 reward = score_trace(store.db, trace.trace_id, ensure_default_spec(store.db))
                 assert (reward.distance_km is None) == (answer.failure is not None)
         trace.status, trace.reason, trace.turn_limit = end.status, end.reason, 3
@@ -412,6 +415,12 @@ class StoreMachine(RuleBasedStateMachine):
             "select 1 from rewards as w left join answers as a using (trace_id, parser_version)"
             " where a.trace_id is null or (a.failure is null) <> (w.distance_km is not null)"
             " or (w.distance_km is null) <> (w.score is null)",
+            "select 1 from interim_answers as i"
+            " where turn >= (select max(turn) from turns where trace_id = i.trace_id)",
+            "select 1 from answers as a"
+            " where (select count(*) from turns where trace_id = a.trace_id) - 1 <>"
+            " (select count(*) from interim_answers where trace_id = a.trace_id)"
+            " and exists (select 1 from turns where trace_id = a.trace_id)",
             "select 1 from traces group by sample_id, recipe_id, rollout having count(*) > 1",
             "select 1 from (select count(*) as n from reward_specs where is_default) where n > 1",
         )
@@ -451,7 +460,7 @@ CHANGES: dict[str, Callable[[TraceJournal], Awaitable[object]]] = {
     "call": lambda trace: trace.record_call(CALL),
     "failure": lambda trace: trace.record_failure(FailedAttempt(1, "server", "busy", 503)),
     "close": lambda trace: trace.close(
-        CLOSINGS[0], turn_limit=10, final=replace(TURN, response="\\boxed{1, 2}")
+        CLOSINGS[0], turn_limit=10, played=[replace(TURN, response="\\boxed{1, 2}")]
     ),
 }
 
@@ -486,7 +495,15 @@ def test_a_run_that_lost_its_claim_changes_nothing_in_the_trace(
         return claimed.trace_id, run_id
 
     def state(store: Store) -> list[list[tuple[object, ...]]]:
-        tables = ("traces", "turns", "tool_calls", "attempts", "answers", "rewards")
+        tables = (
+            "traces",
+            "turns",
+            "tool_calls",
+            "attempts",
+            "answers",
+            "interim_answers",
+            "rewards",
+        )
         return [
             [tuple(row) for row in store.db.connection.execute(f"select * from {table}")]
             for table in tables
