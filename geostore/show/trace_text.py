@@ -277,6 +277,13 @@ def _outcome(page: _Page, trace: StoredTrace) -> list[str]:
         lines += page.fact("final response", f"that of turn {trace.turns[-1].turn}")
     if trace.answer is not None:
         lines += page.fact("answer", _answer(trace.answer))
+        stated = trace.answer.stated
+        place = ", ".join(name for name in (stated.city, stated.region, stated.country) if name)
+        if place:
+            lines += page.fact("place in words", place)
+        if stated.confidence is not None:
+            how = f"{stated.confidence:g} (stated as {stated.confidence_form})"
+            lines += page.fact("confidence", how)
     if trace.reward is not None:
         lines += _reward(page, trace.reward, trace.reward_spec)
     return lines

@@ -50,7 +50,12 @@ spec.loader.exec_module(module)
 assert "geostore" not in sys.modules and not any("site-packages" in path for path in sys.path)
 function = getattr(module, sys.argv[2])
 results = [function(**case) for case in json.load(sys.stdin)]
-plain = [r if isinstance(r, dict) else [r.lat, r.lon, r.form, r.failure] for r in results]
+def plain(answer):
+    stated = answer.stated
+    place = [stated.country, stated.region, stated.city]
+    confidence = [stated.confidence, stated.confidence_form]
+    return [answer.lat, answer.lon, answer.form, answer.failure, *place, *confidence]
+plain = [r if isinstance(r, dict) else plain(r) for r in results]
 print(json.dumps(plain))
 """
 
@@ -100,10 +105,18 @@ def test_the_parser_in_the_file_reads_every_text_as_geostore_does(tmp_path: Path
     ]
     assert len(cases) > 2000
     answers = [parse_answer(case["response"], cut=case["cut"], bare=case["bare"]) for case in cases]
-    expected = [[a.lat, a.lon, a.form, a.failure] for a in answers]
+    expected = [
+        [
+            *(a.lat, a.lon, a.form, a.failure, a.stated.country, a.stated.region, a.stated.city),
+            *(a.stated.confidence, a.stated.confidence_form),
+        ]
+        for a in answers
+    ]
     read = ask(file, "parse_answer", cases)
     assert read == expected
     assert sum(a.failure is None for a in answers) > 300
+    assert sum(a.stated.country is not None for a in answers) > 100
+    assert sum(a.stated.confidence is not None for a in answers) > 40
 
 
 def rollout_text(dialogue: Dialogue) -> str:

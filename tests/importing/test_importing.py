@@ -203,6 +203,15 @@ def test_an_answer_that_a_file_could_not_read_has_no_distance(store: Store, tmp_
     assert [tuple(row) for row in rows] == [(None, None)] * 2
 
 
+def test_what_an_imported_answer_says_in_words_is_read(store: Store, tmp_path: Path) -> None:
+    answer = "City: Lyon\nCountry: France\nConfidence: high\n<answer>\\boxed{45.76, 4.83}</answer>"
+    write(tmp_path / "in", history(0, answer=answer))
+    import_traces(store, tmp_path / "in")
+    columns = "said_country, said_city, confidence, confidence_form"
+    (row,) = store.db.connection.execute(f"select {columns} from answers")
+    assert tuple(row) == ("France", "Lyon", 0.75, "words")
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_messages_are_kept_and_their_pixels_are_not(
     store: Store, tmp_path: Path, mode: MessagesMode

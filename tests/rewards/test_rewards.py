@@ -261,6 +261,22 @@ def test_a_new_spec_adds_rewards_and_leaves_the_others(traces: Traces) -> None:
     assert len(traces.rows()) == 2
 
 
+def test_a_rescore_reads_place_words_and_confidence_of_old_responses(traces: Traces) -> None:
+    """What the response says is read again with its coordinates, also where it has none."""
+    for words in ("Country: France\nCity: Lyon\nConfidence: 85%", "I think so."):
+        trace_id = traces.trace((0.0, 0.0))
+        traces.play(trace_id, response=words)
+        traces.answer(trace_id, None, version=PARSER_VERSION - 1)
+    rescore(traces.db, make_spec())
+    rows = traces.connection.execute(
+        "select said_country, said_region, said_city, confidence, confidence_form from answers"
+        f" where parser_version = {PARSER_VERSION} order by trace_id"
+    )
+    first, second = map(tuple, rows)
+    assert first == ("France", None, "Lyon", 0.85, "percent")
+    assert second == (None,) * 5
+
+
 def test_a_newer_reading_makes_a_reward_stale(traces: Traces) -> None:
     """From coordinates to a failure and back: always the newest reading counts."""
     trace_id = traces.answered((0.0, 1.0))

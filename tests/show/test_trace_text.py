@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geostore.answers import parse_answer
 from geostore.records import FailedAttempt, StoredTrace
 from geostore.show.trace_text import render_trace, sample_block
 from geostore.store import Store
@@ -196,6 +197,15 @@ def test_an_unreadable_answer_is_no_distance(traces: dict[str, StoredTrace]) -> 
     assert any(line.startswith("  answer          none: placeholder") for line in lines)
     assert "  distance        none" in lines
     assert "  score           none" in lines
+
+
+def test_what_an_answer_says_in_words_is_shown(traces: dict[str, StoredTrace]) -> None:
+    """The place and the confidence, also where there are no coordinates."""
+    said = parse_answer("City: Lyon\nCountry: France\nConfidence: 4/5")
+    assert said.failure is not None
+    lines = render_trace(replace(traces["unreadable"], answer=said)).split("\n")
+    assert "  place in words  Lyon, France" in lines
+    assert "  confidence      0.75 (stated as 1-5)" in lines
 
 
 def test_failed_and_open_traces_say_what_happened(traces: dict[str, StoredTrace]) -> None:
