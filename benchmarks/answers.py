@@ -16,6 +16,13 @@ ORDINARY = (
     "<answer>\\boxed{48.8566, 2.3522}</answer>"
 )
 
+STATING = (
+    "The signs are in French and the houses have zinc roofs.\n\n"
+    "**Country:** France\n**Region:** Île-de-France\n**City:** Paris\n**Confidence:** 85%\n\n"
+    "<answer>\\boxed{48.8566, 2.3522}</answer>"
+)
+"""An answer that says its place in words and how sure it is."""
+
 HOSTILE_UNITS = (
     "a",
     "9",
@@ -125,6 +132,19 @@ HOSTILE_UNITS = (
     "１",
     "٣",
     "。",
+    "Country: France, ",
+    "City: Lyon\n",
+    "City: Lyon (",
+    "| Country | x ",
+    "Location: near A, B, ",
+    "confidence: 85% ",
+    '{"country": ',
+    '"city": "a", ',
+    "<city>a</city>",
+    "A, B, France\n",
+    "France; ",
+    "国家：中国",
+    "中国云南省",
     "placeholder",
     "# placeholder (1.5, 1.5) ",
     "(1.5, 1.5) # placeholder\n",
@@ -175,6 +195,11 @@ def main() -> None:
     assert parse_answer(ORDINARY).failure is None
     seconds = best_seconds(parse_answer, ORDINARY, repeat=2_000)
     print(f"ordinary: {seconds * 1e6:.0f} us per response of {len(ORDINARY)} characters")
+    assert parse_answer(STATING).stated.city == "Paris"
+    seconds = best_seconds(parse_answer, STATING, repeat=2_000)
+    print(
+        f"with a place in words: {seconds * 1e6:.0f} us per response of {len(STATING)} characters"
+    )
     thoughtful = "<think>" + "So it may be 48.8, 2.3. " * 40_000 + "</think>" + ORDINARY
     seconds = best_seconds(parse_answer, thoughtful, repeat=options.repeat)
     print(f"long thoughts: {len(thoughtful) / seconds / 1e6:.0f} MB/s")

@@ -115,6 +115,7 @@ _NUMBER = re.compile(
     rf"(?={_END})",
     re.IGNORECASE,
 )
+_MARKS = re.compile("[*_`]+")
 _SCALES = (
     (re.compile(r"1 ?(?:-|–|to|~|至|到) ?5(?![0-9])|1 5\Z|/ ?5(?![0-9])|out of 5(?![0-9])"), "1-5"),
     (
@@ -154,7 +155,7 @@ def read_confidence(value: str, *, name: str = "") -> Confidence | None:
 
     name: the label's name and its note, which may say the scale.
     """
-    text = value.strip().strip("*_`\"'“” \t[").strip()
+    text = _MARKS.sub("", value).strip(" \t\n[\"'“”")
     words = _WORDS.match(text)
     if words:
         if words["percent"]:

@@ -234,7 +234,7 @@ class Labels:
 def line_pattern(labels: str) -> re.Pattern[str]:
     """What a labelled value begins with: its label, one of the alternatives, and its separator."""
     return re.compile(
-        r"[\n,;|({>:：，；。](?P<lead>[^\w\n]{0,16}+(?:\d{1,2}[.)][^\w\n]{1,6}+)?)"
+        r"[\n.,;|({>*:：，；。](?P<lead>[^\w\n]{0,16}+(?:\d{1,2}[.)][^\w\n]{1,6}+)?)"
         rf"{_BEFORE}(?P<label>{labels}){_BEHIND}"
         r"(?: ?[(（](?P<note>[^()（）\n]{0,30})[)）])?"
         r"[*_`\"'”]{0,4} ?(?:[:：=|]|(?<=[*_]) ?[–—-](?= ))[*_` ]{0,5}",

@@ -61,6 +61,10 @@ _HAN_GAP = re.compile(r"[\s·・、-]+")
 _LONGEST_HAN_COUNTRY = 12
 _SEMICOLON = re.compile("[;；]")
 _MAX_PARTS = 6
+_NEAR = re.compile(
+    r"[\s*_]{0,6}(?i:(?:somewhere |likely |probably )?(?:just )?(?:near|close to|outside(?: of)?"
+    r"|around|north of|south of|east of|west of)) (?=[^\W\d_a-z])"
+)
 # Countries' names that are also those of towns or parts of another country.
 _INNER = frozenset(
     (
@@ -77,6 +81,16 @@ def words_of_list(value: str, *, strict: bool = False) -> PlaceWords:
 
     strict: whether the list may be a sentence that ends in a country; then it gives nothing.
     """
+    near = _NEAR.match(value)
+    if near:
+        # Of "near Lyon, France" only what follows the first name is where the photo was taken.
+        words = _words_of_names(value[near.end() :], strict=strict)
+        _, comma, rest = value[near.end() :].partition(",")
+        return _words_of_names(rest, strict=strict) if words and comma else NO_WORDS
+    return _words_of_names(value, strict=strict)
+
+
+def _words_of_names(value: str, *, strict: bool) -> PlaceWords:
     if _SEMICOLON.search(value):
         words = _words_of_semicolons(value)
         if words:

@@ -33,7 +33,7 @@ _CHOICE_BEHIND = re.compile(
 )
 # Words that make a value a doubt, a choice or a description.
 _DOUBT = re.compile(
-    r"[?？<>\[\]@=]|\.{3}|…|https?:"
+    r"[?？<>\[\]@=:：]|\.{3}|…|https?:"
     r"|(?<![a-z])(?:or|either|maybe|perhaps|possibl[ey]|unclear|ambiguous|various|multiple|several"
     r"|tbd|same|hard to|difficult|not|no|could|might|may be|should|would|somewhere|anywhere"
     r"|elsewhere|near|nearby|outside|around|close to|between|vs)(?![a-z])"

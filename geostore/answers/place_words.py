@@ -29,6 +29,7 @@ from geostore.answers.place_values import (
     is_name,
     is_part_of_country,
     is_part_of_world,
+    is_phrase,
     parts_of,
     without_markup,
 )
@@ -42,7 +43,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "region": (
         *("region", "state", "province", "prefecture", "state/province", "province/state"),
         *("state/region", "region/state", "state or province", "state or region"),
-        *("administrative region", "admin region", "admin1"),
+        *("region/province", "province/region", "administrative region", "admin region", "admin1"),
         *("région", "región", "estado", "provincia", "bundesland", "регион"),
         *("省", "省份", "省级", "州", "省/州", "地区", "地區", "行政区", "都道府県", "지역"),
     ),
@@ -182,6 +183,8 @@ def _split(value: str | None, *, lower: bool) -> tuple[str | None, str | None]:
         return None, None
     country = parts[-1] if len(parts) > 1 and is_country(parts[-1]) else None
     name, *rest = parts
+    if is_phrase(name) and not lower:
+        return None, None
     readable = is_name(name, lower=lower) and not describes(name) and not JOINED.search(name)
     return (name if readable and all(map(is_name, rest)) else None), country
 
@@ -194,7 +197,7 @@ _PAIR = re.compile(
 )
 _PAIR_LABEL = re.compile(
     r"(?:(?:final|estimated|approximate|predicted)\s)?(?:coordinates?|coords|gps|latitude|longitude"
-    r"|lat|lon|lng|long|location|answer|guess|approximately|approx|about|at|is|are"
+    r"|lat|lon|lng|long|location|answer|guess|approximately|approx|about|roughly|around|at|is|are"
     r"|坐标|位置|纬度|经度)\W*\Z",
     re.IGNORECASE,
 )
@@ -202,7 +205,7 @@ _AFTER_PAIR = re.compile(
     r"\A(?:[\s°'\",;:)\]}|*–—-]|[NSEW](?![A-Za-z])){0,12}(?:(?:in|near|is)\s)?[(\[]?"
 )
 _IN_SENTENCE = re.compile(
-    r"(?<!\S)(?:in|is|as|at|shows|be|depicts|of)\s(?P<place>[^\W\d_a-z][^\n]{1,80})\Z"
+    r"(?<!\S)(?:in|is|as|at|shows|be|depicts|of)\s{1,3}(?P<place>[^\W\d_a-z][^\n]{1,80})\Z"
 )
 _OPENING = " \t([{*:：|—–-$<>="
 _LIST = re.compile("[,，;；]|[一-鿿]{3}")
@@ -229,7 +232,7 @@ def _beside(lines: list[str], number: int, pair: re.Match[str]) -> PlaceWords:
     around = [lines[at] for at in (number - 1, number + 1) if 0 <= at < len(lines)]
     candidates: list[str] = []
     if _may_be_list(before):
-        before = before.strip(_OPENING)
+        before = without_markup(before).strip(_OPENING)
         for _ in range(3):
             before = _PAIR_LABEL.sub("", before).strip(_OPENING)
         in_sentence = _IN_SENTENCE.search(before)

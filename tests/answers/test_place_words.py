@@ -1,6 +1,7 @@
 """Place words of an answer: each form, and near misses, which are worse than a place not read."""
 
 import json
+from string import ascii_uppercase
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from geostore.answers import parse_answer
 from geostore.answers.place_names import is_country, is_region
 from geostore.answers.place_values import MAX_LENGTH
+from geostore.places import country_name
 
 PLACES = st.sampled_from(
     [
@@ -189,6 +191,11 @@ def test_the_members_nearest_to_the_coordinates_count(
         reads("City: L’Aquila", None, None, "L’Aquila"),
         reads("Country:   \t France   ", "France"),
         reads("Location: Lyon, France\nCoordinates: 45.76, 4.83", "France", None, "Lyon"),
+        reads("Location: Near Loulé, Portugal", "Portugal"),
+        reads("Location: near Taos, New Mexico, USA", "USA", "New Mexico"),
+        reads("**City:** Lyon **Country:** France", "France", None, "Lyon"),
+        reads("Region/Province: Bali\nCountry: Indonesia", "Indonesia", "Bali"),
+        reads("I am sure. Location: Monaco.", "Monaco"),
         reads("**Final answer:** Austin, Texas, USA (30.27, -97.74)", "USA", "Texas", "Austin"),
         reads(
             "Country: Spain\nNo.\n\nFinal answer\nCountry: Portugal\nCity: Faro",
@@ -245,6 +252,9 @@ def test_labelled_lines_name_the_place(
         reads("(35.0116, 135.7681) – Kyoto, Japan", "Japan", None, "Kyoto"),
         reads("35.0116° N, 135.7681° E (Kyoto, Japan)", "Japan", None, "Kyoto"),
         reads("My best estimate is Kyoto, Japan (35.0116, 135.7681).", "Japan", None, "Kyoto"),
+        reads(
+            "I say it is **Kyoto, Japan** at roughly (35.0116, 135.7681).", "Japan", None, "Kyoto"
+        ),
         reads(
             "<answer>Lyon, Auvergne-Rhône-Alpes, France</answer>",
             "France",
@@ -313,6 +323,10 @@ def test_a_list_of_names_is_a_place_where_nothing_else_can_be_meant(
         "City: Small town",
         "City: Rural area",
         "City: near Lyon",
+        "Location: near France",
+        "Location: outside Spain",
+        "Location: near Near Lyon, near France",
+        "Region: The hills suggest Tuscany, Italy",
         "City: Lyon or Grenoble",
         "| Country | Likelihood |\n|---|---|\n| France | 60 % |\n| Spain | 40 % |",
         "| Country | Region | City |\n|---|---|---|",
@@ -355,6 +369,16 @@ def test_words_are_kept_without_coordinates() -> None:
 def test_names_are_compared_without_case_accents_and_points(name: str) -> None:
     assert is_country(name)
     assert not is_region(name)
+
+
+def test_every_country_that_points_lie_in_is_known_by_its_english_name() -> None:
+    """Otherwise "Lyon, France" would be read and a place in that country would not."""
+    codes = [first + second for first in ascii_uppercase for second in ascii_uppercase]
+    names = {code: country_name(code) for code in codes if country_name(code) != code}
+    assert len(names) > 240
+    without_towns = {"BQ", "BV", "GS", "HM", "IO", "TF", "UM", "CS", "AN"}
+    unknown = {code for code, name in names.items() if not is_country(name)}
+    assert unknown <= without_towns
 
 
 @given(st.lists(PLACES, max_size=40).map("".join))
