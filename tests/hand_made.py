@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from geostore.answers import PARSER_VERSION
+from geostore.places import GAZETTEER_VERSION
 from geostore.records import FailedAttempt
 from geostore.rewards import ensure_default_spec, place_trace
 from geostore.store import Db, Store
@@ -130,6 +131,56 @@ class Traces:
     def rows(self, columns: str = "*") -> list[tuple[Any, ...]]:
         found = self.connection.execute(f"select {columns} from rewards order by trace_id, spec_id")
         return [tuple(row) for row in found]
+
+
+def put_places(
+    traces: Traces,
+    trace_id: int,
+    *,
+    point: bool,
+    true: str,
+    words: int = 0,
+    version: int | None = None,
+) -> None:
+    """Say where a trace's truth lies, its point, and what its words name, whatever it is.
+
+    true: c, r and t where the point lies in the true country, region and town; C, R and T where
+    the words name it. words: how many of country, region and city the words state.
+    """
+    gazetteer = GAZETTEER_VERSION if version is None else version
+    for table, key in (("sample_places", "sample_id"), ("answer_places", "trace_id")):
+        traces.connection.execute(
+            f"delete from {table} where {key} = ? and gazetteer_version = ?", (trace_id, gazetteer)
+        )
+    insert(
+        traces.connection,
+        "sample_places",
+        sample_id=trace_id,
+        gazetteer_version=gazetteer,
+        country="FR",
+        region="FR.11",
+        city="Paris",
+        city_id=2988507,
+    )
+    insert(
+        traces.connection,
+        "answer_places",
+        trace_id=trace_id,
+        parser_version=PARSER_VERSION,
+        gazetteer_version=gazetteer,
+        country=("FR" if "c" in true else "BE") if point else None,
+        region=("FR.11" if "r" in true else "BE.VLG") if point else None,
+        city=("Paris" if "t" in true else "Gent") if point else None,
+        city_id=(2988507 if "t" in true else 2797656) if point else None,
+        said_true_country=int("C" in true) if words else None,
+        said_true_region=int("R" in true) if words else None,
+        said_true_city=int("T" in true) if words else None,
+    )
+    stated = ("said_country", "said_region", "said_city")[:words]
+    for column in stated:
+        traces.connection.execute(
+            f"update answers set {column} = 'somewhere' where trace_id = ?", (trace_id,)
+        )
 
 
 def make_frame(path: Path) -> Path:

@@ -41,6 +41,13 @@ EXTRA_TERMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "format": {},
         "tools": {},
         "tool_use": {},
+        "country": {},
+        "region": {},
+        "city": {},
+        "said_country": {},
+        "said_region": {},
+        "said_city": {},
+        "named": {"least": 2},
         "cut": {},
         "think_answer": {},
         "locatability": {},
@@ -50,6 +57,9 @@ EXTRA_TERMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """Terms of a weighted reward that need no distance, likewise."""
+
+PLACE_TERMS = ("country", "region", "city", "said_country", "said_region", "said_city")
+"""Terms that compare with the place of the truth, which the gazetteer gives."""
 
 OPTIONAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"threshold": {"border": "in"}, "steps": {"border": "in"}}
@@ -76,6 +86,13 @@ FORMULAS: Mapping[str, str] = MappingProxyType(
         "format": "1 where they were read from a box or an answer tag, else 0",
         "tools": "the share of tool calls that gave a result; 1 without a call",
         "tool_use": "1 where a tool call gave a result, else 0",
+        "country": "1 where the point lies in the true country, else 0; unknown where that is",
+        "region": "1 where the point lies in the true region, else 0; unknown where that is",
+        "city": "1 where the point's nearest city is the true one, else 0; unknown where that is",
+        "said_country": "1 where the answer's words name the true country, else 0; likewise",
+        "said_region": "1 where they name the true region, else 0; likewise",
+        "said_city": "1 where they name the true city, else 0; likewise",
+        "named": "1 where they state at least so many of country, region and city, else 0",
         "cut": "1 where a tool call cut a part out of an image, else 0",
         "think_answer": "1 where the final response is reasoning and then <answer>...</answer>, "
         "else 0",
@@ -165,6 +182,12 @@ def _number_or_none(what: str, text: str) -> float | None:
     return None if text.strip() == "none" else _number(what, text)
 
 
+def _count(what: str, text: str) -> int:
+    if text.strip() not in ("1", "2", "3"):
+        raise RewardError(f"{what} must be 1, 2 or 3, not {text!r}")
+    return int(text)
+
+
 def _border(what: str, text: str) -> str:
     if text.strip() not in ("in", "out"):
         raise RewardError(
@@ -202,6 +225,7 @@ _PARSERS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
         "radius": _radius,
         "rounding": _decimals,
         "border": _border,
+        "least": _count,
         "unparsed": _number_or_none,
         "weight": _number,
     }

@@ -77,6 +77,76 @@ _PRESETS = (
         "online geocoder finds for the words",
     ),
     Preset(
+        name="preset:geoagent",
+        formula="format 1 + 1, named country 0.1, region 0.6, place 0.3, 1.5 exp(-d / 200) below "
+        "2000 km",
+        params={
+            "think_answer": "1",
+            "named": "1",
+            "said_country": "0.1",
+            "said_region": "0.6",
+            "said_region.if": "said_country",
+            "said_city": "0.3",
+            "said_city.if": "said_country,said_region",
+            "exponential": "1.5",
+            "exponential.scale": "200",
+            "exponential.if": "threshold",
+            "exponential.if.km": "2000",
+            "exponential.if.border": "out",
+            "unparsed": "0",
+        },
+        source="GeoAgent, arXiv 2602.12617",
+        code="github.com/HVision-NKU/GeoAgent, swift/plugin/orm.py (Format, GeoAnswerFormat, "
+        "TripleFieldAccuracy, GeoScoreAccuracy) and tools/train_grpo.sh, at b59be88",
+        follows="the code: the region counts only where the country is right, the place only "
+        "where the region is; 0 from 2000 km on",
+        leaves_out="0.5 for reasoning that a model finds consistent; names are compared there by "
+        "the similarity of their embeddings, and here are right or not; the distance is there "
+        "between geocoded addresses, and here that of the coordinates",
+    ),
+    Preset(
+        name="preset:globe",
+        formula="named city and country 1, country alone 0.2; format 1",
+        params={
+            "said_country": "0.2",
+            "said_city": "0.8",
+            "said_city.if": "said_country",
+            "think_answer": "1",
+        },
+        source="GLOBE, arXiv 2506.14674",
+        code="github.com/lingli1996/GLOBE, examples/train/grpo/globe/plugin.py "
+        "(GeoLocAccuracyV2ORM, MathFormat) and train_all_rewards.sh, at b182930",
+        follows="the code and its weights 1 and 1",
+        leaves_out="0.5 for locatability and 0.2 for entities seen: a model judges the one by the "
+        "reasoning, and a dataset's own score, the term locatability, would be the same for every "
+        "answer to a photo; names match there where one holds the other and is 0.7 as long, and "
+        "here where they are names of one place",
+    ),
+    Preset(
+        name="preset:geovista",
+        formula="city where the city is right, by point or words, else region, else country",
+        params={
+            "city": "{city}",
+            "said_city": "{city}",
+            "said_city.unless": "city",
+            "region": "{region}",
+            "region.unless": "city,said_city",
+            "said_region": "{region}",
+            "said_region.unless": "city,said_city,region",
+            "country": "{country}",
+            "country.unless": "city,said_city,region,said_region",
+            "said_country": "{country}",
+            "said_country.unless": "city,said_city,region,said_region,country",
+        },
+        parameters={"city": 1.0, "region": 0.0, "country": 0.0},
+        source="GeoVista, arXiv 2511.15705",
+        code="github.com/ekonwang/DeepEyes-rl, verl/utils/reward_score/search_agent.py",
+        follows="1 for the city and nothing else; the file at 7e31651 gives 4, 2 and 1 for city, "
+        "state and country, which is city=4, region=2, country=1",
+        leaves_out="a judge model says there what is right; here it is what the coordinates or "
+        "the words of the answer give",
+    ),
+    Preset(
         name="preset:deepeyes",
         formula="0.8 where d <= km, 1.2 more where an image was cut then, -0.2 without coordinates",
         params={
@@ -90,9 +160,10 @@ _PRESETS = (
         },
         parameters={"km": 25.0},
         source="DeepEyes, arXiv 2505.14362",
-        code="github.com/Visual-Agent/DeepEyes, verl/utils/reward_score/vl_agent.py, compute_score",
+        code="github.com/Visual-Agent/DeepEyes, verl/utils/reward_score/vl_agent.py, "
+        "compute_score, as github.com/XavierZXY/DeepEyes has it at 27f93e7",
         follows="0.8 accuracy + 0.2 format + 1.2 tool, where the tool counts only if the answer is "
-        "right (earlier versions of the file gave 0.4 or 1.0 for the tool in any case)",
+        "right; versions before it give 0.4 (04dbb92) or 1.0 (fdd3c42) for the tool in any case",
         leaves_out="a judge model says there whether the answer is right, and here it is right "
         "within km; its format is wrong (-1) where a tag is not closed, and here where no "
         "coordinates could be read",
@@ -142,7 +213,12 @@ def preset_spec(name: str, params: Mapping[str, str] | None = None) -> RewardSpe
 
 
 def _filled(preset: Preset, given: Mapping[str, str]) -> dict[str, str]:
-    """What `make_spec` gets: the terms with the preset's own parameters filled in."""
+    """What `make_spec` gets: the terms with the preset's own parameters filled in.
+
+    A term whose weight the user left or set at 0 is left out.
+    """
     own = {key: given.get(key, f"{value:g}") for key, value in preset.parameters.items()}
     common = {key: text for key, text in given.items() if key in COMMON}
-    return {key: text.format(**own) for key, text in preset.params.items()} | common
+    filled = {key: text.format(**own) for key, text in preset.params.items()}
+    unused = {key for key, text in filled.items() if text == "0" and "{" in preset.params[key]}
+    return {k: v for k, v in filled.items() if k.partition(".")[0] not in unused} | common

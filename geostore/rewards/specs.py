@@ -14,6 +14,7 @@ from typing import Any
 
 from geostore.errors import RewardError
 from geostore.identity import canonical_text, content_hash
+from geostore.places import GAZETTEER_VERSION
 from geostore.rewards.formulas import (
     DEFAULT_KIND,
     KINDS,
@@ -235,4 +236,11 @@ def require_known(stored: StoredSpec) -> None:
         raise RewardError(
             f"the store's reward {stored.label} is of the kind {stored.kind!r}, which this "
             "geostore does not know; upgrade geostore"
+        )
+    gazetteer = stored.parameters.get("gazetteer", GAZETTEER_VERSION)
+    if gazetteer != GAZETTEER_VERSION:
+        raise RewardError(
+            f"the store's reward {stored.label} has its places from version {gazetteer} of the "
+            f"gazetteer, and this geostore has version {GAZETTEER_VERSION}; compute it anew by its "
+            "name or its parameters, and make that the default"
         )

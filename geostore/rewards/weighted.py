@@ -1,6 +1,6 @@
 """Parameters of the weighted reward: its terms, their weights, and the conditions of a term.
 
-A term counts always, or only where another term is above 0 (``if``), or where none is (``unless``).
+A term counts always, or only where others are above 0 (``if``) or are not (``unless``).
 Names decide no number, so a spec holds its terms without them, in an order that follows from them,
 and each condition as the term that it looks at. A spec without conditions is what it always was.
 """
@@ -8,22 +8,24 @@ and each condition as the term that it looks at. A spec without conditions is wh
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from geostore.errors import RewardError
+from geostore.places import GAZETTEER_VERSION
 from geostore.rewards.formulas import (
     COMMON,
     DISTANCE_KINDS,
     EXTRA_TERMS,
     OPTIONAL,
+    PLACE_TERMS,
     TERMS,
     read_value,
 )
 from geostore.text.nearest import did_you_mean
 
 CONDITIONS = ("if", "unless")
-"""How a term may depend on others: it counts where one of them is above 0, or where none is."""
+"""How a term may depend on others: it counts where all of them are above 0, or where none is."""
 
 
 def weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -70,7 +72,18 @@ def weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list
             f"the terms are: {', '.join(TERMS)}"
         )
     parameters["terms"] = sorted(kept, key=_in_order)
+    if any(term["term"] in PLACE_TERMS for term in _with_conditions(kept)):
+        # Of another version of the gazetteer the same answer may have another score.
+        parameters["gazetteer"] = GAZETTEER_VERSION
     return parameters, [f"{key}={text.strip()}" for key, text in params.items()]
+
+
+def _with_conditions(terms: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The terms, and behind each those that its conditions look at."""
+    for term in terms:
+        yield term
+        for condition in CONDITIONS:
+            yield from term.get(condition, ())
 
 
 def terms_text(parameters: Mapping[str, Any]) -> list[str]:
@@ -80,8 +93,8 @@ def terms_text(parameters: Mapping[str, Any]) -> list[str]:
             [
                 f"{term['weight']:g} * {_term_text(term)}",
                 *(
-                    f"{condition} {' or '.join(map(_term_text, term[condition]))}"
-                    for condition in CONDITIONS
+                    f"{condition} {joined.join(map(_term_text, term[condition]))}"
+                    for condition, joined in zip(CONDITIONS, (" and ", " or "), strict=True)
                     if condition in term
                 ),
             ]

@@ -17,16 +17,19 @@ create temp table if not exists pending (
 -- name: temp_pending_angles
 -- How far the pending answers lie from the true places: a temporary view of this connection.
 -- Grain: one row per trace of temp.pending. angle: of the great circle, in radians, by haversine; null
--- without coordinates. Times the earth's radius it is a distance.
+-- without coordinates. Times the earth's radius it is a distance. names: how many of country, region
+-- and city the answer's words state, 0..3.
 -- The cross joins keep this order of loops, in which rows come sorted by trace.
 create temp view if not exists pending_angles as
 select
-  trace_id, parser_version, form, failure, lat, lon, locatability_score,
+  trace_id, parser_version, sample_id, form, failure, lat, lon, locatability_score, names,
   -- Near the antipode rounding can make the root larger than 1, where asin would give null.
   2 * asin(min(1.0, sqrt(across_lat * across_lat + shrink * across_lon * across_lon))) as angle
 from (
   select
-    p.trace_id, p.parser_version, a.form, a.failure, a.lat, a.lon, s.locatability_score,
+    p.trace_id, p.parser_version, t.sample_id, a.form, a.failure, a.lat, a.lon,
+    s.locatability_score,
+    (a.said_country is not null) + (a.said_region is not null) + (a.said_city is not null) as names,
     sin(radians(a.lat - s.lat) / 2) as across_lat,
     sin(radians(a.lon - s.lon) / 2) as across_lon,
     cos(radians(a.lat)) * cos(radians(s.lat)) as shrink
@@ -362,6 +365,13 @@ case x.kind
   when 'constant' then 1.0
   when 'parsed' then iif(d.failure is null, 1.0, 0.0)
   when 'format' then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
+  when 'country' then d.country
+  when 'region' then d.region
+  when 'city' then d.city
+  when 'said_country' then d.said_country
+  when 'said_region' then d.said_region
+  when 'said_city' then d.said_city
+  when 'named' then iif(d.names >= x.least, 1.0, 0.0)
   when 'locatability' then d.locatability_score
   when 'tools' then coalesce(
     (select tool_validity from temp.trace_extras where trace_id = d.trace_id), 1.0
@@ -379,13 +389,17 @@ case x.kind
   )
   when 'think_answer' then coalesce(
     (
-      select iif(
-        -- Of a response the store keeps the reasoning by itself, unless nothing told it apart.
-        iif(reasoning <> '', '<think></think>', '')
-        || replace(replace(replace(replace(response, ' ', ''), char(9), ''), char(10), ''), char(13), '')
-        glob '<think>*</think><answer>*</answer>',
-        1.0, 0.0
-      )
+      select case
+        -- The store keeps reasoning by itself, unless nothing told it apart from the response.
+        when reasoning <> ''
+          then iif(trim(response, char(9, 10, 13, 32)) glob '<answer>*</answer>', 1.0, 0.0)
+        when trim(response, char(9, 10, 13, 32)) glob '<think>*</think>*<answer>*</answer>' then iif(
+          replace(replace(replace(replace(response, ' ', ''), char(9), ''), char(10), ''), char(13), '')
+          glob '<think>*</think><answer>*</answer>',
+          1.0, 0.0
+        )
+        else 0.0
+      end
       from turns
       where trace_id = d.trace_id
       order by turn desc
@@ -442,8 +456,9 @@ end
 -- temp.pending_angles, and from temp.geodesics where the radius is wgs84; points are
 -- 5000 * exp(-km / 1492.7), rounded, under every spec. Without coordinates distance and points are
 -- null, and so is a term that needs a distance, unless the spec gives a value for it. A null term makes
--- the score null. A term with conditions counts only where one of its "if" is above 0 and none of its
--- "unless" is; else it is 0, and null where that is not known.
+-- the score null. A term with conditions counts only where all of its "if" are above 0 and none of its
+-- "unless" is; else it is 0, and null where that is not known. Terms of places take them from the rows
+-- of the gazetteer's version that the spec names.
 insert into rewards (
   spec_id, trace_id, parser_version, distance_km, score, geoguessr_points
 )
@@ -453,7 +468,8 @@ spec as materialized (
     kind, parameters,
     json_extract(parameters, '$.radius') as radius,
     json_extract(parameters, '$.rounding') as rounding,
-    json_extract(parameters, '$.unparsed') as unparsed
+    json_extract(parameters, '$.unparsed') as unparsed,
+    json_extract(parameters, '$.gazetteer') as gazetteer -- null: no term needs a place
   from reward_specs
   where id = :spec_id
 ),
@@ -487,16 +503,20 @@ atoms as materialized (
     json_extract(parameters, '$.scale') as scale,
     json_extract(parameters, '$.max') as most,
     json_extract(parameters, '$.km') as within_km,
+    json_extract(parameters, '$.least') as least,
     json_extract(parameters, '$.border') as border
   from described
 ),
 conditions as materialized (
-  select *, term_place as of_term
+  select
+    term_place as of_term, wanted, atom, kind, unread, scale, most, within_km, border, least
   from atoms
   where wanted is not null
 ),
 terms as materialized (
-  select *, term_place as this_term, term_place in (select of_term from conditions) as is_conditional
+  select
+    term_place as this_term, term_place in (select of_term from conditions) as is_conditional, weight,
+    atom, kind, unread, scale, most, within_km, border, least
   from atoms
   where wanted is null
 ),
@@ -517,14 +537,35 @@ curve as materialized (
 ),
 distances as materialized (
   select
-    trace_id, parser_version, form, failure, locatability_score,
+    d.trace_id, d.parser_version, form, failure, locatability_score, names,
+    -- 1 or 0: by the answer's point, then by its words. Null where the truth has no such place, or where
+    -- no place was computed; without a point, and without words, 0.
+    iif(truth.country is null or place.trace_id is null, null, place.country is truth.country)
+      as country,
+    iif(truth.region is null or place.trace_id is null, null, place.region is truth.region) as region,
+    iif(truth.city_id is null or place.trace_id is null, null, place.city_id is truth.city_id) as city,
+    iif(
+      truth.country is null or place.trace_id is null, null, coalesce(place.said_true_country, 0)
+    ) as said_country,
+    iif(
+      truth.region is null or place.trace_id is null, null, coalesce(place.said_true_region, 0)
+    ) as said_region,
+    iif(
+      truth.city_id is null or place.trace_id is null, null, coalesce(place.said_true_city, 0)
+    ) as said_city,
     iif(
       (select radius from spec) = 'wgs84',
       (select km from temp.geodesics as g where g.trace_id = d.trace_id),
       (select radius from spec) * angle
     ) as km
   from temp.pending_angles as d
-  where trace_id > :after and trace_id <= :last
+  left join sample_places as truth
+    on truth.sample_id = d.sample_id and truth.gazetteer_version = (select gazetteer from spec)
+  left join answer_places as place
+    on place.trace_id = d.trace_id
+    and place.parser_version = d.parser_version
+    and place.gazetteer_version = (select gazetteer from spec)
+  where d.trace_id > :after and d.trace_id <= :last
 ),
 scores as (
   select
@@ -532,33 +573,30 @@ scores as (
     (
       select iif(count(counted) = count(*), sum(weight * counted), null)
       from (
-        select weight, case counts when 1 then value when 0 then 0.0 end as counted
-        from (
-          select
-            x.weight,
-            {{term_value}} as value,
-            iif(
-              not x.is_conditional,
-              1,
+        select
+          weight,
+          case
+            when value = 0 or not is_conditional then value
+            -- Met where all conditions are, not met where one is not; not known where that is open.
+            else case
               (
-                select
-                  (
-                    count(*) filter (where wanted) = 0
-                    or max(value > 0) filter (where wanted)
-                    or iif(count(*) filter (where wanted and value is null) > 0, null, 0)
-                  )
-                  and not (
-                    coalesce(max(value > 0) filter (where not wanted), 0)
-                    or iif(count(*) filter (where not wanted and value is null) > 0, null, 0)
-                  )
+                select coalesce(min(is_met), 1) and iif(count(is_met) < count(*), null, 1)
                 from (
-                  select x.wanted, {{term_value}} as value
-                  from conditions as x
-                  where x.of_term = this_term
+                  select wanted = (value > 0) as is_met
+                  from (
+                    select x.wanted, {{term_value}} as value
+                    from conditions as x
+                    where x.of_term = this_term
+                  )
                   limit -1 -- likewise
                 )
               )
-            ) as counts
+              when 1 then value
+              when 0 then 0.0
+            end
+          end as counted
+        from (
+          select x.weight, x.this_term, x.is_conditional, {{term_value}} as value
           from terms as x
           limit -1 -- without it SQLite computes the values twice, for the count and for the sum
         )

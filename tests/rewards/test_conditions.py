@@ -54,8 +54,8 @@ NEAR = {"threshold:near": "0", "threshold:near.km": "25"}
             | {"unparsed": "0"},
             [2.0, 0.8, 0, 0],
         ),
-        # Either of several; both an if and an unless.
-        ({"constant": "1", "constant.if": "cut,parsed"}, [1, 1, 1, 1]),
+        # All of several, or none of them; both an if and an unless.
+        ({"constant": "1", "constant.if": "cut,parsed"}, [1, 0, 1, 0]),
         ({"constant": "1", "constant.unless": "cut, parsed"}, [0, 0, 0, 0]),
         ({"constant": "1", "constant.if": "cut", "constant.unless": "parsed"}, [0, 0, 0, 1]),
         # A condition looks at the value of a term, whatever its weight and its own condition.
@@ -75,7 +75,8 @@ NEAR = {"threshold:near": "0", "threshold:near.km": "25"}
         ({"cut": "1", "cut.unless": "threshold:near", **NEAR}, [0, 0, 1, None]),
         ({"constant": "1", "constant.if": "tokens"}, [1, 1, 1, None]),
         # But not where another condition decides it, and a term that does not count is 0.
-        ({"constant": "1", "constant.if": "tokens,cut"}, [1, 1, 1, 1]),
+        ({"constant": "1", "constant.if": "tokens,parsed"}, [1, 1, 1, 0]),
+        ({"constant": "1", "constant.if": "tokens,cut"}, [1, 0, 1, None]),
         ({"constant": "1", "constant.unless": "tokens,cut"}, [0, 0, 0, 0]),
         ({"tokens": "1", "tokens.if": "parsed", "tokens.max": "100"}, [1, 1, 1, 0]),
         # A value for answers without coordinates is none that meets a condition.

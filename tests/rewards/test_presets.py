@@ -16,7 +16,7 @@ from geostore.errors import RewardError
 from geostore.rewards import PRESETS, make_spec, preset_spec, rescore
 from geostore.store import Store
 from tests.builders import StoreBuilder, fill, make_dataset
-from tests.hand_made import Traces
+from tests.hand_made import Traces, put_places
 
 KM_PER_DEGREE = {
     # Along the equator, which is a circle of the ellipsoid's greater radius.
@@ -35,8 +35,16 @@ class Case:
     """From the true place; None: no coordinates."""
     cut: bool = False
     """Whether an image was cut."""
+    true: str = ""
+    """What is right: c, r and t for the point's country, region and town, C, R and T for words."""
+    words: int = 0
+    """How many of country, region and city the answer's words state."""
+    format: bool = False
+    """Whether the response is reasoning, then an answer in its tag."""
     params: tuple[tuple[str, str], ...] = ()
 
+
+LADDER = (("city", "4"), ("region", "2"), ("country", "1"))
 
 CASES = [
     # Strictly below each threshold, as the code has it; nothing past the last, nor for no answer.
@@ -63,6 +71,40 @@ CASES = [
     Case("geospot", 0.36787944117, km=2000.0, params=(("tau", "2000"),)),
     Case("geospot", 0.98757780049, km=25.0, params=(("tau", "2000"),)),
     Case("geospot", -0.1, params=(("tau", "2000"),)),
+    # Format 1 + 1, 0.1 + 0.6 + 0.3 for names, each only behind the one before; 1.5 exp(-d / 200)
+    # below 2000 km.
+    Case("geoagent", 2.0 + 1.0 + 1.5, km=0.0, true="CRT", words=3, format=True),
+    Case("geoagent", 2.0 + 0.7 + 1.5 * 0.36787944117, km=200.0, true="CR", words=3, format=True),
+    Case("geoagent", 1.0 + 0.1 + 1.5 * 0.00673794700, km=1000.0, true="CT", words=2),
+    Case("geoagent", 1.0 + 0.0 + 1.5 * 0.60653065971, km=100.0, true="RT", words=2),
+    Case("geoagent", 1.0 + 0.1 + 1.5 * 0.00004562756, km=1999.0, true="C", words=1, format=True),
+    Case("geoagent", 0.0, km=2001.0),
+    Case("geoagent", 0.0, km=2001.0, true="crt", words=1),
+    Case("geoagent", 2.0 + 1.0, true="CRT", words=3, format=True),
+    Case("geoagent", 0.0),
+    # City and country 1, country alone 0.2, a city without its country nothing; format 1.
+    Case("globe", 2.0, km=1.0, true="CT", words=2, format=True),
+    Case("globe", 1.2, km=1.0, true="C", words=2, format=True),
+    Case("globe", 0.2, km=1.0, true="Crt", words=2),
+    Case("globe", 0.0, km=1.0, true="crtT", words=2),
+    Case("globe", 2.0, true="CT", words=2, format=True),
+    Case("globe", 1.0, format=True),
+    Case("globe", 0.0),
+    # The city alone; or 4, 2, 1 for the finest that is right, by point or by words.
+    Case("geovista", 1.0, km=1.0, true="crt"),
+    Case("geovista", 1.0, km=1.0, true="T", words=1),
+    Case("geovista", 1.0, km=1.0, true="crtCRT", words=3),
+    Case("geovista", 0.0, km=1.0, true="crCR", words=3),
+    Case("geovista", 1.0, true="T", words=1),
+    Case("geovista", 0.0),
+    Case("geovista", 4.0, km=1.0, true="crt", params=LADDER),
+    Case("geovista", 4.0, km=1.0, true="crtCRT", words=3, params=LADDER),
+    Case("geovista", 4.0, km=1.0, true="T", words=1, params=LADDER),
+    Case("geovista", 2.0, km=1.0, true="cr", params=LADDER),
+    Case("geovista", 2.0, km=1.0, true="cCR", words=3, params=LADDER),
+    Case("geovista", 1.0, km=1.0, true="c", params=LADDER),
+    Case("geovista", 1.0, true="C", words=1, params=LADDER),
+    Case("geovista", 0.0, params=LADDER),
     # 0.8 right, 1.2 for the tool only then, -0.2 for the format.
     Case("deepeyes", 0.8, km=24.9),
     Case("deepeyes", 2.0, km=24.9, cut=True),
@@ -77,7 +119,11 @@ CASES = [
 def put(traces: Traces, case: Case, radius: float | str = 6371.0) -> None:
     guess = None if case.km is None else (0.0, case.km / KM_PER_DEGREE[radius])
     trace_id = traces.answered(guess)
-    traces.play(trace_id, calls=[1] if case.cut else [])
+    response = "<answer>It is here.</answer>" if case.format else "It is here."
+    traces.play(trace_id, calls=[1] if case.cut else [], response=response)
+    if case.format:
+        traces.connection.execute("update turns set reasoning = 'I see.' where turn = 2")
+    put_places(traces, trace_id, point=case.km is not None, true=case.true, words=case.words)
     if case.cut:
         traces.connection.execute(
             "update tool_calls set box_left = 0, box_top = 0, box_right = 5, box_bottom = 5"
