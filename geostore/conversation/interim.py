@@ -46,7 +46,8 @@ def read_interim(
     # A quick look that spares most of these responses the rest.
     if not _DIGIT.search(words):
         return None
-    answer = read(words, cut=cut, bare=bare)
+    # As beside calls: whether its words refuse is of no interest, and takes time to find out.
+    answer = read(words, cut=cut, bare=bare, calls=True)
     return answer if answer.failure is None else None
 
 
