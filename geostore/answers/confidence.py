@@ -97,7 +97,7 @@ _LEVEL = (
     r"(?:(?:very|extremely|fairly|moderately|relatively) (?:low|high)|low|medium|moderate|high"
     r"|(?:很|极|非常|较|中)?[低高]|中等|中|一般)"
 )
-_END = r"\s*(?:\Z|[.,;:!)\]}(（。，；\n\"'*—–✓★☆]|-\s)"
+_END = r"\s*(?:\Z|[.,](?![0-9])|[;:!)\]}(（。，；\n\"'*—–★☆\u2600-\u27bf\U0001f000-\U0001faff]|-\s)"
 """What may follow a confidence. A word that follows says what part of the answer it is for."""
 _WORDS = re.compile(
     rf"(?P<first>{_LEVEL})(?:(?: to |[-/–]| - )(?P<second>{_LEVEL}))?"
@@ -108,10 +108,10 @@ _WORDS = re.compile(
 )
 _NUMBER = re.compile(
     r"(?:[~≈<>]|about |around |approximately |approx\.? |约|大约)?\s?"
-    r"(?P<number>[0-9]{0,3}(?:[.,][0-9]{1,6})?)"
+    r"(?P<number>[0-9]{0,3}+(?:[.,][0-9]{1,6}+)?+)"
     r"(?:\s?%?\s?(?:-|–|to|~)\s?(?P<until>[0-9]{1,3}(?:\.[0-9]{1,4})?)(?=\s?(?:%|percent)))?"
     r"\s?(?:(?P<percent>%|％|percent(?![a-z]))"
-    r"|(?:/|out of|of)\s?(?P<of>5|10|100)(?:\.0)?(?![0-9.]))?"
+    r"|(?:/|out of|of)\s?(?P<of>5|100?|1)(?:\.0)?(?![0-9.]))?"
     rf"(?={_END})",
     re.IGNORECASE,
 )
@@ -175,6 +175,8 @@ def read_confidence(value: str, *, name: str = "") -> Confidence | None:
     scale = "percent" if match["percent"] or match["of"] == "100" else None
     if match["of"] in ("5", "10"):
         scale = f"1-{match['of']}"
+    elif match["of"] == "1":
+        scale = "fraction"
     scale = scale or next((form for pattern, form in _SCALES if pattern.search(name)), None)
     if scale == "percent" and not match["percent"] and 0 < number <= 1:
         return None  # "confidence_percent": 0.9 may be a fraction as well

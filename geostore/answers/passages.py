@@ -208,7 +208,7 @@ _BEFORE = (
 _BEHIND = r"(?: (?:name|guess|estimate|identified|prediction|level|score|rating))?"
 
 
-_MARK = re.compile("[:：|=–—-]")
+_MARK = re.compile("[:：|=→–—-]")
 """What stands behind each label."""
 
 
@@ -237,7 +237,7 @@ def line_pattern(labels: str) -> re.Pattern[str]:
         r"[\n.,;|({>*:：，；。](?P<lead>[^\w\n]{0,16}+(?:\d{1,2}[.)][^\w\n]{1,6}+)?)"
         rf"{_BEFORE}(?P<label>{labels}){_BEHIND}"
         r"(?: ?[(（](?P<note>[^()（）\n]{0,30})[)）])?"
-        r"[*_`\"'”]{0,4} ?(?:[:：=|]|(?<=[*_]) ?[–—-](?= ))[*_` ]{0,5}",
+        r"[*_`\"'”]{0,4} ?(?:[:：=|→]|(?<=[*_]) ?[–—-](?= ))[*_` ]{0,5}",
         re.IGNORECASE,
     )
 

@@ -65,7 +65,7 @@ JOINED = re.compile(r"/|&|(?<![a-z])(?:and|und|et|y|vs)(?![a-z])|[、;；]", re.
 _DIRECTIONS = _words(
     "north south east west central northern southern eastern western northeast northwest "
     "southeast southwest northeastern northwestern southeastern southwestern latin inner mainland "
-    "continental sub-saharan mid"
+    "continental sub-saharan mid midwest midwestern"
 )
 _WORLD = _words(
     "europe asia africa america americas oceania eurasia balkan balkans scandinavia mediterranean "
@@ -84,8 +84,8 @@ _DESCRIPTIONS = _words(
     "matches analysis feature features yes true false high low moderate sized"
 )
 _DESCRIBED = re.compile(
-    r"(?:rural|urban|suburban|coastal|remote|small|an?|any|this|that|these|those|its|their|in|at|on)"
-    r"\s",
+    r"(?:(?:rural|urban|suburban|coastal|remote|small|an?|any|this|that|these|those|its|their|in"
+    r"|at|on)\s|(?:the )?(?:outskirts|suburbs?|vicinity|edge|north|south|east|west) of\s)",
     re.IGNORECASE,
 )
 _PARTICLES = _words(
@@ -161,9 +161,12 @@ def describes(words: str) -> bool:
 
 
 def is_part_of_country(words: str) -> bool:
-    """Whether words are a direction and a country: "Northern Spain", not "South Korea"."""
+    """Whether words are a direction, alone or with a country: "Northern Spain", "Northeast".
+
+    Not "South Korea" and "South Holland", which are names.
+    """
     first, _, rest = words.partition(" ")
-    direction = first.lower() in _DIRECTIONS and is_country(rest)
+    direction = first.lower() in _DIRECTIONS and (not rest or is_country(rest))
     return direction and not is_country(words) and not is_region(words)
 
 

@@ -163,11 +163,22 @@ def _words_of(
     return PlaceWords(name, area, town)
 
 
+_NAME_BEHIND = re.compile(
+    r"\A[^,]{3,40}, (?:the|north|south|[^,]{0,20}\brepublic\b[^,]{0,20}|[^,]{1,30} of)\Z",
+    re.IGNORECASE,
+)
+_OF_BRITAIN = ("england", "scotland", "wales", "northern ireland")
+
+
 def _country(value: str) -> str | None:
     words = clean_value(value)
     if words is None or is_country(words):
         return words
+    if _NAME_BEHIND.search(words):  # "Korea, South", "Congo, Democratic Republic of the"
+        return words
     parts = [part for part in parts_of(words) if not is_part_of_world(part)]
+    if len(parts) == 2 and name_key(parts[0]) in _OF_BRITAIN and is_country(parts[1]):
+        return parts[1]
     countries = [part for part in parts if is_country(part)]
     if len(parts) > 1 or countries:
         return countries[0] if len(countries) == 1 else None

@@ -43,6 +43,8 @@ def confidence_of(response: str) -> tuple[float | None, str | None]:
         ('{"confidence_score": "0.9"}', 0.9, "fraction"),
         ("Confidence: 0.7", 0.7, "fraction"),
         ("Confidence: 1.0", 1.0, "fraction"),
+        ("Confidence: 0.9/1.0", 0.9, "fraction"),
+        ("Confidence: **High** ✅", 0.75, "words"),
         ("Confidence: 0", 0.0, "fraction"),
         ("Confidence (0-1): 1", 1.0, "fraction"),
         ("Overall confidence: 0,6", 0.6, "fraction"),
