@@ -72,13 +72,13 @@ def weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list
             f"the terms are: {', '.join(TERMS)}"
         )
     parameters["terms"] = sorted(kept, key=_in_order)
-    if any(term["term"] in PLACE_TERMS for term in _with_conditions(kept)):
+    if any(term["term"] in PLACE_TERMS for term in with_conditions(kept)):
         # Of another version of the gazetteer the same answer may have another score.
         parameters["gazetteer"] = GAZETTEER_VERSION
     return parameters, [f"{key}={text.strip()}" for key, text in params.items()]
 
 
-def _with_conditions(terms: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def with_conditions(terms: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The terms, and behind each those that its conditions look at."""
     for term in terms:
         yield term

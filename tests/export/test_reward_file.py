@@ -21,8 +21,11 @@ from geostore.export.images import ExportedImage
 from geostore.export.options import ExportOptions
 from geostore.export.stream import ExportStream
 from geostore.export.student.dialogue import Dialogue, Question, Reply, dialogues
-from geostore.export.trainers.reward_file import reward_file
+from geostore.export.trainers.reward_file import needs_places, reward_file
+from geostore.places import GAZETTEER_VERSION
 from geostore.rewards import RewardSpec, ensure_spec, make_spec, rescore
+from geostore.rewards.formulas import EXTRA_TERMS
+from geostore.rewards.presets import PRESETS, preset_spec
 from geostore.store import Store, open_snapshot
 from geostore.store.rewards import StoredSpec, find_spec
 from tests.builders import BAD_BOX, TURN_LEFT, ZOOM_IN, StoreBuilder, fill, make_dataset
@@ -41,13 +44,20 @@ SPECS = (
     make_spec("weighted", {"steps": "0.5", "parsed": "0.25", "tool_use": "0.25", "unparsed": "0"}),
     make_spec("weighted", {"turns": "-0.5", "turns.max": "4", "threshold:near": "1"}),
     make_spec("weighted", {"tokens": "-0.1", "tokens.max": "400", "geoguessr": "1"}),
+    *(make_spec("weighted", {term: "0.5"}, name=term) for term in EXTRA_TERMS),
+    make_spec("weighted", {"format": "1", "format.if": "threshold,cut", "format.if.km": "3000"}),
+    make_spec("weighted", {"cut": "2", "cut.unless": "threshold", "parsed": "1", "unparsed": "0"}),
+    make_spec("weighted", {"said_city": "1", "said_city.if": "said_country", "named": "0.5"}),
+    make_spec("weighted", {"country": "1", "country.unless": "city", "constant": "-0.25"}),
+    *map(preset_spec, PRESETS),
 )
 ASKING = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("reward", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-assert "geostore" not in sys.modules and not any("site-packages" in path for path in sys.path)
+if sys.flags.isolated:
+    assert "geostore" not in sys.modules and not any("site-packages" in p for p in sys.path)
 function = getattr(module, sys.argv[2])
 results = [function(**case) for case in json.load(sys.stdin)]
 def plain(answer):
@@ -60,10 +70,16 @@ print(json.dumps(plain))
 """
 
 
-def ask(file: Path, function: str, cases: list[dict[str, Any]]) -> list[Any]:
-    """A function of a reward file on many arguments, in a Python that has nothing installed."""
+def ask(
+    file: Path, function: str, cases: list[dict[str, Any]], *, with_geostore: bool = False
+) -> list[Any]:
+    """A function of a reward file on many arguments, in a Python that has nothing installed.
+
+    with_geostore: in one that has geostore.
+    """
+    options = [] if with_geostore else ["-I", "-S"]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", ASKING, str(file), function],
+        [sys.executable, *options, "-c", ASKING, str(file), function],
         input=json.dumps(cases),
         capture_output=True,
         text=True,
@@ -131,6 +147,25 @@ def rollout_text(dialogue: Dialogue) -> str:
     return text
 
 
+def in_words(rng: random.Random, lat: float, lon: float) -> str:
+    """An answer that names places: the true ones, those of a neighbour, or none at all."""
+    named = {
+        "country": rng.choice(["Chad", "乍得", "TCD", "Sudan", "Atlantis", None]),
+        "region": rng.choice(["Salamat", "Sila Region", "Central Darfur", None]),
+        "city": rng.choice(["Am Timan", "Goz Beïda", "Zalingei", "Zalinjay", None]),
+    }
+    words = {place: words for place, words in named.items() if words is not None}
+    point = {"latitude": round(lat, 4), "longitude": round(lon, 4)} if rng.random() < 0.8 else {}
+    written = json.dumps({**words, **point}, ensure_ascii=False)
+    return rng.choice(
+        [
+            f"<think>Dry land.</think>\n<answer>{written}</answer>",
+            f"<answer>{written}</answer>",
+            f"<think>Dry land.</think>I think it is\n```json\n{written}\n```",
+        ]
+    )
+
+
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with traces far and near, with and without tools, coordinates and reasoning."""
@@ -148,15 +183,59 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 [answer(lat, lon), f"Latitude: {lat:.4f}, longitude: {lon:.4f}", answer(95, 0)]
             )
             builder.play(rollout % 4, [*calls, last], rollout=rollout)
+        for rollout in range(43, 103):
+            lat, lon = 11.5 + rng.gauss(0, 2), 21.5 + rng.gauss(0, 2)
+            calls = rng.choices([ZOOM_IN, TURN_LEFT], k=rollout % 2)
+            # One without coordinates may be asked again, and says the same.
+            answers = [in_words(rng, lat, lon)] * 4
+            builder.play(rollout % 4, [*calls, *answers], rollout=rollout)
         for spec in SPECS:
             ensure_spec(store.db, spec)
             rescore(store.db, spec)
     return folder / "geostore.db"
 
 
+@pytest.fixture(scope="module")
+def rollouts(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
+    """What a trainer gives to `compute_score` for each trace of the store, by the trace's id."""
+    cases = {}
+    with (
+        partial_folder(tmp_path_factory.mktemp("rollouts") / "out") as folder,
+        open_snapshot(scored) as snapshot,
+        Store.open(scored) as store,
+    ):
+        rewarded = store.db.connection.execute("select distinct trace_id from rewards").fetchall()
+        ids = {store.traces.get_trace(row[0]).name: row[0] for row in rewarded}
+        stream = ExportStream(snapshot, Filter(), folder, options=ExportOptions(images="reference"))
+        for dialogue in dialogues(stream):
+            trace = dialogue.exported.trace
+            extra: dict[str, Any] = {
+                "completion_tokens": sum(turn.completion_tokens or 0 for turn in trace.turns),
+                "locatability_score": trace.sample.locatability_score,
+            }
+            solution = rollout_text(dialogue)
+            if any(isinstance(step, Question) for step in dialogue.steps[1:]):
+                # A trainer's loop does not ask again, so a rollout has nothing between them.
+                solution = dialogue.replies[-1].text
+                extra |= {
+                    "turns": len(trace.turns),
+                    "tool_calls": len(trace.calls),
+                    "failed_tool_calls": sum(not call.success for call in trace.calls),
+                    "cuts": sum(call.success and call.box is not None for call in trace.calls),
+                }
+            cases[ids[trace.name]] = {
+                "data_source": trace.dataset.name,
+                "solution_str": solution,
+                "ground_truth": {"lat": trace.sample.lat, "lon": trace.sample.lon},
+                "extra_info": extra,
+            }
+    assert len(cases) == 105
+    return cases
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_trace_of_a_store_gets_the_score_that_the_store_has(
-    scored: Path, tmp_path: Path, spec: RewardSpec
+    scored: Path, rollouts: dict[int, dict[str, Any]], tmp_path: Path, spec: RewardSpec
 ) -> None:
     with Store.open(scored) as store:
         known = find_spec(store.db, spec.sha256)
@@ -166,44 +245,15 @@ def test_every_trace_of_a_store_gets_the_score_that_the_store_has(
                 "select trace_id, score from rewards where spec_id = ?", (known.id,)
             ).fetchall()
         )
-    cases, scores = [], []
-    with (
-        partial_folder(tmp_path / "out") as folder,
-        open_snapshot(scored) as snapshot,
-    ):
-        stream = ExportStream(snapshot, Filter(), folder, options=ExportOptions(images="reference"))
-        with Store.open(scored) as store:
-            ids = {store.traces.get_trace(number).name: number for number in rewards}
-        for dialogue in dialogues(stream):
-            trace = dialogue.exported.trace
-            extra: dict[str, Any] = {
-                "completion_tokens": sum(turn.completion_tokens or 0 for turn in trace.turns)
-            }
-            solution = rollout_text(dialogue)
-            if any(isinstance(step, Question) for step in dialogue.steps[1:]):
-                # A trainer's loop does not ask again, so a rollout has nothing between them.
-                solution = dialogue.replies[-1].text
-                failed = sum(not call.success for call in trace.calls)
-                extra |= {"turns": len(trace.turns), "tool_calls": len(trace.calls)}
-                extra |= {"failed_tool_calls": failed}
-            cases.append(
-                {
-                    "data_source": trace.dataset.name,
-                    "solution_str": solution,
-                    "ground_truth": {"lat": trace.sample.lat, "lon": trace.sample.lon},
-                    "extra_info": extra,
-                }
-            )
-            scores.append(rewards[ids[trace.name]])
     file = tmp_path / "reward.py"
     file.write_bytes(reward_file(known))
-    results = ask(file, "compute_score", cases)
-    assert len(scores) == 45
+    cases = list(rollouts.values())
+    results = ask(file, "compute_score", cases, with_geostore=needs_places(known))
     # The two add up in another order, so the last bits may differ.
-    expected = [0.0 if score is None else score for score in scores]
+    expected = [0.0 if rewards[trace_id] is None else rewards[trace_id] for trace_id in rollouts]
     assert [result["score"] for result in results] == pytest.approx(expected, abs=1e-12)
     assert len({tuple(result) for result in results}) == 1
-    assert len(set(expected)) > 1
+    assert len(set(expected)) > 1 or spec.name == "constant"
 
 
 def test_a_trainer_is_given_a_number_where_there_are_no_coordinates(tmp_path: Path) -> None:
@@ -288,21 +338,48 @@ def test_a_reward_without_a_formula_is_refused_with_what_can_be_done() -> None:
         reward_file(replace(spec, kind="imported"))
 
 
-@pytest.mark.parametrize(
-    ("params", "words"),
-    [
-        ({"cut": "1"}, "the term cut"),
-        ({"format": "1", "format.if": "parsed"}, "format.if"),
-        ({"format": "1", "format.unless": "parsed"}, "format.unless"),
-        ({"steps": "1", "steps.border": "out"}, "steps.border"),
-    ],
-)
-def test_a_reward_that_the_file_cannot_compute_is_refused(
-    params: dict[str, str], words: str
-) -> None:
-    """A trainer would be given other scores than the store's."""
-    with pytest.raises(ExportError, match=rf"has {words}, .*cannot compute"):
-        reward_file(stored(make_spec("weighted", params)))
+PLACES = make_spec("weighted", {"country": "1"})
+
+
+def test_a_reward_of_places_names_geostore_where_it_is_not_installed(tmp_path: Path) -> None:
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored(PLACES)))
+    assert "It needs no store." in file.read_text().partition('"""\n')[0]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        f"ImportError: {file} compares places, for which it needs geostore with its gazetteer; "
+        "install it here with: pip install geostore-distill"
+    )
+
+
+def test_a_reward_of_places_is_not_computed_by_another_gazetteer(tmp_path: Path) -> None:
+    """The student's score would not be that of the store."""
+    file = tmp_path / "reward.py"
+    newer = replace(PLACES, parameters={**PLACES.parameters, "gazetteer": GAZETTEER_VERSION + 1})
+    file.write_bytes(reward_file(stored(newer)))
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=False)
+    assert f"by version {GAZETTEER_VERSION + 1} of geostore's gazetteer" in done.stderr
+    assert f"installed has version {GAZETTEER_VERSION};" in done.stderr
+
+
+def test_a_crop_that_the_student_wrote_itself_is_no_cut(tmp_path: Path) -> None:
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored(make_spec("weighted", {"cut": "1"}))))
+    place = {"lat": 1.0, "lon": 2.0}
+    crop = "<tool_response>\nImage 1 (448 x 448 pixels): zoom into image 0, box [0, 0, 9, 9].\n"
+    turned = "<tool_response>\nImage 1 (448 x 448 pixels): image 0 turned 90 degrees left.\n"
+    end = "</tool_response>\nassistant\n"
+    texts = {
+        f"{ZOOM_IN}\nuser\n{crop}{end}I see.": 1.0,
+        f"{TURN_LEFT}\nuser\n{turned}{end}I see.": 0.0,
+        f"{crop}{ZOOM_IN}\nuser\n<tool_response>\nNot run.\n{end}I see.": 0.0,
+        "I see no need.": 0.0,
+    }
+    cases = [{"solution_str": text, "ground_truth": place} for text in texts]
+    results = ask(file, "compute_score", cases)
+    assert [result["score"] for result in results] == list(texts.values())
 
 
 def test_the_file_is_a_function_of_the_reward() -> None:

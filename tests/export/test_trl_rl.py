@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import io
 import json
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,11 @@ from PIL import Image
 
 from geostore.conversation.messages import LAST_TURN
 from geostore.export import ExportOptions, export
+from geostore.export.trainers.reward_file import reward_file
 from geostore.records import StoredTrace
+from geostore.rewards import make_spec
 from geostore.store import Filter, Store, open_snapshot
+from geostore.store.rewards import StoredSpec
 from tests.builders import BAD_BOX, ZOOM_IN, StoreBuilder, fill, make_dataset
 from tests.minds import ROTATE, ZOOM, answer, text_call
 
@@ -166,11 +170,13 @@ class Tokenizer:
         return 2
 
 
-def test_the_reward_is_the_stores(
-    filled: Path, rows: list[dict[str, Any]], tools: ModuleType
-) -> None:
-    logged: dict[str, float] = {}
-    traces = traces_of(filled)
+def scores_of(
+    tools: ModuleType,
+    rows: list[dict[str, Any]],
+    traces: list[StoredTrace],
+    logged: dict[str, float],
+) -> list[float]:
+    """What the reward function gives for rollouts in which the student says what a teacher said."""
     environments = []
     completions: list[list[dict[str, Any]]] = []
     for trace in traces:
@@ -185,20 +191,52 @@ def test_the_reward_is_the_stores(
                     messages.append({"role": "tool", "name": call.name, "content": content})
         environments.append(environment)
         completions.append(messages)
-    scores = tools.answer_reward(Tokenizer())(
+    scores: list[float] = tools.answer_reward(Tokenizer())(
         prompts=[None] * len(traces),
         completions=completions,
         completion_ids=[[9, 1]] * len(traces),
         environments=environments,
         lat=[trace.sample.lat for trace in traces],
         lon=[trace.sample.lon for trace in traces],
+        locatability_score=[trace.sample.locatability_score for trace in traces],
         log_metric=logged.__setitem__,
         trainer_state=None,
     )
+    return scores
+
+
+def test_the_reward_is_the_stores(
+    filled: Path, rows: list[dict[str, Any]], tools: ModuleType
+) -> None:
+    logged: dict[str, float] = {}
+    traces = traces_of(filled)
+    scores = scores_of(tools, rows, traces, logged)
     wanted = [trace.reward.score if trace.reward else None for trace in traces]
     assert scores == pytest.approx([score or 0.0 for score in wanted])
     assert len(set(scores)) > 3
     assert logged["parsed"] == pytest.approx(sum(map(bool, wanted)) / len(wanted))
+
+
+def test_a_reward_is_told_the_cuts_and_the_locatability(
+    filled: Path,
+    rows: list[dict[str, Any]],
+    tools: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = make_spec("weighted", {"cut": "10", "locatability": "1"})
+    stored = StoredSpec(1, spec.sha256, spec.name, spec.kind, spec.parameters, 1, True, "now")
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored))
+    monkeypatch.setattr(tools, "score", runpy.run_path(str(file))["score"])
+    traces = traces_of(filled)
+    wanted = [
+        10 * any(call.success and call.box is not None for call in trace.calls)
+        + (trace.sample.locatability_score or 0.0)
+        for trace in traces
+    ]
+    assert scores_of(tools, rows, traces, {}) == pytest.approx(wanted)
+    assert {score >= 10 for score in wanted} == {True, False}
 
 
 def test_a_rollout_that_ends_with_a_result_has_no_answer(
@@ -212,7 +250,7 @@ def test_a_rollout_that_ends_with_a_result_has_no_answer(
         {"role": "tool", "name": ROTATE, "content": result},
     ]
     reward = tools.answer_reward(Tokenizer())
-    place = {"lat": [rows[0]["lat"]], "lon": [rows[0]["lon"]]}
+    place = {name: [rows[0][name]] for name in ("lat", "lon", "locatability_score")}
     ids = [[9, 1]]
     assert reward([messages], ids, [environment], **place) == [0.0]
     assert reward([messages[:1]], ids, [environment], **place) == [1.0]

@@ -315,9 +315,14 @@ def test_a_function_of_the_users_is_named_because_only_its_hash_is_known(
     assert not any("custom_reward_function" in setting for setting in settings_of(out))
 
 
-def test_a_reward_that_counts_tokens_is_refused(filled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "params", [{"geoguessr": "1", "tokens": "-0.1"}, {"geoguessr": "1", "geoguessr.if": "tokens"}]
+)
+def test_a_reward_that_counts_tokens_is_refused(
+    filled: Path, tmp_path: Path, params: dict[str, str]
+) -> None:
     """verl tells a reward no count of what the student wrote."""
-    spec = make_spec("weighted", {"geoguessr": "1", "tokens": "-0.1"})
+    spec = make_spec("weighted", params)
     out = tmp_path / "out"
     with (
         Store.open(with_default(filled, tmp_path, spec)) as store,

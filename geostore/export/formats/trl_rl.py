@@ -120,7 +120,8 @@ accelerate launch train.py
   object, get TRL's own sentence.
 - TRL does not say which response a call is of. So the limit of calls in a response does not hold,
   and no result says that the next response is the last.
-- `reward.py` needs Python 3.11 or newer.
+- `reward.py` needs Python 3.11 or newer. Its first lines say whether it compares places, for which
+  it needs geostore as the tools do.
 - A column of a row reaches a reward function by its name: `lat`, `lon`, `country`,
   `locatability_score`, `sample`.
 """

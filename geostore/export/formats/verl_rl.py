@@ -29,6 +29,7 @@ from geostore.export.trainers.verl_rows import image_list, image_values
 from geostore.export.trainers.verl_scripts import write_rl_script
 from geostore.records import Recipe
 from geostore.rewards import KINDS
+from geostore.rewards.weighted import with_conditions
 
 RULES = FormatRules(("embed",), frozenset({"shard_size"}), "verl", rows="question", has_tools=True)
 
@@ -73,7 +74,7 @@ def _reward(traces: ExportStream) -> bytes | None:
     spec = traces.reward_spec
     if spec is None or spec.kind == "custom":
         return None
-    terms = [term["term"] for term in spec.parameters.get("terms", ())]
+    terms = [term["term"] for term in with_conditions(spec.parameters.get("terms", ()))]
     if spec.kind in KINDS and "tokens" in terms:
         raise ExportError(
             f"the reward {spec.label} counts tokens, which verl does not tell a reward; "

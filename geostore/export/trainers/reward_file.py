@@ -1,7 +1,10 @@
-"""Writes ``reward.py``: a store's reward for a trainer, in one file that needs nothing but Python.
+"""Writes ``reward.py``: a store's reward for a trainer, in one file that needs no store.
 
 The formulas are those of `export.trainers.reward_template`. The parser of answers goes into the
-file as its own sources, so that it reads every text as the store does.
+file as its own sources, so that it reads every text as the store does. Nothing but Python is needed
+beside it, unless a term compares places: borders and cities are too large for the file, so it takes
+them from an installed geostore, of which the tools of the same export need one as well. The true
+place follows from the coordinates in the row, as it does in the store.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ from geostore.errors import ExportError
 from geostore.export.trainers import reward_template
 from geostore.identity import sha256_hex
 from geostore.rewards import KINDS
-from geostore.rewards.formulas import DISTANCE_KINDS, WGS84
+from geostore.rewards.formulas import PLACE_TERMS, WGS84
+from geostore.rewards.weighted import with_conditions
 from geostore.store.rewards import StoredSpec
+from geostore.version import VERSION
 
 REWARD_FILE = "reward.py"
 """Its name in an export."""
 
-# What `reward_template` computes.
-_TERMS = (*DISTANCE_KINDS, "parsed", "format", "tools", "tool_use", "turns", "tokens")
 _IMPORT = re.compile(r"^from (geostore\.[a-z_.]+) import ", re.MULTILINE)
 _LOADER = '''\
 import sys
@@ -56,6 +59,41 @@ def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> f
 
 
 '''
+_ALONE = "This file needs nothing but Python 3.11 or newer. "
+_WITH_PLACES = """\
+This file needs Python 3.11 or newer and, for the country, region and city of points and words, the
+package geostore (pip install geostore-distill). It needs no store.
+
+"""
+_REQUIRE_PLACES = """\
+try:
+    from geostore.places import GAZETTEER_VERSION
+except ImportError as error:
+    raise ImportError(
+        f"{{__file__}} compares places, for which it needs geostore with its gazetteer; "
+        "install it here with: pip install geostore-distill"
+    ) from error
+if GAZETTEER_VERSION != {version}:
+    raise ImportError(
+        f"{{__file__}} compares places by version {version} of geostore's gazetteer, and the "
+        f"geostore that is installed has version {{GAZETTEER_VERSION}}; install the one that wrote "
+        "this file ({geostore}), or export anew"
+    )
+
+"""
+_NO_PLACES = '''\
+def place_facts(answer: Any, lat: float, lon: float) -> dict[str, float | None]:
+    """Nothing: no term of this reward needs a place."""
+    return {}
+
+
+'''
+
+
+def needs_places(spec: StoredSpec) -> bool:
+    """Whether a term of a reward compares places, so that its file needs an installed geostore."""
+    terms = with_conditions(spec.parameters.get("terms", ()))
+    return any(term["term"] in PLACE_TERMS for term in terms)
 
 
 def reward_file(spec: StoredSpec) -> bytes:
@@ -72,7 +110,6 @@ def reward_file(spec: StoredSpec) -> bytes:
             else "was imported with its scores and has no formula; name another"
         )
         raise ExportError(f"the reward {spec.label} {why} with --reward, such as geoguessr")
-    _require_computable(spec)
     sources, parser = _parser_sources()
     template = inspect.getsource(reward_template)
     text = _replaced(template, "parser", _LOADER)
@@ -85,6 +122,14 @@ def reward_file(spec: StoredSpec) -> bytes:
         "kind": spec.kind,
         "parameters": spec.parameters,
     }
+    if needs_places(spec):
+        text = text.replace(_ALONE, _WITH_PLACES)
+        require = _REQUIRE_PLACES.format(version=spec.parameters["gazetteer"], geostore=VERSION)
+        facts = f"{inspect.getsource(reward_template.place_facts)}\n\n"
+    else:
+        require, facts = "", _NO_PLACES
+    text = _replaced(_replaced(text, "places", require), "place facts", facts)
+    text = re.sub(r"\n{4,}", "\n\n\n", text)  # where a replaced part is empty or ends a block
     shown = pprint.pformat(values, width=96, sort_dicts=False)
     text = _replaced(text, "spec", f"SPEC: dict[str, Any] = {shown}\n")
     listed = "".join(f'    "{name}": {_literal(source)},\n' for name, source in sources.items())
@@ -93,19 +138,6 @@ def reward_file(spec: StoredSpec) -> bytes:
         f"---\n\n_PARSER = {parser!r}\n"
         f"_SOURCES = {{\n{listed}}}\n\n_parse = _load_parser()\n"
     ).encode()
-
-
-def _require_computable(spec: StoredSpec) -> None:
-    """Raise ExportError for a reward that needs more than the file can compute."""
-    for term in spec.parameters.get("terms", [spec.parameters]):
-        kind = term.get("term", spec.kind)
-        unknown = "if" if "if" in term else "unless" if "unless" in term else None
-        if kind not in _TERMS or unknown or "border" in term:
-            what = f"the term {kind}" if kind not in _TERMS else f"{kind}.{unknown or 'border'}"
-            raise ExportError(
-                f"the reward {spec.label} has {what}, which {REWARD_FILE} cannot compute; name "
-                "another with --reward, such as geoguessr"
-            )
 
 
 @cache

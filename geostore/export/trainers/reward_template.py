@@ -17,6 +17,9 @@ from geostore.answers.parser import parse_answer
 
 # </parser>
 
+# <places>
+# </places>
+
 # <spec>
 SPEC: dict[str, Any] = {
     "name": "geoguessr",
@@ -39,7 +42,11 @@ _GOES_ON = re.compile(
 )
 _OBSERVATION = re.compile(r"<tool_response>(.*?)(?:</tool_response>|\Z)", re.DOTALL)
 _BEGINS = re.compile(r"user[ \t]*\n\s*(?=<tool_response>)", re.ASCII)
-_IMAGE = re.compile(r"\s*(?:<[^<>]*>\s*)*Image \d+ \(\d+ x \d+ pixels\): ", re.ASCII)
+_IMAGE = re.compile(
+    r"\s*(?:<[^<>]*>\s*)*Image \d+ \(\d+ x \d+ pixels\): (zoom into image \d+, box )?", re.ASCII
+)
+_REASONED = re.compile(r"<think>.*</think><answer>.*</answer>", re.DOTALL)
+_BLANKS = str.maketrans("", "", " \t\n\r")
 
 
 def compute_score(
@@ -54,13 +61,14 @@ def compute_score(
     solution_str: all that the student wrote, with the observations between its turns.
     ground_truth: ``{"lat": ..., "lon": ...}`` in degrees.
     extra_info: what is known beside the text goes before what is read from it: ``turns``,
-    ``tool_calls``, ``failed_tool_calls``, ``completion_tokens``, and ``stop_reason``, which is
-    ``truncated`` where the token limit cut the answer. verl gives ``num_turns``.
+    ``tool_calls``, ``failed_tool_calls``, ``cuts``, ``completion_tokens``, and ``stop_reason``,
+    which is ``truncated`` where the token limit cut the answer. verl gives ``num_turns``, and the
+    row's ``locatability_score``.
     """
     known = extra_info or {}
     messages = known.get("num_turns")
     # verl counts the question, the responses and the observations between them.
-    turns, calls, failed = read_rollout(
+    turns, calls, failed, cuts = read_rollout(
         solution_str, turns=None if messages is None else max(1, int(messages) // 2)
     )
     return score(
@@ -70,6 +78,8 @@ def compute_score(
         turns=_known(known, "turns", turns),
         tool_calls=_known(known, "tool_calls", calls),
         failed_tool_calls=_known(known, "failed_tool_calls", failed),
+        cuts=_known(known, "cuts", cuts),
+        locatability=known.get("locatability_score"),
         completion_tokens=known.get("completion_tokens"),
         cut=known.get("stop_reason") == "truncated",
     )
@@ -83,6 +93,8 @@ def score(
     turns: int = 1,
     tool_calls: int = 0,
     failed_tool_calls: int = 0,
+    cuts: int = 0,
+    locatability: float | None = None,
     completion_tokens: int | None = None,
     cut: bool = False,
     bare: bool = False,
@@ -91,19 +103,27 @@ def score(
 
     ``score``; ``parsed``: 1 where coordinates were read; ``geoguessr_points``: 0 to 5000;
     ``acc@1km`` and so on: 1 where the answer lies that close.
-    lat, lon: the true place in degrees. cut, bare: as `parse_answer` has them.
+    lat, lon: the true place in degrees. cuts: calls that cut a part out of an image. locatability:
+    the data set's, 0 to 1. cut, bare: as `parse_answer` has them.
     """
     answer = parse_answer(response, cut=cut, bare=bare)
     km = None
     if answer.lat is not None and answer.lon is not None:
         km = distance_km(answer.lat, answer.lon, lat, lon)
+    stated = answer.stated
     facts = {
+        "constant": 1.0,
         "parsed": 1.0 if answer.failure is None else 0.0,
         "format": 1.0 if answer.failure is None and answer.form in ("boxed", "answer") else 0.0,
         "tools": (tool_calls - failed_tool_calls) / tool_calls if tool_calls else 1.0,
         "tool_use": 1.0 if tool_calls > failed_tool_calls else 0.0,
+        "cut": 1.0 if cuts else 0.0,
+        "think_answer": 1.0 if _REASONED.fullmatch(response.translate(_BLANKS)) else 0.0,
+        "locatability": locatability,
+        "named": sum(words is not None for words in (stated.country, stated.region, stated.city)),
         "turns": turns,
         "tokens": completion_tokens,
+        **place_facts(answer, lat, lon),
     }
     value = reward(km, facts)
     points = 0 if km is None else math.floor(5000 * math.exp(-km / _SCALE_KM) + 0.5)
@@ -116,15 +136,26 @@ def score(
 
 
 def reward(km: float | None, facts: Mapping[str, float | None]) -> float | None:
-    """The value of the spec at a distance; None where a term of it is not known."""
+    """The value of the spec at a distance; None where a term of it is not known.
+
+    A term counts only where all of its "if" are above 0 and none of its "unless" is; else it is 0.
+    """
     parameters = SPEC["parameters"]
     terms = [{"term": SPEC["kind"], "weight": 1.0, **parameters}]
     if SPEC["kind"] == "weighted":
         terms = parameters["terms"]
+    unparsed = parameters.get("unparsed")
+    unmet = None if unparsed is None else 0.0
     total = 0.0
     for term in terms:
-        value = _term(term, km, facts, parameters.get("unparsed"))
-        if value is None:
+        met = [_term(other, km, facts, unmet) for other in term.get("if", ())]
+        ruled_out = [_term(other, km, facts, unmet) for other in term.get("unless", ())]
+        if any(value is not None and value <= 0 for value in met) or any(
+            value is not None and value > 0 for value in ruled_out
+        ):
+            continue
+        value = _term(term, km, facts, unparsed)
+        if value is None or None in met or None in ruled_out:
             return None
         total += term["weight"] * value
     decimals = parameters.get("rounding")
@@ -145,13 +176,40 @@ def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> f
 # </distance>
 
 
+# <place facts>
+def place_facts(answer: Any, lat: float, lon: float) -> dict[str, float | None]:
+    """Whether an answer's point and its words lie in the country, region and city of the truth.
+
+    None where the truth has no such place; 0 without a point, or without such words.
+    """
+    from geostore.places import country_of_words, place_of, same_city, same_region
+
+    truth, said = place_of(lat, lon), answer.stated
+    point = None if answer.lat is None else place_of(answer.lat, answer.lon)
+    country = None if said.country is None else country_of_words(said.country)
+    region, city_id = truth.region or "", truth.city_id or 0
+    is_right: dict[str, tuple[Any, bool]] = {
+        "country": (truth.country, point is not None and point.country == truth.country),
+        "region": (truth.region, point is not None and point.region == truth.region),
+        "city": (truth.city_id, point is not None and point.city_id == truth.city_id),
+        "said_country": (truth.country, country == truth.country),
+        "said_region": (truth.region, bool(said.region) and same_region(said.region, region)),
+        "said_city": (truth.city_id, bool(said.city) and same_city(said.city, city_id)),
+    }
+    return {
+        term: None if true_place is None else float(right)
+        for term, (true_place, right) in is_right.items()
+    }
+
+
+# </place facts>
 def final_response(solution: str) -> str:
     """What the student wrote after the last observation; all of it where there is none."""
     return _GOES_ON.split(solution)[-1]
 
 
-def read_rollout(solution: str, *, turns: int | None = None) -> tuple[int, int, int]:
-    """The responses, tool calls and failed calls of a rollout, from its text.
+def read_rollout(solution: str, *, turns: int | None = None) -> tuple[int, int, int, int]:
+    """The responses, calls, failed calls and calls that cut an image, from a rollout's text.
 
     A call that gave an image is answered with its number and size, any other has failed.
     turns: the responses, where a trainer counted them; None: as many as the text seems to have.
@@ -167,8 +225,9 @@ def read_rollout(solution: str, *, turns: int | None = None) -> tuple[int, int, 
         for text in observed
         for result in _OBSERVATION.findall(_BEGINS.split(text)[-1])
     ]
-    failed = sum(is_forged or _IMAGE.match(result) is None for result in results)
-    return turns or len(before) + 1, len(results), failed
+    images = [None if is_forged else _IMAGE.match(result) for result in results]
+    cuts = sum(image is not None and image[1] is not None for image in images)
+    return turns or len(before) + 1, len(results), images.count(None), cuts
 
 
 def _known(known: Mapping[str, Any], name: str, read: int) -> int:
@@ -182,7 +241,11 @@ def _term(
     kind = term["term"]
     if kind in facts:
         value = facts[kind]
-        return min(1.0, value / term["max"]) if value is not None and "max" in term else value
+        if value is not None and "max" in term:
+            return min(1.0, value / float(term["max"]))
+        if value is not None and "least" in term:
+            return 1.0 if value >= term["least"] else 0.0
+        return value
     if km is None:
         return None if unparsed is None else float(unparsed)
     if kind in ("geoguessr", "exponential"):
@@ -190,10 +253,15 @@ def _term(
     if kind == "linear":
         return max(0.0, 1 - km / float(term["max"]))
     if kind == "threshold":
-        return 1.0 if km <= term["km"] else 0.0
+        return 1.0 if _is_within(km, term["km"], term) else 0.0
     if kind == "steps":
-        return next((float(value) for most, value in term["table"] if km <= most), 0.0)
+        steps = (value for most, value in term["table"] if _is_within(km, most, term))
+        return float(next(steps, 0.0))
     return _on_lines(term["table"], km)
+
+
+def _is_within(km: float, most: float, term: Mapping[str, Any]) -> bool:
+    return km < most or (km == most and term.get("border") != "out")
 
 
 def _on_lines(table: Sequence[Sequence[float]], km: float) -> float:

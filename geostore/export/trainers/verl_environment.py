@@ -99,6 +99,6 @@ _TOOL_NOTES = f"""\
 
 _REWARD = f"""\
 - `{REWARD_FILE}` scores an answer as this export's reward does, and reads it as geostore does. It
-  stands alone, and needs Python 3.11 or newer. Where the reward is not known, as without
-  coordinates, it gives 0.
+  needs Python 3.11 or newer and no store; its first lines say whether it compares places and needs
+  geostore. Where the reward is not known, as without coordinates, it gives 0.
 """
