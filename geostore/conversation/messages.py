@@ -192,12 +192,11 @@ def opening_messages(
     if last_turn and recipe.tools:
         text += "\n\n" + LAST_TURN
     parts = [_image(photo.sha256), _text(text)]
+    images = (photo.sha256,)
     if form.system_role == "user":
-        return [_message({"role": "user", "content": [_text(recipe.system_prompt), *parts]})]
-    return [
-        _message({"role": form.system_role or "system", "content": recipe.system_prompt}),
-        _message({"role": "user", "content": parts}),
-    ]
+        return [_user_message([_text(recipe.system_prompt), *parts], images)]
+    system = {"role": form.system_role or "system", "content": recipe.system_prompt}
+    return [Message(system), _user_message(parts, images)]
 
 
 def assistant_message(turn: Turn, form: RequestForm = USUAL_FORM) -> Message:
@@ -265,8 +264,8 @@ def observation_messages(
     The turn decides, not the recipe (`calls.written_calls`).
     """
     closing = f"\n{LAST_TURN}" if last_turn else ""
+    parts: list[dict[str, Any]] = []
     if turn.native_calls is None:
-        parts: list[dict[str, Any]] = []
         for call in calls:
             tail = closing if call is calls[-1] else ""
             if call.image is None:
@@ -275,24 +274,27 @@ def observation_messages(
             parts.append(_text("<tool_response>\n"))
             parts.append(_image(call.image.sha256))
             parts.append(_text(f"\n{call.observation}{tail}\n</tool_response>"))
-        return [_message({"role": "user", "content": parts})]
+        images = tuple([call.image.sha256 for call in calls if call.image is not None])
+        return [_user_message(parts, images)]
     ids = [str(c["id"]) for c in orjson.loads(turn.native_calls or "[]")]
     messages: list[Message] = []
-    images: list[dict[str, Any]] = []
+    shown: list[str] = []
     for call in calls:
         content: Any = f"{call.observation}{closing if call is calls[-1] else ''}"
+        in_tool: tuple[str, ...] = ()
         if call.image is not None:
-            shown = [_text(f"Image {call.image_index}:"), _image(call.image.sha256)]
+            image = [_text(f"Image {call.image_index}:"), _image(call.image.sha256)]
             if form.images == "in_tool":
-                content = [_text(content), *shown]
+                content, in_tool = [_text(content), *image], (call.image.sha256,)
             else:
-                images += shown
+                parts += image
+                shown.append(call.image.sha256)
         tool = {"role": "tool", "content": content, "tool_call_id": ids[call.call_index]}
-        messages.append(_message(tool))
-    if images:
+        messages.append(Message(tool, in_tool))
+    if shown:
         if form.images == "after_assistant":
-            messages.append(_message({"role": "assistant", "content": BEFORE_IMAGES}))
-        messages.append(_message({"role": "user", "content": images}))
+            messages.append(Message({"role": "assistant", "content": BEFORE_IMAGES}))
+        messages.append(_user_message(parts, tuple(shown)))
     return messages
 
 
@@ -303,7 +305,7 @@ def nudge_messages(recipe: Recipe, turn: Turn, *, last_turn: bool) -> list[Messa
         text = NUDGE_TRUNCATED
     if last_turn and recipe.tools:
         text += " " + LAST_TURN
-    return [_message({"role": "user", "content": [_text(text)]})]
+    return [_user_message([_text(text)])]
 
 
 # --- responses ----------------------------------------------------------------------------------
@@ -343,7 +345,9 @@ def around_thought(turn: Turn) -> tuple[str, str] | None:
 
 def thought_delimiters(source: str | None) -> tuple[str, str] | None:
     """As `around_thought`, of a `ReasoningSource`."""
-    written = _DELIMITERS.get(source or "", source or "")
+    if source is None:
+        return None
+    written = _DELIMITERS.get(source, source)
     if AROUND_THOUGHT not in written:
         return None
     opener, _, closer = written.partition(AROUND_THOUGHT)
@@ -371,16 +375,8 @@ def _is_unopened(turn: Turn) -> bool:
 # --- parts --------------------------------------------------------------------------------------
 
 
-def _message(value: dict[str, Any]) -> Message:
-    content = value.get("content")
-    images: tuple[str, ...] = ()
-    if isinstance(content, list):
-        images = tuple(
-            part["image_url"]["url"].removeprefix("sha256:")
-            for part in content
-            if part["type"] == "image_url"
-        )
-    return Message(value, images)
+def _user_message(parts: list[dict[str, Any]], images: tuple[str, ...] = ()) -> Message:
+    return Message({"role": "user", "content": parts}, images)
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class RequestForm:
     @classmethod
     def of(cls, turn: Turn) -> RequestForm:
         """The form in which a turn's request went out."""
-        return cls.of_json(turn.request_form)
+        return USUAL_FORM if turn.request_form is None else cls.of_json(turn.request_form)
 
     def to_json(self) -> str | None:
         """The fields that are not usual, as canonical JSON; None for the usual form."""

@@ -175,7 +175,8 @@ def export(
                 recipes = traces.scope.recipes.values()
                 traces.for_student = for_student(options, writer.rules, recipes)
             count = writer.write(traces, folder)
-            counts = snapshot.left_out(filters) + traces.not_chosen + traces.unwritten.counts
+            counts = snapshot.left_out(filters, kept=traces.kept)
+            counts += traces.not_chosen + traces.unwritten.counts
             left_out = left_out_text(counts, count, filters, choice) if counts else None
             if not count:
                 unknown = store.recipes.explain_unknown(recipe=filters.recipe, model=filters.model)

@@ -19,7 +19,7 @@ from geostore.export.stream import ExportedTrace
 from geostore.records import Reward, StoredTrace, ToolCall
 from geostore.rewards.specs import IMPORTED
 
-ACCURACY_KM = (1, 25, 200, 750, 2500)
+ACCURACIES_KM = {f"acc@{km}km": km for km in (1, 25, 200, 750, 2500)}
 UNPARSED_KM = 20000.0
 """The distance in trace files where no answer could be read. The store keeps none there."""
 
@@ -101,7 +101,9 @@ def reward_of(trace: StoredTrace) -> Reward | None:
 
 def _accuracies(reward: Reward | None) -> dict[str, float]:
     distance = None if reward is None else reward.distance_km
-    return {f"acc@{km}km": float(distance is not None and distance <= km) for km in ACCURACY_KM}
+    if distance is None:
+        return dict.fromkeys(ACCURACIES_KM, 0.0)
+    return {name: float(distance <= km) for name, km in ACCURACIES_KM.items()}
 
 
 def sample_data(trace: StoredTrace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geostore.conversation.completed import completed_messages
@@ -29,6 +29,7 @@ from geostore.export.student.for_student import ForStudent
 from geostore.export.student.frames import Reframer
 from geostore.export.student.lengths import RowLengths
 from geostore.export.student.masks import masked_turns
+from geostore.makers import maker_of
 from geostore.records import SentImage, StoredTrace
 from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot
 
@@ -62,6 +63,10 @@ class ExportedTrace:
     ``reference``."""
     masked: frozenset[int] = frozenset()
     """The numbers of the turns that the student is not to learn."""
+
+
+_make_image = maker_of(ExportedImage)
+_make_exported = maker_of(ExportedTrace)
 
 
 class ExportStream:
@@ -110,6 +115,8 @@ class ExportStream:
         """YAML between lines of ``---`` with which the README has to begin; None: it need not."""
         self.notes: list[str] = []
         """What a user has to know of the files before they are given to their reader, in words."""
+        self.kept = 0
+        """Traces so far that the filter keeps; not counted where a choice is made among them."""
         self.unproven = 0
         """Traces so far with images that no file proves; none where images are references."""
         self.for_student: ForStudent | None = None
@@ -191,16 +198,20 @@ class ExportStream:
             self.without_value += number
 
     def _all(self) -> Iterator[ExportedTrace]:
-        traces = self._with_known_frame(self._with_turns_to_learn(self._traces()))
+        traces = self._traces()
+        if self.options.mask_turns:
+            traces = self._with_turns_to_learn(traces)
+        if self._reframer is not None:
+            traces = self._with_known_frame(traces, self._reframer)
         if self._choose is not None:
             traces = self._choose(traces, self.options, self.unwritten)
         if self.options.images == "reference":
             for trace in traces:
-                yield self._exported(trace, None)
+                yield self._exported(trace)
             return
         for trace, photo, images in self._with_images(traces):
             self.unproven += any(proof.proof == "unseen" for proof in trace.image_proofs)
-            yield replace(self._exported(trace, images), photo_file=photo)
+            yield self._exported(trace, images, photo)
 
     def _with_images(
         self, traces: Iterable[StoredTrace]
@@ -213,7 +224,9 @@ class ExportStream:
 
     def _traces(self) -> Iterator[StoredTrace]:
         if self._chosen is None:
-            yield from self._snapshot.traces(self._filters, with_turns=True)
+            for trace in self._snapshot.traces(self._filters, with_turns=True):
+                self.kept += 1
+                yield trace
             return
         yield from self._snapshot.chosen_traces(self._chosen)
         # They are not written: `with_images` counts them, and says of each which image it lacks.
@@ -222,15 +235,17 @@ class ExportStream:
     def _with_turns_to_learn(self, traces: Iterator[StoredTrace]) -> Iterator[StoredTrace]:
         """The traces without those of which every turn is masked: a trainer stops at such a row."""
         for trace in traces:
-            if self.options.mask_turns and len(self._masked(trace)) == len(trace.turns):
+            if len(self._masked(trace)) == len(trace.turns):
                 self.unwritten.add(trace.name, "masked", "every turn of it is left out of the loss")
             else:
                 yield trace
 
-    def _with_known_frame(self, traces: Iterator[StoredTrace]) -> Iterator[StoredTrace]:
+    def _with_known_frame(
+        self, traces: Iterator[StoredTrace], reframer: Reframer
+    ) -> Iterator[StoredTrace]:
         """The traces without those whose boxes would have to be re-framed and cannot be."""
         for trace in traces:
-            why = None if self._reframer is None else self._reframer.why_not(trace)
+            why = reframer.why_not(trace)
             if why is None:
                 yield trace
             else:
@@ -239,15 +254,20 @@ class ExportStream:
     def _masked(self, trace: StoredTrace) -> frozenset[int]:
         return masked_turns(trace, self.options.mask_turns)
 
-    def _exported(self, trace: StoredTrace, sent: list[SentImage] | None) -> ExportedTrace:
-        """sent: the bytes of all the trace's images by number, None where they are not derived."""
+    def _exported(
+        self, trace: StoredTrace, sent: list[SentImage] | None = None, photo: bytes | None = None
+    ) -> ExportedTrace:
+        """sent: the bytes of all the trace's images by number, None where they are not derived.
+
+        photo: its photo's file likewise.
+        """
         try:
             shown = shown_images(trace)
             if self._reframer is not None:
                 # Only the words change: the images have the sizes in which they were sent.
                 trace = self._reframer.reframed(trace)
             written = completed_messages(trace) if trace.image_proofs else sent_messages(trace)
-            messages = tuple(tuple(added) for added in written)
+            messages = tuple(map(tuple, written))
         except ImageError as error:
             raise ExportError(str(error)) from error
         files: dict[int, str] = {}
@@ -256,22 +276,19 @@ class ExportStream:
                 files[number] = image_path(sent[number])
                 self._folder.add_once(files[number], sent[number].data)
         images = tuple(
-            ExportedImage(
-                number=number,
-                facts=facts,
-                call=call,
-                sent=None if sent is None else sent[number],
-                path=files.get(number),
-            )
-            for number, facts, call in shown
+            [
+                _make_image(number, facts, call, sent[number] if sent else None, files.get(number))
+                for number, facts, call in shown
+            ]
         )
         split = None if self.splits is None else self.splits.of(trace.sample, trace.dataset)
-        return ExportedTrace(
-            trace,
-            messages,
-            images,
-            f"{'' if split is None else f'{split}/'}{self._layout.folder(trace)}",
-            self._layout.stem(trace),
-            split,
+        return _make_exported(
+            trace=trace,
+            messages=messages,
+            images=images,
+            folder=f"{'' if split is None else f'{split}/'}{self._layout.folder(trace)}",
+            stem=self._layout.stem(trace),
+            split=split,
+            photo_file=photo,
             masked=self._masked(trace),
         )

@@ -351,7 +351,9 @@ def stored_trace_record(
         reward_spec=row["reward_spec"],
         reward_kind=row["reward_kind"],
         image_proofs=tuple(image_proofs),
-        copies=tuple([(find_dataset(id), index) for id, index in orjson.loads(row["copies"])]),
+        copies=()
+        if row["copies"] == "[]"
+        else tuple((find_dataset(id), index) for id, index in orjson.loads(row["copies"])),
     )
 
 

@@ -213,14 +213,18 @@ class Snapshot:
                 )
         return missing
 
-    def left_out(self, filters: Filter) -> Counter[str]:
+    def left_out(self, filters: Filter, *, kept: int = 0) -> Counter[str]:
         """How many of the store's traces a filter does not keep, by the first reason that holds.
+
+        kept: how many it is known to keep; where these are all, no trace is looked at.
 
         A reason is ``open``, ``failed``, ``no_response``, ``unparsed``, ``no_score``,
         ``no_distance``, or the name of a condition of the filter, which is one for traces that
         ended with a response. Raises as `traces` does.
         """
         counts: Counter[str] = Counter()
+        if kept == self._db.number("count_traces"):
+            return counts
         for dataset_id in self._datasets:
             for row in self._run("snapshot_left_out", dataset_id, filters, with_turns=True):
                 counts[row["reason"] or ""] += row["traces"]

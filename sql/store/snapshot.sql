@@ -22,6 +22,12 @@ order by s.sample_index, r.sha256, t.rollout;
 select t.id
 from {{filtered_traces}};
 
+-- name: count_traces
+-- How many traces the store holds.
+-- Grain: one row.
+select count(*) as traces
+from traces;
+
 -- name: snapshot_left_out
 -- Why a filter does not keep the other traces of a dataset.
 -- Grain: one row per reason: the first one that holds for a trace, null for traces that are kept.

@@ -859,7 +859,9 @@ def test_every_trace_is_kept_or_left_out_for_one_reason(store: Store) -> None:
         for values in itertools.product(*choices.values()):
             filters = Filter(**dict(zip(choices, values, strict=True)))
             kept = sum(1 for _ in snapshot.traces(filters, with_turns=True))
-            assert kept + snapshot.left_out(filters).total() == 7, filters
+            left_out = snapshot.left_out(filters)
+            assert kept + left_out.total() == 7, filters
+            assert snapshot.left_out(filters, kept=kept) == left_out
 
 
 def test_the_quality_preset_is_the_filter_of_the_older_scripts(

@@ -35,6 +35,7 @@ MAKER = "geostore export"
 
 _SYNCING = 16  # threads; a file system commits the files together that are synced at one time
 _SYNCING_AT_ONCE = 1024  # files handed to the threads at a time
+_BUFFER = 256 * 1024  # bytes; with the usual 8 kB every row of a few more is a write of its own
 _NAMED = 3  # files named in an error
 _TIMES = 5  # that an export is replaced which another process puts in the same place
 
@@ -49,7 +50,7 @@ class StreamedFile:
 
     def __init__(self, path: Path) -> None:
         # "x" refuses a file that is there: a second trace of the same name would replace the first.
-        self._stream = path.open("xb")
+        self._stream = path.open("xb", buffering=_BUFFER)
         self._digest = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
