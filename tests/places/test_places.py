@@ -32,6 +32,11 @@ NOWHERE = Place(None, None, None, None, None, None)
         pytest.param(35.27, 33.37, "CY", id="Northern Cyprus is of Cyprus"),
         pytest.param(44.95, 34.10, "RU", id="the Crimea is Russia's in Natural Earth"),
         pytest.param(25.03, 121.56, "TW", id="Taiwan"),
+        pytest.param(4.176, 73.509, "MV", id="Malé, an islet"),
+        pytest.param(36.1360, -5.3500, "GI", id="Gibraltar"),
+        pytest.param(-54.42, 3.36, "BV", id="Bouvet Island"),
+        pytest.param(33.0, 35.78, "IL", id="the Golan Heights"),
+        pytest.param(35.5, 77.0, "IN", id="the Siachen Glacier"),
         pytest.param(-17.80, 178.0, "FJ", id="Fiji, west of the antimeridian"),
         pytest.param(-16.80, -179.97, "FJ", id="Fiji, east of the antimeridian"),
         pytest.param(66.0, 178.0, "RU", id="Chukotka, west of the antimeridian"),
@@ -57,6 +62,12 @@ def test_region_and_city_are_those_of_the_nearest_place_in_the_country() -> None
     german, polish = place_of(51.153, 14.98), place_of(51.150, 15.01)
     assert (german.country, german.region, german.city) == ("DE", "DE.13", "Görlitz")
     assert (polish.country, polish.region, polish.city) == ("PL", "PL.72", "Zgorzelec")
+
+
+def test_the_region_is_that_of_the_next_village_and_the_city_may_lie_in_another() -> None:
+    """Bachhagel lies in Bavaria (DE.02); the next city is in Baden-Württemberg."""
+    place = place_of(48.63, 10.37)
+    assert (place.region, place.city) == ("DE.02", "Giengen an der Brenz")
 
 
 @pytest.mark.parametrize(
