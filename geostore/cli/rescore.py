@@ -269,7 +269,7 @@ def _print_result(
     spec: RewardSpec, result: RescoreResult, comparison: Comparison | None, dry_run: bool
 ) -> None:
     from geostore.rewards import Placed
-    from geostore.rewards.compare import comparison_text
+    from geostore.rewards.comparison_text import comparison_text
     from geostore.text.phrases import format_number_of
 
     if result.read:

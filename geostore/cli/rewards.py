@@ -80,7 +80,9 @@ def compare_rewards(
     Nothing is computed for it: rescore does that. Two rewards also show the traces whose rank
     changes most.
     """
-    from geostore.rewards import compare
+    from geostore.rewards import comparison_text
+    from geostore.rewards.compare import Bound
+    from geostore.rewards.compare import compare_rewards as compare_specs
     from geostore.store import Store
     from geostore.store.rewards import get_spec, list_specs
 
@@ -92,13 +94,13 @@ def compare_rewards(
         specs = [get_spec(opened.db, name) for name in names or []] or list_specs(opened.db)
         if len({spec.id for spec in specs}) < len(specs):
             raise typer.BadParameter("two of these names are the same reward")
-        compared = compare.compare_rewards(opened.db, specs, compare.Bound(min_score, top))
+        compared = compare_specs(opened.db, specs, Bound(min_score, top))
     if json:
         typer.echo(jsons.dumps(compared.to_json(), indent=2))
     elif len(specs) == 2:
-        tell(compare.comparison_text(compared.pairs[0]))
+        tell(comparison_text.comparison_text(compared.pairs[0]))
     else:
-        tell(compare.comparisons_text(compared))
+        tell(comparison_text.comparisons_text(compared))
 
 
 @rewards.command("default", cls=HelpCommand)

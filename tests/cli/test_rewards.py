@@ -431,12 +431,24 @@ def test_every_pair_of_rewards_is_compared(played: Traces) -> None:
     assert "no reward 'liner'" in refused(*compare, "liner", "geoguessr")
 
 
+def test_a_reward_that_gives_every_trace_the_same_has_no_correlation(played: Traces) -> None:
+    played.connection.close()
+    store = ("--store", played.path)
+    for options in (("geoguessr",), ("linear",), ("weighted", "--param", "constant=1")):
+        said("rescore", *store, "--reward", *options)
+    text = said("rewards", "compare", *store)
+    assert "without a correlation: all scores of one of the two are equal" in text
+    assert text.index("\n1 2") < text.index("\n1 3") < text.index("\n2 3")
+
+
 def test_scores_outside_of_0_to_1_are_pointed_out(played: Traces) -> None:
     played.connection.close()
     store = ("--store", played.path)
     for options in (("geoguessr",), ("linear",), ("weighted", "--param", "threshold=4")):
         said("rescore", *store, "--reward", *options)
-    assert "compare the best of each with: --top 0.25" in said("rewards", "compare", *store)
+    text = said("rewards", "compare", *store)
+    assert "compare the best of each with: --top 0.25" in text
+    assert "without a correlation" not in text
     assert "outside of 0 to 1" not in said("rewards", "compare", *store, "--top", "0.25")
 
 

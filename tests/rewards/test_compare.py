@@ -17,9 +17,9 @@ from geostore.rewards.compare import (
     Comparison,
     _correlation,
     compare_rewards,
-    comparisons_text,
     mean_ranks,
 )
+from geostore.rewards.comparison_text import comparisons_text
 from geostore.store import Db
 from geostore.store.rewards import StoredSpec, get_spec, list_specs
 from tests.hand_made import Traces, insert
