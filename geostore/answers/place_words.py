@@ -11,6 +11,7 @@ and what models write without one.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from geostore.answers.passages import (
     Labels,
@@ -142,6 +143,8 @@ def _words_of_block(block: list[Statement]) -> PlaceWords:
 
 def _merged(places: list[PlaceWords]) -> PlaceWords | None:
     """What several blocks say together; None where they disagree."""
+    if len(places) == 1:
+        return places[0]
     merged: list[str | None] = []
     for kind in ("country", "region", "city"):
         names = [name for place in places if (name := getattr(place, kind)) is not None]
@@ -167,9 +170,12 @@ _NAME_BEHIND = re.compile(
     r"\A[^,]{3,40}, (?:the|north|south|[^,]{0,20}\brepublic\b[^,]{0,20}|[^,]{1,30} of)\Z",
     re.IGNORECASE,
 )
+_NAMES_KEPT = 4096
 _OF_BRITAIN = ("england", "scotland", "wales", "northern ireland")
 
 
+# The same few names stand in most answers, and reading one takes longer than remembering it.
+@lru_cache(maxsize=_NAMES_KEPT)
 def _country(value: str) -> str | None:
     words = clean_value(value)
     if words is None or is_country(words):
@@ -186,6 +192,7 @@ def _country(value: str) -> str | None:
     return parts[0] if one_name and not JOINED.search(parts[0]) else None
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def _split(value: str | None, *, lower: bool) -> tuple[str | None, str | None]:
     """A labelled city or region, and the country that may stand behind it ("Lyon, France")."""
     words = clean_value(value) if value else None
