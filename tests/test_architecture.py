@@ -149,6 +149,19 @@ def test_every_direct_import_is_a_named_dependency() -> None:
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= named
 
 
+def test_the_wheel_has_every_folder_of_the_package_and_names_no_other() -> None:
+    """A folder that is not named is missing in the wheel; one that is gone breaks its build."""
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    folders = set()
+    for name, root in (("geostore", PACKAGE), ("geostore.sql", ROOT / "sql")):
+        files = (path for path in root.rglob("*") if path.is_file())
+        parents = {path.parent for path in files if "__pycache__" not in path.parts}
+        folders |= {".".join((name, *folder.relative_to(root).parts)) for folder in parents}
+    named = setup["setuptools"]["packages"]
+    assert folders | {"geostore.sql"} == set(named)
+    assert set(setup["setuptools"]["package-data"]) <= set(named)
+
+
 def test_a_rollout_knows_no_database_and_no_teachers_client() -> None:
     for name in ("generate/rollout", "conversation/machine", "conversation/messages"):
         found = set(imports(PACKAGE / f"{name}.py"))

@@ -20,6 +20,7 @@ NOWHERE = Place(None, None, None, None, None, None)
         pytest.param(32.4900, -116.9500, "MX", id="Tijuana"),
         pytest.param(-29.5, 28.3, "LS", id="Lesotho, inside South Africa"),
         pytest.param(43.94, 12.46, "SM", id="San Marino, inside Italy"),
+        pytest.param(41.9017, 12.4345, "VA", id="the Vatican, drawn 1.5 km west of where it is"),
         pytest.param(54.7104, 20.4522, "RU", id="Kaliningrad, apart from Russia"),
         pytest.param(64.84, -147.72, "US", id="Alaska"),
         pytest.param(21.31, -157.80, "US", id="Hawaii"),
