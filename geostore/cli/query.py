@@ -72,17 +72,20 @@ def query(
         raise typer.BadParameter("--json and --format csv are two forms; give one")
     distances = accuracy_km(km)
     try:
-        from geostore.query import reader as analytics
+        from geostore.query.reader import list_queries
+        from geostore.query.unplaced import ask_of_places
         from geostore.text.tables import FORMATS
 
         if list_:
             from geostore.text.terminal import format_entries, prose_width
 
-            typer.echo(format_entries(analytics.list_queries(), prose_width()))
+            typer.echo(format_entries(list_queries(), prose_width()))
             return
         asked = _statement(statement, file)
-        result = analytics.run_query(store, asked, reward_hash(store, reward), distances)
+        result, unplaced = ask_of_places(store, asked, reward_hash(store, reward), distances)
         typer.echo(FORMATS["json" if json else format](result))
+        if unplaced is not None:
+            say(unplaced)
     except KeyboardInterrupt:
         say("geostore: interrupted")
         # Not as usual: a function that DuckDB cannot interrupt may still run in a thread.

@@ -65,7 +65,7 @@ def run_query(
     unknown name, several statements, a statement that may write, an error of DuckDB),
     StoreError (no such store).
     """
-    _named(statement_or_name)  # refuse an unknown name before the slow opening
+    named_statement(statement_or_name)  # refuse an unknown name before the slow opening
     with open_reader(store, reward=reward, km=km) as reader:
         return ask(reader, statement_or_name)
 
@@ -96,7 +96,7 @@ def _answer(
     statement_or_name: str,
     fetch: Callable[[duckdb.DuckDBPyConnection], T],
 ) -> T:
-    statement = _named(statement_or_name)
+    statement = named_statement(statement_or_name)
     if statement is None:
         statement = statement_or_name
         check_reads_only(reader, statement)
@@ -264,7 +264,7 @@ def _query_names() -> list[str]:
     return [name for name in sql_names("analytics") if name != _VIEWS]
 
 
-def _named(statement_or_name: str) -> str | None:
+def named_statement(statement_or_name: str) -> str | None:
     """The statement of a named query; None where a statement is given."""
     name = statement_or_name.strip().replace("-", "_")
     if not _NAME.fullmatch(name):

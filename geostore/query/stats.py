@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from geostore.one_line import OneLine
 from geostore.query.reader import ask, one_moment, open_reader
 from geostore.query.thresholds import format_km
+from geostore.query.unplaced import unplaced_line
 from geostore.text.json_lines import json_text
-from geostore.text.phrases import format_counts, format_number_of
+from geostore.text.phrases import format_counts
 from geostore.text.tables import QueryResult, format_table, format_transposed
 
 if TYPE_CHECKING:
@@ -275,11 +276,8 @@ def format_text(numbers: StoreStats) -> str:
             for name, words in _BELOW_THE_TABLE.items()
             if part[name]
         ]
-    if numbers.store.unplaced:
-        lines.append(
-            f"the places of {format_number_of(numbers.store.unplaced, 'trace')} are not computed "
-            "yet; geostore rescore computes them"
-        )
+    if (unplaced := unplaced_line(numbers.store.unplaced)) is not None:
+        lines.append(unplaced)
     for recipe, frame in numbers.store.frame_alarms.items():
         lines.append(
             f"boxes of recipe {recipe} look like another frame ({frame}); "

@@ -12,6 +12,7 @@ import pytest
 from geostore.query.reader import run_query
 from geostore.store import Store
 from tests.hand_made import Batch
+from tests.running import geostore
 
 TOOLS, PLAIN = 1, 2
 
@@ -79,3 +80,145 @@ def test_a_country_is_right_or_wrong_or_not_known(path: Path) -> None:
         assert run_query(path, statement).rows == expected
         with closing(sqlite3.connect(path)) as plain:
             assert plain.execute(statement).fetchall() == expected
+
+
+# --- the questions ---------------------------------------------------------------------------
+
+
+def test_countries_are_counted_with_their_share_of_the_truth_and_with_the_failures(
+    path: Path,
+) -> None:
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        samples = [batch.sample(number, 0.5) for number in range(4)]
+        for sample, country in zip(samples, ("FR", "FR", "ES", None), strict=True):
+            batch.place(sample, country)
+        for sample, recipe, answered in (
+            (samples[0], TOOLS, "FR"),
+            (samples[0], PLAIN, "FR"),
+            (samples[1], TOOLS, "ES"),
+            (samples[1], PLAIN, None),
+            (samples[2], TOOLS, "PT"),
+            (samples[3], TOOLS, "FR"),  # of a photo far out at sea
+        ):
+            batch.place_answer(batch.placed(sample, recipe, 1.0, 1.0), answered)
+        lost = batch.trace(samples[2], PLAIN)
+        batch.answer(lost, "one_number")
+        batch.trace(samples[0], TOOLS, rollout=2, status="failed", turns=0)
+        batch.trace(samples[0], TOOLS, rollout=3, status="open")
+        batch.placed(samples[0], TOOLS, 1.0, 1.0, rollout=4)  # no place yet
+    assert run_query(path, "place_confusion").rows == [
+        ("FR", "FR", 2, 5, 0.4),
+        ("FR", "ES", 1, 5, 0.2),
+        ("FR", "at sea", 1, 5, 0.2),
+        ("FR", "no answer", 1, 5, 0.2),
+        ("ES", "PT", 1, 2, 0.5),
+        ("ES", "no answer", 1, 2, 0.5),
+    ]
+
+
+def test_samples_are_named_whose_dataset_says_another_country_than_their_coordinates(
+    path: Path,
+) -> None:
+    stated = (
+        ("spain", "ES", "ES"),
+        ("germany", "DE", "FR"),
+        ("Neverland", None, "FR"),
+        ("portugal", "PT", None),
+        (None, None, "FR"),
+        (" ", None, "FR"),
+        ("italy", "IT", "IT"),
+    )
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        for number, (words, code, country) in enumerate(stated):
+            sample = batch.sample(number, 0.5)
+            execute = batch.connection.execute
+            execute("update samples set country = ? where id = ?", (words, sample))
+            batch.place(sample, "DE", stated_country="DE")  # by an older gazetteer
+            batch.place(sample, country, gazetteer=2, stated_country=code)
+        batch.sample(50, 0.5)  # no place yet
+    rows = objects(path, "country_mismatches")
+    assert [
+        (r["mismatch"], r["sample_index"], r["country"], r["stated_country"], r["true_country"])
+        for r in rows
+    ] == [
+        ("another country", 1, "germany", "DE", "FR"),
+        ("at sea", 3, "portugal", "PT", None),
+        ("unknown words", 2, "Neverland", None, "FR"),
+    ]
+    assert (rows[0]["dataset"], rows[0]["lat"], rows[0]["lon"]) == ("photos", 11.0, 20.0)
+
+
+def test_answers_are_named_whose_words_are_of_another_country_than_their_point(path: Path) -> None:
+    said = (
+        ("France", "FR", "FR"),
+        ("Frankreich", "FR", "ES"),
+        ("Portugal", "PT", None),
+        ("Neverland", None, "FR"),
+        (None, None, "FR"),
+    )
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        for number, (words, code, country) in enumerate(said):
+            sample = batch.sample(number, 0.5)
+            batch.place(sample, "FR")
+            trace_id = batch.placed(sample, TOOLS, 12.0, 0.9)
+            batch.answer(trace_id, version=2)
+            for version, text in ((1, "Japan"), (2, words)):
+                batch.connection.execute(
+                    "update answers set said_country = ?, said_city = 'Brest'"
+                    " where trace_id = ? and parser_version = ?",
+                    (text, trace_id, version),
+                )
+            batch.place_answer(trace_id, "FR", said_country="JP")
+            batch.place_answer(trace_id, country, version=2, said_country=code)
+        batch.connection.execute("update rewards set parser_version = 2")
+        failed = batch.trace(batch.sample(50, 0.5), TOOLS)
+        batch.answer(failed, "one_number")
+        batch.place_answer(failed, None, said_country="JP")
+    rows = objects(path, "words_against_point")
+    assert [
+        (r["trace"], r["words"], r["said_country"], r["answer_country"], r["true_country"])
+        for r in rows
+    ] == [
+        ("1-aaaaaaaa-1", "Frankreich", "FR", "ES", "FR"),
+        ("2-aaaaaaaa-1", "Portugal", "PT", None, "FR"),
+    ]
+    assert (rows[0]["said_city"], rows[0]["distance_km"], rows[0]["flag"]) == ("Brest", 12.0, None)
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("place_confusion", True),
+        ("words-against-point", True),
+        ("country_mismatches", True),
+        ("accuracy", True),
+        ("select avg(CITY_CORRECT) from trace_results", True),
+        ("select * from trace_results", True),
+        ("select trace, country from trace_results", False),
+        ("by_country", False),
+    ],
+)
+def test_a_question_about_places_says_how_many_are_missing(
+    path: Path, question: str, told: bool
+) -> None:
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        batch.placed(batch.sample(1, 0.5), TOOLS, 1.0, 1.0)
+    asked = geostore("query", question, "--store", path, "--format", "csv")
+    assert asked.returncode == 0, asked.stderr
+    line = "the places of 1 trace are not computed yet; geostore rescore computes them"
+    assert (line in asked.stderr) == told
+    assert "computed" not in asked.stdout
+
+
+def test_a_question_about_places_says_nothing_where_none_is_missing(path: Path) -> None:
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        trace_id = batch.placed(batch.sample(1, 0.5), TOOLS, 1.0, 1.0)
+        batch.place(1, "FR")
+        batch.place_answer(trace_id, "FR")
+    asked = geostore("query", "place_confusion", "--store", path)
+    assert (asked.returncode, asked.stderr) == (0, "")
