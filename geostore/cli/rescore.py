@@ -122,6 +122,8 @@ def rescore(
     documents = []
     failures = 0
     with Store.open(store) as opened:
+        if unknown := opened.recipes.explain_unknown(recipe=filters.recipe, model=filters.model):
+            say(f"no trace is chosen: {unknown}")
         if is_every:
             specs = [preset_spec(preset_name) for preset_name in PRESETS]
         else:

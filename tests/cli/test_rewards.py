@@ -194,6 +194,14 @@ def test_a_rescore_takes_the_conditions_that_an_export_takes(store_of_six: Path)
     assert "did you mean turns?" in refused("rescore", *store, "--where", "turn > 1")
 
 
+def test_a_model_that_the_store_does_not_have_is_said(store_of_six: Path) -> None:
+    """Else a typing error looks like work that is done already."""
+    printed = said("rescore", "--store", store_of_six, "--model", "teacherr")
+    assert "no trace is chosen: no model 'teacherr'" in printed
+    assert "there are: " in printed
+    assert "no trace is chosen" not in said("rescore", "--store", store_of_six, "--model", "*")
+
+
 def test_the_commands_list_show_and_choose(played: Traces) -> None:
     """As a person goes about it: compute, look, choose, and be told what is missing."""
     path = played.path

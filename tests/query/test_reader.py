@@ -773,6 +773,14 @@ def test_what_only_reads_is_answered(reader: Reader, statement: str) -> None:
     assert ask(reader, statement).rows
 
 
+@pytest.mark.parametrize("statement", ["show tables", " SHOW  Tables ;"])
+def test_each_table_and_view_is_shown_once(reader: Reader, statement: str) -> None:
+    """Also where a view of DuckDB's has the name of one in the store's file."""
+    names = [name for (name,) in ask(reader, statement).rows]
+    assert len(names) == len(set(names))
+    assert {"answers", "trace_results", "recipe_results"} <= set(names)
+
+
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
