@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from geostore.query.reader import list_queries
+from geostore.rewards import PRESETS
 from tests.pages import commands, matches, printed_by
 from tests.running import command, environment
 
@@ -28,3 +31,13 @@ def test_every_command_of_the_page_gives_what_the_page_says(
         printed = printed_by(line, GEOSTORE_STORE=STORE)
         fits = any(matches(expected, lines) for lines in printed)
         assert fits, "\n".join([f"$ {line}", *printed[0]])
+
+
+def test_the_presets_and_questions_that_the_page_names_are_there() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    presets = set(re.findall(r"preset:([a-z-]+)", page))
+    assert len(presets) > 3
+    assert {f"preset:{name}" for name in presets} <= set(PRESETS)
+    questions = set(re.findall(r"`query ([a-z_]+)`", page))
+    assert len(questions) > 5
+    assert questions <= {name for name, _ in list_queries()}
