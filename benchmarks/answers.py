@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from geostore.answers import has_answer, parse_answer
+from geostore.conversation.interim import read_interim
 
 ORDINARY = (
     "The signs are in French and the houses have zinc roofs, so this is France. The Haussmann "
@@ -22,6 +23,18 @@ STATING = (
     "<answer>\\boxed{48.8566, 2.3522}</answer>"
 )
 """An answer that says its place in words and how sure it is."""
+
+REFUSING = (
+    "This photo shows a street with parked cars and a row of trees, and nothing is written on the "
+    "buildings.\n\nI'm sorry, but I can't determine where it was taken. If you can share more "
+    "about it, I'd be happy to help."
+)
+
+ZOOMING = (
+    "The sign is too small to read, so I look at it more closely before I say 1 or 2 places.\n"
+    '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [120, 40, 360, 200]}}\n'
+    "</tool_call>"
+)
 
 HOSTILE_UNITS = (
     "a",
@@ -132,6 +145,15 @@ HOSTILE_UNITS = (
     "１",
     "٣",
     "。",
+    "I can't ",
+    "I can't determine the ",
+    "cannot be the location of no place ",
+    "kann den Ort nicht ",
+    "no puedo dar ",
+    "无法确定",
+    "場所を特定",
+    "не могу указать ",
+    "but it may be in ",
     "Country: France, ",
     "City: Lyon\n",
     "City: Lyon (",
@@ -186,6 +208,10 @@ def best_seconds(read: Callable[[str], object], response: str, *, repeat: int) -
     return min(timings)
 
 
+def _read_earlier(response: str) -> object:
+    return read_interim(response, cut=False, bare=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=1_000_000, help="characters per response")
@@ -200,6 +226,11 @@ def main() -> None:
     print(
         f"with a place in words: {seconds * 1e6:.0f} us per response of {len(STATING)} characters"
     )
+    assert parse_answer(REFUSING).failure == "refused"
+    seconds = best_seconds(parse_answer, REFUSING, repeat=2_000)
+    print(f"refusing: {seconds * 1e6:.0f} us per response of {len(REFUSING)} characters")
+    seconds = best_seconds(_read_earlier, ZOOMING, repeat=2_000)
+    print(f"an earlier turn: {seconds * 1e6:.0f} us per response of {len(ZOOMING)} characters")
     thoughtful = "<think>" + "So it may be 48.8, 2.3. " * 40_000 + "</think>" + ORDINARY
     seconds = best_seconds(parse_answer, thoughtful, repeat=options.repeat)
     print(f"long thoughts: {len(thoughtful) / seconds / 1e6:.0f} MB/s")

@@ -7,6 +7,7 @@ me zoom in"). Only the first and last characters of a response are read, so the 
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from geostore.answers.refusal_words import (
@@ -46,7 +47,7 @@ _HINTS = re.compile(
     r"|unable|declin|refus|insufficient|against|never",
     re.IGNORECASE,
 )
-"""What no refusal in ASCII is without; a quick look that spares most responses the rest."""
+"""What no refusal in ASCII is without; a quick look that spares most sentences the rest."""
 _CALL = re.compile(r"</?tool_call\b|<function=|<\|tool_call", re.IGNORECASE)
 
 
@@ -56,15 +57,27 @@ def refusal_in(text: str) -> str | None:
     text: without thoughts, and without coordinates that could be read.
     """
     ends = text if len(text) <= 2 * WINDOW else f"{text[:WINDOW]}\n{text[-WINDOW:]}"
-    if (ends.isascii() and not _HINTS.search(ends)) or _CALL.search(ends):
+    if not _may_refuse(ends) or _CALL.search(ends):
         return None
     ends = _MARKUP.sub("", ends.translate(_QUOTES))
     sentences = [_BLANKS.sub(" ", each).strip()[:_SENTENCE] for each in _ENDS.split(ends)]
-    pattern = _refusals()
-    first = next((at for at, each in enumerate(sentences) if pattern.search(each)), None)
+    pattern = _refusals(ends.isascii())
+    first = next(
+        (at for at, each in enumerate(sentences) if _may_refuse(each) and pattern.search(each)),
+        None,
+    )
     if first is None or _steps().search("\n".join(sentences[first:])):
         return None
-    return None if _guesses().search("\n".join(sentences)) else sentences[first]
+    guess = _guesses(ends.isascii())
+    return None if guess.search("\n".join(sentences)) else sentences[first]
+
+
+def _may_refuse(text: str) -> bool:
+    return not text.isascii() or _HINTS.search(text) is not None
+
+
+def _either(patterns: Iterable[str]) -> str:
+    return "(?:" + "|".join(f"(?:{pattern})" for pattern in patterns) + ")"
 
 
 def _any(alternatives: str) -> str:
@@ -76,10 +89,20 @@ def _any(alternatives: str) -> str:
 
 
 @cache
-def _refusals() -> re.Pattern[str]:
-    """Every kind of sentence; compiled when the first response without coordinates is read."""
-    kinds = [*_english(), *(kind for language in LANGUAGES for kind in _kinds(language))]
-    return re.compile("|".join(f"(?:{kind})" for kind in kinds), re.IGNORECASE)
+def _refusals(in_ascii: bool) -> re.Pattern[str]:
+    """Every kind of sentence; compiled when the first response without coordinates is read.
+
+    in_ascii: only those that a text in ASCII can hold, which is quicker.
+    """
+    languages = [each for each in LANGUAGES if not in_ascii or _has_ascii(each.cannot)]
+    kinds = [*_english(), *(kind for language in languages for kind in _kinds(language))]
+    # Only where a word begins, which spares most places of a text that has blanks.
+    start = r"\b" if in_ascii else ""
+    return re.compile(start + _either(kinds), re.IGNORECASE)
+
+
+def _has_ascii(alternatives: str) -> bool:
+    return any(word.isascii() for word in alternatives.split())
 
 
 def _kinds(language: Words) -> list[str]:
@@ -133,19 +156,19 @@ def _english() -> list[str]:
 
 
 @cache
-def _guesses() -> re.Pattern[str]:
+def _guesses(in_ascii: bool) -> re.Pattern[str]:
     """A place in words: a guess, however unsure, is an answer without coordinates."""
     hedge = _any(HEDGES)
     name = rf"(?!{_any(NO_PLACE_NAME)}\b)[A-Z][a-zà-ÿ]{{2,}}"
     guesses = (
-        rf"(?i:{hedge})\b[^.!?\n]{{0,60}}?"
+        rf"\b(?i:{hedge})\b[^.!?\n]{{0,60}}?"
         rf"\b(?:in|from|near|of|to|be|is|like) (?:\w+ ){{0,2}}?{name}",
-        rf"(?i:suggest\w*|guess|likely|probably|possibly|indicat\w+) (?:the )?{name}",
-        r"(?i:(?:best|educated|rough|closest|final) guess (?:is|would be|:))",
+        rf"\b(?i:suggest\w*|guess|likely|probably|possibly|indicat\w+) (?:the )?{name}",
+        r"\b(?i:(?:best|educated|rough|closest|final) guess (?:is|would be|:))",
         r"(?m:^\W{0,4}(?i:country|city|place|location)\s?: ?[A-Z])",
-        *GUESSES,
+        *(each for each in GUESSES if not in_ascii or "(?i:" in each),
     )
-    return re.compile("|".join(f"(?:{each})" for each in guesses))
+    return re.compile(_either(guesses))
 
 
 @cache
