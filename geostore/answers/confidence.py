@@ -116,6 +116,10 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MARKS = re.compile("[*_`]+")
+# A confidence of a part of the answer.
+_OF_A_PART = re.compile(
+    r"\s*[(（][^)）\n]{0,40}(?:country|city|region|state|town|continent|国|市|省)", re.IGNORECASE
+)
 _SCALES = (
     (re.compile(r"1 ?(?:-|–|to|~|至|到) ?5(?![0-9])|1 5\Z|/ ?5(?![0-9])|out of 5(?![0-9])"), "1-5"),
     (
@@ -158,13 +162,15 @@ def read_confidence(value: str, *, name: str = "") -> Confidence | None:
     text = _MARKS.sub("", value).strip(" \t\n[\"'“”")
     words = _WORDS.match(text)
     if words:
+        if _OF_A_PART.match(text, words.end()):
+            return None
         if words["percent"]:
             return _scaled(float(words["percent"]), "percent")
         low = _LEVELS[words["first"].lower()]
         high = _LEVELS[(words["second"] or words["first"]).lower()]
         return Confidence((low + high) / 2, "words")
     match = _NUMBER.match(text)
-    if match is None or not match["number"]:
+    if match is None or not match["number"] or _OF_A_PART.match(text, match.end()):
         return None
     written = match["number"].replace(",", ".")
     number = float(written)

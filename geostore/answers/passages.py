@@ -253,6 +253,7 @@ _COORDINATES = re.compile(
     re.IGNORECASE,
 )
 _RULE_BELOW = re.compile(r"\n[ \t]*\|?[ \t]*:?-{2,}")
+_OTHER_LABEL = re.compile(r"[;；,，] ?[*_]{0,2}[^\W\d_][\w ]{1,20}[*_]{0,2}[:：]")
 _QUOTES = ('"', "'", "“")
 _REACH = 300
 """Characters between two statements of one block."""
@@ -279,15 +280,15 @@ def find_lines(text: str, labels: Labels) -> list[Statement]:
 def _in_line(text: str, line: str, start: int, pattern: re.Pattern[str]) -> Iterator[Statement]:
     marked = f"\n{line}"
     # A quoted label is a member of JSON.
-    found = [one for one in pattern.finditer(marked) if not one["lead"].endswith(_QUOTES)]
-    for label, following in zip_longest(found, found[1:]):
+    labels = [one for one in pattern.finditer(marked) if not one["lead"].endswith(_QUOTES)]
+    for label, following in zip_longest(labels, labels[1:]):
         in_table = label["lead"].lstrip().startswith("|") or "|" in label[0]
         if in_table and _RULE_BELOW.match(text, start + len(line)):
             continue  # the head of the table
         end = min(following.start() if following else len(marked), label.end() + _LONGEST_VALUE)
         yield Statement(
             label_key(label["label"]),
-            marked[label.end() : end].split("|")[0],
+            _OTHER_LABEL.split(marked[label.end() : end].split("|")[0], maxsplit=1)[0],
             label["note"] or "",
             start + label.start(),
             start + end,

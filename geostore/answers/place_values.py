@@ -88,6 +88,7 @@ _DESCRIBED = re.compile(
     r"|at|on)\s|(?:the )?(?:outskirts|suburbs?|vicinity|edge|north|south|east|west) of\s)",
     re.IGNORECASE,
 )
+_SURROUNDINGS = (["area"], ["suburb"], ["suburbs"], ["outskirts"], ["vicinity"], ["countryside"])
 _PARTICLES = _words(
     "a al am an and auf aux bei ben bin da das de dei del della den der des di dos du e ed el en "
     "et im in la las le les lès los na nad o of on op pod sa san sous sul sur the upon van vom "
@@ -156,7 +157,11 @@ def is_part_of_world(words: str) -> bool:
 def describes(words: str) -> bool:
     """Whether words describe a place, or name a column of a table, instead of naming a place."""
     each = words.lower().replace("-", " ").replace("/", " ").split()
-    described = all(word in _DESCRIPTIONS for word in each) or _DESCRIBED.match(words)
+    described = (
+        all(word in _DESCRIPTIONS for word in each)
+        or each[-1:] in _SURROUNDINGS
+        or _DESCRIBED.match(words)
+    )
     return bool(described) or is_part_of_world(words)
 
 

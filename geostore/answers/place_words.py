@@ -34,6 +34,7 @@ from geostore.answers.place_values import (
     parts_of,
     without_markup,
 )
+from geostore.answers.text import LETTERS
 
 _LABELS: dict[str, tuple[str, ...]] = {
     "country": (
@@ -50,6 +51,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     ),
     "city": (
         *("city", "town", "city/town", "town/city", "city or town", "municipality", "locality"),
+        *("village", "town/village", "city/village", "city/town/village"),
         *("ciudad", "cidade", "ville", "stadt", "città", "город", "şehir"),
         *("城市", "市", "城镇", "都市", "도시"),
     ),
@@ -89,7 +91,17 @@ LABELS = Labels(
     line_pattern("|".join(re.escape(label) for label in sorted(_KINDS, key=len, reverse=True))),
     hints=(
         *("countr", "city", "town", "region", "state", "provinc", "locat", "place", "nation"),
-        *("address", "answer", "guess", "estimate", "prefecture", "local", "municip", "admin"),
+        *(
+            "address",
+            "answer",
+            "guess",
+            "estimate",
+            "prefecture",
+            "local",
+            "municip",
+            "admin",
+            "village",
+        ),
         *("pais", "pays", "paese", "estado", "bundesland", "ciudad", "cidade", "ville", "stadt"),
         "lieu",
     ),
@@ -227,7 +239,6 @@ _IN_SENTENCE = re.compile(
 )
 _OPENING = " \t([{*:：|—–-$<>="
 _LIST = re.compile("[,，;；]|[一-鿿]{3}")
-_LETTERS = re.compile(r"[^\W\d_]{2}")
 _BESIDE = 600
 """Characters at the end of a response in which coordinates are looked for."""
 _MAX_LINES = 12
@@ -267,7 +278,7 @@ def _beside(lines: list[str], number: int, pair: re.Match[str]) -> PlaceWords:
 
 def _may_be_list(text: str) -> bool:
     """Whether names may stand in a text: parted by commas, or in Chinese, which parts nothing."""
-    return _LIST.search(text) is not None and _LETTERS.search(text) is not None
+    return _LIST.search(text) is not None and LETTERS.search(text) is not None
 
 
 def words_of_slot(content: str) -> PlaceWords:

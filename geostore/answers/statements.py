@@ -5,8 +5,6 @@ the labelled lines of the response, then, for the place, the line of the coordin
 say nothing of the kind, so a text without the words that a statement needs is passed over quickly.
 """
 
-import re
-
 from geostore.answers.confidence import MEMBERS as CONFIDENCE_MEMBERS
 from geostore.answers.confidence import (
     Confidence,
@@ -22,13 +20,13 @@ from geostore.answers.place_words import (
     words_of_members,
     words_of_slot,
 )
+from geostore.answers.text import LETTERS
 from geostore.stated import Stated
 
 NOTHING = Stated()
 """What most answers say beside their coordinates."""
 
 _MEMBERS = PLACE_MEMBERS | CONFIDENCE_MEMBERS
-_LETTERS = re.compile(r"[^\W\d_]{2}")
 _SLOT_FORMS = ("boxed", "answer")
 
 
@@ -70,4 +68,4 @@ def _stated(words: PlaceWords, confidence: Confidence | None) -> Stated:
 
 
 def _holds_words(slot: str) -> bool:
-    return _LETTERS.search(slot.replace("\\boxed", "")) is not None
+    return LETTERS.search(slot.replace("\\boxed", "")) is not None

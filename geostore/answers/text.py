@@ -13,6 +13,9 @@ from geostore.answers.tables import tables_as_labels
 WINDOW = 16_384
 """Characters at the end of the prose in which the weaker forms are searched."""
 
+LETTERS = re.compile(r"[^\W\d_]{2}")
+"""What a text without any word has not."""
+
 _LINE_REACH = 200
 
 _CHARACTERS = str.maketrans(

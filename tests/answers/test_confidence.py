@@ -103,6 +103,8 @@ def test_a_stated_confidence_becomes_a_number_from_0_to_1(
         "Confidence: <number>",
         "Confidence: 95% for the country, 40% for the city",
         "Confidence: high for the country, low for the city",
+        "Confidence: 95% (country), 40% (city)",
+        "Confidence: High (country) / Low (city)",
         "**Confidence: Medium-High** for the country, lower for the island",
         "Confidence: 80% that it is France",
         "Country confidence: 95%",
