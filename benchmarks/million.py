@@ -1,9 +1,9 @@
 """A store with as many traces as asked for, made in bulk SQL: three turns and one answer each.
 
-Four traces share a sample, one answer in twenty could not be read, and the true distances are
-spread from metres to the antipode. The rows have the sizes of real ones (responses of some
-hundred characters); photos, tool calls and hashes are made up. A million traces take about a
-minute and 1.6 GB.
+Four traces share a sample, one answer in twenty could not be read, one in three names a place, and
+the true distances are spread from metres to the antipode. The rows have the sizes of real ones
+(responses of some hundred characters); photos, tool calls and hashes are made up. A million traces
+take about a minute and 1.6 GB.
 
 Run by itself to look at such a store: python benchmarks/million.py PATH [--traces COUNT]
 """
@@ -88,12 +88,17 @@ from n as t, json_each('[1, 2, 3]') as k
 
 _ANSWERS = f"""
 {_COUNT}
-insert into answers (trace_id, parser_version, lat, lon, form, failure, flags)
+insert into answers (
+  trace_id, parser_version, lat, lon, form, failure, flags, said_country, said_region, said_city
+)
 select
   i, :version,
   iif(i % 20 = 0, null, round({_SPREAD.format("i * 13")} * 178 - 89, 6)),
   iif(i % 20 = 0, null, round({_SPREAD.format("i * 17")} * 360 - 180, 6)),
-  'boxed', iif(i % 20 = 0, 'placeholder', null), '[]'
+  'boxed', iif(i % 20 = 0, 'placeholder', null), '[]',
+  iif(i % 3 = 0, iif(i % 2, 'France', 'Japan'), null),
+  iif(i % 3 = 0, iif(i % 2, 'Île-de-France', 'Hokkaido'), null),
+  iif(i % 3 = 0, iif(i % 2, 'Paris', 'Sapporo'), null)
 from n
 """
 

@@ -32,10 +32,10 @@ from figures import HEADER, Figure
 from million import add_traces, make_store
 
 from geostore.answers import parse_answer
-from geostore.rewards import make_spec, rescore
+from geostore.rewards import PRESETS, make_spec, preset_spec, rescore
 from geostore.rewards.compare import Bound, compare_rewards
 from geostore.rewards.numeric import haversine_km
-from geostore.store import Store
+from geostore.store import Db, Store
 from geostore.store.rewards import list_specs
 
 TRACES = 100_000
@@ -46,6 +46,7 @@ PARSED = 20_000
 GOAL_FULL = 6.0
 GOAL_NOTHING = 0.3
 GOAL_NEW = 0.6
+GOAL_PRESET = 10.0
 GOAL_COMPARE = 15.0
 COMPARED = 8
 
@@ -90,6 +91,7 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
             rescore(db, make_spec("exponential", {"scale": str(100 * scale)}))
         specs = list_specs(db)
         wall, comparing = _seconds_and_cpu(lambda: compare_rewards(db, specs, Bound(0.3)))
+        presets = [_preset_figure(db, name, share) for name in PRESETS]
     return [
         Figure(
             "full rescore, one spec",
@@ -98,7 +100,7 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
             goal=GOAL_FULL * share,
             note=f"{cpu:.2f} s of the processor",
         ),
-        Figure("full rescore, the first of a new store", first, " s", note="looks for unread too"),
+        Figure("full rescore, the first of a new store", first, " s", note="places too"),
         Figure("rescore, nothing missing", nothing, " s", goal=GOAL_NOTHING),
         Figure(f"rescore, {NEW:,} new traces", min(little), " s", goal=GOAL_NEW),
         Figure("full rescore, weighted over three terms", weighted, " s"),
@@ -114,7 +116,20 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
             goal=GOAL_COMPARE * share,
             note=f"{comparing:.2f} s of the processor",
         ),
+        *presets,
     ]
+
+
+def _preset_figure(db: Db, name: str, share: float) -> Figure:
+    """How long the processor works on a preset, where places are there already."""
+    wall, cpu = _seconds_and_cpu(lambda: rescore(db, preset_spec(name)))
+    return Figure(
+        f"full rescore, {name}, of the processor",
+        cpu,
+        " s",
+        goal=GOAL_PRESET * share,
+        note=f"{wall:.2f} s in all",
+    )
 
 
 _ROWS = """

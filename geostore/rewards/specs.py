@@ -52,11 +52,12 @@ class RewardSpec:
 
     ``geoguessr`` and ``exponential``: exp(-d / scale);
     ``linear``: max(0, 1 - d / max);
-    ``threshold``: 1 where d <= km, else 0;
-    ``steps``: the value of the first pair with d <= km, 0 past the last;
+    ``threshold``: 1 where d <= km (``border`` ``out``: d < km), else 0;
+    ``steps``: the value of the first pair with d <= km (likewise), 0 past the last;
     ``piecewise``: straight lines through the pairs, and outside of them the nearest pair's value;
     ``weighted``: the sum of weight times value over `terms`, each one of the kinds above or one of
-    `formulas.EXTRA_TERMS`;
+    `formulas.EXTRA_TERMS`, that counts where all terms of its ``if`` are above 0 and none of its
+    ``unless`` is;
     ``custom``: a function of the user's (`geostore.rewards.custom`).
     """
     parameters: dict[str, Any] = field(hash=False)
@@ -65,7 +66,7 @@ class RewardSpec:
     Every kind has `radius` (of the earth, in km; ``wgs84``: d is the geodesic on that ellipsoid and
     not a great circle) and `rounding` (decimals of the score; None: as computed). ``weighted`` has
     `unparsed`: the value, without coordinates, of a term that needs a distance; None: the score is
-    then unknown too."""
+    then unknown too. Where a term looks at places it also has `gazetteer`, the version of these."""
     code_version: int = CODE_VERSION
     """Of the formulas in SQL."""
 
@@ -208,6 +209,8 @@ def find_default_spec(db: Db) -> RewardSpec | None:
 def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
     """Make a spec the default of a store that has none, if it can be computed; whether it is."""
     if spec.kind not in KINDS or spec.code_version != CODE_VERSION:
+        return False
+    if spec.parameters.get("gazetteer", GAZETTEER_VERSION) != GAZETTEER_VERSION:
         return False
     spec_id = ensure_spec(db, spec)
     return db.run("make_reward_spec_default", spec_id=spec_id).rowcount > 0

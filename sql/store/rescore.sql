@@ -361,86 +361,86 @@ cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
 -- part: term_value
 -- The value of a term, x, of a reward for a trace, d; null where it is not known.
 -- Grain: one value. x: a row of atoms in rescore_traces; d: one of distances.
-case x.kind
-  when 'constant' then 1.0
-  when 'parsed' then iif(d.failure is null, 1.0, 0.0)
-  when 'format' then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
-  when 'country' then d.country
-  when 'region' then d.region
-  when 'city' then d.city
-  when 'said_country' then d.said_country
-  when 'said_region' then d.said_region
-  when 'said_city' then d.said_city
-  when 'named' then iif(d.names >= x.least, 1.0, 0.0)
-  when 'locatability' then d.locatability_score
-  when 'tools' then coalesce(
-    (select tool_validity from temp.trace_extras where trace_id = d.trace_id), 1.0
-  )
-  when 'tool_use' then (
-    select iif(tool_calls > failed_tool_calls, 1.0, 0.0)
-    from temp.trace_extras
-    where trace_id = d.trace_id
-  )
-  when 'cut' then iif(
-    exists (
-      select 1 from tool_calls where trace_id = d.trace_id and success = 1 and box_left is not null
-    ),
-    1.0, 0.0
-  )
-  when 'think_answer' then coalesce(
-    (
-      select case
-        -- The store keeps reasoning by itself, unless nothing told it apart from the response.
-        when reasoning <> ''
-          then iif(trim(response, char(9, 10, 13, 32)) glob '<answer>*</answer>', 1.0, 0.0)
-        when trim(response, char(9, 10, 13, 32)) glob '<think>*</think>*<answer>*</answer>' then iif(
-          replace(replace(replace(replace(response, ' ', ''), char(9), ''), char(10), ''), char(13), '')
-          glob '<think>*</think><answer>*</answer>',
-          1.0, 0.0
-        )
-        else 0.0
-      end
-      from turns
-      where trace_id = d.trace_id
-      order by turn desc
-      limit 1
-    ),
-    0.0
-  )
-  when 'turns' then (
-    select min(1.0, turns / x.most) from temp.trace_extras where trace_id = d.trace_id
-  )
-  when 'tokens' then (
-    select min(1.0, completion_tokens / x.most) from temp.trace_extras where trace_id = d.trace_id
-  )
-  else case
-    when d.km is null then x.unread
-    when x.kind in ('geoguessr', 'exponential') then exp(-d.km / x.scale)
-    when x.kind = 'linear' then max(0.0, 1 - d.km / x.most)
-    when x.kind = 'threshold' then iif(
-      d.km < x.within_km or (d.km = x.within_km and x.border is null), 1.0, 0.0
+case
+  when not x.is_distance then case x.kind
+    when 'constant' then 1.0
+    when 'parsed' then iif(d.failure is null, 1.0, 0.0)
+    when 'format' then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
+    when 'country' then d.country
+    when 'region' then d.region
+    when 'city' then d.city
+    when 'said_country' then d.said_country
+    when 'said_region' then d.said_region
+    when 'said_city' then d.said_city
+    when 'named' then iif(d.names >= x.least, 1.0, 0.0)
+    when 'locatability' then d.locatability_score
+    when 'tools' then coalesce(
+      (select tool_validity from temp.trace_extras where trace_id = d.trace_id), 1.0
     )
-    when x.kind = 'steps' then coalesce(
+    when 'tool_use' then (
+      select iif(tool_calls > failed_tool_calls, 1.0, 0.0)
+      from temp.trace_extras
+      where trace_id = d.trace_id
+    )
+    when 'cut' then iif(
+      exists (
+        select 1 from tool_calls where trace_id = d.trace_id and success = 1 and box_left is not null
+      ),
+      1.0, 0.0
+    )
+    when 'think_answer' then coalesce(
       (
-        select value
-        from curve
-        where curve.atom = x.atom
-          and (d.km < curve.km or (d.km = curve.km and x.border is null))
-        order by curve.place
+        select case
+          -- The store keeps reasoning by itself, unless nothing told it apart from the response.
+          when reasoning <> ''
+            then iif(trim(response, char(9, 10, 13, 32)) glob '<answer>*</answer>', 1.0, 0.0)
+          when trim(response, char(9, 10, 13, 32)) glob '<think>*</think>*<answer>*</answer>' then iif(
+            replace(replace(replace(replace(response, ' ', ''), char(9), ''), char(10), ''), char(13), '')
+            glob '<think>*</think><answer>*</answer>',
+            1.0, 0.0
+          )
+          else 0.0
+        end
+        from turns
+        where trace_id = d.trace_id
+        order by turn desc
         limit 1
       ),
       0.0
     )
-    when x.kind = 'piecewise' then coalesce(
+    when 'turns' then (
+      select min(1.0, turns / x.most) from temp.trace_extras where trace_id = d.trace_id
+    )
+    when 'tokens' then (
+      select min(1.0, completion_tokens / x.most) from temp.trace_extras where trace_id = d.trace_id
+    )
+  end
+  when d.km is null then x.unread
+  else case x.kind
+    when 'geoguessr' then exp(-d.km / x.scale)
+    when 'exponential' then exp(-d.km / x.scale)
+    when 'linear' then max(0.0, 1 - d.km / x.most)
+    when 'threshold' then iif(
+      d.km < x.within_km or (d.km = x.within_km and x.border is null), 1.0, 0.0
+    )
+    when 'steps' then coalesce(
+      (
+        select value
+        from curve
+        where curve.atom = x.atom
+          and iif(x.border is null, d.km > km_before, d.km >= km_before)
+          and iif(x.border is null, d.km <= curve.km, d.km < curve.km)
+      ),
+      0.0
+    )
+    when 'piecewise' then coalesce(
       (
         select coalesce(
           value_before + (value - value_before) * (d.km - km_before) / (curve.km - km_before),
           value
         )
         from curve
-        where curve.atom = x.atom and d.km <= curve.km
-        order by curve.place
-        limit 1
+        where curve.atom = x.atom and d.km > km_before and d.km <= curve.km
       ),
       (select value from curve where curve.atom = x.atom order by place desc limit 1)
     )
@@ -500,6 +500,8 @@ atoms as materialized (
   select
     row_number() over () as atom,
     term_place, wanted, weight, kind, unread, parameters,
+    -- Asked first, because each comparison of names takes its time a million times.
+    kind in ('geoguessr', 'exponential', 'linear', 'threshold', 'steps', 'piecewise') as is_distance,
     json_extract(parameters, '$.scale') as scale,
     json_extract(parameters, '$.max') as most,
     json_extract(parameters, '$.km') as within_km,
@@ -509,22 +511,23 @@ atoms as materialized (
 ),
 conditions as materialized (
   select
-    term_place as of_term, wanted, atom, kind, unread, scale, most, within_km, border, least
+    term_place as of_term, wanted, atom, kind, is_distance, unread, scale, most, within_km, border, least
   from atoms
   where wanted is not null
 ),
 terms as materialized (
   select
     term_place as this_term, term_place in (select of_term from conditions) as is_conditional, weight,
-    atom, kind, unread, scale, most, within_km, border, least
+    atom, kind, is_distance, unread, scale, most, within_km, border, least
   from atoms
   where wanted is null
 ),
--- Each pair of a term's table beside the pair before it; the first pair has none before it.
+-- Each pair of a term's table beside the pair before it; before the first stand -1 km and no value. A
+-- distance lies between the two of one row, so that none has to be sorted for it.
 curve as materialized (
   select
     atom, place, km, value,
-    lag(km) over (partition by atom order by place) as km_before,
+    lag(km, 1, -1.0) over (partition by atom order by place) as km_before,
     lag(value) over (partition by atom order by place) as value_before
   from (
     select
@@ -577,23 +580,17 @@ scores as (
           weight,
           case
             when value = 0 or not is_conditional then value
-            -- Met where all conditions are, not met where one is not; not known where that is open.
-            else case
-              (
-                select coalesce(min(is_met), 1) and iif(count(is_met) < count(*), null, 1)
-                from (
-                  select wanted = (value > 0) as is_met
-                  from (
-                    select x.wanted, {{term_value}} as value
-                    from conditions as x
-                    where x.of_term = this_term
-                  )
-                  limit -1 -- likewise
-                )
-              )
-              when 1 then value
-              when 0 then 0.0
-            end
+            -- It counts where all conditions are met, and not where one is not met; else that is open.
+            when not exists (
+              select 1
+              from conditions as x
+              where x.of_term = this_term and (x.wanted = ({{term_value}} > 0)) is not true
+            ) then value
+            when exists (
+              select 1
+              from conditions as x
+              where x.of_term = this_term and (x.wanted = ({{term_value}} > 0)) is false
+            ) then 0.0
           end as counted
         from (
           select x.weight, x.this_term, x.is_conditional, {{term_value}} as value

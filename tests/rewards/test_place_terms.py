@@ -6,7 +6,7 @@ import pytest
 
 from geostore.errors import RewardError
 from geostore.places import GAZETTEER_VERSION
-from geostore.rewards import ensure_spec, make_spec, rescore, resolve_spec
+from geostore.rewards import adopt_default_spec, ensure_spec, make_spec, rescore, resolve_spec
 from tests.hand_made import Traces, put_places
 
 
@@ -97,7 +97,6 @@ def test_a_reward_of_another_gazetteer_is_not_computed_under_its_name(placed: Tr
     ensure_spec(placed.db, spec)
     with pytest.raises(RewardError, match=r"older \(.*version 0 of the gazetteer.*anew"):
         resolve_spec(placed.db, "older")
-    placed.connection.execute("update reward_specs set is_default = 1 where name = 'older'")
 
 
 @pytest.mark.parametrize(
@@ -129,3 +128,12 @@ def test_a_rescore_computes_the_places_that_a_reward_needs(traces: Traces) -> No
     assert scores(traces, "city") == [1, 0, 0, 0]
     assert scores(traces, "said_country") == [1, 1, 1, 1]
     assert scores(traces, "said_city") == [1, 1, 0, 1]
+
+
+def test_a_reward_of_another_gazetteer_becomes_no_default(placed: Traces) -> None:
+    """Traces that close could not be scored by it."""
+    spec = make_spec("weighted", {"city": "1"}, name="older")
+    assert adopt_default_spec(placed.db, spec)
+    placed.connection.execute("update reward_specs set is_default = 0")
+    spec.parameters["gazetteer"] = 0
+    assert not adopt_default_spec(placed.db, spec)
