@@ -429,8 +429,8 @@ def generate(
     _show_end(shown, result)
     for number, line in enumerate(what_is_left(result)):
         say(line if number else f"\n{line}")
-    # Whoever leaves missing photos out may be left with none.
-    if not skip_missing and (why := result.why_no_photo):
+    # Also with --skip-missing: a script that goes on after exit code 0 would go on with nothing.
+    if why := result.why_no_photo:
         raise DatasetError(why)
     if result.has_work_left:
         raise typer.Exit(EXIT_STOPPED)

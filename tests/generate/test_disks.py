@@ -191,7 +191,8 @@ def test_photos_that_are_gone_for_good_are_left_out_by_who_says_so(tmp_path: Pat
     store = tmp_path / "s.db"
     disk.rename(tmp_path / "away")
     code, text = generate(dataset, store, "--skip-missing")
-    assert code == 0
+    assert code == 1
+    assert "no photo can be asked about: 4 rows missing" in text
     assert exclusions(store) == [(row, "missing") for row in range(4)]
     assert "4 photos skipped as missing or damaged" in text
     assert "--retry skipped" in text
@@ -274,7 +275,7 @@ def test_processes_that_read_again_at_the_same_time_agree(tmp_path: Path) -> Non
     dataset, disk = photos_on_a_disk(tmp_path, 24)
     store = tmp_path / "s.db"
     disk.rename(tmp_path / "away")
-    assert generate(dataset, store, "--skip-missing")[0] == 0
+    assert generate(dataset, store, "--skip-missing")[0] == 1
     assert len(exclusions(store)) == 24
     (tmp_path / "away").rename(disk)
     for row in range(0, 24, 4):
