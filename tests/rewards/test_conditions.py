@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,68 @@ def test_the_locatability_of_the_dataset_is_a_term(traces: Traces) -> None:
     traces.connection.execute("update samples set locatability_score = 0.25 where id = 1")
     rescore(traces.db, make_spec("weighted", {"locatability": "0.5"}))
     assert traces.rows("score") == [(0.125,), (None,)]
+
+
+VALUES: dict[str, list[float | None]] = {
+    "constant": [1, 1, 1, 1],
+    "cut": [1, 0, 1, 1],
+    "parsed": [1, 1, 1, 0],
+    "tokens": [100 / 4096, 100 / 4096, 100 / 4096, None],
+    "threshold:near": [1, 1, 0, None],
+    "threshold:far": [1, 1, 1, None],
+}
+"""Of the terms that a random reward has, for each trace of `played`."""
+
+
+def counted(
+    value: float | None, needed: list[float | None], barred: list[float | None]
+) -> float | None:
+    """What a term adds for each unit of its weight, by the rules of the docs."""
+    met = [None if v is None else v > 0 for v in needed]
+    met += [None if v is None else not v > 0 for v in barred]
+    if value == 0 or False in met:
+        return 0.0
+    return None if None in met else value
+
+
+def test_random_rewards_are_what_their_rules_say(played: Traces) -> None:
+    """Sixty of up to four terms, each with up to two conditions of either kind."""
+    rng = random.Random(3)
+    open_ones = 0
+    for _ in range(60):
+        names = rng.sample(list(VALUES), rng.randint(1, 4))
+        weights = {name: rng.choice([-0.5, 0.25, 1.0, 2.0]) for name in names}
+        params = {name: str(weight) for name, weight in weights.items()}
+        expected: list[float | None] = [0.0] * 4
+        conditions = {}
+        for name in names:
+            others = [other for other in names if other != name]
+            chosen = [rng.sample(others, rng.randint(0, min(2, len(others)))) for _ in range(2)]
+            conditions[name] = chosen
+            for word, of_word in zip(("if", "unless"), chosen, strict=True):
+                if of_word:
+                    params[f"{name}.{word}"] = ",".join(of_word)
+        for name, km in (("threshold:near", "25"), ("threshold:far", "2000")):
+            if name in names:
+                params[f"{name}.km"] = km
+        for trace in range(4):
+            parts = [
+                counted(
+                    VALUES[name][trace],
+                    [VALUES[other][trace] for other in conditions[name][0]],
+                    [VALUES[other][trace] for other in conditions[name][1]],
+                )
+                for name in names
+            ]
+            expected[trace] = (
+                None
+                if None in parts
+                else sum(w * (p or 0.0) for w, p in zip(weights.values(), parts, strict=True))
+            )
+        open_ones += None in expected
+        played.connection.execute("delete from rewards")
+        rescore(played.db, make_spec("weighted", params))
+        assert [score for (score,) in played.rows("score")] == [
+            None if value is None else pytest.approx(value) for value in expected
+        ], params
+    assert 5 < open_ones < 55

@@ -6,7 +6,14 @@ import pytest
 
 from geostore.errors import RewardError
 from geostore.places import GAZETTEER_VERSION
-from geostore.rewards import adopt_default_spec, ensure_spec, make_spec, rescore, resolve_spec
+from geostore.rewards import (
+    adopt_default_spec,
+    ensure_spec,
+    make_spec,
+    rescore,
+    resolve_spec,
+    score_trace,
+)
 from tests.hand_made import Traces, put_places
 
 
@@ -137,3 +144,11 @@ def test_a_reward_of_another_gazetteer_becomes_no_default(placed: Traces) -> Non
     placed.connection.execute("update reward_specs set is_default = 0")
     spec.parameters["gazetteer"] = 0
     assert not adopt_default_spec(placed.db, spec)
+
+
+def test_a_trace_that_closes_is_scored_by_its_places(traces: Traces) -> None:
+    spec_id = ensure_spec(traces.db, make_spec("weighted", {"city": "1", "country": "0.5"}))
+    paris, lyon = (48.8566, 2.3522), (45.7640, 4.8357)
+    for guess, score in ((paris, 1.5), (lyon, 0.5), (None, 0.0)):
+        trace_id = traces.answered(guess, truth=paris)
+        assert score_trace(traces.db, trace_id, spec_id).score == score
