@@ -24,6 +24,7 @@ import image_path
 import import_files
 import nothing_to_do
 import places
+import placing
 import rescore
 import second_question
 import startup
@@ -81,6 +82,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "import_files": ("how fast trace files are imported", import_files.figures),
     "answers": ("how fast answers are read", answer_figures),
     "places": ("how fast points get their places", places.figures),
+    "placing": ("how fast the traces of a store get their places", placing.figures),
     "audit": ("how fast a store is audited", audit.figures),
     "export": ("how fast traces are exported", export.figures),
     "rescore": ("how fast a reward is computed for 100,000 traces", rescore.figures),

@@ -8,9 +8,10 @@ stopped goes on where it was. Truth and answer go through the same function.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from geostore.places import (
@@ -39,10 +40,13 @@ from geostore.store.places import (
 )
 
 Progress = Callable[[int, int], None]
-BATCH = 20_000
+BATCH = 50_000
 """Ids that are placed at once and written in one transaction."""
 
 _NOWHERE = Place(None, None, None, None, None, None)
+_SAYS_NOTHING: Mapping[str, None] = MappingProxyType(
+    dict.fromkeys(("said_country_code", "said_true_country", "said_true_region", "said_true_city"))
+)
 _WORDS_KEPT = 8192
 """Words whose country, region or city is remembered: a batch says the same ones again and again."""
 
@@ -147,9 +151,8 @@ def _sample_rows(samples: Sequence[UnplacedSample], version: int) -> list[dict[s
     places = places_of([s.lat for s in samples], [s.lon for s in samples]) if samples else ()
     return [
         {
-            **asdict(place),
+            **_place_row(place, version),
             "sample_id": sample.sample_id,
-            "gazetteer_version": version,
             "stated_country": _code(sample.stated_words),
         }
         for sample, place in zip(samples, places, strict=True)
@@ -161,21 +164,37 @@ def _answer_rows(answers: Sequence[UnplacedAnswer], version: int) -> list[dict[s
     places = iter(places_of(*zip(*points, strict=True)) if points else ())
     return [
         {
-            **asdict(_NOWHERE if answer.lat is None else next(places)),
-            **asdict(answer),
-            "gazetteer_version": version,
+            **_place_row(_NOWHERE if answer.lat is None else next(places), version),
+            "trace_id": answer.trace_id,
+            "parser_version": answer.parser_version,
+            "lat": answer.lat,
+            "lon": answer.lon,
+            "said_country": answer.said_country,
+            "said_region": answer.said_region,
+            "said_city": answer.said_city,
             **_said(answer),
         }
         for answer in answers
     ]
 
 
-def _said(answer: UnplacedAnswer) -> dict[str, Any]:
+def _place_row(place: Place, version: int) -> dict[str, Any]:
+    """The columns that both tables have; `asdict` would take as long as finding the place."""
+    return {
+        "gazetteer_version": version,
+        "country": place.country,
+        "region": place.region,
+        "city": place.city,
+        "city_id": place.city_id,
+        "city_km": place.city_km,
+        "coast_km": place.coast_km,
+    }
+
+
+def _said(answer: UnplacedAnswer) -> Mapping[str, Any]:
     """The country that an answer's words name, and whether they name the true places."""
     if answer.said_country is answer.said_region is answer.said_city is None:
-        return dict.fromkeys(
-            ("said_country_code", "said_true_country", "said_true_region", "said_true_city")
-        )
+        return _SAYS_NOTHING
     country, region, city_id = answer.true_country, answer.true_region, answer.true_city_id
     if not answer.is_placed:
         truth = place_of(answer.true_lat, answer.true_lon)
