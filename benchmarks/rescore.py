@@ -32,7 +32,7 @@ from figures import HEADER, Figure
 from million import add_traces, make_store
 
 from geostore.answers import parse_answer
-from geostore.rewards import PRESETS, make_spec, place_missing, preset_spec, rescore
+from geostore.rewards import PRESETS, make_spec, preset_spec, rescore
 from geostore.rewards.compare import Bound, compare_rewards
 from geostore.rewards.numeric import haversine_km
 from geostore.store import Db, Store
@@ -76,7 +76,6 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
     share = traces / FULL
     with Store.open(path) as store:
         db = store.db
-        place_missing(db)  # which has a benchmark of its own
         first = _seconds(lambda: rescore(db, make_spec()))
         full, cpu = _seconds_and_cpu(lambda: rescore(db, make_spec("linear")))
         nothing = min(_seconds(lambda: rescore(db, make_spec())) for _ in range(3))

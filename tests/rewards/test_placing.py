@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from geostore.answers import PARSER_VERSION
+from geostore.importing import import_traces
 from geostore.places import GAZETTEER_VERSION, places_of
 from geostore.rewards import (
     Placed,
@@ -19,9 +20,11 @@ from geostore.rewards import (
     place_missing,
     placing,
     rescore,
+    set_default,
 )
 from geostore.rewards.placing import count_unplaced, place_trace
 from geostore.store import Filter, Store
+from tests import trace_files
 from tests.hand_made import Point, Traces
 from tests.minds import zoom_then_answer
 from tests.running import geostore, run
@@ -258,6 +261,25 @@ def test_a_trace_gets_its_places_when_it_is_closed(photo_dataset: Path, tmp_path
         assert count_unplaced(store.db) == Placed()
         assert store.db.execute("select count(*) from answer_places").fetchone()[0] == 2
         assert store.db.execute("select count(*) from sample_places").fetchone()[0] == 2
+
+
+@pytest.mark.parametrize("default", ["geoguessr", "imported"])
+def test_an_imported_trace_gets_its_places_whatever_the_default_reward(
+    tmp_path: Path, default: str
+) -> None:
+    """That of the files is computed by nothing, and the places are all the same."""
+    files = tmp_path / "files"
+    for index in range(2):
+        trace_files.write(files, trace_files.history(index))
+    with Store.open(tmp_path / "geostore.db", create=True) as store:
+        import_traces(store, files)
+        with store.db.transaction():
+            set_default(store.db, default)
+        trace_files.write(files, trace_files.history(2))
+        import_traces(store, files)
+        assert count_unplaced(store.db) == Placed()
+        places = store.db.execute("select count(*), count(stated_country) from sample_places")
+        assert tuple(places.fetchone()) == (3, 3)
 
 
 def test_a_rescore_says_how_many_places_it_computed(unplaced: Traces) -> None:
