@@ -10,11 +10,11 @@ memory are taken, because other work on the machine stretches wall time. Set aga
   pyarrow's writer over the finished rows in memory;
 - an export that is there already: writing it.
 
-A goal of 2 is half of the floor's speed. JSONL misses it, because the floor neither makes records
-of rows nor rebuilds messages. Of the CPU of an export about a seventh goes into reading rows, a
-quarter into making records of them, a sixth into messages and images, a fifth into the dicts of
-about a hundred values a trace, and a fifth into writing and hashing. None of it grows with the
-store.
+A goal of 2 is half of the floor's speed. JSONL misses it by a little (2.0 to 2.2, the more the
+busier the machine is), because the floor neither makes records of rows nor rebuilds messages. Of
+the CPU of an export about a quarter goes into reading rows, a sixth into making records of them, a
+sixth into messages and images, a fifth into the dicts of about a hundred values a trace, and a
+fifth into JSON, hashing and writing. None of it grows with the store.
 
 Run with the counts of a large project, some minutes and 3 GB: python benchmarks/export.py --full
 """
