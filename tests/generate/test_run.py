@@ -468,7 +468,7 @@ def test_a_disk_that_fills_up_is_one_line_and_a_later_run_goes_on(
     with teacher_server(talkative) as server:
         options = generate_options(server, photo_dataset, store_path, "--num-samples", "12")
         limited = subprocess.run(
-            ["bash", "-c", 'ulimit -f 256; exec "$@"', "-", *command(*options)],
+            ["bash", "-c", 'ulimit -f 512; exec "$@"', "-", *command(*options)],
             capture_output=True,
             text=True,
             env=environment(),
