@@ -75,7 +75,7 @@ def write_turns(
 
     But for images that were left out: that is a matter of each turn.
     """
-    form = form.under(recipe)
+    form = _leaving_out(form.under(recipe), None)
     by_turn: defaultdict[int, list[ToolCall]] = defaultdict(list)
     for call in calls:
         by_turn[call.turn].append(call)
@@ -83,14 +83,16 @@ def write_turns(
     for number, turn in enumerate(turns):
         assert turn.turn_limit is not None  # only imported turns have none
         before = turns[number - 1] if number else None
-        left_out = RequestForm.of(turn).images_left_out
+        in_form = form
+        if turn.request_form is not None:
+            in_form = _leaving_out(form, RequestForm.of(turn).images_left_out)
         messages = lead_in(
             recipe,
             photo,
             before,
             by_turn[before.turn] if before else (),
             last_turn=turn.turn >= turn.turn_limit,
-            form=_leaving_out(form, left_out),
+            form=in_form,
         )
         written.append(messages if before is None else [assistant_message(before, form), *messages])
     return written
