@@ -51,13 +51,13 @@ def _is_split_of(folder: Path, parent: Path) -> bool:
 
 
 def _of_card(path: Path) -> str | None:
-    # Imported here: most commands read no card.
-    import yaml
-
     text = _read(path).decode("utf-8-sig", "replace").replace("\r\n", "\n")
     card = _CARD.match(text)
     if card is None:
         return None
+    # Imported here: most commands read no card, and most exports find none.
+    import yaml
+
     try:
         # The loader in C is many times as fast, and is not everywhere.
         values = yaml.load(card[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))
