@@ -409,3 +409,22 @@ def test_a_loader_that_is_installed_is_asked(
     assert "not installed" in check_export(written["sharegpt-files"]).loader
     monkeypatch.setitem(checking._PACKAGES, "LLaMA-Factory", "json")
     assert check_export(written["sharegpt-files"]).loader == "loaded sharegpt-files"
+
+
+@pytest.mark.parametrize("name", ["sharegpt-files", "trl-embed"])
+def test_an_exchange_of_images_between_two_rows_is_found(
+    written: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    """Each image is whole and has a place, but it is another trace's."""
+    out = tmp_path / "out"
+    shutil.copytree(written[name], out)
+
+    def exchange(rows: list[dict[str, Any]]) -> None:
+        first, last = rows[0]["images"], rows[-1]["images"]
+        assert first[0] != last[0]
+        first[0], last[0] = last[0], first[0]
+
+    with_rows(out, exchange)
+    problems = check_export(out).problems
+    assert len(problems) == 2
+    assert all("are not those of its line in rows.index" in problem for problem in problems)

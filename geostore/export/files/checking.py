@@ -109,8 +109,9 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
                 names.add(name)
             found = images_of(row.values)
             images += len(found.images)
-            problems += _wrong_images(path, row, found)
-            wrong_lines += index.of_row(row)
+            wrong_images = list(_wrong_images(path, row, found))
+            problems += wrong_images
+            wrong_lines += index.of_row(row, compare=not wrong_images)
             learnt = learnt or tuple(text[:_LONGEST_TEXT] for text in learnt_texts(row.values))
         except _OF_WRONG_VALUES as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -118,9 +119,8 @@ def _checked(path: Path, manifest: Mapping[str, Any]) -> CheckResult:
         if len(problems) > _MOST_PROBLEMS:
             break
     else:
-        problems += wrong_lines[:_MOST_PROBLEMS]
-        problems += index.at_end()
-        problems += _wrong_counts(manifest, rows, None if problems else images, names)
+        wrong_counts = _wrong_counts(manifest, rows, None if problems else images, names)
+        problems += [*wrong_lines[:_MOST_PROBLEMS], *index.at_end(), *wrong_counts]
     loader = _ask_loader(path, manifest) if not problems else "not asked, because of what is wrong"
     with (path / SUMS).open("rb") as sums:
         files = sum(1 for _ in sums)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from geostore.export.files.row_hash import row_sha256
 from geostore.export.files.row_images import count_replies
 from geostore.export.files.row_index import INDEX
 from geostore.export.files.row_reader import Row
@@ -18,8 +19,8 @@ class IndexCheck:
 
     def __init__(self, folder: Path, stated: int) -> None:
         self._stated = stated
-        self._turns: dict[tuple[str, int], int] = {}
-        """From a row's file and number to the turns of its trace."""
+        self._lines: dict[tuple[str, int], tuple[int, str]] = {}
+        """From a row's file and number to the turns of its trace, and the hash of the row."""
         self._problems: list[str] = []
         if stated:
             try:
@@ -35,7 +36,8 @@ class IndexCheck:
             try:
                 entry = orjson.loads(line)
                 name = str(entry["metadata"]["trace"])
-                self._turns[entry["file"], entry["row"]] = len(entry["turns"])
+                line_of_row = len(entry["turns"]), str(entry["row_sha256"])
+                self._lines[entry["file"], entry["row"]] = line_of_row
             except (LookupError, TypeError, ValueError):
                 self._problems.append(f"{INDEX}, line {number}, is about no row")
                 continue
@@ -43,20 +45,24 @@ class IndexCheck:
                 self._problems.append(f"{INDEX}, line {number}, is about {name} once more")
             traces.add(name)
 
-    def of_row(self, row: Row) -> Iterator[str]:
-        """What is wrong with a row."""
+    def of_row(self, row: Row, *, compare: bool) -> Iterator[str]:
+        """What is wrong with a row. compare: also what it says with the hash in its line."""
         if not self._stated:
             return
-        turns = self._turns.pop((row.file, row.number), None)
-        if turns is None:
+        line = self._lines.pop((row.file, row.number), None)
+        if line is None:
             yield f"{row.place}: {INDEX} has no line about it"
-        elif (replies := count_replies(row.values)) != turns:
+            return
+        turns, sha256 = line
+        if (replies := count_replies(row.values)) != turns:
             yield f"{row.place}: {replies} replies, and {INDEX} says {turns}"
+        elif compare and row_sha256(row.values) != sha256:
+            yield f"{row.place}: its words or images are not those of its line in {INDEX}"
 
     def at_end(self) -> Iterator[str]:
         """What is wrong with the index, when all rows were read."""
         yield from self._problems
-        for file, number in self._turns:
+        for file, number in self._lines:
             yield f"{INDEX} is about {file}, row {number}, which is not there"
 
 
