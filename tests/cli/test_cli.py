@@ -16,6 +16,7 @@ import pytest
 import typer.main
 
 from geostore.cli import app
+from tests.cli.commands import commands
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import zoom_then_answer
 from tests.running import geostore, run
@@ -85,7 +86,7 @@ def test_every_option_that_a_page_of_ours_names_is_there() -> None:
     """A README that shows an option of yesterday sends its reader into a wall."""
     known = {
         option
-        for command in BY_NAME.values()
+        for command in commands().values()
         for parameter in command.params
         for option in (*parameter.opts, *parameter.secondary_opts)
     } | {"--help", "--version", "--debug"}
