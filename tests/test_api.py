@@ -427,6 +427,20 @@ def test_a_frame_without_pandas_says_what_to_install(path: Path) -> None:
     assert "QueryError: a data frame needs pandas" in done.stderr
 
 
+@pytest.mark.parametrize("km", [5, ["a"], "25"])
+def test_what_is_no_list_of_distances_is_a_question_that_cannot_be_asked(
+    km: Any, store: geostore.GeoStore
+) -> None:
+    with pytest.raises(QueryError, match=r"give distances in km|a list of distances"):
+        store.stats(km=km)
+
+
+def test_distances_for_a_question_that_uses_none_are_refused(store: geostore.GeoStore) -> None:
+    for ask in (store.query, store.arrow, store.df):
+        with pytest.raises(QueryError, match="the query by_country uses no distances"):
+            ask("by_country", km=[5])
+
+
 def test_stats_count_the_store(store: geostore.GeoStore) -> None:
     """The numbers of the whole batch."""
     found = store.stats().store

@@ -165,10 +165,11 @@ class GeoStore:
         The first question takes up to a second, for it starts a process that reads
         the store with DuckDB; later ones are asked of the same. reward: as in
         `traces`. km: the distances of accuracy; None: 1, 25, 200, 750 and 2500.
-        Raises QueryError.
+        Raises QueryError, also where km is given to a question that uses none.
         """
-        from geostore.query.reader import ask
+        from geostore.query.reader import ask, check_uses_km
 
+        check_uses_km(statement, km)
         result = self._ask(partial(ask, statement_or_name=statement), reward, km)
         return result.to_dicts()
 
@@ -182,7 +183,9 @@ class GeoStore:
         import pyarrow
 
         from geostore.query.arrow import ask_arrow
+        from geostore.query.reader import check_uses_km
 
+        check_uses_km(statement, km)
         data = self._ask(partial(ask_arrow, statement_or_name=statement), reward, km)
         return pyarrow.ipc.open_stream(data).read_all()
 

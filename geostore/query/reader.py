@@ -45,6 +45,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 # DuckDB's excerpt of a statement; a string in it may hold line breaks and look like one.
 _EXCERPT = re.compile(r"\n+(?P<line>LINE \d+: (?P<text>[^\n]*))\n(?P<caret> *\^)\Z")
 _SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
+_USES_KM = re.compile(r"\baccuracy_(?:km|results)\b", re.IGNORECASE)
 _ROWS_AT_ONCE = 10_000
 _DAMAGED = "database disk image is malformed"
 
@@ -63,10 +64,10 @@ def run_query(
     """Answer one question: a named query, or one statement in DuckDB's SQL.
 
     One word alone is a name. reward, km: as for `open_reader`. Raises QueryError (an
-    unknown name, several statements, a statement that may write, an error of DuckDB),
-    StoreError (no such store).
+    unknown name, several statements, a statement that may write or uses no distances while
+    some are given, an error of DuckDB), StoreError (no such store).
     """
-    named_statement(statement_or_name)  # refuse an unknown name before the slow opening
+    check_uses_km(statement_or_name, km)  # refuse before the slow opening, also an unknown name
     with open_reader(store, reward=reward, km=km) as reader:
         return ask(reader, statement_or_name)
 
@@ -280,6 +281,19 @@ def named_statement(statement_or_name: str) -> str | None:
             f"there are: {', '.join(names)}"
         )
     return load_sql("analytics", name)
+
+
+def check_uses_km(statement_or_name: str, km: Iterable[float] | None) -> str:
+    """The statement that is asked. Raises QueryError where distances are given that it ignores."""
+    named = named_statement(statement_or_name)
+    statement = statement_or_name if named is None else named
+    if km is not None and not _USES_KM.search(statement):
+        asked = "this statement" if named is None else f"the query {statement_or_name.strip()}"
+        raise QueryError(
+            f"{asked} uses no distances of --km (km in Python); leave them out, ask the query "
+            "accuracy, or write SQL over the view accuracy_results or the list accuracy_km()"
+        )
+    return statement
 
 
 def each_once(columns: Iterable[str]) -> list[str]:

@@ -32,9 +32,14 @@ def read_km(text: str) -> tuple[float, ...]:
 def check_km(values: Iterable[float]) -> tuple[float, ...]:
     """The distances as numbers, the nearest first.
 
-    Raises QueryError for none at all, one that no answer can be within, and one given twice.
+    Raises QueryError for what is no row of numbers, none at all, one that no answer can be within,
+    and one given twice.
     """
-    distances = sorted(float(value) for value in values)
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise QueryError(
+            f"km is a list of distances in km, such as [0.5, 1, 25], and not {values!r}"
+        )
+    distances = sorted(map(_distance, values))
     if not distances:
         raise QueryError("no distance is given; name at least one in km, such as 25")
     for km in distances:
@@ -47,6 +52,15 @@ def check_km(values: Iterable[float]) -> tuple[float, ...]:
         if km == following:
             raise QueryError(f"{format_km(km)} km is given twice; name each distance once")
     return tuple(distances)
+
+
+def _distance(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # what is no number ends below
+    except (TypeError, ValueError) as error:
+        raise QueryError(
+            f"{value!r} is not a number; give distances in km, such as [0.5, 1, 25]"
+        ) from error
 
 
 def format_km(km: float) -> str:

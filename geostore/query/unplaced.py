@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from duckdb import DuckDBPyConnection
 
-from geostore.query.reader import ask, named_statement, open_reader
+from geostore.query.reader import ask, check_uses_km, open_reader
 from geostore.sqlfiles import load_sql
 from geostore.text.phrases import format_number_of
 from geostore.text.tables import QueryResult
@@ -34,7 +34,7 @@ def ask_of_places(
 
     None in its stead where the question asks for no place, or none is missing.
     """
-    statement = named_statement(statement_or_name) or statement_or_name
+    statement = check_uses_km(statement_or_name, km)
     with open_reader(store, reward=reward, km=km) as reader:
         result = ask(reader, statement_or_name)
         if not _PLACES.search(" ".join((statement, *result.columns))):

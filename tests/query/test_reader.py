@@ -455,6 +455,27 @@ def test_accuracy_is_asked_for_any_distances(small: Path, km: Iterable[float]) -
     assert run_query(small, views, km=[0.5, 3]).rows == [(0.5,), (3,)]
 
 
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("calibration", "the query calibration"),
+        ("by-country", "the query by-country"),
+        ("select count(*) from traces", "this statement"),
+    ],
+)
+def test_distances_are_refused_where_the_question_uses_none(
+    question: str, asked: str, small: Path
+) -> None:
+    """Otherwise a user would take the shares within 25 km for those within the distance given."""
+    with pytest.raises(QueryError, match=f"{asked} uses no distances of --km"):
+        run_query(small, question, km=[5])
+    refused = geostore("query", question, "--km", "5", "--store", small)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"{asked} uses no distances of --km" in refused.stderr
+    asked_in_sql = geostore("query", "select ACCURACY_KM() as km", "--km", "5", "--store", small)
+    assert "5" in asked_in_sql.stdout
+
+
 def test_tool_lift_pairs_samples_and_averages_rollouts_first(reader: Reader) -> None:
     """Two rollouts of a sample are one side of one pair; an open trace makes no pair."""
     one, whole = objects(reader, "tool_lift")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,22 @@ def test_what_is_no_distance_is_refused_with_the_reason(text: str, words: str) -
 def test_no_distance_at_all_is_refused() -> None:
     with pytest.raises(QueryError, match="no distance is given"):
         check_km([])
+
+
+@pytest.mark.parametrize(
+    ("km", "words"),
+    [
+        (5, "km is a list of distances in km, such as [0.5, 1, 25], and not 5"),
+        ("25", "and not '25'"),
+        (["a"], "'a' is not a number; give distances in km"),
+        ([None], "None is not a number"),
+        ([[1]], "[1] is not a number"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_refused(km: Any, words: str) -> None:
+    with pytest.raises(QueryError) as refused:
+        check_km(km)
+    assert words in str(refused.value)
 
 
 def test_the_usual_distances_are_distances() -> None:
