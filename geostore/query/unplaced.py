@@ -18,7 +18,7 @@ from geostore.text.phrases import format_number_of
 from geostore.text.tables import QueryResult
 
 _PLACES = re.compile(
-    r"\b(?:(?:true|answer|said|stated)_(?:country|region|city)|(?:country|region|city)_correct\w*"
+    r"\b(?:(?:true|answer|said|said_true|stated)_(?:country|region|city)|(?:country|region|city)_correct\w*"
     r"|sample_places|answer_places|accuracy_results)\b",
     re.IGNORECASE,
 )

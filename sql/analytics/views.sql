@@ -329,6 +329,9 @@ left join calls as c on c.trace_id = t.trace_id;
 --                        null where it states none
 --   said_country         the country that the answer names in words, as ISO code; null where it names
 --                        none that is known. The words themselves are in the table answers
+--   said_true_country, said_true_region, said_true_city
+--                        whether the answer's words name that of the true coordinates, 1 or 0; null where
+--                        they name none, the truth has none, or it was not computed yet
 --   stated_country       the country that the dataset's own column names, as ISO code; null where that
 --                        names none that is known
 --   true_*, answer_*     country (ISO code), region (of GeoNames, such as US.CA) and city (the nearest
@@ -350,7 +353,9 @@ truths as (
 ),
 -- The place of each reading, likewise.
 placed as (
-  select trace_id, parser_version, country, region, city, city_id, said_country
+  select
+    trace_id, parser_version, country, region, city, city_id,
+    said_country, said_true_country, said_true_region, said_true_city
   from answer_places
   qualify row_number() over (
     partition by trace_id, parser_version order by gazetteer_version desc
@@ -371,7 +376,10 @@ select
   is_there(t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct,
   is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country) as country_correct_or_0,
   is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region) as region_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct_or_0
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct_or_0,
+  p.said_true_country,
+  p.said_true_region,
+  p.said_true_city
 from trace_outcomes as t
 left join truths as s on s.sample_id = t.sample_id
 left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version;

@@ -986,7 +986,28 @@ select
       order by s.gazetteer_version desc, p.gazetteer_version desc
       limit 1
     )
-  end as city_correct_or_0
+  end as city_correct_or_0,
+  (
+    select p.said_true_country
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as said_true_country,
+  (
+    select p.said_true_region
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as said_true_region,
+  (
+    select p.said_true_city
+    from answer_places as p
+    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    order by p.gazetteer_version desc
+    limit 1
+  ) as said_true_city
 from trace_names as t
 left join answers as a
   on a.trace_id = t.trace_id

@@ -187,6 +187,9 @@ select
   v.country_correct_or_0,
   v.region_correct_or_0,
   v.city_correct_or_0,
+  v.said_true_country,
+  v.said_true_region,
+  v.said_true_city,
   t.closed_at,
   a.form as answer_form
 from main.trace_results as v

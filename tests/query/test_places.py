@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -188,6 +189,27 @@ def test_answers_are_named_whose_words_are_of_another_country_than_their_point(p
     assert (rows[0]["said_city"], rows[0]["distance_km"], rows[0]["flag"]) == ("Brest", 12.0, None)
 
 
+def test_words_that_name_the_true_place_count_once_for_a_trace(path: Path) -> None:
+    """Also where two parsers read its answer and two gazetteers placed it; the newest count."""
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        trace_id = batch.placed(batch.sample(1, 0.5), TOOLS, 12.0, 0.9)
+        batch.answer(trace_id, version=2)
+        names_none = {f"said_true_{place}": 0 for place in ("country", "region", "city")}
+        for version, gazetteer in ((1, 1), (1, 2), (2, 1)):
+            key = {"version": version, "gazetteer": gazetteer}
+            batch.place_answer(trace_id, "FR", **key, **names_none)
+        newest = {"said_true_country": 1, "said_true_region": None, "said_true_city": 1}
+        batch.place_answer(trace_id, "FR", version=2, gazetteer=2, **newest)
+    columns = ", ".join(newest)
+    statement = f"select {columns} from trace_results"
+    assert objects(path, statement) == [newest]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(statement).fetchall() == [tuple(newest.values())]
+    found = geostore("traces", "--where", "said_true_city = 1", "--json", "--store", path)
+    assert json.loads(found.stdout)
+
+
 @pytest.mark.parametrize(
     ("question", "told"),
     [
@@ -196,6 +218,7 @@ def test_answers_are_named_whose_words_are_of_another_country_than_their_point(p
         ("country_mismatches", True),
         ("accuracy", True),
         ("select avg(CITY_CORRECT) from trace_results", True),
+        ("select avg(said_true_city) from trace_results", True),
         ("select * from trace_results", True),
         ("select trace, country from trace_results", False),
         ("by_country", False),

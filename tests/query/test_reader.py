@@ -99,7 +99,8 @@ def small(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
             )
 
         batch.place(samples[0], "TD", region="TD.01", city="Ati", city_id=1, stated_country="FR")
-        batch.place_answer(first, "TD", region="TD.02", city="Ati", city_id=1, said_country="FR")
+        words: dict[str, Any] = {"said_country": "FR", "said_true_country": 0, "said_true_city": 1}
+        batch.place_answer(first, "TD", region="TD.02", city="Ati", city_id=1, **words)
         batch.placed(samples[0], OTHER, 2500, 0.2)
         batch.placed(samples[3], OTHER, 1, 0.99, calls="y")
         # Another spec's rewards are not the default's.
@@ -234,6 +235,9 @@ def test_a_trace_has_one_row_with_all_that_is_known_of_it(reader: Reader) -> Non
         "country_correct_or_0": 1,
         "region_correct_or_0": 0,
         "city_correct_or_0": 1,
+        "said_true_country": 0,
+        "said_true_region": None,
+        "said_true_city": 1,
     }
 
 

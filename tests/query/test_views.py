@@ -215,6 +215,11 @@ class RandomStore:
             )
             for gazetteer in range(1, self.random.randint(0, 2) + 1):
                 key = {"trace_id": trace_id, "parser_version": version}
+                truths = {
+                    column: self.maybe(self.random.randint(0, 1))
+                    for column in ("said_true_country", "said_true_region", "said_true_city")
+                }
+                key |= truths
                 if is_read:
                     said = self.maybe("ES")
                     self.place("answer_places", gazetteer, **key, said_country=said)

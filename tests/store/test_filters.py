@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +20,7 @@ from geostore.records import StoredTrace
 from geostore.rewards import make_spec, rescore
 from geostore.store import ENDED, Filter, Store, moment, open_snapshot
 from tests.builders import NATIVE_RECIPE, ZOOM_IN, StoreBuilder, fill, make_dataset
+from tests.running import geostore as command
 
 NEAR = make_spec("threshold", {"km": "50"}, name="near")
 
@@ -298,3 +302,19 @@ def empty(tmp_path: Path) -> Path:
 
 def test_traces_of_a_store_without_any_are_none(empty: Path) -> None:
     assert kept(empty, Filter(where="turns > 1", statuses=ENDED)) == []
+
+
+def test_the_page_names_every_column_of_a_condition(tmp_path: Path) -> None:
+    page = Path("docs/rewards.md").read_text(encoding="utf-8")
+    section = page.partition("- the trace: ")[2].partition("A rescore may run beside")[0]
+    named = set(re.findall(r"`([a-z]\w+)`", section))
+    named |= {f"{place}_correct_or_0" for place in ("country", "region", "city")}
+    path = tmp_path / "geostore.db"
+    Store.open(path, create=True).close()
+    with closing(sqlite3.connect(path)) as connection:
+        view = connection.execute("select * from trace_results limit 0").description
+    ids = {"trace_id", "sample_id"}
+    assert named == {column[0] for column in view} - ids | {"closed_at", "answer_form"}
+    condition = " or ".join(f"{column} = 1" for column in sorted(named))
+    asked = command("rescore", "--where", condition, "--dry-run", "--store", path)
+    assert asked.returncode == 0, asked.stderr
