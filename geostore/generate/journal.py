@@ -25,7 +25,13 @@ from geostore.conversation.interim import interim_answers
 from geostore.conversation.machine import read_answer
 from geostore.errors import StoreLockedError
 from geostore.records import Closing, FailedAttempt, ImageFacts, Reward, ToolCall, Turn
-from geostore.rewards import ensure_default_spec, place_trace, score_trace
+from geostore.rewards import (
+    ensure_default_spec,
+    is_gazetteer_loaded,
+    load_gazetteer,
+    place_trace,
+    score_trace,
+)
 from geostore.store import Store
 from geostore.text.phrases import format_number_of, format_span
 
@@ -89,6 +95,7 @@ class Journal:
         # When to fail what waits for a lock, on the monotonic clock; None: never.
         self._give_up_at: float | None = None
         self._busy_timeout = 0.0
+        self._gazetteer: asyncio.Future[None] | None = None
         # Changes and, of them, responses: handed over, which the loop counts, and settled, which
         # the writer counts.
         self._handed = self._handed_paid = 0
@@ -126,6 +133,17 @@ class Journal:
         """Read what is followed, if anything is, without a commit."""
         if self._read is not None:
             self._waiting.put(_Look())
+
+    async def load_gazetteer(self) -> None:
+        """Read what places are computed from, once, in a thread beside the writer.
+
+        Within a transaction, all that commit would wait for it, and other programs too.
+        """
+        if is_gazetteer_loaded():
+            return
+        if self._gazetteer is None:
+            self._gazetteer = self._loop.run_in_executor(None, load_gazetteer)
+        await asyncio.shield(self._gazetteer)
 
     def give_up(self) -> None:
         """Wait for a lock of another program no longer than the store's busy timeout.
@@ -321,6 +339,7 @@ class TraceJournal:
             spec_id = ensure_default_spec(store.db)
             return score_trace(store.db, self._trace_id, spec_id)
 
+        await self._journal.load_gazetteer()
         return await self._commit(work)
 
     async def _commit(self, work: Callable[[Store], T], *, is_paid: bool = False) -> T:

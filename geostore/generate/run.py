@@ -46,7 +46,6 @@ from geostore.generate.spending import Spending
 from geostore.generate.understood import PlanCounts
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe
-from geostore.rewards import load_gazetteer
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
 from geostore.store import RecentRequest, Store, recent_requests
@@ -363,10 +362,10 @@ class _Run:
     async def _load_gazetteer(self) -> None:
         """Read what places are computed from while the first requests are in flight.
 
-        Else the first trace that closes would wait for it, and all that commit beside it.
+        Else the first trace that closes would wait for it.
         """
         await asyncio.sleep(_TICK_SECONDS)
-        await asyncio.to_thread(load_gazetteer)
+        await self.journal.load_gazetteer()
 
     async def _tick(self) -> None:
         while True:

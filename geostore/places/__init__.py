@@ -4,6 +4,7 @@ Borders are Natural Earth's, cities and regions are GeoNames'. What each is, and
 points at sea and disputed borders are treated, stands in `docs/places.md`.
 """
 
+from geostore.places.loading import load_tables
 from geostore.places.names import country_name, country_of_words
 from geostore.places.outlines import country_km
 from geostore.places.place import GAZETTEER_VERSION, Place, place_of, places_of
@@ -15,6 +16,7 @@ __all__ = [
     "country_km",
     "country_name",
     "country_of_words",
+    "load_tables",
     "place_of",
     "places_of",
     "same_city",

@@ -69,10 +69,10 @@ class Coast:
         share = place / np.maximum(steps - 1, 1)[edge]
         points = self._start[:, edge] * (1 - share) + self._end[:, edge] * share
         keys = _cubes(points / np.sqrt(dot(points, points)))
-        pairs = np.unique(np.stack([keys, edge], axis=1), axis=0)
-        self._keys, first = np.unique(pairs[:, 0], return_index=True)
-        self._firsts = np.append(first, len(pairs))
-        self._edges = pairs[:, 1]
+        # A number for each pair: sorting rows takes long, and no other thread runs meanwhile.
+        keys, self._edges = np.divmod(np.unique(keys * len(steps) + edge), len(steps))
+        self._keys, first = np.unique(keys, return_index=True)
+        self._firsts = np.append(first, len(keys))
 
     def nearest(self, lats: Floats, lons: Floats) -> tuple[Floats, Ints]:
         """Distance in km to the nearest edge of each point, and the edge's country.

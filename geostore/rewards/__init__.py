@@ -2,7 +2,13 @@
 
 from geostore.rewards.formulas import KINDS
 from geostore.rewards.naming import check_name, rename_spec, resolve_spec, set_default
-from geostore.rewards.placing import Placed, load_gazetteer, place_missing, place_trace
+from geostore.rewards.placing import (
+    Placed,
+    is_gazetteer_loaded,
+    load_gazetteer,
+    place_missing,
+    place_trace,
+)
 from geostore.rewards.presets import PRESETS, Preset, preset_spec
 from geostore.rewards.reparse import Parser
 from geostore.rewards.rescoring import (
@@ -43,6 +49,7 @@ __all__ = [
     "ensure_default_spec",
     "ensure_spec",
     "find_default_spec",
+    "is_gazetteer_loaded",
     "load_gazetteer",
     "make_spec",
     "place_missing",

@@ -18,6 +18,7 @@ from geostore.places import (
     GAZETTEER_VERSION,
     Place,
     country_of_words,
+    load_tables,
     place_of,
     places_of,
     same_city,
@@ -133,7 +134,7 @@ _LOADING = threading.Lock()
 
 
 def load_gazetteer() -> None:
-    """Read what places are computed from, which takes some tenths of a second the first time.
+    """Read what places are computed from, which takes half a second the first time.
 
     A thread that calls it while another does waits for that one.
     """
@@ -141,10 +142,14 @@ def load_gazetteer() -> None:
         _load()
 
 
+def is_gazetteer_loaded() -> bool:
+    """Whether `load_gazetteer` has nothing left to read."""
+    return _load.cache_info().currsize > 0
+
+
 @cache
 def _load() -> None:
-    place_of(0.0, 0.0)  # at sea, so that coasts are prepared too
-    _country_of_words("")
+    load_tables()
 
 
 def _sample_rows(samples: Sequence[UnplacedSample], version: int) -> list[dict[str, Any]]:

@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from geostore.errors import StoreError
-from geostore.generate.journal import Journal
-from geostore.store import Store
-from tests.trace_parts import DATASET, TURN
+from geostore.generate import journal as journals
+from geostore.generate.journal import Journal, TraceJournal
+from geostore.records import Closing
+from geostore.rewards import place_trace
+from geostore.store import ClaimedTrace, Db, Store
+from tests.gazetteer_tables import forget_tables, tables_read
+from tests.trace_parts import DATASET, RECIPE, SAMPLE, TURN, start_run
 
 
 def names(path: Path) -> set[str]:
@@ -146,3 +150,46 @@ def test_leaving_the_block_commits_what_waits(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert names(path) == {"1"}
+
+
+def test_a_close_reads_the_gazetteer_before_its_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all that commit would wait for it, and other programs could not write."""
+    turn = replace(TURN, response="<answer>48.2, 11.0, Munich, Bavaria, Germany</answer>")
+    read_before: set[str] = set()
+
+    def place_with_tables(db: Db, trace_id: int) -> None:
+        read_before.update(table for table, is_read in tables_read().items() if is_read)
+        place_trace(db, trace_id)
+        read_within.update(table for table, is_read in tables_read().items() if is_read)
+
+    read_within: set[str] = set()
+    monkeypatch.setattr(journals, "place_trace", place_with_tables)
+
+    async def run() -> None:
+        with Store.open(tmp_path / "geostore.db", create=True) as store, Journal(store) as journal:
+            claimed, run_id = await journal.commit(claim)
+            trace = TraceJournal(journal, trace_id=claimed.trace_id, run_id=run_id)
+            await trace.record_turn(turn, None)
+            forget_tables()
+            await trace.close(Closing("answered", "answer"), turn_limit=10, played=[turn])
+
+    asyncio.run(run())
+    assert len(read_before) > 8
+    assert read_within == read_before
+
+
+def claim(store: Store) -> tuple[ClaimedTrace, int]:
+    run_id = start_run(store)
+    sample = store.samples.put_sample(store.samples.put_dataset(DATASET), SAMPLE)
+    claimed = store.claims.claim(
+        sample_id=sample.sample_id,
+        recipe_id=store.recipes.put_recipe(RECIPE),
+        rollout=1,
+        run_id=run_id,
+        turn_limit=10,
+        seconds=60.0,
+    )
+    assert isinstance(claimed, ClaimedTrace)
+    return claimed, run_id

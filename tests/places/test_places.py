@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from geostore.errors import PlaceError
-from geostore.places import Place, place_of, places_of
+from geostore.places import Place, load_tables, place_of, places_of
+from tests.gazetteer_tables import forget_tables, tables_read
 
 NOWHERE = Place(None, None, None, None, None, None)
 
@@ -154,3 +155,12 @@ def test_a_point_that_is_none_on_earth_is_refused_by_its_number(lat: float, lon:
 def test_latitudes_and_longitudes_must_pair() -> None:
     with pytest.raises(PlaceError, match="2 latitudes and 1 longitudes"):
         places_of([1.0, 2.0], [1.0])
+
+
+def test_all_tables_can_be_read_before_the_first_place_is_asked_for() -> None:
+    """English names of countries alone are read for other purposes."""
+    forget_tables()
+    assert not any(tables_read().values())
+    load_tables()
+    unread = {table for table, is_read in tables_read().items() if not is_read}
+    assert unread == {"geostore.places.names._english_names"}
