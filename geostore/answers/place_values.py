@@ -54,6 +54,8 @@ _HEDGE = re.compile(
     r"(?:(?:most )?(?:likely|probably)|almost certainly|approximately|approx\.?|~)[:,]?\s",
     re.IGNORECASE,
 )
+_NOT_APPLICABLE = re.compile(r"n\.?a\.?", re.IGNORECASE)
+"""Not the code of Namibia, which a teacher names in full."""
 _EDGES = " \t\n.,;:：，；、。'’‘-–—·~≈"
 _FOREIGN = re.compile(r"[^\w\s.,'’‘`ʻ/&·・;；，、–-]")
 _POSTCODE = re.compile(r"(?<!\S)(?:[A-Z]{1,2}-)?[0-9]{3,7}(?:-[0-9]{3,4})?(?!\S)")
@@ -108,6 +110,8 @@ def clean_value(value: str) -> str | None:
     words = " ".join(words.split()).strip(_EDGES)
     words = _HEDGE.sub("", words, count=1) if _HEDGE.match(words) else words
     if not words or len(words) > MAX_LENGTH or _DOUBT.search(words) or _PROMPT.fullmatch(words):
+        return None
+    if _NOT_APPLICABLE.fullmatch(words):
         return None
     if failure_of_words(words) != NO_COORDINATES:
         return None

@@ -122,7 +122,7 @@ def words_of_members(members: Mapping[str, str]) -> PlaceWords:
         for kind, names in _MEMBERS.items()
     }
     words = _words_of(values["country"], values["region"], values["city"], lower=True)
-    code = values["code"]
+    code = clean_value(values["code"]) if values["code"] else None
     if words.country is None and code and re.fullmatch("[A-Z]{2,3}", code):
         words = PlaceWords(code, words.region, words.city)
     return words_of_list(values["place"]) if not words and values["place"] else words

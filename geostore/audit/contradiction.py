@@ -16,7 +16,14 @@ from geostore.answers.hemispheres import iter_hemisphere
 from geostore.answers.text import normalise, tail
 from geostore.answers.thoughts import visible_text
 from geostore.audit.audited_text import AuditedText
-from geostore.places import country_km, country_name, country_of_words, place_of
+from geostore.places import (
+    belongs_to,
+    country_km,
+    country_name,
+    country_of_next_place,
+    country_of_words,
+    place_of,
+)
 from geostore.rewards.numeric import haversine_km
 
 FAR_KM = 500.0
@@ -65,8 +72,8 @@ def contradiction(response: str, lat: float, lon: float) -> str | None:
         return f"hemisphere: {side[1].lower()}"
     country = country_of_words(labels.get("country", ""))
     if country is not None:
-        km = country_km(country, lat, lon)
-        if km is not None and km > FAR_KM:
+        km = _km_off(country, lat, lon)
+        if km > FAR_KM:
             return f"country: {country_name(country)}, {km:,.0f} km off"
     return None
 
@@ -79,12 +86,25 @@ def words_against_point(audited: AuditedText) -> str | None:
     said = country_of_words(answer.stated.country)
     if said is None:
         return None
-    km = country_km(said, answer.lat, answer.lon)
-    if km is None or km <= NEAR_KM:
+    km = _km_off(said, answer.lat, answer.lon)
+    if km <= NEAR_KM:
         return None
     point = place_of(answer.lat, answer.lon).country
     lies = "out at sea" if point is None else f"in {country_name(point)}"
     return f"{country_name(said)} in words, the point {km:,.0f} km off {lies}"
+
+
+def _km_off(country: str, lat: float, lon: float) -> float:
+    """Distance in km of a point to a country that words name; 0 where words and point may agree.
+
+    So it is in land that two states claim, and on islets too small for the borders, where the
+    nearest place is the country's.
+    """
+    km = country_km(country, lat, lon)
+    if km is None or km <= NEAR_KM:
+        return 0.0
+    next_place = country_of_next_place(lat, lon)
+    return 0.0 if next_place is not None and belongs_to(next_place, country) else km
 
 
 def _nearest_stated(prose: str, lat: float, lon: float) -> float | None:

@@ -46,6 +46,8 @@ class PlacesByCountry:
     def __init__(self, places: Floats, answers: Ints, rows_of: Mapping[str, Ints]) -> None:
         self.places = places
         """Directions, in columns."""
+        self.answers = answers
+        """What each place stands for."""
         # The places of a country side by side, because every new cell looks at all of them.
         self._of = {
             country: (np.ascontiguousarray(places[:, rows]), answers[rows])

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geostore.places.borders import borders
 from geostore.places.sphere import chords_km, directions, normals, squared_chords_to_edges
+from geostore.places.territories import TERRITORIES
 
 Floats = NDArray[np.float64]
-
-TERRITORIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "AU": ("CC", "CX", "NF"),
-        "CN": ("HK", "MO", "TW"),
-        "DK": ("FO", "GL"),
-        "FI": ("AX",),
-        "FR": ("BL", "GF", "GP", "MF", "MQ", "NC", "PF", "PM", "RE", "TF", "WF", "YT"),
-        "GB": (
-            *("AI", "BM", "FK", "GG", "GI", "GS", "IM", "IO", "JE", "KY", "MS", "PN", "SH", "TC"),
-            "VG",
-        ),
-        "MA": ("EH",),
-        "NL": ("AW", "BQ", "CW", "SX"),
-        "NO": ("BV", "SJ"),
-        "NZ": ("CK", "NU", "TK"),
-        "RS": ("XK",),
-        "US": ("AS", "GU", "MP", "PR", "UM", "VI"),
-    }
-)
-"""Countries of which words may speak by the name of another one, its state's or the one that
-claims it: a photo of Guam may be said to be of the United States."""
 
 
 def country_km(country: str, lat: float, lon: float) -> float | None:

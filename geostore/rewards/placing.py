@@ -17,6 +17,7 @@ from typing import Any
 from geostore.places import (
     GAZETTEER_VERSION,
     Place,
+    belongs_to,
     country_of_words,
     load_tables,
     place_of,
@@ -210,7 +211,9 @@ def _said(answer: UnplacedAnswer) -> Mapping[str, Any]:
     return {
         "said_country_code": code,
         "said_true_country": (
-            None if answer.said_country is None or country is None else int(code == country)
+            None
+            if answer.said_country is None or country is None
+            else int(belongs_to(country, code))
         ),
         "said_true_region": _same_region(answer.said_region, region) if says_region else None,
         "said_true_city": _same_city(answer.said_city, city_id) if says_city else None,

@@ -574,6 +574,15 @@ def test_an_answer_is_held_against_what_is_stated_beside_it(prose: str, found: b
         ("China", 22.3, 114.2, None),  # Hong Kong
         ("Fiji", -17.0, -179.9, None),  # beyond the antimeridian
         ("Antarctica", -89.0, 100.0, None),
+        # In dispute, or an islet that the borders do not have: the next place is the country's.
+        ("Ukraine", 44.95, 34.10, None),  # Simferopol
+        ("Russia", 44.95, 34.10, None),
+        ("Poland", 44.95, 34.10, "Poland in words, the point 966 km off in Russia"),
+        ("Western Sahara", 27.15, -13.20, None),  # Laayoune
+        ("Morocco", 27.15, -13.20, None),
+        ("Greece", 36.15, 29.59, None),  # Kastellorizo
+        ("Taiwan", 26.16, 119.95, None),  # Matsu
+        ("Ukraine", 55.75, 37.62, "Ukraine in words, the point 455 km off in Russia"),  # Moscow
         ("somewhere in Europe", -33.87, 151.21, None),
         ("Japan or France", -33.87, 151.21, None),
     ],

@@ -111,6 +111,27 @@ def test_the_words_of_an_answer_are_compared_with_the_true_place(
     assert rows(traces, "answer_places", columns) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("words", "truth", "is_true"),
+    [
+        ("United States", (18.40, -66.06), 1),  # San Juan in Puerto Rico
+        ("Puerto Rico", (18.40, -66.06), 1),
+        ("France", (-20.88, 55.45), 1),  # Réunion
+        ("Denmark", (64.18, -51.72), 1),  # Nuuk
+        ("China", (22.30, 114.17), 1),  # Hong Kong
+        ("Spain", (-20.88, 55.45), 0),
+        ("Puerto Rico", (40.71, -74.01), 0),  # New York is in no territory
+        ("Guam", (18.40, -66.06), 0),
+    ],
+)
+def test_the_name_of_its_state_is_true_of_a_territory(
+    traces: Traces, words: str, truth: Point, is_true: int
+) -> None:
+    say(traces, {"country": words}, truth=truth)
+    place_missing(traces.db)
+    assert rows(traces, "answer_places", "trace_id, said_true_country") == [(1, is_true)]
+
+
 def test_words_without_coordinates_count_and_words_about_the_open_sea_say_nothing(
     traces: Traces,
 ) -> None:

@@ -182,7 +182,7 @@ def place_facts(answer: Any, lat: float, lon: float) -> dict[str, float | None]:
 
     None where the truth has no such place; 0 without a point, or without such words.
     """
-    from geostore.places import country_of_words, place_of, same_city, same_region
+    from geostore.places import belongs_to, country_of_words, place_of, same_city, same_region
 
     truth, said = place_of(lat, lon), answer.stated
     point = None if answer.lat is None else place_of(answer.lat, answer.lon)
@@ -192,7 +192,7 @@ def place_facts(answer: Any, lat: float, lon: float) -> dict[str, float | None]:
         "country": (truth.country, point is not None and point.country == truth.country),
         "region": (truth.region, point is not None and point.region == truth.region),
         "city": (truth.city_id, point is not None and point.city_id == truth.city_id),
-        "said_country": (truth.country, country == truth.country),
+        "said_country": (truth.country, belongs_to(truth.country or "", country)),
         "said_region": (truth.region, bool(said.region) and same_region(said.region, region)),
         "said_city": (truth.city_id, bool(said.city) and same_city(said.city, city_id)),
     }
