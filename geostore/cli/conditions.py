@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, cast, get_type_hints
 
 import typer
 
-from geostore.cli.options import RewardOption
+from geostore.cli.options import RewardOption, say
 
 if TYPE_CHECKING:
     from geostore.store import Selection
@@ -224,6 +225,22 @@ def with_conditions(
         return run
 
     return give
+
+
+def say_unplaced(store: Path, selection: Selection) -> None:
+    """Say how many traces have no place yet, where the conditions ask for places.
+
+    Such a trace meets no condition on its place, whatever it would be.
+    """
+    where, balance = selection.get("where"), selection.get("balance")
+    texts = [*([where] if where else []), *(balance or [])]
+    if not texts:
+        return
+    from geostore.query.unplaced import unplaced_by
+
+    unplaced = unplaced_by(store, texts)
+    if unplaced is not None:
+        say(unplaced)
 
 
 def _conditions(options: Mapping[str, Any]) -> Selection:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from geostore.cli.conditions import CHOICE_OPTIONS, CONDITION_OPTIONS, with_conditions
+from geostore.cli.conditions import (
+    CHOICE_OPTIONS,
+    CONDITION_OPTIONS,
+    say_unplaced,
+    with_conditions,
+)
 from geostore.cli.options import (
     DEFAULT_STORE,
     DatasetPathOption,
@@ -213,6 +218,7 @@ def export(
         min_gap=min_gap,
     )
     with Store.open(store) as opened:
+        say_unplaced(store, selection)
         if dry_run:
             plan = plan_export(
                 opened, options=options, filters=filters, choice=choice, splits=splits

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geostore.cli.conditions import CONDITION_OPTIONS, with_conditions
+from geostore.cli.conditions import CONDITION_OPTIONS, say_unplaced, with_conditions
 from geostore.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -48,6 +48,7 @@ def traces(
     order = order_of(best=best, worst=worst, newest=newest) or "newest"
     filters, choice = read_selection(selection, statuses=None)
     with Store.open(store) as opened:
+        say_unplaced(store, selection)
         listed = list_traces(opened, filters, order=order, limit=limit or None, choice=choice)
         unknown = (
             None

@@ -1,4 +1,4 @@
-"""Tells how many traces have no place yet, where a question asks for places.
+"""Tells how many traces have no place yet, where a question or a condition asks for places.
 
 A place that is missing is null, so an answer about places would leave such traces out
 without a word.
@@ -40,6 +40,17 @@ def ask_of_places(
         if not _PLACES.search(" ".join((statement, *result.columns))):
             return result, None
         return result, unplaced_line(_count(reader))
+
+
+def unplaced_by(store: str | os.PathLike[str], conditions: Iterable[str]) -> str | None:
+    """A sentence about traces without a place, where conditions on ``trace_results`` name places.
+
+    None where they name none, or none is missing.
+    """
+    if not _PLACES.search(" ".join(conditions)):
+        return None
+    with open_reader(store) as reader:
+        return unplaced_line(_count(reader))
 
 
 def unplaced_line(traces: int) -> str | None:

@@ -237,6 +237,30 @@ def test_a_question_about_places_says_how_many_are_missing(
     assert "computed" not in asked.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--where", "country_correct = 0"], True),
+        (["--balance", "answer_country=5"], True),
+        (["--where", "turns > 99"], False),
+        (["--where", "country = 'x'"], False),
+    ],
+)
+@pytest.mark.parametrize("command", ["traces", "export"])
+def test_a_condition_on_places_says_how_many_are_missing(
+    path: Path, tmp_path: Path, command: str, options: list[str], told: bool
+) -> None:
+    """Also where no trace meets it, as they would with their places."""
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        batch.placed(batch.sample(1, 0.5), TOOLS, 1.0, 1.0)
+    folder = [] if command == "traces" else [tmp_path / "out"]
+    listed = geostore(command, *folder, "--store", path, *options)
+    line = "the places of 1 trace are not computed yet; geostore rescore computes them\n"
+    assert (line in listed.stderr) == told
+    assert "Traceback" not in listed.stderr
+
+
 def test_a_question_about_places_says_nothing_where_none_is_missing(path: Path) -> None:
     with Store.open(path) as store, store.db.transaction():
         batch = Batch(store.db)
