@@ -104,10 +104,11 @@ class GeoStore:
         """Traces by dataset name, row number, recipe and rollout, as they were when this began.
 
         Memory stays flat. status: one or several, None for all. min_score keeps
-        scores from there on, max_distance_km smaller distances; either leaves out
-        traces without a parsed answer. recipe: the start of its hash. model: its
-        name, in which ``*`` stands for any text. flags keeps traces that one of these
-        checks of `audit` flagged, exclude_flags leaves them out. since: closed from
+        scores from there on, max_distance_km smaller distances. An answer without
+        coordinates has no distance, and no score but one that the reward gives it.
+        recipe: the start of its hash. model: its name, in which ``*`` stands for any
+        text. flags keeps traces that one of these checks of `audit` flagged,
+        exclude_flags leaves them out. since: closed from
         ``2026-10-01`` on, or ``12h`` ago. where: one SQL expression, such as
         ``turns > 2 and country = 'japan'``. reward: the name or the start of the hash
         of the reward they carry, None for the store's default. min_turns, max_turns,

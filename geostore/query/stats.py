@@ -1,7 +1,7 @@
 """The whole batch at a glance: what was asked, how it ended, how good it is, what it cost.
 
 Every mean that could hide failures is given both ways: with failures left out,
-and with each counted as 20,000 km and score 0.
+and with each counted as 20,000 km, and as score 0 unless the reward gives it a score of its own.
 """
 
 from __future__ import annotations

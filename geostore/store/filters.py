@@ -44,7 +44,8 @@ class Filter:
     """Which traces to read: those that meet every condition. None: no such condition."""
 
     min_score: float | None = None
-    """The least score. Leaves out traces whose final response could not be parsed."""
+    """The least score. Leaves out traces whose final response could not be parsed, unless the
+    reward gives them a score."""
     max_distance_km: float | None = None
     """Only smaller distances, in km. Leaves out traces whose response could not be parsed."""
     recipe: str | None = None

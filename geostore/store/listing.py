@@ -10,8 +10,8 @@ from geostore.store.db import Row
 
 Order = Literal["newest", "best", "worst"]
 """``newest``: closed last, an open trace when it was made. ``best``: by score, then by distance;
-``worst``: the other way round, with a trace without coordinates as score 0 and 20,000 km. What has
-no score yet comes last in both."""
+``worst``: the other way round, with a trace without coordinates as 20,000 km, and as score 0 unless
+the reward gives it a score. What has no score yet comes last in both."""
 
 
 @dataclass(frozen=True, slots=True)

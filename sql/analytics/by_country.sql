@@ -6,7 +6,8 @@
 --   country  of the photo, as the dataset writes it; 'unknown' where it does not say
 --   traces   closed traces, each failure among them
 --   note     'n < 30' where so few traces say little: one of them changes a share by over 3 points
--- Every failure counts: as 20,000 km, as outside of each acc_*_km, and as score 0.
+-- Every failure counts: as 20,000 km, as outside of each acc_*_km, and as score 0 unless the reward
+-- gives it a score of its own.
 -- Dialect: DuckDB, over the views of views.sql.
 select
   coalesce(country, 'unknown') as country,

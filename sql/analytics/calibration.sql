@@ -15,8 +15,8 @@
 --   median_km, mean_score, acc_*_km_parsed, accept_rate_parsed
 --                    over the traces with coordinates, failures left out
 --   *_failures_20000, *_failures_0, acc_*_km, accept_rate
---                    with each failure as 20,000 km and score 0, outside of each distance and not
---                    accepted
+--                    with each failure as 20,000 km, outside of each distance, and as score 0 (not
+--                    accepted) unless the reward gives it a score of its own
 -- Dialect: DuckDB, over the views of views.sql.
 with banded as (
   select

@@ -193,7 +193,8 @@ closing as (
     count(*) as closed,
     median(v.distance_km) as median_km,
     avg(v.distance_km) as mean_km,
-    avg(case when v.lat is null then 0 else is_accepted(v.score)::integer end) as accept_rate
+    avg(is_accepted(if(coalesce(v.failed, true), coalesce(v.score, 0.0), v.score))::integer)
+      as accept_rate
   from last_touched as l
   join shown as r on r.run_id = l.run_id
   join traces as t on t.id = l.trace_id

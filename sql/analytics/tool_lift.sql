@@ -5,7 +5,8 @@
 -- Parameters: the reward whose scores count; the store's default where none is named.
 -- Units: km; scores and shares from 0 to 1.
 -- Columns:
---   pairs, *_km, *_score  each failure as 20,000 km and score 0
+--   pairs, *_km, *_score  each failure as 20,000 km, and as score 0 unless the reward
+--                         gives it a score of its own
 --   share_tools_better    share of pairs with a smaller distance with tools; ties are not better
 --   answered_pairs, answered_*_km
 --                         over the pairs in which either side has coordinates, failures left out

@@ -268,7 +268,7 @@ select
   end as distance_km_or_20000,
   case
     when t.status = 'open' then null
-    when coalesce(a.failed, true) then 0.0
+    when coalesce(a.failed, true) then coalesce(a.score, 0.0)
     else a.score
   end as score_or_0,
   if(t.status = 'open', null, k.last_response) as final_response,
@@ -319,9 +319,9 @@ left join calls as c on c.trace_id = t.trace_id;
 --   failure              whether a closed trace (answered, exhausted or failed) has no coordinates,
 --                        or, under the reward imported, none by its file; null while it is open
 --   distance_km_or_20000, score_or_0
---                        the same numbers with a failure as 20,000 km and score 0: a mean that
---                        leaves failures out rewards a teacher for not answering, so summaries
---                        give both; null while the trace is open
+--                        the same numbers with a failure as 20,000 km, and as score 0 unless the
+--                        reward gives it a score of its own: a mean that leaves failures out rewards a
+--                        teacher for not answering, so summaries give both; null while the trace is open
 --   final_response       of a trace that is closed: its last response
 --   said_region, said_city
 --                        that the answer names in words, as it was written; null where it names none
@@ -408,7 +408,7 @@ select
   median(distance_km) as median_km,
   avg(distance_km_or_20000) as mean_km_failures_20000,
   median(distance_km_or_20000) as median_km_failures_20000,
-  avg(score) as mean_score,
+  avg(score) filter (where not failure) as mean_score,
   avg(score_or_0) as mean_score_failures_0,
   avg(geoguessr_points) as mean_geoguessr_points,
   avg((distance_km_or_20000 < 3)::integer) as under_3_km,
@@ -448,9 +448,10 @@ group by grouping sets ((recipe, model, with_tools), ());
 --   accepted, accept_rate  closed traces with a score of at least 0.3; their share of those that
 --                          are scored or failures
 --   parse_success_rate     share of the closed traces that are parsed
---   *_km, mean_score       of the traces that have a distance or a score
+--   *_km, mean_score       of the parsed traces that have a distance or a score
 --   *_failures_20000, *_failures_0
---                          the same with each failure as 20,000 km or as score 0
+--                          the same with each failure as 20,000 km, and as score 0 unless the reward
+--                          gives it a score of its own
 --   under_3_km             share of traces less than 3 km off; a failure is a miss, and unscored
 --                          traces are left out. *_parsed: failures are left out too
 --   turns, tool_calls      sums over all traces, open ones too; failed_tool_calls are those without a

@@ -1,7 +1,7 @@
 -- The 20 worst traces: what they answered, and how far off that is.
--- Grain: one row per closed trace, the worst first. A trace without coordinates is as bad as can be
--- (score 0, 20,000 km), and one without a response comes after those. What has no score yet is left
--- out. geostore traces --worst lists them in the same order, as many as wanted and by conditions.
+-- Grain: one row per closed trace, the worst first. A trace without coordinates counts as 20,000 km
+-- off, and as score 0 unless the reward gives it a score; of equals, one without a response comes
+-- last. What has no score yet is left out. geostore traces --worst lists them in the same order, as many as wanted and by conditions.
 -- Parameters: the reward whose scores count; the store's default where none is named.
 -- Units: km; scores from 0 to 1.
 -- Columns: as in trace_results of views.sql, but for

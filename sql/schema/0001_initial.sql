@@ -827,7 +827,7 @@ select
   case
     when t.status = 'open' then null
     when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
-    when w.parser_version = 0 or a.lat is null then 0.0
+    when w.parser_version = 0 or a.lat is null then coalesce(w.score, 0.0)
     else w.score
   end as score_or_0,
   case when t.status <> 'open' then (

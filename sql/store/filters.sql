@@ -7,8 +7,8 @@
 -- 1 leaves out traces without a response, :with_images 1 those whose images cannot be made again;
 -- :statuses is a JSON array; :recipe is the start of a
 -- recipe's hash; :model is a pattern for glob; :since is an ISO-8601 UTC time, from which on the trace
--- was closed; :min_score keeps scores from there on, :max_distance_km smaller distances (km), and
--- either leaves out what could not be parsed; :condition is a number in temp.chosen; :flags is a JSON
+-- was closed; :min_score keeps scores from there on, also that of an answer without coordinates;
+-- :max_distance_km keeps smaller distances (km) and leaves out what could not be parsed; :condition is a number in temp.chosen; :flags is a JSON
 -- array of checks, one of which flagged the trace, :exclude_flags of checks that did not; :min_turns and
 -- :max_turns bound its responses, :max_tokens the tokens of its last request and response, estimated
 -- where the server did not count them; :require_tools 1 keeps traces in which a call gave a result.
@@ -36,7 +36,10 @@ where s.dataset_id = :dataset_id
   -- What a trace file says of its reward (version 0) is said of the file's own reading.
   and (
     :min_score is null
-    or (w.score >= :min_score and (a.failure is null or w.parser_version = 0))
+    or (
+      w.score >= :min_score
+      and (a.failure is null or w.parser_version in (0, a.parser_version))
+    )
   )
   and (
     :max_distance_km is null
@@ -120,7 +123,7 @@ insert into temp.condition_reward (spec_id) values (:spec_id);
   case
     when t.status = 'open' then null
     when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
-    when w.parser_version = 0 or a.lat is null then 0.0
+    when w.parser_version = 0 or a.lat is null then coalesce(w.score, 0.0)
     else w.score
   end as score_or_0
 

@@ -63,7 +63,12 @@ select
       from trace_flags
       where trace_id = t.id and flag in (select value from json_each(:exclude_flags))
     ) then 'exclude_flags'
-    when (:min_score is not null or :max_distance_km is not null)
+    when (
+        :max_distance_km is not null
+        -- A reward may give an answer without coordinates a score.
+        or :min_score is not null
+          and (w.score is null or w.parser_version not in (0, a.parser_version))
+      )
       and case
         when w.parser_version = 0 then w.distance_km is null and w.score is null -- as a file says it
         else a.failure is not null

@@ -296,6 +296,8 @@ def test_the_command_says_what_was_unchanged_and_what_was_damaged(
 
 SCORED: list[dict[str, Any]] = [
     {"min_score": 0.9},
+    {"min_score": 0.8},
+    {"min_score": 0.8, "max_distance_km": 5000.0},
     {"min_score": 0.0},
     {"max_distance_km": 5000.0},
     {"where": "score > 0.9 -- or so"},
@@ -323,7 +325,7 @@ SCORED: list[dict[str, Any]] = [
         Filter(statuses=("answered",)),
         *(
             Filter(reward=reward, **conditions)
-            for reward in (None, "linear(max=200)")
+            for reward in (None, "linear(max=200)", "words")
             for conditions in SCORED
         ),
     ],
@@ -335,6 +337,9 @@ def test_the_filter_of_a_manifest_is_sql_that_keeps_the_same_traces(
     condition of the user's."""
     audit(store)
     rescore(store.db, make_spec("linear", {"max": "200"}))
+    # It gives a score to an answer without coordinates, too.
+    words = {"constant": "0.85", "parsed": "0.1"}
+    rescore(store.db, make_spec("weighted", words, name="words"))
     with open_snapshot(store.path) as snapshot:
         spec = snapshot.reward_spec(filters)
         kept = sorted(trace.name for trace in snapshot.traces(filters, with_turns=True))
@@ -352,7 +357,7 @@ def test_the_filter_of_a_manifest_is_sql_that_keeps_the_same_traces(
         with pytest.raises(ExportError, match="no trace is left"):
             export(store, out, filters=filters)
     statement = f"select trace from trace_results where {condition}"
-    for default in ("geoguessr", "linear(max=200)"):
+    for default in ("geoguessr", "linear(max=200)", "words"):
         set_default(store.db, default)
         asked = store.db.connection.execute(statement).fetchall()
         assert sorted(trace for (trace,) in asked) == kept

@@ -63,12 +63,20 @@ def _conditions(filters: Filter, reward: str) -> Iterator[str]:
 
 
 def _with_reward(condition: str, reward: str) -> str:
-    # What a trace file says of its reward (version 0) is said of the file's own reading.
+    # What a trace file says of its reward (version 0) is said of the file's own reading. A reward
+    # may give an answer without coordinates a score; that of an older reading does not count.
     return f"""trace_id in (
     select trace_id
     from rewards join reward_specs on reward_specs.id = spec_id
     where sha256 = {reward}
-      and {condition} and (parser_version = 0 or answer_failure is null)
+      and {condition}
+      and (
+        answer_failure is null
+        or parser_version = 0
+        or parser_version = (
+          select max(answers.parser_version) from answers where answers.trace_id = rewards.trace_id
+        )
+      )
   )"""
 
 
