@@ -10,8 +10,8 @@ memory are taken, because other work on the machine stretches wall time. Set aga
   pyarrow's writer over the finished rows in memory;
 - an export that is there already: writing it.
 
-A goal of 2 is half of the floor's speed. JSONL misses it by a little (2.0 to 2.2, the more the
-busier the machine is), because the floor neither makes records of rows nor rebuilds messages. Of
+A goal of 2 is half of the floor's speed. JSONL misses it by a little (about 2.3, and more on a busy
+machine), because the floor neither makes records of rows nor rebuilds messages. Of
 the CPU of an export about a quarter goes into reading rows, a sixth into making records of them, a
 sixth into messages and images, a fifth into the dicts of about a hundred values a trace, and a
 fifth into JSON, hashing and writing. None of it grows with the store.
@@ -117,7 +117,10 @@ def run_reading(path: Path) -> Run:
                     connection.execute(statement, keys).fetchall()
                 connection.execute(
                     "select * from traces as t join samples as s on s.id = t.sample_id "
-                    "join answers as a on a.trace_id = t.id join rewards as r on r.trace_id = t.id "
+                    "join answers as a on a.trace_id = t.id "
+                    # Without its spec, half of its key, a reward is looked for among all.
+                    "join reward_specs as p on p.is_default = 1 "
+                    "join rewards as r on r.spec_id = p.id and r.trace_id = t.id "
                     "where t.id in (select value from json_each(:trace_ids))",
                     keys,
                 ).fetchall()
