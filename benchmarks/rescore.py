@@ -90,7 +90,7 @@ def _rescore_figures(path: Path, traces: int) -> list[Figure]:
         for scale in range(1, COMPARED - 3):
             rescore(db, make_spec("exponential", {"scale": str(100 * scale)}))
         specs = list_specs(db)
-        wall, comparing = _seconds_and_cpu(lambda: compare_rewards(db, specs, Bound(0.3)))
+        wall, comparing = _seconds_and_cpu(lambda: compare_rewards(db, specs, bound=Bound(0.3)))
         presets = [_preset_figure(db, name, share) for name in PRESETS]
     return [
         Figure(

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from geostore.query.questions import Questions
     from geostore.query.stats import StoreStats
     from geostore.rewards import RescoreResult
+    from geostore.rewards.compare import Comparisons
     from geostore.verify import Report
 
 T = TypeVar("T")
@@ -236,6 +237,20 @@ class GeoStore:
         from geostore.verify import verify
 
         return verify(self._store.path, sample=sample, dataset_path=dataset_path)
+
+    def compare_rewards(
+        self, *names: str, min_score: float | None = None, top: float | None = None
+    ) -> Comparisons:
+        """How rewards rank the same traces and which each accepts; see `rewards.compare`.
+
+        names: of the store's, or starts of hashes; none: all under which a trace has a score.
+        min_score, top: accepted are scores from there on (0.3), or each one's best share.
+        Raises RewardError.
+        """
+        from geostore.rewards.compare import Bound, compare_rewards, specs_to_compare
+
+        specs = specs_to_compare(self._store.db, names)
+        return compare_rewards(self._store.db, specs, bound=Bound.of(min_score, top))
 
     # --- writing ---------------------------------------------------------------------------
 

@@ -246,9 +246,10 @@ def _compare(
     computed = find_spec(store.db, spec.sha256)
     if stored is None or computed is None:
         lacking = name if stored is None else spec.name
-        raise RewardError(f"the store has no rewards of {lacking!r} yet; leave out --dry-run")
+        why = "no trace was chosen that could have one" if compute else "leave out --dry-run"
+        raise RewardError(f"the store has no rewards of {lacking!r} yet; {why}")
     specs = [get_spec(store.db, computed.sha256), get_spec(store.db, stored.sha256)]
-    return compare_rewards(store.db, specs, Bound(min_score)).pairs[0]
+    return compare_rewards(store.db, specs, bound=Bound(min_score)).pairs[0]
 
 
 def _as_json(

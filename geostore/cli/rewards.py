@@ -80,27 +80,19 @@ def compare_rewards(
     Nothing is computed for it: rescore does that. Two rewards also show the traces whose rank
     changes most.
     """
-    from geostore.rewards import comparison_text
-    from geostore.rewards.compare import Bound
+    from geostore.rewards.compare import Bound, specs_to_compare
     from geostore.rewards.compare import compare_rewards as compare_specs
+    from geostore.rewards.comparison_text import comparisons_text
     from geostore.store import Store
-    from geostore.store.rewards import get_spec, list_specs
 
-    if min_score is not None and top is not None:
-        raise typer.BadParameter("--min-score and --top are two bounds; give one")
-    if top is None and min_score is None:
-        min_score = 0.3
+    bound = Bound.of(min_score, top)
     with Store.open(store) as opened:
-        specs = [get_spec(opened.db, name) for name in names or []] or list_specs(opened.db)
-        if len({spec.id for spec in specs}) < len(specs):
-            raise typer.BadParameter("two of these names are the same reward")
-        compared = compare_specs(opened.db, specs, Bound(min_score, top))
+        specs = specs_to_compare(opened.db, names or [])
+        compared = compare_specs(opened.db, specs, bound=bound)
     if json:
         typer.echo(jsons.dumps(compared.to_json(), indent=2))
-    elif len(specs) == 2:
-        tell(comparison_text.comparison_text(compared.pairs[0]))
     else:
-        tell(comparison_text.comparisons_text(compared))
+        tell(comparisons_text(compared))
 
 
 @rewards.command("default", cls=HelpCommand)

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from geostore.errors import RewardError
 from geostore.identity import canonical_text
 from geostore.store import Db
-from geostore.store.rewards import StoredSpec
+from geostore.store.rewards import StoredSpec, get_spec, list_specs
 
 MOVERS = 10
+USUAL_MIN_SCORE = 0.3
 _FETCHED_AT_ONCE = 50_000
 
 Floats = NDArray[np.float64]
@@ -43,6 +44,19 @@ class Bound:
     """The share, 0 to 1: accepted are traces whose rank is at most this times the number of ranked
     traces. Equal scores share their mean rank, so they are accepted together or not at all, and the
     accepted can be more or fewer than the share. None: the score decides."""
+
+    @classmethod
+    def of(cls, min_score: float | None, top: float | None) -> Bound:
+        """The one of the two that is given, or else the usual score. Raises RewardError."""
+        if top is None:
+            return cls(USUAL_MIN_SCORE if min_score is None else min_score)
+        if min_score is not None:
+            raise RewardError("a score (min_score) and a share (top) are two bounds; give one")
+        if not 0 < top <= 1:
+            raise RewardError(
+                f"a share (top) is above 0 and at most 1, such as 0.25, and not {top:g}"
+            )
+        return cls(None, top)
 
     def __str__(self) -> str:
         if self.top is not None:
@@ -132,6 +146,8 @@ class ComparedReward:
     """The lowest score; None without any."""
     highest: float | None
     """The highest score; None without any."""
+    sharing_best: int
+    """Traces with that score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +160,15 @@ class Comparisons:
     """Which traces they accept."""
     pairs: tuple[Comparison, ...]
     """Each pair once, the earlier one first: 1 and 2, 1 and 3, ..., 2 and 3, ..."""
+    without_scores: tuple[str, ...] = ()
+    """Names and starts of hashes of rewards that were left out, because no trace has a score."""
 
     def to_json(self) -> dict[str, Any]:
         """The same as a JSON object; `first` and `second` of a pair count rewards from 1."""
         numbers = itertools.combinations(range(1, len(self.rewards) + 1), 2)
         return {
             "rewards": [asdict(reward) for reward in self.rewards],
+            "without_scores": list(self.without_scores),
             "min_score": self.bound.min_score,
             "top": self.bound.top,
             "pairs": [
@@ -159,13 +178,33 @@ class Comparisons:
         }
 
 
-def compare_rewards(db: Db, specs: Sequence[StoredSpec], bound: Bound) -> Comparisons:
+def specs_to_compare(db: Db, names: Sequence[str]) -> list[StoredSpec] | None:
+    """The specs of these names or starts of hashes; None, which is all, where none is named.
+
+    Raises RewardError for a name that the store does not have, and for one spec given twice.
+    """
+    specs = [get_spec(db, name) for name in names]
+    if len({spec.id for spec in specs}) < len(specs):
+        raise RewardError("two of these names are the same reward")
+    return specs or None
+
+
+def compare_rewards(
+    db: Db, specs: Sequence[StoredSpec] | None = None, *, bound: Bound
+) -> Comparisons:
     """Compare each spec with each, by the rewards that a store has of them.
 
-    Holds some 20 bytes per trace and spec. Raises RewardError for fewer than two specs, StoreError.
+    specs: None for all of the store under which a trace has a score. Holds some 20 bytes per
+    trace and spec. Raises RewardError for fewer than two specs.
     """
+    without_scores: list[StoredSpec] = []
+    if specs is None:
+        stored = list_specs(db)
+        specs = [spec for spec in stored if db.number("has_scores", spec_id=spec.id)]
+        without_scores = [spec for spec in stored if spec not in specs]
     if len(specs) < 2:
-        have = f"{specs[0].label} is the only one" if specs else "there is none"
+        beside = " with a score" if without_scores else ""
+        have = f"{specs[0].label} is the only one{beside}" if specs else f"there is none{beside}"
         raise RewardError(
             f"a comparison needs two rewards, and {have}; "
             "compute another with: geostore rescore --reward ..."
@@ -174,19 +213,20 @@ def compare_rewards(db: Db, specs: Sequence[StoredSpec], bound: Bound) -> Compar
     places: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
     for first, second in itertools.combinations(range(len(specs)), 2):
         places[np.packbits(read.scored_by_both(first, second)).tobytes()].append((first, second))
-    found = {}
+    compared: dict[tuple[int, int], Comparison] = {}
     # Where two pairs have the same traces, as most have, a spec is ranked once for both.
     for packed, pairs in places.items():
         mask = np.unpackbits(np.frombuffer(packed, np.uint8), count=len(read.ids)).astype(bool)
         ranks = {place: mean_ranks(-read.scores[place][mask]) for place in {*sum(pairs, ())}}
         for first, second in pairs:
-            found[first, second] = _pair(
+            compared[first, second] = _pair(
                 db, read, bound, (first, second), mask, (ranks[first], ranks[second])
             )
     return Comparisons(
         tuple(_reward(read, place, bound) for place in range(len(specs))),
         bound,
-        tuple(found[pair] for pair in itertools.combinations(range(len(specs)), 2)),
+        tuple(compared[pair] for pair in itertools.combinations(range(len(specs)), 2)),
+        tuple(spec.label for spec in without_scores),
     )
 
 
@@ -257,6 +297,7 @@ def _reward(read: _Scores, place: int, bound: Bound) -> ComparedReward:
         accepted=int(bound.accepted(known).sum()),
         lowest=float(known.min()) if len(known) else None,
         highest=float(known.max()) if len(known) else None,
+        sharing_best=int((known == known.max()).sum()) if len(known) else 0,
     )
 
 

@@ -11,7 +11,9 @@ from geostore.text.tables import QueryResult, format_table
 
 def comparison_text(comparison: Comparison) -> str:
     """Two specs: some sentences, and a table of the movers."""
-    rho = "not defined" if comparison.rho is None else f"{comparison.rho:.4f}"
+    rho = f"not defined, because {_why_no_rho(comparison)}"
+    if comparison.rho is not None:
+        rho = f"{comparison.rho:.4f}"
     jaccard = "" if comparison.jaccard is None else f"; Jaccard {comparison.jaccard:.3f}"
     lines = [
         f"{comparison.spec} against {comparison.other}",
@@ -37,6 +39,23 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def comparisons_text(comparisons: Comparisons) -> str:
+    """What a comparison of two specs or more shows, with what a reader would otherwise miss."""
+    text = comparison_text(comparisons.pairs[0])
+    notes = []
+    if len(comparisons.rewards) > 2:
+        text = _tables_text(comparisons)
+        notes = _notes_on_pairs(comparisons)
+    for reward in comparisons.rewards:
+        if comparisons.bound.top is not None and reward.scored and not reward.accepted:
+            traces = format_number_of(reward.sharing_best, "trace")
+            share = "shares" if reward.sharing_best == 1 else "share"
+            notes.append(f"{reward.spec} accepts none: {traces} {share} its best score")
+    if comparisons.without_scores:
+        notes.append(f"left out, without any score: {', '.join(comparisons.without_scores)}")
+    return "\n\n".join([text, *notes])
+
+
+def _tables_text(comparisons: Comparisons) -> str:
     """Several specs: numbered, then every rho, then the pairs, the most different first."""
     numbers = range(1, len(comparisons.rewards) + 1)
     rewards = QueryResult(
@@ -54,13 +73,14 @@ def comparisons_text(comparisons: Comparisons) -> str:
         ],
     )
     pairs = dict(zip(itertools.combinations(numbers, 2), comparisons.pairs, strict=True))
+    wide = 6 if any((pair.rho or 0) < 0 for pair in comparisons.pairs) else 5
     matrix = QueryResult(
         ("rho", *map(str, numbers[:-1])),
         [
             (
                 str(row),
                 *(
-                    _decimals(pairs[column, row].rho) if column < row else None
+                    _cell(pairs[column, row].rho, wide) if column < row else None
                     for column in numbers[:-1]
                 ),
             )
@@ -98,17 +118,32 @@ def comparisons_text(comparisons: Comparisons) -> str:
         f"accepted ({comparisons.bound}), the least alike first:\n"
         + format_table(table, with_count=False),
     ]
+    return "\n\n".join(parts)
+
+
+def _notes_on_pairs(comparisons: Comparisons) -> list[str]:
+    notes = []
     if any(pair.rho is None for pair in comparisons.pairs):
-        parts.append(
+        notes.append(
             "without a correlation: all scores of one of the two are equal, or fewer than two "
             "traces have both"
         )
     if comparisons.bound.top is None and not all(map(_is_share, comparisons.rewards)):
-        parts.append(
+        notes.append(
             "some scores lie outside of 0 to 1, so one bound means something else to each reward; "
             "compare the best of each with: --top 0.25"
         )
-    return "\n\n".join(parts)
+    return notes
+
+
+def _why_no_rho(comparison: Comparison) -> str:
+    if comparison.compared < 2:
+        return "fewer than two traces have a score under both"
+    return "all scores of one of the two are equal"
+
+
+def _cell(rho: float | None, width: int) -> str | None:
+    return None if rho is None else f"{rho:{width}.3f}"
 
 
 def _decimals(value: float | None) -> float | None:

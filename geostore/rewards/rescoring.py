@@ -113,7 +113,8 @@ def rescore(
     and the places computed, of how many.
     Raises StoreError where the store cannot be written, FilterError for a
     condition that is no SQL expression, RewardError where a custom function cannot be
-    loaded or fails for every trace. A spec that is new is then not kept.
+    loaded or fails for every trace. A spec that is new is then not kept, nor where
+    the filter keeps no trace that lacks it.
     """
     chosen = selection or Selection()
     parser = parser or Parser()
@@ -131,10 +132,14 @@ def rescore(
     read_again(db, parser, unread, progress=reading)
     if filters is None or unread:
         placed += place_missing(db, progress=placing)
-    is_new = find_spec(db, spec.sha256) is None
+    stored_id = _spec_id(db, spec)
+    is_new = stored_id == 0
+    pending = find_pending(db, stored_id, chosen, ranges)
+    done = count_done(db, stored_id, ranges, pending=pending)
+    if is_new and filters is not None and pending == 0:
+        # A wrong condition would leave a spec that no trace has, and nobody asked to keep.
+        return RescoreResult(computed=0, found_done=done, read=len(unread), placed=placed)
     spec_id = ensure_spec(db, spec, rename=rename)
-    pending = find_pending(db, spec_id, chosen, ranges)
-    done = count_done(db, spec_id, ranges, pending=pending)
     compute = scorer or score_in_sqlite
     if is_new and scorer is not None:
         compute = partial(_score_or_forget, scorer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import geostore
 from geostore.cli import app
 from geostore.errors import RewardError
 from geostore.export import Filter, export
@@ -200,6 +202,24 @@ def test_a_model_that_the_store_does_not_have_is_said(store_of_six: Path) -> Non
     assert "no trace is chosen: no model 'teacherr'" in printed
     assert "there are: " in printed
     assert "no trace is chosen" not in said("rescore", "--store", store_of_six, "--model", "*")
+
+
+def test_a_new_reward_for_which_no_trace_is_chosen_is_not_kept(played: Traces) -> None:
+    played.connection.close()
+    store = ("--store", played.path)
+    before = json.loads(said("rewards", "list", "--json", *store))["specs"]
+    assert "computed 0" in said("rescore", *store, "--preset", "all", "--where", "turns > 99")
+    assert "computed 0" in said("rescore", *store, "--reward", "linear", "--where", "turns > 99")
+    assert json.loads(said("rewards", "list", "--json", *store))["specs"] == before
+    wrong = ("rescore", *store, "--reward", "linear", "--where", "turns > 99")
+    assert "no trace was chosen" in refused(*wrong, "--compare", "exponential")
+    said("rescore", *store, "--reward", "linear")
+    again = ("rescore", *store, "--reward", "linear", "--where", "turns > 99", "--name", "other")
+    said(*again)
+    names = [
+        spec["name"] for spec in json.loads(said("rewards", "list", "--json", *store))["specs"]
+    ]
+    assert "other" in names
 
 
 def test_the_commands_list_show_and_choose(played: Traces) -> None:
@@ -415,7 +435,10 @@ def test_every_pair_of_rewards_is_compared(played: Traces) -> None:
         ["3", "threshold"],
     ]
     at = lines.index("Spearman's rank correlation:")
-    assert [line.split() for line in lines[at + 3 : at + 5]] == [["2", "1.0"], ["3", "1.0", "1.0"]]
+    assert [line.split() for line in lines[at + 3 : at + 5]] == [
+        ["2", "1.000"],
+        ["3", "1.000", "1.000"],
+    ]
     at = lines.index("accepted (score >= 0.3), the least alike first:")
     assert [line.split() for line in lines[at + 3 :]] == [
         ["1", "2", "2", "1.0", "1", "0", "1", "0.50"],
@@ -435,6 +458,7 @@ def test_every_pair_of_rewards_is_compared(played: Traces) -> None:
     assert "Spearman's rho: 1.0000" in two
     assert "accepted (score >= 0.9): 1 by both, 0 by the first alone" in two
     assert "two bounds" in refused(*compare, "--top", "0.5", "--min-score", "0.3")
+    assert "above 0 and at most 1" in refused(*compare, "--top", "0")
     assert "the same reward" in refused(*compare, "linear", "linear")
     assert "no reward 'liner'" in refused(*compare, "liner", "geoguessr")
 
@@ -465,3 +489,34 @@ def test_one_trace_is_enough_for_a_selection_of_one(played: Traces) -> None:
     rescore(played.db, make_spec())
     found = rescore(played.db, make_spec(), filters=Filter(where="trace_id = 2"))
     assert (found.computed, found.found_done) == (0, 1)
+
+
+def test_a_reward_that_accepts_none_and_one_without_scores_are_named(played: Traces) -> None:
+    played.connection.close()
+    store = ("--store", played.path)
+    compare = ("rewards", "compare", *store)
+    said("rescore", *store, "--reward", "linear")
+    said("rewards", "default", "exponential", *store)
+    assert "is the only one with a score" in refused(*compare)
+    said("rescore", *store, "--reward", "weighted", "--param", "constant=1", "--name", "same")
+    two = said(*compare, "--top", "0.25")
+    assert "not defined, because all scores of one of the two are equal" in " ".join(two.split())
+    assert re.search(r"same \(\w+\) accepts none: 3 traces share its best score", two)
+    assert re.search(r"left out, without any score: exponential \(\w+\)", two)
+    assert "accepts none" not in said(*compare, "--top", "1")
+    said("rescore", *store, "--reward", "threshold")
+    three = said(*compare, "--top", "0.25")
+    assert re.search(r"same \(\w+\) accepts none: 3 traces share its best score", three)
+    assert "exponential" not in three.split("left out")[0]
+    document = json.loads(said(*compare, "--json"))
+    assert len(document["rewards"]) == 3
+    assert [name.split()[0] for name in document["without_scores"]] == ["exponential"]
+    with geostore.open(played.path) as opened:
+        assert json.loads(json.dumps(opened.compare_rewards().to_json())) == document
+        best = opened.compare_rewards("linear", "same", top=1.0)
+        assert [reward.accepted for reward in best.rewards] == [2, 3]
+        for wrong in ({"top": 0}, {"top": 0.5, "min_score": 0.5}):
+            with pytest.raises(RewardError, match=r"\(top\)"):
+                opened.compare_rewards(**wrong)
+        with pytest.raises(RewardError, match="the same reward"):
+            opened.compare_rewards("linear", "linear")

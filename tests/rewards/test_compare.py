@@ -26,7 +26,7 @@ from tests.hand_made import Traces, insert
 
 
 def compared(db: Db, spec: StoredSpec, other: StoredSpec, bound: Bound) -> Comparison:
-    return compare_rewards(db, [spec, other], bound).pairs[0]
+    return compare_rewards(db, [spec, other], bound=bound).pairs[0]
 
 
 def plain_ranks(values: list[float]) -> list[float]:
@@ -94,7 +94,7 @@ def test_equal_scores_are_among_the_best_together_or_not_at_all(
         traces.answered((0.0, degrees))
     for spec in (make_spec("linear"), make_spec("threshold", {"km": "600"})):
         rescore(traces.db, spec)
-    found = compare_rewards(traces.db, list_specs(traces.db), Bound(None, top))
+    found = compare_rewards(traces.db, list_specs(traces.db), bound=Bound(None, top))
     assert [reward.accepted for reward in found.rewards] == [linear, near]
     (pair,) = found.pairs
     assert pair.accepted_both + pair.accepted_only == linear
@@ -109,9 +109,9 @@ def test_a_comparison_of_nothing_is_not_defined(traces: Traces) -> None:
     found = compared(traces.db, one, one, Bound(0.5))
     assert (found.compared, found.rho, found.jaccard, found.movers) == (0, None, None, ())
     with pytest.raises(RewardError, match=r"needs two rewards, and geoguessr \(\w+\) is the only"):
-        compare_rewards(traces.db, [one], Bound(0.5))
+        compare_rewards(traces.db, [one], bound=Bound(0.5))
     with pytest.raises(RewardError, match="needs two rewards, and there is none"):
-        compare_rewards(traces.db, [], Bound(0.5))
+        compare_rewards(traces.db, [], bound=Bound(0.5))
 
 
 Rewards = dict[int, tuple[int, float | None]]
@@ -148,7 +148,7 @@ def test_every_pair_is_compared_by_the_traces_that_it_has(
     traces: Traces, seed: int, bound: Bound
 ) -> None:
     rewards = random_rewards(traces, random.Random(seed))
-    found = compare_rewards(traces.db, list_specs(traces.db), bound)
+    found = compare_rewards(traces.db, list_specs(traces.db), bound=bound)
     for (one, other), pair in zip(itertools.combinations(rewards, 2), found.pairs, strict=True):
         rows = [
             (score, rewards[other][trace_id][1])
@@ -188,7 +188,7 @@ def test_many_rewards_are_numbered_and_fit_a_terminal(
         traces.answered((0.0, degrees))
     for number in range(1, 21):
         rescore(traces.db, make_spec("threshold", {"km": str(300 * number)}))
-    comparisons = compare_rewards(traces.db, list_specs(traces.db), Bound(0.3))
+    comparisons = compare_rewards(traces.db, list_specs(traces.db), bound=Bound(0.3))
     monkeypatch.setenv("COLUMNS", "80")
     text = comparisons_text(comparisons)
     assert max(map(len, text.splitlines())) <= 80
