@@ -135,6 +135,47 @@ def test_a_box_around_unknown_is_unknown_unless_the_prose_refuses() -> None:
     assert (refused.failure, refused.form) == ("refused", "boxed")
 
 
+SHORT = (
+    *("I do not know.", "Unfortunately I don't know.", "I'm sorry. I have no idea."),
+    *("I don’t know …", "Not enough information.", "I don't know where this is."),
+    *("无法确定", "无法定位。", "我不知道。", "特定できません。", "わかりません。", "모르겠습니다"),
+    *("Lo siento, pero no puedo.", "No lo sé.", "Ich weiß es nicht.", "Я не знаю.", "لا أعرف."),
+)
+
+
+@pytest.mark.parametrize("response", SHORT)
+def test_a_response_that_only_says_that_it_does_not_know_is_a_refusal(response: str) -> None:
+    assert parse_answer(response).failure == "refused"
+
+
+@pytest.mark.parametrize("response", SHORT[:3])
+def test_not_knowing_something_in_a_longer_response_is_no_refusal(response: str) -> None:
+    """It may be the sign that the teacher does not know about."""
+    assert parse_answer(f"What does the sign say? {response}").failure == "no_coordinates"
+
+
+def test_a_step_before_the_refusal_is_past_and_one_after_it_is_the_next() -> None:
+    refusal, step = "I can't determine the location.", "Let me zoom in on the sign."
+    assert parse_answer(f"{step} {refusal}").failure == "refused"
+    assert parse_answer(f"{refusal} {step}").failure == "no_coordinates"
+    assert parse_answer("I can't determine the location yet.").failure == "no_coordinates"
+
+
+@pytest.mark.parametrize("stated", ['{"country": "Chile"}', "国家：智利", "| Country | Chile |"])
+def test_a_place_stated_beside_a_refusal_is_an_answer_in_words(stated: str) -> None:
+    answer = parse_answer(f"{stated}\nI can't determine the coordinates.")
+    assert (answer.failure, answer.stated.country is None) == ("no_coordinates", False)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["–", "—", "…", "“corner”", "°", "’", "São Paulo avenue", "é"],
+)
+def test_one_character_that_is_not_ascii_changes_no_refusal(mark: str) -> None:
+    refusal = f"A street {mark} with trees. I’m sorry, but I can’t determine where it was taken."
+    assert parse_answer(refusal).failure == "refused"
+
+
 def test_an_attempt_at_numbers_is_no_refusal() -> None:
     """It tried, so what went wrong with its numbers is the reason."""
     refusal = "I can't determine the exact location."
