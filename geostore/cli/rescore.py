@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +40,7 @@ def rescore(
         ),
     ] = None,
     preset: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="A published system's reward instead, by name (globe, ...), or all of them one "
             "after the other (all); geostore rewards list shows them."
@@ -93,22 +93,24 @@ def rescore(
 
     Exit code 0: done; 4: done, but a custom function failed for some traces.
     """
-    from geostore.rewards import PRESETS, Selection, count_missing, preset_spec
+    from geostore.rewards import PRESETS, Placed, Selection, count_missing, preset_spec
     from geostore.rewards.presets import find_preset
     from geostore.store import ENDED, Filter, Store, make_filter
 
     named = (
         ("--reward", reward),
-        ("--preset", preset),
+        ("--preset", preset or None),
         ("--spec", spec_file),
         ("--custom", custom),
     )
-    given = [option for option, value in named if value]
+    given = [option for option, value in named if value is not None]
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} name two rewards; give one")
+    if preset and len(preset) > 1:
+        raise typer.BadParameter("give it once: one preset, or all", param_hint="--preset")
     if param and (spec_file or custom):
         raise typer.BadParameter("a file and a function have no --param", param_hint="--param")
-    is_every = preset == "all"
+    is_every = preset == ["all"]
     for option, value in (("--param", param), ("--name", name), ("--compare", compare)):
         if is_every and value:
             raise typer.BadParameter(
@@ -127,7 +129,7 @@ def rescore(
         if is_every:
             specs = [preset_spec(preset_name) for preset_name in PRESETS]
         else:
-            source = find_preset(preset).name if preset else reward
+            source = find_preset(preset[0]).name if preset else reward
             specs = [_spec(opened, source, params, spec_file=spec_file, custom=custom, name=name)]
         for spec in specs:
             if dry_run:
@@ -149,6 +151,9 @@ def rescore(
             failures += sum(result.failures.values())
             documents.append(_as_json(spec, result, comparison, dry_run))
             if not json:
+                if dry_run and len(documents) > 1:
+                    # The first of several presets would read and place for all of them.
+                    result = replace(result, read=0, placed=Placed())
                 _print_result(spec, result, comparison, dry_run)
     if json:
         typer.echo(jsons.dumps(documents if is_every else documents[0], indent=2))
@@ -166,8 +171,6 @@ def _spec(
     name: str | None,
 ) -> RewardSpec:
     """The reward that the options name. Raises RewardError."""
-    from dataclasses import replace
-
     from geostore.rewards import check_name, make_spec, read_spec, resolve_spec
     from geostore.rewards.specs import stored_spec
     from geostore.store.rewards import default_spec

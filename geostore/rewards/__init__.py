@@ -26,7 +26,6 @@ from geostore.rewards.specs import (
     delete_spec,
     ensure_default_spec,
     ensure_spec,
-    find_default_spec,
     make_spec,
     read_spec,
 )
@@ -48,7 +47,6 @@ __all__ = [
     "delete_spec",
     "ensure_default_spec",
     "ensure_spec",
-    "find_default_spec",
     "is_gazetteer_loaded",
     "load_gazetteer",
     "make_spec",

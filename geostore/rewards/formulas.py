@@ -81,17 +81,24 @@ FORMULAS: Mapping[str, str] = MappingProxyType(
         "steps": "the value of the first [km, value] with d <= km, 0 past the last; "
         "with border=out d < km",
         "piecewise": "straight lines through the [km, value], the nearest value outside of them",
-        "weighted": "the sum of weight * term over the terms that count",
+        "weighted": "the sum of weight * term over the terms that count: NAME.if and NAME.unless "
+        "name terms on which the term NAME depends",
         "parsed": "1 where coordinates were read, else 0",
         "format": "1 where they were read from a box or an answer tag, else 0",
         "tools": "the share of tool calls that gave a result; 1 without a call",
         "tool_use": "1 where a tool call gave a result, else 0",
-        "country": "1 where the point lies in the true country, else 0; unknown where that is",
-        "region": "1 where the point lies in the true region, else 0; unknown where that is",
-        "city": "1 where the point's nearest city is the true one, else 0; unknown where that is",
-        "said_country": "1 where the answer's words name the true country, else 0; likewise",
-        "said_region": "1 where they name the true region, else 0; likewise",
-        "said_city": "1 where they name the true city, else 0; likewise",
+        "country": "1 where the point lies in the true country, else 0; unknown where the true "
+        "point has no country",
+        "region": "1 where the point lies in the true region, else 0; unknown where the true "
+        "point has no region",
+        "city": "1 where the point's nearest city is the true one, else 0; unknown where "
+        "the true point has no city",
+        "said_country": "1 where the answer's words name the true country, else 0; unknown "
+        "where the true point has no country",
+        "said_region": "1 where they name the true region, else 0; unknown where the true point "
+        "has no region",
+        "said_city": "1 where they name the true city, else 0; unknown where the true point has "
+        "no city",
         "named": "1 where they state at least so many of country, region and city, else 0",
         "cut": "1 where a tool call cut a part out of an image, else 0",
         "think_answer": "1 where the final response is reasoning and then <answer>...</answer>, "

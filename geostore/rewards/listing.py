@@ -14,12 +14,13 @@ from geostore.rewards.formulas import (
     EXTRA_TERMS,
     FORMULAS,
     KINDS,
+    OPTIONAL,
     WEIGHTED,
 )
 from geostore.rewards.presets import PRESETS, Preset, preset_spec
 from geostore.rewards.rescoring import count_missing
 from geostore.rewards.specs import IMPORTED, RewardSpec, make_spec
-from geostore.rewards.weighted import terms_text
+from geostore.rewards.weighted import sum_text, terms_text
 from geostore.store import Db
 from geostore.store.rewards import SHORT, StoredSpec, find_spec, list_specs
 from geostore.text.nearest import did_you_mean
@@ -115,7 +116,7 @@ class ListedPreset:
     spec: RewardSpec
     """As a weighted reward, with the defaults."""
     stored: ListedSpec | None
-    """The store's, with the defaults; None where it was not computed, or not looked for."""
+    """The store's, with the defaults; None where it was not computed."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name; of the spec its hash, kind and parameters."""
@@ -157,10 +158,13 @@ class RewardList:
 def list_rewards(db: Db) -> RewardList:
     """What the store has, and what can be computed."""
     counts = {row[0]: (row[1], row[2], row[3]) for row in db.run("count_rewards_by_spec")}
+    specs = tuple(_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(db))
+    by_hash = {spec.sha256: spec for spec in specs}
+    presets = map(_preset, PRESETS.values())
     return RewardList(
-        specs=tuple(_spec(spec, counts.get(spec.id, (0, 0, 0))) for spec in list_specs(db)),
+        specs=specs,
         kinds=tuple(map(_kind, KINDS)),
-        presets=tuple(map(_preset, PRESETS.values())),
+        presets=tuple(replace(one, stored=by_hash.get(one.spec.sha256)) for one in presets),
     )
 
 
@@ -226,13 +230,14 @@ def _preset(preset: Preset) -> ListedPreset:
 
 def _kind(kind: str) -> ListedKind:
     if kind != WEIGHTED:
-        return ListedKind(kind, FORMULAS[kind], make_spec(kind).parameters)
+        parameters = {**make_spec(kind).parameters, **OPTIONAL.get(kind, {})}
+        return ListedKind(kind, FORMULAS[kind], parameters)
     return ListedKind(
         kind,
         FORMULAS[kind],
         {**COMMON, "unparsed": None},
         {
-            name: ListedTerm(FORMULAS[name], dict(values))
+            name: ListedTerm(FORMULAS[name], {**values, **OPTIONAL.get(name, {})})
             for name, values in (*DISTANCE_KINDS.items(), *EXTRA_TERMS.items())
         },
     )
@@ -330,7 +335,7 @@ def _terms_lines(parameters: Mapping[str, Any]) -> list[str]:
 def _set_parameters(parameters: Mapping[str, Any]) -> str:
     """The parameters that are set, without those that every kind has at their defaults."""
     return ", ".join(
-        " + ".join(terms_text(parameters)) if key == "terms" else f"{key}={_shown(value)}"
+        sum_text(parameters) if key == "terms" else f"{key}={_shown(value)}"
         for key, value in parameters.items()
         if COMMON.get(key, "") != value and value is not None
     )

@@ -200,12 +200,6 @@ def ensure_default_spec(db: Db) -> int:
     return stored.id
 
 
-def find_default_spec(db: Db) -> RewardSpec | None:
-    """The store's default, None where it has none yet."""
-    stored = default_spec(db)
-    return None if stored is None else stored_spec(stored)
-
-
 def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
     """Make a spec the default of a store that has none, if it can be computed; whether it is."""
     if spec.kind not in KINDS or spec.code_version != CODE_VERSION:

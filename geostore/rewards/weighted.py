@@ -27,6 +27,9 @@ from geostore.text.nearest import did_you_mean
 CONDITIONS = ("if", "unless")
 """How a term may depend on others: it counts where all of them are above 0, or where none is."""
 
+_NO_NAME = ("", "none")
+"""A condition without a name, and JSON's null as a command line gives it."""
+
 
 def weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """All parameters of a weighted reward, and what was given as ``name=value``.
@@ -65,14 +68,16 @@ def weighted_parameters(params: Mapping[str, str]) -> tuple[dict[str, Any], list
             _set_parameter(terms[named], named, parameter, text)
     looked_at = _add_conditions(terms, conditions)
     # A term of weight 0 that a condition looks at adds nothing: it stands in that condition.
-    kept = [term for named, term in terms.items() if term["weight"] != 0 or named not in looked_at]
-    if not kept:
+    counted = [
+        term for named, term in terms.items() if term["weight"] != 0 or named not in looked_at
+    ]
+    if not counted:
         raise RewardError(
             "weighted needs at least one term and its weight, such as geoguessr=0.9 format=0.1; "
             f"the terms are: {', '.join(TERMS)}"
         )
-    parameters["terms"] = sorted(kept, key=_in_order)
-    if any(term["term"] in PLACE_TERMS for term in with_conditions(kept)):
+    parameters["terms"] = sorted(counted, key=_in_order)
+    if any(term["term"] in PLACE_TERMS for term in with_conditions(counted)):
         # Of another version of the gazetteer the same answer may have another score.
         parameters["gazetteer"] = GAZETTEER_VERSION
     return parameters, [f"{key}={text.strip()}" for key, text in params.items()]
@@ -103,6 +108,13 @@ def terms_text(parameters: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def sum_text(parameters: Mapping[str, Any]) -> str:
+    """The terms of a weighted spec's parameters on one line, with a minus for a negative weight."""
+    first, *others = terms_text(parameters)
+    signed = (f"- {text[1:]}" if text.startswith("-") else f"+ {text}" for text in others)
+    return " ".join([first, *signed])
+
+
 def _term_text(term: Mapping[str, Any]) -> str:
     inner = ", ".join(
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={_plain(value)}"
@@ -127,8 +139,13 @@ def _add_conditions(
     for named, parameter, text in given:
         if parameter not in CONDITIONS:
             continue
-        others = [other.strip() for other in text.split(",")]
+        others = _names(text)
         for other in others:
+            if other in _NO_NAME:
+                raise RewardError(
+                    f"a name is missing in {named}.{parameter}, which is {text!r}; give names of "
+                    "terms with commas between them, such as parsed,threshold"
+                )
             if other == named:
                 raise RewardError(f"{named}.{parameter} cannot be {named} itself")
             if other in plain:
@@ -161,6 +178,15 @@ def _add_conditions(
     for (named, condition), others_by_name in chosen.items():
         terms[named][condition] = sorted(others_by_name.values(), key=_in_order)
     return looked_at
+
+
+def _names(text: str) -> list[str]:
+    """The names in a condition: with commas between them, or as a JSON list."""
+    try:
+        names = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
+    except (ValueError, RecursionError):
+        names = text.split(",")
+    return [str(name).strip() for name in names or [""]]
 
 
 def _term(named: str, weight: float | None = None) -> dict[str, Any]:

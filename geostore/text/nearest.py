@@ -7,7 +7,12 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """`` (did you mean ...?)`` with the most similar name; empty where none is similar."""
-    by_lower = {other.lower(): other for other in sorted(names, reverse=True)}
+    """`` (did you mean ...?)`` with the most similar name; empty where none is similar.
+
+    A name such as ``preset:globe`` is also found by what stands behind its colon.
+    """
+    ordered = sorted(names, reverse=True)
+    by_lower = {other.lower().rpartition(":")[2]: other for other in ordered}
+    by_lower |= {other.lower(): other for other in ordered}
     like = get_close_matches(name.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[like[0]]}?)" if like else ""

@@ -338,6 +338,20 @@ def test_rewards_as_json_have_the_numbers_of_the_text(played: Traces) -> None:
     weighted = json.loads(said("rewards", "show", "weighted", *store, "--json"))
     assert list(weighted) == ["kind", "formula", "parameters", "terms"]
     assert weighted["terms"]["turns"]["parameters"] == {"max": 10.0}
+    assert weighted["terms"]["threshold"]["parameters"] == {"km": 1000.0, "border": "in"}
+    assert "NAME.if and NAME.unless" in weighted["formula"]
+    assert "unknown where the true point has no region" in weighted["terms"]["region"]["formula"]
+    for kind in ("threshold", "steps"):
+        shown = json.loads(said("rewards", "show", kind, *store, "--json"))
+        assert shown["parameters"]["border"] == "in"
+
+
+def test_a_negative_weight_is_listed_with_a_minus(played: Traces) -> None:
+    params = {"constant": "1", "parsed": "-0.2", "tools": "0.5"}
+    rescore(played.db, make_spec("weighted", params))
+    played.db.close()
+    listed = said("rewards", "list", "--store", played.path)
+    assert "1 * constant - 0.2 * parsed + 0.5 * tools" in " ".join(listed.split())
 
 
 def test_what_contradicts_itself_is_a_usage_error(played: Traces) -> None:

@@ -109,8 +109,13 @@ def test_a_condition_is_kept_without_names_and_in_one_order(tmp_path: Path) -> N
     for other in others:
         assert make_spec("weighted", other).sha256 == spec.sha256
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps({"reward": "weighted", "parameters": named}))
-    assert read_spec(path).sha256 == spec.sha256
+    listed = {**named, "cut.if": ["threshold:near", "parsed"]}
+    for parameters in (named, listed):
+        path.write_text(json.dumps({"reward": "weighted", "parameters": parameters}))
+        assert read_spec(path).sha256 == spec.sha256
+    path.write_text(json.dumps({"reward": "weighted", "parameters": {**named, "cut.if": None}}))
+    with pytest.raises(RewardError, match=r"a name is missing in cut\.if"):
+        read_spec(path)
     assert make_spec("weighted", {**named, "cut.if": "parsed"}).sha256 != spec.sha256
     unless = {key.replace(".if", ".unless"): value for key, value in named.items()}
     assert make_spec("weighted", unless).sha256 != spec.sha256
@@ -150,7 +155,11 @@ HASHES = {
         ({"cut": "1", "cut.if": "parse"}, r"'parse'.*\(did you mean parsed\?\)"),
         ({"cut": "1", "cut.if": "threshold:near"}, r"'threshold:near'.*weight.*threshold:near=0"),
         ({"cut": "1", "cut.if": "cut"}, "cut.if cannot be cut itself"),
-        ({"cut": "1", "cut.if": ""}, "'', which is no term"),
+        ({"cut": "1", "cut.if": ""}, "a name is missing in cut.if, which is ''"),
+        ({"cut": "1", "cut.if": "parsed,"}, "a name is missing in cut.if, which is 'parsed,'"),
+        ({"cut": "1", "cut.unless": "none"}, "a name is missing in cut.unless"),
+        ({"cut": "1", "cut.if": "[]"}, "a name is missing in cut.if"),
+        ({"cut": "1", "cut.if": "[parsed"}, r"'\[parsed', which is no term"),
         ({"cut.if": "parsed"}, "no weight for it: cut=0.5"),
         ({"cut": "1", "cut.if.km": "5"}, "cut.if names no kind of term"),
         (
@@ -195,7 +204,6 @@ def test_a_distance_at_the_border_counts_unless_the_border_is_out(
     traces: Traces, kind: str, table: dict[str, str], degrees: int, inside: float, outside: float
 ) -> None:
     traces.answered((0.0, float(degrees)))
-    traces.connection.execute("select 1")
     rescore(traces.db, make_spec(kind, table))
     rescore(traces.db, make_spec(kind, {**table, "border": "out"}))
     (km,) = {km for (km,) in traces.rows("distance_km")}

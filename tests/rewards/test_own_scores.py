@@ -67,7 +67,7 @@ def test_a_reward_of_the_distance_still_counts_a_failure_as_0(words: Traces) -> 
 
 def test_every_list_of_accepted_traces_agrees(words: Traces) -> None:
     globe = get_spec(words.db, preset_spec("globe").sha256)
-    compared = compare_rewards(words.db, [globe, get_spec(words.db, "geoguessr")], Bound(0.2))
+    compared = compare_rewards(words.db, [globe, get_spec(words.db, "geoguessr")], bound=Bound(0.2))
     assert compared.rewards[0].accepted == 2
     assert kept(words.path, min_score=0.2) == [1, 2]
     assert kept(words.path, min_score=0.3) == [1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,6 +201,16 @@ def test_all_presets_are_computed_one_after_the_other(store: Path) -> None:
     assert {(d["computed"], d["found_done"]) for d in documents} == {(0, 3)}
 
 
+def test_what_all_presets_need_first_is_said_once(store: Path) -> None:
+    """A rescore reads and places for the first of them; the others find that done."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("delete from answer_places")
+    dry = ("rescore", "--preset", "all", "--dry-run", "--store", store)
+    assert ask(*dry).count("would compute the places of") == 1
+    documents = json.loads(ask(*dry, "--json"))
+    assert all(document["placed"]["answers"] == 3 for document in documents)
+
+
 def test_a_preset_is_named_wherever_a_reward_is(store: Path) -> None:
     one = ask("rescore", "--preset", "geospot", "--param", "tau=100", "--store", store)
     assert one.startswith("preset:geospot(tau=100) (")
@@ -241,6 +253,13 @@ def test_a_preset_is_found_though_the_store_has_it_under_another_name(store: Pat
         (("rescore", "--reward", "preset:geospott"), "did you mean preset:geospot?"),
         (("rewards", "show", "preset:geospott"), "did you mean preset:geospot?"),
         (("rewards", "default", "preset:geospott"), "did you mean preset:geospot?"),
+        (("rewards", "show", "geospot"), "did you mean preset:geospot?"),
+        (("rewards", "default", "geospot"), "did you mean preset:geospot?"),
+        (("rescore", "--reward", "geospot"), "did you mean preset:geospot?"),
+        (("rescore", "--preset", ""), "no preset 'preset:'"),
+        (("rescore", "--reward", ""), "no reward ''"),
+        (("rescore", "--preset", "", "--reward", "linear"), "name two rewards; give one"),
+        (("rescore", "--preset", "all", "--preset", "globe"), "give it once: one preset, or all"),
         (("stats", "--reward", "preset:geospot"), "geostore rescore --reward preset:geospot"),
         (
             ("rescore", "--preset", "geospot", "--param", "km=1"),
@@ -276,6 +295,12 @@ def test_presets_are_listed_apart_with_their_source(store: Path) -> None:
     document = json.loads(ask("rewards", "list", "--json", "--store", store))
     assert [p["preset"] for p in document["presets"]] == list(PRESETS)
     assert all(p["sha256"] == preset_spec(p["preset"]).sha256 for p in document["presets"])
+    assert {p["stored"] for p in document["presets"]} == {None}
+    ask("rescore", "--preset", "deepeyes", "--store", store)
+    document = json.loads(ask("rewards", "list", "--json", "--store", store))
+    (spec,) = document["specs"]
+    stored = {p["preset"]: p["stored"] for p in document["presets"]}
+    assert stored == {name: spec if name == "preset:deepeyes" else None for name in PRESETS}
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
