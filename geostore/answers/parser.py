@@ -21,6 +21,9 @@ does not agree with. Where no form gives a valid pair, the failure is that of th
 form that attempted an answer. A response that attempts none, and in whose words the teacher refuses
 to answer (`refusals`), fails as ``refused``.
 
+What a tool is asked is no answer, so calls are cut out before, but for one of a tool that takes the
+answer (`call_text`).
+
 Time is linear in the response: the parser only cuts the whole text and searches it for fixed
 strings; all other work is on pieces of bounded size.
 """
@@ -44,6 +47,7 @@ from geostore.answers.angles import (
     Reading,
 )
 from geostore.answers.attempts import contradicting_attempt, holds_pair, holds_point
+from geostore.answers.call_text import without_calls
 from geostore.answers.forms import (
     find_bare,
     find_coordinates,
@@ -162,7 +166,7 @@ def parse_answer(
     pair in the prose, lie on different sides of the equator or of Greenwich).
     """
     visible = visible_text(response)
-    text = with_usual_slots(visible)
+    text = without_calls(with_usual_slots(visible))
     answer = _read(text, cut=cut, bare=bare)
     if refused and answer.failure is not None:
         answer = replace(answer, failure=REFUSED)
@@ -185,12 +189,12 @@ def has_answer(response: str) -> bool:
     True where it holds \boxed{ or <answer> outside its thoughts, even malformed, or coordinates
     that can be read.
     """
-    text = with_usual_slots(visible_text(response))
+    text = without_calls(with_usual_slots(visible_text(response)))
     return has_slot(text) or _read(text, cut=False).failure is None
 
 
 def _read(text: str, *, cut: bool, bare: bool = False) -> Answer:
-    """text: with its slots as they were asked for (`spellings.with_usual_slots`)."""
+    """text: without calls, with its slots as they were asked for (`spellings.with_usual_slots`)."""
     if len(text) <= _BARE_LENGTH and not has_slot(text):
         pair = find_bare(normalise(text))
         if pair is not None:

@@ -11,7 +11,8 @@ from geostore.answers.slots import BOX, gives_pair, mark_boxes
 from geostore.answers.text import tail
 
 _TAG = re.compile(
-    r"(?:<|&lt;|＜)(/?)\s?(?:final_)?answer(?:\s\w{1,20}=[^<>\n]{0,40})?\s?(?:>|&gt;|＞)",
+    # Not one that is as it should be, which most are.
+    r"(?:<(?!(?-i:/?answer>))|&lt;|＜)(/?)\s?(?:final_)?answer(?:\s\w{1,20}=[^<>\n]{0,40})?\s?(?:>|&gt;|＞)",
     re.IGNORECASE,
 )
 _OTHER_BOX = re.compile(

@@ -20,6 +20,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from geostore.answers import has_answer
+from geostore.answers.call_text import (
+    BEGINS_BLOCK,
+    BEGINS_CALL,
+    BLOCK_NAME,
+    STRINGS,
+    end_of_value,
+)
 from geostore.conversation.call_objects import CallObjects, WrittenCall, json_text
 from geostore.conversation.token_calls import as_json_calls
 from geostore.text.lenient_json import load_lenient
@@ -41,16 +48,11 @@ _ALONE = re.compile(r"[ \t`.;,)\]}]*+(?:</?\w[\w:]*+>[ \t]*+)*+(?:\n|\Z|(?=[{\[]
 _SPARE_CLOSERS = re.compile(r"(?:\s*+[}\]])*+")
 _MOST_UNCLOSED = 8  # unclosed brackets after which no further one is tried
 
-# Strings whole, so that brackets inside them do not count. An escape outside a string is matched
-# as a pair, so that its quote begins no string.
-_STRINGS = r'"(?:[^"\\]|\\.)*+"|\'(?:[^\'\\\n]|\\.)*+\'|\\.'
-_BRACKETS = re.compile(rf"{_STRINGS}|[{{}}\[\]()]", re.DOTALL)
-_KEYWORDS = re.compile(rf"{_STRINGS}|(?P<keyword>\b[A-Za-z_]\w*+)\s*+=(?!=)|[()]", re.DOTALL)
+_KEYWORDS = re.compile(rf"{STRINGS}|(?P<keyword>\b[A-Za-z_]\w*+)\s*+=(?!=)|[()]", re.DOTALL)
 
-_BLOCK_NAME = r"(?:\w+:)?(?:function|invoke|tool|tool_call|function_call|tool_use|use_tool)"
 _BLOCK = re.compile(
-    rf"""<{_BLOCK_NAME}(?:=|\s+name=)["']?\s*([\w.:/-]+)\s*["']?[^<>]*>(.*?)"""
-    rf"(</{_BLOCK_NAME}>|(?=<{_BLOCK_NAME}(?:=|\s+name=))|\Z)",
+    rf"""<{BLOCK_NAME}(?:=|\s+name=)["']?\s*([\w.:/-]+)\s*["']?[^<>]*>(.*?)"""
+    rf"(</{BLOCK_NAME}>|(?=<{BLOCK_NAME}(?:=|\s+name=))|\Z)",
     re.DOTALL,
 )
 _PARAMETER_NAME = r"(?:\w+:)?param(?:eter)?"
@@ -74,17 +76,6 @@ _BETWEEN_NAME_AND_OBJECT = re.compile(
     r"(?::\d++)?(?:\n- |[\s`*:：,]|json\b|commentary\b"
     r"|(?i:action input|arguments|args|input|parameters))*+(?=\{)"
 )
-
-_BEGINS_BLOCK = re.compile(rf"<{_BLOCK_NAME}(?:=|\s+name=)|<arg_key>|<start_function_call>")
-BEGINS_CALL = re.compile(
-    rf"{_BEGINS_BLOCK.pattern}"
-    r"|(?:<|&lt;|＜)tool[_-]?call(?:>|&gt;|＞)"
-    r"|<\|?(?:\w+:)?(?:tool_?calls?|function_?calls?|tool_use)(?:_(?:section_)?(?:begin|start))?\|?>"
-    r"|<｜(?:DSML｜)?(?:tool|function)|<\|python_tag\|>|<\|action_start\|>|\[TOOL_CALLS\]"
-    r"|✿FUNCTION✿|\bto=functions\.|\bfunctools\[|<\|open\|>(?:tools|call )"
-    r"|(?:\A|(?<=\n))call:\w[\w.-]*+\{"
-)
-"""What no prose holds: the beginning of a call in some family's form."""
 
 
 class CallReader:
@@ -167,7 +158,7 @@ class CallReader:
 
     def _broken_part(self, text: str) -> str | None:
         """What begins as a call in the text that is left when all calls were taken."""
-        begins = [m.start() for m in (_BEGINS_BLOCK.search(text), self._broken.search(text)) if m]
+        begins = [m.start() for m in (BEGINS_BLOCK.search(text), self._broken.search(text)) if m]
         return text[min(begins) :].strip() if begins else None
 
     def _blocks(self, text: str, *, closed: bool) -> Iterator[_Span]:
@@ -316,19 +307,6 @@ def _decoded(body: str) -> list[str]:
         value, _ = load_lenient(f'"{body}"')
         return [value] if isinstance(value, str) else []
     return []
-
-
-def end_of_value(text: str, start: int) -> int | None:
-    """Where the bracket that opens at `start` is closed; None where it is not."""
-    depth = 0
-    for token in _BRACKETS.finditer(text, start):
-        if token.group() in ("{", "[", "("):
-            depth += 1
-        elif token.group() in ("}", "]", ")"):
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return None
 
 
 def _keywords_as_json(parenthesis: str) -> str:

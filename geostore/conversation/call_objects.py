@@ -8,22 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# The member of a call that names the tool, and the one that holds the arguments. The protocol's
-# own come first; `parameters` was always read.
-_NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_name", "action")
-_ARGUMENTS = (
-    "arguments",
-    "parameters",
-    "argument",
-    "parameter",
-    "args",
-    "params",
-    "input",
-    "tool_input",
-    "tool_args",
-    "action_input",
-    "kwargs",
-)
+from geostore.answers.call_text import ARGUMENT_MEMBERS, NAME_MEMBERS
+
 # OpenAI's shape, its old one, and Gemini's.
 _WRAPPERS = ("function", "function_call", "functionCall", "tool_call")
 _LISTS = ("tool_calls", "tool_uses", "calls")
@@ -97,12 +83,12 @@ class CallObjects:
         wrapper = next((name for name in _WRAPPERS if isinstance(value.get(name), dict)), None)
         if wrapper is not None:
             value, repaired = value[wrapper], True
-        member = next((name for name in _NAMES if isinstance(value.get(name), str)), None)
+        member = next((name for name in NAME_MEMBERS if isinstance(value.get(name), str)), None)
         if member is None:
             return self._call_by_its_key(value)
         name = self.tool_name(value[member])
         known = name in self.types
-        written_as = next((key for key in _ARGUMENTS if key in value and key != member), None)
+        written_as = next((key for key in ARGUMENT_MEMBERS if key in value and key != member), None)
         if not (known or any_name) or (member != "name" and written_as is None):
             return None
         repaired |= name != value[member] or member != "name"

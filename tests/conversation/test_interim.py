@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from geostore.conversation.interim import interim_answers, without_calls
+from geostore.answers.call_text import without_calls
+from geostore.conversation.interim import interim_answers
 from geostore.records import Turn
 from tests.minds import text_call
 from tests.trace_parts import TURN
@@ -36,6 +37,10 @@ def test_each_turn_before_the_last_gives_its_own_coordinates_and_the_last_none()
         '{"name": "map", "arguments": {"lat": 48.8566, "lon": 2.3522}}',
         '```json\n{"tool": "map", "parameters": {"lat": 48.8566, "note": "}", "lon": 2.3522}}\n```',
         "Action: map\nmap_search(lat=48.8566, lon=2.3522)",
+        'Action: map\nAction Input: {"lat": 48.8566, "lon": 2.3522}',
+        '{"name": "map", "arguments": "{\\"lat\\": 48.8566, \\"lon\\": 2.3522}"}',
+        '<tool>map</tool><args>{"lat": 48.8566, "lon": 2.3522}</args>',
+        '<map lat="48.8566" lon="2.3522"/>',
         "<function=map><parameter=lat>48.8566</parameter><parameter=lon>2.3522</parameter></function>",
         '[TOOL_CALLS]map{"lat": 48.8566, "lon": 2.3522}',
         "<|python_tag|>map.call(lat=48.8566, lon=2.3522)",
@@ -69,4 +74,8 @@ def test_words_beside_calls_stay_as_they_are() -> None:
     assert without_calls("A street in Paris (48.8566, 2.3522).") == (
         "A street in Paris (48.8566, 2.3522)."
     )
+    (read,) = interim_answers(
+        turns('{"input": {"lat": 48.8566, "lon": 2.3522}, "country": "France"}', "")
+    )
+    assert (read[1].lat, read[1].lon) == (48.8566, 2.3522)
     assert without_calls("one " + '{"arguments": {' * 1000).strip() == "one {"
