@@ -32,13 +32,14 @@ create temp macro written_in(prompt, cached, written) as
   least(coalesce(written, 0), coalesce(prompt, 0) - cached_in(prompt, cached));
 
 -- Whether an answer's place is the true one, as 1 or 0; null without coordinates (lat), without a row of
--- its place (row_id), and where the truth has none. is_there_or_0 has 0 without coordinates.
+-- its place (row_id), and where the truth has none. is_there_or_0 has 0 without coordinates, unless the
+-- truth has none by the newest gazetteer.
 create temp macro is_there(lat, row_id, answer, truth) as
   if(lat is null or row_id is null or truth is null, null, coalesce(answer = truth, false)::integer);
-create temp macro is_there_or_0(status, lat, row_id, answer, truth) as
+create temp macro is_there_or_0(status, lat, row_id, answer, newest, truth) as
   case
-    when status = 'open' or truth is null then null
-    when lat is null then 0
+    when status = 'open' then null
+    when lat is null then if(newest is null, null, 0)
     else is_there(lat, row_id, answer, truth)
   end;
 
@@ -335,11 +336,13 @@ left join calls as c on c.trace_id = t.trace_id;
 --   stated_country       the country that the dataset's own column names, as ISO code; null where that
 --                        names none that is known
 --   true_*, answer_*     country (ISO code), region (of GeoNames, such as US.CA) and city (the nearest
---                        place in GeoNames) of the true and of the answered coordinates, by the newest
---                        gazetteer; null out at sea, without coordinates, and where they were not
+--                        place in GeoNames) of the true and of the answered coordinates, each by the
+--                        newest gazetteer that placed it, so of two versions until a rescore after a
+--                        newer one is through; null out at sea, without coordinates, and where they were not
 --                        computed yet (geostore rescore does)
 --   *_correct            whether both are the same, 1 or 0; null where the answer has no coordinates,
---                        the truth is out at sea, or a place was not computed yet
+--                        the truth is out at sea, or a place was not computed yet. Both are of one
+--                        version of the gazetteer: the newest that placed the answer
 --   *_correct_or_0       the same, but 0 for a closed trace without coordinates
 -- Columns that are not asked for cost nothing; final_response reads all responses, so do not
 -- select it from large stores without need.
@@ -354,7 +357,7 @@ truths as (
 -- The place of each reading, likewise.
 placed as (
   select
-    trace_id, parser_version, country, region, city, city_id,
+    trace_id, parser_version, gazetteer_version, country, region, city, city_id,
     said_country, said_true_country, said_true_region, said_true_city
   from answer_places
   qualify row_number() over (
@@ -371,18 +374,25 @@ select
   p.country as answer_country,
   p.region as answer_region,
   p.city as answer_city,
-  is_there(t.answer_lat, p.trace_id, p.country, s.country) as country_correct,
-  is_there(t.answer_lat, p.trace_id, p.region, s.region) as region_correct,
-  is_there(t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country) as country_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region) as region_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id) as city_correct_or_0,
+  is_there(t.answer_lat, p.trace_id, p.country, b.country) as country_correct,
+  is_there(t.answer_lat, p.trace_id, p.region, b.region) as region_correct,
+  is_there(t.answer_lat, p.trace_id, p.city_id, b.city_id) as city_correct,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country, b.country)
+    as country_correct_or_0,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region, b.region)
+    as region_correct_or_0,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id, b.city_id)
+    as city_correct_or_0,
   p.said_true_country,
   p.said_true_region,
   p.said_true_city
 from trace_outcomes as t
 left join truths as s on s.sample_id = t.sample_id
-left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version;
+left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version
+-- Beside the answer's place that of its sample by the same version: a newer gazetteer's rescore may
+-- have come to one and not yet to the other.
+left join sample_places as b
+  on b.sample_id = t.sample_id and b.gazetteer_version = p.gazetteer_version;
 
 -- Every sum over traces that the named queries show, written once: one row per recipe, and one over
 -- the store, whose recipe is null. The store's medians do not follow from those of its recipes, so

@@ -899,33 +899,45 @@ select
   ) as answer_city,
   (
     select case when a.lat is not null and s.country is not null then coalesce(p.country = s.country, 0) end
-    from sample_places as s
-    cross join answer_places as p
-    where s.sample_id = t.sample_id
-      and p.trace_id = a.trace_id
+    from answer_places as p
+    cross join sample_places as s
+    where p.trace_id = a.trace_id
       and p.parser_version = a.parser_version
-    order by s.gazetteer_version desc, p.gazetteer_version desc
-    limit 1
+      and s.sample_id = t.sample_id
+      and s.gazetteer_version = p.gazetteer_version
+      and p.gazetteer_version = (
+        select max(n.gazetteer_version)
+        from answer_places as n
+        where n.trace_id = p.trace_id and n.parser_version = p.parser_version
+      )
   ) as country_correct,
   (
     select case when a.lat is not null and s.region is not null then coalesce(p.region = s.region, 0) end
-    from sample_places as s
-    cross join answer_places as p
-    where s.sample_id = t.sample_id
-      and p.trace_id = a.trace_id
+    from answer_places as p
+    cross join sample_places as s
+    where p.trace_id = a.trace_id
       and p.parser_version = a.parser_version
-    order by s.gazetteer_version desc, p.gazetteer_version desc
-    limit 1
+      and s.sample_id = t.sample_id
+      and s.gazetteer_version = p.gazetteer_version
+      and p.gazetteer_version = (
+        select max(n.gazetteer_version)
+        from answer_places as n
+        where n.trace_id = p.trace_id and n.parser_version = p.parser_version
+      )
   ) as region_correct,
   (
     select case when a.lat is not null and s.city_id is not null then coalesce(p.city_id = s.city_id, 0) end
-    from sample_places as s
-    cross join answer_places as p
-    where s.sample_id = t.sample_id
-      and p.trace_id = a.trace_id
+    from answer_places as p
+    cross join sample_places as s
+    where p.trace_id = a.trace_id
       and p.parser_version = a.parser_version
-    order by s.gazetteer_version desc, p.gazetteer_version desc
-    limit 1
+      and s.sample_id = t.sample_id
+      and s.gazetteer_version = p.gazetteer_version
+      and p.gazetteer_version = (
+        select max(n.gazetteer_version)
+        from answer_places as n
+        where n.trace_id = p.trace_id and n.parser_version = p.parser_version
+      )
   ) as city_correct,
   case
     when t.status = 'open' then null
@@ -938,13 +950,17 @@ select
     )
     else (
       select case when s.country is not null then coalesce(p.country = s.country, 0) end
-      from sample_places as s
-      cross join answer_places as p
-      where s.sample_id = t.sample_id
-        and p.trace_id = a.trace_id
+      from answer_places as p
+      cross join sample_places as s
+      where p.trace_id = a.trace_id
         and p.parser_version = a.parser_version
-      order by s.gazetteer_version desc, p.gazetteer_version desc
-      limit 1
+        and s.sample_id = t.sample_id
+        and s.gazetteer_version = p.gazetteer_version
+        and p.gazetteer_version = (
+          select max(n.gazetteer_version)
+          from answer_places as n
+          where n.trace_id = p.trace_id and n.parser_version = p.parser_version
+        )
     )
   end as country_correct_or_0,
   case
@@ -958,13 +974,17 @@ select
     )
     else (
       select case when s.region is not null then coalesce(p.region = s.region, 0) end
-      from sample_places as s
-      cross join answer_places as p
-      where s.sample_id = t.sample_id
-        and p.trace_id = a.trace_id
+      from answer_places as p
+      cross join sample_places as s
+      where p.trace_id = a.trace_id
         and p.parser_version = a.parser_version
-      order by s.gazetteer_version desc, p.gazetteer_version desc
-      limit 1
+        and s.sample_id = t.sample_id
+        and s.gazetteer_version = p.gazetteer_version
+        and p.gazetteer_version = (
+          select max(n.gazetteer_version)
+          from answer_places as n
+          where n.trace_id = p.trace_id and n.parser_version = p.parser_version
+        )
     )
   end as region_correct_or_0,
   case
@@ -978,13 +998,17 @@ select
     )
     else (
       select case when s.city_id is not null then coalesce(p.city_id = s.city_id, 0) end
-      from sample_places as s
-      cross join answer_places as p
-      where s.sample_id = t.sample_id
-        and p.trace_id = a.trace_id
+      from answer_places as p
+      cross join sample_places as s
+      where p.trace_id = a.trace_id
         and p.parser_version = a.parser_version
-      order by s.gazetteer_version desc, p.gazetteer_version desc
-      limit 1
+        and s.sample_id = t.sample_id
+        and s.gazetteer_version = p.gazetteer_version
+        and p.gazetteer_version = (
+          select max(n.gazetteer_version)
+          from answer_places as n
+          where n.trace_id = p.trace_id and n.parser_version = p.parser_version
+        )
     )
   end as city_correct_or_0,
   (

@@ -83,6 +83,35 @@ def test_a_country_is_right_or_wrong_or_not_known(path: Path) -> None:
             assert plain.execute(statement).fetchall() == expected
 
 
+def test_truth_and_answer_are_compared_by_one_version_of_the_gazetteer(path: Path) -> None:
+    """A rescore after a new version has placed all samples before it comes to the answers."""
+    with Store.open(path) as store, store.db.transaction():
+        batch = Batch(store.db)
+        sample, other = (batch.sample(number, 0.5) for number in range(2))
+        for number, country in ((sample, "RS"), (other, "RS")):
+            batch.place(number, country)
+        batch.place(sample, "XK", gazetteer=2)
+        both, former = (batch.placed(sample, PLAIN, 1.0, 1.0, rollout=n) for n in (1, 2))
+        for trace_id in (both, former):
+            batch.place_answer(trace_id, "RS")
+        batch.place_answer(both, "XK", gazetteer=2)
+        # A newer geostore has placed the answer, and not yet the sample.
+        ahead = batch.placed(other, PLAIN, 1.0, 1.0)
+        batch.place_answer(ahead, "XK", gazetteer=2)
+    statement = (
+        "select trace_id, country_correct, country_correct_or_0"
+        " from trace_results order by trace_id"
+    )
+    expected = [
+        (both, 1, 1),
+        (former, 1, 1),
+        (ahead, None, None),
+    ]
+    assert run_query(path, statement).rows == expected
+    with closing(sqlite3.connect(path)) as plain:
+        assert plain.execute(statement).fetchall() == expected
+
+
 # --- the questions ---------------------------------------------------------------------------
 
 
