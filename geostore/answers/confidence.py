@@ -9,7 +9,7 @@ sentence nobody knows what it is sure of. The forms and what they become:
 - ``fraction``: the number.
 - ``words``: very low 0, low 0.25, medium 0.5, high 0.75, very high 1: five levels like 1-5. Low,
   medium and high alone are the inner three, because a teacher that was asked for three may not say
-  "very". "Medium to high" is the middle of both.
+  "very". "Medium to high" is the middle of both. They are read in ten languages.
 
 A number says its scale by ``/5``, ``/10``, ``/100``, ``out of 5``, ``%``, or in its name:
 ``(1-5)``, ``confidence_percent``. Without one, 0 and a number with a decimal mark up to 1.0 are
@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from geostore.answers.passages import Labels, blocks_of, final_block, find_lines, line_pattern
+from geostore.answers.text import EMPHASIS
 
 FORMS = ("1-5", "1-10", "percent", "fraction", "words")
 """How a confidence may be written."""
@@ -44,7 +45,8 @@ LABELS = Labels(
     line_pattern(
         "(?:overall |location |answer )?confidence|certainty"
         "|确信度|置信度|置信水平|信心程度|信心指数|信心|可信度|把握程度|把握"
-        "|確信度|信頼度|신뢰도|confianza|confiance|confiança|konfidenz|уверенность"
+        "|確信度|信頼度|신뢰도|(?:n[ií]vel de )?confian[zç]a|(?:niveau de )?confiance|konfidenz"
+        "|уверенность"
     ),
     hints=("confid", "certainty", "confian", "konfidenz"),
     foreign_hints=("信", "把握", "신뢰", "уверенн"),
@@ -62,6 +64,10 @@ class Confidence:
     """One of `FORMS`."""
 
 
+def _levels(value: float, words: str) -> dict[str, float]:
+    return {word.replace("_", " "): value for word in words.split()}
+
+
 _LEVELS = {
     "very low": 0.0,
     "extremely low": 0.0,
@@ -77,26 +83,19 @@ _LEVELS = {
     "fairly low": 0.375,
     "moderately low": 0.375,
     "relatively low": 0.375,
-    "很低": 0.0,
-    "极低": 0.0,
-    "非常低": 0.0,
-    "低": 0.25,
-    "较低": 0.375,
-    "中低": 0.375,
-    "中": 0.5,
-    "中等": 0.5,
-    "一般": 0.5,
-    "中高": 0.625,
-    "较高": 0.625,
-    "高": 0.75,
-    "很高": 1.0,
-    "非常高": 1.0,
-    "极高": 1.0,
+    **_levels(0.0, "很低 极低 非常低 muy_baja muito_baixa molto_bassa très_faible sehr_niedrig"),
+    **_levels(0.0, "очень_низкая 非常に低い とても低い 매우_낮음"),
+    **_levels(0.25, "低 baja bajo baixa baixo bassa basso faible basse niedrig gering"),
+    **_levels(0.25, "низкая низкий 低い 낮음"),
+    **_levels(0.375, "较低 中低"),
+    **_levels(0.5, "中 中等 一般 media medio média médio moderada moyenne moyen modérée mittel"),
+    **_levels(0.5, "средняя средний 中程度 普通 보통 중간"),
+    **_levels(0.625, "较高 中高"),
+    **_levels(0.75, "高 alta alto élevée élevé haute hoch высокая высокий 高い 높음"),
+    **_levels(1.0, "很高 极高 非常高 muy_alta muito_alta molto_alta très_élevée sehr_hoch"),
+    **_levels(1.0, "очень_высокая 非常に高い とても高い 매우_높음"),
 }
-_LEVEL = (
-    r"(?:(?:very|extremely|fairly|moderately|relatively) (?:low|high)|low|medium|moderate|high"
-    r"|(?:很|极|非常|较|中)?[低高]|中等|中|一般)"
-)
+_LEVEL = "(?:" + "|".join(sorted(_LEVELS, key=len, reverse=True)) + ")"
 _END = r"\s*(?:\Z|[.,](?![0-9])|[;:!)\]}(（。，；\n\"'*—–★☆\u2600-\u27bf\U0001f000-\U0001faff]|-\s)"
 """What may follow a confidence. A word that follows says what part of the answer it is for."""
 _WORDS = re.compile(
@@ -115,7 +114,6 @@ _NUMBER = re.compile(
     rf"(?={_END})",
     re.IGNORECASE,
 )
-_MARKS = re.compile("[*_`]+")
 # A confidence of a part of the answer.
 _OF_A_PART = re.compile(
     r"\s*[(（][^)）\n]{0,40}(?:country|city|region|state|town|continent|国|市|省)", re.IGNORECASE
@@ -159,7 +157,7 @@ def read_confidence(value: str, *, name: str = "") -> Confidence | None:
 
     name: the label's name and its note, which may say the scale.
     """
-    text = _MARKS.sub("", value).strip(" \t\n[\"'“”")
+    text = EMPHASIS.sub("", value).strip(" \t\n[\"'“”")
     words = _WORDS.match(text)
     if words:
         if _OF_A_PART.match(text, words.end()):

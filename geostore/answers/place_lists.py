@@ -141,6 +141,9 @@ def _from_country(parts: list[str]) -> PlaceWords:
         return NO_WORDS
     if len(rest) > 1:
         return PlaceWords(country, rest[0], _town(rest[1:2]))
+    han = _HAN_REST.fullmatch(rest[0])
+    if han and han["region"]:  # 日本、北海道札幌市
+        return PlaceWords(country, han["region"], han["city"])
     area = is_region(rest[0]) or _AREA_WORD.search(rest[0])
     return PlaceWords(country, rest[0] if area else None, None if area else _town(rest))
 

@@ -28,7 +28,7 @@ _EXPLAINED = re.compile(
 )
 _CHOICE_BEHIND = re.compile(
     r"[(（\[][^)）\]]{0,60}"
-    r"(?:(?<![a-z])(?:or|maybe|perhaps|alternatively|not|unclear|unsure)(?![a-z])|可能|或)",
+    r"(?:(?<![a-z])(?:or|maybe|perhaps|alternatively|not|unclear|unsure|could|might|possibly)(?![a-z])|可能|或)",
     re.IGNORECASE,
 )
 # Words that make a value a doubt, a choice or a description.

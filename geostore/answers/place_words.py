@@ -39,8 +39,8 @@ from geostore.answers.text import LETTERS
 _LABELS: dict[str, tuple[str, ...]] = {
     "country": (
         *("country", "country/territory", "country or territory", "nation"),
-        *("país", "pais", "pays", "paese", "страна", "ülke"),
-        *("国家", "國家", "国", "국가", "나라"),
+        *("país", "pais", "pays", "paese", "land", "страна", "ülke"),
+        *("国家", "國家", "国", "국가", "나라", "الدولة", "البلد"),
     ),
     "region": (
         *("region", "state", "province", "prefecture", "state/province", "province/state"),
@@ -48,17 +48,18 @@ _LABELS: dict[str, tuple[str, ...]] = {
         *("region/province", "province/region", "administrative region", "admin region", "admin1"),
         *("région", "región", "estado", "provincia", "bundesland", "регион"),
         *("省", "省份", "省级", "州", "省/州", "地区", "地區", "行政区", "都道府県", "지역"),
+        "المنطقة",
     ),
     "city": (
         *("city", "town", "city/town", "town/city", "city or town", "municipality", "locality"),
         *("village", "town/village", "city/village", "city/town/village"),
         *("ciudad", "cidade", "ville", "stadt", "città", "город", "şehir"),
-        *("城市", "市", "城镇", "都市", "도시"),
+        *("城市", "市", "城镇", "都市", "도시", "المدينة"),
     ),
     "place": (
         *("location", "place", "address", "answer", "guess", "estimate"),
-        *("ubicación", "lieu", "место"),
-        *("位置", "地点", "地點", "地址", "拍摄地点", "拍摄地", "答案", "場所", "위치"),
+        *("ubicación", "lugar", "lieu", "место", "الموقع", "المكان"),
+        *("位置", "地点", "地點", "地址", "拍摄地点", "拍摄地", "答案", "場所", "场所", "위치"),
     ),
 }
 _KINDS = {label: kind for kind, labels in _LABELS.items() for label in labels}
@@ -103,13 +104,29 @@ LABELS = Labels(
             "village",
         ),
         *("pais", "pays", "paese", "estado", "bundesland", "ciudad", "cidade", "ville", "stadt"),
-        "lieu",
+        *("lieu", "land", "lugar"),
     ),
     foreign_hints=(
-        *("国", "國", "省", "市", "州", "地", "位置", "答案", "行政", "拍摄", "城", "都", "場所"),
+        *(
+            "国",
+            "國",
+            "省",
+            "市",
+            "州",
+            "地",
+            "位置",
+            "答案",
+            "行政",
+            "拍摄",
+            "城",
+            "都",
+            "場所",
+            "场所",
+        ),
         *("국", "나라", "도시", "위치", "지역"),
         *("país", "región", "région", "città", "ülke", "şehir", "ubicación"),
         *("стран", "город", "регион", "место"),
+        *("الدولة", "البلد", "المنطقة", "المدينة", "الموقع", "المكان"),
     ),
 )
 """What a place is labelled with in a line."""

@@ -36,6 +36,7 @@ from geostore.answers.refusal_words import (
     any_of,
     either,
 )
+from geostore.answers.text import EMPHASIS
 
 WINDOW = 2_048
 """Characters at the beginning and at the end of a response that are read."""
@@ -44,7 +45,6 @@ _SENTENCE = 400
 """Characters of one sentence that are read."""
 
 _ENDS = re.compile(r"(?<=[.!?])\s+|[。！？؟।\n]+|(?<=[.!?][\"')])\s+")
-_MARKUP = re.compile(r"[*_`#>]+")
 _BLANKS = re.compile(r"\s+")
 _IN_ASCII = str.maketrans(
     {
@@ -76,7 +76,7 @@ def refusal_in(text: str) -> str | None:
     kinds = [each for each in _languages() if each.hinted(lower)]
     if not kinds or _CALL.search(ends):
         return None
-    ends = _MARKUP.sub("", ends)
+    ends = EMPHASIS.sub("", ends)
     sentences = [_BLANKS.sub(" ", each).strip()[:_SENTENCE] for each in _ENDS.split(ends)]
     first = next((at for at, each in enumerate(sentences) if _refuses(each.lower(), kinds)), None)
     if first is None:

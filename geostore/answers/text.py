@@ -70,6 +70,8 @@ _LATEX_INFINITY = re.compile(r"\\infty(?![A-Za-z])")
 _ESCAPE = re.compile(r"""\\(?=["'{}()\[\]%_&#$])""")
 _ESCAPED_LINE = re.compile(r"\\n(?![a-z])")
 _LONE_SIGN = re.compile(r"\{([.,+-])\}")
+EMPHASIS = re.compile("[*_`]+")
+"""Marks of Markdown in prose, where an underscore is no part of a name."""
 _MARKDOWN = re.compile(r"[*`$~]+")
 _STRONG = re.compile(r"(?<!\w)__(?=[^\s_])|(?<=[^\s_])__(?!\w)")
 _HTML = re.compile(r"</?(?:b|i|u|em|strong|code|span|font|p|td|tr|li|ul)>|<br ?/?>", re.IGNORECASE)

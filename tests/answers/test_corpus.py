@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from geostore.answers import FAILURES, FORMS, parse_answer
 from geostore.answers.refusals import WINDOW, refusal_in
+from geostore.answers.thoughts import visible_text
 from geostore.stated import Answer
 
 CORPUS = [
@@ -189,6 +190,6 @@ def test_a_refusal_is_found_at_both_ends_of_a_long_response(refusal: str, unit: 
     assert words == "refused"
     filler = "x. " + unit * (200_000 // len(unit)) + ".\n"
     for text in (f"{refusal}\n{filler}", f"{filler}\n{refusal}"):
-        assert refusal_in(text.replace("<think>", "")) is not None
+        assert refusal_in(visible_text(text)) is not None
     middle = f"{'a. ' * WINDOW}\n{refusal}\n{'b. ' * WINDOW}"
     assert refusal_in(middle) is None

@@ -29,6 +29,14 @@ def test_each_turn_before_the_last_gives_its_own_coordinates_and_the_last_none()
     assert interim_answers([]) == []
 
 
+def test_the_words_behind_a_call_count() -> None:
+    call = '<tool_call>{"name": "map", "arguments": {"lat": 48.8566, "lon": 2.3522}}</tool_call>'
+    ((turn, answer),) = interim_answers(
+        turns(f"I look. {call}\nProbably \\boxed{{-1.5, 3.5}}.", "")
+    )
+    assert (turn, answer.lat, answer.lon) == (1, -1.5, 3.5)
+
+
 @pytest.mark.parametrize(
     "call",
     [
