@@ -10,7 +10,8 @@ from geostore.places.cities import data_folder, table_rows
 from geostore.places.spelling import plain_words
 from geostore.places.territories import belongs_to
 
-_REMARK = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,60})[)\]）】]")
+REMARK = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,60})[)\]）】]")
+"""A remark in parentheses."""
 _CODE = re.compile(r"[A-Z]{2,3}")
 _NEW = re.compile(r"\bnew(?: \w+){1,2}", re.IGNORECASE)
 """New South Wales and New Mexico, of which the last word names no country."""
@@ -31,14 +32,14 @@ def country_of_words(text: str) -> str | None:
     it belongs to, behind a comma.
     """
     whole = _country_named(text)
-    remarks = _REMARK.findall(text)
+    remarks = REMARK.findall(text)
     if whole is not None:
         return whole
     if not remarks:
         return _before_its_state(text)
     if any(_NO_COUNTRY.fullmatch(remark.strip()) for remark in remarks):
         return None
-    bare = _REMARK.sub(" ", text)
+    bare = REMARK.sub(" ", text)
     for remark in remarks:
         # "Korea (South)" and "Ireland (Northern)" have their name only with the remark.
         full = _country_named(f"{remark} {bare}")

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from geostore.places.cities import cities, data_folder, rows_by_id, table_rows
-from geostore.places.names import country_of_words
+from geostore.places.names import REMARK, country_of_words
+from geostore.places.region_variants import CITY_STATES, REGION_VARIANTS
 from geostore.places.spelling import plain_words
+from geostore.places.territories import belongs_to
 
 _OF_A_CITY = "city|town|municipality|metropolitan|urban area|greater|downtown|central|metropolis"
 _OF_A_REGION = (
@@ -18,6 +20,10 @@ _OF_A_REGION = (
     "|municipality|special administrative region|capital region|krai|wilaya|emirate|island"
     "|freistaat|free state|estado|provincia|comunidad|regione|provincie|land|ken|de|di"
 )
+_THE = re.compile(r"\b(?:of|the)\b")
+_UMLAUT = re.compile("(?<=[aou])e")
+"""Of the spelling Zuerich."""
+_HAN = "\u4e00"
 _KINDS = {
     "city": (re.compile(rf"\b(?:{_OF_A_CITY})\b|\bof\b|\bthe\b"), "市市区"),
     "region": (re.compile(rf"\b(?:{_OF_A_REGION})\b|\bof\b|\bthe\b"), "省市州县縣都道府區区"),
@@ -28,8 +34,9 @@ def same_city(words: str, city_id: int) -> bool:
     """Whether `words` name the place with this GeoNames id, or a part of it.
 
     Case and accents do not matter, nor do words such as ``city of``, nor its region or country
-    after a comma. Names in other languages count where GeoNames has them in Latin or Chinese
-    letters. An id that the gazetteer does not have is no city.
+    after a comma or in parentheses, nor whether Zürich is written Zuerich. Names in other
+    languages count where GeoNames has them in Latin or Chinese letters. An id that the
+    gazetteer does not have is no city.
     """
     row = rows_by_id().get(city_id)
     if row is None:
@@ -41,10 +48,13 @@ def same_city(words: str, city_id: int) -> bool:
 def same_region(words: str, region: str) -> bool:
     """Whether `words` name the first-order region of this code, such as ``US.CA``.
 
-    As `same_city`, with words such as ``province`` and ``Oblast``.
+    As `same_city`, with words such as ``province`` and ``Oblast``. The country's own name is right
+    for a region of a city-state such as Singapore.
     """
     names, country = _names_of_region(region), region.partition(".")[0]
-    for candidate in _alone(words, country=country, region=None):
+    if country in CITY_STATES and country_of_words(words) == country:
+        return True
+    for candidate in _alone(words, country=country, region=region):
         # "Moscow Oblast" is another region than "Moscow".
         named = _regions_by_name().get((country, plain_words(candidate)))
         if region in named if named else names.fit(candidate):
@@ -58,22 +68,33 @@ class _Names:
     def __init__(self, names: Iterable[str], kind: str) -> None:
         self._kind = kind
         self._whole = {plain_words(name) for name in names}
-        self._bare = self._whole | {_bare(name, kind) for name in self._whole}
+        # "Kansas" is not Kansas City, but "Bavaria" is the state of Bavaria.
+        bare_of = _bare if kind == "region" else _bare_city
+        self._bare = self._whole | {bare_of(name, kind) for name in self._whole}
 
     def fit(self, words: str) -> bool:
         plain = plain_words(words)
-        return plain in self._whole or _bare(plain, self._kind) in self._bare
+        return any(
+            spelling in self._whole or _bare(spelling, self._kind) in self._bare
+            for spelling in dict.fromkeys((plain, _UMLAUT.sub("", plain)))
+        )
 
 
 def _alone(words: str, *, country: str, region: str | None) -> list[str]:
-    """The words, and without what follows a comma where that is not another region or country."""
-    name, *around = words.split(",")
+    """The words, and without what follows a comma or stands in parentheses.
+
+    The words alone where that is another region or country.
+    """
+    name, *around = REMARK.sub(" ", words).split(",")
+    for remark in REMARK.findall(words):
+        around += remark.split(",")
     for part in around:
         if region is not None and _names_of_region(region).fit(part):
             continue
         named = country_of_words(part)
-        elsewhere = named is not None and named != country
-        if elsewhere or (region is not None and plain_words(part) in _plain_region_names()):
+        if named is not None and belongs_to(country, named):
+            continue
+        if named is not None or (region is not None and plain_words(part) in _plain_region_names()):
             return [words]
     return [words, name]
 
@@ -97,9 +118,16 @@ def _bare(plain: str, kind: str) -> str:
     """A name without the words that say what it is a name of; itself where nothing is left."""
     pattern, endings = _KINDS[kind]
     bare = " ".join(pattern.sub(" ", plain).split())
-    if len(bare) > 2 and bare[-1] in endings and ord(bare[0]) >= 0x4E00:
+    if len(bare) > 2 and bare[-1] in endings and bare[0] >= _HAN:
         bare = bare[:-1]
     return bare or plain
+
+
+def _bare_city(plain: str, kind: str) -> str:
+    """A city's name without ``the`` and 市, which no other place's name differs by."""
+    if plain[:1] >= _HAN:
+        return _bare(plain, kind)
+    return " ".join(_THE.sub(" ", plain).split()) or plain
 
 
 @cache
@@ -127,6 +155,8 @@ def _region_names() -> dict[str, list[str]]:
         names[region] = [name, *(other for other in others.split("|") if other)]
         if region.startswith("US."):
             names[region].append(region.removeprefix("US."))
+    for region, variants in REGION_VARIANTS.items():
+        names.setdefault(region, []).extend(variants.split("|"))
     return names
 
 
