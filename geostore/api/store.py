@@ -29,7 +29,6 @@ from geostore.store import (
     open_snapshot,
     read_selection,
 )
-from geostore.store.rewards import get_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,8 +117,11 @@ class GeoStore:
         `geostore.store.Choice` says: ``best_of=1, balance="country=500", order="random:7"``.
         Raises TypeError for a condition that there is not, FilterError, RewardError, DatasetError.
         """
+        from geostore.rewards import with_named_reward
+
         filters, choice = read_selection(conditions, statuses=None)
         check_flags(filters)
+        filters = with_named_reward(self._store.db, filters)
         return self._read(self._store.path, filters, choice)
 
     def _read(self, path: Path, filters: Filter, choice: Choice) -> Iterator[Trace]:
@@ -143,10 +145,12 @@ class GeoStore:
         Raises ExportError, FilterError, RewardError.
         """
         from geostore.export.trainers.hf_dataset import hf_dataset
+        from geostore.rewards import with_named_reward
 
         beside = ("images", "dataset_path", "reasoning")
         filters, choice = read_selection(conditions, statuses=ENDED, beside=beside)
         check_flags(filters)
+        filters = with_named_reward(self._store.db, filters)
         options = ExportOptions("hf", images=images, dataset_path=dataset_path, reasoning=reasoning)
         return hf_dataset(self._store.path, filters, options, choice)
 
@@ -226,7 +230,9 @@ class GeoStore:
         return self._questions.ask(question, self._reward_hash(reward), km)
 
     def _reward_hash(self, reward: str | None) -> str | None:
-        return None if reward is None else get_spec(self._store.db, reward).sha256
+        from geostore.rewards import get_named
+
+        return None if reward is None else get_named(self._store.db, reward).sha256
 
     def verify(self, *, sample: int | None = None, dataset_path: str | None = None) -> Report:
         """Derive every image and every request again, and compare; see `geostore.verify.verify`.

@@ -57,13 +57,13 @@ def reward_hash(store: Path, reward: str | None) -> str | None:
     """
     if reward is None:
         return None
+    from geostore.rewards import get_named
     from geostore.store import Store
-    from geostore.store.rewards import get_spec
 
     # Closed before DuckDB reads the store in this process: the two SQLite libraries do not see each
     # other's locks, and closing one drops the locks of the other.
     with Store.open(store) as opened:
-        return get_spec(opened.db, reward).sha256
+        return get_named(opened.db, reward).sha256
 
 
 def accuracy_km(km: str | None) -> tuple[float, ...] | None:

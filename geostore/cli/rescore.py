@@ -234,12 +234,12 @@ def _compare(
 ) -> Comparison:
     """Compare with another reward, whose missing ones are computed where a formula can."""
     from geostore.errors import RewardError
+    from geostore.rewards import find_named, resolve_spec
     from geostore.rewards import rescore as rescore_store
-    from geostore.rewards import resolve_spec
     from geostore.rewards.compare import Bound, compare_rewards
     from geostore.store.rewards import find_spec, get_spec
 
-    stored = find_spec(store.db, name)
+    stored = find_named(store.db, name)
     by_formula = stored is None or stored.kind not in ("custom", "imported")
     if by_formula:
         other = resolve_spec(store.db, name)

@@ -46,6 +46,7 @@ from geostore.export.stream import ExportedTrace, ExportStream
 from geostore.export.student.for_student import for_student
 from geostore.export.student.students import StudentFrame, StudentName
 from geostore.one_line import OneLine
+from geostore.rewards import with_named_reward
 from geostore.store import ENDED, EVERY, Choice, Filter, Store, open_snapshot
 
 __all__ = [
@@ -145,7 +146,7 @@ def export(
     """
     writer = writer_of(options)
     options = checked_options(options, writer.rules)
-    filters = checked_filter(filters or Filter())
+    filters = with_named_reward(store.db, checked_filter(filters or Filter()))
     check_order(writer, options, choice)
     asked = {"filter": filters.to_json(), **options.to_json()}
     if choice != EVERY:

@@ -30,6 +30,7 @@ from geostore.export.student.for_student import for_student
 from geostore.export.writer import FormatWriter
 from geostore.one_line import OneLine
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
+from geostore.rewards import with_named_reward
 from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot, Store, open_snapshot
 from geostore.text.phrases import format_number_of
 
@@ -106,7 +107,7 @@ def plan_export(
     """
     writer = writer_of(options)
     options = checked_options(options, writer.rules)
-    filters = checked_filter(filters or Filter())
+    filters = with_named_reward(store.db, checked_filter(filters or Filter()))
     check_order(writer, options, choice)
     with open_snapshot(store.path) as snapshot:
         check_audited(snapshot, filters)

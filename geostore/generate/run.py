@@ -46,6 +46,7 @@ from geostore.generate.spending import Spending
 from geostore.generate.understood import PlanCounts
 from geostore.pace import WINDOW_SECONDS, Pace
 from geostore.records import Recipe
+from geostore.rewards import require_known_default
 from geostore.sampling.drawing import Drawing, FixedDrawing
 from geostore.sampling.orders import Candidates
 from geostore.store import RecentRequest, Store, recent_requests
@@ -105,6 +106,8 @@ async def play_run(
     ):
 
         def start(store: Store) -> tuple[int, list[RecentRequest]]:
+            # Before a request is paid whose trace could not be closed.
+            require_known_default(store.db)
             # First, because the start takes the claims of killed processes from them.
             recent = _recent_requests(store, recipe.model) if plan.pace.has_minutes else []
             return store.runs.start_this_process(arguments=arguments), recent

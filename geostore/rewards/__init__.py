@@ -1,7 +1,17 @@
 """Reward specs and their rewards: data with a version, computed where they are missing."""
 
 from geostore.rewards.formulas import KINDS
-from geostore.rewards.naming import check_name, rename_spec, resolve_spec, set_default
+from geostore.rewards.naming import (
+    check_name,
+    delete_spec,
+    find_named,
+    get_named,
+    read_spec,
+    rename_spec,
+    resolve_spec,
+    set_default,
+    with_named_reward,
+)
 from geostore.rewards.placing import (
     Placed,
     is_gazetteer_loaded,
@@ -23,11 +33,10 @@ from geostore.rewards.specs import (
     RewardSpec,
     adopt_default_spec,
     as_written,
-    delete_spec,
     ensure_default_spec,
     ensure_spec,
     make_spec,
-    read_spec,
+    require_known_default,
 )
 
 __all__ = [
@@ -47,6 +56,8 @@ __all__ = [
     "delete_spec",
     "ensure_default_spec",
     "ensure_spec",
+    "find_named",
+    "get_named",
     "is_gazetteer_loaded",
     "load_gazetteer",
     "make_spec",
@@ -55,8 +66,10 @@ __all__ = [
     "preset_spec",
     "read_spec",
     "rename_spec",
+    "require_known_default",
     "rescore",
     "resolve_spec",
     "score_trace",
     "set_default",
+    "with_named_reward",
 ]

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from geostore.errors import RewardError
 from geostore.identity import canonical_text
+from geostore.rewards.naming import get_named
 from geostore.store import Db
-from geostore.store.rewards import StoredSpec, get_spec, list_specs
+from geostore.store.rewards import StoredSpec, list_specs
 
 MOVERS = 10
 USUAL_MIN_SCORE = 0.3
@@ -183,7 +184,7 @@ def specs_to_compare(db: Db, names: Sequence[str]) -> list[StoredSpec] | None:
 
     Raises RewardError for a name that the store does not have, and for one spec given twice.
     """
-    specs = [get_spec(db, name) for name in names]
+    specs = [get_named(db, name) for name in names]
     if len({spec.id for spec in specs}) < len(specs):
         raise RewardError("two of these names are the same reward")
     return specs or None

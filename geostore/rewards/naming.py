@@ -6,20 +6,24 @@ by the start of its hash.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from geostore.errors import RewardError
 from geostore.rewards.formulas import KINDS
-from geostore.rewards.presets import PRESETS, is_preset_name, preset_spec
+from geostore.rewards.presets import PRESETS, find_preset, is_preset_name, preset_spec
 from geostore.rewards.specs import (
     NOT_BY_FORMULA,
     RewardSpec,
+    as_written,
     ensure_spec,
     make_spec,
     require_known,
     stored_spec,
 )
-from geostore.store import Db
+from geostore.store import Db, Filter
 from geostore.store.rewards import (
     StoredSpec,
     find_spec,
@@ -53,6 +57,67 @@ def resolve_spec(db: Db, name: str, params: Mapping[str, str] | None = None) -> 
             "give others"
         )
     return stored_spec(stored)
+
+
+def find_named(db: Db, name: str) -> StoredSpec | None:
+    """The spec of the store that a name means, or None: by name, by hash, or a preset.
+
+    The name of a preset means what it is now, under whatever name the store has it; only where the
+    store lacks that, it means one that the store has by this name, as of an older gazetteer.
+    Raises RewardError where several specs match.
+    """
+    if name in PRESETS:
+        stored = find_spec(db, preset_spec(name).sha256)
+        if stored is not None:
+            return stored
+    return find_spec(db, name)
+
+
+def get_named(db: Db, name: str) -> StoredSpec:
+    """Like `find_named`, but raises RewardError where no spec matches."""
+    return find_named(db, name) or get_spec(db, name)
+
+
+def with_named_reward(db: Db, filters: Filter) -> Filter:
+    """A filter whose reward, where it is the name of a preset, is given by its hash.
+
+    The rows of a store know a spec by name and hash alone. Raises RewardError as `get_named` does.
+    """
+    if filters.reward is None or filters.reward not in PRESETS:
+        return filters
+    return replace(filters, reward=get_named(db, filters.reward).sha256)
+
+
+def read_spec(path: Path) -> RewardSpec:
+    """The spec in a JSON file: ``{"reward": ..., "name": ..., "parameters": {...}}``.
+
+    The reward is a kind or a preset. Parameters are named as on the command line; `name` may be
+    left out. Raises RewardError.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RewardError(f"{path} is no JSON file that can be read: {error}") from error
+    known = {"reward", "name", "parameters"}
+    if not isinstance(document, dict) or document.keys() - known or "reward" not in document:
+        raise RewardError(f"{path} must be a JSON object with reward, and parameters and name")
+    parameters = document.get("parameters", {})
+    name = document.get("name")
+    if not isinstance(parameters, dict) or not isinstance(name, str | None):
+        raise RewardError(f"{path}: parameters must be a JSON object, and name a string")
+    written = {key: as_written(value) for key, value in parameters.items()}
+    reward = str(document["reward"])
+    if is_preset_name(reward):
+        spec = preset_spec(find_preset(reward).name, written)
+    else:
+        spec = make_spec(reward, written)
+    if name is None:
+        return spec
+    try:
+        check_name(name, spec.kind)
+    except RewardError as error:
+        raise RewardError(f"{path}: {error}") from error
+    return replace(spec, name=name)
 
 
 def set_default(db: Db, name: str) -> StoredSpec:
@@ -100,10 +165,27 @@ def rename_spec(db: Db, name: str, new_name: str) -> StoredSpec:
     To be called inside a transaction. Raises RewardError, also where another spec of the store
     has the new name.
     """
-    stored = get_spec(db, name)
+    stored = get_named(db, name)
     check_name(new_name, stored.kind)
     for other in list_specs(db):
         if other.name == new_name and other.id != stored.id:
             raise RewardError(f"the store has another reward of that name: {other.label}")
     db.run("rename_reward_spec", spec_id=stored.id, name=new_name)
     return stored
+
+
+def delete_spec(db: Db, name: str) -> tuple[StoredSpec, int]:
+    """Remove a spec and its rewards; the spec, and how many traces had its reward.
+
+    To be called inside a transaction. Raises RewardError, also for the store's default,
+    by which traces are scored as they close.
+    """
+    stored = get_named(db, name)
+    if stored.is_default:
+        raise RewardError(
+            f"{stored.label} is the store's default reward; choose another default first "
+            "with: geostore rewards default NAME"
+        )
+    count = db.run("delete_rewards", spec_id=stored.id).rowcount
+    db.run("delete_reward_spec", spec_id=stored.id)
+    return stored, count

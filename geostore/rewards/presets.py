@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from geostore.errors import RewardError
-from geostore.rewards.formulas import COMMON, WEIGHTED
+from geostore.rewards.formulas import COMMON, WEIGHTED, read_value
 from geostore.rewards.specs import RewardSpec, make_spec
 from geostore.text.nearest import did_you_mean
 
@@ -199,12 +199,15 @@ def preset_spec(name: str, params: Mapping[str, str] | None = None) -> RewardSpe
     Raises RewardError, which names what is allowed.
     """
     preset = find_preset(name)
-    usual = make_spec(WEIGHTED, _filled(preset, {}), name=preset.name)
     given = {key: text.strip() for key, text in (params or {}).items()}
-    for key in given:
+    for key, text in given.items():
         if key not in preset.parameters and key not in COMMON:
             known = ", ".join(sorted([*preset.parameters, *COMMON]))
             raise RewardError(f"{preset.name} has no parameter {key!r}; it has: {known}")
+        value = read_value(_read_as(preset, key), f"{preset.name}'s {key}", text)
+        if key in preset.parameters:
+            given[key] = _number_text(value)
+    usual = make_spec(WEIGHTED, _filled(preset, {}), name=preset.name)
     spec = make_spec(WEIGHTED, _filled(preset, given), name=preset.name)
     if spec == usual:
         return spec
@@ -212,13 +215,44 @@ def preset_spec(name: str, params: Mapping[str, str] | None = None) -> RewardSpe
     return replace(spec, name=f"{preset.name}({changed})")
 
 
+def _read_as(preset: Preset, key: str) -> str:
+    """The parameter of a term that one of the preset's own stands for, or ``weight``."""
+    place = next((place for place, text in preset.params.items() if text == f"{{{key}}}"), None)
+    return key if place is None else place.partition(".")[2] or "weight"
+
+
+def _number_text(value: float) -> str:
+    """One text for a number, however a user wrote it; it reads as exactly that number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
 def _filled(preset: Preset, given: Mapping[str, str]) -> dict[str, str]:
     """What `make_spec` gets: the terms with the preset's own parameters filled in.
 
-    A term whose weight the user left or set at 0 is left out.
+    A term whose weight the user left or set at 0 is left out, also of every ``unless``: an answer
+    that meets it would otherwise lose what one that does not meet it gets.
     """
     own = {key: given.get(key, f"{value:g}") for key, value in preset.parameters.items()}
     common = {key: text for key, text in given.items() if key in COMMON}
     filled = {key: text.format(**own) for key, text in preset.params.items()}
-    unused = {key for key, text in filled.items() if text == "0" and "{" in preset.params[key]}
-    return {k: v for k, v in filled.items() if k.partition(".")[0] not in unused} | common
+    unused = {
+        key
+        for key, text in preset.params.items()
+        if "." not in key and "{" in text and float(filled[key]) == 0
+    }
+    terms = {}
+    for key, text in filled.items():
+        term, _, parameter = key.partition(".")
+        if term in unused:
+            continue
+        value = text
+        if parameter == "unless":
+            value = ",".join(other for other in text.split(",") if other not in unused)
+        if value:
+            terms[key] = value
+    if not terms:
+        raise RewardError(
+            f"{preset.name} needs a number other than 0 for one of: {', '.join(preset.parameters)}"
+        )
+    return terms | common

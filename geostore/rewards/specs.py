@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from geostore.errors import RewardError
@@ -108,26 +107,6 @@ def make_spec(
     return RewardSpec(name=name or f"{kind}{suffix}", kind=kind, parameters=parameters)
 
 
-def read_spec(path: Path) -> RewardSpec:
-    """The spec in a JSON file: ``{"reward": kind, "name": ..., "parameters": {...}}``.
-
-    Parameters are named as on the command line; `name` may be left out. Raises RewardError.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RewardError(f"{path} is no JSON file that can be read: {error}") from error
-    known = {"reward", "name", "parameters"}
-    if not isinstance(document, dict) or document.keys() - known or "reward" not in document:
-        raise RewardError(f"{path} must be a JSON object with reward, and parameters and name")
-    parameters = document.get("parameters", {})
-    name = document.get("name")
-    if not isinstance(parameters, dict) or not isinstance(name, str | None):
-        raise RewardError(f"{path}: parameters must be a JSON object, and name a string")
-    written = {key: as_written(value) for key, value in parameters.items()}
-    return make_spec(str(document["reward"]), written, name=name)
-
-
 def as_written(value: Any) -> str:
     """A parameter's value as a command line would give it."""
     if value is None:
@@ -210,21 +189,11 @@ def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
     return db.run("make_reward_spec_default", spec_id=spec_id).rowcount > 0
 
 
-def delete_spec(db: Db, name: str) -> tuple[StoredSpec, int]:
-    """Remove a spec and its rewards; the spec, and how many traces had its reward.
-
-    To be called inside a transaction. Raises RewardError, also for the store's default,
-    by which traces are scored as they close.
-    """
-    stored = get_spec(db, name)
-    if stored.is_default:
-        raise RewardError(
-            f"{stored.label} is the store's default reward; choose another default first "
-            "with: geostore rewards default NAME"
-        )
-    count = db.run("delete_rewards", spec_id=stored.id).rowcount
-    db.run("delete_reward_spec", spec_id=stored.id)
-    return stored, count
+def require_known_default(db: Db) -> None:
+    """Raise RewardError where the store's default could not score a trace that closes."""
+    stored = default_spec(db)
+    if stored is not None and stored.kind not in NOT_BY_FORMULA:
+        require_known(stored)
 
 
 def require_known(stored: StoredSpec) -> None:
@@ -236,8 +205,12 @@ def require_known(stored: StoredSpec) -> None:
         )
     gazetteer = stored.parameters.get("gazetteer", GAZETTEER_VERSION)
     if gazetteer != GAZETTEER_VERSION:
+        is_preset = stored.name.startswith("preset:") and "(" not in stored.name
+        how = stored.name if is_preset else f"{stored.kind} --param ..."
+        name = stored.name if is_preset else "NAME"
         raise RewardError(
             f"the store's reward {stored.label} has its places from version {gazetteer} of the "
-            f"gazetteer, and this geostore has version {GAZETTEER_VERSION}; compute it anew by its "
-            "name or its parameters, and make that the default"
+            f"gazetteer, and this geostore has version {GAZETTEER_VERSION}; compute it anew with: "
+            f"geostore rescore --reward {how}; and make that the default with: "
+            f"geostore rewards default {name}"
         )

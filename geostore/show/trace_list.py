@@ -9,6 +9,7 @@ from typing import Any
 from geostore.errors import NotFoundError
 from geostore.export import check_flags
 from geostore.records import StoredTrace
+from geostore.rewards import with_named_reward
 from geostore.store import EVERY, Choice, Filter, Order, Store, TraceLine, TraceList, open_snapshot
 from geostore.text.tables import QueryResult, format_json, format_table
 from geostore.text.terminal import output_width, text_width
@@ -45,6 +46,7 @@ def list_traces(
 ) -> TraceList:
     """The first traces of those that a filter keeps. Raises FilterError, RewardError."""
     check_flags(filters)
+    filters = with_named_reward(store.db, filters)
     with open_snapshot(store.path) as snapshot:
         return snapshot.list_traces(filters, order=order, limit=limit, choice=choice)
 

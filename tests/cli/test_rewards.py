@@ -157,7 +157,13 @@ def test_a_reward_in_a_file_is_the_one_on_the_command_line(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"reward": "linear", "params": {}}', '{"reward": "golf"}']
+    "text",
+    [
+        *("", "[]", "{}", '{"reward": "linear", "params": {}}', '{"reward": "golf"}'),
+        # A name that nobody could find it by, as with --name.
+        *('{"reward": "linear", "name": "geoguessr"}', '{"reward": "linear", "name": "  "}'),
+        '{"reward": "linear", "name": "preset:globe"}',
+    ],
 )
 def test_a_file_that_is_no_reward_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.json"

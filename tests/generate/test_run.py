@@ -24,8 +24,9 @@ from PIL import Image
 
 from geostore.conversation.toolbench import ToolBench
 from geostore.dataset import PhotoDataset
-from geostore.errors import GaveUp, TeacherUnusable
+from geostore.errors import GaveUp, RewardError, TeacherUnusable
 from geostore.generate.events import Event, TraceEnded
+from geostore.rewards import ensure_spec, preset_spec, set_default
 from geostore.store import Store
 from geostore.tools import apply
 from tests.conftest import photo_bytes, save_dataset
@@ -77,6 +78,25 @@ def test_a_run_stores_every_turn_call_answer_and_reward(
     scored = rows(store_path, "select count(*) from rewards where distance_km is not null")
     assert scored == [(6,)]
     assert len(server.requests) == 12
+
+
+def test_nothing_is_asked_where_no_trace_could_be_closed(
+    photo_dataset: Path, store_path: Path
+) -> None:
+    """The default reward is of another version of the gazetteer: said before a response is paid."""
+    with Store.open(store_path, create=True) as store, store.db.transaction():
+        older = preset_spec("geovista")
+        older.parameters["gazetteer"] = 0
+        ensure_spec(store.db, older)
+        store.db.connection.execute("update reward_specs set is_default = 1")
+    with teacher_server(zoom_then_answer) as server:
+        with pytest.raises(RewardError, match=r"rescore --reward preset:geovista.*default"):
+            run(server.url, photo_dataset, store_path)
+        assert server.requests == []
+        assert rows(store_path, "select * from traces") == []
+        with Store.open(store_path) as store, store.db.transaction():
+            set_default(store.db, "preset:geovista")
+        assert run(server.url, photo_dataset, store_path).closed == {"answered": 6}
 
 
 def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(

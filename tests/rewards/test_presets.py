@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from geostore import open as open_store
 from geostore.cli import app
 from geostore.errors import RewardError
-from geostore.rewards import PRESETS, make_spec, preset_spec, rescore
+from geostore.rewards import PRESETS, ensure_spec, make_spec, preset_spec, rescore
 from geostore.store import Store
 from tests.builders import StoreBuilder, fill, make_dataset
 from tests.hand_made import Traces, put_places
@@ -246,9 +246,95 @@ def test_a_preset_is_found_though_the_store_has_it_under_another_name(store: Pat
     assert "found done 3" in ask("rescore", "--preset", "deepeyes", "--store", store)
 
 
+@pytest.mark.parametrize("how", ["renamed", "named", "another gazetteer"])
+def test_the_name_of_a_preset_is_understood_by_everything_that_takes_a_reward(
+    tmp_path: Path, how: str
+) -> None:
+    """Under whatever name the store has it, and beside that of another version of the gazetteer."""
+    path = tmp_path / "geostore.db"
+    with Store.open(path, create=True) as opened:
+        fill(StoreBuilder(opened, make_dataset(tmp_path / "photos")))
+        if how == "another gazetteer":
+            older = preset_spec("geovista")
+            older.parameters["gazetteer"] = 0
+            ensure_spec(opened.db, older)
+    at = ("--store", path)
+    ask("rescore", "--preset", "geovista", *(("--name", "g2") if how == "named" else ()), *at)
+    if how == "renamed":
+        ask("rewards", "rename", "preset:geovista", "mine", *at)
+    named = ("--reward", "preset:geovista", *at)
+    assert json.loads(ask("stats", *named, "--json"))
+    assert "(1 row)" in ask("query", "select count(*) from trace_results", *named)
+    assert json.loads(ask("traces", "--best", "--json", *named))
+    assert "would write 5 traces" in ask("export", tmp_path / "out", "--dry-run", *named)
+    ask("export", tmp_path / "out", *named)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["reward_spec"]["sha256"] == preset_spec("geovista").sha256
+    assert "Spearman" in ask("rewards", "compare", "preset:geovista", "geoguessr", *at)
+    compared = ask("rescore", "--reward", "geoguessr", "--compare", "preset:geovista", *at)
+    assert "Spearman" in compared
+    with open_store(path) as opened_again:
+        assert opened_again.stats(reward="preset:geovista")
+        assert len(list(opened_again.traces(reward="preset:geovista"))) == 6
+        assert opened_again.to_hf_dataset(reward="preset:geovista", images="reference")
+    assert "deleted " in ask("rewards", "delete", "preset:geovista", *at)
+
+
+def test_a_preset_can_stand_in_a_file(store: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text('{"reward": "preset:geospot", "name": "mine", "parameters": {"tau": 200}}')
+    at = ("--store", store)
+    assert ask("rescore", "--spec", spec, *at).startswith("mine (")
+    again = ask("rescore", "--preset", "geospot", "--param", "tau=200.0", *at)
+    assert "computed 0, found done 3" in again
+
+
+@pytest.mark.parametrize(
+    ("given", "other"),
+    [
+        ({"region": "0.0"}, {}),
+        ({"region": "0", "country": "-0"}, {}),
+        ({"city": "4.0", "region": "2e0"}, {"region": "2", "city": "4"}),
+    ],
+)
+def test_a_number_is_one_number_however_it_is_written(
+    given: dict[str, str], other: dict[str, str]
+) -> None:
+    assert preset_spec("geovista", given) == preset_spec("geovista", other)
+
+
+def test_a_number_of_a_preset_is_taken_to_its_last_digit() -> None:
+    terms = preset_spec("geospot", {"tau": "1234567.8901"}).parameters["terms"]
+    assert terms[0]["scale"] == 1234567.8901
+
+
+def test_a_level_that_counts_nothing_is_passed_over(traces: Traces) -> None:
+    """An answer in the right region gets no less than one in the right country alone."""
+    for true in ("cr", "c", "cCR", ""):
+        put(traces, Case("geovista", 0, km=1.0, true=true, words=3))
+    rescore(traces.db, preset_spec("geovista", {"city": "4", "country": "1"}))
+    assert [score for (score,) in traces.rows("score")] == [1.0, 1.0, 1.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (
+            ("rescore", "--preset", "geospot", "--param", "tau=abc"),
+            "preset:geospot's tau must be a number, not 'abc'",
+        ),
+        (
+            ("rescore", "--preset", "geovista", "--param", "city=x"),
+            "preset:geovista's city must be a number",
+        ),
+        (
+            ("rescore", "--preset", "geovista", "--param", "city=0"),
+            "preset:geovista needs a number other than 0 for one of: city, region, country",
+        ),
+        (
+            ("rescore", "--preset", "globe", "--param", "rounding=x"),
+            "preset:globe's rounding must be a number of decimals",
+        ),
         (("rescore", "--preset", "geospott"), "did you mean preset:geospot?); there are: preset:"),
         (("rescore", "--reward", "preset:geospott"), "did you mean preset:geospot?"),
         (("rewards", "show", "preset:geospott"), "did you mean preset:geospot?"),
