@@ -8,6 +8,7 @@ stopped goes on where it was. Truth and answer go through the same function.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -86,9 +87,10 @@ def place_missing(
     samples_done, answers_done = are_all_placed(db, version)
     if samples_done and answers_done:
         return Placed()
-    ranges = [] if answers_done else list(iter_unplaced_ranges(db, version, batch))
-    total = count_unplaced_samples(db, version) if progress is not None else 0
+    ranges = deque([] if answers_done else iter_unplaced_ranges(db, version, batch))
+    total = done = 0
     if progress is not None:
+        total = count_unplaced_samples(db, version)
         total += sum(count_unplaced_answers(db, version, part) for part in ranges)
     samples = answers = last = 0
     while not samples_done:
@@ -99,14 +101,21 @@ def place_missing(
         with db.transaction():
             samples += put_sample_places(db, rows)
         last = some[-1].sample_id
+        # Also what another process has placed meanwhile.
+        done += len(rows)
         if progress is not None:
-            progress(samples, total)
-    for part in ranges:
-        answer_rows = _answer_rows(unplaced_answers(db, version, part), version)
+            progress(done, total)
+    while ranges:
+        answer_rows = _answer_rows(unplaced_answers(db, version, ranges.popleft()), version)
         with db.transaction():
-            answers += put_answer_places(db, answer_rows)
+            new = put_answer_places(db, answer_rows)
+        answers += new
+        done += len(answer_rows)
+        if new < len(answer_rows):
+            # Another process is at the same ranges: meet it from their other end.
+            ranges.reverse()
         if progress is not None:
-            progress(samples + answers, total)
+            progress(done, total)
     return Placed(samples, answers)
 
 

@@ -26,9 +26,9 @@ from geostore.rewards.placing import count_unplaced, place_trace
 from geostore.store import Filter, Store
 from tests import trace_files
 from tests.hand_made import Point, Traces
-from tests.minds import zoom_then_answer
+from tests.minds import ZOOM, answer, text_call, turns_so_far, zoom_then_answer
 from tests.running import geostore, run
-from tests.teacher_server import teacher_server
+from tests.teacher_server import Body, Reply, teacher_server
 
 PARIS, LYON, MADRID = (48.853, 2.349), (45.76, 4.84), (40.4168, -3.7038)
 THIS = GAZETTEER_VERSION
@@ -260,6 +260,34 @@ def test_placing_that_is_stopped_keeps_its_batches_and_goes_on(
     assert place_missing(unplaced.db) == Placed(answers=2)
 
 
+def test_two_that_place_beside_each_other_share_the_work_and_both_tell_of_all(
+    unplaced: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is here at the first answer when another process has just placed it and the second."""
+    place_missing(unplaced.db)
+    unplaced.connection.execute("delete from answer_places")
+    computed: list[int] = []
+    rows_of = placing._answer_rows
+
+    def meanwhile(answers: Any, version: int) -> Any:
+        rows = rows_of(answers, version)
+        computed.extend(answer.trace_id for answer in answers)
+        if computed == [1]:
+            monkeypatch.setattr(placing, "_answer_rows", rows_of)
+            with Store.open(unplaced.path) as other:
+                for trace_id in (1, 2):
+                    place_trace(other.db, trace_id)
+            monkeypatch.setattr(placing, "_answer_rows", meanwhile)
+        return rows
+
+    monkeypatch.setattr(placing, "_answer_rows", meanwhile)
+    told: list[tuple[int, int]] = []
+    placed = place_missing(unplaced.db, batch=1, progress=lambda *n: told.append(n))
+    assert placed == Placed(answers=2)
+    assert computed == [1, 4, 3]
+    assert told[0] == (1, 4)
+
+
 def test_an_answer_that_is_deleted_takes_its_places_along(unplaced: Traces) -> None:
     """Also by a program that heeds no foreign keys: the next reading of that version would else
     stand beside a place that is not its own."""
@@ -282,6 +310,51 @@ def test_a_trace_gets_its_places_when_it_is_closed(photo_dataset: Path, tmp_path
         assert count_unplaced(store.db) == Placed()
         assert store.db.execute("select count(*) from answer_places").fetchone()[0] == 2
         assert store.db.execute("select count(*) from sample_places").fetchone()[0] == 2
+
+
+def test_a_trace_that_is_opened_again_has_the_places_of_its_new_answer_alone(
+    photo_dataset: Path, tmp_path: Path
+) -> None:
+    """It met the limit of turns, whose raise opens it; what its first turn says stays there."""
+    path = tmp_path / "geostore.db"
+
+    def mind(body: Body) -> Reply:
+        turns = turns_so_far(body)
+        if turns < 2:
+            call = text_call(ZOOM, {"bbox_2d": [100, 100, 600, 700]})
+            guess = "Hm." if turns else f"Perhaps \\boxed{{{LYON[0]}, {LYON[1]}}}."
+            return Reply(f"{guess} {call}")
+        return Reply(answer(*PARIS))
+
+    found = []
+    with teacher_server(mind) as server:
+        for turn_limit in (2, 4):
+            run(server.url, photo_dataset, path, num_samples=1, turn_limit=turn_limit)
+            with Store.open(path) as store:
+                assert count_unplaced(store.db) == Placed()
+                found.append(
+                    [
+                        [tuple(row) for row in store.db.execute(statement)]
+                        for statement in (
+                            "select status from traces",
+                            "select region from answer_places",
+                            "select turn from interim_answers",
+                            "select count(*) from sample_places",
+                        )
+                    ]
+                )
+    assert found[0] == [[("exhausted",)], [(None,)], [(1,)], [(1,)]]
+    assert found[1] == [[("answered",)], [("FR.11",)], [(1,)], [(1,)]]
+
+
+def test_samples_that_are_left_out_or_stand_for_others_have_places_too(unplaced: Traces) -> None:
+    """Whether a dataset's words fit its coordinates is asked of all that was drawn."""
+    unplaced.connection.execute("update samples set exclusion = 'undecodable' where id = 2")
+    unplaced.connection.execute("update samples set same_as = 1 where id = 3")
+    assert place_missing(unplaced.db) == Placed(4, 4)
+    assert {country for _, country in rows(unplaced, "sample_places", "sample_id, country")} == {
+        "FR"
+    }
 
 
 @pytest.mark.parametrize("default", ["geoguessr", "imported"])
