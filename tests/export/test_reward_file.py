@@ -46,6 +46,11 @@ SPECS = (
     make_spec("weighted", {"tokens": "-0.1", "tokens.max": "400", "geoguessr": "1"}),
     *(make_spec("weighted", {term: "0.5"}, name=term) for term in EXTRA_TERMS),
     make_spec("weighted", {"format": "1", "format.if": "threshold,cut", "format.if.km": "3000"}),
+    # Where nobody knows whether a term of 0 counts, that makes no difference.
+    make_spec("weighted", {"format": "1", "format.if": "threshold", "constant": "0.5"}),
+    make_spec("weighted", {"cut": "2", "cut.unless": "threshold", "constant": "0.5"}),
+    # A half is rounded away from zero.
+    make_spec("weighted", {"parsed": "-1.25", "constant": "0.125", "rounding": "2"}),
     make_spec("weighted", {"cut": "2", "cut.unless": "threshold", "parsed": "1", "unparsed": "0"}),
     make_spec("weighted", {"said_city": "1", "said_city.if": "said_country", "named": "0.5"}),
     make_spec("weighted", {"country": "1", "country.unless": "city", "constant": "-0.25"}),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 # <parser>
@@ -155,11 +156,20 @@ def reward(km: float | None, facts: Mapping[str, float | None]) -> float | None:
         ):
             continue
         value = _term(term, km, facts, unparsed)
+        if value == 0:  # whether it counts or not
+            continue
         if value is None or None in met or None in ruled_out:
             return None
         total += term["weight"] * value
     decimals = parameters.get("rounding")
-    return total if decimals is None else round(total, decimals)
+    return total if decimals is None else _rounded(total, decimals)
+
+
+def _rounded(value: float, decimals: int) -> float:
+    """A number to so many decimals; a half goes away from zero, as in SQLite, and not to even."""
+    # As it is written in decimal: 2.675 lies a little below that, and becomes 2.68 all the same.
+    step = Decimal((0, (1,), -decimals))
+    return float(Decimal(repr(value)).quantize(step, ROUND_HALF_UP, Context(prec=400)))
 
 
 # <distance>
