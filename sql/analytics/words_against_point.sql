@@ -9,7 +9,8 @@
 --   answer_country  of the coordinates, as ISO code; null far out at sea
 --   true_country    of the photo, as ISO code
 --   flag            of geostore audit: how far the point is from the country in words; null where it is
---                   near that country or in a territory of it, or the trace was not audited yet
+--                   near that country, in a territory of it, or in land that it claims and GeoNames counts to
+--                   it, or the trace was not audited yet
 -- Words that name no country known here are no such contradiction. Answers whose place is not computed
 -- yet are left out (geostore rescore computes it).
 -- Dialect: DuckDB, over the views of views.sql.
