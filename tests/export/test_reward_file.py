@@ -369,6 +369,23 @@ def test_a_reward_of_places_is_not_computed_by_another_gazetteer(tmp_path: Path)
     assert f"installed has version {GAZETTEER_VERSION};" in done.stderr
 
 
+def test_the_name_of_its_state_is_right_for_a_territory_as_in_a_store(tmp_path: Path) -> None:
+    file = tmp_path / "reward.py"
+    file.write_bytes(reward_file(stored(make_spec("weighted", {"said_country": "1"}))))
+    reunion, paris = {"lat": -20.88, "lon": 55.45}, {"lat": 48.85, "lon": 2.35}
+    cases = [
+        {"solution_str": f'<answer>{{"country": "{words}"}}</answer>', "ground_truth": truth}
+        for words, truth in (
+            ("France", reunion),
+            ("Réunion", reunion),
+            ("Spain", reunion),
+            ("Réunion", paris),
+        )
+    ]
+    results = ask(file, "compute_score", cases, with_geostore=True)
+    assert [result["score"] for result in results] == [1.0, 1.0, 0.0, 0.0]
+
+
 def test_a_crop_that_the_student_wrote_itself_is_no_cut(tmp_path: Path) -> None:
     file = tmp_path / "reward.py"
     file.write_bytes(reward_file(stored(make_spec("weighted", {"cut": "1"}))))
