@@ -102,11 +102,14 @@ class Comparison:
     compared: int
     """Traces with a score under both."""
     only: int
-    """Traces with a score under the first alone."""
+    """Traces with a score under the first alone; the second gives none, or was not computed."""
     other_only: int
-    """Traces with a score under the second alone."""
+    """Traces with a score under the second alone, likewise."""
     neither: int
-    """Traces without a score under either."""
+    """Traces without a score under either, though both were computed."""
+    lacking: int
+    """Traces that lack one of the two rewards, or have both from different answers. None of them is
+    compared or counted as accepted."""
     rho: float | None
     """Spearman's rank correlation, -1 to 1; equal scores have their mean rank.
 
@@ -260,6 +263,17 @@ class _Scores:
         has_both = (one >= 0) & (other >= 0)
         return np.asarray(has_both & ((one == other) | (one == 0) | (other == 0)))
 
+    def lacking(self, first: int, second: int) -> Mask:
+        """The traces with one of the rewards that cannot be compared under both."""
+        has_any = (self.versions[first] >= 0) | (self.versions[second] >= 0)
+        return np.asarray(has_any & ~self.comparable(first, second))
+
+    def scored_by_one(self, first: int, second: int) -> Mask:
+        """The traces with a score under the first alone, whether the second gives none or lacks."""
+        has_score = ~np.isnan(self.scores[first])
+        gives_none = self.comparable(first, second) & np.isnan(self.scores[second])
+        return np.asarray(has_score & (gives_none | (self.versions[second] < 0)))
+
     def scored_by_both(self, first: int, second: int) -> Mask:
         """Those of them with both scores."""
         is_known = ~np.isnan(self.scores[first]) & ~np.isnan(self.scores[second])
@@ -313,7 +327,6 @@ def _pair(
     first, second = pair
     rows = read.comparable(first, second)
     scores, others = read.scores[first], read.scores[second]
-    known, other_known = rows & ~np.isnan(scores), rows & ~np.isnan(others)
     if bound.top is None:
         # A trace that one alone scores can be accepted by that one.
         accepted = rows & bound.accepted(scores)
@@ -326,9 +339,10 @@ def _pair(
         spec=read.specs[first].label,
         other=read.specs[second].label,
         compared=len(ranks[0]),
-        only=int((known & ~other_known).sum()),
-        other_only=int((~known & other_known).sum()),
-        neither=int((rows & ~known & ~other_known).sum()),
+        only=int(read.scored_by_one(first, second).sum()),
+        other_only=int(read.scored_by_one(second, first).sum()),
+        neither=int((rows & np.isnan(scores) & np.isnan(others)).sum()),
+        lacking=int(read.lacking(first, second).sum()),
         rho=_correlation(*ranks),
         min_score=bound.min_score,
         top=bound.top,

@@ -21,6 +21,7 @@ def comparison_text(comparison: Comparison) -> str:
         f"{comparison.only:,} under the first alone, "
         f"{comparison.other_only:,} under the second alone, "
         f"{comparison.neither:,} under neither",
+        *([_lacking_text(comparison.lacking)] if comparison.lacking else []),
         f"Spearman's rho: {rho}",
         f"accepted ({Bound(comparison.min_score, comparison.top)}): "
         f"{comparison.accepted_both:,} by both, "
@@ -121,8 +122,20 @@ def _tables_text(comparisons: Comparisons) -> str:
     return "\n\n".join(parts)
 
 
+def _lacking_text(count: int, most: str = "") -> str:
+    lack = "lacks" if count == 1 else "lack"
+    return (
+        f"{most}{format_number_of(count, 'trace')} {lack} one of the two; "
+        "geostore rescore computes one that is a formula"
+    )
+
+
 def _notes_on_pairs(comparisons: Comparisons) -> list[str]:
     notes = []
+    lacking = [pair.lacking for pair in comparisons.pairs if pair.lacking]
+    if lacking:
+        pairs = "in 1 pair" if len(lacking) == 1 else f"in {len(lacking):,} pairs up to"
+        notes.append(_lacking_text(max(lacking), f"{pairs} "))
     if any(pair.rho is None for pair in comparisons.pairs):
         notes.append(
             "without a correlation: all scores of one of the two are equal, or fewer than two "

@@ -177,7 +177,39 @@ def test_every_pair_is_compared_by_the_traces_that_it_has(
             sum(row == (a, b) for row in ((x is None, y is None) for x, y in rows))
             for a, b in ((False, False), (False, True), (True, False), (True, True))
         ]
+        lone = [
+            sum(score is not None for t, (_, score) in rewards[a].items() if t not in rewards[b])
+            for a, b in ((one, other), (other, one))
+        ]
+        unknown[1] += lone[0]
+        unknown[2] += lone[1]
         assert [pair.compared, pair.only, pair.other_only, pair.neither] == unknown
+        assert pair.lacking == len({*rewards[one], *rewards[other]}) - len(rows)
+
+
+def test_a_reward_that_was_not_computed_everywhere_is_said(traces: Traces) -> None:
+    """A trace under the first alone is counted there, though the second may still be computed."""
+    for degrees in (1.0, 5.0, 10.0):
+        traces.answered((0.0, degrees))
+    specs = [make_spec(), make_spec("linear"), make_spec("exponential")]
+    for spec in specs:
+        rescore(traces.db, spec)
+    traces.connection.execute(
+        "delete from rewards where trace_id > 1 and spec_id = (select id from reward_specs "
+        "where name = 'linear')"
+    )
+    one, two, three = (get_spec(traces.db, spec.sha256) for spec in specs)
+    pair = compared(traces.db, one, two, Bound(0.3))
+    assert (pair.compared, pair.only, pair.other_only, pair.lacking) == (1, 2, 0, 2)
+    assert (pair.accepted_both, pair.accepted_only) == (1, 0)
+    text = comparisons_text(compare_rewards(traces.db, [one, two], bound=Bound(0.3)))
+    assert "1 trace with a score under both; 2 under the first alone" in text
+    assert "\n2 traces lack one of the two; geostore rescore computes" in text
+    text = comparisons_text(compare_rewards(traces.db, [one, two, three], bound=Bound(0.3)))
+    assert "\n\nin 2 pairs up to 2 traces lack one of the two; geostore rescore" in text
+    rescore(traces.db, specs[1])
+    text = comparisons_text(compare_rewards(traces.db, [one, two, three], bound=Bound(0.3)))
+    assert "lack" not in text
 
 
 def test_many_rewards_are_numbered_and_fit_a_terminal(
