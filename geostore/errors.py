@@ -15,7 +15,7 @@
     ├── TeacherError        one request failed (it is recorded and may be tried again)
     │   └── TeacherUnusable     no request can succeed: key, model, address, server, credit
     ├── PriceError          prices or a budget are missing or make no sense
-    ├── PlaceError          a point is none on earth
+    ├── PlaceError          no point on earth has these degrees
     ├── RewardError         a reward spec is unknown or has bad parameters
     ├── FilterError         a condition on traces is no expression, or a time is none
     ├── QueryError          a statement is unknown, wrong, or not read-only

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from geostore.errors import DemoError
 from geostore.places.cities import cities
-
-EARTH_RADIUS_KM = 6371.0
-"""For every distance of the demo, also those on the signs."""
+from geostore.places.spelling import SMALL_LETTERS
+from geostore.places.sphere import EARTH_RADIUS_KM
 
 _LEFT_DRIVING = """
 AG AI AU BB BD BM BN BS BT BW CC CK CX CY DM FJ FK GB GD GG GS GY HK ID IE IM IN JE JM JP KE
@@ -30,13 +29,18 @@ TK TL TO TT TV TZ UG VC VG VI WS ZA ZM ZW
 LEFT_DRIVING = frozenset(_LEFT_DRIVING.split())
 """ISO codes of the countries and territories where traffic keeps left."""
 
-_LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
+_SPELT_OUT = str.maketrans(
     {
-        "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ø": "o", "Ø": "O", "ı": "i", "ħ": "h",
-        "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ß": "ss", "æ": "ae", "Æ": "Ae",
-        "œ": "oe", "Œ": "Oe", "ə": "e", "Ə": "E", "–": "-", "’": "'", "‘": "'", "ʻ": "'", "ʼ": "'",
+        **SMALL_LETTERS,
+        **{letter.upper(): latin.upper() for letter, latin in SMALL_LETTERS.items()},
+        "ß": "ss",
+        "–": "-",
+        "’": "'",
+        "‘": "'",
+        "ʻ": "'",
+        "ʼ": "'",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class City:
 
 def fold(name: str) -> str:
     """`name` in ASCII: accents dropped, letters such as ł and ß spelt out."""
-    decomposed = unicodedata.normalize("NFKD", name.translate(_LETTERS_WITHOUT_DECOMPOSITION))
+    decomposed = unicodedata.normalize("NFKD", name.translate(_SPELT_OUT))
     return decomposed.encode("ascii", "ignore").decode()
 
 
@@ -122,7 +126,7 @@ class Gazetteer:
 
 
 @lru_cache(maxsize=1)
-def load_gazetteer() -> Gazetteer:
+def load_cities() -> Gazetteer:
     """The packaged cities, read once per process.
 
     Raises DemoError if the data files are missing from the installation.

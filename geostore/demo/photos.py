@@ -26,11 +26,10 @@ from PIL import Image, features
 from PIL.TiffImagePlugin import IFDRational
 
 from geostore.demo.gazetteer import (
-    EARTH_RADIUS_KM,
     City,
     Gazetteer,
     drive_side,
-    load_gazetteer,
+    load_cities,
     name_key,
     sign_name,
 )
@@ -38,6 +37,7 @@ from geostore.demo.landscape import climate_at
 from geostore.demo.scenes import PANEL_COLOURS, Scene, Sign, render
 from geostore.errors import DemoError
 from geostore.places import country_name
+from geostore.places.sphere import EARTH_RADIUS_KM
 
 KINDS = (
     "easy",
@@ -156,7 +156,7 @@ def _edition_at(path: Path) -> str | None:
 
 def iter_samples(samples: int, seed: int) -> Iterator[dict[str, Any]]:
     """Yield the dataset's rows in order; the image as {"bytes": JPEG, "path": None}."""
-    gazetteer = load_gazetteer()
+    gazetteer = load_cities()
     for index in range(samples):
         rng = np.random.default_rng([seed, index])
         kind = KINDS[index % len(KINDS)]

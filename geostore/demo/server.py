@@ -20,7 +20,7 @@ from typing import Any
 
 from geostore.children import Child
 from geostore.demo.conversation import parse_conversation
-from geostore.demo.gazetteer import load_gazetteer
+from geostore.demo.gazetteer import load_cities
 from geostore.demo.reader import make_reader
 from geostore.demo.sight import Sight
 from geostore.demo.teacher import Reply, Teacher
@@ -55,7 +55,7 @@ def make_server(*, port: int = 0, reader: str = "template", latency_ms: int = 0)
 
     Raises DemoError if the reader is unknown or not installed, or the port is taken.
     """
-    gazetteer = load_gazetteer()
+    gazetteer = load_cities()
     sight = Sight(make_reader(reader), gazetteer)
     teacher = Teacher(sight, gazetteer)
     try:

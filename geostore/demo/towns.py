@@ -13,8 +13,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from geostore.demo.gazetteer import EARTH_RADIUS_KM, City, Gazetteer, great_circle_km
+from geostore.demo.gazetteer import City, Gazetteer, great_circle_km
 from geostore.demo.reader import Row
+from geostore.places.sphere import EARTH_RADIUS_KM
 
 SURE_KM = 1.2
 """A place is sure if its three distances miss it by no more than this on average, in km."""

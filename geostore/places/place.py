@@ -46,10 +46,10 @@ _NOWHERE = Place(None, None, None, None, None, None)
 def place_of(lat: float, lon: float) -> Place:
     """The place of one point in degrees.
 
-    Raises PlaceError for a point that is none on earth.
+    Raises PlaceError for latitudes and longitudes that no point on earth has.
     """
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
-        raise PlaceError(_not_on_earth("the point", lat, lon))
+        raise PlaceError(_not_on_earth("", lat, lon))
     number = borders().country_at_one(lat, lon)
     coast_km = None
     if number == SEA:
@@ -73,7 +73,7 @@ def place_of(lat: float, lon: float) -> Place:
 def places_of(lats: ArrayLike, lons: ArrayLike) -> Sequence[Place]:
     """The places of points in degrees, in their order: the same as `place_of` gives each.
 
-    Raises PlaceError for a point that is none on earth, and says which it is.
+    Raises PlaceError for latitudes and longitudes that no point on earth has, and says whose.
     """
     lat_array = np.asarray(lats, dtype=np.float64)
     lon_array = np.asarray(lons, dtype=np.float64)
@@ -85,7 +85,7 @@ def places_of(lats: ArrayLike, lons: ArrayLike) -> Sequence[Place]:
     possible = (abs(lat_array) <= 90) & (abs(lon_array) <= 180)
     if not possible.all():
         wrong = int(np.flatnonzero(~possible)[0])
-        raise PlaceError(_not_on_earth(f"point {wrong}", lat_array[wrong], lon_array[wrong]))
+        raise PlaceError(_not_on_earth(f"point {wrong}: ", lat_array[wrong], lon_array[wrong]))
     places = [_NOWHERE] * len(lat_array)
     numbers = borders().country_at(lat_array, lon_array)
     coast_kms: list[float | None] = [None] * len(lat_array)
@@ -127,8 +127,8 @@ def _regions_and_cities(
         yield (code, None, None, None) if row < 0 else (code, of.names[row], of.ids[row], km)
 
 
-def _not_on_earth(point: str, lat: float, lon: float) -> str:
+def _not_on_earth(which: str, lat: float, lon: float) -> str:
     return (
-        f"{point} is none on earth: latitude {lat}, longitude {lon}; a latitude is -90 to 90, "
-        "a longitude -180 to 180"
+        f"{which}no point on earth has latitude {lat} and longitude {lon}; "
+        "a latitude is -90 to 90, a longitude -180 to 180"
     )

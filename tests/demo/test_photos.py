@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geostore.demo.gazetteer import drive_side, great_circle_km, load_gazetteer
+from geostore.demo.gazetteer import drive_side, great_circle_km, load_cities
 from geostore.demo.glance import look_around
 from geostore.demo.photos import (
     FARTHEST_KM,
@@ -37,7 +37,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(photos: Phot
 
 def test_signs_give_the_great_circle_distances_from_the_camera(photos: Photos) -> None:
     """What a sign says is true: real towns of the country, distances in whole km."""
-    gazetteer = load_gazetteer()
+    gazetteer = load_cities()
     for photo in photos:
         if photo["kind"] == "no_sign":
             assert photo["sign"] == ""
@@ -58,7 +58,7 @@ def test_signs_give_the_great_circle_distances_from_the_camera(photos: Photos) -
 @pytest.mark.parametrize("seed", range(12))
 def test_three_towns_surround_the_camera_at_5_to_40_km(seed: int) -> None:
     """Their directions leave no half of the horizon empty: three circles have one crossing."""
-    place = find_place(load_gazetteer(), np.random.default_rng(seed))
+    place = find_place(load_cities(), np.random.default_rng(seed))
     assert all(NEAREST_KM <= km <= FARTHEST_KM for _, km in place.towns)
     turns = np.sort(
         [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from geostore.demo.gazetteer import City, load_gazetteer, name_key, sign_name
+from geostore.demo.gazetteer import City, load_cities, name_key, sign_name
 from geostore.demo.glance import find_panel, look_around, turn_upright, up_direction
 from geostore.demo.photos import find_place
 from geostore.demo.reader import Row, TemplateReader, make_reader
@@ -21,7 +21,7 @@ from tests.demo.client import jpeg, off_by_km, reduced
 from tests.examples import examples
 
 READER = TemplateReader()
-GAZETTEER = load_gazetteer()
+GAZETTEER = load_cities()
 ON_SIGNS = [
     city
     for city in GAZETTEER.cities[::7]

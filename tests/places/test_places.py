@@ -146,9 +146,11 @@ def test_no_points_have_no_places() -> None:
     [(float("nan"), 0.0), (0.0, float("nan")), (90.01, 0.0), (0.0, -180.01), (0.0, float("inf"))],
 )
 def test_a_point_that_is_none_on_earth_is_refused_by_its_number(lat: float, lon: float) -> None:
-    with pytest.raises(PlaceError, match=r"point 1 is none on earth: .*a latitude is -90 to 90"):
+    with pytest.raises(
+        PlaceError, match=r"point 1: no point on earth has .*; a latitude is -90 to 90"
+    ):
         places_of([1.0, lat], [1.0, lon])
-    with pytest.raises(PlaceError, match="the point is none on earth"):
+    with pytest.raises(PlaceError, match=r"^no point on earth has latitude"):
         place_of(lat, lon)
 
 
