@@ -8,6 +8,7 @@ stopped goes on where it was. Truth and answer go through the same function.
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -215,18 +216,32 @@ def _said(answer: UnplacedAnswer) -> Mapping[str, Any]:
         truth = place_of(answer.true_lat, answer.true_lon)
         country, region, city_id = truth.country, truth.region, truth.city_id
     code = _code(answer.said_country)
-    says_region = answer.said_region is not None and region is not None
-    says_city = answer.said_city is not None and city_id is not None
     return {
         "said_country_code": code,
+        # Words that no list of countries has may name the true one, so they count as no mistake.
         "said_true_country": (
-            None
-            if answer.said_country is None or country is None
-            else int(belongs_to(country, code))
+            None if code is None or country is None else int(belongs_to(country, code))
         ),
-        "said_true_region": _same_region(answer.said_region, region) if says_region else None,
-        "said_true_city": _same_city(answer.said_city, city_id) if says_city else None,
+        "said_true_region": _names_true(_same_region, answer.said_region, region),
+        "said_true_city": _names_true(_same_city, answer.said_city, city_id),
     }
+
+
+def _names_true(same: Callable[[str, Any], bool], words: str | None, true: Any) -> bool | None:
+    """Whether words name a true region or city; None where that cannot be told."""
+    if words is None or true is None:
+        return None
+    # The gazetteer has names in Latin and Chinese letters, so it misses right ones in others.
+    return True if same(words, true) else False if _in_its_letters(words) else None
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _in_its_letters(words: str) -> bool:
+    return words.isascii() or all(
+        unicodedata.name(letter, "").startswith(("LATIN", "CJK"))
+        for letter in words
+        if letter.isalpha() and not letter.isascii()
+    )
 
 
 def _code(words: str | None) -> str | None:

@@ -97,7 +97,11 @@ def test_truth_and_answer_get_their_places_and_a_failure_gets_a_row_without(
         ({"country": "France"}, ("FR", 1, None, None)),
         ({"country": "法国", "city": "Parigi"}, ("FR", 1, None, 1)),
         ({"country": "Spain", "city": "Lyon"}, ("ES", 0, None, 0)),
-        ({"country": "somewhere in Europe"}, (None, 0, None, None)),
+        # Words that cannot be compared are no mistake.
+        ({"country": "somewhere in Europe"}, (None, None, None, None)),
+        ({"region": "Бретань", "city": "リヨン"}, (None, None, None, None)),
+        ({"region": "بريتاني", "city": "리옹"}, (None, None, None, None)),
+        ({"region": "上海", "city": "里昂"}, (None, None, 0, 0)),
         ({"region": "Île-de-France", "city": "PARIS"}, (None, None, 1, 1)),
         ({"region": "Bretagne"}, (None, None, 0, None)),
     ],
