@@ -8,6 +8,7 @@ linear in its input.
 import re
 from collections.abc import Iterator
 
+from geostore.answers.brackets import end_of_value
 from geostore.answers.slots import BOX, OPEN_ANSWER
 
 NAME_MEMBERS = (
@@ -34,12 +35,6 @@ ARGUMENT_MEMBERS = (
     "kwargs",
 )
 """The members that may hold its arguments; the protocol's own is the first."""
-
-# Strings whole, so that brackets inside them do not count. An escape outside a string is matched
-# as a pair, so that its quote begins no string.
-STRINGS = r'"(?:[^"\\]|\\.)*+"|\'(?:[^\'\\\n]|\\.)*+\'|\\.'
-"""The texts in a JSON value or a Python call."""
-_BRACKETS = re.compile(rf"{STRINGS}|[{{}}\[\]()]", re.DOTALL)
 
 BLOCK_NAME = r"(?:\w+:)?(?:function|invoke|tool|tool_call|function_call|tool_use|use_tool)"
 """The name of an element that is a call."""
@@ -117,19 +112,6 @@ def _holds_any(hints: tuple[str, ...], text: str) -> bool:
         if hint in text:
             return True
     return False
-
-
-def end_of_value(text: str, start: int, limit: int | None = None) -> int | None:
-    """Where the bracket that opens at `start` is closed; None where it is not, before `limit`."""
-    depth = 0
-    for token in _BRACKETS.finditer(text, start, len(text) if limit is None else limit):
-        if token.group() in ("{", "[", "("):
-            depth += 1
-        elif token.group() in ("}", "]", ")"):
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return None
 
 
 def _outside_blocks(text: str) -> Iterator[str]:

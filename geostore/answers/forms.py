@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
+from geostore.answers.alternatives import list_without_choice
 from geostore.answers.angles import (
     AMBIGUOUS,
     ANY_NUMBER,
@@ -66,7 +67,10 @@ _STRING_ANGLE = re.compile(angle_pattern(1, number=ANY_NUMBER))
 
 
 def find_json(text: str, *, slot: bool = False) -> Reading | None:
-    """The last pair of lat and lon members of one object; the rest of it may be broken."""
+    """The last pair of lat and lon members of one object; the rest of it may be broken.
+
+    An array of objects with different pairs is ambiguous: nothing says which of them is the answer.
+    """
     pattern = _JSON_IN_SLOT if slot else _JSON_IN_PROSE
     members = [
         ("lat" if match["key"].lower().startswith("lat") else "lon", match)
@@ -76,7 +80,20 @@ def find_json(text: str, *, slot: bool = False) -> Reading | None:
     cut = None if slot else _JSON_CUT.search(text, max(0, len(text) - 120))
     if cut and (not members or cut.start() > members[-1][1].start()):
         return Reading(cut.start(), len(text), failure=TRUNCATED_ANSWER)
+    if len(members) > 2 and reading is not None and reading.failure is None:
+        return list_without_choice(text, _json_pairs(members, text)) or reading
     return reading
+
+
+def _json_pairs(members: Sequence[_Member], text: str) -> list[Reading]:
+    pairs = _pairs_of(members, text=text, joined=_in_one_object)
+    readings = (
+        labelled_reading(
+            _json_value(lat), _json_value(lon), start=min(lat.start(), lon.start()), end=lon.end()
+        )
+        for lat, lon in pairs
+    )
+    return [reading for reading in readings if reading.failure is None]
 
 
 def _in_one_object(gap: str) -> bool:
@@ -358,7 +375,24 @@ def _last_pair(
     Pairs are made from the left, so that a lone coordinate after a pair does not break the pair.
     A pair that only repeats the prompt does not hide an earlier one.
     """
-    pairs: list[tuple[_Member, _Member]] = []
+    last: Reading | None = None
+    for lat, lon in reversed(_pairs_of(members, text=text, joined=joined)):
+        first, second = sorted((lat, lon), key=lambda match: match.start())
+        reading = labelled_reading(read(lat), read(lon), start=first.start(), end=second.end())
+        if reading.failure != PLACEHOLDER:
+            return reading
+        last = last or reading
+    if last is None and members:
+        alone = members[-1][1]
+        return Reading(alone.start(), alone.end(), failure=read(alone).failure or ONE_NUMBER)
+    return last
+
+
+def _pairs_of(
+    members: Sequence[_Member], *, text: str, joined: Callable[[str], bool]
+) -> list[tuple[re.Match[str], re.Match[str]]]:
+    """Each latitude with its longitude, from the left."""
+    pairs: list[tuple[re.Match[str], re.Match[str]]] = []
     waiting: _Member | None = None
     for member in members:
         if (
@@ -368,21 +402,10 @@ def _last_pair(
         ):
             waiting = member
         else:
-            pairs.append((waiting, member))
+            is_lat = waiting[0] == "lat"
+            pairs.append((waiting[1], member[1]) if is_lat else (member[1], waiting[1]))
             waiting = None
-    last: Reading | None = None
-    for first, second in reversed(pairs):
-        lat, lon = (first, second) if first[0] == "lat" else (second, first)
-        reading = labelled_reading(
-            read(lat[1]), read(lon[1]), start=first[1].start(), end=second[1].end()
-        )
-        if reading.failure != PLACEHOLDER:
-            return reading
-        last = last or reading
-    if last is None and members:
-        alone = members[-1][1]
-        return Reading(alone.start(), alone.end(), failure=read(alone).failure or ONE_NUMBER)
-    return last
+    return pairs
 
 
 def _last_of(readings: Iterable[Reading]) -> Reading | None:

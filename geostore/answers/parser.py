@@ -21,6 +21,9 @@ does not agree with. Where no form gives a valid pair, the failure is that of th
 form that attempted an answer. A response that attempts none, and in whose words the teacher refuses
 to answer (`refusals`), fails as ``refused``.
 
+What is named as an alternative (``"alternatives": [...]``, ``Second guess: ...``) is no answer, and
+a JSON array of several places, of which none is chosen, is ambiguous (`alternatives`).
+
 What a tool is asked is no answer, so calls are cut out before, but for one of a tool that takes the
 answer (`call_text`).
 
@@ -32,6 +35,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from geostore.answers.alternatives import without_alternatives
 from geostore.answers.angles import (
     AMBIGUOUS,
     HEMISPHERE_CONFLICT,
@@ -264,7 +268,7 @@ def _read_forms(text: str, *, cut: bool, bare: bool) -> tuple[Answer, _Dropped |
         elif slot.reading.failure == AMBIGUOUS:
             # The slot holds several pairs, and a weaker form must not pick one of them.
             rest = rest[: slot.start] + "\n" + rest[slot.end :]
-    prose = normalise(tail(rest))
+    prose = without_alternatives(normalise(tail(rest)))
     for form, find in _PROSE_FORMS:
         reading = find(prose)
         if reading is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from geostore.answers.alternatives import without_alternatives
 from geostore.answers.angles import (
     AMBIGUOUS,
     COMMA_NUMBER,
@@ -193,7 +194,7 @@ def _read_unclosed(content: str) -> Reading:
 
 
 def _read_content(content: str, *, whole: bool) -> Reading:
-    text = normalise(content).strip()
+    text = without_alternatives(normalise(content)).strip()
     readings: list[Reading | None] = []
     if _LETTER.search(text):  # most boxes hold numbers alone
         readings += [find_json(text, slot=True), find_labelled(text, slot=True)]

@@ -20,13 +20,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from geostore.answers import has_answer
-from geostore.answers.call_text import (
-    BEGINS_BLOCK,
-    BEGINS_CALL,
-    BLOCK_NAME,
-    STRINGS,
-    end_of_value,
-)
+from geostore.answers.brackets import STRINGS, end_of_value
+from geostore.answers.call_text import BEGINS_BLOCK, BEGINS_CALL, BLOCK_NAME
 from geostore.conversation.call_objects import CallObjects, WrittenCall, json_text
 from geostore.conversation.token_calls import as_json_calls
 from geostore.text.lenient_json import load_lenient

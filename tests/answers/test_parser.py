@@ -160,7 +160,7 @@ def test_an_answer_tag_gives_a_form_or_the_pair_that_ends_it(
         case('{"estimated_latitude": 48.8566, "estimated_longitude": 2.3522}', 48.8566, 2.3522),
         case('{"lat_deg": 48.8566, "lon_deg": -2.3522}', 48.8566, -2.3522),
         case('{"lat": "48°51\'24"N", "lon": "2°21\'03"W"}', DMS_LAT, -DMS_LON),
-        case('[{"lat": 1, "lon": 2}, {"lat": 3, "lon": 4}]', 3, 4),
+        case('{"lat": 1, "lon": 2}, {"lat": 3, "lon": 4}', 3, 4),
         case('{"lat": 1, "lon": 2}, like {"lat": <lat>, "lon": <lon>}', 1, 2),
         case('Latitude: 1.5, longitude: 2.5. {"lat": 3, "lon": 4}', 3, 4),
         case(r'\boxed{unknown} {"lat": 3, "lon": 4}', 3, 4),

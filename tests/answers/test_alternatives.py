@@ -1,0 +1,47 @@
+"""A place that is named as an alternative is not the answer; a list without a choice is none."""
+
+import pytest
+
+from geostore.answers import parse_answer
+
+MAIN = '"lat": 45.76, "lon": 4.84, "country": "France"'
+OTHER = '{"lat": 46.2, "lon": 6.14, "country": "Switzerland"}'
+THIRD = '{"lat": 45.07, "lon": 7.68, "country": "Italy"}'
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        f'{{{MAIN}, "alternatives": [{OTHER}]}}',
+        f'{{{MAIN}, "alternatives": [{OTHER}, {THIRD}]}}',
+        f'{{"alternatives": [{OTHER}], {MAIN}}}',
+        f'{{{MAIN}, "runner_up": {OTHER}}}',
+        f'{{{MAIN}, "second_guess": {{"place": {OTHER}}}}}',
+        f'<answer>{{{MAIN}, "alternatives": [{OTHER}]}}</answer>',
+        f'{{{MAIN}, "alternatives": [{{"lat": 46.2, "lon": 6.1',
+        f"{OTHER}\nNo, the plates are French.\n{{{MAIN}}}",
+        "Lyon (45.76, 4.84).\nAlternative: Geneva (46.2, 6.14)",
+        "Lyon (45.76, 4.84).\n**Second guess:** Geneva (46.2, 6.14).",
+        "Latitude: 45.76\nLongitude: 4.84\nAlternative (20%): 46.2° N, 6.14° E",
+        "Lyon, 45.76° N, 4.84° E.\nRunner-up: Geneva, 46.2° N, 6.14° E",
+        "Alternatives: Geneva (46.2, 6.14)\nFinal: Lyon (45.76, 4.84)",
+    ],
+)
+def test_an_alternative_is_not_the_answer(response: str) -> None:
+    answer = parse_answer(response)
+    assert (answer.lat, answer.lon, answer.failure) == (45.76, 4.84, None)
+
+
+@pytest.mark.parametrize("key", ["candidates", "predictions", "top_3"])
+def test_an_array_of_several_places_is_ambiguous(key: str) -> None:
+    places = f'{{"{key}": [{{{MAIN}}}, {OTHER}, {THIRD}]}}'
+    assert parse_answer(places).failure == "ambiguous"
+    assert parse_answer(f"[{{{MAIN}}}, {OTHER}]").failure == "ambiguous"
+    chosen = parse_answer(f"{places}\n\\boxed{{45.76, 4.84}}")
+    assert (chosen.lat, chosen.lon) == (45.76, 4.84)
+
+
+def test_an_array_of_one_place_is_an_answer() -> None:
+    for places in (f"[{{{MAIN}}}]", f"[{{{MAIN}}}, {{{MAIN}}}]"):
+        answer = parse_answer(f'{{"predictions": {places}}}')
+        assert (answer.lat, answer.lon) == (45.76, 4.84)
