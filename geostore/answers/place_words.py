@@ -199,6 +199,10 @@ _NAME_BEHIND = re.compile(
     r"\A[^,]{3,40}, (?:the|north|south|[^,]{0,20}\brepublic\b[^,]{0,20}|[^,]{1,30} of)\Z",
     re.IGNORECASE,
 )
+_SHORT_NAME_BEHIND = re.compile(
+    r"[^\W\d_]{3,40}, (?:(?:Arab|Islamic|Dem\.|Fed\.) (?:People['’]s )?)?Rep\."
+)
+"""As the World Bank writes them: "Congo, Dem. Rep." is another country than "Congo"."""
 _NAMES_KEPT = 4096
 _OF_BRITAIN = ("england", "scotland", "wales", "northern ireland")
 
@@ -206,6 +210,8 @@ _OF_BRITAIN = ("england", "scotland", "wales", "northern ireland")
 # The same few names stand in most answers, and reading one takes longer than remembering it.
 @lru_cache(maxsize=_NAMES_KEPT)
 def _country(value: str) -> str | None:
+    if _SHORT_NAME_BEHIND.fullmatch(value):
+        return value
     words = clean_value(value)
     if words is None or is_country(words):
         return words

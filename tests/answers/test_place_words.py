@@ -71,6 +71,8 @@ def reads(
         ),
         reads('{"country": "Spain"} No, wait: {"country": "France"}', "France"),
         reads('{"country": "france", "city": "lyon"}', "france", None, "lyon"),
+        reads('{"country": "Congo, Dem. Rep."}', "Congo, Dem. Rep."),
+        reads('{"country": "Egypt, Arab Rep."}', "Egypt, Arab Rep."),
         reads('{"country": "France" "city": "Lyon", oops', "France", None, "Lyon"),
         reads('```json\n{\n  "country": "France",\n  "city": null\n}\n```', "France"),
         reads('<answer>{"country": "France", "city": "Lyon"}</answer>', "France", None, "Lyon"),
