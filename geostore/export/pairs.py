@@ -2,9 +2,9 @@
 
 ``dpo`` takes of all rollouts with the same prompt (one recipe, one photo) the one with
 the highest score and the one with the lowest. ``kto`` takes every rollout and says of
-each whether its score is accepted. An answer that could not be read scores 0. Traces
-of one photo stand side by side in the order of an export, so that memory holds at most
-two of each prompt.
+each whether its score is accepted. An answer that could not be read scores 0 unless the
+reward gives it a score. Traces of one photo stand side by side in the order of an export,
+so that memory holds at most two of each prompt.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import groupby
 from geostore.conversation.again import why_not
 from geostore.export.left_out import UnwrittenTraces
 from geostore.export.options import ExportOptions
-from geostore.export.record import reward_of
+from geostore.export.record import own_score, reward_of
 from geostore.export.stream import ExportStream
 from geostore.export.student.dialogue import Dialogue, Reply, Step, dialogues
 from geostore.records import ACCEPTED_SCORE, ImportedRecipe, StoredTrace
@@ -107,9 +107,12 @@ def choose(
 
 
 def score_of(trace: StoredTrace) -> float:
-    """Its score; 0 where no answer could be read. Raises ExportError where it has no reward."""
+    """Its score; 0 where it has none, as without coordinates unless the reward scores that.
+
+    Raises ExportError where the trace has no reward.
+    """
     reward = reward_of(trace)
-    return 0.0 if reward is None or reward.score is None else reward.score
+    return own_score(trace) if reward is None else reward.score or 0.0
 
 
 def _best_and_worst(

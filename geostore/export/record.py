@@ -38,7 +38,7 @@ def trace_record(
     reward = reward_of(trace)
     parsed = reward is not None
     distance = reward.distance_km if reward is not None else UNPARSED_KM
-    score = reward.score if reward is not None else 0.0
+    score = reward.score if reward is not None else own_score(trace)
     return {
         "dataset_path": trace.dataset.path,
         "sample_index": trace.sample.sample_index,
@@ -68,6 +68,11 @@ def trace_record(
         },
         "geostore": own_members(trace),
     }
+
+
+def own_score(trace: StoredTrace) -> float:
+    """The score that the reward gives an answer without coordinates; 0 where it gives none."""
+    return 0.0 if trace.reward is None else trace.reward.score or 0.0
 
 
 def reward_of(trace: StoredTrace) -> Reward | None:
