@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from geostore.text.terminal import (
     longest_word,
@@ -28,6 +29,7 @@ _GAP = 2  # spaces between columns
 _LONGEST_CELL = 80  # columns of a text where each row is one line; longer text is cut
 _MOST_TURNED = 6  # rows
 _MOST_FOLDED = 40  # rows; below each other, bands of more are far apart
+_LAST_NAMING = 6  # columns from the left that may name a row
 _NARROWEST_TEXT = 20  # columns that a text to be wrapped gets at least
 _MOST_LINES = 4  # of a cell, before rows become blocks
 _MOST_BLOCK_LINES = 12  # of a value in a block
@@ -137,12 +139,17 @@ def _bands(columns: Sequence[Column], width: int) -> list[tuple[list[Column], li
 
 
 def _naming(columns: Sequence[Column]) -> list[Column]:
-    """The first column that tells the rows apart; else the first ones that do so together."""
+    """The first column that tells the rows apart; else the first ones that do so together.
+
+    Text further right joins the first column where those do not: a form and a band, say.
+    """
     first = list(columns[:3])
     for group in ([column] for column in first if not column.is_number):
         if _tell_apart(group):
             return group
     together = [first[:count] for count in (2, 3)]
+    texts = [column for column in columns[1:_LAST_NAMING] if not column.is_number]
+    together += [[*first[:1], *more] for count in (1, 2) for more in combinations(texts, count)]
     return next((group for group in together if _tell_apart(group)), first[:1])
 
 

@@ -155,6 +155,22 @@ def test_a_folded_table_repeats_the_column_that_tells_its_rows_apart() -> None:
     assert sum(line.startswith("kind  count") for line in heads) == 2
 
 
+def test_a_folded_table_repeats_all_columns_that_tell_its_rows_apart() -> None:
+    """The first three do not always: calibration has rows by recipe, form and band."""
+    columns = ("recipe", "model", "tools", "form", "band", *COLUMNS[1:5])
+    rows: list[tuple[Any, ...]] = [
+        ("4e0b8a39", "m", "yes", form, band, *range(4))
+        for form in ("1-5", "percent", None)
+        for band in ("0-0.1", "0.5-0.6", "0.9-1")
+    ]
+    lines = format_table(QueryResult(columns, rows), 60).splitlines()
+    heads = [line for line in lines if line.startswith("recipe")]
+    assert len(heads) > 1
+    assert all(head.split()[:3] == ["recipe", "form", "band"] for head in heads)
+    names = [line.split("  0.9-1")[0] for line in lines if "  0.9-1" in line]
+    assert len(set(names)) == len(names) / len(heads)
+
+
 def test_a_wide_table_of_many_rows_becomes_a_block_for_each() -> None:
     rows: list[tuple[Any, ...]] = [(f"4e0b8a39-{n}", *range(8)) for n in range(50)]
     lines = format_table(QueryResult(COLUMNS, rows), 60).splitlines()
