@@ -92,6 +92,15 @@ _TOKEN = re.compile(
     r"(?:\"(?P<double>(?:[^\"\\\n]|\\.){0,200})\"|'(?P<single>[^'\n]{0,200})'"
     r"|“(?P<curly>[^”\n]{0,200})”|(?P<word>[^\s,{}\[\]\"'“]{1,40}))?"
 )
+_JSON_TEXT = r'"(?:[^"\\\n]|\\.){0,200}"'
+_ONLY_ENTRY = re.compile(rf'("\s{{0,4}}:\s{{0,4}})\[\s{{0,8}}({_JSON_TEXT})\s{{0,8}}\]')
+"""An array with one text is that text; one with several is a choice."""
+_NAMED = re.compile(
+    r'("(?:country|region|state|province|city|town)"\s{0,4}:\s{0,4})'
+    rf'\{{\s{{0,8}}"name"\s{{0,4}}:\s{{0,4}}({_JSON_TEXT})',
+    re.IGNORECASE,
+)
+"""A place as an object that begins with its name."""
 _ASIDE = re.compile(
     r"alternat|candidate|other|runner|second|possib|reason|evidence|clue|example|reject|hypothes"
     r"|confid|certain|probab|备选|候选|其他",
@@ -128,6 +137,10 @@ def find_members(text: str, names: Container[str]) -> dict[str, str]:
     """
     if '":' not in text and "':" not in text and "”:" not in text and '" :' not in text:
         return {}
+    if "[" in text:
+        text = _ONLY_ENTRY.sub(r"\1\2", text)
+    if "name" in text:
+        text = _NAMED.sub(r'\1\2, "": {', text)
     members: list[tuple[str, str, _Node | None]] = []
     lat: _Node | None = None
     root: _Node | None = None

@@ -406,3 +406,28 @@ def test_words_are_short_clean_and_never_raise(response: str) -> None:
             assert 0 < len(word) <= MAX_LENGTH
             assert word == " ".join(word.split())
             assert not set(word) & set('*"{}<>\\')
+
+
+@pytest.mark.parametrize(
+    ("response", "country", "city"),
+    [
+        ('{"country": ["France"], "lat": 45.76, "lon": 4.84}', "France", None),
+        (
+            '{"country": {"name": "France", "code": "FR"}, "lat": 45.76, "lon": 4.84}',
+            "France",
+            None,
+        ),
+        (
+            '{"city": {"name": "Lyon", "lat": 45.76, "lon": 4.84}, "country": ["France"]}',
+            "France",
+            "Lyon",
+        ),
+        ('{"country": ["France", "Italy"], "lat": 45.76, "lon": 4.84}', None, None),
+    ],
+)
+def test_a_place_in_an_array_of_one_or_in_an_object_with_its_name_is_read(
+    response: str, country: str | None, city: str | None
+) -> None:
+    answer = parse_answer(response)
+    assert (answer.stated.country, answer.stated.city) == (country, city)
+    assert (answer.lat, answer.lon) == (45.76, 4.84)
