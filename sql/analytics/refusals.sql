@@ -29,8 +29,15 @@ ended as (
       when answer_failure = 'refused' then 'words'
       else 'other'
     end as ending,
-    -- What follows a thought that stands in the response.
-    trim(regexp_replace(final_response, '^.*</think>', '', 's')) as words
+    -- What follows a thought that stands in the response, in any delimiters of a model.
+    trim(regexp_replace(
+      final_response,
+      '^.*(?:</(?i:seed:think|longcat_think|mm:think|think|thinking|thoughts?|reasoning) ?>'
+      || '|◁/think▷|\[/THINK\]|<[|]end_of_thought[|]>|<[|]END_THINKING[|]>|<channel[|]>'
+      || '|<[|]close[|]>think<[|]sep[|]>|<[|]/think[|]>|<unused95>|<[|]inner_suffix[|]>)\s*',
+      '',
+      's'
+    )) as words
   from trace_results
   where status <> 'open'
 )
