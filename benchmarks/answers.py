@@ -30,6 +30,12 @@ REFUSING = (
     "about it, I'd be happy to help."
 )
 
+FAILING = (
+    "The road markings are yellow – the poles are of concrete, and the shop front is not in Latin "
+    "letters. The vegetation is dry and the sun stands in the north. It is a dry place – no more."
+)
+"""No coordinates and no refusal, with marks that are not ASCII and a "not"."""
+
 ZOOMING = (
     "The sign is too small to read, so I look at it more closely before I say 1 or 2 places.\n"
     '<tool_call>\n{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [120, 40, 360, 200]}}\n'
@@ -242,6 +248,9 @@ def main() -> None:
     assert parse_answer(REFUSING).failure == "refused"
     seconds = best_seconds(parse_answer, REFUSING, repeat=2_000)
     print(f"refusing: {seconds * 1e6:.0f} us per response of {len(REFUSING)} characters")
+    assert parse_answer(FAILING).failure == "no_coordinates"
+    seconds = best_seconds(parse_answer, FAILING, repeat=2_000)
+    print(f"failing: {seconds * 1e6:.0f} us per response of {len(FAILING)} characters")
     seconds = best_seconds(_read_earlier, ZOOMING, repeat=2_000)
     print(f"an earlier turn: {seconds * 1e6:.0f} us per response of {len(ZOOMING)} characters")
     thoughtful = "<think>" + "So it may be 48.8, 2.3. " * 40_000 + "</think>" + ORDINARY
