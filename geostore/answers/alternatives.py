@@ -27,6 +27,13 @@ _LABEL = re.compile(
 _HINTS = ("lternat", "econd", "2nd", "hird", "3rd", "unner", "ackup", "ess likely", "allback")
 _FOREIGN_HINTS = ("eject", "备选", "其他", "LTERNAT", "ECOND", "UNNER")
 _ARRAY = re.compile(r"\[\s?(?=\{)")
+_ENTRY = re.compile(r"\s?([1-9])[.)]\s")
+_TWO_DECIMALS = re.compile(r"\d\.\d{1,20}[^\d]{1,30}\d{1,3}\.\d")
+_CHOICE = re.compile(
+    r"final|answer|conclu|therefore|so |best|most likely|estimate|coordinates|location",
+    re.IGNORECASE,
+)
+_LIST_REACH = 2_000
 _MOST_OPEN = 8
 """Arrays that never close after which no further one is looked at."""
 
@@ -47,6 +54,24 @@ def without_alternatives(text: str) -> str:
         parts += [text[start : key.end()], "null"]
         start = end
     return _LABEL.sub("", "".join([*parts, text[start:]]))
+
+
+def is_in_numbered_list(text: str, start: int) -> bool:
+    """Whether a pair stands in an entry after the first of a numbered list, each with a pair.
+
+    Not where the entry says that it is the choice.
+    """
+    lines = text[max(0, start - _LIST_REACH) : start].split("\n")
+    last = _ENTRY.match(lines[-1])
+    if last is None or _CHOICE.search(lines[-1]):
+        return False
+    entries = [line for line in lines[:-1] if _ENTRY.match(line)][1 - int(last[1]) :]
+    numbers = [int(line.lstrip()[:2].rstrip(".)")) for line in entries]
+    return (
+        len(numbers) > 0
+        and numbers == list(range(1, int(last[1])))
+        and all(_TWO_DECIMALS.search(line) for line in entries)
+    )
 
 
 def list_without_choice(text: str, pairs: Sequence[Reading]) -> Reading | None:

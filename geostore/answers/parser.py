@@ -22,7 +22,7 @@ form that attempted an answer. A response that attempts none, and in whose words
 to answer (`refusals`), fails as ``refused``.
 
 What is named as an alternative (``"alternatives": [...]``, ``Second guess: ...``) is no answer, and
-a JSON array of several places, of which none is chosen, is ambiguous (`alternatives`).
+a JSON array or a numbered list of places, of which none is chosen, is ambiguous (`alternatives`).
 
 What a tool is asked is no answer, so calls are cut out before, but for one of a tool that takes the
 answer (`call_text`).
@@ -35,7 +35,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from geostore.answers.alternatives import without_alternatives
+from geostore.answers.alternatives import is_in_numbered_list, without_alternatives
 from geostore.answers.angles import (
     AMBIGUOUS,
     HEMISPHERE_CONFLICT,
@@ -287,6 +287,9 @@ def _read_forms(text: str, *, cut: bool, bare: bool) -> tuple[Answer, _Dropped |
                 if named is not None and named.failure is None:
                     prose = prose[reading.end :]
                     continue
+            if attempt is None and is_in_numbered_list(prose, reading.start):
+                search.fail(form, Reading(reading.start, reading.end, failure=AMBIGUOUS))
+                return search.failure(), dropped
             if attempt is None:
                 return search.success(form, reading, inconsistent=False), dropped
             search.fail(attempt.form, Reading(attempt.start, attempt.start, failure=AMBIGUOUS))

@@ -45,3 +45,12 @@ def test_an_array_of_one_place_is_an_answer() -> None:
     for places in (f"[{{{MAIN}}}]", f"[{{{MAIN}}}, {{{MAIN}}}]"):
         answer = parse_answer(f'{{"predictions": {places}}}')
         assert (answer.lat, answer.lon) == (45.76, 4.84)
+
+
+def test_a_numbered_list_of_places_without_a_choice_is_ambiguous() -> None:
+    places = "1. Lyon (45.76, 4.84)\n2. Geneva (46.2, 6.14)\n3. Turin (45.07, 7.68)"
+    assert parse_answer(places).failure == "ambiguous"
+    chosen = parse_answer(f"{places}\nI choose the first: (45.76, 4.84)")
+    assert (chosen.lat, chosen.lon) == (45.76, 4.84)
+    steps = "1. The plates are French.\n2. The river is the Rhone.\n3. Lyon (45.76, 4.84)"
+    assert parse_answer(steps).lat == 45.76
