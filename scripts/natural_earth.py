@@ -1,32 +1,42 @@
 """Natural Earth's countries by ISO code: what `build_places.py` makes of the package world-atlas.
 
-The result is TopoJSON: the arcs of the 1:50m countries, and those of countries and
-islands that only the 1:10m file has. Each geometry has an ISO 3166-1 alpha-2 code as its `id`.
+The result is TopoJSON: borders between countries as the 1:10m file draws them, and its coasts with
+fewer corners. Each geometry has an ISO 3166-1 alpha-2 code as its `id`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
+import shapely
+from numpy.typing import NDArray
+from simplified_coasts import simplified, without_spikes
 
-from geostore.places.borders import SEA, Borders
-from geostore.places.coast import Coast
-
-Point = tuple[int, int]
+Ints = NDArray[np.int64]
+Rings = list[list[int]]
 
 CODE_OF_NAME = {
     "Kosovo": "XK",
-    "N. Cyprus": "CY",
     "Somaliland": "SO",
+    "N. Cyprus": "CY",
+    "Cyprus U.N. Buffer Zone": "CY",
+    "Akrotiri": "CY",
+    "Dhekelia": "CY",
+    "USNB Guantanamo Bay": "CU",
+    "Baikonur": "KZ",
     "Siachen Glacier": "IN",
     "Indian Ocean Ter.": "CX",
+    "Coral Sea Is.": "AU",
+    "Clipperton I.": "FR",
 }
-"""For features without a number of ISO 3166. Somaliland and Northern Cyprus have no code, so they
-are of the state that ISO counts them to; India holds the Siachen Glacier."""
+"""For features without a number of ISO 3166: the state that ISO counts a territory to which has no
+code of its own, also where another one governs or leases it. India holds the Siachen Glacier."""
+
+CLAIMED_BY_SEVERAL = ("Spratly Is.", "Scarborough Reef", "Bajo Nuevo Bank", "Serranilla Bank")
+"""Reefs that are left out, because several states claim them and none has them by ISO."""
 
 PARTS = {
     "FR": {
@@ -45,112 +55,170 @@ PARTS = {
 a box that holds them."""
 JAN_MAYEN = (70.0, -10.0, 72.0, -7.0)
 
-ONLY_IN_10M = ("GI", "TV", "UM")
-"""What the 1:50m file leaves out although it has a code. None of it touches another country."""
-OFF_KM = 5.0
-"""An island of the 1:10m file is taken if all that the 1:50m file draws is so far from it."""
+
+ENCLAVES: tuple[tuple[str, str, tuple[tuple[float, float], ...]], ...] = (
+    (
+        "VA",
+        "IT",
+        (
+            (41.9015, 12.4457),
+            (41.9040, 12.4470),
+            (41.9075, 12.4530),
+            (41.9065, 12.4560),
+            (41.9040, 12.4580),
+            (41.9015, 12.4585),
+            (41.9000, 12.4530),
+        ),
+    ),
+    (
+        "DE",  # Büsingen
+        "CH",
+        (
+            (47.6935, 8.6790),
+            (47.7030, 8.6650),
+            (47.7090, 8.6790),
+            (47.7040, 8.6990),
+            (47.6960, 8.7080),
+            (47.6905, 8.6960),
+        ),
+    ),
+    (
+        "IT",  # Campione
+        "CH",
+        ((45.9640, 8.9660), (45.9740, 8.9660), (45.9740, 8.9790), (45.9655, 8.9770)),
+    ),
+)
+"""Drawn by hand, because Natural Earth's have no area or are left out: country, the country all
+around, and latitudes and longitudes clockwise. On the file's grid they are right to some 200 m."""
+
+MENDED_CORNERS = {
+    (36.1412, -5.3371): (36.1550, -5.3380),  # Gibraltar
+    (36.1412, -5.3587): (36.1550, -5.3500),
+    (47.6708, 9.1819): (47.6560, 9.1810),  # Konstanz
+    (31.7441, 35.2066): (31.7441, 35.2180),  # Jerusalem, by the line of 1949
+    (31.7661, 35.2066): (31.7661, 35.2290),
+    (31.7830, 35.2066): (31.7830, 35.2265),
+    (-1.6982, 29.2125): (-1.6990, 29.2450),  # Goma
+    (-1.6593, 29.2341): (-1.6700, 29.2580),
+}
+"""Latitude and longitude of corners that Natural Earth draws 1 to 3 km off, in the middle of a
+city, and where they are."""
+
+AT_THE_ANTIMERIDIAN = {(0, 91321): (0, 91322), (0, 40704): (0, 40703)}
+"""Corners on the file's grid at which the two parts of an island would not meet, and where they
+do."""
 
 
-def countries_topology(
-    at_50m: dict[str, Any], at_10m: dict[str, Any], numeric: dict[str, str]
-) -> dict[str, Any]:
+def countries_topology(at_10m: dict[str, Any], numeric: dict[str, str]) -> dict[str, Any]:
     """TopoJSON of all countries by ISO alpha-2 code; `numeric` has the code of each number."""
-    arcs: list[list[Point]] = [[(x, y) for x, y in arc] for arc in at_50m["arcs"]]
-    polygons: defaultdict[str, list[list[list[int]]]] = defaultdict(list)
-    for geometry in at_50m["objects"]["countries"]["geometries"]:
-        code = numeric.get(geometry.get("id")) or CODE_OF_NAME[geometry["properties"]["name"]]
+    arcs = [np.cumsum(np.array(arc, dtype=np.int64), axis=0) for arc in at_10m["arcs"]]
+    _mend(arcs, at_10m["transform"])
+    across = round(180 / at_10m["transform"]["scale"][0])
+    # An arc so wide crosses the antimeridian.
+    arcs = [arc if np.ptp(arc[:, 0]) > across else without_spikes(arc) for arc in arcs]
+    polygons: defaultdict[str, list[Rings]] = defaultdict(list)
+    for geometry in at_10m["objects"]["countries"]["geometries"]:
+        name = geometry["properties"]["name"]
+        if name in CLAIMED_BY_SEVERAL:
+            continue
+        code = numeric.get(geometry.get("id")) or CODE_OF_NAME[name]
         for polygon in _polygons(geometry):
-            corner = _degrees(at_50m, _corners(at_50m, polygon[0])[0])
-            polygons[_part(code, corner)].append(polygon)
-    drawn = _topology(at_50m["transform"], polygons, arcs)
-    for code, ring in _only_in_10m(drawn, at_10m, numeric):
-        polygons[code].append([[len(arcs)]])
-        arcs.append(_steps(ring))
-    return _topology(at_50m["transform"], polygons, arcs)
+            rings = [
+                [arc for arc in ring if len(arcs[arc if arc >= 0 else ~arc]) > 1]
+                for ring in polygon
+                if _has_area(_corners(arcs, ring))
+            ]
+            if _has_area(_corners(arcs, polygon[0])):
+                corner = _degrees(at_10m["transform"], _corners(arcs, rings[0])[0])
+                polygons[_part(code, corner)].append(rings)
+    for code, around, corners in ENCLAVES:
+        if around in polygons:
+            ring = _on_the_grid(at_10m["transform"], [*corners, corners[0]])
+            _holder(polygons[around], arcs, ring).append([~len(arcs)])
+            polygons[code].append([[len(arcs)]])
+            arcs.append(ring)
+    return _topology(at_10m["transform"], polygons, arcs)
+
+
+def _mend(arcs: list[Ints], transform: dict[str, Any]) -> None:
+    drawn = map(tuple, _on_the_grid(transform, list(MENDED_CORNERS)).tolist())
+    right = _on_the_grid(transform, list(MENDED_CORNERS.values()))
+    place_of = {**dict(zip(drawn, right.tolist(), strict=True)), **AT_THE_ANTIMERIDIAN}
+    for arc in arcs:
+        for corner in arc:
+            if (place := place_of.get((int(corner[0]), int(corner[1])))) is not None:
+                corner[:] = place
+
+
+def _corners(arcs: list[Ints], ring: list[int]) -> Ints:
+    return np.concatenate([arcs[arc] if arc >= 0 else arcs[~arc][::-1] for arc in ring])
+
+
+def _has_area(corners: Ints) -> bool:
+    (x, y), (next_x, next_y) = corners.T, np.roll(corners, -1, axis=0).T
+    return bool((x * next_y - next_x * y).sum())
+
+
+def _holder(polygons: list[Rings], arcs: list[Ints], enclave: Ints) -> Rings:
+    """The polygon that holds the whole of an enclave."""
+    for rings in polygons:
+        outer, *holes = (_corners(arcs, ring) for ring in rings)
+        if shapely.Polygon(outer, holes).contains_properly(shapely.LineString(enclave)):
+            return rings
+    raise ValueError(f"no polygon of the country holds the enclave at {enclave[0]} on the grid")
+
+
+def _polygons(geometry: dict[str, Any]) -> list[Rings]:
+    arcs: list[Any] = geometry["arcs"]
+    return [arcs] if geometry["type"] == "Polygon" else arcs
 
 
 def _topology(
-    transform: dict[str, Any],
-    polygons: Mapping[str, list[list[list[int]]]],
-    arcs: list[list[Point]],
+    transform: dict[str, Any], polygons: dict[str, list[Rings]], arcs: list[Ints]
 ) -> dict[str, Any]:
+    """The file, with the arcs that a polygon has and no others."""
+    in_all = itertools.chain.from_iterable(polygons.values())
+    sides = Counter(arc if arc >= 0 else ~arc for rings in in_all for ring in rings for arc in ring)
+    used = sorted(sides)
+    number_of = {old: new for new, old in enumerate(used)}
+    drawn = simplified(
+        [arcs[old] for old in used],
+        np.array([sides[old] == 1 for old in used]),
+        transform["scale"],
+        transform["translate"][1],
+    )
     geometries = [
-        {"type": "MultiPolygon", "id": code, "arcs": polygons[code]} for code in sorted(polygons)
+        {
+            "type": "MultiPolygon",
+            "id": code,
+            "arcs": [
+                [
+                    [number_of[arc] if arc >= 0 else ~number_of[~arc] for arc in ring]
+                    for ring in rings
+                ]
+                for rings in polygons[code]
+            ],
+        }
+        for code in sorted(polygons)
     ]
     return {
         "type": "Topology",
         "transform": transform,
         "objects": {"countries": {"type": "GeometryCollection", "geometries": geometries}},
-        "arcs": arcs,
+        "arcs": [np.diff(arc, axis=0, prepend=[[0, 0]]).tolist() for arc in drawn],
     }
 
 
-def _only_in_10m(
-    drawn: dict[str, Any], at_10m: dict[str, Any], numeric: dict[str, str]
-) -> Iterator[tuple[str, list[Point]]]:
-    """Islands that are not drawn yet, on the same grid, each by its convex hull.
-
-    Those of countries that are not drawn, and those off all that is. Of two that would overlap,
-    the first is enough.
-    """
-    borders = Borders(drawn)
-    edges = Coast(borders, coasts_only=False)
-    boxes: list[tuple[int, int, int, int]] = []
-    for geometry in at_10m["objects"]["countries"]["geometries"]:
-        code = numeric.get(geometry.get("id")) or CODE_OF_NAME.get(geometry["properties"]["name"])
-        if code is None or geometry["type"] is None:
-            continue
-        for polygon in _polygons(geometry):
-            places = [_degrees(at_10m, corner) for corner in _corners(at_10m, polygon[0])]
-            if code not in ONLY_IN_10M:
-                lats, lons = np.array(places).T
-                kms, _ = edges.nearest(lats, np.clip(lons, -180, 180))
-                if kms.min() < OFF_KM or borders.country_at_one(lats[0], lons[0]) != SEA:
-                    continue
-            ring = _hull({_on_the_grid(drawn, place) for place in places})
-            xs, ys = zip(*ring, strict=True)
-            box = (min(xs), min(ys), max(xs), max(ys))
-            if not any(_overlap(box, other) for other in boxes):
-                boxes.append(box)
-                yield _part(code, places[0]), ring
-
-
-def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
-
-
-def _polygons(geometry: dict[str, Any]) -> list[list[list[int]]]:
-    arcs: list[Any] = geometry["arcs"]
-    return [arcs] if geometry["type"] == "Polygon" else arcs
-
-
-def _corners(topology: dict[str, Any], ring: list[int]) -> list[Point]:
-    corners: list[Point] = []
-    for index in ring:
-        x, y = 0, 0
-        arc = []
-        for dx, dy in topology["arcs"][index if index >= 0 else ~index]:
-            x, y = x + dx, y + dy
-            arc.append((x, y))
-        corners += arc if index >= 0 else arc[::-1]
-    return corners
-
-
-def _degrees(topology: dict[str, Any], corner: Point) -> tuple[float, float]:
+def _degrees(transform: dict[str, Any], corner: Ints) -> tuple[float, float]:
     """Latitude and longitude."""
-    (scale_x, scale_y), (west, south) = (
-        topology["transform"]["scale"],
-        topology["transform"]["translate"],
-    )
-    return corner[1] * scale_y + south, corner[0] * scale_x + west
+    (scale_x, scale_y), (west, south) = transform["scale"], transform["translate"]
+    return float(corner[1]) * scale_y + south, float(corner[0]) * scale_x + west
 
 
-def _on_the_grid(topology: dict[str, Any], place: tuple[float, float]) -> Point:
-    (scale_x, scale_y), (west, south) = (
-        topology["transform"]["scale"],
-        topology["transform"]["translate"],
-    )
-    return round((place[1] - west) / scale_x), round((place[0] - south) / scale_y)
+def _on_the_grid(transform: dict[str, Any], places: list[tuple[float, float]]) -> Ints:
+    lons_lats = np.array(places)[:, ::-1]
+    steps = (lons_lats - transform["translate"]) / transform["scale"]
+    return np.asarray(np.round(steps).astype(np.int64))
 
 
 def _part(code: str, place: tuple[float, float]) -> str:
@@ -163,34 +231,3 @@ def _part(code: str, place: tuple[float, float]) -> str:
 def _in_box(place: tuple[float, float], box: tuple[float, float, float, float]) -> bool:
     south, west, north, east = box
     return south <= place[0] <= north and west <= place[1] <= east
-
-
-def _hull(corners: set[Point]) -> list[Point]:
-    """The smallest convex ring around corners, clockwise from the most western, and closed.
-
-    A ring of a few steps of the grid may cross itself once its corners are on the grid. One
-    without an area gets a step of the grid to the north and the east.
-    """
-    ring: list[Point] = []
-    for half in (sorted(corners), sorted(corners, reverse=True)):
-        start = len(ring)
-        for corner in half:
-            while len(ring) > start + 1 and _turns_left(ring[-2], ring[-1], corner):
-                ring.pop()
-            ring.append(corner)
-        ring.pop()
-    if len(ring) < 3:
-        return _hull({(x + dx, y + dy) for x, y in corners for dx in (0, 1) for dy in (0, 1)})
-    return [*ring, ring[0]]
-
-
-def _turns_left(first: Point, second: Point, third: Point) -> bool:
-    (x, y), (x2, y2), (x3, y3) = first, second, third
-    return (x2 - x) * (y3 - y) - (y2 - y) * (x3 - x) >= 0
-
-
-def _steps(ring: list[Point]) -> list[Point]:
-    return [
-        ring[0],
-        *((b[0] - a[0], b[1] - a[1]) for a, b in itertools.pairwise(ring)),
-    ]

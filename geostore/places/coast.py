@@ -50,8 +50,7 @@ class Coast:
 
     def __init__(self, of: Borders, *, coasts_only: bool = True) -> None:
         x0, y0, x1, y1 = of.edges.T
-        # The map's lower end is no coast: the Antarctic goes on to the pole.
-        wanted = ((y0 > 0) | (y1 > 0)) & ((x0 != x1) | (y0 != y1))
+        wanted = (x0 != x1) | (y0 != y1)
         if coasts_only:
             wanted &= (of.east == SEA) != (of.west == SEA)
         self._country = np.maximum(of.east, of.west)[wanted]

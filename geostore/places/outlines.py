@@ -38,9 +38,7 @@ def _outline(code: str) -> tuple[Floats, Floats, Floats]:
     of = borders()
     number = of.codes.index(code)
     x0, y0, x1, y1 = of.edges.T
-    # The map's lower end is no border: the Antarctic goes on to the pole.
-    wanted = ((of.east == number) | (of.west == number)) & ((y0 > 0) | (y1 > 0))
-    wanted &= (x0 != x1) | (y0 != y1)
+    wanted = ((of.east == number) | (of.west == number)) & ((x0 != x1) | (y0 != y1))
     starts = directions(*of.to_degrees(x0[wanted], y0[wanted]))
     ends = directions(*of.to_degrees(x1[wanted], y1[wanted]))
     return starts, ends, normals(starts, ends)

@@ -17,7 +17,8 @@ from geostore.places.regions import regions_by_country
 from geostore.places.sphere import Floats, chords_km, directions, squared_chords
 
 GAZETTEER_VERSION = 1
-"""Raised whenever any point could get another place, so that stored places are computed again."""
+"""Raised whenever any point could get another place, or any words another country, region or city,
+so that stored places are computed again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,10 @@ def polygons() -> tuple[list[str], Any]:
     for geometry in topology()["objects"]["countries"]["geometries"]:
         for rings in geometry["arcs"]:
             outer, *holes = [ring_in_degrees(ring) for ring in rings]
-            if geometry["id"] == "AQ" and np.ptp(outer[:, 1]) == 0:
-                # The Antarctic's coast goes round the pole as a hole in a line along the map's end.
-                (coast,) = holes
-                outer, holes = (
-                    np.concatenate([coast, [[coast[-1, 0], -91], [coast[0, 0], -91]]]),
-                    [],
-                )
+            if abs(outer[-1, 0] - outer[0, 0]) > 1:
+                # The Antarctic's coast goes round the pole.
+                assert geometry["id"] == "AQ"
+                outer = np.concatenate([outer, [[outer[-1, 0], -91], [outer[0, 0], -91]]])
             for turn in np.array([[-360, 0], [0, 0], [360, 0]]):
                 codes.append(geometry["id"])
                 shapes.append(shapely.Polygon(outer + turn, [hole + turn for hole in holes]))
@@ -120,15 +117,14 @@ def unit_vectors(lons: Floats, lats: Floats) -> Floats:
 
 @cache
 def coasts() -> tuple[list[str], list[Floats]]:
-    """Country codes and one line a border, as unit vectors; the map's lower end is none."""
+    """Country codes and one line a border, as unit vectors."""
     codes, lines = [], []
     for geometry in topology()["objects"]["countries"]["geometries"]:
         for rings in geometry["arcs"]:
             for ring in rings:
                 degrees = ring_in_degrees(ring)
-                if degrees[:, 1].max() > -89.9:
-                    codes.append(geometry["id"])
-                    lines.append(unit_vectors(degrees[:, 0], degrees[:, 1]))
+                codes.append(geometry["id"])
+                lines.append(unit_vectors(degrees[:, 0], degrees[:, 1]))
     return codes, lines
 
 

@@ -25,10 +25,10 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
 
 
-def atlas(step: float, features: dict[tuple[str | None, str], Corners]) -> dict[str, Any]:
-    """TopoJSON of one ring a feature, on a grid of `step` degrees, clockwise and closed."""
+def atlas(features: dict[tuple[str | None, str], Corners]) -> dict[str, Any]:
+    """TopoJSON of one ring a feature, on a grid of 0.01 degrees, clockwise and closed."""
     return {
-        "transform": {"scale": [step, step], "translate": [-180, -90]},
+        "transform": {"scale": [0.01, 0.01], "translate": [-180, -90]},
         "objects": {
             "countries": {
                 "geometries": [
@@ -52,52 +52,74 @@ def atlas(step: float, features: dict[tuple[str | None, str], Corners]) -> dict[
     }
 
 
-def box(west: int, south: int, *, size: int = 2) -> Corners:
+def box(west: int, south: int, *, size: int = 20) -> Corners:
     east, north = west + size, south + size
     return [(west, south), (west, north), (east, north), (east, south), (west, south)]
 
 
 @pytest.mark.usefixtures("scripts")
-def test_features_get_iso_codes_and_missing_islands_come_from_the_finer_file() -> None:
+def test_features_get_iso_codes_and_reefs_that_several_states_claim_none() -> None:
     natural_earth = importlib.import_module("natural_earth")
-    at_50m = atlas(
-        0.1,
-        {
-            ("250", "France"): box(1820, 1380),
-            ("010", "Antarctica"): box(1000, 100),
-            (None, "Kosovo"): box(2010, 1320),
-            ("578", "Norway"): box(1950, 1680),  # Svalbard
-        },
-    )
     at_10m = atlas(
-        0.01,
         {
-            ("250", "France"): box(18201, 13801),  # drawn already
-            ("292", "Gibraltar"): box(17460, 12610),
-            ("462", "Maldives"): box(25350, 9420),  # off all that is drawn
-            (None, "Spratly Is."): box(29436, 9998),  # has no code
-        },
+            ("250", "France"): box(18200, 13800),
+            ("010", "Antarctica"): box(10000, 1000),
+            (None, "Kosovo"): box(20100, 13200),
+            ("578", "Norway"): box(19500, 16800),  # Svalbard
+            ("336", "Vatican"): [(19245, 13190), (19245, 13191), (19245, 13190)],  # no area
+            (None, "Spratly Is."): box(29436, 9998),
+        }
     )
-    numeric = {"250": "FR", "010": "AQ", "578": "NO", "292": "GI", "462": "MV"}
-    topology = natural_earth.countries_topology(at_50m, at_10m, numeric)
-    borders = Borders(topology)
-    assert borders.codes == ("AQ", "FR", "GI", "MV", "SJ", "XK")
-    places = {"FR": (48.1, 2.1), "XK": (42.1, 21.1), "SJ": (78.1, 15.1), "GI": (36.15, -5.35)}
-    for code, (lat, lon) in places.items():
+    numeric = {"250": "FR", "010": "AQ", "578": "NO", "336": "VA"}
+    borders = Borders(natural_earth.countries_topology(at_10m, numeric))
+    assert borders.codes == ("AQ", "FR", "SJ", "XK")
+    for code, (lat, lon) in {"FR": (48.1, 2.1), "XK": (42.1, 21.1), "SJ": (78.1, 15.1)}.items():
         assert borders.codes[borders.country_at_one(lat, lon)] == code
     assert borders.country_at_one(10.0, 114.37) == SEA
 
 
 @pytest.mark.usefixtures("scripts")
-def test_an_islet_smaller_than_the_grid_is_a_step_of_it_large() -> None:
+def test_an_enclave_drawn_by_hand_lies_in_the_country_around_it() -> None:
     natural_earth = importlib.import_module("natural_earth")
-    at_50m = atlas(0.1, {("010", "Antarctica"): box(1000, 100)})
-    at_10m = atlas(0.001, {("462", "Maldives"): box(253_510, 94_210, size=3)})
-    borders = Borders(natural_earth.countries_topology(at_50m, at_10m, {"010": "AQ", "462": "MV"}))
-    x, y = borders.edges[borders.east == borders.codes.index("MV")][0, :2]
-    lat, lon = borders.to_degrees(np.array([x + 0.5]), np.array([y + 0.3]))
-    assert borders.codes[borders.country_at(lat, lon)[0]] == "MV"
-    assert (lat[0], lon[0]) == (pytest.approx(4.21, abs=0.1), pytest.approx(73.51, abs=0.1))
+    at_10m = atlas(
+        {("010", "Antarctica"): box(10000, 1000), ("380", "Italy"): box(19100, 13100, size=200)}
+    )
+    at_10m["transform"]["scale"] = [0.01, 0.01]
+    fine = {**at_10m, "transform": {"scale": [0.001, 0.001], "translate": [-180, -90]}}
+    fine["arcs"] = [[(10 * x, 10 * y) for x, y in arc] for arc in at_10m["arcs"]]
+    borders = Borders(natural_earth.countries_topology(fine, {"010": "AQ", "380": "IT"}))
+    found = [borders.codes[borders.country_at_one(41.9022, lon)] for lon in (12.4, 12.4539, 12.5)]
+    assert found == ["IT", "VA", "IT"]
+
+
+@pytest.mark.usefixtures("scripts")
+def test_a_coast_loses_corners_and_a_border_or_a_small_island_none() -> None:
+    coasts = importlib.import_module("simplified_coasts")
+    up = np.arange(101)
+    zigzag = np.stack([1000 + up % 2, 2000 + up], axis=1)  # 200 m to and fro, over 20 km
+    border = zigzag + np.array([500, 0])
+    islet = np.array(box(100, 2000, size=3))
+    scale = (0.002, 0.002)
+    as_coast, kept, whole = coasts.simplified(
+        [zigzag, border, islet], np.array([True, False, True]), scale, 0.0
+    )
+    assert len(as_coast) < 10
+    assert (as_coast[[0, -1]] == zigzag[[0, -1]]).all()
+    assert (kept == border).all()
+    assert (whole == islet).all()
+
+
+@pytest.mark.usefixtures("scripts")
+def test_a_coast_keeps_the_bay_in_which_an_island_lies() -> None:
+    coasts = importlib.import_module("simplified_coasts")
+    bay = np.array([(0, 2000), (0, 2050), (3, 2052), (3, 2056), (0, 2058), (0, 2100)])
+    island = np.array([(1, 2053), (1, 2055), (2, 2055), (2, 2053), (1, 2053)])
+    is_coast = np.array([True, True])
+    scale = (0.003, 0.003)
+    alone, _ = coasts.simplified([bay, island + np.array([500, 0])], is_coast, scale, 0.0)
+    assert len(alone) < len(bay)
+    with_island, _ = coasts.simplified([bay, island], is_coast, scale, 0.0)
+    assert len(with_island) == len(bay)
 
 
 def test_every_packaged_file_is_small_and_names_its_source() -> None:
