@@ -193,7 +193,7 @@ def test_the_files_rewards_stand_beside_ours(store: Store, folder: Path) -> None
 def test_an_answer_that_a_file_could_not_read_has_no_distance(store: Store, tmp_path: Path) -> None:
     """20,000 km is how files say that there is none; in the store it is null."""
     unread = {"score": 0.0, "distance@km": 20000.0, "geoguessr@point": 0, "parse_success": False}
-    write(tmp_path / "in", history(0, answer="No idea.", reward_score=unread))
+    write(tmp_path / "in", history(0, answer="A street.", reward_score=unread))
     import_traces(store, tmp_path / "in")
     (trace,) = traces_in(store)
     assert trace.status == "exhausted"
