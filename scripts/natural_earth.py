@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from simplified_coasts import simplified, without_spikes
+from simplified_coasts import simplified, twice_the_area, unwound, without_spikes
 
 Ints = NDArray[np.int64]
 Rings = list[list[int]]
@@ -113,9 +114,8 @@ def countries_topology(at_10m: dict[str, Any], numeric: dict[str, str]) -> dict[
     """TopoJSON of all countries by ISO alpha-2 code; `numeric` has the code of each number."""
     arcs = [np.cumsum(np.array(arc, dtype=np.int64), axis=0) for arc in at_10m["arcs"]]
     _mend(arcs, at_10m["transform"])
-    across = round(180 / at_10m["transform"]["scale"][0])
-    # An arc so wide crosses the antimeridian.
-    arcs = [arc if np.ptp(arc[:, 0]) > across else without_spikes(arc) for arc in arcs]
+    around = round(360 / at_10m["transform"]["scale"][0])
+    arcs = [without_spikes(unwound(arc, around)) for arc in arcs]
     polygons: defaultdict[str, list[Rings]] = defaultdict(list)
     for geometry in at_10m["objects"]["countries"]["geometries"]:
         name = geometry["properties"]["name"]
@@ -123,13 +123,14 @@ def countries_topology(at_10m: dict[str, Any], numeric: dict[str, str]) -> dict[
             continue
         code = numeric.get(geometry.get("id")) or CODE_OF_NAME[name]
         for polygon in _polygons(geometry):
-            rings = [
-                [arc for arc in ring if len(arcs[arc if arc >= 0 else ~arc]) > 1]
-                for ring in polygon
-                if _has_area(_corners(arcs, ring))
-            ]
-            if _has_area(_corners(arcs, polygon[0])):
-                corner = _degrees(at_10m["transform"], _corners(arcs, rings[0])[0])
+            outer, *holes = itertools.chain.from_iterable(
+                _simple_rings(ring, arcs) for ring in polygon
+            )
+            if outer:
+                if twice_the_area(unwound(_corners(arcs, outer), around)) > 0:
+                    outer = [~arc for arc in reversed(outer)]
+                rings = [outer, *filter(None, holes)]
+                corner = _degrees(at_10m["transform"], _corners(arcs, outer)[0])
                 polygons[_part(code, corner)].append(rings)
     for code, around, corners in ENCLAVES:
         if around in polygons:
@@ -154,9 +155,46 @@ def _corners(arcs: list[Ints], ring: list[int]) -> Ints:
     return np.concatenate([arcs[arc] if arc >= 0 else arcs[~arc][::-1] for arc in ring])
 
 
-def _has_area(corners: Ints) -> bool:
-    (x, y), (next_x, next_y) = corners.T, np.roll(corners, -1, axis=0).T
-    return bool((x * next_y - next_x * y).sum())
+def _simple_rings(ring: list[int], arcs: list[Ints]) -> Iterator[list[int]]:
+    """A ring without arcs that it goes forth and back at once; empty where no area is left.
+
+    Holes that touch it, which Natural Earth draws as parts of it, follow as rings of their own.
+    """
+    way: list[int] = []
+    for arc in ring:
+        if way and way[-1] == ~arc:
+            way.pop()
+        elif len(arcs[max(arc, ~arc)]) > 1:
+            way.append(arc)
+    while len(way) > 1 and way[0] == ~way[-1]:
+        way = way[1:-1]
+    if not way or not twice_the_area(_corners(arcs, way)):
+        yield []
+        return
+    closed = [[arc] for arc in way if _is_closed(arcs[max(arc, ~arc)])]
+    rest = [arc for arc in way if [arc] not in closed]
+    yield from sorted(
+        filter(None, [rest, *closed]),
+        key=lambda part: -abs(twice_the_area(_corners(arcs, part))),
+    )
+
+
+def _is_closed(arc: Ints) -> bool:
+    return bool((arc[0] == arc[-1]).all())
+
+
+def _join_coasts(polygons: Iterable[Rings], arcs: list[Ints]) -> None:
+    """Make one arc, without spikes, of each ring of several arcs that no other ring has."""
+    sides = _sides(polygons)
+    for ring in itertools.chain.from_iterable(polygons):
+        if len(ring) > 1 and all(sides[max(arc, ~arc)] == 1 for arc in ring):
+            arcs.append(without_spikes(_corners(arcs, ring)))
+            ring[:] = [len(arcs) - 1]
+
+
+def _sides(polygons: Iterable[Rings]) -> Counter[int]:
+    """How many rings have each arc."""
+    return Counter(max(arc, ~arc) for rings in polygons for ring in rings for arc in ring)
 
 
 def _holder(polygons: list[Rings], arcs: list[Ints], enclave: Ints) -> Rings:
@@ -177,8 +215,9 @@ def _topology(
     transform: dict[str, Any], polygons: dict[str, list[Rings]], arcs: list[Ints]
 ) -> dict[str, Any]:
     """The file, with the arcs that a polygon has and no others."""
-    in_all = itertools.chain.from_iterable(polygons.values())
-    sides = Counter(arc if arc >= 0 else ~arc for rings in in_all for ring in rings for arc in ring)
+    in_all = list(itertools.chain.from_iterable(polygons.values()))
+    _join_coasts(in_all, arcs)
+    sides = _sides(in_all)
     used = sorted(sides)
     number_of = {old: new for new, old in enumerate(used)}
     drawn = simplified(

@@ -39,20 +39,26 @@ def simplified(
     pieces = [
         Piece(number, corners, _tolerance(arc, scale, south) if is_coast[number] else 0.0)
         for number, arc in enumerate(arcs)
-        for corners in (_pieces(arc, around) if is_coast[number] else [arc])
+        for corners in (_pieces(arc) if is_coast[number] else [arc])
     ]
     lines = [_line(piece, scale, south) for piece in pieces]
     all_corners = shapely.points(np.concatenate(arcs))
     corner_tree = shapely.STRtree(all_corners)
-    too_coarse = _taking_in_corners(pieces, lines, corner_tree) | _crossing(pieces, lines)
-    while too_coarse:
-        for number in too_coarse:
+
+    def too_coarse() -> set[int]:
+        return (
+            _taking_in_corners(pieces, lines, corner_tree)
+            | _crossing(pieces, lines)
+            | _turned_over(pieces, lines)
+        )
+
+    while numbers := too_coarse():
+        for number in numbers:
             piece = pieces[number]
             piece.tolerance /= 2
             if piece.tolerance < _LEAST_TOLERANCE_KM:
                 piece.tolerance = 0.0
             lines[number] = _line(piece, scale, south)
-        too_coarse = _taking_in_corners(pieces, lines, corner_tree) | _crossing(pieces, lines)
     joined: list[list[Ints]] = [[] for _ in arcs]
     for piece, line in zip(pieces, lines, strict=True):
         # The last corner of a piece is the first one of the next.
@@ -61,26 +67,46 @@ def simplified(
     return [np.concatenate(parts) for parts in joined]
 
 
-def _pieces(arc: Ints, around: int) -> Iterator[Ints]:
-    """An arc in pieces; a ring in two at least, from its first corner to the farthest and back.
-
-    One that crosses the antimeridian goes on beyond the map's end.
-    """
+def _pieces(arc: Ints) -> Iterator[Ints]:
+    """An arc in pieces; a ring in two at least, from its first corner to the farthest and back."""
     count = max(1, round(len(arc) / _CORNERS_A_PIECE))
     ends = np.linspace(0, len(arc) - 1, count + 1).astype(int)
     if count == 1 and (arc[0] == arc[-1]).all():
         ends = np.array([0, int(((arc - arc[0]) ** 2).sum(axis=1).argmax()), len(arc) - 1])
     for start, end in itertools.pairwise(ends.tolist()):
-        piece = arc[start : end + 1].copy()
-        steps = np.diff(piece[:, 0], prepend=piece[0, 0])
-        turns: Ints = np.cumsum(steps < -around / 2) - np.cumsum(steps > around / 2)
-        piece[:, 0] += around * turns
-        yield piece
+        yield arc[start : end + 1]
+
+
+def unwound(arc: Ints, around: int) -> Ints:
+    """An arc that goes on beyond the map's end where it crosses the antimeridian."""
+    steps = np.diff(arc[:, 0], prepend=arc[0, 0])
+    turns: Ints = np.cumsum(steps < -around / 2) - np.cumsum(steps > around / 2)
+    return np.stack([arc[:, 0] + around * turns, arc[:, 1]], axis=1)
 
 
 def without_spikes(arc: Ints) -> Ints:
-    """An arc without parts that go forth and back on the same way; a ring also without loops."""
+    """An arc without parts that go forth and back on the same way, and without loops.
+
+    Of a ring the larger part stays, of another arc both ends.
+    """
     is_ring = bool((arc[0] == arc[-1]).all())
+    arc = _without_ways_back(arc, is_ring=is_ring)
+    while len(arc) > 3 and not shapely.LineString(arc).is_simple:
+        start, end, meeting = _smallest_loop(arc, is_ring=is_ring)
+        loop = np.concatenate([arc[start + 1 : end + 1], meeting, arc[start + 1 : start + 2]])
+        rest = np.concatenate([arc[: start + 1], meeting, arc[end + 1 :]])
+        larger = is_ring and abs(twice_the_area(loop)) > abs(twice_the_area(rest))
+        arc = _without_ways_back(loop if larger else rest, is_ring=is_ring)
+    return arc
+
+
+def twice_the_area(ring: Ints) -> int:
+    """Twice the area of a ring; negative where it goes round clockwise."""
+    (x, y), (next_x, next_y) = ring.T, np.roll(ring, -1, axis=0).T
+    return int((x * next_y - next_x * y).sum())
+
+
+def _without_ways_back(arc: Ints, *, is_ring: bool) -> Ints:
     corners: list[list[int]] = []
     for corner in arc.tolist():
         if corners and corner == corners[-1]:
@@ -92,12 +118,25 @@ def without_spikes(arc: Ints) -> Ints:
                 del corners[-1]
     while is_ring and len(corners) > 3 and _is_back(corners[-2], corners[0], corners[1]):
         corners = corners[1:-1] if corners[1] == corners[-2] else [*corners[1:-1], corners[1]]
-    ring = np.array(corners)
-    if not is_ring or len(ring) < 4 or (polygon := shapely.Polygon(ring)).is_valid:
-        return ring
-    parts = shapely.get_parts(shapely.make_valid(polygon, method="structure"))
-    outer = shapely.get_coordinates(max(parts, key=shapely.area).exterior.normalize())
-    return np.asarray(np.round(outer).astype(np.int64))
+    return np.array(corners)
+
+
+def _smallest_loop(arc: Ints, *, is_ring: bool) -> tuple[int, int, Ints]:
+    """The two of its edges that touch, but are no neighbours, with the fewest corners between.
+
+    And where they do, if that is a place on the grid.
+    """
+    edges = shapely.linestrings(np.stack([arc[:-1], arc[1:]], axis=1))
+    one, other = shapely.STRtree(edges).query(edges, predicate="intersects")
+    apart = other - one > 1
+    if is_ring:
+        apart &= other - one < len(edges) - 1
+    one, other = one[apart], other[apart]
+    smallest = int((other - one).argmin())
+    start, end = int(one[smallest]), int(other[smallest])
+    meeting = shapely.get_coordinates(shapely.intersection(edges[start], edges[end]))[:1]
+    on_the_grid = meeting.astype(np.int64)
+    return start, end, on_the_grid if (on_the_grid == meeting).all() else on_the_grid[:0]
 
 
 def _is_back(first: list[int], second: list[int], third: list[int]) -> bool:
@@ -190,3 +229,16 @@ def _crossing(pieces: list[Piece], lines: list[Ints]) -> set[int]:
             wrong &= ~together | back
     coarse = np.concatenate([piece_of[one[wrong]], piece_of[other[wrong]]])
     return {number for number in coarse.tolist() if pieces[number].tolerance > 0}
+
+
+def _turned_over(pieces: list[Piece], lines: list[Ints]) -> set[int]:
+    """The simplified pieces of rings that go round the other way than before."""
+    turned: set[int] = set()
+    for _, group in itertools.groupby(range(len(pieces)), key=lambda number: pieces[number].arc):
+        numbers = list(group)
+        before = np.concatenate([pieces[number].corners for number in numbers])
+        if (before[0] == before[-1]).all():
+            after = np.concatenate([lines[number] for number in numbers])
+            if (twice_the_area(before) > 0) != (twice_the_area(after) > 0):
+                turned.update(number for number in numbers if pieces[number].tolerance > 0)
+    return turned

@@ -18,6 +18,7 @@ from geostore.places.borders import borders
 from geostore.places.coast import COAST_KM
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 FILE = resources.files("geostore.places") / "data" / "countries.topojson.xz"
 EARTH_RADIUS_KM = 6371.0
 
@@ -28,16 +29,23 @@ def topology() -> dict[str, Any]:
     return contents
 
 
-def ring_in_degrees(ring: list[int]) -> Floats:
-    """Longitudes and latitudes of a ring; longitudes go on past 180 where it crosses there."""
-    scale, shift = topology()["transform"]["scale"], topology()["transform"]["translate"]
+def ring_on_the_grid(ring: list[int]) -> Ints:
+    """Corners of a ring as the file has them; x goes on past the map's end where it crosses it."""
+    around = round(360 / topology()["transform"]["scale"][0])
     corners: list[Any] = []
     for number in ring:
         arc = np.cumsum(topology()["arcs"][number if number >= 0 else ~number], axis=0)
         corners += list(arc if number >= 0 else arc[::-1])
-    degrees: Floats = np.array(corners) * np.array(scale) + np.array(shift)
-    jumps = np.diff(degrees[:, 0], prepend=degrees[0, 0])
-    degrees[:, 0] += 360 * (np.cumsum(jumps < -180) - np.cumsum(jumps > 180.0))
+    on_the_grid: Ints = np.array(corners)
+    jumps = np.diff(on_the_grid[:, 0], prepend=on_the_grid[0, 0])
+    on_the_grid[:, 0] += around * (np.cumsum(jumps < -around / 2) - np.cumsum(jumps > around / 2))
+    return on_the_grid
+
+
+def ring_in_degrees(ring: list[int]) -> Floats:
+    """Longitudes and latitudes of a ring; longitudes go on past 180 where it crosses there."""
+    scale, shift = topology()["transform"]["scale"], topology()["transform"]["translate"]
+    degrees: Floats = ring_on_the_grid(ring) * np.array(scale) + np.array(shift)
     return degrees
 
 
@@ -71,6 +79,22 @@ def countries_by_shapely(lats: Floats, lons: Floats) -> list[set[str]]:
 def countries_here(lats: Floats, lons: Floats) -> list[set[str]]:
     numbers = borders().country_at(lats, lons).tolist()
     return [{borders().codes[number]} if number >= 0 else set() for number in numbers]
+
+
+def test_no_ring_touches_itself_and_each_goes_clockwise_round_its_country() -> None:
+    """On the file's own grid. A hole goes the other way; the Antarctic's coast is no ring there."""
+    open_lines, touching, turned = [], [], []
+    for geometry in topology()["objects"]["countries"]["geometries"]:
+        for rings in geometry["arcs"]:
+            for part, ring in enumerate(rings):
+                line = shapely.LineString(ring_on_the_grid(ring))
+                if not line.is_simple:
+                    touching.append((geometry["id"], line.wkt[:99]))
+                if not line.is_closed:
+                    open_lines.append(geometry["id"])
+                elif shapely.is_ccw(line) != (part > 0):
+                    turned.append((geometry["id"], line.wkt[:99]))
+    assert (touching, turned, open_lines) == ([], [], ["AQ"])
 
 
 def anywhere(count: int, seed: int) -> tuple[Floats, Floats]:

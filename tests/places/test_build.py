@@ -18,7 +18,7 @@ from geostore.places.borders import SEA, Borders, read_borders
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "geostore" / "places" / "data"
 LARGEST_FILE = 1_000_000
-TABLES = {1: "69b318d2491e2227ba00a3105edaa32a7b1450e7f507cddc750568b09b4f9600"}
+TABLES = {1: "c791518e4c3cabcf0b19552781e847595a0a8f032864699747355d7275e25e5b"}
 """The packaged tables of the gazetteer's version."""
 
 Corners = list[tuple[int, int]]
@@ -124,6 +124,104 @@ def test_a_coast_keeps_the_bay_in_which_an_island_lies() -> None:
     assert len(alone) < len(bay)
     with_island, _ = coasts.simplified([bay, island], is_coast, scale, 0.0)
     assert len(with_island) == len(bay)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "simple"),
+    [
+        pytest.param(
+            [(0, 0), (5, 0), (9, 0), (5, 0), (5, 9)], [(0, 0), (5, 0), (5, 9)], id="a spike"
+        ),
+        pytest.param(
+            [(0, 0), (6, 0), (6, 3), (3, 3), (3, -3), (0, -9)],
+            [(0, 0), (3, 0), (3, -3), (0, -9)],
+            id="a loop",
+        ),
+        pytest.param(
+            [(0, 0), (6, 1), (6, 3), (3, 3), (2, -3), (0, -9)],
+            [(0, 0), (2, -3), (0, -9)],
+            id="a loop that meets itself beside the grid",
+        ),
+        pytest.param(
+            [(0, 0), (2, 2), (0, 4), (4, 4), (2, 2), (9, 0), (0, 0)],
+            [(0, 0), (2, 2), (9, 0), (0, 0)],
+            id="a ring that pinches off a smaller one",
+        ),
+        pytest.param(
+            [(0, 0), (2, 2), (0, 9), (4, 9), (2, 2), (4, 0), (0, 0)],
+            [(0, 9), (4, 9), (2, 2), (0, 9)],
+            id="a ring that begins with the smaller part",
+        ),
+        pytest.param(
+            [(5, 5), (0, 5), (0, 0), (5, 0), (5, 5), (5, 9), (5, 5)],
+            [(5, 5), (0, 5), (0, 0), (5, 0), (5, 5)],
+            id="a spike where a ring ends",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("scripts")
+def test_a_line_that_touches_itself_loses_the_smaller_part(drawn: Corners, simple: Corners) -> None:
+    coasts = importlib.import_module("simplified_coasts")
+    line = [tuple(corner) for corner in coasts.without_spikes(np.array(drawn)).tolist()]
+    assert line == simple
+
+
+@pytest.mark.usefixtures("scripts")
+def test_an_islet_with_fewer_corners_goes_round_the_same_way() -> None:
+    """Without its northern corner, the line to the east would run south of where it began."""
+    coasts = importlib.import_module("simplified_coasts")
+    drawn = np.array([(27, 14), (4, 13), (0, 17), (12, 18), (80, 0), (27, 14)])
+    (line,) = coasts.simplified([drawn], np.array([True]), (0.0036, 0.0017), 63.0)
+    assert coasts.twice_the_area(drawn) < 0
+    assert coasts.twice_the_area(line) < 0
+
+
+@pytest.mark.usefixtures("scripts")
+def test_a_way_that_two_countries_go_forth_and_back_is_no_border() -> None:
+    """A line runs from the border between France and Germany into Germany, and both have it."""
+    natural_earth = importlib.import_module("natural_earth")
+    at_10m = atlas(
+        {
+            ("010", "Antarctica"): box(10000, 1000),
+            ("250", "France"): [(18000, 14000), (17800, 14000), (17800, 14020), (18000, 14020)],
+            ("276", "Germany"): [(18000, 14020), (18200, 14020), (18200, 14000), (18000, 14000)],
+            ("", "north"): [(18000, 14020), (17950, 14010)],
+            ("", "line"): [(17950, 14010), (17980, 14012)],
+            ("", "south"): [(17950, 14010), (18000, 14000)],
+        }
+    )
+    north, line, south = 3, 4, 5
+    _, france, germany, *_ = at_10m["objects"]["countries"]["geometries"]
+    del at_10m["objects"]["countries"]["geometries"][3:]
+    france["arcs"][0] += [north, line, ~line, south]
+    germany["arcs"][0] += [~south, line, ~line, ~north]
+    numeric = {"010": "AQ", "250": "FR", "276": "DE"}
+    borders = Borders(natural_earth.countries_topology(at_10m, numeric))
+    for lon, country in {-0.6: "FR", -0.4: "DE", -0.3: "DE"}.items():
+        assert borders.codes[borders.country_at_one(50.11, lon)] == country
+
+
+@pytest.mark.usefixtures("scripts")
+def test_a_hole_that_touches_the_outer_ring_is_a_ring_of_its_own() -> None:
+    natural_earth = importlib.import_module("natural_earth")
+    hole = [(18000, 14000), (18010, 14005), (18005, 14010), (18000, 14000)]
+    at_10m = atlas(
+        {
+            ("010", "Antarctica"): box(10000, 1000),
+            ("250", "France"): box(18000, 14000),
+            ("492", "Monaco"): hole[::-1],
+        }
+    )
+    at_10m["objects"]["countries"]["geometries"][1]["arcs"][0].append(~2)
+    numeric = {"010": "AQ", "250": "FR", "492": "MC"}
+    topology = natural_earth.countries_topology(at_10m, numeric)
+    (france,) = (
+        geometry["arcs"]
+        for geometry in topology["objects"]["countries"]["geometries"]
+        if geometry["id"] == "FR"
+    )
+    assert france == [[[1], [~2]]]
+    assert Borders(topology).codes[Borders(topology).country_at_one(50.05, 0.05)] == "MC"
 
 
 def test_other_tables_are_another_version() -> None:
