@@ -28,6 +28,8 @@ _HINTS = ("lternat", "econd", "2nd", "hird", "3rd", "unner", "ackup", "ess likel
 _FOREIGN_HINTS = ("eject", "备选", "其他", "LTERNAT", "ECOND", "UNNER")
 _ARRAY = re.compile(r"\[\s?(?=\{)")
 _ENTRY = re.compile(r"\s?([1-9])[.)]\s")
+_MARK = re.compile(r"(?:\A|(?<=[\s,;:]))\(?([1-9])[.)]\s")
+"""The number of an entry that may stand in a line after another one."""
 _TWO_DECIMALS = re.compile(r"\d\.\d{1,20}[^\d]{1,30}\d{1,3}\.\d")
 _CHOICE = re.compile(
     r"final|answer|conclu|therefore|so |best|most likely|estimate|coordinates|location",
@@ -59,9 +61,14 @@ def without_alternatives(text: str) -> str:
 def is_in_numbered_list(text: str, start: int) -> bool:
     """Whether a pair stands in an entry after the first of a numbered list, each with a pair.
 
-    Not where the entry says that it is the choice.
+    The entries stand in lines of their own, or all in one line. Not where the entry says that it is
+    the choice.
     """
     lines = text[max(0, start - _LIST_REACH) : start].split("\n")
+    return _is_in_list_of_lines(lines) or _is_in_list_on_line(lines[-1])
+
+
+def _is_in_list_of_lines(lines: Sequence[str]) -> bool:
     last = _ENTRY.match(lines[-1])
     if last is None or _CHOICE.search(lines[-1]):
         return False
@@ -72,6 +79,16 @@ def is_in_numbered_list(text: str, start: int) -> bool:
         and numbers == list(range(1, int(last[1])))
         and all(_TWO_DECIMALS.search(line) for line in entries)
     )
+
+
+def _is_in_list_on_line(line: str) -> bool:
+    number, entry = 0, 0
+    for mark in _MARK.finditer(line):
+        if int(mark[1]) == 1:
+            number, entry = 1, mark.end()
+        elif int(mark[1]) == number + 1 and _TWO_DECIMALS.search(line, entry, mark.start()):
+            number, entry = number + 1, mark.end()
+    return number > 1 and _CHOICE.search(line, entry) is None
 
 
 def list_without_choice(text: str, pairs: Sequence[Reading]) -> Reading | None:

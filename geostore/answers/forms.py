@@ -42,7 +42,7 @@ _JSON_KEY = (
     r"(?P<key>(?i:latitude|lat|longitude|long|lng|lon))(?i:_(?:deg(?:rees)?|decimal))?[\"']\s?:\s?"
 )
 _JSON_NUMBER = r"(?P<number>[+-]?[0-9]{1,30}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,9})?)"
-_JSON_LETTER = r"(?: ?°? ?(?P<letter>[NSEW])(?![A-Za-z]))?+"
+_JSON_LETTER = r"(?: ?°)?+(?: ?(?P<letter>[NSEW])(?![A-Za-z]))?+"
 _JSON_STRING = r"(?P<quote>[\"'])(?P<string>[^\n{}]{0,60}?)(?P=quote)(?=\s?(?:[,}\]\"'/#]|\Z))"
 _JSON_WORD = r"(?P<word>-?[A-Za-z<.…][^\s,{}\]\"']{0,40})"
 

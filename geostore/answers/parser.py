@@ -23,6 +23,7 @@ to answer (`refusals`), fails as ``refused``.
 
 What is named as an alternative (``"alternatives": [...]``, ``Second guess: ...``) is no answer, and
 a JSON array or a numbered list of places, of which none is chosen, is ambiguous (`alternatives`).
+Of objects with ranks, the first-ranked is the answer (`ranked`).
 
 What a tool is asked is no answer, so calls are cut out before, but for one of a tool that takes the
 answer (`call_text`).
@@ -61,6 +62,7 @@ from geostore.answers.forms import (
 )
 from geostore.answers.hemispheres import find_hemisphere, iter_hemisphere
 from geostore.answers.passages import glm_box_of, whole_answer
+from geostore.answers.ranked import first_ranked
 from geostore.answers.refusals import refusal_in
 from geostore.answers.slots import (
     CLOSE_ANSWER,
@@ -170,7 +172,7 @@ def parse_answer(
     pair in the prose, lie on different sides of the equator or of Greenwich).
     """
     visible = visible_text(response)
-    text = without_calls(with_usual_slots(visible))
+    text = first_ranked(without_calls(with_usual_slots(visible)))
     answer = _read(text, cut=cut, bare=bare)
     if refused and answer.failure is not None:
         answer = replace(answer, failure=REFUSED)
@@ -193,12 +195,12 @@ def has_answer(response: str) -> bool:
     True where it holds \boxed{ or <answer> outside its thoughts, even malformed, or coordinates
     that can be read.
     """
-    text = without_calls(with_usual_slots(visible_text(response)))
+    text = first_ranked(without_calls(with_usual_slots(visible_text(response))))
     return has_slot(text) or _read(text, cut=False).failure is None
 
 
 def _read(text: str, *, cut: bool, bare: bool = False) -> Answer:
-    """text: without calls, with its slots as they were asked for (`spellings.with_usual_slots`)."""
+    """text: without calls and lower ranks, with its slots as they were asked for (`spellings`)."""
     if len(text) <= _BARE_LENGTH and not has_slot(text):
         pair = find_bare(normalise(text))
         if pair is not None:

@@ -8,7 +8,13 @@ France" and "Lyon, Rhône, France" nobody can tell the city that way, so only th
 import re
 from dataclasses import dataclass
 
-from geostore.answers.place_names import COUNTRY_OR_REGION, is_country, is_region, name_key
+from geostore.answers.place_names import (
+    COUNTRY_OR_REGION,
+    is_country,
+    is_of_state,
+    is_region,
+    name_key,
+)
 from geostore.answers.place_values import (
     JOINED,
     begins_with_direction,
@@ -114,6 +120,8 @@ def _words_of_names(value: str, *, strict: bool) -> PlaceWords:
 
 
 def _inside(rest: list[str], country: str) -> PlaceWords:
+    if rest and name_key(rest[-1]) not in _INNER and is_of_state(rest[-1], country):
+        *rest, country = rest  # Saint-Denis, Réunion, France
     if any(is_country(part) and not _may_hold(part, country) for part in rest):
         return NO_WORDS  # a list of countries
     region = None
@@ -131,7 +139,9 @@ def _is_region_of(words: str, country: str) -> bool:
 def _may_hold(words: str, country: str) -> bool:
     """Whether a country's name beside another is a town or a part of it: "Hong Kong, China"."""
     key = name_key(words)
-    return key in _INNER or key == name_key(country) or _is_region_of(words, country)
+    if key in _INNER or key == name_key(country) or _is_region_of(words, country):
+        return True
+    return is_of_state(words, country)
 
 
 def _from_country(parts: list[str]) -> PlaceWords:

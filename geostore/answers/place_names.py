@@ -135,6 +135,34 @@ ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|AB|BC|MB|NB|NL|NS|ON|PE|QC
 """
 """Of the United States, Canada and Australia, as they stand behind a city's name."""
 
+_TERRITORIES = {
+    "Australia": "Christmas Island|Cocos Islands|Norfolk Island",
+    "China|PRC|People's Republic of China|中国|中國": (
+        "Hong Kong|Hong Kong SAR|Macao|Macau|Taiwan|香港|澳门|澳門|台湾|台灣|臺灣"
+    ),
+    "Denmark|Danemark|Dinamarca|丹麦": "Faroe Islands|Greenland|法罗群岛|格陵兰",
+    "Finland|芬兰": "Aland Islands",
+    "France|Frankreich|Francia|Franca|法国|法國": (
+        "French Guiana|French Polynesia|Guadeloupe|Martinique|Mayotte|New Caledonia|Reunion"
+        "|Saint Barthelemy|Saint Martin|Saint Pierre and Miquelon|Wallis and Futuna|留尼汪"
+    ),
+    "Great Britain|UK|United Kingdom|英国|英國": (
+        "Anguilla|Bermuda|British Virgin Islands|Cayman Islands|Falkland Islands|Gibraltar|Guernsey"
+        "|Isle of Man|Jersey|Montserrat|Pitcairn|Pitcairn Islands|Saint Helena|South Georgia"
+        "|St Helena|Turks and Caicos|Turks and Caicos Islands"
+    ),
+    "Morocco|Maroc|Marruecos": "Western Sahara",
+    "Netherlands|Holland|Niederlande|Pays-Bas|荷兰|荷蘭": "Aruba|Curacao|Sint Maarten",
+    "New Zealand|新西兰|紐西蘭": "Cook Islands|Niue|Tokelau",
+    "Norway|Norvege|Norwegen|Noruega|挪威": "Svalbard|Svalbard and Jan Mayen",
+    "Serbia|塞尔维亚": "Kosovo|科索沃",
+    "US|USA|United States|United States of America|美国|美國": (
+        "American Samoa|Guam|Northern Mariana Islands|Puerto Rico|U.S. Virgin Islands"
+        "|United States Virgin Islands|关岛|波多黎各"
+    ),
+}
+"""Of the countries above, those that stand before the name of their state: Réunion, France."""
+
 COUNTRY_OR_REGION = "georgia"
 """The key of the one name that a country and a well-known region share."""
 
@@ -155,6 +183,9 @@ def _keys(names: str) -> frozenset[str]:
 _CODES = frozenset(_STATE_CODES.replace("\n", "|").split("|"))
 _COUNTRY_KEYS = _keys(_COUNTRIES) - {""}
 _REGION_KEYS = _keys(_REGIONS) - {""}
+_TERRITORY_KEYS = {
+    state: _keys(names) for states, names in _TERRITORIES.items() for state in _keys(states)
+}
 
 
 def is_country(words: str) -> bool:
@@ -165,3 +196,8 @@ def is_country(words: str) -> bool:
 def is_region(words: str) -> bool:
     """Whether the words are the name of a first-level region that is no city's name."""
     return words in _CODES or name_key(words) in _REGION_KEYS
+
+
+def is_of_state(territory: str, state: str) -> bool:
+    """Whether two names are a territory with a code of its own and its state: Réunion, France."""
+    return name_key(territory) in _TERRITORY_KEYS.get(name_key(state), ())

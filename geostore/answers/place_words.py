@@ -22,7 +22,7 @@ from geostore.answers.passages import (
     line_pattern,
 )
 from geostore.answers.place_lists import NO_WORDS, PlaceWords, words_of_list
-from geostore.answers.place_names import is_country, name_key
+from geostore.answers.place_names import is_country, is_of_state, name_key
 from geostore.answers.place_values import (
     JOINED,
     clean_value,
@@ -203,6 +203,10 @@ _SHORT_NAME_BEHIND = re.compile(
     r"[^\W\d_]{3,40}, (?:(?:Arab|Islamic|Dem\.|Fed\.) (?:People['’]s )?)?Rep\."
 )
 """As the World Bank writes them: "Congo, Dem. Rep." is another country than "Congo"."""
+_FLAG_ALONE = re.compile(
+    r"\s*(?!🇪🇺|🇺🇳)(?P<flag>[\U0001f1e6-\U0001f1ff]{2})\s*(?:[(（](?P<remark>[^()（）]{1,60})[)）]\s*)?"
+)
+"""A country's flag, with a remark behind it or without."""
 _NAMES_KEPT = 4096
 _OF_BRITAIN = ("england", "scotland", "wales", "northern ireland")
 
@@ -212,6 +216,10 @@ _OF_BRITAIN = ("england", "scotland", "wales", "northern ireland")
 def _country(value: str) -> str | None:
     if _SHORT_NAME_BEHIND.fullmatch(value):
         return value
+    flag = _FLAG_ALONE.fullmatch(without_markup(value))
+    if flag:
+        remark = flag["remark"]
+        return flag["flag"] if remark is None else remark if is_country(remark) else None
     words = clean_value(value)
     if words is None or is_country(words):
         return words
@@ -221,6 +229,8 @@ def _country(value: str) -> str | None:
     if len(parts) == 2 and name_key(parts[0]) in _OF_BRITAIN and is_country(parts[1]):
         return parts[1]
     countries = [part for part in parts if is_country(part)]
+    if len(countries) == len(parts) == 2 and is_of_state(*parts):
+        return parts[0]
     if len(parts) > 1 or countries:
         return countries[0] if len(countries) == 1 else None
     one_name = len(parts) == 1 and is_name(parts[0]) and not describes(parts[0])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from geostore.answers.alternatives import without_alternatives
+from geostore.answers.alternatives import is_in_numbered_list, without_alternatives
 from geostore.answers.angles import (
     AMBIGUOUS,
     COMMA_NUMBER,
@@ -202,6 +202,8 @@ def _read_content(content: str, *, whole: bool) -> Reading:
     readings += [] if whole else [find_parentheses(text)]
     first_failed: Reading | None = None
     for reading in readings:
+        if reading and reading.failure is None and is_in_numbered_list(text, reading.start):
+            return Reading(reading.start, reading.end, failure=AMBIGUOUS)
         if reading and (reading.failure is None or reading.failure in RETRACTING):
             return reading
         if reading and reading.failure != ONE_NUMBER:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geostore.answers import parse_answer
-from geostore.answers.place_names import is_country, is_region
+from geostore.answers.place_names import is_country, is_of_state, is_region
 from geostore.answers.place_values import MAX_LENGTH
-from geostore.places import country_name
+from geostore.places import belongs_to, country_name
+from geostore.places.territories import TERRITORIES
 
 PLACES = st.sampled_from(
     [
@@ -431,3 +432,17 @@ def test_a_place_in_an_array_of_one_or_in_an_object_with_its_name_is_read(
     answer = parse_answer(response)
     assert (answer.stated.country, answer.stated.city) == (country, city)
     assert (answer.lat, answer.lon) == (45.76, 4.84)
+
+
+def test_a_territory_before_its_state_is_what_the_gazetteer_takes_for_one() -> None:
+    """The parser stands alone in the rewards of exports, so it has a list of its own."""
+    names = {
+        code: country_name(code)
+        for code in (first + second for first in ascii_uppercase for second in ascii_uppercase)
+        if is_country(country_name(code))
+    }
+    states = {state: country_name(state).removeprefix("The ") for state in TERRITORIES}
+    pairs = [(code, state) for code in names for state in states if code != state]
+    assert {pair for pair in pairs if belongs_to(*pair)} == {
+        (code, state) for code, state in pairs if is_of_state(names[code], states[state])
+    }
