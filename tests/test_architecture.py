@@ -31,6 +31,7 @@ ORDER = (
     "records",
     "identity",
     "sqlfiles",
+    "vendor",
     "text",
     "places",
     "children",
