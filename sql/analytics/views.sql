@@ -50,6 +50,78 @@ create temp macro accuracy_km() as getvariable('accuracy_km');
 -- Whether a score is good enough for training; the same bound as ACCEPTED_SCORE of geostore.records.
 create temp macro is_accepted(score) as score >= 0.3;
 
+-- The 95 % interval of a share: hits of n, each of which could have been one. By Wilson, which holds for
+-- few and for shares near 0 and 1; 1.959964 standard deviations hold 95 %. Null where n is 0.
+-- Source: Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953.
+create temp macro share_bound(hits, n, side) as
+  (
+    (hits + 1.959963984540054 ** 2 / 2)
+    + side * 1.959963984540054 * sqrt(hits * (n - hits) / n + 1.959963984540054 ** 2 / 4)
+  ) / (n + 1.959963984540054 ** 2);
+create temp macro share_low(hits, n) as
+  case when n > 0 then if(hits = 0, 0.0, share_bound(hits, n, -1)) end;
+create temp macro share_high(hits, n) as
+  case when n > 0 then if(hits = n, 1.0, share_bound(hits, n, 1)) end;
+
+-- The part of the range from 0 to 1 in which a number lies, of so many equal parts: 1 for the lowest.
+-- A part holds its lower bound and not its upper one; the last holds both. What lies outside counts
+-- with the part beside it. A number of 32 bits, such as 0.7, may be stored a little below its value.
+create temp macro bin_of(x, bins) as
+  case
+    when x is not null then greatest(1, least(bins, floor(x * bins + 1e-6) + 1))::integer
+  end;
+-- The bounds of such a part, as text.
+create temp macro bin_name(bin, bins) as printf('%.4g-%.4g', (bin - 1) / bins, bin / bins);
+-- The tenth of a locatability: 1 the hardest, below 0.1; 10 the easiest; null where it is not known.
+create temp macro decile(locatability) as bin_of(locatability, 10);
+
+-- The chance that at least one of k rollouts passes, from n rollouts of which c passed: the share of all
+-- choices of k of them that hold one which did. Null where n is less than k.
+-- Source: Chen et al. 2021, https://arxiv.org/abs/2107.03374, section 2.1.
+create temp macro pass_at(k, n, c) as
+  case
+    when n >= k
+      then 1 - list_product(list_transform(range(k::bigint), lambda i: (n - c - i) / (n - i)))
+  end;
+
+-- The 95 % interval of a quotient of two sums over pairs, samples or traces, as {low, high}. They are
+-- put into up to 400 groups by bootstrap_group(id); sums and counts are lists of what is above and
+-- below the line, one element a group and without nulls, both in the order of the groups:
+--   bootstrap(list(km order by g), list(pairs order by g)), over one row per group g
+-- Null for less than two groups, of which nothing can be said. Each of 1,000 replicates gives each group
+-- a weight, exponential with mean 1 (the Bayesian bootstrap), by a fixed rule, so the same rows give
+-- the same interval.
+-- Source: Rubin 1981, https://doi.org/10.1214/aos/1176345338.
+create temp macro mixed_first(x) as xor(x, x >> 16) * 2246822507 & 4294967295;
+create temp macro mixed_second(x) as xor(x, x >> 13) * 3266489909 & 4294967295;
+create temp macro mixed_last(x) as xor(x, x >> 16);
+-- 32 bits that look random, from a number from 0: the last step of MurmurHash3, so no version of DuckDB
+-- gives others, as hash() may.
+create temp macro mixed(x) as
+  mixed_last(mixed_second(mixed_first(x::ubigint & 4294967295)));
+create temp macro bootstrap_group(id) as (mixed(id) % 400)::integer;
+create temp macro bootstrap(sums, counts) as (
+  with
+  replicates as (
+    select list(-ln((mixed(number) + 0.5) / 4294967296) order by number) as weights
+    from range(400000) as numbers(number)
+    group by number // 400
+  ),
+  quotients as (
+    select
+      list_dot_product(sums::double[], weights[:len(sums)])
+        / nullif(list_dot_product(counts::double[], weights[:len(sums)]), 0) as quotient
+    from replicates
+    where len(sums) > 1
+  ),
+  bounds as (
+    select quantile_cont(quotient, [0.025, 0.975]) as bounds
+    from quotients
+  )
+  select if(bounds is null, null, {'low': bounds[1], 'high': bounds[2]})
+  from bounds
+);
+
 -- One row per failed request that was billed. Unlike elsewhere, a count that the server did not
 -- report is 0; cached_tokens and cache_write_tokens are parts of prompt_tokens, and total_tokens are
 -- the sum of prompt and completion where the server did not report it.
