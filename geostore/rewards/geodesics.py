@@ -1,32 +1,42 @@
 """The distances of rewards whose radius is ``wgs84``: computed by numpy, a batch at a time.
 
-SQL has no geodesic, and a function of Python that SQLite calls for each row would take a minute
-for a million traces. So the distances of a batch go into a temporary table before SQLite computes
-its scores.
+SQL has no geodesic, and a function of Python that computes it for each row would take a minute
+for a million traces. So the distances of a batch are computed before its scores, and the function
+that SQLite calls for each row only looks its distance up.
 """
 
 from __future__ import annotations
 
+from itertools import chain
+
 from geostore.store import Db
 
+GEODESICS = "geodesic_km"
+"""The mapping that ``rescore_traces`` reads: the km of a batch's traces with coordinates, by id."""
 
-def put_geodesics(db: Db, spec_id: int, *, after: int, last: int) -> None:
-    """Fill temp.geodesics for the pending traces with ids in (after, last], if the spec needs it.
+_BLOCK = 500
+"""Rows that are fetched at once."""
 
-    To be called inside a transaction, of a reader or a writer, because SQLite would otherwise
-    commit each of them by itself, ten times as slowly. Raises StoreError.
+
+def fill_geodesics(db: Db, spec_id: int, *, after: int, last: int) -> None:
+    """Fill the mapping for the pending traces with ids in (after, last], if the spec needs it.
+
+    It holds nothing else afterwards. Raises StoreError.
     """
-    cursor = db.run("pending_pairs", spec_id=spec_id, after=after, last=last)
-    cursor.row_factory = None
-    rows = cursor.fetchall()
-    if not rows:
+    distances = db.mapping(GEODESICS)
+    distances.clear()
+    pairs = db.run("pending_pairs", spec_id=spec_id, after=after, last=last)
+    pairs.row_factory = None
+    first = pairs.fetchmany(_BLOCK)
+    if not first:
         return
     import numpy as np
 
     from geostore.rewards.numeric import geodesic_km
 
-    ids, *places = zip(*rows, strict=True)
-    distances = geodesic_km(*(np.array(degrees, dtype=np.float64) for degrees in places))
-    db.run("clear_geodesics")
-    named = zip(ids, distances.tolist(), strict=True)
-    db.run_many("put_geodesic", ({"trace_id": trace_id, "km": km} for trace_id, km in named))
+    # Block by block: a list of all rows would keep Python's garbage collector busy.
+    blocks = chain([first], iter(lambda: pairs.fetchmany(_BLOCK), []))
+    columns = [("trace_id", "i8"), *((name, "f8") for name in ("lat1", "lon1", "lat2", "lon2"))]
+    rows = np.fromiter(chain.from_iterable(blocks), dtype=columns)
+    km = geodesic_km(*(rows[name] for name, _ in columns[1:]))
+    distances.update(zip(rows["trace_id"].tolist(), km.tolist(), strict=True))

@@ -89,10 +89,21 @@ def _on_sphere(
     middle = np.arctan2(sin1, cos1 * np.where(sin_arc > 0, north, 1.0) / scale) + half
     squared = geodesic.SECOND_ECCENTRICITY_SQUARED * (1 - sin_equator**2)
     length, lag = np.zeros_like(half), np.zeros_like(half)
+    stretch, part = np.empty_like(half), np.empty_like(half)
     for place, weight in NODES:
-        stretch = np.sqrt(1 + squared * np.sin(middle + half * place) ** 2)
-        length += weight * stretch
-        lag += weight / (1 + (1 - FLATTENING) * stretch)
+        # stretch = sqrt(1 + squared * sin(middle + half * place) ** 2), without an array per step
+        np.multiply(half, place, out=stretch)
+        stretch += middle
+        np.sin(stretch, out=stretch)
+        stretch *= stretch
+        stretch *= squared
+        stretch += 1
+        np.sqrt(stretch, out=stretch)
+        length += np.multiply(stretch, weight, out=part)
+        # lag += weight / (1 + (1 - FLATTENING) * stretch)
+        stretch *= 1 - FLATTENING
+        stretch += 1
+        lag += np.divide(weight, stretch, out=stretch)
     lag *= FLATTENING * (2 - FLATTENING) * sin_equator * half
     return POLE_KM * half * length, lag, (cos_arc < 0) & (sin_arc < _NEARLY_OPPOSITE)
 

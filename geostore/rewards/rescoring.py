@@ -17,7 +17,7 @@ from typing import Protocol
 from geostore.errors import RewardError
 from geostore.one_line import OneLine
 from geostore.records import Reward
-from geostore.rewards.geodesics import put_geodesics
+from geostore.rewards.geodesics import fill_geodesics
 from geostore.rewards.placing import Placed, count_unplaced, place_missing
 from geostore.rewards.ranges import SPAN, Range, count_ranges
 from geostore.rewards.reparse import Parser, find_unread, read_again
@@ -202,7 +202,7 @@ def score_trace(db: Db, trace_id: int, spec_id: int) -> Reward:
     make_temporary(db)
     db.run("clear_pending")
     db.run("pending_trace", trace_id=trace_id, spec_id=spec_id)
-    put_geodesics(db, spec_id, after=trace_id - 1, last=trace_id)
+    fill_geodesics(db, spec_id, after=trace_id - 1, last=trace_id)
     _compute(db, spec_id, after=trace_id - 1, last=trace_id, again=False)
     row = db.run("get_reward", trace_id=trace_id, spec_id=spec_id).fetchone()
     if row is None:
@@ -212,8 +212,8 @@ def score_trace(db: Db, trace_id: int, spec_id: int) -> Reward:
 
 def score_in_sqlite(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> Counter[str]:
     """Compute a batch by the spec's formula; a `Scorer`."""
-    with db.reading():  # not in the transaction below, for which generate waits
-        put_geodesics(db, spec_id, after=after, last=last)
+    # Before the transaction, for which a generate beside it waits.
+    fill_geodesics(db, spec_id, after=after, last=last)
     with db.transaction():
         return Counter(computed=_compute(db, spec_id, after=after, last=last, again=again))
 

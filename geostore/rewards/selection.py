@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from geostore.rewards.geodesics import GEODESICS
 from geostore.rewards.ranges import Range
 from geostore.store import Db, Filter, open_snapshot
 
@@ -25,15 +26,15 @@ class Selection:
 
 
 def make_temporary(db: Db) -> None:
-    """Make the temporary tables and views, unless they are there. Idempotent."""
+    """Make the temporary tables, views and functions, unless they are there. Idempotent."""
     for name in (
         "temp_pending",
         "temp_candidates",
         "temp_trace_extras",
         "temp_pending_angles",
-        "temp_geodesics",
     ):
         db.run(name)
+    db.mapping(GEODESICS)
 
 
 def choose(db: Db, filters: Filter) -> None:

@@ -65,6 +65,7 @@ class Db:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.connection = connection
+        self._mappings: dict[str, dict[int, float]] = {}
 
     def run(self, name: str, /, **values: Any) -> Rows:
         """Run a statement of ``sql/store`` with named parameters. Raises StoreError."""
@@ -92,6 +93,17 @@ class Db:
     def number(self, name: str, /, **values: Any) -> int:
         """Run a statement that gives one whole number."""
         return int(self.run(name, **values).fetchone()[0])
+
+    def mapping(self, name: str) -> dict[int, float]:
+        """Numbers that statements of this connection read as a function: name(key), null for none.
+
+        The same mapping at every call. Whoever fills it changes it in place: to SQLite another
+        function would make it prepare the statements that call it again.
+        """
+        if name not in self._mappings:
+            values = self._mappings[name] = {}
+            self.connection.create_function(name, 1, values.get)
+        return self._mappings[name]
 
     def set_busy_timeout(self, seconds: float) -> float:
         """Wait so long for a lock of another process from now on; the seconds it was before."""

@@ -39,15 +39,6 @@ from (
   cross join samples as s on s.id = t.sample_id
 );
 
--- name: temp_geodesics
--- The distances of one batch of pending traces on the WGS-84 ellipsoid, which Python computes: a
--- temporary table of this connection.
--- Grain: one row per trace with coordinates. km.
-create temp table if not exists geodesics (
-  trace_id integer primary key,
-  km real not null
-) strict;
-
 -- name: temp_trace_extras
 -- Counts of a trace that rewards use: a temporary view of this connection.
 -- Grain: one row per trace.
@@ -318,11 +309,6 @@ order by p.trace_id;
 -- Grain: the table.
 delete from temp.pending;
 
--- name: clear_geodesics
--- Empties the table of distances on the ellipsoid.
--- Grain: the table.
-delete from temp.geodesics;
-
 -- name: pending_pairs
 -- The answers and true places of pending traces whose distance is to be a geodesic.
 -- Grain: one row per trace of temp.pending with coordinates and an id in (:after, :last], by id; none
@@ -338,11 +324,6 @@ where r.id = :spec_id
   and p.trace_id > :after and p.trace_id <= :last
   and a.lat is not null
 order by p.trace_id;
-
--- name: put_geodesic
--- Adds a distance on the ellipsoid.
--- Grain: one row. km.
-insert into temp.geodesics (trace_id, km) values (:trace_id, :km);
 
 -- name: count_pending
 -- How many traces are pending.
@@ -453,7 +434,7 @@ end
 -- parser version that stands there. :again 1 replaces every reward, 0 only one from an earlier answer.
 -- The formulas follow from the spec's row: its kind and parameters, radius and thresholds in km. A
 -- weighted spec is a sum over several terms, any other is one term of weight 1. Distances come from
--- temp.pending_angles, and from temp.geodesics where the radius is wgs84; points are
+-- temp.pending_angles, and from Python's function geodesic_km where the radius is wgs84; points are
 -- 5000 * exp(-km / 1492.7), rounded, under every spec. Without coordinates distance and points are
 -- null, and so is a term that needs a distance, unless the spec gives a value for it. A null term makes
 -- the score null. A term with conditions counts only where all of its "if" are above 0 and none of its
@@ -558,7 +539,7 @@ distances as materialized (
     ) as said_city,
     iif(
       (select radius from spec) = 'wgs84',
-      (select km from temp.geodesics as g where g.trace_id = d.trace_id),
+      geodesic_km(d.trace_id),
       (select radius from spec) * angle
     ) as km
   from temp.pending_angles as d

@@ -134,6 +134,18 @@ def test_a_distance_on_the_ellipsoid_is_that_of_geographiclib_to_a_millimetre(
     assert all(abs(km - d) > 0.1 for km, d in zip(wanted, on_the_sphere, strict=False) if d > 1000)
 
 
+def test_a_reading_without_coordinates_does_not_take_the_distance_of_the_one_before(
+    traces: Traces,
+) -> None:
+    """Python keeps the geodesics of a batch for SQLite, which must not see those of the last."""
+    spec = make_spec("linear", {"radius": "wgs84"})
+    trace_id = traces.answered((1.0, 1.0))
+    spec_id = ensure_spec(traces.db, spec)
+    assert score_trace(traces.db, trace_id, spec_id).distance_km is not None
+    traces.answer(trace_id, None, version=PARSER_VERSION + 1)
+    assert score_trace(traces.db, trace_id, spec_id) == Reward(None, None, None)
+
+
 latitudes = st.floats(-90, 90, allow_subnormal=False)
 longitudes = st.floats(-180, 180, allow_subnormal=False)
 places = st.tuples(latitudes, longitudes)
