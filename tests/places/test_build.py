@@ -18,7 +18,7 @@ from geostore.places.borders import SEA, Borders, read_borders
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "geostore" / "places" / "data"
 LARGEST_FILE = 1_000_000
-TABLES = {1: "c791518e4c3cabcf0b19552781e847595a0a8f032864699747355d7275e25e5b"}
+TABLES = {1: "82f74bae57dfe3c80d5a4f28c8489b69b0e9c1e73b96073b5b2933a50f2f4a83"}
 """The packaged tables of the gazetteer's version."""
 
 Corners = list[tuple[int, int]]
