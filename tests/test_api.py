@@ -437,8 +437,8 @@ def test_what_is_no_list_of_distances_is_a_question_that_cannot_be_asked(
 
 def test_distances_for_a_question_that_uses_none_are_refused(store: geostore.GeoStore) -> None:
     for ask in (store.query, store.arrow, store.df):
-        with pytest.raises(QueryError, match="the query by_country uses no distances"):
-            ask("by_country", km=[5])
+        with pytest.raises(QueryError, match="the query tool_lift uses no distances"):
+            ask("tool_lift", km=[5])
 
 
 def test_stats_count_the_store(store: geostore.GeoStore) -> None:

@@ -170,8 +170,8 @@ class GeoStore:
 
         The first question takes up to a second, for it starts a process that reads
         the store with DuckDB; later ones are asked of the same. reward: as in
-        `traces`. km: the distances of accuracy; None: 1, 25, 200, 750 and 2500.
-        Raises QueryError, also where km is given to a question that uses none.
+        `traces`. km: the distances of accuracy; None: 1, 25, 200, 750 and 2500,
+        or a question's own. Raises QueryError, also where km is given to a question that uses none.
         """
         from geostore.query.reader import ask, check_uses_km
 

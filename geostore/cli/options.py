@@ -43,7 +43,8 @@ KmOption = Annotated[
     typer.Option(
         "--km",
         metavar="KM,...",
-        help="The distances of accuracy, such as 0.5,1,25; none: 1, 25, 200, 750 and 2500 km.",
+        help="The distances of accuracy, such as 0.5,1,25; none: 1, 25, 200, 750 and 2500 km, or a "
+        "question's own.",
     ),
 ]
 

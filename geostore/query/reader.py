@@ -29,7 +29,12 @@ import duckdb
 from geostore.errors import QueryError, StoreError, StoreVersionError
 from geostore.query.interrupts import close_soon, interruptible
 from geostore.query.statements import check_reads_only
-from geostore.query.thresholds import USUAL_KM, check_km
+from geostore.query.thresholds import (
+    USUAL_KM,
+    check_km,
+    has_columns_of_km,
+    with_columns_of_km,
+)
 from geostore.sqlfiles import describe_sql, load_sql, sql_names
 from geostore.store.errors import damaged
 from geostore.store.files import require_store_file
@@ -105,6 +110,10 @@ def _answer(
         if _SHOW_TABLES.fullmatch(statement):
             # DuckDB's own answer has a name twice where a view takes the place of a table.
             statement = load_sql("reader", "readable")
+    elif has_columns_of_km(statement):
+        named_km = reader.execute(load_sql("reader", "named_km")).fetchone()
+        if named_km is not None and named_km[0] is not None:
+            statement = with_columns_of_km(statement, named_km[0])
     return fetch(reader.execute(statement))
 
 
@@ -137,6 +146,8 @@ def take_parameters(
     distances = USUAL_KM if km is None else check_km(km)
     reader.execute("set variable reward_spec = $sha256", {"sha256": reward})
     reader.execute("set variable accuracy_km = $km", {"km": list(distances)})
+    named = None if km is None else list(distances)
+    reader.execute("set variable named_km = $km", {"km": named})
 
 
 # --- the connection --------------------------------------------------------------------------
@@ -287,11 +298,13 @@ def check_uses_km(statement_or_name: str, km: Iterable[float] | None) -> str:
     """The statement that is asked. Raises QueryError where distances are given that it ignores."""
     named = named_statement(statement_or_name)
     statement = statement_or_name if named is None else named
-    if km is not None and not _USES_KM.search(statement):
+    uses = _USES_KM.search(statement) or (named is not None and has_columns_of_km(named))
+    if km is not None and not uses:
         asked = "this statement" if named is None else f"the query {statement_or_name.strip()}"
         raise QueryError(
             f"{asked} uses no distances of --km (km in Python); leave them out, ask the query "
-            "accuracy, or write SQL over the view accuracy_results or the list accuracy_km()"
+            "accuracy, by_country, calibration or turn_budget, or write SQL over the view "
+            "accuracy_results or the list accuracy_km()"
         )
     return statement
 

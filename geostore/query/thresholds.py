@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable
 
 from geostore.errors import QueryError
 
 USUAL_KM: tuple[float, ...] = (1.0, 25.0, 200.0, 750.0, 2500.0)
 """Street, city, region, country and continent, as most of the field reports them."""
+
+COLUMN_KM: tuple[float, ...] = (25.0, 200.0, 750.0)
+"""City, region and country: the distances of which the questions in `sql` have columns."""
 
 _FARTHEST_KM = 20_038.0
 """No two places on Earth are farther apart: half of the equator."""
@@ -66,3 +70,38 @@ def _distance(value: object) -> float:
 def format_km(km: float) -> str:
     """A distance as it stands in names such as ``acc_0.5_km``: without zeros that say nothing."""
     return f"{km:.0f}" if math.isfinite(km) and km == int(km) else repr(km)
+
+
+_FIRST, *_OTHERS = map(format_km, COLUMN_KM)
+_NAME = r"(?:[a-z]+_)?acc_"
+_COLUMN = re.compile(
+    rf"^(?P<share>[^\n]* <= ){_FIRST}(?P<between>\b[^\n]* as )"
+    rf"(?P<name>{_NAME}){_FIRST}(?P<rest>_km\w*),\n"
+    rf"|^[^\n]* as {_NAME}(?:{'|'.join(_OTHERS)})_km\w*,\n",
+    re.MULTILINE,
+)
+"""A column of a distance: of the first one, which stands for all of its kind, or of another."""
+
+
+def has_columns_of_km(statement: str) -> bool:
+    """Whether a named question has columns of distances, such as ``acc_25_km``."""
+    return _COLUMN.search(statement) is not None
+
+
+def with_columns_of_km(statement: str, km: Iterable[float]) -> str:
+    """A named question with columns of these distances instead of those of `COLUMN_KM`.
+
+    Names of columns are no values, so they cannot be parameters; a pivot would ask everything
+    twice, first for its columns.
+    """
+    columns = [(repr(distance), format_km(distance)) for distance in check_km(km)]
+
+    def of_each(column: re.Match[str]) -> str:
+        if column["share"] is None:
+            return ""
+        share, between, name, rest = column.group("share", "between", "name", "rest")
+        return "".join(
+            f'{share}{value}{between}"{name}{shown}{rest}",\n' for value, shown in columns
+        )
+
+    return _COLUMN.sub(of_each, statement)

@@ -1,6 +1,7 @@
 -- How well the photos of each country are located.
 -- Grain: one row per country, the one with the most traces first; over closed traces of all recipes.
--- Parameters: the reward whose scores count; the store's default where none is named.
+-- Parameters: the reward whose scores count; the store's default where none is named. The distances of
+-- the acc_*_km (--km); 25, 200 and 750 km where none is named.
 -- Units: km; scores and shares from 0 to 1.
 -- Columns: as in recipe_results of views.sql, but for
 --   country  of the photo, as the dataset writes it; 'unknown' where it does not say
@@ -16,9 +17,9 @@ select
   avg((not failure)::integer) as parse_success_rate,
   avg(distance_km_or_20000) as mean_km_failures_20000,
   median(distance_km_or_20000) as median_km_failures_20000,
-  avg((distance_km_or_20000 <= 25)::integer) as acc_25_km,
-  avg((distance_km_or_20000 <= 200)::integer) as acc_200_km,
-  avg((distance_km_or_20000 <= 750)::integer) as acc_750_km,
+  avg(if(failure, 0, (distance_km <= 25)::integer)) as acc_25_km,
+  avg(if(failure, 0, (distance_km <= 200)::integer)) as acc_200_km,
+  avg(if(failure, 0, (distance_km <= 750)::integer)) as acc_750_km,
   avg(score_or_0) as mean_score_failures_0
 from trace_outcomes
 where status <> 'open'

@@ -2,7 +2,8 @@
 -- Grain: one row per recipe, form in which a confidence was written, and band of confidence; closed
 -- traces that state none are the recipe's last row. A band holds its lower bound and not its upper
 -- one; the last, 0.9-1, holds both. Each of five levels (1-5, or words) has a band of its own.
--- Parameters: the reward whose scores count; the store's default where none is named.
+-- Parameters: the reward whose scores count; the store's default where none is named. The distances of
+-- the acc_*_km (--km); 25, 200 and 750 km where none is named.
 -- Units: km; scores, shares and confidences from 0 to 1.
 -- Columns:
 --   confidence_form  1-5, 1-10, percent, fraction or words; null where none is stated
@@ -44,9 +45,9 @@ select
   median(distance_km_or_20000) as median_km_failures_20000,
   avg(score) filter (not failure) as mean_score,
   avg(score_or_0) as mean_score_failures_0,
-  avg((distance_km_or_20000 <= 25)::integer) as acc_25_km,
-  avg((distance_km_or_20000 <= 200)::integer) as acc_200_km,
-  avg((distance_km_or_20000 <= 750)::integer) as acc_750_km,
+  avg(if(failure, 0, (distance_km <= 25)::integer)) as acc_25_km,
+  avg(if(failure, 0, (distance_km <= 200)::integer)) as acc_200_km,
+  avg(if(failure, 0, (distance_km <= 750)::integer)) as acc_750_km,
   avg((distance_km <= 25)::integer) filter (not failure) as acc_25_km_parsed,
   avg((distance_km <= 200)::integer) filter (not failure) as acc_200_km_parsed,
   avg((distance_km <= 750)::integer) filter (not failure) as acc_750_km_parsed,

@@ -1,7 +1,7 @@
 -- What answers and tokens would be, had every trace stopped after 1, 2, ... turns; from one run.
 -- Grain: one row per recipe and number of turns, up to the most that a trace of the recipe has; over
 -- closed traces.
--- Parameters: none.
+-- Parameters: the distances of the acc_*_km (--km); 25, 200 and 750 km where none is named.
 -- Units: km on a sphere of radius 6371.0; shares from 0 to 1; GeoGuessr points 0 to 5000; tokens.
 -- Columns:
 --   stopped_after     turns after which every trace would have stopped

@@ -462,8 +462,8 @@ def test_accuracy_is_asked_for_any_distances(small: Path, km: Iterable[float]) -
 @pytest.mark.parametrize(
     ("question", "asked"),
     [
-        ("calibration", "the query calibration"),
-        ("by-country", "the query by-country"),
+        ("costs", "the query costs"),
+        ("tool-lift", "the query tool-lift"),
         ("select count(*) from traces", "this statement"),
     ],
 )
@@ -478,6 +478,43 @@ def test_distances_are_refused_where_the_question_uses_none(
     assert f"{asked} uses no distances of --km" in refused.stderr
     asked_in_sql = geostore("query", "select ACCURACY_KM() as km", "--km", "5", "--store", small)
     assert "5" in asked_in_sql.stdout
+
+
+@pytest.mark.parametrize("question", ["by_country", "calibration", "turn_budget"])
+def test_columns_of_distances_are_those_that_are_named(question: str, small: Path) -> None:
+    """In the place of the usual three, the nearest first, with the shares of the usual question."""
+    usual = run_query(small, question)
+    assert run_query(small, question, km=[750, 25, 200]).columns == usual.columns
+    named = run_query(small, question, km=[25, 0.5])
+    assert [column for column in named.columns if "acc_" in column] == [
+        f"{before}acc_{km}_km{behind}"
+        for before, behind in (("", ""), ("answered_", ""), ("", "_parsed"))
+        for km in ("0.5", "25")
+        if f"{before}acc_25_km{behind}" in usual.columns
+    ]
+    for given, before in zip(named.to_dicts(), usual.to_dicts(), strict=True):
+        # Sums of floats differ in their last digits from one run to the next.
+        assert {name: given[name] for name in before if name in given} == pytest.approx(
+            {name: before[name] for name in before if name in given}
+        )
+    in_shell = geostore("query", question, "--km", "0.5,25", "--json", "--store", small)
+    assert list(json.loads(in_shell.stdout)[0]) == list(named.columns)
+
+
+@pytest.mark.parametrize("question", ["by_country", "calibration", "turn_budget"])
+def test_a_failure_is_a_miss_within_half_of_the_equator(question: str, small: Path) -> None:
+    """It counts as 20,000 km elsewhere, which is nearer than the farthest place on Earth."""
+    rows = run_query(small, question, km=[20_038]).to_dicts()
+    assert [row["acc_20038_km"] for row in rows] == [about(parsed(row)) for row in rows]
+    assert any(parsed(row) < 1 for row in rows)
+
+
+def parsed(row: dict[str, Any]) -> float:
+    """The share of a row's traces that have coordinates."""
+    if "parse_success_rate" in row:
+        return float(row["parse_success_rate"])
+    counted = row["answered"] if "answered" in row else row["traces"] - row["failures"]
+    return float(counted / row["traces"])
 
 
 def test_tool_lift_pairs_samples_and_averages_rollouts_first(reader: Reader) -> None:
