@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 
 from geostore.cli import app
+from geostore.query.headers import VIEWS, Question, questions
 from geostore.sqlfiles import load_sql, sql_names
 from geostore.store import Store
 
@@ -119,25 +120,52 @@ def _help(command: Command, name: str) -> str:
 
 
 def queries_page() -> str:
-    """docs/queries.md: the named queries and views, with their statements."""
-    parts = []
-    for name in sql_names("analytics"):
-        statement = load_sql("analytics", name).strip()
-        parts.append(f"## {name}\n\n```sql\n{statement}\n```\n")
+    """docs/queries.md: the named queries and the views, each with its statement."""
     intro = (
         "# The queries\n\n"
-        "`geostore query NAME` runs one of these; `geostore query 'select ...'` anything else that "
+        "`geostore query NAME` runs one of these, and `geostore query NAME --help` shows what "
+        "stands here about it; `geostore query 'select ...'` anything else that "
         "reads: select, with, from, values, pivot, describe, summarize, show tables, explain. A "
         "longer statement may stand in a file (`geostore query -f FILE`) or be piped in (`... | "
         "geostore query`). The statements are DuckDB's, over the store's tables and the views of "
-        "`views`.\n\n"
+        "[views](#views).\n\n"
+        "A parameter stands in a statement with a dollar (`$km`) and is given as `--param km=50`. "
+        "Its value is bound, never pasted into the text.\n\n"
         "On a terminal a table that is too wide folds or turns, and long text is wrapped, so that "
         "no line is wider and no word is broken. In a file or a pipe each row is one line, for "
         "grep and `less -S`, unless COLUMNS says how wide lines may be. There text beyond 80 "
         "characters is cut; `--format csv` and `--format json` never fold or cut anything, and "
         "hold numbers in full precision.\n"
     )
-    return "\n".join([MADE + intro, *parts])
+    views = f"## {VIEWS}\n\n```sql\n{load_sql('analytics', VIEWS).strip()}\n```\n"
+    return "\n".join([MADE + intro, *map(_question, questions()), views])
+
+
+def _question(question: Question) -> str:
+    parts = [f"## {question.name}", _plain(question.title), f"Grain: {_plain(question.grain)}"]
+    if question.parameters_note:
+        parts.append(f"Depends on: {_plain(question.parameters_note)}")
+    if question.parameters:
+        rows = [f"| `{p.name}` | {p.kind} | {_plain(p.words)} |" for p in question.parameters]
+        parts.append("\n".join(["| parameter | type | meaning |", "|---|---|---|", *rows]))
+    parts.append(f"Units: {_plain(question.units)}")
+    if question.columns:
+        parts.append("Columns:")
+    for entry in question.columns:
+        names = ", ".join(f"`{name}`" for name in entry.names.split(", "))
+        if not entry.names:
+            parts.append(_plain(entry.words))
+        elif parts[-1].startswith("- "):
+            parts[-1] += f"\n- {names}: {_plain(entry.words)}"
+        else:
+            parts.append(f"- {names}: {_plain(entry.words)}")
+    parts.append(f"```sql\n{question.statement}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    """A text whose characters mean nothing to Markdown."""
+    return re.sub(r"([*|<])", r"\\\1", text)
 
 
 PAGES: dict[str, Callable[[], str]] = {

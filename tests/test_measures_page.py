@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from geostore.query.reader import list_queries
+from geostore.query.headers import question_names
 from geostore.rewards import PRESETS
 from tests.pages import commands, matches, printed_by
 from tests.running import command, environment
@@ -40,4 +40,4 @@ def test_the_presets_and_questions_that_the_page_names_are_there() -> None:
     assert {f"preset:{name}" for name in presets} <= set(PRESETS)
     questions = set(re.findall(r"`query ([a-z_]+)`", page))
     assert len(questions) > 5
-    assert questions <= {name for name, _ in list_queries()}
+    assert questions <= set(question_names())

@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, get_args
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
+from geostore.api.asking import Asking
 from geostore.api.trace import Trace
 from geostore.errors import NotFoundError, StoreError, TraceImportError
 from geostore.export import ExportOptions, ExportResult, ReasoningMode, check_flags
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import datasets
-    import pandas
-    import pyarrow
-    from duckdb import DuckDBPyConnection
     from PIL import Image
 
     from geostore.audit import AuditResult
@@ -44,18 +41,14 @@ if TYPE_CHECKING:
     from geostore.export.plan import ExportPlan
     from geostore.importing import ImportResult, Match
     from geostore.importing.box_frames import FrameName
-    from geostore.query.questions import Questions
-    from geostore.query.stats import StoreStats
     from geostore.rewards import RescoreResult
     from geostore.rewards.compare import Comparisons
     from geostore.verify import Report
 
-T = TypeVar("T")
-
 _LONGEST_PATH = 80  # characters of a path in a repr
 
 
-class GeoStore:
+class GeoStore(Asking):
     """An open store. Use as a context manager, in one thread; every method raises GeostoreError.
 
     A trace is given as a `Trace` or by its name, such as ``17-3fa1c2d4-1``; the start of a name or
@@ -71,7 +64,6 @@ class GeoStore:
         self._opened = Store.open(path, create=create)
         self._is_open = True
         self._sources: dict[str | None, PhotoSource] = {}
-        self._questions: Questions | None = None
 
     def __repr__(self) -> str:
         path = str(self._opened.path)
@@ -87,8 +79,7 @@ class GeoStore:
 
     def close(self) -> None:
         """Close the file and end the process that answers questions; may be done twice."""
-        if self._questions is not None:
-            self._questions.close()
+        self._end_questions()
         self._opened.close()
         self._is_open = False
 
@@ -162,77 +153,6 @@ class GeoStore:
         if not isinstance(name, str):
             name = operator.index(name)
         return Trace.of(self._store.traces.get_trace(self._store.traces.find_trace(str(name))))
-
-    def query(
-        self, statement: str, *, reward: str | None = None, km: Iterable[float] | None = None
-    ) -> list[dict[str, Any]]:
-        """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
-
-        The first question takes up to a second, for it starts a process that reads
-        the store with DuckDB; later ones are asked of the same. reward: as in
-        `traces`. km: the distances of accuracy; None: 1, 25, 200, 750 and 2500,
-        or a question's own. Raises QueryError, also where km is given to a question that uses none.
-        """
-        from geostore.query.reader import ask, check_uses_km
-
-        check_uses_km(statement, km)
-        result = self._ask(partial(ask, statement_or_name=statement), reward, km)
-        return result.to_dicts()
-
-    def arrow(
-        self, statement: str, *, reward: str | None = None, km: Iterable[float] | None = None
-    ) -> pyarrow.Table:
-        """The rows of `query` as a table of Arrow, which polars and others take without a copy.
-
-        Whole numbers are int64 where they fit. Raises QueryError.
-        """
-        import pyarrow
-
-        from geostore.query.arrow import ask_arrow
-        from geostore.query.reader import check_uses_km
-
-        check_uses_km(statement, km)
-        data = self._ask(partial(ask_arrow, statement_or_name=statement), reward, km)
-        return pyarrow.ipc.open_stream(data).read_all()
-
-    def df(
-        self, statement: str, *, reward: str | None = None, km: Iterable[float] | None = None
-    ) -> pandas.DataFrame:
-        """The rows of `query` as a data frame of pandas; decimals are floats.
-
-        Raises QueryError, also where pandas is not installed.
-        """
-        from geostore.query.arrow import to_pandas
-
-        return to_pandas(self.arrow(statement, reward=reward, km=km))
-
-    def stats(self, *, reward: str | None = None, km: Iterable[float] | None = None) -> StoreStats:
-        """The numbers of `geostore stats`: of the store, and of each recipe.
-
-        Asked of the process that answers `query`. reward: as in `traces`. km: as in `query`.
-        Raises QueryError for a bad distance.
-        """
-        from geostore.query.stats import ask_stats
-
-        return self._ask(ask_stats, reward, km)
-
-    def _ask(
-        self,
-        question: Callable[[DuckDBPyConnection], T],
-        reward: str | None,
-        km: Iterable[float] | None,
-    ) -> T:
-        path = self._store.path
-        if self._questions is None:
-            from geostore.query.questions import Questions
-
-            self._questions = Questions(path)
-        return self._questions.ask(question, self._reward_hash(reward), km)
-
-    def _reward_hash(self, reward: str | None) -> str | None:
-        from geostore.rewards import get_named
-
-        return None if reward is None else get_named(self._store.db, reward).sha256
 
     def verify(self, *, sample: int | None = None, dataset_path: str | None = None) -> Report:
         """Derive every image and every request again, and compare; see `geostore.verify.verify`.

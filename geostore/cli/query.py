@@ -19,12 +19,22 @@ from geostore.cli.options import (
     StoreOption,
     accuracy_km,
     leave_at_once,
+    pairs,
     reward_hash,
     say,
 )
 
 _COMMENT = re.compile(r"--(?:[\w-]*\s|[^\w-])")
 """The start of a statement that begins with a comment; an option has neither there."""
+
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUE",
+        help="A value for what the statement names with a dollar: km=25 for $km. May be repeated.",
+    ),
+]
 
 _HOW = (
     "name a query (--list shows the names) or write SQL, as an argument, in a file (-f FILE), or "
@@ -33,13 +43,27 @@ _HOW = (
 
 
 class QueryCommand(HelpCommand):
-    """Takes a statement that begins with ``-- a comment`` for no option."""
+    """Has help for each named question, and takes ``-- a comment`` for no option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move such statements behind ``--``, where nothing is an option."""
+        """Move statements that begin so behind ``--``, where nothing is an option."""
         if "--" not in args and (commented := [arg for arg in args if _COMMENT.match(arg)]):
             args = [*(arg for arg in args if arg not in commented), "--", *commented]
+        options, _, _ = self.make_parser(ctx).parse_args(list(args))
+        if options.get("help") and isinstance(name := options.get("statement"), str):
+            _help_with(name)
         return super().parse_args(ctx, args)
+
+
+def _help_with(name: str) -> None:
+    """Print the help of a question, and end. Does nothing where a statement is given."""
+    from geostore.query.headers import find_question
+    from geostore.query.question_help import format_question
+    from geostore.text.terminal import prose_width
+
+    if question := find_question(name):
+        typer.echo(format_question(question, prose_width()))
+        raise typer.Exit
 
 
 def query(
@@ -59,30 +83,37 @@ def query(
     json: JsonOption = False,
     reward: RewardOption = None,
     km: KmOption = None,
+    param: ParamOption = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the queries that have names.")
     ] = False,
 ) -> None:
     """Ask the store a question in SQL; it only reads, also while generate writes.
 
+    geostore query NAME --help says what a named query answers, its parameters and its columns.
     Without a statement, what is piped into it is the statement. Ctrl-C ends a statement at once,
     with exit code 130.
     """
     if json and format == "csv":
         raise typer.BadParameter("--json and --format csv are two forms; give one")
+    if list_:
+        _list()
+        return
     distances = accuracy_km(km)
+    texts = pairs(param or [], "--param")
+    asked = _statement(statement, file)
     try:
-        from geostore.query.reader import list_queries
+        from geostore.query.headers import find_question
+        from geostore.query.parameters import read_parameters
+
+        values = read_parameters(find_question(asked), texts)
+
         from geostore.query.unplaced import ask_of_places
         from geostore.text.tables import FORMATS
 
-        if list_:
-            from geostore.text.terminal import format_entries, prose_width
-
-            typer.echo(format_entries(list_queries(), prose_width()))
-            return
-        asked = _statement(statement, file)
-        result, unplaced = ask_of_places(store, asked, reward_hash(store, reward), distances)
+        result, unplaced = ask_of_places(
+            store, asked, reward_hash(store, reward), distances, values
+        )
         typer.echo(FORMATS["json" if json else format](result))
         if unplaced is not None:
             say(unplaced)
@@ -90,6 +121,15 @@ def query(
         say("geostore: interrupted")
         # Not as usual: a function that DuckDB cannot interrupt may still run in a thread.
         leave_at_once(EXIT_INTERRUPTED)
+
+
+def _list() -> None:
+    # Without DuckDB, which takes longer to import than the rest of the list takes.
+    from geostore.query.headers import questions
+    from geostore.text.terminal import format_entries, prose_width
+
+    entries = ((question.name, question.title) for question in questions())
+    typer.echo(format_entries(entries, prose_width()))
 
 
 def _statement(statement: str | None, file: Path | None) -> str:

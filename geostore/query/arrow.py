@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 100_000
 
 
-def ask_arrow(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> bytes:
+def ask_arrow(
+    reader: duckdb.DuckDBPyConnection,
+    statement_or_name: str,
+    parameters: Mapping[str, object] | None = None,
+) -> bytes:
     """`reader.ask`, its rows as a stream in Arrow's format for processes. Raises QueryError."""
-    return read_answer(reader, statement_or_name, _to_stream)
+    return read_answer(reader, statement_or_name, _to_stream, parameters)
 
 
 def to_pandas(table: pa.Table) -> pandas.DataFrame:

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.resources import files
@@ -27,26 +27,25 @@ from typing import Any, TypeVar
 import duckdb
 
 from geostore.errors import QueryError, StoreError, StoreVersionError
+from geostore.query.headers import VIEWS, find_question
 from geostore.query.interrupts import close_soon, interruptible
-from geostore.query.statements import check_reads_only
+from geostore.query.parameters import values_for, values_of_own
+from geostore.query.statements import check_reads_only, parameter_names
 from geostore.query.thresholds import (
     USUAL_KM,
     check_km,
     has_columns_of_km,
     with_columns_of_km,
 )
-from geostore.sqlfiles import describe_sql, load_sql, sql_names
+from geostore.sqlfiles import load_sql
 from geostore.store.errors import damaged
 from geostore.store.files import require_store_file
 from geostore.store.migrations import missing_steps
 from geostore.store.opening import check_store
-from geostore.text.nearest import did_you_mean
 from geostore.text.tables import QueryResult
 
 T = TypeVar("T")
 
-_VIEWS = "views"
-_NAME = re.compile(r"[A-Za-z0-9_]+")
 # DuckDB's excerpt of a statement; a string in it may hold line breaks and look like one.
 _EXCERPT = re.compile(r"\n+(?P<line>LINE \d+: (?P<text>[^\n]*))\n(?P<caret> *\^)\Z")
 _SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
@@ -55,37 +54,39 @@ _ROWS_AT_ONCE = 10_000
 _DAMAGED = "database disk image is malformed"
 
 
-def list_queries() -> list[tuple[str, str]]:
-    """The named queries, each with the question it answers, by name."""
-    return [(name, describe_sql("analytics", name)) for name in _query_names()]
-
-
 def run_query(
     store: str | os.PathLike[str],
     statement_or_name: str,
     reward: str | None = None,
     km: Iterable[float] | None = None,
+    parameters: Mapping[str, object] | None = None,
 ) -> QueryResult:
     """Answer one question: a named query, or one statement in DuckDB's SQL.
 
-    One word alone is a name. reward, km: as for `open_reader`. Raises QueryError (an
-    unknown name, several statements, a statement that may write or uses no distances while
-    some are given, an error of DuckDB), StoreError (no such store).
+    One word alone is a name. reward, km: as for `open_reader`. parameters: values by name; the
+    statement names each with a dollar. Raises QueryError (an unknown name, several statements, a
+    statement that may write or uses no distances while some are given, an error of DuckDB),
+    StoreError (no such store).
     """
     check_uses_km(statement_or_name, km)  # refuse before the slow opening, also an unknown name
     with open_reader(store, reward=reward, km=km) as reader:
-        return ask(reader, statement_or_name)
+        return ask(reader, statement_or_name, parameters)
 
 
-def ask(reader: duckdb.DuckDBPyConnection, statement_or_name: str) -> QueryResult:
+def ask(
+    reader: duckdb.DuckDBPyConnection,
+    statement_or_name: str,
+    parameters: Mapping[str, object] | None = None,
+) -> QueryResult:
     """`run_query` with an open reader. Raises QueryError."""
-    return read_answer(reader, statement_or_name, _fetch_rows)
+    return read_answer(reader, statement_or_name, _fetch_rows, parameters)
 
 
 def read_answer(
     reader: duckdb.DuckDBPyConnection,
     statement_or_name: str,
     fetch: Callable[[duckdb.DuckDBPyConnection], T],
+    parameters: Mapping[str, object] | None = None,
 ) -> T:
     """What `fetch` makes of the answer to a question. Raises QueryError.
 
@@ -93,7 +94,7 @@ def read_answer(
     checkpoint waits for it.
     """
     try:
-        return interruptible(reader, partial(_answer, reader, statement_or_name, fetch))
+        return interruptible(reader, partial(_answer, reader, statement_or_name, fetch, parameters))
     except duckdb.Error as error:
         raise QueryError(_with_caret(error, statement_or_name)) from error
 
@@ -102,19 +103,28 @@ def _answer(
     reader: duckdb.DuckDBPyConnection,
     statement_or_name: str,
     fetch: Callable[[duckdb.DuckDBPyConnection], T],
+    parameters: Mapping[str, object] | None,
 ) -> T:
-    statement = named_statement(statement_or_name)
-    if statement is None:
-        statement = statement_or_name
-        check_reads_only(reader, statement)
-        if _SHOW_TABLES.fullmatch(statement):
-            # DuckDB's own answer has a name twice where a view takes the place of a table.
-            statement = load_sql("reader", "readable")
-    elif has_columns_of_km(statement):
-        named_km = reader.execute(load_sql("reader", "named_km")).fetchone()
-        if named_km is not None and named_km[0] is not None:
-            statement = with_columns_of_km(statement, named_km[0])
-    return fetch(reader.execute(statement))
+    if question := find_question(statement_or_name):
+        statement = _with_named_km(reader, question.statement)
+        return fetch(reader.execute(statement, values_for(question, parameters)))
+    statement = statement_or_name
+    check_reads_only(reader, statement)
+    names = parameter_names(statement)
+    if _SHOW_TABLES.fullmatch(statement):
+        # DuckDB's own answer has a name twice where a view takes the place of a table.
+        statement = load_sql("reader", "readable")
+    return fetch(reader.execute(statement, values_of_own(names, parameters)))
+
+
+def _with_named_km(reader: duckdb.DuckDBPyConnection, statement: str) -> str:
+    """A named question's statement, with columns of the distances that the reader has."""
+    if not has_columns_of_km(statement):
+        return statement
+    named_km = reader.execute(load_sql("reader", "named_km")).fetchone()
+    if named_km is None or named_km[0] is None:
+        return statement
+    return with_columns_of_km(statement, named_km[0])
 
 
 def _fetch_rows(cursor: duckdb.DuckDBPyConnection) -> QueryResult:
@@ -206,7 +216,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute(f"attach {_quoted(path.resolve())} as store (type sqlite, read_only)")
         connection.execute("use store")
         _check_schema(connection, path)
-        connection.execute(load_sql("analytics", _VIEWS))
+        connection.execute(load_sql("analytics", VIEWS))
         connection.execute(load_sql("reader", "remember_names"))
     except duckdb.Error as error:
         raise _unreadable(path, error) from error
@@ -276,31 +286,13 @@ def _quoted(path: object) -> str:
 # --- statements ------------------------------------------------------------------------------
 
 
-def _query_names() -> list[str]:
-    return [name for name in sql_names("analytics") if name != _VIEWS]
-
-
-def named_statement(statement_or_name: str) -> str | None:
-    """The statement of a named query; None where a statement is given."""
-    name = statement_or_name.strip().replace("-", "_")
-    if not _NAME.fullmatch(name):
-        return None
-    names = _query_names()
-    if name not in names:
-        raise QueryError(
-            f"no query {statement_or_name.strip()!r}{did_you_mean(name, names)}; "
-            f"there are: {', '.join(names)}"
-        )
-    return load_sql("analytics", name)
-
-
 def check_uses_km(statement_or_name: str, km: Iterable[float] | None) -> str:
     """The statement that is asked. Raises QueryError where distances are given that it ignores."""
-    named = named_statement(statement_or_name)
-    statement = statement_or_name if named is None else named
-    uses = _USES_KM.search(statement) or (named is not None and has_columns_of_km(named))
+    question = find_question(statement_or_name)
+    statement = statement_or_name if question is None else question.statement
+    uses = _USES_KM.search(statement) or (question is not None and has_columns_of_km(statement))
     if km is not None and not uses:
-        asked = "this statement" if named is None else f"the query {statement_or_name.strip()}"
+        asked = "this statement" if question is None else f"the query {statement_or_name.strip()}"
         raise QueryError(
             f"{asked} uses no distances of --km (km in Python); leave them out, ask the query "
             "accuracy, by_country, calibration or turn_budget, or write SQL over the view "

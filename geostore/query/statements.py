@@ -69,6 +69,13 @@ def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
         check.part(part, ctes)
 
 
+def parameter_names(statement: str) -> frozenset[str]:
+    """What the statement names with a dollar, without it. Raises duckdb.Error as above."""
+    return frozenset(
+        name for part in duckdb.extract_statements(statement) for name in part.named_parameters
+    )
+
+
 def _parts(tree: Any) -> Iterator[tuple[dict[str, Any], Names]]:
     """Every object of a parsed statement, with the names that ``with`` defines for it."""
     waiting: list[tuple[Any, Names]] = [(tree, frozenset())]

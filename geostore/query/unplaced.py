@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from duckdb import DuckDBPyConnection
 
@@ -29,6 +29,7 @@ def ask_of_places(
     statement_or_name: str,
     reward: str | None = None,
     km: Iterable[float] | None = None,
+    parameters: Mapping[str, object] | None = None,
 ) -> tuple[QueryResult, str | None]:
     """Answer a question as `run_query` does; beside it a sentence about traces without a place.
 
@@ -36,7 +37,7 @@ def ask_of_places(
     """
     statement = check_uses_km(statement_or_name, km)
     with open_reader(store, reward=reward, km=km) as reader:
-        result = ask(reader, statement_or_name)
+        result = ask(reader, statement_or_name, parameters)
         if not _PLACES.search(" ".join((statement, *result.columns))):
             return result, None
         return result, unplaced_line(_count(reader))

@@ -21,7 +21,7 @@
 --   uncounted      responses and billed failures without a count of their prompt or completion
 --   failures       failed requests by class
 --   cost           of what was counted; null where the model has no price
---   unpriced_turns turns whose cost is not known in full: no price, or a count not reported
+--   unpriced_turns  turns whose cost is not known in full: no price, or a count not reported
 --   last_at        its last response or failed request
 -- Dialect: DuckDB, over the views of views.sql; within it SQLite's, see below.
 with

@@ -12,7 +12,8 @@ import pytest
 
 from geostore.errors import QueryError
 from geostore.query.functions import FUNCTIONS, TABLE_FUNCTIONS
-from geostore.query.reader import ask, list_queries, open_reader
+from geostore.query.headers import question_names
+from geostore.query.reader import ask, open_reader
 from geostore.query.statements import check_reads_only
 from geostore.sqlfiles import load_sql
 from geostore.store import Store
@@ -40,7 +41,7 @@ def reader(folder: Path) -> Iterator[Reader]:
         yield opened
 
 
-@pytest.mark.parametrize("name", [name for name, _ in list_queries()])
+@pytest.mark.parametrize("name", question_names())
 def test_every_named_query_passes_the_check(reader: Reader, name: str) -> None:
     """So whoever copies one to change it is not refused.
 
