@@ -88,7 +88,7 @@ class Claims:
             trace_id=row["id"],
             sample=sample,
             dataset_label=row["dataset_label"],
-            photo=rows.sent_photo(row, sample.photo.width, sample.photo.height),
+            photo=rows.sent_photo(row[1:5], sample.photo),
             turns=turns,
             calls=self._traces.trace_calls(row["id"]),
             limits_met=tuple(attempt["error_class"] for attempt in met),

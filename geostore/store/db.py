@@ -49,6 +49,11 @@ class Rows(sqlite3.Cursor):
         except sqlite3.Error as error:
             raise store_error(error, self.path) from error
 
+    def tuples(self) -> list[tuple[Any, ...]]:
+        """All rows that are left, by place alone: reading many is quicker without names."""
+        self.row_factory = None
+        return self.fetchall()
+
     def __next__(self) -> Any:
         try:
             return super().__next__()

@@ -13,7 +13,7 @@ from geostore.identity import canonical_text
 from geostore.proofs import ImageProof, Making
 from geostore.records import ImageFacts, ToolCall
 from geostore.store import rows
-from geostore.store.db import Db, Row, utc_now
+from geostore.store.db import Db, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +121,17 @@ def put_image_proofs(
         db.run("put_image_proof", **values, trace_id=trace_id)
 
 
-def image_proof_record(row: Row) -> ImageProof:
-    """From image_proofs_of_traces."""
+def image_proof_record(row: rows.Places) -> ImageProof:
+    """From image_proofs_of_traces, which gives all fields in their order behind the trace's id."""
+    _, image_index, proof, turn, file_sha256, difference, why, making = row
     return ImageProof(
-        image_index=row["image_index"],
-        proof=row["proof"],
-        turn=row["turn"],
-        file_sha256=row["file_sha256"],
-        difference=row["difference"],
-        why=row["why"],
-        making=None if row["making"] is None else Making(**orjson.loads(row["making"])),
+        image_index=image_index,
+        proof=proof,
+        turn=turn,
+        file_sha256=file_sha256,
+        difference=difference,
+        why=why,
+        making=None if making is None else Making(**orjson.loads(making)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -31,8 +31,9 @@ from geostore.records import (
 from geostore.stated import Stated
 from geostore.store.db import Row
 
-Values = Row | Mapping[str, Any]
-"""A row, or what `values_of` gives of it."""
+Places = Row | Sequence[Any]
+"""A row whose values are read by their places: a row looks through all of its names whenever it is
+asked for one."""
 
 _RECIPE_JSON = ("tools", "limits", "extra_body")
 _RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))
@@ -48,11 +49,6 @@ _make_stated = maker_of(Stated)
 _make_reward = maker_of(Reward)
 _make_key = maker_of(TraceKey)
 _make_trace = maker_of(StoredTrace)
-
-
-def values_of(row: Values) -> Mapping[str, Any]:
-    """A row's values by name. A row looks through all of its names whenever it is asked for one."""
-    return dict(zip(row.keys(), row, strict=True)) if isinstance(row, Row) else row
 
 
 def dataset_row(facts: DatasetFacts) -> dict[str, Any]:
@@ -100,20 +96,30 @@ def sample_row(sample: Sample) -> dict[str, Any]:
     }
 
 
-def sample_record(row: Values) -> Sample:
-    """From get_sample."""
-    photo = None
-    if row["width"] is not None:
-        photo = _make_photo(row["image_sha256"], row["width"], row["height"], row["image_format"])
+def sample_record(row: Places) -> Sample:
+    """From a row that begins with sample_columns."""
+    (
+        sample_index,
+        lat,
+        lon,
+        locatability_score,
+        country,
+        columns,
+        image_sha256,
+        image_format,
+        width,
+        height,
+        exclusion,
+    ) = row[:11]
     return _make_sample(
-        sample_index=row["sample_index"],
-        lat=row["lat"],
-        lon=row["lon"],
-        locatability_score=row["locatability_score"],
-        country=row["country"],
-        columns=orjson.loads(row["columns"]),
-        photo=photo,
-        exclusion=row["exclusion"],
+        sample_index=sample_index,
+        lat=lat,
+        lon=lon,
+        locatability_score=locatability_score,
+        country=country,
+        columns=orjson.loads(columns),
+        photo=None if width is None else _make_photo(image_sha256, width, height, image_format),
+        exclusion=exclusion,
     )
 
 
@@ -152,7 +158,7 @@ def turn_row(turn: Turn) -> dict[str, Any]:
     return {name: getattr(turn, name) for name in _TURN_FIELDS}
 
 
-def turn_record(row: Row) -> Turn:
+def turn_record(row: Places) -> Turn:
     """From turns_of_traces, which gives all fields in their order behind the trace's id."""
     return _make_turn(*row[1:])
 
@@ -187,7 +193,7 @@ def tool_call_row(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def tool_call_record(row: Row) -> ToolCall:
+def tool_call_record(row: Places) -> ToolCall:
     """From tool_calls_of_traces, which gives an image's fields last and in their order."""
     (
         _,
@@ -249,18 +255,9 @@ def attempt_row(attempt: FailedAttempt) -> dict[str, Any]:
     }
 
 
-def attempt_record(row: Values) -> FailedAttempt:
-    """From attempts_of_traces."""
-    return FailedAttempt(
-        turn=row["turn"],
-        error_class=row["error_class"],
-        message=row["message"],
-        http_status=row["http_status"],
-        usage=row["usage"],
-        response=row["response"],
-        estimated_prompt_tokens=row["estimated_prompt_tokens"],
-        estimated_completion_tokens=row["estimated_completion_tokens"],
-    )
+def attempt_record(row: Places) -> FailedAttempt:
+    """From attempts_of_traces, which gives all fields in their order behind the trace's id."""
+    return FailedAttempt(*row[1:])
 
 
 def answer_row(answer: Answer) -> dict[str, Any]:
@@ -289,35 +286,23 @@ def interim_row(answer: Answer) -> dict[str, Any]:
     }
 
 
-def answer_record(row: Values) -> Answer | None:
-    """From a trace's row; None where there is no answer yet."""
-    if row["parser_version"] is None:
+def answer_record(row: Places) -> Answer | None:
+    """From a row that begins with sample_columns and answer_columns; None without an answer."""
+    parser_version, lat, lon, form, failure, flags, *stated = row[11:22]
+    if parser_version is None:
         return None
     return _make_answer(
-        lat=row["answer_lat"],
-        lon=row["answer_lon"],
-        form=row["form"],
-        failure=row["failure"],
-        flags=() if row["flags"] == "[]" else tuple(orjson.loads(row["flags"])),
-        stated=_make_stated(
-            row["said_country"],
-            row["said_region"],
-            row["said_city"],
-            row["confidence"],
-            row["confidence_form"],
-        ),
+        lat=lat,
+        lon=lon,
+        form=form,
+        failure=failure,
+        flags=() if flags == "[]" else tuple(orjson.loads(flags)),
+        stated=_make_stated(*stated),
     )
 
 
-def reward_record(row: Values) -> Reward | None:
-    """From a trace's row; None where the trace has no reward under the default spec."""
-    if row["spec_id"] is None:
-        return None
-    return _make_reward(row["distance_km"], row["score"], row["geoguessr_points"])
-
-
 def stored_trace_record(
-    row: Values,
+    row: Places,
     *,
     dataset: DatasetFacts,
     find_dataset: Callable[[int], DatasetFacts],
@@ -327,45 +312,62 @@ def stored_trace_record(
     failures: Iterable[FailedAttempt],
     image_proofs: Iterable[ImageProof],
 ) -> StoredTrace:
-    """From a row of get_trace or snapshot_traces, which give the same columns.
+    """From the values of trace_columns.
 
     find_dataset: gives a dataset by its id, for those that hold a copy of the photo.
     """
-    row = values_of(row)
-    key = _make_key(row["sample_index"], row["recipe_sha256"], row["rollout"], row["dataset_label"])
+    sample = sample_record(row)
+    (
+        recipe_sha256,
+        dataset_label,
+        rollout,
+        status,
+        stop_reason,
+        turn_limit,
+        reward_spec,
+        reward_kind,
+        copies,
+        spec_id,
+        *reward,
+    ) = row[26:39]
+    key = _make_key(sample.sample_index, recipe_sha256, rollout, dataset_label)
     return _make_trace(
         name=str(key),
         key=key,
         dataset=dataset,
-        sample=sample_record(row),
+        sample=sample,
         recipe=recipe,
-        status=row["status"],
-        stop_reason=row["stop_reason"],
-        turn_limit=row["turn_limit"],
-        photo=sent_photo(row, row["width"], row["height"]),
+        status=status,
+        stop_reason=stop_reason,
+        turn_limit=turn_limit,
+        photo=sent_photo(row[22:26], sample.photo),
         turns=tuple(turns),
         calls=tuple(calls),
         failures=tuple(failures),
         answer=answer_record(row),
-        reward=reward_record(row),
-        reward_spec=row["reward_spec"],
-        reward_kind=row["reward_kind"],
+        reward=None if spec_id is None else _make_reward(*reward),
+        reward_spec=reward_spec,
+        reward_kind=reward_kind,
         image_proofs=tuple(image_proofs),
         copies=()
-        if row["copies"] == "[]"
-        else tuple((find_dataset(id), index) for id, index in orjson.loads(row["copies"])),
+        if copies == "[]"
+        else tuple((find_dataset(id), index) for id, index in orjson.loads(copies)),
     )
 
 
-def sent_photo(row: Values, full_width: int, full_height: int) -> ImageFacts | None:
-    """The photo as sent, from a row of traces; None before the first response."""
-    if row["sent_sha256"] is None:
+def sent_photo(sent: Places, photo: PhotoFacts | None) -> ImageFacts | None:
+    """The photo as sent, from sent_columns; None before the first response.
+
+    photo: as it is stored.
+    """
+    sha256, pixels_xxh128, width, height = sent
+    if sha256 is None:
         return None
     return _make_image(
-        sha256=row["sent_sha256"],
-        width=row["sent_width"],
-        height=row["sent_height"],
-        full_width=full_width,
-        full_height=full_height,
-        pixels_xxh128=row["sent_pixels_xxh128"],
+        sha256=sha256,
+        width=width,
+        height=height,
+        full_width=None if photo is None else photo.width,
+        full_height=None if photo is None else photo.height,
+        pixels_xxh128=pixels_xxh128,
     )

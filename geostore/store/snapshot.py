@@ -38,8 +38,9 @@ from geostore.store.opening import open_to_read
 from geostore.store.rewards import StoredSpec, default_spec, get_spec
 from geostore.store.traces import rows_of_traces
 
-BATCH = 100
-"""Traces that are read at a time."""
+BATCH = 64
+"""Traces that are read at a time. Python looks for garbage when some 700 objects are new, and these
+few with their rows are less, so that it seldom finds a batch of rows to look through."""
 _LARGE_BATCH = 5_000  # of rows whose texts are not read
 
 
@@ -334,12 +335,12 @@ class Snapshot:
         proofs = rows_of_traces(self._db, "image_proofs_of_traces", ids)
         # Records are made trace by trace: thousands that live at a time would keep Python's search
         # for garbage busy.
-        for trace_id, row, dataset in zip(ids, batch, datasets, strict=True):
+        for (trace_id, recipe_id, _, *values), dataset in zip(batch, datasets, strict=True):
             yield rows.stored_trace_record(
-                row,
+                values,
                 dataset=dataset,
                 find_dataset=self._datasets.__getitem__,
-                recipe=self._recipe(row["recipe_id"]),
+                recipe=self._recipe(recipe_id),
                 turns=map(rows.turn_record, turns.get(trace_id, ())),
                 calls=map(rows.tool_call_record, calls.get(trace_id, ())),
                 failures=map(rows.attempt_record, failures.get(trace_id, ())),

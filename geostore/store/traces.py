@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from geostore.errors import NotFoundError
 from geostore.identity import canonical_text
@@ -19,7 +19,7 @@ from geostore.records import (
     Turn,
 )
 from geostore.store import rows
-from geostore.store.db import Db, Row, utc_now
+from geostore.store.db import Db, utc_now
 from geostore.store.image_proofs import image_proof_record
 from geostore.store.names import find_trace
 from geostore.store.recipes import Recipes
@@ -28,12 +28,14 @@ from geostore.store.samples import Samples
 T = TypeVar("T")
 
 
-def rows_of_traces(db: Db, statement: str, trace_ids: Sequence[int]) -> dict[int, list[Row]]:
+def rows_of_traces(
+    db: Db, statement: str, trace_ids: Sequence[int]
+) -> dict[int, list[tuple[Any, ...]]]:
     """The rows of some traces in their order, by trace id; traces without rows are missing.
 
     statement: takes `trace_ids` and gives rows that are sorted by the trace's id, which is first.
     """
-    rows_of_all = db.run(statement, trace_ids=canonical_text(list(trace_ids))).fetchall()
+    rows_of_all = db.run(statement, trace_ids=canonical_text(list(trace_ids))).tuples()
     return {trace_id: list(group) for trace_id, group in groupby(rows_of_all, key=itemgetter(0))}
 
 
@@ -135,17 +137,20 @@ class Traces:
         row = self._db.run("get_trace", trace_id=trace_id).fetchone()
         if row is None:
             raise NotFoundError(f"no trace with id {trace_id} in {self._db.path}")
+        _, recipe_id, dataset_id, *values = row
         return rows.stored_trace_record(
-            row,
-            dataset=self._samples.get_dataset(row["dataset_id"]),
+            values,
+            dataset=self._samples.get_dataset(dataset_id),
             find_dataset=self._samples.get_dataset,
-            recipe=self._recipes.get_recipe(row["recipe_id"]),
+            recipe=self._recipes.get_recipe(recipe_id),
             turns=self.trace_turns(trace_id),
             calls=self.trace_calls(trace_id),
             failures=self._rows("attempts_of_traces", trace_id, rows.attempt_record),
             image_proofs=self._rows("image_proofs_of_traces", trace_id, image_proof_record),
         )
 
-    def _rows(self, statement: str, trace_id: int, record: Callable[[Row], T]) -> list[T]:
+    def _rows(
+        self, statement: str, trace_id: int, record: Callable[[tuple[Any, ...]], T]
+    ) -> list[T]:
         of_trace = rows_of_traces(self._db, statement, [trace_id])
         return [record(row) for row in of_trace.get(trace_id, ())]

@@ -40,13 +40,13 @@ order by id;
 -- were closed, whose answer was read anew since, or whose recipe was asked of a second photo since.
 -- prompts_read is 1 where the recipe was asked of this photo only.
 select
+  {{sample_columns}},
+  {{answer_columns}},
   t.id, t.closed_at, t.recipe_id,
   not exists (
     select 1 from traces where recipe_id = t.recipe_id and sample_id <> t.sample_id
   ) as prompts_read,
-  s.sample_index, {{sample_columns}},
-  d.path as dataset_path,
-  {{answer_columns}}
+  d.path as dataset_path
 from traces as t
 join samples as s on s.id = t.sample_id
 join datasets as d on d.id = s.dataset_id

@@ -264,8 +264,7 @@ group by reason;
 -- get_trace.
 -- Grain: one row per trace. :reason is that of temp.lines.
 select
-  s.dataset_id,
-  {{trace_columns}}
+  t.id, t.recipe_id, s.dataset_id, {{trace_columns}}
 from temp.lines as c
 -- A cross join keeps this order of loops, in which rows come sorted from the lines.
 cross join traces as t on t.id = c.trace_id
@@ -291,7 +290,7 @@ order by r.sha256;
 -- name: picked_samples
 -- The samples of the traces that a choice keeps, in its order.
 -- Grain: one row per trace.
-select s.dataset_id, s.sample_index, {{sample_columns}}
+select {{sample_columns}}, s.dataset_id
 from temp.lines as c
 cross join traces as t on t.id = c.trace_id
 join samples as s on s.id = t.sample_id

@@ -55,7 +55,8 @@ where trace_id = :trace_id and spec_id in (select id from reward_specs);
 delete from answers where trace_id = :trace_id;
 
 -- name: claim_trace
--- Claims an open trace for a run unless another holds it.
+-- Claims an open trace for a run unless another holds it; behind its id stand the columns of
+-- sent_columns in their order.
 -- Grain: at most one row.
 update traces
 set claimed_by = :run_id, claim_expires_at = :expires_at

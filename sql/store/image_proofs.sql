@@ -48,9 +48,10 @@ values (
 );
 
 -- name: image_proofs_of_traces
--- What could be proven of the images of some traces.
+-- What could be proven of the images of some traces; behind the trace's id stand the fields of
+-- proofs.ImageProof in their order.
 -- Grain: one row per image, in order. :trace_ids is a JSON array.
-select trace_id, image_index, turn, proof, file_sha256, difference, why, making
+select trace_id, image_index, proof, turn, file_sha256, difference, why, making
 from image_proofs
 where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, image_index;

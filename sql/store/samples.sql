@@ -121,11 +121,9 @@ limit 1;
 -- name: get_sample
 -- A sample by its id.
 -- Grain: one row.
-select
-  dataset_id, sample_index, lat, lon, locatability_score, country, columns,
-  image_sha256, image_format, width, height, exclusion
-from samples
-where id = :sample_id;
+select {{sample_columns}}
+from samples as s
+where s.id = :sample_id;
 
 -- name: known_samples
 -- What the store knows of some dataset rows.

@@ -12,7 +12,7 @@ order by name, fingerprint, path;
 -- The traces of a dataset that a filter keeps, each with its sample, newest answer and a reward.
 -- Grain: one row per trace, by row number, recipe and rollout. Parameters as in filtered_traces.
 select
-  {{trace_columns}}
+  t.id, t.recipe_id, s.dataset_id, {{trace_columns}}
 from {{filtered_traces}}
 order by s.sample_index, r.sha256, t.rollout;
 

@@ -2,30 +2,32 @@
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- part: sample_columns
--- A sample, s, without its row number.
-s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256, s.image_format,
+-- A sample, s, at the start of a row; rows.sample_record reads it.
+s.sample_index, s.lat, s.lon, s.locatability_score, s.country, s.columns, s.image_sha256, s.image_format,
   s.width, s.height, s.exclusion
 
 -- part: trace_columns
--- A trace, t, with its sample, recipe, newest answer and reward; rows.stored_trace_record reads it.
-t.id, s.sample_index, t.recipe_id, r.sha256 as recipe_sha256,
-  (select label from datasets where id = s.dataset_id) as dataset_label, t.rollout, t.status, t.stop_reason,
-  t.turn_limit, {{sent_columns}}, {{sample_columns}}, {{answer_columns}},
-  w.spec_id, w.distance_km, w.score, w.geoguessr_points, p.name as reward_spec,
-  p.kind as reward_kind,
+-- A trace, t, with its sample, recipe, newest answer and reward, behind the ids of trace, recipe and
+-- dataset; rows.stored_trace_record reads it.
+{{sample_columns}}, {{answer_columns}}, {{sent_columns}},
+  r.sha256 as recipe_sha256,
+  (select label from datasets where id = s.dataset_id) as dataset_label, t.rollout, t.status,
+  t.stop_reason, t.turn_limit, p.name as reward_spec, p.kind as reward_kind,
   (
     -- Rows of other datasets that stand for the sample hold its photo as well.
     select json_group_array(json_array(c.dataset_id, c.sample_index))
     from samples as c
     where c.same_as = s.id
-  ) as copies
+  ) as copies,
+  w.spec_id, w.distance_km, w.score, w.geoguessr_points
 
 -- part: sent_columns
 -- The photo of a trace, t, as it was sent.
 t.sent_sha256, t.sent_pixels_xxh128, t.sent_width, t.sent_height
 
 -- part: answer_columns
--- What the parser read, a, under names that differ from the sample's.
+-- What the parser read, a, behind sample_columns and under names that differ from these;
+-- rows.answer_record reads it.
 a.parser_version, a.lat as answer_lat, a.lon as answer_lon, a.form, a.failure, a.flags,
 a.said_country, a.said_region, a.said_city, a.confidence, a.confidence_form
 
@@ -136,8 +138,7 @@ where sample_id = :sample_id and recipe_id = :recipe_id and rollout = :rollout;
 -- A trace with its sample, newest answer and default reward; columns as in snapshot_traces.
 -- Grain: one row. km, degrees, pixels.
 select
-  s.dataset_id,
-  {{trace_columns}}
+  t.id, t.recipe_id, s.dataset_id, {{trace_columns}}
 from traces as t
 join samples as s on s.id = t.sample_id
 join recipes as r on r.id = t.recipe_id
@@ -173,7 +174,8 @@ where trace_id in (select value from json_each(:trace_ids))
 order by trace_id, turn, call_index;
 
 -- name: attempts_of_traces
--- The failed requests of some traces.
+-- The failed requests of some traces; behind the trace's id stand the fields of
+-- records.FailedAttempt in their order.
 -- Grain: one row per failed request, in order. :trace_ids is a JSON array.
 select
   trace_id, turn, error_class, message, http_status, usage, response, estimated_prompt_tokens,
