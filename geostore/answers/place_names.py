@@ -5,11 +5,13 @@ lies, and what is kept of an answer are the teacher's own words. A name of a reg
 name as well (New York, Kyoto) is left out, because alone it does not show which of them is meant.
 
 Source of the countries: the names of ISO 3166-1 and of GeoNames, and what models write for them.
+Each has its code in `places`, which a test holds. The longer list there says which country a word
+means that stands for one, and holds names of cities too: Trinidad, Santa Helena, Gaza.
 """
 
 import unicodedata
 
-_COUNTRIES = """
+COUNTRIES = """
 Afghanistan|Aland Islands|Albania|Algeria|American Samoa|Andorra|Angola|Anguilla|Antarctica
 Antigua and Barbuda|Argentina|Armenia|Aruba|Australia|Austria|Azerbaijan|Bahamas|Bahrain|Bangladesh
 Barbados|Belarus|Belgium|Belize|Benin|Bermuda|Bhutan|Bolivia|Bosnia|Bosnia and Herzegovina
@@ -86,6 +88,7 @@ Sudkorea|Tschechien|Turkei|Ungarn|Vereinigte Staaten|Vereinigtes Konigreich
 イタリア|スペイン
 イギリス|대한민국|한국|일본|중국|미국
 """
+"""Names of countries and of territories with a code of their own, between bars and in lines."""
 
 _REGIONS = """
 Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Hawaii|Idaho
@@ -135,7 +138,7 @@ ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|AB|BC|MB|NB|NL|NS|ON|PE|QC
 """
 """Of the United States, Canada and Australia, as they stand behind a city's name."""
 
-_TERRITORIES = {
+TERRITORIES = {
     "Australia": "Christmas Island|Cocos Islands|Norfolk Island",
     "China|PRC|People's Republic of China|中国|中國": (
         "Hong Kong|Hong Kong SAR|Macao|Macau|Taiwan|香港|澳门|澳門|台湾|台灣|臺灣"
@@ -181,10 +184,10 @@ def _keys(names: str) -> frozenset[str]:
 
 
 _CODES = frozenset(_STATE_CODES.replace("\n", "|").split("|"))
-_COUNTRY_KEYS = _keys(_COUNTRIES) - {""}
+_COUNTRY_KEYS = _keys(COUNTRIES) - {""}
 _REGION_KEYS = _keys(_REGIONS) - {""}
 _TERRITORY_KEYS = {
-    state: _keys(names) for states, names in _TERRITORIES.items() for state in _keys(states)
+    state: _keys(names) for states, names in TERRITORIES.items() for state in _keys(states)
 }
 
 
