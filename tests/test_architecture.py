@@ -54,6 +54,7 @@ ORDER = (
     "show",
     "demo",
     "generate",
+    "report",
     "api",
     "cli",
     "__main__",

@@ -1,0 +1,1 @@
+"""One self-contained page of figures: what a store holds, drawn for colleagues."""

@@ -1,0 +1,123 @@
+"""What a report holds, before anything is drawn: figures with their columns, rows and statements.
+
+A document knows no clock and no file. The same store and options give the same document, and the
+same document the same page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal[
+    "numbers",
+    "map",
+    "countries",
+    "histogram",
+    "bars",
+    "lines",
+    "dots",
+    "scatter",
+    "traces",
+    "table",
+]
+Format = Literal[
+    "text", "int", "share", "number", "km", "tokens", "money", "points", "degrees", "ms"
+]
+"""How a value is written; a ``share`` is from 0 to 1 and shown in per cent."""
+
+COLUMNS_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "numbers": ("label", "value", "low", "high", "format", "note"),
+    "map": ("trace", "lat", "lon", "answer_lat", "answer_lon", "km", "score", "country", "chosen"),
+}
+"""Columns that a kind reads by these names. Other kinds name theirs in their spec."""
+
+COLUMNS_OF_SPEC = ("code", "value", "n", "x0", "x1", "count", "label", "low", "high", "series")
+"""Members of a spec that name a column, where they are given."""
+_AXES_OF_KIND = {"lines": ("x", "y"), "scatter": ("x", "y")}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a figure."""
+
+    name: str
+    """As the statement calls it."""
+    label: str
+    """The heading of the table and the title of an axis, without the unit."""
+    unit: str = ""
+    """Such as ``km`` or ``USD``; empty for a share, which has its sign in every cell."""
+    format: Format = "text"
+    """How its values are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One part of a report: a chart or map, the table under it, and the SQL that gave the rows."""
+
+    id: str
+    """Its anchor in the page: letters, digits and hyphens, and no other figure's."""
+    title: str
+    """A few words."""
+    kind: Kind
+    """What is drawn."""
+    columns: Sequence[Column] = ()
+    """In the order of the rows' values; empty for ``traces``."""
+    rows: Sequence[Sequence[Any] | Mapping[str, Any]] = ()
+    """Lists of values; mappings for ``traces`` alone."""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """Which columns are drawn how, and the titles of axes."""
+    note: str = ""
+    """A sentence or two under the title."""
+    sql: str = ""
+    """The statement that gave the rows."""
+    question: str | None = None
+    """The named question that the statement is, for ``geostore query NAME``."""
+    against_rows: Sequence[Sequence[Any] | Mapping[str, Any]] | None = None
+    """The same of what the report compares with; None where it compares with nothing."""
+    empty: str | None = None
+    """Why nothing is drawn, and what would fill the figure; None where it is drawn."""
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if self.empty is not None or self.kind == "traces":
+            return
+        wanted = list(COLUMNS_OF_KIND.get(self.kind, ()))
+        members = (*COLUMNS_OF_SPEC, *_AXES_OF_KIND.get(self.kind, ()))
+        wanted += [self.spec[member] for member in members if member in self.spec]
+        if missing := [name for name in wanted if name not in names]:
+            raise ValueError(f"figure {self.id} has no column {', '.join(missing)}: {names}")
+        for row in (*self.rows, *(self.against_rows or ())):
+            if len(row) != len(names):
+                raise ValueError(f"figure {self.id} has {len(names)} columns, and a row {row!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report."""
+
+    title: str
+    """The heading of the page."""
+    subtitle: str
+    """What was asked of what: a line under the heading."""
+    store: str
+    """The name of the store's file."""
+    newest: str
+    """When the newest trace in it was written; empty where there is none."""
+    version: str
+    """Of geostore."""
+    figures: Sequence[Figure]
+    """In the order of the page."""
+    filter: Sequence[str] = ()
+    """What the report is of, in words; empty where it is of the whole store."""
+    notes: Sequence[str] = ()
+    """What a reader has to know of all figures."""
+    own: str = ""
+    """What the report's own rows are called beside those that it compares with."""
+    against: str | None = None
+    """What it compares with; None where it compares with nothing."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The members that the page's script reads."""
+        return asdict(self)
