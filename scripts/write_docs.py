@@ -134,8 +134,12 @@ def queries_page() -> str:
         "On a terminal a table that is too wide folds or turns, and long text is wrapped, so that "
         "no line is wider and no word is broken. In a file or a pipe each row is one line, for "
         "grep and `less -S`, unless COLUMNS says how wide lines may be. There text beyond 80 "
-        "characters is cut; `--format csv` and `--format json` never fold or cut anything, and "
-        "hold numbers in full precision.\n"
+        "characters is cut; the other formats (`--format csv`, `json`, `jsonl`, `markdown`, "
+        "`parquet`) never fold or cut anything, and hold numbers in full precision. `--output "
+        "answer.parquet` writes a file in the format of its suffix, and replaces it only once all "
+        "is written. `--limit 100` holds for any statement. Rows are written as they are read, so "
+        "but for a table and markdown an answer "
+        "of millions of rows needs no memory.\n"
     )
     views = f"## {VIEWS}\n\n```sql\n{load_sql('analytics', VIEWS).strip()}\n```\n"
     return "\n".join([MADE + intro, *map(_question, questions()), views])

@@ -78,9 +78,25 @@ def query(
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     format: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are printed.")
-    ] = "table",
+        Literal["table", "csv", "json", "jsonl", "markdown", "parquet"] | None,
+        typer.Option(
+            "--format",
+            help="How rows are written; none: by the suffix of --output, else as a table.",
+        ),
+    ] = None,
     json: JsonOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the answer to this file, which is replaced when all is written.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="At most so many rows, of whatever statement."),
+    ] = None,
     reward: RewardOption = None,
     km: KmOption = None,
     param: ParamOption = None,
@@ -94,11 +110,10 @@ def query(
     Without a statement, what is piped into it is the statement. Ctrl-C ends a statement at once,
     with exit code 130.
     """
-    if json and format == "csv":
-        raise typer.BadParameter("--json and --format csv are two forms; give one")
     if list_:
         _list()
         return
+    form = _format(format, json, output)
     distances = accuracy_km(km)
     texts = pairs(param or [], "--param")
     asked = _statement(statement, file)
@@ -108,19 +123,47 @@ def query(
 
         values = read_parameters(find_question(asked), texts)
 
-        from geostore.query.unplaced import ask_of_places
-        from geostore.text.tables import FORMATS
+        from geostore.query.output import print_answer
 
-        result, unplaced = ask_of_places(
-            store, asked, reward_hash(store, reward), distances, values
+        written, unplaced = print_answer(
+            store,
+            asked,
+            values,
+            reward=reward_hash(store, reward),
+            km=distances,
+            format=form,
+            limit=limit,
+            file=output,
         )
-        typer.echo(FORMATS["json" if json else format](result))
+        if written.has_more and (form != "table" or output is not None):
+            say(f"these are the first {written.rows:,} rows; there are more (--limit)")
         if unplaced is not None:
             say(unplaced)
     except KeyboardInterrupt:
         say("geostore: interrupted")
         # Not as usual: a function that DuckDB cannot interrupt may still run in a thread.
         leave_at_once(EXIT_INTERRUPTED)
+
+
+def _format(given: str | None, json: bool, output: Path | None) -> str:
+    """The format to write. Raises a usage error for two, or one that does not go there."""
+    if json and given not in (None, "json"):
+        raise typer.BadParameter(f"--json and --format {given} are two forms; give one")
+    if (chosen := "json" if json else given) is None:
+        chosen = "table"
+        if output is not None:
+            from geostore.text.row_formats import SUFFIXES
+
+            if output.suffix.lower() not in SUFFIXES:
+                raise typer.BadParameter(
+                    f"{output.name} does not say its format; add --format, or end it in "
+                    f"{', '.join(SUFFIXES)}",
+                    param_hint="--output",
+                )
+            chosen = SUFFIXES[output.suffix.lower()]
+    if chosen == "parquet" and output is None:
+        raise typer.BadParameter("parquet is no text; name a file with --output")
+    return chosen
 
 
 def _list() -> None:

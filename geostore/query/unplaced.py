@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from duckdb import DuckDBPyConnection
 
-from geostore.query.reader import ask, check_uses_km, open_reader
+from geostore.query.reader import open_reader
 from geostore.sqlfiles import load_sql
 from geostore.text.phrases import format_number_of
-from geostore.text.tables import QueryResult
 
 _PLACES = re.compile(
     r"\b(?:(?:true|answer|said|said_true|stated)_(?:country|region|city)|(?:country|region|city)_correct\w*"
@@ -24,23 +23,9 @@ _PLACES = re.compile(
 )
 
 
-def ask_of_places(
-    store: str | os.PathLike[str],
-    statement_or_name: str,
-    reward: str | None = None,
-    km: Iterable[float] | None = None,
-    parameters: Mapping[str, object] | None = None,
-) -> tuple[QueryResult, str | None]:
-    """Answer a question as `run_query` does; beside it a sentence about traces without a place.
-
-    None in its stead where the question asks for no place, or none is missing.
-    """
-    statement = check_uses_km(statement_or_name, km)
-    with open_reader(store, reward=reward, km=km) as reader:
-        result = ask(reader, statement_or_name, parameters)
-        if not _PLACES.search(" ".join((statement, *result.columns))):
-            return result, None
-        return result, unplaced_line(_count(reader))
+def asks_for_places(*texts: str) -> bool:
+    """Whether a statement, a condition or the names of an answer's columns name places."""
+    return _PLACES.search(" ".join(texts)) is not None
 
 
 def unplaced_by(store: str | os.PathLike[str], conditions: Iterable[str]) -> str | None:
@@ -48,10 +33,10 @@ def unplaced_by(store: str | os.PathLike[str], conditions: Iterable[str]) -> str
 
     None where they name none, or none is missing.
     """
-    if not _PLACES.search(" ".join(conditions)):
+    if not asks_for_places(*conditions):
         return None
     with open_reader(store) as reader:
-        return unplaced_line(_count(reader))
+        return unplaced_line_of(reader)
 
 
 def unplaced_line(traces: int) -> str | None:
@@ -64,7 +49,8 @@ def unplaced_line(traces: int) -> str | None:
     )
 
 
-def _count(reader: DuckDBPyConnection) -> int:
+def unplaced_line_of(reader: DuckDBPyConnection) -> str | None:
+    """`unplaced_line` of the reader's store."""
     row = reader.execute(load_sql("reader", "count_unplaced")).fetchone()
     assert row is not None
-    return int(row[0])
+    return unplaced_line(int(row[0]))

@@ -32,7 +32,8 @@ from geostore.rewards import ensure_spec, make_spec
 from geostore.sqlfiles import load_sql, sql_names
 from geostore.store import Store, migrations
 from geostore.store.prices import put_prices
-from geostore.text.tables import FORMATS, QueryResult, format_csv, format_json, format_table
+from geostore.text.row_formats import PARTS, Parts
+from geostore.text.tables import QueryResult, format_csv, format_json, format_table
 from tests.hand_made import Batch, insert
 from tests.running import geostore
 
@@ -767,8 +768,9 @@ def test_every_named_query_answers_an_empty_store(empty_reader: Reader, name: st
     result = ask(empty_reader, name)
     assert result.columns
     assert len(result.rows) == (1 if name in ("stats", "tool_lift") else 0)
-    for form in FORMATS.values():
-        assert form(result)
+    assert format_table(result)
+    for parts in PARTS.values():
+        assert len(list(parts(result.columns, [result.rows]))) > 0
 
 
 def test_stats_of_an_empty_store_are_zeros_and_nothing(empty: Path) -> None:
@@ -938,8 +940,12 @@ def test_times_with_a_time_zone_are_given_as_such(reader: Reader) -> None:
     assert result.rows == [(expected, [expected], {"a": expected})]
     parsed = json.loads(format_json(result))[0]
     assert datetime.fromisoformat(parsed["t"]) == expected
-    for form in FORMATS.values():
-        assert "2026-10-01" in form(result)
+    for text in (format_table(result), *(whole(result, parts) for parts in PARTS.values())):
+        assert "2026-10-01" in text
+
+
+def whole(result: QueryResult, parts: Parts) -> str:
+    return "".join(parts(result.columns, [result.rows]))
 
 
 def test_a_reader_cannot_be_opened_up_again(small: Path) -> None:
