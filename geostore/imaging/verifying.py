@@ -1,4 +1,4 @@
-"""Asks Pillow whether bytes are an image, without decoding its pixels."""
+"""Tells whether bytes are a whole image, without decoding its pixels."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 from PIL import Image
 
 from geostore.imaging.encoding import quiet
+from geostore.imaging.metadata import strip
 
 
 def opens(image: bytes | Path) -> bool:
-    """Whether an image, given by its bytes or its file, can be opened."""
+    """Whether an image, given by its bytes or its file, can be opened and does not end early."""
     try:
-        with (
-            quiet(),
-            Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened,
-        ):
+        data = image if isinstance(image, bytes) else image.read_bytes()
+        with quiet(), Image.open(io.BytesIO(data)) as opened:
             opened.verify()
+        if opened.format == "JPEG":
+            strip(data)  # Pillow looks at no more than a JPEG's header
     except Exception:  # Pillow's decoders raise what they like
         return False
     return True
