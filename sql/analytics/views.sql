@@ -408,13 +408,12 @@ left join calls as c on c.trace_id = t.trace_id;
 --   stated_country       the country that the dataset's own column names, as ISO code; null where that
 --                        names none that is known
 --   true_*, answer_*     country (ISO code), region (of GeoNames, such as US.CA) and city (the nearest
---                        place in GeoNames) of the true and of the answered coordinates, each by the
---                        newest gazetteer that placed it, so of two versions until a rescore after a
---                        newer one is through; null out at sea, without coordinates, and where they were not
---                        computed yet (geostore rescore does)
+--                        place in GeoNames) of the true and of the answered coordinates, both by the
+--                        newest gazetteer that placed both; null out at sea, without coordinates, and
+--                        where they were not computed yet (geostore rescore does). Where none placed
+--                        both, true_* is null; of an answer that was never placed, it is the newest's
 --   *_correct            whether both are the same, 1 or 0; null where the answer has no coordinates,
---                        the truth is out at sea, or a place was not computed yet. Both are of one
---                        version of the gazetteer: the newest that placed the answer
+--                        the truth is out at sea, or a place was not computed yet
 --   *_correct_or_0       the same, but 0 for a closed trace without coordinates
 -- Columns that are not asked for cost nothing; final_response reads all responses, so do not
 -- select it from large stores without need.
@@ -426,45 +425,53 @@ truths as (
   from sample_places
   qualify row_number() over (partition by sample_id order by gazetteer_version desc) = 1
 ),
--- The place of each reading, likewise.
+-- The place of each reading by the newest gazetteer that placed its sample too, beside the sample's place
+-- by the same one: a newer gazetteer's rescore may have come to one and not yet to the other. Where none
+-- placed both, the reading's by the newest, and no truth.
 placed as (
   select
-    trace_id, parser_version, gazetteer_version, country, region, city, city_id,
-    said_country, said_true_country, said_true_region, said_true_city
-  from answer_places
+    p.trace_id, p.parser_version, p.country, p.region, p.city, p.city_id,
+    p.said_country, p.said_true_country, p.said_true_region, p.said_true_city,
+    b.sample_id is not null as is_beside_truth,
+    b.country as true_country,
+    b.region as true_region,
+    b.city as true_city,
+    b.city_id as true_city_id,
+    b.stated_country
+  from answer_places as p
+  join traces as t on t.id = p.trace_id
+  left join sample_places as b
+    on b.sample_id = t.sample_id and b.gazetteer_version = p.gazetteer_version
   qualify row_number() over (
-    partition by trace_id, parser_version order by gazetteer_version desc
+    partition by p.trace_id, p.parser_version
+    order by b.sample_id is null, p.gazetteer_version desc
   ) = 1
 )
 select
   t.* exclude (parser_version),
   p.said_country,
-  s.stated_country,
-  s.country as true_country,
-  s.region as true_region,
-  s.city as true_city,
+  if(p.is_beside_truth, p.stated_country, s.stated_country) as stated_country,
+  if(p.trace_id is null, s.country, p.true_country) as true_country,
+  if(p.trace_id is null, s.region, p.true_region) as true_region,
+  if(p.trace_id is null, s.city, p.true_city) as true_city,
   p.country as answer_country,
   p.region as answer_region,
   p.city as answer_city,
-  is_there(t.answer_lat, p.trace_id, p.country, b.country) as country_correct,
-  is_there(t.answer_lat, p.trace_id, p.region, b.region) as region_correct,
-  is_there(t.answer_lat, p.trace_id, p.city_id, b.city_id) as city_correct,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country, b.country)
+  is_there(t.answer_lat, p.trace_id, p.country, p.true_country) as country_correct,
+  is_there(t.answer_lat, p.trace_id, p.region, p.true_region) as region_correct,
+  is_there(t.answer_lat, p.trace_id, p.city_id, p.true_city_id) as city_correct,
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country, p.true_country)
     as country_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region, b.region)
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region, p.true_region)
     as region_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id, b.city_id)
+  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id, p.true_city_id)
     as city_correct_or_0,
   p.said_true_country,
   p.said_true_region,
   p.said_true_city
 from trace_outcomes as t
 left join truths as s on s.sample_id = t.sample_id
-left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version
--- Beside the answer's place that of its sample by the same version: a newer gazetteer's rescore may
--- have come to one and not yet to the other.
-left join sample_places as b
-  on b.sample_id = t.sample_id and b.gazetteer_version = p.gazetteer_version;
+left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version;
 
 -- Every sum over traces that the named queries show, written once: one row per recipe, and one over
 -- the store, whose recipe is null. The store's medians do not follow from those of its recipes, so

@@ -842,59 +842,162 @@ select
   a.confidence,
   a.confidence_form,
   (
-    select p.said_country
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.said_country
+    from (
+      select
+        p.said_country,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as said_country,
   (
-    select p.stated_country
-    from sample_places as p
-    where p.sample_id = t.sample_id
-    order by p.gazetteer_version desc
+    select n.stated_country
+    from (
+      select
+        s.stated_country,
+        s.gazetteer_version,
+        exists (
+          select 1
+          from answer_places as p
+          where p.trace_id = a.trace_id
+            and p.parser_version = a.parser_version
+            and p.gazetteer_version = s.gazetteer_version
+        ) as is_beside_answer
+      from sample_places as s
+      where s.sample_id = t.sample_id
+    ) as n
+    order by n.is_beside_answer desc, n.gazetteer_version desc
     limit 1
   ) as stated_country,
+  case
+    when exists (
+      select 1
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) then (
+      select s.country
+      from answer_places as p
+      cross join sample_places as s
+      where p.trace_id = a.trace_id
+        and p.parser_version = a.parser_version
+        and s.sample_id = t.sample_id
+        and s.gazetteer_version = p.gazetteer_version
+      order by p.gazetteer_version desc
+      limit 1
+    )
+    else (
+      select s.country
+      from sample_places as s
+      where s.sample_id = t.sample_id
+      order by s.gazetteer_version desc
+      limit 1
+    )
+  end as true_country,
+  case
+    when exists (
+      select 1
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) then (
+      select s.region
+      from answer_places as p
+      cross join sample_places as s
+      where p.trace_id = a.trace_id
+        and p.parser_version = a.parser_version
+        and s.sample_id = t.sample_id
+        and s.gazetteer_version = p.gazetteer_version
+      order by p.gazetteer_version desc
+      limit 1
+    )
+    else (
+      select s.region
+      from sample_places as s
+      where s.sample_id = t.sample_id
+      order by s.gazetteer_version desc
+      limit 1
+    )
+  end as true_region,
+  case
+    when exists (
+      select 1
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) then (
+      select s.city
+      from answer_places as p
+      cross join sample_places as s
+      where p.trace_id = a.trace_id
+        and p.parser_version = a.parser_version
+        and s.sample_id = t.sample_id
+        and s.gazetteer_version = p.gazetteer_version
+      order by p.gazetteer_version desc
+      limit 1
+    )
+    else (
+      select s.city
+      from sample_places as s
+      where s.sample_id = t.sample_id
+      order by s.gazetteer_version desc
+      limit 1
+    )
+  end as true_city,
   (
-    select p.country
-    from sample_places as p
-    where p.sample_id = t.sample_id
-    order by p.gazetteer_version desc
-    limit 1
-  ) as true_country,
-  (
-    select p.region
-    from sample_places as p
-    where p.sample_id = t.sample_id
-    order by p.gazetteer_version desc
-    limit 1
-  ) as true_region,
-  (
-    select p.city
-    from sample_places as p
-    where p.sample_id = t.sample_id
-    order by p.gazetteer_version desc
-    limit 1
-  ) as true_city,
-  (
-    select p.country
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.country
+    from (
+      select
+        p.country,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as answer_country,
   (
-    select p.region
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.region
+    from (
+      select
+        p.region,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as answer_region,
   (
-    select p.city
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.city
+    from (
+      select
+        p.city,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as answer_city,
   (
@@ -905,11 +1008,8 @@ select
       and p.parser_version = a.parser_version
       and s.sample_id = t.sample_id
       and s.gazetteer_version = p.gazetteer_version
-      and p.gazetteer_version = (
-        select max(n.gazetteer_version)
-        from answer_places as n
-        where n.trace_id = p.trace_id and n.parser_version = p.parser_version
-      )
+    order by p.gazetteer_version desc
+    limit 1
   ) as country_correct,
   (
     select case when a.lat is not null and s.region is not null then coalesce(p.region = s.region, 0) end
@@ -919,11 +1019,8 @@ select
       and p.parser_version = a.parser_version
       and s.sample_id = t.sample_id
       and s.gazetteer_version = p.gazetteer_version
-      and p.gazetteer_version = (
-        select max(n.gazetteer_version)
-        from answer_places as n
-        where n.trace_id = p.trace_id and n.parser_version = p.parser_version
-      )
+    order by p.gazetteer_version desc
+    limit 1
   ) as region_correct,
   (
     select case when a.lat is not null and s.city_id is not null then coalesce(p.city_id = s.city_id, 0) end
@@ -933,11 +1030,8 @@ select
       and p.parser_version = a.parser_version
       and s.sample_id = t.sample_id
       and s.gazetteer_version = p.gazetteer_version
-      and p.gazetteer_version = (
-        select max(n.gazetteer_version)
-        from answer_places as n
-        where n.trace_id = p.trace_id and n.parser_version = p.parser_version
-      )
+    order by p.gazetteer_version desc
+    limit 1
   ) as city_correct,
   case
     when t.status = 'open' then null
@@ -956,11 +1050,8 @@ select
         and p.parser_version = a.parser_version
         and s.sample_id = t.sample_id
         and s.gazetteer_version = p.gazetteer_version
-        and p.gazetteer_version = (
-          select max(n.gazetteer_version)
-          from answer_places as n
-          where n.trace_id = p.trace_id and n.parser_version = p.parser_version
-        )
+      order by p.gazetteer_version desc
+      limit 1
     )
   end as country_correct_or_0,
   case
@@ -980,11 +1071,8 @@ select
         and p.parser_version = a.parser_version
         and s.sample_id = t.sample_id
         and s.gazetteer_version = p.gazetteer_version
-        and p.gazetteer_version = (
-          select max(n.gazetteer_version)
-          from answer_places as n
-          where n.trace_id = p.trace_id and n.parser_version = p.parser_version
-        )
+      order by p.gazetteer_version desc
+      limit 1
     )
   end as region_correct_or_0,
   case
@@ -1004,32 +1092,59 @@ select
         and p.parser_version = a.parser_version
         and s.sample_id = t.sample_id
         and s.gazetteer_version = p.gazetteer_version
-        and p.gazetteer_version = (
-          select max(n.gazetteer_version)
-          from answer_places as n
-          where n.trace_id = p.trace_id and n.parser_version = p.parser_version
-        )
+      order by p.gazetteer_version desc
+      limit 1
     )
   end as city_correct_or_0,
   (
-    select p.said_true_country
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.said_true_country
+    from (
+      select
+        p.said_true_country,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as said_true_country,
   (
-    select p.said_true_region
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.said_true_region
+    from (
+      select
+        p.said_true_region,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as said_true_region,
   (
-    select p.said_true_city
-    from answer_places as p
-    where p.trace_id = a.trace_id and p.parser_version = a.parser_version
-    order by p.gazetteer_version desc
+    select n.said_true_city
+    from (
+      select
+        p.said_true_city,
+        p.gazetteer_version,
+        exists (
+          select 1
+          from sample_places as s
+          where s.sample_id = t.sample_id and s.gazetteer_version = p.gazetteer_version
+        ) as is_beside_truth
+      from answer_places as p
+      where p.trace_id = a.trace_id and p.parser_version = a.parser_version
+    ) as n
+    order by n.is_beside_truth desc, n.gazetteer_version desc
     limit 1
   ) as said_true_city
 from trace_names as t

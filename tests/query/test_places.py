@@ -87,10 +87,11 @@ def test_truth_and_answer_are_compared_by_one_version_of_the_gazetteer(path: Pat
     """A rescore after a new version has placed all samples before it comes to the answers."""
     with Store.open(path) as store, store.db.transaction():
         batch = Batch(store.db)
-        sample, other = (batch.sample(number, 0.5) for number in range(2))
+        sample, other, third = (batch.sample(number, 0.5) for number in range(3))
         for number, country in ((sample, "RS"), (other, "RS")):
             batch.place(number, country)
-        batch.place(sample, "XK", gazetteer=2)
+        for number in (sample, third):
+            batch.place(number, "XK", gazetteer=2)
         both, former = (batch.placed(sample, PLAIN, 1.0, 1.0, rollout=n) for n in (1, 2))
         for trace_id in (both, former):
             batch.place_answer(trace_id, "RS")
@@ -98,18 +99,36 @@ def test_truth_and_answer_are_compared_by_one_version_of_the_gazetteer(path: Pat
         # A newer geostore has placed the answer, and not yet the sample.
         ahead = batch.placed(other, PLAIN, 1.0, 1.0)
         batch.place_answer(ahead, "XK", gazetteer=2)
+        # An older geostore has answered a photo that only a newer one has placed.
+        behind = batch.placed(third, PLAIN, 1.0, 1.0)
+        batch.place_answer(behind, "RS")
+        # And a rescore that has come to this answer twice and to its photo once.
+        twice = batch.placed(other, PLAIN, 1.0, 1.0, rollout=2)
+        for gazetteer, country in ((1, "RS"), (2, "XK")):
+            batch.place_answer(twice, country, gazetteer=gazetteer, said_country=country)
+        lost = batch.trace(sample, PLAIN, rollout=3)
     statement = (
-        "select trace_id, country_correct, country_correct_or_0"
-        " from trace_results order by trace_id"
+        "select trace_id, true_country, answer_country, said_country, country_correct,"
+        " country_correct_or_0 from trace_results order by trace_id"
     )
     expected = [
-        (both, 1, 1),
-        (former, 1, 1),
-        (ahead, None, None),
+        (both, "XK", "XK", None, 1, 1),
+        (former, "RS", "RS", None, 1, 1),
+        (ahead, None, "XK", None, None, None),
+        (behind, None, "RS", None, None, None),
+        (twice, "RS", "RS", "RS", 1, 1),
+        (lost, "XK", None, None, None, 0),
     ]
     assert run_query(path, statement).rows == expected
     with closing(sqlite3.connect(path)) as plain:
         assert plain.execute(statement).fetchall() == expected
+    confused = [
+        row for row in objects(path, "place_confusion") if row["answer_country"] != "no answer"
+    ]
+    assert [(row["true_country"], row["answer_country"], row["traces"]) for row in confused] == [
+        ("RS", "RS", 2),
+        ("XK", "XK", 1),
+    ]
 
 
 # --- the questions ---------------------------------------------------------------------------
