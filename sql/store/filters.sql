@@ -127,14 +127,9 @@ insert into temp.condition_reward (spec_id) values (:spec_id);
     else w.score
   end as score_or_0
 
--- name: temp_trace_results
--- What a condition of the user's may ask of a trace: the schema's view trace_results with the scores of
--- a chosen reward, in its place for this connection alone.
--- Grain: one row per trace. distance_km, score, geoguessr_points and what follows from them are of the
--- reward in temp.condition_reward, or of the store's default one where that is empty or null.
--- closed_at (ISO-8601 UTC) and answer_form are added.
-create temp view if not exists trace_results as
-select
+-- part: result_columns
+-- What a condition of the user's may ask of a trace, t: all that the view trace_results, v, says of it,
+-- but of the reward w, and two more of t and its newest answer, a.
   v.trace_id,
   v.trace,
   v.dataset,
@@ -195,6 +190,16 @@ select
   v.said_true_city,
   t.closed_at,
   a.form as answer_form
+
+-- name: temp_trace_results
+-- What a condition of the user's may ask of a trace: the schema's view trace_results with the scores of
+-- a chosen reward, in its place for this connection alone.
+-- Grain: one row per trace. distance_km, score, geoguessr_points and what follows from them are of the
+-- reward in temp.condition_reward, or of the store's default one where that is empty or null.
+-- closed_at (ISO-8601 UTC) and answer_form are added.
+create temp view if not exists trace_results as
+select
+{{result_columns}}
 from main.trace_results as v
 join traces as t on t.id = v.trace_id
 {{newest_answer}}
@@ -215,6 +220,20 @@ select
   t.closed_at,
   a.form as answer_form
 from traces as t
+{{newest_answer}}
+left join reward_specs as p
+  on p.sha256 = /*sha256*/
+left join rewards as w
+  on w.spec_id = p.id and w.trace_id = t.id and w.parser_version in (0, a.parser_version);
+
+-- name: every_result_of_reward
+-- The view trace_results with the scores of a chosen reward, as a manifest has it where a condition
+-- compares traces with others. It stands in the manifest, and the store runs it nowhere.
+-- Grain: one row per trace. The comment stands for the sha256 of a reward spec.
+select
+{{result_columns}}
+from main.trace_results as v
+join traces as t on t.id = v.trace_id
 {{newest_answer}}
 left join reward_specs as p
   on p.sha256 = /*sha256*/

@@ -304,6 +304,14 @@ SCORED: list[dict[str, Any]] = [
     {"where": "country = 'france' and Trace_Results.score_or_0 < 0.5 or failure"},
     {"where": "distance_km_or_20000 > 100 or geoguessr_points > 4000 and closed_at > '2001'"},
     {"where": "answer_form = 'boxed' and trace_id in (select trace_id from turns)"},
+    # Compared with other traces, whose scores are of the export's reward as well.
+    {"where": "score >= (select avg(score) from trace_results)"},
+    {"where": "closed_at = (select max(closed_at) from trace_results where score > 0.1)"},
+    {
+        "where": "sample_index > 0 and score >= (select max(o.score) from Trace_Results as o "
+        "where o.country <> trace_results.country) -- or so"
+    },
+    {"where": "trace in (select trace from trace_results order by score_or_0 desc limit 2)"},
 ]
 
 

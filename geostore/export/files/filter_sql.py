@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from geostore.sqlfiles import store_statements
 from geostore.store import Filter
@@ -82,14 +82,23 @@ def _with_reward(condition: str, reward: str) -> str:
 
 def _where(condition: str, reward: str) -> str:
     words = set(re.findall(r"\w+", condition.lower()))
-    select, tail = store_statements()["results_of_reward"].split("\nfrom ", 1)
-    reward_of, *columns = re.split(r",\n  (?=\S)", select)
-    asked = [column for column in columns if re.split(r"[ .]", column)[-1] in words]
+    results, asked = _results("results_of_reward", words, reward)
     # On lines of its own: it may end in a comment.
     if not asked:
         return f"(\n{condition}\n)"
-    tail = tail.replace("/*sha256*/", reward)
-    results = ",\n  ".join([reward_of, *asked]) + f"\nfrom {tail}"
+    if {"select", "trace_results"} <= words:
+        # Compared with others, which must have the scores of this reward as well.
+        results, _ = _results("every_result_of_reward", words, reward)
+        return f"""trace_id in (
+    with trace_results as (
+{textwrap.indent(results, " " * 6)}
+    )
+    select trace_id
+    from trace_results
+    where (
+{condition}
+    )
+  )"""
     # The inner columns hide those of the view that have the same names.
     return f"""exists (
     select 1 from (
@@ -99,6 +108,15 @@ def _where(condition: str, reward: str) -> str:
 {condition}
     )
   )"""
+
+
+def _results(statement: str, words: Container[str], reward: str) -> tuple[str, bool]:
+    """A statement with its first column and those alone that the words name; whether it has any."""
+    select, tail = store_statements()[statement].split("\nfrom ", 1)
+    first, *columns = re.split(r",\n  (?=\S)", select)
+    asked = [column for column in columns if re.split(r"[ .]", column)[-1] in words]
+    tail = tail.replace("/*sha256*/", reward)
+    return ",\n  ".join([first, *asked]) + f"\nfrom {tail}", bool(asked)
 
 
 def _flagged(flags: Iterable[str]) -> str:
