@@ -343,16 +343,18 @@ cross join rewards as w on w.spec_id = :spec_id and w.trace_id = p.trace_id;
 -- The value of a term, x, of a reward for a trace, d; null where it is not known.
 -- Grain: one value. x: a row of atoms in rescore_traces; d: one of distances.
 case
+  when x.is_place then case x.kind
+    when 'said_country' then d.said_country
+    when 'said_region' then d.said_region
+    when 'said_city' then d.said_city
+    when 'country' then d.country
+    when 'region' then d.region
+    when 'city' then d.city
+  end
   when not x.is_distance then case x.kind
     when 'constant' then 1.0
     when 'parsed' then iif(d.failure is null, 1.0, 0.0)
     when 'format' then iif(d.failure is null and d.form in ('boxed', 'answer'), 1.0, 0.0)
-    when 'country' then d.country
-    when 'region' then d.region
-    when 'city' then d.city
-    when 'said_country' then d.said_country
-    when 'said_region' then d.said_region
-    when 'said_city' then d.said_city
     when 'named' then iif(d.names >= x.least, 1.0, 0.0)
     when 'locatability' then d.locatability_score
     when 'tools' then coalesce(
@@ -372,6 +374,8 @@ case
     when 'think_answer' then coalesce(
       (
         select case
+          -- Most responses begin with another letter than white space or <.
+          when unicode(response) not in (9, 10, 13, 32, 60) then 0.0
           -- The store keeps reasoning by itself, unless nothing told it apart from the response.
           when reasoning <> ''
             then iif(trim(response, char(9, 10, 13, 32)) glob '<answer>*</answer>', 1.0, 0.0)
@@ -483,6 +487,7 @@ atoms as materialized (
     term_place, wanted, weight, kind, unread, parameters,
     -- Asked first, because each comparison of names takes its time a million times.
     kind in ('geoguessr', 'exponential', 'linear', 'threshold', 'steps', 'piecewise') as is_distance,
+    kind in ('country', 'region', 'city', 'said_country', 'said_region', 'said_city') as is_place,
     json_extract(parameters, '$.scale') as scale,
     json_extract(parameters, '$.max') as most,
     json_extract(parameters, '$.km') as within_km,
@@ -492,14 +497,15 @@ atoms as materialized (
 ),
 conditions as materialized (
   select
-    term_place as of_term, wanted, atom, kind, is_distance, unread, scale, most, within_km, border, least
+    term_place as of_term, wanted, atom, kind, is_distance, is_place, unread, scale, most, within_km,
+    border, least
   from atoms
   where wanted is not null
 ),
 terms as materialized (
   select
     term_place as this_term, term_place in (select of_term from conditions) as is_conditional, weight,
-    atom, kind, is_distance, unread, scale, most, within_km, border, least
+    atom, kind, is_distance, is_place, unread, scale, most, within_km, border, least
   from atoms
   where wanted is null
 ),
@@ -519,7 +525,7 @@ curve as materialized (
     from atoms, json_each(atoms.parameters, '$.table') as pair
   )
 ),
-distances as materialized (
+distances as (
   select
     d.trace_id, d.parser_version, form, failure, locatability_score, names,
     -- 1 or 0: by the answer's point, then by its words. Null where the truth has no such place, or where
@@ -550,42 +556,45 @@ distances as materialized (
     and place.parser_version = d.parser_version
     and place.gazetteer_version = (select gazetteer from spec)
   where d.trace_id > :after and d.trace_id <= :last
+  limit -1 -- without it SQLite computes a value again wherever it is read
 ),
 scores as (
   select
     d.trace_id, d.parser_version, d.km,
     (
-      select iif(count(counted) = count(*), sum(weight * counted), null)
+      -- A term that is not known makes the sum infinite, and an infinite sum is none. To count the
+      -- terms that are known beside the sum would take longer than the sum.
+      select nullif(
+        sum(
+          coalesce(
+            weight * case
+              when not is_conditional or value = 0 then value
+              -- 0: all conditions are met, 1: one is not, between: that is open.
+              else case (
+                select max(coalesce(x.wanted <> ({{term_value}} > 0), 0.5))
+                from conditions as x
+                where x.of_term = this_term
+              )
+                when 0 then value
+                when 1 then 0.0
+              end
+            end,
+            9e999
+          )
+        ),
+        9e999
+      )
       from (
-        select
-          weight,
-          case
-            when value = 0 or not is_conditional then value
-            -- It counts where all conditions are met, and not where one is not met; else that is open.
-            when not exists (
-              select 1
-              from conditions as x
-              where x.of_term = this_term and (x.wanted = ({{term_value}} > 0)) is not true
-            ) then value
-            when exists (
-              select 1
-              from conditions as x
-              where x.of_term = this_term and (x.wanted = ({{term_value}} > 0)) is false
-            ) then 0.0
-          end as counted
-        from (
-          select x.weight, x.this_term, x.is_conditional, {{term_value}} as value
-          from terms as x
-          limit -1 -- without it SQLite computes the values twice, for the count and for the sum
-        )
-        limit -1
+        select x.weight, x.this_term, x.is_conditional, {{term_value}} as value
+        from terms as x
+        limit -1 -- without it SQLite computes a value twice: to compare it with 0, and to add it
       )
     ) as score
   from distances as d
 )
 select
   :spec_id, trace_id, parser_version, km,
-  (select iif(rounding is null, score, round(score, rounding)) from spec),
+  iif((select rounding from spec) is null, score, round(score, (select rounding from spec))),
   cast(round(5000 * exp(-km / 1492.7)) as integer)
 from scores
 where true -- keeps SQLite from reading "on" as a join's condition
