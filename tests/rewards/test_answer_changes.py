@@ -55,3 +55,43 @@ def test_what_a_newer_parser_reads_otherwise_is_shown_and_nothing_else(traces: T
     }
     # Where one of both is no place, nothing has moved.
     assert {row["moved_km"] for row in rows} == {""}
+
+
+def test_other_words_or_another_confidence_alone_are_a_change(traces: Traces) -> None:
+    """A place in words counts in rewards, so a reading that changes only them is shown."""
+    responses = {
+        "Country: Réunion, France\n\\boxed{-21.1, 55.5}": {},
+        "City: Lyon\nCountry: France\nConfidence: 85%\n\\boxed{45.76, 4.83}": {
+            "said_country": "France",
+            "said_region": "Lyon",
+            "confidence": 0.75,
+            "confidence_form": "words",
+        },
+        "Country: Chile\n\\boxed{-33.4, -70.6}": {"said_country": "Chile"},
+    }
+    for response, stated in responses.items():
+        trace_id = traces.trace((0.0, 0.0))
+        traces.play(trace_id, response=response)
+        lat, lon = response.rpartition("{")[2].rstrip("}").split(", ")
+        row = {"lat": float(lat), "lon": float(lon), "form": "boxed", "failure": None, **stated}
+        insert(traces.connection, "answers", trace_id=trace_id, parser_version=3, **row)
+    traces.connection.close()
+    assert geostore("rescore", "--store", traces.path).returncode == 0
+    asked = ("query", "answer_changes", "--store", traces.path)
+    shown = geostore(*asked, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(shown.stdout)))
+    names = ("changed", "words_before", "words_after", "confidence_before", "confidence_after")
+    assert {tuple(row[name] for name in names) for row in rows} == {
+        ("words", "", "country Réunion", "", ""),
+        (
+            "words, confidence",
+            "region Lyon; country France",
+            "city Lyon; country France",
+            "0.75 (words)",
+            "0.85 (percent)",
+        ),
+    }
+    assert {(row["before"] == row["after"], row["moved_km"]) for row in rows} == {(True, "0.0")}
+    on_terminal = geostore(*asked, COLUMNS="80", TTY_COMPATIBLE="1").stdout
+    assert "city Lyon; country France" in on_terminal
+    assert max(map(len, on_terminal.splitlines())) <= 80
