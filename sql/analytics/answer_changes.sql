@@ -4,8 +4,8 @@
 -- Parameters: none.
 -- Units: degrees, km.
 -- Columns:
---   changed        what differs: coordinates (or why there are none), form, flags, words, confidence
 --   before, after  the coordinates, or why there are none, by the older and the newest version
+--   changed        what differs: coordinates (or why there are none), form, flags, words, confidence
 --   moved_km       between the two, where both are coordinates
 --   words_*        the city, region and country that the answer names in words; null where it names
 --                  none, and where both versions read the same
@@ -76,6 +76,8 @@ select
   t.trace,
   c.older as parser_before,
   c.newer as parser_after,
+  coalesce(c.old_failure, format('{:.6f}, {:.6f}', c.old_lat, c.old_lon)) as before,
+  coalesce(c.failure, format('{:.6f}, {:.6f}', c.lat, c.lon)) as after,
   concat_ws(
     ', ',
     if(c.other_place, 'coordinates', null),
@@ -84,8 +86,6 @@ select
     if(c.other_words, 'words', null),
     if(c.other_confidence, 'confidence', null)
   ) as changed,
-  coalesce(c.old_failure, format('{:.6f}, {:.6f}', c.old_lat, c.old_lon)) as before,
-  coalesce(c.failure, format('{:.6f}, {:.6f}', c.lat, c.lon)) as after,
   if(c.other_words, c.old_words, null) as words_before,
   if(c.other_words, c.words, null) as words_after,
   if(c.other_confidence, c.old_confidence, null) as confidence_before,

@@ -59,7 +59,7 @@ def test_what_a_newer_parser_reads_otherwise_is_shown_and_nothing_else(traces: T
 
 def test_other_words_or_another_confidence_alone_are_a_change(traces: Traces) -> None:
     """A place in words counts in rewards, so a reading that changes only them is shown."""
-    responses = {
+    responses: dict[str, dict[str, str | float]] = {
         "Country: Réunion, France\n\\boxed{-21.1, 55.5}": {},
         "City: Lyon\nCountry: France\nConfidence: 85%\n\\boxed{45.76, 4.83}": {
             "said_country": "France",
@@ -73,8 +73,8 @@ def test_other_words_or_another_confidence_alone_are_a_change(traces: Traces) ->
         trace_id = traces.trace((0.0, 0.0))
         traces.play(trace_id, response=response)
         lat, lon = response.rpartition("{")[2].rstrip("}").split(", ")
-        row = {"lat": float(lat), "lon": float(lon), "form": "boxed", "failure": None, **stated}
-        insert(traces.connection, "answers", trace_id=trace_id, parser_version=3, **row)
+        row = {"trace_id": trace_id, "lat": float(lat), "lon": float(lon), "form": "boxed"}
+        insert(traces.connection, "answers", parser_version=3, **row, **stated)
     traces.connection.close()
     assert geostore("rescore", "--store", traces.path).returncode == 0
     asked = ("query", "answer_changes", "--store", traces.path)
