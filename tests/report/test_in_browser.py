@@ -94,6 +94,7 @@ def test_rows_of_nothing_are_said_to_be_none(browser: Browser, show: Show) -> No
 def test_a_script_in_a_countrys_name_stays_a_name(browser: Browser, show: Show) -> None:
     show(document())
     name = "</script><script>alert(1)</script>"
+    assert browser.run("document.querySelector('#countries td').textContent") == "France (FR)"
     cells = browser.run(
         "[...document.querySelectorAll('#countries td')].map(cell => cell.textContent)"
     )
@@ -163,6 +164,22 @@ def test_keys_go_from_trace_to_trace_and_open_the_row(browser: Browser, show: Sh
     assert browser.run("document.activeElement.tagName") == "TR"
     assert browser.run("document.activeElement.cells[0].textContent") == first
     assert browser.run("document.querySelector('#map details.table').open") is True
+
+
+def test_a_trace_that_keys_go_to_is_brought_into_view(browser: Browser, show: Show) -> None:
+    show(document(24))
+    browser.run("document.querySelector('#map .chart').focus()")
+    for _ in range(5):
+        browser.press("+", 187)
+    for _ in range(6):
+        browser.press("n", 78)
+        inside = browser.run(
+            "(() => { const m = document.querySelector('#map .chart').getBoundingClientRect();"
+            " const b = document.querySelector('#map .lit .truth').getBoundingClientRect();"
+            " return b.left > m.left && b.right < m.right && b.top > m.top && b.bottom < m.bottom;"
+            " })()"
+        )
+        assert inside
 
 
 def test_a_click_on_a_trace_opens_its_row(browser: Browser, show: Show) -> None:
@@ -249,3 +266,14 @@ def test_a_pdf_is_made_of_every_figure(browser: Browser, show: Show) -> None:
     # Afterwards the page is as it was.
     assert browser.run("[...document.querySelectorAll('details')].some(d => d.open)") is False
     assert browser.complaints() == []
+
+
+def test_paper_has_tables_and_charts_of_its_width(browser: Browser, show: Show) -> None:
+    show(document(600), width=1440)
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("document.querySelectorAll('details.table:not([open])').length") == 0
+    assert browser.run("document.querySelectorAll('#map tbody tr').length") == 12
+    width = "document.querySelector('#difficulty .chart svg').getAttribute('width')"
+    assert browser.run(width) == "680"
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert int(browser.run(width)) > 680

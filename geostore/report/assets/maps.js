@@ -6,6 +6,7 @@ const NORTH = 89.9; // lines between the northern continents pass near the pole
 const CLASSES = 5; // of colours, class-1 (least) to class-5 (most)
 const FEW = 30; // traces below which a country's value says little
 const MOST_TIMES = 24; // the largest zoom
+const CURVES = 0.15; // px; how far a line may be from its true curve on the whole map
 
 const topology = stored("world");
 const countryNames = stored("countries");
@@ -22,7 +23,7 @@ function projectionFor(width, south) {
     type: "MultiPoint",
     coordinates: [-edge, edge].flatMap((lon) => [[lon, south], [lon, 0], [lon, NORTH]]),
   };
-  const projection = d3.geoEqualEarth().fitWidth(width, box);
+  const projection = d3.geoEqualEarth().precision(CURVES).fitWidth(width, box);
   const [[, top], [, bottom]] = d3.geoPath(projection).bounds(box);
   return { projection, height: Math.ceil(bottom - top) };
 }
@@ -70,7 +71,11 @@ function traceMap(view) {
     on.replaceChildren(
       ...nodes.map((node) => {
         const copy = node.cloneNode();
-        copy.setAttribute("class", node.parentNode.getAttribute("class").replace("datum", ""));
+        const group = node.parentNode;
+        copy.setAttribute("class", group.getAttribute("class").replace("datum", ""));
+        if (group.hasAttribute("transform")) {
+          copy.setAttribute("transform", group.getAttribute("transform"));
+        }
         return copy;
       }),
     );
@@ -111,6 +116,12 @@ const lineSwatch = (name) =>
     { class: "swatch map", viewBox: "0 0 22 14", "aria-hidden": "true" },
     drawing("g", { class: `error ${name}` }, drawing("line", { x1: 1, x2: 21, y1: 7, y2: 7 })),
   );
+
+/** A country's name and code, where a cell or tooltip has the code. */
+function countryText(code) {
+  const name = countryNames[code]?.[0];
+  return name && name !== code ? `${name} (${code})` : String(code);
+}
 
 /** Where classes of a value begin: fifths of a share, else round numbers that split the countries. */
 function classEdges(values, format) {
@@ -183,7 +194,7 @@ function countryMap(view) {
   const entries = [
     ...classes,
     hatched ? { name: `fewer than ${FEW} ${noun(column(spec.n))}: ${grouped(hatched, 0)}`, symbol: hatchSwatch() } : null,
-    { name: "none", symbol: swatch("land") },
+    { name: spec.n ? `no ${noun(column(spec.n))}` : "no value", symbol: swatch("land") },
   ];
   const range = d3.extent(counts);
   return {
@@ -192,7 +203,7 @@ function countryMap(view) {
     legendNote: counts.length
       ? `${headingText(column(spec.value))}; ${plural(d3.sum(counts), "trace").replace(/traces?$/, noun(column(spec.n)))} in ${data.length === 1 ? "1 country" : `${grouped(data.length, 0)} countries`}, ${grouped(range[0], 0)} to ${grouped(range[1], 0)} in each.`
       : `${headingText(column(spec.value))}.`,
-    summary: `World map of ${headingText(column(spec.value))} in ${grouped(data.length, 0)} countries: ${extremes(view, spec.value, (row) => countryNames[row[spec.code]]?.[0] ?? row[spec.code])}.`,
+    summary: `World map of ${headingText(column(spec.value))} in ${grouped(data.length, 0)} countries: ${extremes(view, spec.value, (row) => countryText(row[spec.code]))}.`,
     zoom: true,
   };
 }
@@ -246,6 +257,13 @@ function zoomable(holder, svg, onMove) {
   const whole = () => {
     times = 1;
     apply();
+  };
+  /** Moves the map, if it has to, so that a mark is in its middle. */
+  const reveal = (node) => {
+    const { x, y, width: wide, height: high } = node.getBBox();
+    const [across, down] = [x + wide / 2 - left, y + high / 2 - top];
+    if (across > 0 && down > 0 && across < width / times && down < height / times) return;
+    pan((across * times) / width - 0.5, (down * times) / height - 0.5);
   };
   const share = (event) => {
     const box = svg.getBoundingClientRect();
@@ -311,5 +329,5 @@ function zoomable(holder, svg, onMove) {
     button("−", { "aria-label": "Zoom out" }, () => zoom(1 / 1.5)),
     button("Whole map", {}, whole),
   );
-  return { buttons, whole };
+  return { buttons, reveal };
 }

@@ -2,6 +2,7 @@
 // Builds the page of the document that stands in it.
 
 const PAPER = 680; // px: the width of A4 without its margins
+const HALF = 324; // px: the width of one of two charts side by side on it
 const CHARTS = {
   map: traceMap,
   countries: countryMap,
@@ -16,7 +17,7 @@ const KEYS_OF_MARKS = "N and P go from trace to trace, Enter opens its row";
 
 const report = stored("data");
 const names = { own: report.own || report.store, against: report.against };
-const redraws = []; // one function a chart, which draws it anew at a width
+const redraws = []; // one function a chart, which draws it anew for the window or for paper
 
 /** The rows of a figure as objects, which know their place in the table. */
 function asObjects(figure, rows) {
@@ -40,9 +41,11 @@ function viewOf(figure, own, against, width) {
 function rowWords(figure, row) {
   const lines = figure.columns
     .filter(({ name }) => known(row[name]) && row[name] !== "")
-    .map((column) =>
-      element("div", {}, element("dt", {}, column.label), element("dd", {}, valueText(row[column.name], column))),
-    );
+    .map((column) => {
+      const value = row[column.name];
+      const text = isCountry(figure, column) ? countryText(value) : valueText(value, column);
+      return element("div", {}, element("dt", {}, column.label), element("dd", {}, text));
+    });
   return [element("dl", {}, lines)];
 }
 
@@ -71,13 +74,15 @@ function chartOf(figure, rows, otherRows, name, show) {
     panel.querySelectorAll(".legend, .legend-note, .zoom, .keys").forEach((node) => node.remove());
     if (chart.legend) holder.before(chart.legend);
     if (chart.legendNote) holder.before(element("p", { class: "legend-note" }, chart.legendNote));
-    const { hide } = pointing(holder, svg, {
+    const map = chart.zoom ? zoomable(holder, svg, () => pointed.hide()) : null;
+    const pointed = pointing(holder, svg, {
       describe: (index) => rowWords(figure, own[index]),
       light: chart.light,
       open: chart.open && show,
+      reveal: map?.reveal,
     });
     const keys = [chart.zoom ? KEYS_OF_MAP : null, chart.open ? KEYS_OF_MARKS : null].filter(Boolean);
-    if (chart.zoom) holder.after(zoomable(holder, svg, hide).buttons);
+    if (map) holder.after(map.buttons);
     if (keys.length) {
       const id = `${figure.id}-${redraws.length}-keys`;
       holder.setAttribute("tabindex", "0");
@@ -89,9 +94,9 @@ function chartOf(figure, rows, otherRows, name, show) {
       if (focused) holder.focus();
     }
   };
-  redraws.push((width) => {
+  redraws.push((paper) => {
     try {
-      draw(width ?? Math.floor(holder.clientWidth));
+      draw(paper ? (otherRows ? HALF : PAPER) : Math.floor(holder.clientWidth));
     } catch (error) {
       // The other figures and the table of this one are still worth reading.
       console.error(figure.id, error);
@@ -102,8 +107,8 @@ function chartOf(figure, rows, otherRows, name, show) {
 }
 
 /** A headline number, and its unit in smaller letters. */
-function bigText(value, column) {
-  const text = valueText(value, column);
+function bigText({ value, low, high }, column) {
+  const text = valueText(value, column, digitsFor(column.format, [value, low, high]));
   const at = text.lastIndexOf(THIN);
   if (at < 0) return text;
   return [text.slice(0, at + 1), element("span", { class: "unit" }, text.slice(at + 1))];
@@ -118,7 +123,7 @@ function tiles(figure, rows, otherRows) {
     const interval = intervalText(row.low, row.high, column);
     return [
       name ? element("p", { class: "of" }, name) : null,
-      element("p", { class: "value" }, bigText(row.value, column)),
+      element("p", { class: "value" }, bigText(row, column)),
       interval ? element("p", { class: "interval" }, `95${THIN}%: ${interval}`) : null,
     ];
   };
@@ -245,7 +250,7 @@ document.body.append(
   foot(),
 );
 
-const fit = () => redraws.forEach((draw) => draw());
+const fit = () => redraws.forEach((draw) => draw(false));
 fit();
 let waiting = null;
 addEventListener("resize", () => {
@@ -256,12 +261,14 @@ addEventListener("resize", () => {
 // Paper has the tables open and charts as wide as it is; afterwards the page is as it was.
 let opened = [];
 addEventListener("beforeprint", () => {
+  onPaper = true;
   papers.forEach((table) => table.forPaper());
   opened = papers.map(({ node }) => node).filter((node) => node.open === false);
   opened.forEach((node) => (node.open = true));
-  redraws.forEach((draw) => draw(PAPER));
+  redraws.forEach((draw) => draw(true));
 });
 addEventListener("afterprint", () => {
+  onPaper = false;
   opened.forEach((node) => (node.open = false));
   fit();
 });

@@ -6,9 +6,10 @@ const REACH = 14; // px; how near a small mark has to be
 /**
  * Shows what `describe(index)` says of the mark under the pointer. Marks stand in groups of the class
  * `datum`, and Plot keeps the index of its row with each. With `open`, a click or Enter calls it, and
- * the keys N and P go from mark to mark. `light(index)` draws the mark's row anew, on top.
+ * the keys N and P go from mark to mark, for which `reveal(node)` brings a mark into view.
+ * `light(index)` draws the mark's row anew, on top.
  */
-function pointing(holder, svg, { count, describe, light, open }) {
+function pointing(holder, svg, { describe, light, open, reveal }) {
   const tip = element("div", { class: "tip", role: "status", hidden: true });
   holder.append(tip);
   let current = null;
@@ -74,9 +75,11 @@ function pointing(holder, svg, { count, describe, light, open }) {
     if (!drawn.length) return;
     const at = current === null ? (by > 0 ? -1 : drawn.length) : drawn.indexOf(current);
     const index = drawn[(at + by + drawn.length) % drawn.length];
-    const box = marks()
-      .find((node) => indexOf(node) === index)
-      .getBoundingClientRect();
+    const own = marks().filter((node) => indexOf(node) === index);
+    // A line's middle may be far from both its ends.
+    const node = own.find((one) => one.matches(".truth > *")) ?? own[0];
+    reveal?.(node);
+    const box = node.getBoundingClientRect();
     const around = holder.getBoundingClientRect();
     show(index, box.left - around.left + box.width / 2, box.top - around.top + box.height / 2);
   };

@@ -2,67 +2,80 @@
 // The table under a chart: the same rows, in the same order.
 
 const BUILT_AT_ONCE = 100; // rows; a longer table is made when it is opened
-const PRINTED = 40; // rows of a table on paper
+const PRINTED = 24; // rows of a table on paper: a page holds it in one piece
+const PRINTED_OF_TRACES = 12; // where rows are traces or photos, of which the chart says more
+
+let onPaper = false; // while the page is printed
+
+const printedOf = (figure) => (["map", "scatter"].includes(figure.kind) ? PRINTED_OF_TRACES : PRINTED);
 
 /** What a table shows: its columns, rows, and how each cell is written. */
 function tableOf(figure, rows, caption, cardOf, alone) {
-  const digits = figure.columns.map((column, at) =>
-    digitsFor(column.format, rows.map((row) => row[at])),
+  const columns = figure.columns
+    .map((column, at) => ({ ...column, at }))
+    .filter(({ name }) => figure.kind !== "numbers" || name !== "format");
+  const digits = columns.map(({ format, at }) => digitsFor(format, rows.map((row) => row[at])));
+  const sides = columns.map((column) => sideOf(figure, column));
+  const cellOf = (row, column, place) => {
+    const value = row[column.at];
+    if (isTileValue(figure, column)) return tileCell(figure, row, value);
+    if (isCountry(figure, column) && known(value)) return countryText(value);
+    const text = cellText(value, column.format, digits[place]);
+    const card = column.name === "trace" ? cardOf(value) : null;
+    return card ? element("a", { href: `#${card}` }, text) : text;
+  };
+  const headings = columns.map((column, place) =>
+    element("th", { scope: "col", class: sides[place] }, headingText(column)),
   );
-  const texts = (row) =>
-    figure.columns.map((column, at) => {
-      if (figure.kind === "numbers") return tileCell(figure, row, column, at);
-      return cellText(row[at], column.format, digits[at]);
-    });
-  const head = element(
-    "tr",
-    {},
-    figure.columns.map((column, at) =>
-      element("th", { scope: "col", class: sideOf(figure, column, rows, at) }, headingText(column)),
-    ),
-  );
-  const sides = figure.columns.map((column, at) => sideOf(figure, column, rows, at));
   const body = element("tbody");
   const table = element(
     "table",
     {},
     element("caption", { class: alone ? "unseen" : null }, caption),
-    element("thead", {}, head),
+    element("thead", {}, element("tr", {}, headings)),
     body,
   );
+  const printed = printedOf(figure);
   const build = (end) => {
     for (let index = body.children.length; index < Math.min(end, rows.length); index += 1) {
-      const cells = texts(rows[index]).map((text, at) => {
-        const card = figure.columns[at].name === "trace" ? cardOf(rows[index][at]) : null;
-        const content = card ? element("a", { href: `#${card}` }, text) : text;
-        return element("td", { class: sides[at] }, content);
-      });
-      const name = index < PRINTED ? null : "not-printed";
+      const cells = columns.map((column, place) =>
+        element("td", { class: sides[place] }, cellOf(rows[index], column, place)),
+      );
+      const name = index < printed ? null : "not-printed";
       body.append(element("tr", { class: name, tabindex: "-1" }, cells));
     }
   };
   if (rows.length <= BUILT_AT_ONCE) build(rows.length);
-  const rest = rows.length - PRINTED;
+  const rest = rows.length - printed;
+  const more = `The page holds ${plural(rest, "more row")}.`;
   const scroller = element(
     "div",
     { class: "scroller", tabindex: "0", role: "region", "aria-label": `Table: ${caption}` },
     table,
-    rest > 0
-      ? element("p", { class: "on-paper" }, `The page holds ${plural(rest, "more row")}.`)
-      : null,
+    rest > 0 ? element("p", { class: "on-paper" }, more) : null,
   );
   return { node: scroller, build, rowAt: (index) => body.children[index] };
 }
 
-function sideOf(figure, column, rows, at) {
-  if (figure.kind === "numbers" && ["value", "low", "high"].includes(column.name)) return "number";
-  return NUMERIC.has(column.format) ? "number" : null;
-}
+/** Does a column hold the codes that a map of countries colours? */
+const isCountry = (figure, column) =>
+  figure.kind === "countries" && column.name === figure.spec.code;
+
+const isTileValue = (figure, column) =>
+  figure.kind === "numbers" && ["value", "low", "high"].includes(column.name);
+
+const sideOf = (figure, column) =>
+  isTileValue(figure, column) || NUMERIC.has(column.format)
+    ? "number"
+    : column.name === "trace"
+      ? "name"
+      : null;
 
 /** A cell of headline numbers, each of which has a format of its own. */
-function tileCell(figure, row, column, at) {
-  if (!["value", "low", "high"].includes(column.name)) return cellText(row[at], column.format, 0);
-  return valueText(row[at], tileColumn(figure, row));
+function tileCell(figure, row, value) {
+  const column = tileColumn(figure, row);
+  const [, ...numbers] = row;
+  return valueText(value, column, digitsFor(column.format, numbers));
 }
 
 /** The format of one headline number as a column: "km", or with a unit of its own "money USD". */
@@ -77,9 +90,9 @@ function tablesOf(figure, against, names, cardOf) {
   const own = captionOf(figure, against && names.own);
   const tables = [tableOf(figure, figure.rows, own, cardOf, !against)];
   if (against) tables.push(tableOf(figure, against, captionOf(figure, names.against), cardOf));
-  const nodes = tables.map((table) => table.node);
+  const nodes = element("div", { class: "tables" }, tables.map((table) => table.node));
   const buildAll = () => tables.forEach((table) => table.build(Infinity));
-  const forPaper = () => tables.forEach((table) => table.build(PRINTED));
+  const forPaper = () => tables.forEach((table) => table.build(printedOf(figure)));
   if (figure.kind === "table") {
     buildAll();
     return { node: element("div", { class: "table" }, nodes), forPaper };
@@ -91,7 +104,7 @@ function tablesOf(figure, against, names, cardOf) {
     element("summary", {}, "Table ", element("span", { class: "count" }, count)),
     nodes,
   );
-  details.addEventListener("toggle", () => details.open && buildAll());
+  details.addEventListener("toggle", () => details.open && !onPaper && buildAll());
   return {
     node: details,
     forPaper,
