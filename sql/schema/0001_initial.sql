@@ -645,21 +645,12 @@ select
   b.estimated_tokens,
   b.uncounted,
   b.stated_cost,
-  case when o.model is null then
-    (
-      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * p.per_million_in
-      + b.cached_tokens * coalesce(p.per_million_cached, p.per_million_in)
-      + b.cache_write_tokens * coalesce(p.per_million_cache_write, p.per_million_in)
-      + b.completion_tokens * p.per_million_out
-    ) / 1e6
-  else
-    (
-      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * o.per_million_in
-      + b.cached_tokens * coalesce(o.per_million_cached, o.per_million_in)
-      + b.cache_write_tokens * coalesce(o.per_million_cache_write, o.per_million_in)
-      + b.completion_tokens * o.per_million_out
-    ) / 1e6
-  end as cost
+  (
+    (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * p.per_million_in
+    + b.cached_tokens * coalesce(p.per_million_cached, p.per_million_in)
+    + b.cache_write_tokens * coalesce(p.per_million_cache_write, p.per_million_in)
+    + b.completion_tokens * p.per_million_out
+  ) / 1e6 as cost
 from (
   select
     trace_id,
@@ -685,8 +676,8 @@ from (
 ) as b
 join traces as t on t.id = b.trace_id
 join recipes as r on r.id = t.recipe_id
-left join prices as p on p.model = r.model and p.tier = ''
-left join prices as o on o.model = r.model and o.tier = b.service_tier;
+left join prices as o on o.model = r.model and o.tier = b.service_tier
+left join prices as p on p.model = r.model and p.tier = coalesce(o.tier, '');
 
 -- One row per failed request that was billed; the columns are those of billed_turns.
 create view billed_failures as
@@ -704,21 +695,12 @@ select
   b.estimated_tokens,
   b.uncounted,
   b.stated_cost,
-  case when o.model is null then
-    (
-      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * p.per_million_in
-      + b.cached_tokens * coalesce(p.per_million_cached, p.per_million_in)
-      + b.cache_write_tokens * coalesce(p.per_million_cache_write, p.per_million_in)
-      + b.completion_tokens * p.per_million_out
-    ) / 1e6
-  else
-    (
-      (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * o.per_million_in
-      + b.cached_tokens * coalesce(o.per_million_cached, o.per_million_in)
-      + b.cache_write_tokens * coalesce(o.per_million_cache_write, o.per_million_in)
-      + b.completion_tokens * o.per_million_out
-    ) / 1e6
-  end as cost
+  (
+    (b.prompt_tokens - b.cached_tokens - b.cache_write_tokens) * p.per_million_in
+    + b.cached_tokens * coalesce(p.per_million_cached, p.per_million_in)
+    + b.cache_write_tokens * coalesce(p.per_million_cache_write, p.per_million_in)
+    + b.completion_tokens * p.per_million_out
+  ) / 1e6 as cost
 from (
   select
     trace_id,
@@ -746,8 +728,8 @@ from (
 ) as b
 join traces as t on t.id = b.trace_id
 join recipes as r on r.id = t.recipe_id
-left join prices as p on p.model = r.model and p.tier = ''
-left join prices as o on o.model = r.model and o.tier = b.service_tier;
+left join prices as o on o.model = r.model and o.tier = b.service_tier
+left join prices as p on p.model = r.model and p.tier = coalesce(o.tier, '');
 
 -- One row per trace, with its sample, its recipe, its cost and its result: the newest reading of its
 -- final response and the reward of the store's default spec. docs/queries.md says what each column is.
