@@ -17,7 +17,7 @@ from geostore.errors import ExportError
 from geostore.identity import canonical_json
 from geostore.records import DatasetFacts, Sample
 from geostore.store.chosen import same_country
-from geostore.text.nearest import did_you_mean
+from geostore.text.nearest import did_you_mean, listed
 
 USUAL_RESOLUTION = 5
 _FINEST = 15
@@ -80,7 +80,7 @@ class Splits:
         if name not in columns:
             raise ExportError(
                 f"--split-by: no dataset of these traces has a column {name!r}"
-                f"{did_you_mean(name, columns)}; the columns are: {', '.join(columns)}"
+                f"{did_you_mean(name, columns)}; the columns are: {listed(columns, like=name)}"
             )
 
     def text(self, counts: Mapping[str, int], without_value: int) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+
+_LISTED = 12
+"""Names that a sentence lists."""
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -16,3 +19,18 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     by_lower |= {other.lower(): other for other in ordered}
     like = get_close_matches(name.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[like[0]]}?)" if like else ""
+
+
+def listed(names: Iterable[str], *, like: str) -> str:
+    """Names in a sentence; of many only the most similar, and how many others there are.
+
+    Such as ``a, b, c and 497 more``, and ``none``.
+    """
+    ordered = list(names)
+    if len(ordered) <= _LISTED:
+        return ", ".join(ordered) or "none"
+    wanted = like.lower()
+    nearest = sorted(
+        ordered, key=lambda name: SequenceMatcher(None, wanted, name.lower()).ratio(), reverse=True
+    )
+    return f"{', '.join(nearest[:_LISTED])} and {len(ordered) - _LISTED:,} more"

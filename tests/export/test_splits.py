@@ -20,7 +20,7 @@ import geostore
 from geostore.errors import ExportError
 from geostore.export import FORMATS, ExportOptions, Filter, Format, Splits, export, make_splits
 from geostore.export.splits import place_of
-from geostore.records import StoredTrace
+from geostore.records import DatasetFacts, StoredTrace
 from geostore.store import Store, open_snapshot
 from tests import running
 from tests.builders import ZOOM_IN, StoreBuilder
@@ -355,6 +355,19 @@ def test_splits_that_mean_nothing_are_refused_and_nothing_is_written(
         store.export(tmp_path / "out", split=split, split_by=by)
     assert words in str(refused.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_dataset_with_many_columns_only_the_most_similar_are_named() -> None:
+    names = tuple(f"feature {number}" for number in range(500))
+    facts = DatasetFacts("photos", "photos", "f", None, 1, (*names, "sequence"), {})
+    splits = make_splits(HALVES, by="column:sequenc")
+    assert splits is not None
+    with pytest.raises(ExportError) as refused:
+        splits.check_column((facts,))
+    message = str(refused.value)
+    assert "(did you mean sequence?); the columns are: sequence, feature " in message
+    assert message.endswith(" and 489 more")
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(
