@@ -509,3 +509,88 @@ def one_row_document() -> Document:
     return replace(
         full, figures=[replace(figure, rows=list(figure.rows)[:1]) for figure in full.figures]
     )
+
+
+def odd_document() -> Document:
+    """Values at the edges: unknown, all alike, zero, negative, huge; names that are long."""
+    name = "a recipe with a name that goes on and on, " * 6
+    text, share = Column("label", "Label"), Column("share", "Share", "", "share")
+    ends = [Column("low", "Low", "", "share"), Column("high", "High", "", "share")]
+    interval = {"low": "low", "high": "high"}
+    bars = {"label": "label", "value": "share"}
+    line = {"x": "x", "y": "y"}
+    axes = [Column("x", "X", "", "int"), Column("y", "Y", "km", "km")]
+    histogram = {"x0": "x", "x1": "y", "count": "n"}
+    bins = [*axes, Column("n", "N", "", "int")]
+    by_country = {"code": "country", "value": "y"}
+    traces = trace_map(24)
+    unanswered = [[*row[:3], None, None, None, None, None, "sample"] for row in traces.rows]  # type: ignore[index]
+    one_place = [["t", 10.0, 179.99, 10.0, -179.99, 0.0, 1.0, "FJ", "worst"]] * 3
+    across = [["t", 89.0, 0.0, -89.0, 0.0, 19_800.0, 0.0, None, "worst"]]
+    odd = [
+        ("zeros", "bars", [text, share, *ends], [["a", 0.0, 0.0, 0.0]], bars | interval),
+        ("unknown", "bars", [text, share, *ends], [["a", None, None, None]], bars | interval),
+        ("long", "bars", [text, share], [[name, 1.0], [name + "!", 0.0], [None, 0.5]], bars),
+        ("negative", "bars", [text, share], [["a", -0.4], ["b", 0.2]], bars),
+        ("many", "bars", [text, share], [[f"bar {at}", at / 60] for at in range(60)], bars),
+        (
+            "dots",
+            "dots",
+            [text, share, *ends],
+            [["a", None, None, None], ["b", 0.5, None, None], [name, 0.0, -1.0, 1.0]],
+            bars | interval,
+        ),
+        ("nothing", "lines", axes, [[None, None]], line),
+        ("gap", "lines", axes, [[1, 5.0], [2, None], [3, 19_000.5]], line),
+        ("alike", "lines", axes, [[1, 5.0], [2, 5.0]], line),
+        ("once", "lines", axes, [[1, 0.0]], line),
+        (
+            "days",
+            "lines",
+            [text, share],
+            [[f"2026-11-{d:02d}", d / 40] for d in range(1, 31)],
+            {"x": "label", "y": "share"},
+        ),
+        ("bins", "histogram", bins, [[0, 0.1, 3]], histogram | {"scale": "log"}),
+        ("linear", "histogram", bins, [[0, 10, 3], [10, 20, 0]], histogram | {"scale": "linear"}),
+        ("same", "scatter", axes, [[1, 1], [1, 1], [None, 2]], line | {"label": "x"}),
+        (
+            "world",
+            "countries",
+            [Column("country", "Country"), *axes],
+            [["NO", 1, 7.0], ["SG", 2, 7.0], ["ZZ", 3, 7.0], [None, 4, 1.0], ["FR", 5, None]],
+            by_country | {"n": "x"},
+        ),
+        (
+            "spread",
+            "countries",
+            [Column("country", "Country"), *axes],
+            [["NO", 1, 0.01], ["SE", 2, 0.5], ["FI", 3, 12_345.6], ["AQ", 1, 3.0]],
+            by_country,
+        ),
+        ("no-answers", "map", traces.columns, unanswered, {}),
+        ("one-place", "map", traces.columns, one_place, {}),
+        ("across", "map", traces.columns, across, {}),
+        ("table", "table", [text] * 14, [[name] * 14], {}),
+    ]
+    figures = [
+        Figure(id=id, title=id, kind=kind, columns=columns, rows=rows, spec=spec)  # type: ignore[arg-type]
+        for id, kind, columns, rows, spec in odd
+    ]
+    bare: dict[str, Any] = {
+        "trace": "t" * 200,
+        "which": "worst",
+        "score": None,
+        "km": None,
+        "country": None,
+        "words": "word" * 300,
+        "images": [],
+        "unproven": None,
+    }
+    figures.append(Figure(id="bare", title="bare", kind="traces", rows=[bare]))
+    nothing = [
+        ["Unknown", None, None, None, "km", ""],
+        ["Words", "most of them", None, None, "text", ""],
+    ]
+    figures.append(replace(headline(), rows=nothing))
+    return Document(name, "", "s.db", "", "0.1.0", figures)

@@ -22,6 +22,34 @@ Kind = Literal[
     "traces",
     "table",
 ]
+"""How a figure is drawn, and what it reads. `spec` names columns, but for titles and switches.
+
+- ``numbers``: tiles of the columns ``label``, ``value``, ``low``, ``high``, ``format`` and
+  ``note``. Each row's ``format`` is one of `Format`, with a unit behind a space where it has
+  another: ``money USD``.
+- ``map``: lines from the true place to the answer, of the columns of `COLUMNS_OF_KIND`.
+  ``chosen`` is ``worst`` or ``sample``; an answer that could not be read has None. At most 2,000
+  lines in a page, both sides together, keep it quick and under a megabyte.
+- ``countries``: ``code`` (ISO 3166-1 alpha-2, which is shown with the country's name), ``value``
+  for the colour, and ``n``, of which fewer than 30 are hatched.
+- ``histogram``: bins from ``x0`` to ``x1`` with ``count``; ``scale`` is ``log`` or ``linear``,
+  ``x_label`` a title.
+- ``bars``: horizontal; ``label``, ``value``, perhaps ``low`` and ``high``, ``series``,
+  ``x_label``.
+- ``lines``: ``x``, ``y``, perhaps ``low`` and ``high``, ``series``, ``x_label``, ``y_label``.
+  ``ordinal`` makes steps of ``x``, as text always is; ``diagonal`` draws where both are equal.
+- ``dots``: ``label``, ``value``, ``low``, ``high``, perhaps ``series``, ``x_label``, and ``zero``
+  for a line there.
+- ``scatter``: ``x``, ``y``, ``label``, ``x_label``, ``y_label``, perhaps ``diagonal`` and
+  ``scale``.
+- ``traces``: cards. A row has ``trace``, ``which`` (``best`` or ``worst``), ``score``, ``km``,
+  ``country``, ``words``, ``unproven`` (None, or why its images are not proven) and ``images``:
+  each with ``src`` (a data URL), ``width`` and ``height`` in pixels, ``alt``, and ``boxes`` of
+  left, top, right and bottom in these pixels and a label.
+- ``table``: no more than the table.
+
+A column named ``trace`` leads to the card of its trace, where there is one.
+"""
 Format = Literal[
     "text", "int", "share", "number", "km", "tokens", "money", "points", "degrees", "ms"
 ]

@@ -11,7 +11,7 @@ import pytest
 from geostore.report.document import Document
 from geostore.report.page import page
 from tests.browser import Browser
-from tests.report_documents import document, empty_document, one_row_document
+from tests.report_documents import document, empty_document, odd_document, one_row_document
 
 AXE = Path(__file__).parents[1] / "axe" / "axe.min.js"
 TAB = 9
@@ -83,6 +83,16 @@ def test_an_empty_figure_says_why_in_words(browser: Browser, show: Show) -> None
 def test_one_row_is_enough_for_every_figure(browser: Browser, show: Show) -> None:
     show(one_row_document())
     assert browser.run("document.querySelectorAll('.empty').length") == 0
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_values_at_the_edges_are_drawn(browser: Browser, show: Show, width: int) -> None:
+    """Unknown, all alike, zero, negative; of no country of the map; across the poles."""
+    show(odd_document(), width=width)
+    empty = browser.run("[...document.querySelectorAll('.empty')].map(p => p.textContent)")
+    assert empty == ["No row has a value."] * 2
+    assert "NaN" not in browser.run("document.querySelector('main').innerHTML")
+    assert browser.run("document.documentElement.scrollWidth") == width
 
 
 def test_rows_of_nothing_are_said_to_be_none(browser: Browser, show: Show) -> None:

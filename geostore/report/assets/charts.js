@@ -106,13 +106,14 @@ const ticksFor = (width, each = 80) => Math.max(2, Math.floor(width / each));
 
 const axisTitle = (title, column) => title || headingText(column);
 
-/** What a value axis has in common: title, ticks and a grid. */
-function valueAxis(view, name, title, width) {
+/** What value axes have in common: title, ticks, a grid. A count has ticks at whole numbers alone. */
+function valueAxis(view, name, title, width, most = ticksFor(width)) {
   const column = view.column(name);
+  const largest = d3.max(view.both, (row) => Math.abs(row[name])) ?? 0;
   return {
     label: axisTitle(title, column),
     tickFormat: tickText(column),
-    ticks: ticksFor(width),
+    ticks: column.format === "int" ? Math.max(1, Math.min(most, largest)) : most,
     grid: true,
     labelArrow: "none",
   };
@@ -169,7 +170,8 @@ function bars(view) {
       intervals ? Plot.ruleY(data, { ...interval, className: "whisker" }) : null,
       Plot.text(data, {
         ...place,
-        x: (row) => row[intervals && known(row[spec.high]) ? spec.high : spec.value] ?? 0,
+        // Behind the bar and its interval; a bar to the left has room at the right of zero.
+        x: (row) => Math.max(0, row[intervals && known(row[spec.high]) ? spec.high : spec.value]),
         text,
         dx: 5,
         textAnchor: "start",
@@ -277,10 +279,9 @@ function lines(view) {
           ...wholeSteps(column(spec.x), steps, inner),
         },
     y: {
-      ...valueAxis(view, spec.y, spec.y_label, inner),
+      ...valueAxis(view, spec.y, spec.y_label, inner, 5),
       domain: [low, high],
       nice: !spec.diagonal,
-      ticks: 5,
     },
     marks: [
       low === 0 ? Plot.ruleY([0], { className: "base" }) : null,
@@ -301,8 +302,11 @@ function lines(view) {
 function rangeOfLines({ both, spec, column }) {
   const [low, high] = extentOf(both, [spec.y, spec.low, spec.high], false);
   if (low === undefined) return [0, 1];
-  if (spec.diagonal) return [0, column(spec.y).format === "share" ? 1 : Math.max(high, extentOf(both, [spec.x], true)[1])];
-  const far = column(spec.y).format !== "share" && low > FAR * high;
+  if (spec.diagonal) {
+    const ofBoth = Math.max(high, extentOf(both, [spec.x], true)[1]);
+    return [0, column(spec.y).format === "share" ? 1 : ofBoth];
+  }
+  const far = column(spec.y).format !== "share" && low > FAR * high && low < high;
   return [far ? low : Math.min(0, low), high || 1];
 }
 
@@ -368,7 +372,11 @@ function histogram(view) {
       grid: false,
       ...(log ? { ticks: powersOfTen(lowest, highest) } : {}),
     },
-    y: { ...valueAxis(view, spec.count, null, 500), ticks: 5, domain: [0, d3.max(both, (row) => row[spec.count]) || 1], nice: true },
+    y: {
+      ...valueAxis(view, spec.count, null, width, 5),
+      domain: [0, d3.max(both, (row) => row[spec.count]) || 1],
+      nice: true,
+    },
     marks: [
       Plot.rectY(data, {
         x1: (row) => start(row[spec.x0]), x2: spec.x1, y: spec.count,
@@ -394,7 +402,8 @@ function scatter(view) {
   const zero = spec.scale !== "log";
   const [low, high] = extentOf(both, [spec.x, spec.y], zero);
   const common = spec.diagonal ? { domain: [low, high], nice: true } : { nice: true };
-  const axis = (name, title) => ({ ...common, ...valueAxis(view, name, title, size), type: spec.scale ?? "linear" });
+  const type = spec.scale ?? "linear";
+  const axis = (name, title) => ({ ...common, ...valueAxis(view, name, title, size), type });
   const svg = plotted({
     width: size,
     height: size,

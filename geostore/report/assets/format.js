@@ -62,7 +62,8 @@ function valueText(value, column, digits = digitsFor(column.format, [value])) {
 /** A column's heading: its label, and the unit of its values. */
 function headingText(column) {
   const unit = unitOf(column);
-  if (!unit || column.format === "share" || column.label.includes(unit)) return column.label;
+  const words = column.label.toLowerCase().split(/[^\p{L}\p{N}%°]+/u);
+  if (!unit || column.format === "share" || words.includes(unit.toLowerCase())) return column.label;
   return `${column.label} (${unit})`;
 }
 

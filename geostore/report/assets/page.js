@@ -12,6 +12,15 @@ const CHARTS = {
   dots,
   scatter,
 };
+/** The members of a spec that name the columns without which a row is not drawn. */
+const DRAWN = {
+  countries: ["code", "value"],
+  histogram: ["x0", "x1", "count"],
+  bars: ["value"],
+  lines: ["x", "y"],
+  dots: ["value"],
+  scatter: ["x", "y"],
+};
 const KEYS_OF_MAP = "Keys: + and − zoom, arrows move, 0 shows the whole map";
 const KEYS_OF_MARKS = "N and P go from trace to trace, Enter opens its row";
 
@@ -55,8 +64,9 @@ function chartOf(figure, rows, otherRows, name, show) {
   const others = asObjects(figure, otherRows ?? []);
   const holder = element("div", { class: `chart ${figure.kind}` });
   const panel = element("div", { class: "panel" }, name ? element("h3", {}, name) : null, holder);
-  if (!rows.length) {
-    holder.append(element("p", { class: "empty" }, "No rows."));
+  const needed = (DRAWN[figure.kind] ?? []).map((member) => figure.spec[member]);
+  if (!own.some((row) => needed.every((column) => known(row[column])))) {
+    holder.append(element("p", { class: "empty" }, rows.length ? "No row has a value." : "No rows."));
     return panel;
   }
   let drawnAt = null;
