@@ -301,12 +301,16 @@ class PendingTraces:
 
         set_aside = self.result.set_aside
         samples = []
+        notices = []
         for one in await asyncio.get_running_loop().run_in_executor(self.executor, read):
             if isinstance(one, Sample):
                 set_aside.add_readable()
                 samples.append(one)
             elif set_aside.add(one):
-                self.watch(Noticed(str(one)))
+                notices.append(Noticed(str(one)))
+        # Not before all are counted: where too many fail, the run ends with the same sentence.
+        for notice in notices:
+            self.watch(notice)
         return await self._copies.record(samples)
 
     def _sample(self, row: int) -> Sample | MachineError:

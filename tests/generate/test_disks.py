@@ -153,7 +153,9 @@ def test_another_row_takes_the_place_of_a_bad_sector(tmp_path: Path) -> None:
 
 
 def test_a_disk_with_ever_more_bad_sectors_stops_the_run(tmp_path: Path) -> None:
-    """A readable neighbour is no excuse for all the others."""
+    """A readable neighbour is no excuse for all the others. The run's last words say why, and no
+    notice before them says the same."""
+    notes = Notes()
     dataset, disk = photos_on_a_disk(tmp_path, 20)
     for row in range(19):
         (disk / f"{row}.jpg").unlink()
@@ -162,9 +164,10 @@ def test_a_disk_with_ever_more_bad_sectors_stops_the_run(tmp_path: Path) -> None
         teacher_server(zoom_then_answer) as server,
         pytest.raises(MachineError, match="Input/output error"),
     ):
-        run(server.url, dataset, tmp_path / "s.db", num_samples=None)
+        run(server.url, dataset, tmp_path / "s.db", num_samples=None, notes=notes)
     assert server.requests == []
     assert rows(tmp_path / "s.db", "select count(*) from samples") == [(0,)]
+    assert not any("Input/output error" in notice for notice in notes.notices)
 
 
 def test_an_open_trace_whose_photo_cannot_be_read_stays_open(tmp_path: Path) -> None:
