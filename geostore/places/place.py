@@ -12,7 +12,6 @@ from geostore.errors import PlaceError
 from geostore.places.borders import SEA, borders
 from geostore.places.cities import cities, cities_by_country
 from geostore.places.coast import coast
-from geostore.places.nearest import by_cell, cell_of
 from geostore.places.regions import regions_by_country
 from geostore.places.sphere import Floats, chords_km, directions, squared_chords
 
@@ -59,14 +58,14 @@ def place_of(lat: float, lon: float) -> Place:
         if number == SEA:
             return _NOWHERE
     country = borders().codes[number]
-    point, cell = directions(np.array([lat]), np.array([lon])), cell_of(lat, lon)
+    point = directions(np.array([lat]), np.array([lon]))
     by_region, codes = regions_by_country()
-    in_region = by_region.candidates(country, cell)
-    region = None if in_region is None else codes[in_region.answers(point)[0]]
-    near = cities_by_country().candidates(country, cell)
-    if near is None:
+    region_number = by_region.answer_at(country, lat, lon, point)
+    region = None if region_number is None else codes[region_number]
+    row = cities_by_country().answer_at(country, lat, lon, point)
+    if row is None:
         return Place(country, region, None, None, None, coast_km)
-    of, row = cities(), int(near.answers(point)[0])
+    of = cities()
     km = chords_km(squared_chords(point, cities_by_country().places[:, row, None]))
     return Place(country, region, of.names[row], of.ids[row], float(km[0]), coast_km)
 
@@ -111,14 +110,8 @@ def _regions_and_cities(
     """Region, city, its id and its distance of each point of a country."""
     points = directions(lats, lons)
     by_region, codes = regions_by_country()
-    region_numbers, city_rows = np.full(len(lats), -1), np.full(len(lats), -1)
-    for cell, some in by_cell(lats, lons):
-        for numbers, near in (
-            (region_numbers, by_region.candidates(country, cell)),
-            (city_rows, cities_by_country().candidates(country, cell)),
-        ):
-            if near is not None:
-                numbers[some] = near.answers(points[:, some])
+    region_numbers = by_region.answers_at(country, lats, lons, points)
+    city_rows = cities_by_country().answers_at(country, lats, lons, points)
     kms = chords_km(squared_chords(points, cities_by_country().places[:, city_rows]))
     of = cities()
     for region, row, km in zip(

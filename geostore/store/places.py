@@ -106,13 +106,13 @@ def count_unplaced_answers(db: Db, version: int, part: AnswerRange) -> int:
 def unplaced_samples(db: Db, version: int, *, after: int, batch: int) -> list[UnplacedSample]:
     """The next samples above an id that neither this version nor a newer one has placed, by id."""
     unplaced = db.run("unplaced_samples", after=after, batch=batch, gazetteer_version=version)
-    return [UnplacedSample(*row) for row in unplaced]
+    return [UnplacedSample(*row) for row in unplaced.tuples()]
 
 
 def unplaced_sample_of(db: Db, version: int, trace_id: int) -> list[UnplacedSample]:
     """The sample of a trace, or nothing where it has a place."""
     unplaced = db.run("unplaced_sample_of_trace", trace_id=trace_id, gazetteer_version=version)
-    return [UnplacedSample(*row) for row in unplaced]
+    return [UnplacedSample(*row) for row in unplaced.tuples()]
 
 
 def unplaced_answers(db: Db, version: int, part: AnswerRange) -> list[UnplacedAnswer]:
@@ -120,7 +120,7 @@ def unplaced_answers(db: Db, version: int, part: AnswerRange) -> list[UnplacedAn
     unplaced = db.run(
         "unplaced_answers", after=part.after, last=part.last, gazetteer_version=version
     )
-    return [UnplacedAnswer(*row) for row in unplaced]
+    return [UnplacedAnswer(*row) for row in unplaced.tuples()]
 
 
 def put_sample_places(db: Db, places: Iterable[Mapping[str, Any]]) -> int:

@@ -61,6 +61,17 @@ def test_one_point_gets_what_it_gets_among_many() -> None:
     assert all(place_of(lat, lon) == place for lat, lon, place in some_places())
 
 
+def test_one_point_gets_what_it_gets_among_very_many_in_a_corner_of_the_world() -> None:
+    """About Luxembourg, where four countries, many cities and two blocks of the grid meet."""
+    rng = np.random.default_rng(9)
+    lats, lons = 50.0 + rng.normal(0, 0.8, 6000), 6.0 + rng.normal(0, 2.0, 6000)
+    some = rng.integers(6000, size=600)
+    places = places_of(lats, lons)
+    assert [places[row] for row in some] == [place_of(lats[row], lons[row]) for row in some]
+    assert {"BE", "DE", "FR", "LU"} <= {place.country for place in places}
+    assert len({place.city_id for place in places}) > 300
+
+
 def test_a_part_has_the_region_of_its_city_if_that_has_one_and_no_city_is_a_part_itself() -> None:
     of = cities()
     parts = np.flatnonzero(of.whole != np.arange(len(of.ids)))
