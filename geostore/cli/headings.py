@@ -85,7 +85,7 @@ HEADINGS: Mapping[str, Headings] = {
     },
     "rescore": {
         "Which reward": (
-            *("reward", "param", "spec_file", "custom", "name", "time_limit", "workers"),
+            *("reward", "preset", "param", "spec_file", "custom", "name", "time_limit", "workers"),
         ),
         "Which traces": ("all_", "retry_errors", "recipe", "model", "since", "where"),
         "Comparison": ("compare", "min_score"),
@@ -225,7 +225,7 @@ def _write(
     formatter: Any, heading: str, parameters: Sequence[Any], ctx: Any, note: str = ""
 ) -> None:
     records = [p.get_help_record(ctx) for p in parameters]
-    entries = [(_plain(name), words) for name, words in filter(None, records)]
+    entries = [(_plain(name), _with_names(words)) for name, words in filter(None, records)]
     if not entries:
         return
     with formatter.section(_bold(heading)):
@@ -233,6 +233,17 @@ def _write(
             formatter.write("\n".join(_wrapped(note, formatter.width, indent=2)) + "\n\n")
         # So few columns for names that they stand above what they mean.
         _write_entries(formatter, entries, longest=4 if formatter.width < _NARROW else 30)
+
+
+def _with_names(words: str) -> str:
+    """What an option does, with the names of rewards where ``{kinds}`` or ``{presets}`` stands."""
+    if "{kinds}" not in words and "{presets}" not in words:
+        return words
+    # Here, because no other command's help should wait for this import.
+    from geostore.rewards import PRESETS
+    from geostore.rewards.formulas import KINDS
+
+    return words.replace("{kinds}", ", ".join(KINDS)).replace("{presets}", ", ".join(PRESETS))
 
 
 def _write_text(formatter: Any, text: str) -> None:

@@ -34,16 +34,15 @@ def rescore(
     reward: Annotated[
         str | None,
         typer.Option(
-            help="Which reward: a built-in one (geoguessr, exponential, linear, threshold, steps, "
-            "piecewise, weighted), a preset, or one of the store's by name or hash; none: the "
-            "default."
+            help="Which reward: a built-in one ({kinds}), a preset ({presets}), or one of the "
+            "store's by name or hash; none: the default."
         ),
     ] = None,
     preset: Annotated[
         list[str] | None,
         typer.Option(
-            help="A published system's reward instead, by name (globe, ...), or all of them one "
-            "after the other (all); geostore rewards list shows them."
+            help="A published system's reward instead, a preset with or without preset: before "
+            "its name, or all of them one after the other (all)."
         ),
     ] = None,
     param: Annotated[

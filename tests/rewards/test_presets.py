@@ -16,6 +16,7 @@ from geostore import open as open_store
 from geostore.cli import app
 from geostore.errors import RewardError
 from geostore.rewards import PRESETS, ensure_spec, make_spec, preset_spec, rescore
+from geostore.rewards.formulas import KINDS
 from geostore.store import Store
 from tests.builders import StoreBuilder, fill, make_dataset
 from tests.hand_made import Traces, put_places
@@ -363,6 +364,11 @@ def test_a_preset_that_cannot_be_computed_is_refused_in_words(
     store: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in " ".join(refuse(*arguments, "--store", store).split())
+
+
+def test_the_help_of_rescore_names_every_preset_and_every_built_in_reward() -> None:
+    help_text = " ".join(ask("rescore", "--help").split())
+    assert f"a built-in one ({', '.join(KINDS)}), a preset ({', '.join(PRESETS)})" in help_text
 
 
 def test_a_name_of_a_preset_is_kept_for_presets(store: Path) -> None:
