@@ -22,6 +22,7 @@ PACKAGE = ROOT / "geostore"
 ORDER = (
     "version",
     "errors",
+    "earth",
     "geodesic",
     "one_line",
     "makers",
@@ -188,9 +189,26 @@ def test_the_demo_knows_nothing_of_what_it_shows() -> None:
     for path in (PACKAGE / "demo").glob("*.py"):
         for module in imports(path):
             own = module.startswith(
-                ("geostore.demo", "geostore.errors", "geostore.children", "geostore.places")
+                (
+                    "geostore.demo",
+                    "geostore.earth",
+                    "geostore.errors",
+                    "geostore.children",
+                    "geostore.places",
+                )
             )
             assert own or not module.startswith("geostore")
+
+
+def test_the_radius_of_the_earth_stands_once() -> None:
+    """Places, rewards and near benchmarks have to measure alike. A reward.py stands by itself."""
+    holders = [
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in (6371, 6371.0)
+    ]
+    assert sorted(holders) == ["earth.py", "export/trainers/reward_template.py"]
 
 
 SQL_WORDS = re.compile(r"\b(select|insert into|update|delete from|create table)\b\s+\w", re.I)

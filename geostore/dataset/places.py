@@ -17,11 +17,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.errors import DatasetError, FilterError
 from geostore.identity import sha256_hex
-
-EARTH_RADIUS_KM = 6371.0
-"""As in the rewards."""
 
 USUAL_RADIUS_KM = 1.0
 _FARTHEST_KM = math.pi * EARTH_RADIUS_KM

@@ -16,10 +16,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.errors import DemoError
 from geostore.places.cities import cities
 from geostore.places.spelling import SMALL_LETTERS
-from geostore.places.sphere import EARTH_RADIUS_KM
 
 _LEFT_DRIVING = """
 AG AI AU BB BD BM BN BS BT BW CC CK CX CY DM FJ FK GB GD GG GS GY HK ID IE IM IN JE JM JP KE

@@ -35,9 +35,9 @@ from geostore.demo.gazetteer import (
 )
 from geostore.demo.landscape import climate_at
 from geostore.demo.scenes import PANEL_COLOURS, Scene, Sign, render
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.errors import DemoError
 from geostore.places import country_name
-from geostore.places.sphere import EARTH_RADIUS_KM
 
 KINDS = (
     "easy",

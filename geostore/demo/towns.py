@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from geostore.demo.gazetteer import City, Gazetteer, great_circle_km
 from geostore.demo.reader import Row
-from geostore.places.sphere import EARTH_RADIUS_KM
+from geostore.earth import EARTH_RADIUS_KM
 
 SURE_KM = 1.2
 """A place is sure if its three distances miss it by no more than this on average, in km."""

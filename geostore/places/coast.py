@@ -13,9 +13,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.places.borders import SEA, Borders, borders
 from geostore.places.sphere import (
-    EARTH_RADIUS_KM,
     chords_km,
     directions,
     dot,

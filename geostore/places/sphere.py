@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from geostore.earth import EARTH_RADIUS_KM
 
-EARTH_RADIUS_KM = 6371.0
-"""Of the sphere on which this room measures."""
+Floats = NDArray[np.float64]
 
 
 def directions(lats: Floats, lons: Floats) -> Floats:

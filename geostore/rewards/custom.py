@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.errors import RewardError
 from geostore.identity import canonical_text, sha256_hex
-from geostore.rewards.formulas import EARTH_RADIUS_KM
 from geostore.rewards.pool import Pool
 from geostore.rewards.rescoring import FunctionError
 from geostore.rewards.specs import CUSTOM, RewardSpec

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.errors import RewardError
 
-EARTH_RADIUS_KM = 6371.0
 WGS84 = "wgs84"
 """In the place of a radius: distances are geodesics on that ellipsoid."""
 GEOGUESSR_SCALE_KM = 1492.7

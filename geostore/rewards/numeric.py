@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geostore import geodesic
+from geostore.earth import EARTH_RADIUS_KM
 from geostore.geodesic import FLATTENING, NODES, POLE_KM
-from geostore.rewards.formulas import EARTH_RADIUS_KM
 
 Floats = NDArray[np.float64]
 
