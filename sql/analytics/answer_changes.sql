@@ -94,11 +94,7 @@ select
   c.form as form_after,
   c.old_flags as flags_before,
   c.flags as flags_after,
-  -- "least" alone would take its 1 where one has no place, and give half around the Earth.
-  if(c.lat is null or c.old_lat is null, null, 2 * 6371.0 * asin(least(1.0, sqrt(
-    sin(radians(c.lat - c.old_lat) / 2) ** 2
-    + cos(radians(c.lat)) * cos(radians(c.old_lat)) * sin(radians(c.lon - c.old_lon) / 2) ** 2
-  )))) as moved_km,
+  km_between(c.lat, c.lon, c.old_lat, c.old_lon) as moved_km,
   substring(p.response, greatest(1, p.place - 40), 240) as text
 from changed as c
 join trace_outcomes as t on t.trace_id = c.trace_id

@@ -21,13 +21,8 @@ in_files as (
 read_here as (
   select
     trace_id,
-    2 * 6371.0 * asin(sqrt(least(
-      1.0,
-      sin(radians(answer_lat - lat) / 2) ** 2
-        + cos(radians(answer_lat)) * cos(radians(lat)) * sin(radians(answer_lon - lon) / 2) ** 2
-    ))) as distance_km
+    km_between(answer_lat, answer_lon, lat, lon) as distance_km
   from trace_outcomes
-  where answer_lat is not null -- least() of null and a number is the number
 )
 select
   left(r.sha256, 8) as recipe,

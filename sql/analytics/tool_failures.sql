@@ -1,45 +1,57 @@
--- Which tool calls gave no result, why, and one of them as the teacher wrote it.
--- Grain: one row per recipe, tool and kind of error.
+-- Which tool calls gave no result, why, in which turn, and one of them as the teacher wrote it.
+-- Grain: one row per recipe, tool, kind of error and turn; the kind with the most failures first.
 -- Parameters: none.
 -- Units: counts of calls and traces; shares from 0 to 1.
 -- Columns:
 --   tool           as the teacher wrote it; empty where no name could be read
---   failures       calls with this error; share: of all calls of this tool under this recipe
+--   turn           that made the calls, from 1
+--   failures       calls with this error in that turn; calls: all of this tool in that turn, under this
+--                  recipe
+--   share          failures of calls; share_low, share_high: its 95 % interval (Wilson), as if no call had
+--                  to do with another
 --   failed_traces  traces with such a call
---   example        the first such trace, and turn and arguments of the call in it; geostore show has
---                  the sentence that the teacher got
+--   example        the first such trace, and the arguments of the call in it; geostore show has the
+--                  sentence that the teacher got
 -- Dialect: DuckDB, over the views of views.sql.
-with counted as (
-  select recipe, model, tool, count(*) as calls
-  from tool_results
-  group by recipe, model, tool
+with
+counted as (
+  select
+    t.recipe_id,
+    c.name as tool,
+    c.error_kind,
+    c.turn,
+    count(*) as calls,
+    count(distinct c.trace_id) filter (c.error_kind is not null) as failed_traces,
+    min(c.trace_id) filter (c.error_kind is not null) as example,
+    arg_min(c.raw_arguments, (c.trace_id, c.call_index)) filter (c.error_kind is not null)
+      as raw_arguments
+  from tool_calls as c
+  join traces as t on t.id = c.trace_id
+  group by t.recipe_id, c.name, c.error_kind, c.turn
 ),
 failed as (
   select
-    recipe,
-    model,
-    tool,
-    error_kind,
-    count(*) as failures,
-    count(distinct trace_id) as failed_traces,
-    min(row(trace_id, turn, call_index)) as first_call
-  from tool_results
-  where not success
-  group by recipe, model, tool, error_kind
+    *,
+    sum(calls) over (partition by recipe_id, tool, turn) as all_calls,
+    sum(calls) over (partition by recipe_id, tool, error_kind) as of_kind
+  from counted
+  qualify error_kind is not null
 )
 select
-  f.recipe,
-  f.model,
+  left(r.sha256, 8) as recipe,
+  r.model,
   f.tool,
   f.error_kind,
-  f.failures,
-  f.failures / c.calls as share,
+  f.turn,
+  f.calls as failures,
+  f.all_calls::bigint as calls,
+  f.calls / f.all_calls as share,
+  share_low(f.calls, f.all_calls) as share_low,
+  share_high(f.calls, f.all_calls) as share_high,
   f.failed_traces,
-  e.trace as example,
-  e.turn,
-  e.raw_arguments
+  t.trace as example,
+  f.raw_arguments
 from failed as f
-join counted as c
-  on c.recipe = f.recipe and c.model is not distinct from f.model and c.tool = f.tool
-join tool_results as e on row(e.trace_id, e.turn, e.call_index) = f.first_call
-order by f.model, f.recipe, f.failures desc, f.tool, f.error_kind
+join recipes as r on r.id = f.recipe_id
+join trace_names as t on t.trace_id = f.example
+order by r.model, recipe, f.of_kind desc, f.tool, f.error_kind, f.turn

@@ -1,36 +1,56 @@
--- Whether hard photos make the teacher use its tools, and how far off it is with and without them.
--- Grain: one row per band of locatability and kind of recipe, with or without tools; over closed
--- traces. A band holds its lower bound and not its upper one.
--- Parameters: the reward whose scores count; the store's default where none is named.
+-- Whether hard photos make the teacher use its tools, and how near it comes with and without them.
+-- Grain: one row per tenth of locatability and kind of recipe, with or without tools, the hardest first;
+-- over closed traces.
+-- Parameters: the reward whose distances count; the store's default where none is named.
+--   km  number, default 25: the distance within which an answer is right
 -- Units: km; shares from 0 to 1; locatability from 0 (hard) to 1 (easy).
 -- Columns:
---   share_using_tools       share of traces with a call; mean_calls: calls per trace
+--   decile                  1 the hardest, below 0.1; null where locatability is not known
+--   locatability            bounds of the tenth, of which it holds the lower one; 'unknown'
+--   traces                  closed ones; failures: those of them without coordinates
+--   share_using_tools       traces with a call, of traces, with its 95 % interval (Wilson)
+--   mean_calls              calls for each trace; failed_calls_share: calls without a result, of all
+--   acc                     the share of right answers of the traces that have a distance or are failures
+--                           (scored), a failure being a miss, with its interval; acc_parsed: failures
+--                           are left out
 --   mean_km                 of the traces that have a distance
 --   mean_km_failures_20000  the same with each failure as 20,000 km
 -- Dialect: DuckDB, over the views of views.sql.
-with banded as (
+with counted as (
   select
-    *,
-    case
-      when locatability_score is null then 'unknown'
-      when locatability_score < 0.2 then '<0.2'
-      when locatability_score < 0.4 then '0.2-0.4'
-      when locatability_score < 0.6 then '0.4-0.6'
-      else '>=0.6'
-    end as locatability,
-    coalesce(locatability_score, 2) as difficulty
-  from trace_outcomes
+    decile(locatability_score) as decile,
+    with_tools,
+    count(*) as traces,
+    count(*) filter (failure) as failures,
+    count(*) filter (tool_calls > 0) as using_tools,
+    avg(tool_calls) as mean_calls,
+    sum(failed_tool_calls) / nullif(sum(tool_calls), 0) as failed_calls_share,
+    count(distance_km_or_20000) as scored,
+    count(distance_km) filter (not failure) as parsed,
+    count(*) filter (not failure and distance_km <= $km) as hits,
+    avg(distance_km) as mean_km,
+    avg(distance_km_or_20000) as mean_km_failures_20000
+  from trace_results
   where status <> 'open'
+  group by decile, with_tools
 )
 select
-  locatability,
+  decile,
+  coalesce(bin_name(decile, 10), 'unknown') as locatability,
   with_tools,
-  count(*) as traces,
-  avg((tool_calls > 0)::integer) as share_using_tools,
-  avg(tool_calls) as mean_calls,
-  avg(distance_km) as mean_km,
-  avg(distance_km_or_20000) as mean_km_failures_20000,
-  count(*) filter (failure) as failures
-from banded
-group by locatability, with_tools
-order by min(difficulty), locatability, with_tools desc
+  traces,
+  using_tools / traces as share_using_tools,
+  share_low(using_tools, traces) as share_using_tools_low,
+  share_high(using_tools, traces) as share_using_tools_high,
+  mean_calls,
+  failed_calls_share,
+  scored,
+  hits / nullif(scored, 0) as acc,
+  share_low(hits, scored) as acc_low,
+  share_high(hits, scored) as acc_high,
+  hits / nullif(parsed, 0) as acc_parsed,
+  mean_km,
+  mean_km_failures_20000,
+  failures
+from counted
+order by decile nulls last, with_tools desc

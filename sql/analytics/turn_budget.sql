@@ -81,12 +81,7 @@ stopped as (
 measured as (
   select
     *,
-    -- "least" alone would take its 1 where there is no place, and give half around the Earth.
-    if(place.lat is null, null, 2 * 6371.0 * asin(least(1.0, sqrt(
-      sin(radians(place.lat - true_lat) / 2) ** 2
-      + cos(radians(place.lat)) * cos(radians(true_lat))
-      * sin(radians(place.lon - true_lon) / 2) ** 2
-    )))) as km
+    km_between(place.lat, place.lon, true_lat, true_lon) as km
   from stopped
 )
 select

@@ -50,6 +50,14 @@ create temp macro accuracy_km() as getvariable('accuracy_km');
 -- Whether a score is good enough for training; the same bound as ACCEPTED_SCORE of geostore.records.
 create temp macro is_accepted(score) as score >= 0.3;
 
+-- The distance between two points in km, on a sphere of radius 6371.0; null where one has no place.
+create temp macro km_between(lat_a, lon_a, lat_b, lon_b) as
+  -- "least" alone would take its 1 where there is no place, and give half around the Earth.
+  if(lat_a is null or lat_b is null, null, 2 * 6371.0 * asin(least(1.0, sqrt(
+    sin(radians(lat_a - lat_b) / 2) ** 2
+    + cos(radians(lat_a)) * cos(radians(lat_b)) * sin(radians(lon_a - lon_b) / 2) ** 2
+  ))));
+
 -- The 95 % interval of a share: hits of n, each of which could have been one. By Wilson, which holds for
 -- few and for shares near 0 and 1; 1.959964 standard deviations hold 95 %. Null where n is 0.
 -- Source: Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953.
@@ -84,11 +92,20 @@ create temp macro pass_at(k, n, c) as
       then 1 - list_product(list_transform(range(k::bigint), lambda i: (n - c - i) / (n - i)))
   end;
 
+-- The chance that of n numbers, sorted from the least, the one at a place (from 1) is the greatest of k
+-- that are drawn from them: so the mean of a best of k is the sum of all numbers by these weights.
+-- 0 for k = 0. It is C(place - 1, k - 1) / C(n, k), of which each factor is one step of the product.
+create temp macro best_weight(place, k, n) as
+  k / n * coalesce(
+    list_product(list_transform(range(k::bigint - 1), lambda i: (place - 1 - i) / (n - 1 - i))), 1
+  );
+
 -- The 95 % interval of a quotient of two sums over pairs, samples or traces, as {low, high}. They are
 -- put into up to 400 groups by bootstrap_group(id); sums and counts are lists of what is above and
 -- below the line, one element a group and without nulls, both in the order of the groups:
 --   bootstrap(list(km order by g), list(pairs order by g)), over one row per group g
--- Null for less than two groups, of which nothing can be said. Each of 1,000 replicates gives each group
+-- Null for less than two groups, and where all are alike, because neither tells how far such a quotient
+-- may be off. Each of 1,000 replicates gives each group
 -- a weight, exponential with mean 1 (the Bayesian bootstrap), by a fixed rule, so the same rows give
 -- the same interval.
 -- Source: Rubin 1981, https://doi.org/10.1214/aos/1176345338.
@@ -118,7 +135,12 @@ create temp macro bootstrap(sums, counts) as (
     select quantile_cont(quotient, [0.025, 0.975]) as bounds
     from quotients
   )
-  select if(bounds is null, null, {'low': bounds[1], 'high': bounds[2]})
+  select
+    if(
+      bounds[2] - bounds[1] > 1e-12 * abs(bounds[1] + bounds[2]),
+      {'low': bounds[1], 'high': bounds[2]},
+      null
+    )
   from bounds
 );
 

@@ -153,9 +153,23 @@ def test_a_bootstrap_is_as_wide_as_the_spread_of_a_mean(reader: DuckDBPyConnecti
         assert row["interval"]["high"] == pytest.approx(row["mean"] + spread, abs=spread / 4)
 
 
-def test_one_group_or_none_has_no_interval(reader: DuckDBPyConnection) -> None:
-    columns = "bootstrap([1], [2]), bootstrap([0, 0], [0, 0]), bootstrap(null, null)"
-    assert ask(reader, f"select {columns}").rows == [(None, None, None)]
+def test_one_group_or_equal_ones_have_no_interval(reader: DuckDBPyConnection) -> None:
+    """A width of 0 would say that the mean is known for sure."""
+    lists = ("[1], [2]", "[0, 0], [0, 0]", "null, null", "[0.3, 0.1], [3, 1]", "[0, 0], [1, 1]")
+    columns = ", ".join(f"bootstrap({sums_and_counts})" for sums_and_counts in lists)
+    assert ask(reader, f"select {columns}").rows == [(None,) * 5]
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 6])
+def test_the_best_of_k_is_the_mean_of_the_greatest_of_all_choices(
+    reader: DuckDBPyConnection, n: int
+) -> None:
+    numbers = sorted(random.Random(n).sample(range(100), n))
+    for k in range(1, n + 1):
+        greatest = [max(choice) for choice in itertools.combinations(numbers, k)]
+        terms = (f"{x} * best_weight({place}, {k}, {n})" for place, x in enumerate(numbers, 1))
+        expected = pytest.approx(sum(greatest) / len(greatest))
+        assert value(reader, " + ".join(terms)) == expected
 
 
 def test_the_functions_can_be_used_in_a_statement_of_ones_own(tmp_path: Path) -> None:

@@ -8,45 +8,32 @@ from typing import Any
 
 import pytest
 
-from geostore.query.reader import run_query
-from geostore.store import Store, make_filter, open_snapshot
+from geostore.store import make_filter, open_snapshot
 from tests.hand_made import Batch
-
-TOOLS, PLAIN = 1, 2
+from tests.questioned import (
+    PLAIN,
+    TOOLS,
+    answers,
+    failed_answer,
+    filling,
+    make_store,
+    some,
+    wilson,
+)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A store with a dataset and two recipes of one model, with tools and without."""
-    path = tmp_path / "geostore.db"
-    with Store.open(path, create=True) as store, store.db.transaction():
-        batch = Batch(store.db)
-        batch.dataset("photos")
-        batch.recipe("aaaaaaaa", "m", tools='[{"name":"zoom"}]')
-        batch.recipe("bbbbbbbb", "m", tools="[]")
-    return path
-
-
-def failed_answer(batch: Batch, sample_id: int, recipe_id: int, **how: Any) -> int:
-    """A trace that ended with words without coordinates."""
-    trace_id = batch.trace(sample_id, recipe_id, **how)
-    batch.answer(trace_id, "one_number")
-    batch.reward(trace_id, None, None)
-    return trace_id
-
-
-def objects(path: Path, name: str) -> list[dict[str, Any]]:
-    return run_query(path, name).to_dicts()
+    return make_store(tmp_path)
 
 
 def execute(batch: Batch, statement: str, *values: Any) -> sqlite3.Cursor:
     return batch.connection.execute(statement, values)
 
 
-def test_tool_failures_count_each_kind_and_give_an_example(path: Path) -> None:
-    with Store.open(path) as store, store.db.transaction():
-        batch = Batch(store.db)
-        samples = [batch.sample(i, 0.5) for i in range(4)]
+def test_tool_failures_count_each_kind_and_turn_and_give_an_example(path: Path) -> None:
+    with filling(path) as batch:
+        samples = [batch.sample(i, 0.5) for i in range(5)]
         batch.trace(samples[0], TOOLS, calls="yy")
         batch.trace(samples[1], TOOLS, calls="ynn")
         batch.trace(samples[2], TOOLS, calls="nyn", status="open")
@@ -56,24 +43,23 @@ def test_tool_failures_count_each_kind_and_give_an_example(path: Path) -> None:
             batch,
             "update tool_calls set error_kind = 'too_small' where trace_id = 3 and call_index = 2",
         )
-    rows = objects(path, "tool_failures")
-    counted = [
-        (r["recipe"], r["tool"], r["error_kind"], r["failures"], r["share"], r["failed_traces"])
-        for r in rows
+        batch.trace(samples[4], TOOLS, calls="yn", turns=2)
+        execute(batch, "update tool_calls set turn = 2 where trace_id = 5")
+    rows = answers(path, "tool_failures")
+    columns = ("recipe", "tool", "error_kind", "turn", "failures", "calls", "failed_traces")
+    assert some(rows, *columns, "share", "example") == [
+        ("aaaaaaaa", "zoom", "bad_box", 1, 3, 8, 2, 3 / 8, "1-aaaaaaaa-1"),
+        ("aaaaaaaa", "zoom", "bad_box", 2, 1, 2, 1, 1 / 2, "4-aaaaaaaa-1"),
+        ("aaaaaaaa", "zoom", "too_small", 1, 1, 8, 1, 1 / 8, "2-aaaaaaaa-1"),
+        ("bbbbbbbb", "zoom", "bad_box", 1, 1, 1, 1, 1.0, "3-bbbbbbbb-1"),
     ]
-    assert counted == [
-        ("aaaaaaaa", "zoom", "bad_box", 3, 3 / 8, 2),
-        ("aaaaaaaa", "zoom", "too_small", 1, 1 / 8, 1),
-        ("bbbbbbbb", "zoom", "bad_box", 1, 1.0, 1),
-    ]
-    assert [r["example"] for r in rows] == ["1-aaaaaaaa-1", "2-aaaaaaaa-1", "3-bbbbbbbb-1"]
-    assert (rows[0]["turn"], rows[0]["raw_arguments"]) == (1, '{"a": 1}')
+    assert rows[0]["raw_arguments"] == '{"a": 1}'
+    assert (rows[0]["share_low"], rows[0]["share_high"]) == pytest.approx(wilson(3, 8))
 
 
 def test_the_worst_traces_come_in_the_order_of_the_list(path: Path) -> None:
     """No coordinates is worse than any distance; without a response after those with one."""
-    with Store.open(path) as store, store.db.transaction():
-        batch = Batch(store.db)
+    with filling(path) as batch:
         samples = [batch.sample(i, 0.5) for i in range(8)]
         batch.placed(samples[0], TOOLS, 12.0, 0.99)
         batch.placed(samples[1], TOOLS, 9000.0, 0.0)
@@ -83,7 +69,7 @@ def test_the_worst_traces_come_in_the_order_of_the_list(path: Path) -> None:
         batch.trace(samples[5], TOOLS, status="open")
         batch.answer(batch.trace(samples[6], TOOLS))  # no reward yet
         failed_answer(batch, samples[7], TOOLS, status="exhausted")
-    rows = objects(path, "worst_traces")
+    rows = answers(path, "worst_traces")
     assert [int(row["trace"].split("-")[0]) for row in rows] == [3, 7, 4, 2, 1, 0]
     assert [row["why"] for row in rows] == ["one_number", "because", "because", None, None, None]
     with open_snapshot(path) as snapshot:
@@ -94,18 +80,16 @@ def test_the_worst_traces_come_in_the_order_of_the_list(path: Path) -> None:
 
 
 def test_only_the_twenty_worst_traces_are_given(path: Path) -> None:
-    with Store.open(path) as store, store.db.transaction():
-        batch = Batch(store.db)
+    with filling(path) as batch:
         for number in range(60):
             batch.placed(batch.sample(number, 0.5), PLAIN, 100.0 * number, 1 - number / 100)
-    rows = objects(path, "worst_traces")
+    rows = answers(path, "worst_traces")
     assert [row["distance_km"] for row in rows] == [100.0 * n for n in range(59, 39, -1)]
 
 
 def test_a_country_counts_its_failures(path: Path) -> None:
     """As 20,000 km, as outside of every radius, and as score 0; open traces are not counted."""
-    with Store.open(path) as store, store.db.transaction():
-        batch = Batch(store.db)
+    with filling(path) as batch:
         samples = [batch.sample(i, 0.5) for i in range(35)]
         batch.placed(samples[0], TOOLS, 25.0, 0.9)
         batch.placed(samples[0], PLAIN, 200.0, 0.6)
@@ -117,7 +101,7 @@ def test_a_country_counts_its_failures(path: Path) -> None:
         batch.trace(samples[34], TOOLS, status="failed", turns=0)
         execute(batch, "update samples set country = 'japan' where id > ?", samples[3])
         execute(batch, "update samples set country = null where id = ?", samples[34])
-    japan, france, unknown = objects(path, "by_country")
+    japan, france, unknown = answers(path, "by_country")
     assert france == {
         "country": "france",
         "traces": 4,

@@ -23,7 +23,8 @@ import pytest
 
 from geostore.costs.prices import Prices
 from geostore.errors import QueryError, StoreError, StoreVersionError
-from geostore.query.headers import question_names
+from geostore.query.headers import question, question_names
+from geostore.query.parameters import values_for
 from geostore.query.reader import ask, open_reader, run_query
 from geostore.query.stats import format_json as format_stats
 from geostore.query.stats import format_text, stats
@@ -555,34 +556,6 @@ def test_tool_lift_pairs_no_two_models(copy: Path) -> None:
     assert rows[2]["mean_km_without"] == about((1000 + 4000 + 25 + 3000) / 4)
 
 
-def test_tool_use_by_difficulty_goes_from_hard_to_easy(reader: Reader) -> None:
-    rows = objects(reader, "tool_use_by_difficulty")
-    found = [tuple(row.values()) for row in rows]
-    assert list(rows[0]) == [
-        *("locatability", "with_tools", "traces", "share_using_tools", "mean_calls"),
-        *("mean_km", "mean_km_failures_20000", "failures"),
-    ]
-    assert found == [
-        ("<0.2", True, 3, about(1 / 3), about(2 / 3), about(2900 / 3), about(2900 / 3), 0),
-        ("<0.2", False, 1, 0.0, 0.0, 1000, 1000, 0),
-        ("0.2-0.4", True, 1, 1.0, 1.0, None, 20000, 1),
-        ("0.2-0.4", False, 1, 0.0, 0.0, 4000, 4000, 0),
-        (">=0.6", True, 1, 0.0, 0.0, 0.5, 0.5, 0),
-        (">=0.6", False, 1, 0.0, 0.0, 25, 25, 0),
-        ("unknown", True, 1, 1.0, 1.0, 1, 1, 0),
-        ("unknown", False, 1, 0.0, 0.0, None, 20000, 1),
-    ]
-
-
-def test_tokens_per_turn(reader: Reader) -> None:
-    rows = ask(reader, "tokens_per_turn").rows
-    assert rows == [
-        (1, 10, 100, 10, None, 1000),
-        (2, 2, 200, 10, 50, 2000),
-        (3, 1, 300, 10, None, 3000),
-    ]
-
-
 def test_failures_are_counted_by_class(reader: Reader) -> None:
     assert ask(reader, "failures").rows == [
         ("aaaaaaaa", "m", "answer", "one_number", 1),
@@ -738,7 +711,8 @@ def test_the_newest_reading_counts_and_makes_no_second_row(copy: Path) -> None:
 def test_no_question_compares_each_trace_with_every_other_one(reader: Reader, name: str) -> None:
     """Its time would grow with the square of the store."""
     statement = load_sql("analytics", name) if name in NAMES else name
-    ((_, plan),) = reader.execute(f"explain (format json) {statement}").fetchall()
+    values = values_for(question(name), None) if name in NAMES else {}
+    ((_, plan),) = reader.execute(f"explain (format json) {statement}", values).fetchall()
     parts = json.loads(plan)
     for part in parts:  # grows while it is read
         parts += part["children"]
@@ -848,7 +822,7 @@ def test_each_table_and_view_is_shown_once(reader: Reader, statement: str) -> No
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("nothing", r"no query 'nothing'; there are: accuracy, answer_changes, audited, "),
+        ("nothing", r"no query 'nothing'; there are: accept_rate_by_day, accuracy, "),
         ("views", r"no query 'views'"),
         ("sumary", r"no query 'sumary' \(did you mean summary\?\); there are: "),
         ("select * from trace_result", r"did you mean trace_results\?"),
