@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from geostore import open as open_store
 from geostore.cli import app
 from geostore.errors import RewardError
+from geostore.query.reader import run_query
 from geostore.rewards import PRESETS, ensure_spec, make_spec, preset_spec, rescore
 from geostore.rewards.formulas import KINDS
 from geostore.store import Store
@@ -145,6 +146,63 @@ def test_a_preset_gives_what_the_published_scorer_gives(traces: Traces, case: Ca
 
 def test_every_preset_is_held_against_values_by_hand() -> None:
     assert {f"preset:{case.preset}" for case in CASES} == set(PRESETS)
+
+
+PLACE_PRESETS = ("geoagent", "globe", "geovista")
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("true", ["", "C", "crtCRT"])
+def test_an_answer_that_nobody_can_judge_has_no_score_and_counts_in_no_mean(
+    traces: Traces, name: str, true: str
+) -> None:
+    """The truth lies far out at sea. What asks for no place scores it, and its distance is kept."""
+    spec = preset_spec(name)
+    put(traces, Case(name, 0.0, km=1.0, true="crtCRT", words=3), spec.parameters["radius"])
+    put(traces, Case(name, 0.0, km=1.0, true=true, words=3), spec.parameters["radius"])
+    traces.connection.execute(
+        "update sample_places set country = null, region = null, city = null, city_id = null"
+        " where sample_id = 2"
+    )
+    rescore(traces.db, spec)
+    (judged, known_km), (score, km) = traces.rows("score, distance_km")
+    assert km == known_km == pytest.approx(1.0)
+    assert (score is None) == (name.removeprefix("preset:") in PLACE_PRESETS)
+    (summary,) = run_query(traces.path, "summary", reward=spec.sha256).to_dicts()
+    scores = [value for value in (judged, score) if value is not None]
+    assert summary["mean_score"] == pytest.approx(sum(scores) / len(scores))
+    assert summary["mean_score_failures_0"] == summary["mean_score"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks", "true", "score"),
+    [
+        # Monaco has no region: it is asked for behind the right country alone.
+        ("geoagent", "region", "CRT", None),
+        ("geoagent", "region", "RT", 1.0 + 1.5 * 0.60653065971),
+        ("globe", "region", "CT", 1.0),
+        ("geovista", "region", "t", 1.0),
+        ("geoagent", "city_id", "CR", None),
+        ("globe", "city_id", "C", None),
+        ("globe", "city_id", "T", 0.0),
+        ("geovista", "city_id", "crCR", None),
+    ],
+)
+def test_a_place_that_the_truth_lacks_is_unknown_only_where_it_is_asked_for(
+    traces: Traces, name: str, lacks: str, true: str, score: float | None
+) -> None:
+    put(traces, Case(name, 0.0, km=100.0, true=true, words=3))
+    traces.connection.execute(f"update sample_places set {lacks} = null")
+    rescore(traces.db, preset_spec(name))
+    assert traces.rows("score") == [(score if score is None else pytest.approx(score, abs=1e-9),)]
+
+
+def test_words_that_nobody_can_judge_do_not_name_the_true_place(traces: Traces) -> None:
+    """A city in letters that the gazetteer lacks: stated, and not known to be right."""
+    put(traces, Case("globe", 0.0, km=1.0, true="C", words=3))
+    traces.connection.execute("update answer_places set said_true_city = null")
+    rescore(traces.db, preset_spec("globe"))
+    assert traces.rows("score") == [(0.2,)]
 
 
 def test_a_distance_of_exactly_a_threshold_is_outside_where_the_code_says_less(
