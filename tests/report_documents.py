@@ -445,7 +445,10 @@ def photo(seed: int, width: int = 256, height: int = 192) -> str:
 
 def best_and_worst(images: bool = True) -> Figure:
     def row(number: int, which: str, km: float | None) -> dict[str, Any]:
-        boxes = [[60, 70, 150, 150, "1"], [180, 40, 240, 120, "2"]]
+        boxes = [
+            {"label": "1", "points": [[60, 70], [150, 70], [150, 150], [60, 150]]},
+            {"label": "2", "points": [[180, 60], [220, 40], [240, 90], [200, 120]]},
+        ]
         shown = [
             {
                 "src": photo(number),

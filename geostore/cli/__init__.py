@@ -32,6 +32,7 @@ from geostore.cli.options import (
     say,
 )
 from geostore.cli.query import QueryCommand, query
+from geostore.cli.report import report
 from geostore.cli.rescore import rescore
 from geostore.cli.rewards import rewards
 from geostore.cli.show import show
@@ -78,7 +79,7 @@ def geostore(
 # In the order of their use.
 COMMANDS = (
     *(generate, import_, rescore, query, stats, status, traces, show, image),
-    *(audit, verify, export, demo),
+    *(audit, verify, report, export, demo),
 )
 CLASSES: dict[object, type[HelpCommand]] = {query: QueryCommand}
 for command in COMMANDS:

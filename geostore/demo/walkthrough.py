@@ -33,14 +33,15 @@ _PICK_TRACE = (
 def run(directory: str | Path, *, samples: int = 24) -> None:
     """Render photos, ask the offline teacher with and without tools, look, and export.
 
-    Makes `directory` with photos/, geostore.db and traces/. A second run pays for nothing
-    that the first one paid for. Writes to standard output.
+    Makes `directory` with photos/, geostore.db, traces/ and report.html. A second run pays for
+    nothing that the first one paid for. Writes to standard output.
 
     Raises DemoError if the photos or the teacher cannot be made, SystemExit with
     a command's exit code if that command fails.
     """
     folder = Path(directory)
     photos, store, traces = folder / "photos", folder / "geostore.db", folder / "traces"
+    report = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -70,7 +71,9 @@ def run(directory: str | Path, *, samples: int = 24) -> None:
         _geostore("show", trace, *at)
     _announce("Export the good ones, a JSON file per trace.")
     _geostore("export", str(traces), *at, "--format", "trace", "--min-score", "0.3")
-    print(_closing(photos, store, traces, samples), flush=True)
+    _announce("Write a page about it all, to open in a browser.")
+    _geostore("report", str(report), *at)
+    print(_closing(folder, samples), flush=True)
 
 
 def _render(photos: Path, samples: int) -> None:
@@ -132,14 +135,16 @@ def _announce(sentence: str) -> None:
     print(f"\n# {sentence}", flush=True)
 
 
-def _closing(photos: Path, store: Path, traces: Path, samples: int) -> str:
+def _closing(folder: Path, samples: int) -> str:
     """The last text: the files, what to try next, and how to use a real teacher."""
+    photos, store = folder / "photos", folder / "geostore.db"
     at, data = shlex.quote(str(store)), shlex.quote(str(photos))
     return f"""
 Made:
   {photos}  {samples} photos with their truth, as a Hugging Face dataset
   {store}  every response, tool call, answer and reward, as rows
-  {traces}  the traces with a score of 0.3 and more
+  {folder / "traces"}  the traces with a score of 0.3 and more
+  {folder / "report.html"}  how good they are: a page for a browser
 (Towns: GeoNames, CC BY 4.0.)
 
 Try next (after: source .venv/bin/activate):

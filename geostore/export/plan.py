@@ -32,12 +32,10 @@ from geostore.one_line import OneLine
 from geostore.records import ImportedRecipe, SentImage, StoredTrace
 from geostore.rewards import with_named_reward
 from geostore.store import EVERY, Choice, Chosen, Filter, Snapshot, Store, open_snapshot
-from geostore.text.phrases import format_number_of
+from geostore.text.phrases import format_number_of, format_size
 
 MEASURED = 60
 """About how many traces are measured."""
-
-_UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,7 +79,7 @@ class ExportPlan(OneLine):
         about = "about " if self.is_estimate else ""
         holds = (
             f"{about}{format_number_of(self.rows, 'row')}, "
-            f"{about}{format_number_of(self.images, 'image')}, {about}{_size_text(self.size)}"
+            f"{about}{format_number_of(self.images, 'image')}, {about}{format_size(self.size)}"
         )
         how = "" if not about else f" (estimated from {format_number_of(self.measured, 'trace')})"
         without = (
@@ -258,12 +256,3 @@ def _split_text(snapshot: Snapshot, chosen: Chosen, splits: Splits) -> str:
         counts[splits.of(sample, dataset)] += 1
         without_value += not splits.has_value(sample, dataset)
     return splits.text(counts, without_value)
-
-
-def _size_text(size: int) -> str:
-    """Such as ``1.2 GB``."""
-    power = min(max(len(str(size)) - 1, 0) // 3, len(_UNITS) - 1)
-    shown = size / 1000**power
-    return (
-        f"{shown:.1f} {_UNITS[power]}" if power and shown < 10 else f"{shown:,.0f} {_UNITS[power]}"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from geostore.conversation.recipe import recipe_hash
+from geostore.errors import NotFoundError
 from geostore.records import ImportedRecipe, Recipe
 from geostore.store import rows
 from geostore.store.db import Db, utc_now
@@ -26,6 +27,19 @@ class Recipes:
     def get_recipe(self, recipe_id: int) -> Recipe | ImportedRecipe:
         """A recipe by id."""
         return rows.recipe_record(self._db.run("get_recipe", recipe_id=recipe_id).fetchone())
+
+    def find_recipe(self, start: str) -> str:
+        """The first 8 hex digits of the one recipe whose hash begins so.
+
+        Raises NotFoundError where none does, or several do; it names those that there are.
+        """
+        names: list[str] = sorted({row["sha256"][:8] for row in self._db.run("recipe_names")})
+        fitting = [name for name in names if name.startswith(start[:8].lower())]
+        if len(fitting) > 1:
+            raise NotFoundError(f"several recipes begin with {start!r}: {', '.join(fitting)}")
+        if not fitting:
+            raise NotFoundError(_unknown(f"recipe {start!r}", start, names))
+        return fitting[0]
 
     def explain_unknown(self, *, recipe: str | None, model: str | None) -> str | None:
         """A sentence where no recipe has this start of a hash, or this teacher; else None.

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
 
 def format_span(seconds: float) -> str:
     """A length of time, such as ``45 s``, ``4 min 10 s``, ``2 h 5 min`` or ``3.4 days``."""
@@ -105,3 +107,11 @@ def format_budget(
     if max_total_tokens is not None:
         parts.append(f"{about}{spent_tokens:,} of {max_total_tokens:,} tokens")
     return ", ".join(parts)
+
+
+def format_size(size: int) -> str:
+    """Bytes such as ``1.2 GB``."""
+    power = min(max(len(str(size)) - 1, 0) // 3, len(_UNITS) - 1)
+    shown = size / 1000**power
+    digits = 1 if power and shown < 10 else 0
+    return f"{shown:,.{digits}f} {_UNITS[power]}"

@@ -46,13 +46,14 @@ function traceCard(figure, row) {
 function photo(image) {
   const { width, height, boxes } = image;
   const unit = Math.max(width, height) / 100; // lines and letters in hundredths of the longer side
-  const shapes = (boxes ?? []).flatMap(([left, top, right, bottom, label]) => {
-    const shape = { x: left, y: top, width: right - left, height: bottom - top };
+  const shapes = (boxes ?? []).flatMap(({ label, points }) => {
+    const shape = { points: points.map((point) => point.join(",")).join(" ") };
+    const [left, top] = [0, 1].map((axis) => d3.min(points, (point) => point[axis]));
     const at = { x: left + unit, y: Math.max(6.5 * unit, top - unit), "font-size": 7 * unit };
     return [
-      drawing("rect", { ...shape, class: "halo", "stroke-width": 1.8 * unit }),
-      drawing("rect", { ...shape, class: "box", "stroke-width": 0.9 * unit }),
-      known(label) && label !== "" ? drawing("text", { ...at, "stroke-width": unit }, String(label)) : null,
+      drawing("polygon", { ...shape, class: "halo", "stroke-width": 1.8 * unit }),
+      drawing("polygon", { ...shape, class: "box", "stroke-width": 0.9 * unit }),
+      label ? drawing("text", { ...at, "stroke-width": unit }, String(label)) : null,
     ];
   });
   const node = element(

@@ -1,0 +1,345 @@
+"""The figures of a report: which question each is drawn from, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+from geostore.query.thresholds import format_km
+from geostore.report.document import Column, Format, Kind
+from geostore.text.tables import QueryResult
+
+NO_TRACES = "No trace is closed yet: geostore generate makes some."
+_NO_TOOLS = "No photo was asked both with and without tools; ask the same photos with --no-tools."
+_NO_PRICES = "The store knows no price of this teacher: give generate --price-in and --price-out."
+_NO_LOCATABILITY = "The dataset has no column of locatability."
+_NO_PLACES = "No place is computed yet: geostore rescore computes them."
+_NO_DISTANCES = "No answer has a distance yet: geostore rescore computes them."
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How one question becomes a figure."""
+
+    id: str
+    """The figure's anchor."""
+    title: str
+    """What it shows."""
+    note: str
+    """A sentence or two below the title."""
+    kind: Kind
+    """How it is drawn."""
+    question: str
+    """The named question that is asked."""
+    spec: Mapping[str, Any]
+    """What the kind needs: names of columns, words on axes."""
+    empty: str = NO_TRACES
+    """What is said where the question has no row, or no value to draw."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of the question; the others have their defaults."""
+    drawn_column: str | None = None
+    """The column without whose values nothing can be drawn; None: any row is enough."""
+
+
+FIGURES: tuple[Drawn, ...] = (
+    Drawn(
+        "headline",
+        "At a glance",
+        "A failure counts as 20,000 km, as a miss and as 0 points unless a line says otherwise. "
+        "Ranges are 95 % intervals.",
+        "numbers",
+        "headline",
+        {},
+    ),
+    Drawn(
+        "map",
+        "Where the answers are",
+        "A line runs from the true place to the answered one, along the shortest way.",
+        "map",
+        "answers_on_map",
+        {},
+        _NO_DISTANCES,
+        {"most": 2000},
+    ),
+    Drawn(
+        "distances",
+        "How far off the answers are",
+        "Each bar is a bin of distance; bins grow with it. Answers without coordinates are in the "
+        "table, and in no bar.",
+        "histogram",
+        "distances",
+        {
+            "x0": "from_km",
+            "x1": "to_km",
+            "count": "traces",
+            "series": "with_tools",
+            "scale": "log",
+            "x_label": "distance in km",
+        },
+        _NO_DISTANCES,
+        drawn_column="from_km",
+    ),
+    Drawn(
+        "difficulty",
+        "Accuracy by difficulty",
+        "The share of answers within {km} km for each tenth of locatability; a failure is a miss.",
+        "lines",
+        "accuracy_by_difficulty",
+        {
+            "x": "decile",
+            "y": "acc",
+            "low": "acc_low",
+            "high": "acc_high",
+            "series": "with_tools",
+            "x_label": "tenth of locatability, 1 the hardest",
+            "y_label": "within {km} km",
+            "ordinal": True,
+        },
+        _NO_LOCATABILITY,
+        {"km": "{km}"},
+        drawn_column="decile",
+    ),
+    Drawn(
+        "countries",
+        "Accuracy by country",
+        "The share of answers within {km} km, by the country of the true place; a failure is "
+        "a miss.",
+        "countries",
+        "countries",
+        {"code": "country", "value": "acc", "n": "traces", "low": "acc_low", "high": "acc_high"},
+        _NO_PLACES,
+        {"km": "{km}"},
+    ),
+    Drawn(
+        "turns",
+        "What each further turn buys",
+        "Had every trace stopped after so many turns: answers within {km} km, and tokens for them.",
+        "lines",
+        "turn_budget",
+        {
+            "x": "stopped_after",
+            "y": "acc_{km}_km",
+            "series": "recipe",
+            "x_label": "turns",
+            "y_label": "within {km} km",
+            "ordinal": True,
+        },
+    ),
+    Drawn(
+        "calibration",
+        "Whether the teacher knows when it is right",
+        "The share of answers within {km} km against the confidence that they state. On the "
+        "diagonal both are the same.",
+        "lines",
+        "calibration",
+        {
+            "x": "mean_confidence",
+            "y": "acc_{km}_km",
+            "series": "recipe",
+            "x_label": "stated confidence",
+            "y_label": "within {km} km",
+            "diagonal": True,
+        },
+        "No answer states a confidence; a prompt may ask for it.",
+        drawn_column="mean_confidence",
+    ),
+    Drawn(
+        "failures",
+        "What went wrong",
+        "Final responses without coordinates, and requests that failed, by class.",
+        "bars",
+        "failures",
+        {
+            "label": "class",
+            "value": "failures",
+            "series": "kind",
+            "x_label": "failures",
+            "horizontal": True,
+        },
+        "Nothing failed.",
+    ),
+)
+"""In reading order; {km} stands for the distance within which an answer is right. `build` puts the
+head-to-head after the first one, and the traces at the end."""
+
+
+def figures_at(km: float) -> tuple[Drawn, ...]:
+    """The figures for this distance, in km, within which an answer is right."""
+
+    def filled(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return km if value == "{km}" else value.replace("{km}", format_km(km))
+
+    return tuple(
+        replace(
+            drawn,
+            note=filled(drawn.note),
+            spec={name: filled(value) for name, value in drawn.spec.items()},
+            parameters={name: filled(value) for name, value in drawn.parameters.items()},
+        )
+        for drawn in FIGURES
+    )
+
+
+_WORDS: Mapping[str, tuple[str, Format, str]] = MappingProxyType(
+    {
+        "with_tools": ("tools", "text", ""),
+        "number": ("", "text", ""),
+        "value": ("value", "number", ""),
+        "low": ("from", "number", ""),
+        "high": ("to", "number", ""),
+        "n": ("of", "int", ""),
+        "of": ("of", "int", ""),
+        "lat": ("latitude", "degrees", ""),
+        "lon": ("longitude", "degrees", ""),
+        "answer_lat": ("answered latitude", "degrees", ""),
+        "answer_lon": ("answered longitude", "degrees", ""),
+        "score": ("score", "number", ""),
+        "decile": ("tenth", "int", ""),
+        "cost": ("cost", "money", ""),
+        "tokens": ("tokens", "tokens", ""),
+        "in_country": ("in the country", "share", ""),
+        "mean_confidence": ("confidence", "share", ""),
+        "tokens_per_trace": ("tokens per trace", "tokens", ""),
+        "class": ("class", "text", ""),
+    }
+)
+"""Of columns whose name does not say it: label, format, unit."""
+
+_COUNTS = frozenset(
+    {
+        *("traces", "photos", "failures", "pairs", "turns", "tool_calls", "placed", "answered"),
+        *("going_on", "stopped_after", "uncounted_turns", "calls", "samples", "accepted"),
+        *("wins", "ties", "losses", "requests", "n_pairs", "rollouts", "turn"),
+    }
+)
+
+
+def column_of(name: str) -> Column:
+    """How a question's column is headed and written, by its name."""
+    if name in _WORDS:
+        label, format, unit = _WORDS[name]
+        return Column(name, label, unit, format)
+    return Column(name, _label(name), "", _format(name))
+
+
+def columns_of(names: Sequence[str]) -> tuple[Column, ...]:
+    """`column_of` each."""
+    return tuple(map(column_of, names))
+
+
+def _format(name: str) -> Format:
+    stem = name.removesuffix("_low").removesuffix("_high")
+    if name in _COUNTS or name.startswith("count_"):
+        return "int"
+    if stem.startswith(("acc", "share", "in_country", "under_", "win", "pass_at")) or (
+        stem.endswith(("_rate", "_share", "_validity")) or stem in ("share", "tie", "loss")
+    ):
+        return "share"
+    if "points" in stem:
+        return "points"
+    if stem.endswith("_km") or "_km_" in stem:
+        return "km"
+    if "token" in stem:
+        return "tokens"
+    if "cost" in stem:
+        return "money"
+    if stem.endswith("_ms"):
+        return "ms"
+    if stem.startswith(("mean_", "median_", "lift")) or stem.endswith("_score"):
+        return "number"
+    return "text"
+
+
+def _label(name: str) -> str:
+    """The name in words: an interval's ends are "from" and "to" of what stands before them."""
+    for suffix, word in (("_low", "from"), ("_high", "to")):
+        if name.endswith(suffix):
+            return word
+    words = name.replace("_failures_20000", ", failures 20,000").replace(
+        "_failures_0", ", failures 0"
+    )
+    words = words.replace("_parsed", ", failures left out")
+    return words.replace("_km", " km").replace("_", " ")
+
+
+_FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "traces": "int",
+        "photos": "int",
+        "km": "km",
+        "share": "share",
+        "points": "points",
+        "turns": "number",
+        "calls": "number",
+        "tokens": "tokens",
+        "cost": "money",
+    }
+)
+"""Of the units that the question ``headline`` has."""
+
+_WITH_TOOLS: Mapping[bool | None, str] = MappingProxyType(
+    {True: "with tools", False: "without tools", None: "not known"}
+)
+
+
+def table_of(kind: Kind, answer: QueryResult) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+    """The columns and rows of an answer as a page takes them for this kind."""
+    if kind == "numbers":
+        return _NUMBERS, [
+            (
+                row["number"],
+                plain(row["value"]),
+                plain(row["low"]),
+                plain(row["high"]),
+                _FORMATS[row["unit"]],
+                f"of {row['n']:,}" if row["unit"] == "share" else "",
+            )
+            for row in answer.to_dicts()
+        ]
+    columns = columns_of(answer.columns)
+    if kind == "map":
+        columns = tuple(
+            replace(column, name="km") if column.name == "distance_km" else column
+            for column in columns
+        )
+    rows = [
+        tuple(
+            _WITH_TOOLS[value] if name == "with_tools" else plain(value)
+            for name, value in zip(answer.columns, row, strict=True)
+        )
+        for row in answer.rows
+    ]
+    return columns, rows
+
+
+_NUMBERS = (
+    Column("label", "number"),
+    Column("value", "value", "", "number"),
+    Column("low", "from", "", "number"),
+    Column("high", "to", "", "number"),
+    Column("format", "format"),
+    Column("note", ""),
+)
+
+
+def plain(value: Any) -> Any:
+    """A value of DuckDB's as JSON has it: a number that is none is null, a time is text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, float):
+        # More digits than any interval here has, and a smaller page.
+        return float(f"{value:.9g}") if isfinite(value) else None
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
