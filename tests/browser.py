@@ -117,6 +117,14 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description"))
         return answer["result"].get("value")
 
+    def wait(self, script: str) -> None:
+        """Until an expression of the page is true, which a busy machine may take a while for."""
+        end = time.monotonic() + PATIENCE
+        while not self.run(script):
+            if time.monotonic() > end:
+                raise TimeoutError(f"not true in {PATIENCE:.0f} s: {script}")
+            time.sleep(0.02)
+
     def press(self, key: str, code: int = 0) -> None:
         """One key, such as ``Tab`` or ``n``; `code` is the number of a key without a letter."""
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}

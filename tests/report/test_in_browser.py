@@ -235,6 +235,7 @@ def test_a_map_is_zoomed_by_buttons_keys_and_wheel_and_moved_by_dragging(
     browser.press("+", 187)
     assert browser.run(f"{svg}.getAttribute('viewBox')") == zoomed
     browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=-300)
+    browser.wait(f"{svg}.getAttribute('viewBox') !== '{zoomed}'")
     width = float(browser.run(f"{svg}.getAttribute('viewBox')").split()[2])
     assert width == pytest.approx(float(zoomed.split()[2]) / 2)
 
@@ -248,17 +249,14 @@ def test_a_wheel_over_a_map_that_is_not_in_use_scrolls_the_page(
     before = browser.run(f"[{svg}.getAttribute('viewBox'), scrollY]")
     x, y = browser.run(f"(b => [b.x + 50, b.y + 50])({svg}.getBoundingClientRect())")
     browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=200)
-    browser.run("new Promise(done => setTimeout(done, 300))")
-    after = browser.run(f"[{svg}.getAttribute('viewBox'), scrollY]")
-    assert after[0] == before[0]
-    assert after[1] > before[1]
+    browser.wait(f"scrollY > {before[1]}")
+    assert browser.run(f"{svg}.getAttribute('viewBox')") == before[0]
 
 
 def test_a_table_shows_the_rows_of_its_chart(browser: Browser, show: Show) -> None:
     show(document(600))
     browser.run("document.querySelector('#map details.table summary').click()")
-    browser.run("new Promise(done => setTimeout(done, 100))")
-    assert browser.run("document.querySelectorAll('#map tbody tr').length") == 600
+    browser.wait("document.querySelectorAll('#map tbody tr').length === 600")
     first = "document.querySelector('#failures tbody tr').cells"
     texts = browser.run(f"[...{first}].map(cell => cell.textContent)")
     assert texts[:2] == ["no coordinates in the final response", "121"]
@@ -287,3 +285,22 @@ def test_paper_has_tables_and_charts_of_its_width(browser: Browser, show: Show) 
     assert browser.run(width) == "680"
     browser.run("dispatchEvent(new Event('afterprint'))")
     assert int(browser.run(width)) > 680
+
+
+def test_a_finger_sees_the_tooltip_before_it_opens_the_row(browser: Browser, show: Show) -> None:
+    show(document(24))
+    browser.run("document.querySelector('#map').scrollIntoView()")
+    x, y = browser.run(
+        "(b => [b.x + b.width / 2, b.y + b.height / 2])"
+        "(document.querySelector('#map .truth.worst > *').getBoundingClientRect())"
+    )
+
+    def touch() -> None:
+        browser.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        browser.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    touch()
+    assert browser.run("document.querySelector('#map .tip').hidden") is False
+    assert browser.run("document.querySelector('#map details.table').open") is False
+    touch()
+    assert browser.run("document.querySelector('#map details.table').open") is True

@@ -31,6 +31,9 @@ const distinct = (data, name) => [...new Set(data.map((row) => row[name]))];
 /** Is a row of this series? */
 const of = (spec, value) => (row) => !spec.series || row[spec.series] === value;
 
+/** The symbol of a series; where colours come again, symbols do not. */
+const symbolOf = (at) => SYMBOLS[(at + Math.floor(at / SERIES.length)) % SYMBOLS.length];
+
 const color = (at) => `var(--${SERIES[at % SERIES.length]})`;
 
 /** The series of a chart in their order, or one without a name. */
@@ -38,15 +41,15 @@ function seriesOf({ spec, both }) {
   return spec.series ? distinct(both, spec.series) : [null];
 }
 
-function seriesLegend({ spec, column }, series, symbolOf) {
+function seriesLegend({ spec, column }, series, draw) {
   if (!spec.series) return null;
   const name = (value) => valueText(value, column(spec.series));
-  return legend(series.map((value, at) => ({ name: name(value), symbol: symbolOf(at) })));
+  return legend(series.map((value, at) => ({ name: name(value), symbol: draw(at) })));
 }
 
 /** A symbol as charts draw it. */
 function symbolSwatch(at, line) {
-  const path = d3.symbol(d3[`symbol${capital(SYMBOLS[at % SYMBOLS.length])}`], 44)();
+  const path = d3.symbol(d3[`symbol${capital(symbolOf(at))}`], 44)();
   return drawing(
     "svg",
     { class: `swatch ${SERIES[at % SERIES.length]}`, viewBox: "-11 -7 22 14", "aria-hidden": "true" },
@@ -220,7 +223,7 @@ function dots(view) {
           x: spec.value,
           fill: color(at),
           r: 4.5,
-          symbol: SYMBOLS[at % SYMBOLS.length],
+          symbol: symbolOf(at),
           className: "datum",
         }),
       ]),
@@ -257,7 +260,7 @@ function lines(view) {
         y: spec.y,
         fill: color(at),
         r: 4,
-        symbol: SYMBOLS[at % SYMBOLS.length],
+        symbol: symbolOf(at),
         className: "datum",
       }),
     ];

@@ -21,7 +21,8 @@ const DRAWN = {
   dots: ["value"],
   scatter: ["x", "y"],
 };
-const KEYS_OF_MAP = "Keys: + and − zoom, arrows move, 0 shows the whole map";
+const KEYS_OF_MAP =
+  "+ and − zoom, arrows move, 0 shows the whole map; a wheel zooms after a click into it";
 const KEYS_OF_MARKS = "N and P go from trace to trace, Enter opens its row";
 
 const report = stored("data");
@@ -99,8 +100,7 @@ function chartOf(figure, rows, otherRows, name, show) {
       holder.setAttribute("role", "application");
       holder.setAttribute("aria-label", title);
       holder.setAttribute("aria-describedby", id);
-      const text = keys.join("; ").replace("Keys: ", "") + ".";
-      panel.append(element("p", { class: "keys", id }, `Keys: ${text}`));
+      panel.append(element("p", { class: "keys", id }, `Keys: ${keys.join("; ")}.`));
       if (focused) holder.focus();
     }
   };

@@ -13,6 +13,7 @@ function pointing(holder, svg, { describe, light, open, reveal }) {
   const tip = element("div", { class: "tip", role: "status", hidden: true });
   holder.append(tip);
   let current = null;
+  let touched = null;
 
   const marks = () => [...svg.querySelectorAll(".datum > *")];
   const indexOf = (node) => (typeof node.__data__ === "number" ? node.__data__ : node.__data__?.index);
@@ -67,7 +68,14 @@ function pointing(holder, svg, { describe, light, open, reveal }) {
   svg.addEventListener("click", (event) => {
     if (svg.classList.contains("dragged")) return;
     const index = near(event);
-    if (index !== null && index !== undefined) open(index);
+    if (index === null || index === undefined) return;
+    // A finger cannot point without a touch: its first shows the tooltip, its second opens the row.
+    if (event.pointerType === "touch" && touched !== index) {
+      touched = index;
+      show(index, ...inside(event));
+    } else {
+      open(index);
+    }
   });
   /** Goes to the next or previous row that is drawn. */
   const step = (by) => {

@@ -10,7 +10,8 @@ let onPaper = false; // while the page is printed
 const printedOf = (figure) => (["map", "scatter"].includes(figure.kind) ? PRINTED_OF_TRACES : PRINTED);
 
 /** What a table shows: its columns, rows, and how each cell is written. */
-function tableOf(figure, rows, caption, cardOf, alone) {
+function tableOf(figure, rows, name, cardOf) {
+  const caption = name ? `${figure.title}: ${name}` : figure.title;
   const columns = figure.columns
     .map((column, at) => ({ ...column, at }))
     .filter(({ name }) => figure.kind !== "numbers" || name !== "format");
@@ -31,7 +32,7 @@ function tableOf(figure, rows, caption, cardOf, alone) {
   const table = element(
     "table",
     {},
-    element("caption", { class: alone ? "unseen" : null }, caption),
+    element("caption", { class: name ? null : "unseen" }, name ?? caption),
     element("thead", {}, element("tr", {}, headings)),
     body,
   );
@@ -87,9 +88,8 @@ function tileColumn(figure, row) {
 
 /** All tables of a figure behind one line that opens them. */
 function tablesOf(figure, against, names, cardOf) {
-  const own = captionOf(figure, against && names.own);
-  const tables = [tableOf(figure, figure.rows, own, cardOf, !against)];
-  if (against) tables.push(tableOf(figure, against, captionOf(figure, names.against), cardOf));
+  const tables = [tableOf(figure, figure.rows, against && names.own, cardOf)];
+  if (against) tables.push(tableOf(figure, against, names.against, cardOf));
   const nodes = element("div", { class: "tables" }, tables.map((table) => table.node));
   const buildAll = () => tables.forEach((table) => table.build(Infinity));
   const forPaper = () => tables.forEach((table) => table.build(printedOf(figure)));
@@ -120,8 +120,6 @@ function tablesOf(figure, against, names, cardOf) {
     },
   };
 }
-
-const captionOf = (figure, name) => (name ? `${figure.title}: ${name}` : figure.title);
 
 /** The statement of a figure behind one line that opens it. */
 function statementOf(figure) {
