@@ -182,6 +182,10 @@ class QueryError(GeostoreError):
     """A query is unknown, fails, or would do more than read."""
 
 
+class QueryTimeoutError(QueryError):
+    """A statement took longer than it may; DuckDB may still work on what it cannot interrupt."""
+
+
 class NotFoundError(GeostoreError):
     """The store holds no such trace."""
 

@@ -41,6 +41,7 @@ class Asking(ABC):
         *,
         reward: str | None = None,
         km: Iterable[float] | None = None,
+        timeout: float | None = None,
     ) -> list[dict[str, Any]]:
         """Rows of a named query, or of one statement in DuckDB's SQL, which can only read.
 
@@ -49,12 +50,13 @@ class Asking(ABC):
         name, such as ``{"km": 25}`` where the statement has ``$km``; they are bound and
         never become text of it. Those of a named query have types and defaults, see
         ``geostore query NAME --help``. reward: as in `traces`. km: the distances of
-        accuracy; None: 1, 25, 200, 750 and 2500, or a question's own. Raises QueryError,
-        also where km is given to a question that uses none.
+        accuracy; None: 1, 25, 200, 750 and 2500, or a question's own. timeout: seconds
+        that it may take; None for no limit. Raises QueryError, also where km is given to a
+        question that uses none.
         """
         from geostore.query.reader import ask
 
-        return self._answer(ask, statement, parameters, reward, km).to_dicts()
+        return self._answer(ask, statement, parameters, reward, km, timeout).to_dicts()
 
     def arrow(
         self,
@@ -63,6 +65,7 @@ class Asking(ABC):
         *,
         reward: str | None = None,
         km: Iterable[float] | None = None,
+        timeout: float | None = None,
     ) -> pyarrow.Table:
         """The rows of `query` as a table of Arrow, which polars and others take without a copy.
 
@@ -72,7 +75,7 @@ class Asking(ABC):
 
         from geostore.query.arrow import ask_arrow
 
-        data = self._answer(ask_arrow, statement, parameters, reward, km)
+        data = self._answer(ask_arrow, statement, parameters, reward, km, timeout)
         return pyarrow.ipc.open_stream(data).read_all()
 
     def df(
@@ -82,6 +85,7 @@ class Asking(ABC):
         *,
         reward: str | None = None,
         km: Iterable[float] | None = None,
+        timeout: float | None = None,
     ) -> pandas.DataFrame:
         """The rows of `query` as a data frame of pandas; decimals are floats.
 
@@ -89,7 +93,7 @@ class Asking(ABC):
         """
         from geostore.query.arrow import to_pandas
 
-        return to_pandas(self.arrow(statement, parameters, reward=reward, km=km))
+        return to_pandas(self.arrow(statement, parameters, reward=reward, km=km, timeout=timeout))
 
     def stats(self, *, reward: str | None = None, km: Iterable[float] | None = None) -> StoreStats:
         """The numbers of `geostore stats`: of the store, and of each recipe.
@@ -108,12 +112,15 @@ class Asking(ABC):
         parameters: Mapping[str, object] | None,
         reward: str | None,
         km: Iterable[float] | None,
+        timeout: float | None,
     ) -> T:
         """What `ask` or another function like it makes of the answer to a statement."""
         from geostore.query.reader import check_uses_km
 
         check_uses_km(statement, km)
-        question = partial(asked, statement_or_name=statement, parameters=parameters)
+        question = partial(
+            asked, statement_or_name=statement, parameters=parameters, timeout=timeout
+        )
         return self._ask(question, reward, km)
 
     def _ask(

@@ -12,6 +12,7 @@ import typer
 from geostore.cli.headings import HelpCommand
 from geostore.cli.options import (
     DEFAULT_STORE,
+    EXIT_ERROR,
     EXIT_INTERRUPTED,
     JsonOption,
     KmOption,
@@ -23,6 +24,8 @@ from geostore.cli.options import (
     reward_hash,
     say,
 )
+from geostore.errors import QueryTimeoutError
+from geostore.query.limits import USUAL_SECONDS
 
 _COMMENT = re.compile(r"--(?:[\w-]*\s|[^\w-])")
 """The start of a statement that begins with a comment; an option has neither there."""
@@ -35,6 +38,44 @@ ParamOption = Annotated[
         help="A value for what the statement names with a dollar: km=25 for $km. May be repeated.",
     ),
 ]
+
+TimeoutOption = Annotated[
+    float,
+    typer.Option("--timeout", min=0, help="Seconds that a statement may take; 0: no limit."),
+]
+
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="What DuckDB may use, such as 4GB; none: GEOSTORE_QUERY_MEMORY in the environment, "
+        "else 1500MB. More goes to disk.",
+    ),
+]
+
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="Threads of DuckDB; none: GEOSTORE_QUERY_THREADS in the environment, else one for "
+        "each core.",
+    ),
+]
+
+UnsafeOption = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe",
+        help="Let statements do all that DuckDB can: read and write files, attach databases, load "
+        "extensions, use the network. The store is attached read-only all the same.",
+    ),
+]
+
+UNSAFE = (
+    "unsafe: this statement may read and write files, load extensions and use the network; only "
+    "the store is attached read-only"
+)
 
 _HOW = (
     "name a query (--list shows the names) or write SQL, as an argument, in a file (-f FILE), or "
@@ -100,6 +141,10 @@ def query(
     reward: RewardOption = None,
     km: KmOption = None,
     param: ParamOption = None,
+    timeout: TimeoutOption = USUAL_SECONDS,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    unsafe: UnsafeOption = False,
     list_: Annotated[
         bool, typer.Option("--list", help="List the queries that have names.")
     ] = False,
@@ -123,8 +168,14 @@ def query(
 
         values = read_parameters(find_question(asked), texts)
 
+        from geostore.query.limits import Limits
         from geostore.query.output import print_answer
 
+        limits = Limits(memory, threads)
+        if unsafe:
+            say(UNSAFE)
+        else:
+            limits.bound_process()
         written, unplaced = print_answer(
             store,
             asked,
@@ -134,14 +185,20 @@ def query(
             format=form,
             limit=limit,
             file=output,
+            timeout=timeout or None,
+            limits=limits,
+            unsafe=unsafe,
         )
         if written.has_more and (form != "table" or output is not None):
             say(f"these are the first {written.rows:,} rows; there are more (--limit)")
         if unplaced is not None:
             say(unplaced)
+    # Both not as usual: a function that DuckDB cannot interrupt may still run in a thread.
+    except QueryTimeoutError as error:
+        say(f"geostore: {error}")
+        leave_at_once(EXIT_ERROR)
     except KeyboardInterrupt:
         say("geostore: interrupted")
-        # Not as usual: a function that DuckDB cannot interrupt may still run in a thread.
         leave_at_once(EXIT_INTERRUPTED)
 
 

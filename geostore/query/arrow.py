@@ -25,9 +25,11 @@ def ask_arrow(
     reader: duckdb.DuckDBPyConnection,
     statement_or_name: str,
     parameters: Mapping[str, object] | None = None,
+    *,
+    timeout: float | None = None,
 ) -> bytes:
     """`reader.ask`, its rows as a stream in Arrow's format for processes. Raises QueryError."""
-    return read_answer(reader, statement_or_name, _to_stream, parameters)
+    return read_answer(reader, statement_or_name, _to_stream, parameters, timeout=timeout)
 
 
 def write_parquet(

@@ -14,14 +14,21 @@ from typing import TypeVar
 
 import duckdb
 
+from geostore.errors import QueryTimeoutError
+
 T = TypeVar("T")
 
 _PATIENCE = 0.3
 """Seconds; an interrupt ends nearly all within it, but one call of a function runs to its end."""
 
 
-def interruptible(reader: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
-    """The result of `work`, which uses the reader; interrupted where this thread's wait is."""
+def interruptible(
+    reader: duckdb.DuckDBPyConnection, work: Callable[[], T], *, seconds: float | None = None
+) -> T:
+    """The result of `work`, which uses the reader; interrupted where this thread's wait is.
+
+    seconds: how long it may take; None for as long as it does. Raises QueryTimeoutError.
+    """
     future: Future[T] = Future()
 
     def run() -> None:
@@ -34,11 +41,17 @@ def interruptible(reader: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T
     thread = Thread(target=run, name="duckdb", daemon=True)
     thread.start()
     try:
-        return future.result()
-    except BaseException:
-        if not future.done():
-            reader.interrupt()
-            thread.join(_PATIENCE)
+        return future.result(timeout=seconds)
+    except BaseException as error:
+        if future.done():
+            raise
+        reader.interrupt()
+        thread.join(_PATIENCE)
+        if isinstance(error, TimeoutError):
+            raise QueryTimeoutError(
+                f"the statement took over {seconds:g} s and was ended; ask for less at once, or "
+                "allow it more (--timeout, in seconds; timeout in Python)"
+            ) from error
         raise
 
 

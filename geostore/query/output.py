@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from geostore.errors import QueryError
+from geostore.query.limits import Limits
 from geostore.query.reader import check_uses_km, each_once, open_reader, read_answer
 from geostore.query.unplaced import asks_for_places, unplaced_line_of
 from geostore.text.beside import written_beside
@@ -53,6 +54,7 @@ def write_answer(
     format: str,
     limit: int | None = None,
     file: Path | None = None,
+    timeout: float | None = None,
 ) -> Written:
     """Answer a question into a file, or on stdout. Raises QueryError, OSError.
 
@@ -63,7 +65,7 @@ def write_answer(
         held = _Held(sys.stdout)
         width = output_width()
         write = partial(_write_text, out=held, format=format, limit=limit, width=width)
-        written = read_answer(reader, asked, write, parameters)
+        written = read_answer(reader, asked, write, parameters, timeout=timeout)
         held.release()
         return written
     with written_beside(file) as part:
@@ -71,11 +73,13 @@ def write_answer(
             from geostore.query.arrow import write_parquet
 
             write_file = partial(write_parquet, path=part, limit=limit)
-            columns, rows, has_more = read_answer(reader, asked, write_file, parameters)
+            columns, rows, has_more = read_answer(
+                reader, asked, write_file, parameters, timeout=timeout
+            )
             return Written(tuple(columns), rows, has_more)
         with part.open("w", encoding="utf-8", newline="") as out:
             write = partial(_write_text, out=out, format=format, limit=limit, width=None)
-            return read_answer(reader, asked, write, parameters)
+            return read_answer(reader, asked, write, parameters, timeout=timeout)
 
 
 def print_answer(
@@ -88,17 +92,22 @@ def print_answer(
     format: str = "table",
     limit: int | None = None,
     file: Path | None = None,
+    timeout: float | None = None,
+    limits: Limits | None = None,
+    unsafe: bool = False,
 ) -> tuple[Written, str | None]:
     """`write_answer` with a reader of its own; beside it a sentence about traces without a place.
 
-    None in its stead where the question asks for no place, or none is missing. reward, km: as for
-    `open_reader`. Raises QueryError, StoreError, OSError.
+    None in its stead where the question asks for no place, or none is missing. reward, km, limits,
+    unsafe: as for `open_reader`. Raises QueryError, StoreError, OSError.
     """
     statement = check_uses_km(asked, km)  # refuse before the slow opening, also an unknown name
     if file is not None and file.exists() and Path(store).exists() and file.samefile(store):
         raise QueryError(f"{file} is the store itself; write the answer to another file")
-    with open_reader(store, reward=reward, km=km) as reader:
-        written = write_answer(reader, asked, parameters, format=format, limit=limit, file=file)
+    with open_reader(store, reward=reward, km=km, limits=limits, unsafe=unsafe) as reader:
+        written = write_answer(
+            reader, asked, parameters, format=format, limit=limit, file=file, timeout=timeout
+        )
         if not asks_for_places(statement, *written.columns):
             return written, None
         return written, unplaced_line_of(reader)

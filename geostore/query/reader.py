@@ -26,9 +26,10 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from geostore.errors import QueryError, StoreError, StoreVersionError
+from geostore.errors import QueryError, QueryTimeoutError, StoreError, StoreVersionError
 from geostore.query.headers import VIEWS, find_question
 from geostore.query.interrupts import close_soon, interruptible
+from geostore.query.limits import Limits
 from geostore.query.parameters import values_for, values_of_own
 from geostore.query.statements import check_reads_only, parameter_names
 from geostore.query.thresholds import (
@@ -77,9 +78,11 @@ def ask(
     reader: duckdb.DuckDBPyConnection,
     statement_or_name: str,
     parameters: Mapping[str, object] | None = None,
+    *,
+    timeout: float | None = None,
 ) -> QueryResult:
-    """`run_query` with an open reader. Raises QueryError."""
-    return read_answer(reader, statement_or_name, _fetch_rows, parameters)
+    """`run_query` with an open reader. timeout: as for `read_answer`. Raises QueryError."""
+    return read_answer(reader, statement_or_name, _fetch_rows, parameters, timeout=timeout)
 
 
 def read_answer(
@@ -87,14 +90,19 @@ def read_answer(
     statement_or_name: str,
     fetch: Callable[[duckdb.DuckDBPyConnection], T],
     parameters: Mapping[str, object] | None = None,
+    *,
+    timeout: float | None = None,
 ) -> T:
     """What `fetch` makes of the answer to a question. Raises QueryError.
 
     fetch: reads all rows without a pause, because the transaction lasts until then, and a
-    checkpoint waits for it.
+    checkpoint waits for it. timeout: seconds until the last row is read; None for no limit.
     """
+    work = partial(_answer, reader, statement_or_name, fetch, parameters)
     try:
-        return interruptible(reader, partial(_answer, reader, statement_or_name, fetch, parameters))
+        return interruptible(reader, work, seconds=timeout)
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError(_out_of_room(error)) from error
     except duckdb.Error as error:
         raise QueryError(_with_caret(error, statement_or_name)) from error
 
@@ -109,12 +117,14 @@ def _answer(
         statement = _with_named_km(reader, question.statement)
         return fetch(reader.execute(statement, values_for(question, parameters)))
     statement = statement_or_name
-    check_reads_only(reader, statement)
-    names = parameter_names(statement)
+    if _is_confined(reader):
+        check_reads_only(reader, statement)
+    names = parameter_names(reader, statement)
     if _SHOW_TABLES.fullmatch(statement):
         # DuckDB's own answer has a name twice where a view takes the place of a table.
         statement = load_sql("reader", "readable")
-    return fetch(reader.execute(statement, values_of_own(names, parameters)))
+    # DuckDB takes no values, not even none, for several statements at once.
+    return fetch(reader.execute(statement, values_of_own(names, parameters) or None))
 
 
 def _with_named_km(reader: duckdb.DuckDBPyConnection, statement: str) -> str:
@@ -169,11 +179,15 @@ def open_reader(
     *,
     reward: str | None = None,
     km: Iterable[float] | None = None,
+    limits: Limits | None = None,
+    unsafe: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection in which the store's tables and views have plain names.
 
     reward: the sha256 of the reward spec whose scores the views take; None: the
     store's default. km: the distances of accuracy; None: `thresholds.USUAL_KM`.
+    limits: of memory and threads; None: the usual. unsafe: let statements do all that
+    DuckDB can, such as reading and writing files; the store stays attached read-only.
     Not for a process that has the same store open in Python's SQLite. Raises
     StoreError where the file is missing, is not a store, or cannot be read, and
     QueryError for a bad distance.
@@ -189,24 +203,33 @@ def open_reader(
             "autoload_known_extensions": False,
             # Otherwise a name in a statement could be a variable of this program.
             "python_enable_replacements": False,
-            "temp_directory": str(temporary),
+            **(limits or Limits()).settings(temporary),
         },
     )
     try:
         interruptible(connection, partial(_attach, connection, path))
+        if not unsafe:
+            interruptible(connection, partial(_confine, connection))
         take_parameters(connection, reward=reward, km=km)
         yield connection
+    except QueryTimeoutError:
+        _leave(connection, temporary)
+        raise
     except Exception as error:
         connection.close()
         if _DAMAGED in str(error) and isinstance(error, QueryError | duckdb.Error):
             raise damaged(_DAMAGED, path) from error
         raise
     except BaseException:
-        # Ctrl-C, perhaps while DuckDB works on what it cannot interrupt.
-        close_soon(connection)
-        shutil.rmtree(temporary, ignore_errors=True)
+        _leave(connection, temporary)
         raise
     connection.close()
+
+
+def _leave(connection: duckdb.DuckDBPyConnection, temporary: Path) -> None:
+    """Go on after Ctrl-C or a time limit, though DuckDB may work on what it cannot interrupt."""
+    close_soon(connection)
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -220,9 +243,20 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute(load_sql("reader", "remember_names"))
     except duckdb.Error as error:
         raise _unreadable(path, error) from error
-    # In this order: the second forbids further changes, so that a statement cannot undo them.
+
+
+def _confine(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let statements reach nothing but the store from now on.
+
+    In this order: the second forbids further changes, so that a statement cannot undo them.
+    """
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
+
+
+def _is_confined(reader: duckdb.DuckDBPyConnection) -> bool:
+    row = reader.execute(load_sql("reader", "reaches_out")).fetchone()
+    return row is None or row[0] is not True
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -316,6 +350,14 @@ def each_once(columns: Iterable[str]) -> list[str]:
 def _one_line(error: duckdb.Error) -> str:
     """DuckDB's sentence, without the statement it repeats below."""
     return " ".join(_EXCERPT.split(str(error))[0].split())
+
+
+def _out_of_room(error: duckdb.Error) -> str:
+    what = "room on disk" if "max_temp_directory_size" in str(error) else "memory"
+    return (
+        f"the statement needs more {what} than it may use; ask for less at once, or allow it more "
+        "(--memory 4GB, or GEOSTORE_QUERY_MEMORY in the environment)"
+    )
 
 
 def _with_caret(error: duckdb.Error, statement: str) -> str:

@@ -42,9 +42,11 @@ def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
 
     reader: the connection that will run it. Raises duckdb.Error where it cannot be parsed.
     """
-    statements = duckdb.extract_statements(statement)
+    # By the reader and not by the module, whose own connection may open files: to parse
+    # "import database" is to read them.
+    statements = reader.extract_statements(statement)
     if _is_pivot(statements):
-        check_reads_only(reader, _one_statement(statement, statements))
+        check_reads_only(reader, _one_statement(reader, statement, statements))
         return
     if len(statements) != 1:
         raise QueryError(f"a query is one statement, and this is {len(statements) or 'none'}")
@@ -69,10 +71,10 @@ def check_reads_only(reader: duckdb.DuckDBPyConnection, statement: str) -> None:
         check.part(part, ctes)
 
 
-def parameter_names(statement: str) -> frozenset[str]:
+def parameter_names(reader: duckdb.DuckDBPyConnection, statement: str) -> frozenset[str]:
     """What the statement names with a dollar, without it. Raises duckdb.Error as above."""
     return frozenset(
-        name for part in duckdb.extract_statements(statement) for name in part.named_parameters
+        name for part in reader.extract_statements(statement) for name in part.named_parameters
     )
 
 
@@ -167,14 +169,16 @@ def _is_pivot(statements: list[duckdb.Statement]) -> bool:
     return len(statements) > 1 and not any(statement.query for statement in statements)
 
 
-def _one_statement(pivot: str, its_parts: list[duckdb.Statement]) -> str:
+def _one_statement(
+    reader: duckdb.DuckDBPyConnection, pivot: str, its_parts: list[duckdb.Statement]
+) -> str:
     """A statement of the same tables and functions that DuckDB does not split. Raises QueryError.
 
     An explained pivot is refused: DuckDB gives no plan for it.
     """
     statement = with_values(pivot)
     try:
-        is_one = not _is_pivot(duckdb.extract_statements(statement))
+        is_one = not _is_pivot(reader.extract_statements(statement))
     except duckdb.ParserException:
         is_one = False
     if not is_one or any(part.type == duckdb.StatementType.EXPLAIN for part in its_parts):
