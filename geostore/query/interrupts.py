@@ -7,8 +7,9 @@ in Python.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from threading import Thread
 from typing import TypeVar
 
@@ -17,6 +18,10 @@ import duckdb
 from geostore.errors import QueryTimeoutError
 
 T = TypeVar("T")
+
+_LOOK = 0.2
+"""Seconds between two looks for a signal. The system may hand one to any thread, and then a wait of
+this one goes on as if none had come."""
 
 _PATIENCE = 0.3
 """Seconds; an interrupt ends nearly all within it, but one call of a function runs to its end."""
@@ -40,19 +45,21 @@ def interruptible(
     # A daemon, because what cannot be interrupted must not keep the process alive.
     thread = Thread(target=run, name="duckdb", daemon=True)
     thread.start()
+    began = time.monotonic()
     try:
-        return future.result(timeout=seconds)
-    except BaseException as error:
-        if future.done():
-            raise
+        while not future.done():
+            if seconds is not None and time.monotonic() - began >= seconds:
+                raise QueryTimeoutError(
+                    f"the statement took over {seconds:g} s and was ended; ask for less at once, "
+                    "or allow it more (--timeout, in seconds; timeout in Python)"
+                )
+            left = _LOOK if seconds is None else min(_LOOK, began + seconds - time.monotonic())
+            wait([future], timeout=max(left, 0))
+    except BaseException:
         reader.interrupt()
         thread.join(_PATIENCE)
-        if isinstance(error, TimeoutError):
-            raise QueryTimeoutError(
-                f"the statement took over {seconds:g} s and was ended; ask for less at once, or "
-                "allow it more (--timeout, in seconds; timeout in Python)"
-            ) from error
         raise
+    return future.result()
 
 
 def close_soon(reader: duckdb.DuckDBPyConnection) -> None:

@@ -164,10 +164,19 @@ def take_parameters(
 ) -> None:
     """Let the views use these from now on; as for `open_reader`. Raises QueryError."""
     distances = USUAL_KM if km is None else check_km(km)
-    reader.execute("set variable reward_spec = $sha256", {"sha256": reward})
-    reader.execute("set variable accuracy_km = $km", {"km": list(distances)})
-    named = None if km is None else list(distances)
-    reader.execute("set variable named_km = $km", {"km": named})
+    values = {
+        "reward_spec": reward,
+        "accuracy_km": list(distances),
+        "named_km": None if km is None else list(distances),
+    }
+
+    def take() -> None:
+        for name, value in values.items():
+            reader.execute(f"set variable {name} = $value", {"value": value})
+
+    # With the first value DuckDB imports numpy, and takes a Ctrl-C meanwhile for an import that
+    # failed: the command would go on as if nobody had pressed it.
+    interruptible(reader, take)
 
 
 # --- the connection --------------------------------------------------------------------------
