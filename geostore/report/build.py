@@ -22,11 +22,11 @@ from geostore.report.pictures import card
 from geostore.sqlfiles import load_sql
 from geostore.store import Conditions, Store, make_filter, open_snapshot
 from geostore.text.phrases import format_number_of
+from geostore.text.tables import QueryResult
 from geostore.version import VERSION
 
 if TYPE_CHECKING:
     from geostore.conversation.images import PhotoSource
-    from geostore.text.tables import QueryResult
 
 _CARDS = "best_and_worst"
 _SAMPLES = "sample_results"
@@ -206,6 +206,7 @@ def _two_names(path: Path, other: Path) -> tuple[str, str]:
 
 
 def _figure(drawn: Drawn, answer: QueryResult, against: QueryResult | None) -> Figure:
+    answer = _kept(drawn, answer)
     columns, rows = table_of(drawn.kind, answer)
     return Figure(
         id=drawn.id,
@@ -215,11 +216,20 @@ def _figure(drawn: Drawn, answer: QueryResult, against: QueryResult | None) -> F
         spec=drawn.spec,
         columns=columns,
         rows=rows,
-        against_rows=None if against is None else table_of(drawn.kind, against)[1],
+        against_rows=None if against is None else table_of(drawn.kind, _kept(drawn, against))[1],
         sql=load_sql("analytics", drawn.question),
         question=drawn.question,
         empty=drawn.empty if _is_empty(answer, drawn.drawn_column) else None,
     )
+
+
+def _kept(drawn: Drawn, answer: QueryResult) -> QueryResult:
+    """The rows that the figure shows."""
+    if drawn.kept is None:
+        return answer
+    column, value = drawn.kept
+    place = answer.columns.index(column)
+    return QueryResult(answer.columns, [row for row in answer.rows if row[place] == value])
 
 
 def _chosen_words(answer: QueryResult) -> str:

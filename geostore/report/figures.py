@@ -42,6 +42,8 @@ class Drawn:
     """What is said where the question has no row, or no value to draw."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Of the question; the others have their defaults."""
+    kept: tuple[str, Any] | None = None
+    """A column and its value in the rows that the figure shows; None: all rows."""
     drawn_column: str | None = None
     """The column without whose values nothing can be drawn; None: any row is enough."""
 
@@ -72,24 +74,24 @@ FIGURES: tuple[Drawn, ...] = (
         "Each bar is a bin of distance; bins grow with it. Answers without coordinates are in the "
         "table, and in no bar.",
         "histogram",
-        "distances",
+        "distance_histogram",
         {
             "x0": "from_km",
             "x1": "to_km",
-            "count": "traces",
-            "series": "with_tools",
+            "count": "answers",
             "scale": "log",
             "x_label": "distance in km",
         },
         _NO_DISTANCES,
         drawn_column="from_km",
+        kept=("country", "(all)"),
     ),
     Drawn(
         "difficulty",
         "Accuracy by difficulty",
         "The share of answers within {km} km for each tenth of locatability; a failure is a miss.",
         "lines",
-        "accuracy_by_difficulty",
+        "tool_use_by_difficulty",
         {
             "x": "decile",
             "y": "acc",
@@ -105,6 +107,45 @@ FIGURES: tuple[Drawn, ...] = (
         drawn_column="decile",
     ),
     Drawn(
+        "tools",
+        "What tools bring",
+        "On the photos that were asked both with and without tools: by how much the share of "
+        "answers within {km} km is higher with them. Intervals are of a bootstrap over photos.",
+        "dots",
+        "tool_lift_by_difficulty",
+        {
+            "label": "locatability",
+            "value": "lift",
+            "low": "lift_low",
+            "high": "lift_high",
+            "zero": True,
+            "x_label": "tools better, in points of per cent",
+        },
+        _NO_TOOLS,
+        {"km": ["{km}"], "bins": 5},
+        kept=("model", "(all)"),
+    ),
+    Drawn(
+        "tool-use",
+        "When tools are used",
+        "The share of traces with a call, for each tenth of locatability.",
+        "lines",
+        "tool_use_by_difficulty",
+        {
+            "x": "decile",
+            "y": "share_using_tools",
+            "low": "share_using_tools_low",
+            "high": "share_using_tools_high",
+            "x_label": "tenth of locatability, 1 the hardest",
+            "y_label": "traces with a call",
+            "ordinal": True,
+        },
+        _NO_LOCATABILITY,
+        {"km": "{km}"},
+        drawn_column="decile",
+        kept=("with_tools", True),
+    ),
+    Drawn(
         "countries",
         "Accuracy by country",
         "The share of answers within {km} km, by the country of the true place; a failure is "
@@ -114,6 +155,39 @@ FIGURES: tuple[Drawn, ...] = (
         {"code": "country", "value": "acc", "n": "traces", "low": "acc_low", "high": "acc_high"},
         _NO_PLACES,
         {"km": "{km}"},
+    ),
+    Drawn(
+        "costs",
+        "What an accepted trace costs",
+        "Tokens of all traces of a recipe, also of those that failed, for each trace that was "
+        "accepted; the table has the cost.",
+        "bars",
+        "costs",
+        {
+            "label": "recipe",
+            "value": "tokens_per_accepted_trace",
+            "x_label": "tokens per accepted trace",
+            "horizontal": True,
+        },
+        "No trace is accepted yet, or the server counts no tokens.",
+        drawn_column="tokens_per_accepted_trace",
+    ),
+    Drawn(
+        "best-of-n",
+        "What more rollouts bring",
+        "GeoGuessr points of the best of n rollouts of a photo, as expected over all choices of n.",
+        "lines",
+        "best_of_n",
+        {
+            "x": "n",
+            "y": "points",
+            "low": "points_low",
+            "high": "points_high",
+            "series": "recipe",
+            "x_label": "rollouts",
+            "y_label": "points of the best",
+            "ordinal": True,
+        },
     ),
     Drawn(
         "turns",
@@ -172,6 +246,8 @@ def figures_at(km: float) -> tuple[Drawn, ...]:
     """The figures for this distance, in km, within which an answer is right."""
 
     def filled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [filled(item) for item in value]
         if not isinstance(value, str):
             return value
         return km if value == "{km}" else value.replace("{km}", format_km(km))
@@ -194,12 +270,13 @@ _WORDS: Mapping[str, tuple[str, Format, str]] = MappingProxyType(
         "value": ("value", "number", ""),
         "low": ("from", "number", ""),
         "high": ("to", "number", ""),
-        "n": ("of", "int", ""),
+        "n": ("n", "int", ""),
         "of": ("of", "int", ""),
         "lat": ("latitude", "degrees", ""),
         "lon": ("longitude", "degrees", ""),
         "answer_lat": ("answered latitude", "degrees", ""),
         "answer_lon": ("answered longitude", "degrees", ""),
+        "acc": ("right answers", "share", ""),
         "score": ("score", "number", ""),
         "decile": ("tenth", "int", ""),
         "cost": ("cost", "money", ""),
@@ -214,8 +291,19 @@ _WORDS: Mapping[str, tuple[str, Format, str]] = MappingProxyType(
 
 _COUNTS = frozenset(
     {
-        *("traces", "photos", "failures", "pairs", "turns", "tool_calls", "placed", "answered"),
-        *("going_on", "stopped_after", "uncounted_turns", "calls", "samples", "accepted"),
+        *(
+            "traces",
+            "photos",
+            "answers",
+            "samples",
+            "failures",
+            "pairs",
+            "turns",
+            "tool_calls",
+            "placed",
+            "answered",
+        ),
+        *("going_on", "stopped_after", "uncounted_turns", "calls", "accepted", "scored"),
         *("wins", "ties", "losses", "requests", "n_pairs", "rollouts", "turn"),
     }
 )
@@ -238,8 +326,9 @@ def _format(name: str) -> Format:
     stem = name.removesuffix("_low").removesuffix("_high")
     if name in _COUNTS or name.startswith("count_"):
         return "int"
-    if stem.startswith(("acc", "share", "in_country", "under_", "win", "pass_at")) or (
-        stem.endswith(("_rate", "_share", "_validity")) or stem in ("share", "tie", "loss")
+    if stem.startswith(("acc_", "share", "in_country", "under_", "win", "pass_at")) or (
+        stem.endswith(("_rate", "_share", "_validity"))
+        or stem in ("acc", "share", "lift", "lift_parsed")
     ):
         return "share"
     if "points" in stem:
