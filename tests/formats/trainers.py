@@ -50,8 +50,8 @@ class Loader:
     images: bool = True
     """Whether the loader carries images at all."""
     has_lengths: bool = True
-    """Whether the longest row that is seen is as long as the README says. A rollout is not, and a
-    pair ends where its traces part, while the README counts them whole."""
+    """Whether the longest row that is seen is as long as the README says. A rollout is not: the
+    README has the lengths of the teacher's traces."""
     seen_pixels: int | None = None
     """The greatest area that the student's processor is set to, in pixels; where it is given, the
     sizes that a row tells are compared with those that come, instead of what is learnt."""
@@ -130,7 +130,7 @@ TRAINERS = (
                 more=('template="qwen3_vl"',),
                 students=STUDENTS[1:],
                 exact=False,  # it learns an empty thought where there is none
-                has_lengths=False,
+                has_lengths=False,  # which the README does not count, and says so
             ),
             *(
                 Loader(
@@ -172,7 +172,6 @@ TRAINERS = (
                 "tests.formats.in_llamafactory_pairs",
                 store="pairs",
                 wanted=parting_replies,
-                has_lengths=False,
                 controls=SHAREGPT_PAIRS,
             ),
             Loader(
@@ -407,7 +406,6 @@ TRAINERS = (
                 "trl-turns, masked",
                 ExportOptions(format="trl-turns", mask_turns=("failed_call",)),
                 "tests.formats.in_trl",
-                has_lengths=False,  # the longest row is one that is masked
                 students=STUDENTS[1:],
                 wanted=row_of_each_turn,
             ),
@@ -417,7 +415,6 @@ TRAINERS = (
                 "tests.formats.in_trl_pairs",
                 store="pairs",
                 wanted=parting_replies,
-                has_lengths=False,
                 controls=TRL_PAIRS,
                 wrong={"max_length": ("max_length=1024",)},
             ),
@@ -479,7 +476,6 @@ TRAINERS = (
                 more=("step",),
                 store="pairs",
                 wanted=parting_replies,
-                has_lengths=False,
             ),
             Loader(
                 "a step of kto",

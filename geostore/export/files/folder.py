@@ -35,7 +35,7 @@ MAKER = "geostore export"
 
 _SYNCING = 16  # threads; a file system commits the files together that are synced at one time
 _SYNCING_AT_ONCE = 1024  # files handed to the threads at a time
-_BUFFER = 256 * 1024  # bytes; with the usual 8 kB every row of a few more is a write of its own
+_BUFFER = 1024 * 1024  # bytes; with the usual 8 kB every row of a few more is a write of its own
 _NAMED = 3  # files named in an error
 _TIMES = 5  # that an export is replaced which another process puts in the same place
 
