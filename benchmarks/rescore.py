@@ -10,6 +10,9 @@ changes his mind about the reward. Set beside the full rescore are
   insert of as many rows into a table of the same shape. Nothing that keeps rewards in a SQLite
   file can be faster than its insert.
 
+Presets have a goal in seconds of the processor, because other work on the machine hardly changes
+those. Most places of this store lie at sea, where a term of places is not known.
+
 Run from the checkout: python benchmarks/rescore.py [--traces COUNT] [--files COUNT]
 A million traces (4 GB on disk while it runs, some minutes): python benchmarks/rescore.py --full
 """

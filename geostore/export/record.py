@@ -85,7 +85,8 @@ def reward_of(trace: StoredTrace) -> Reward | None:
     """
     reward = trace.reward
     if reward is not None and trace.reward_kind == IMPORTED:
-        return None if reward.distance_km is None and reward.score is None else reward
+        is_unread = reward.score is None or reward.geoguessr_points == 0
+        return None if reward.distance_km is None and is_unread else reward
     if reward is not None and reward.distance_km is not None:
         return reward
     if trace.answer is not None and trace.answer.failure is not None:

@@ -21,6 +21,7 @@ from geostore.conversation.machine import read_answer
 from geostore.conversation.messages import split_reasoning
 from geostore.conversation.recipe import recipe_hash
 from geostore.conversation.sent import stored_messages
+from geostore.export.record import UNPARSED_KM
 from geostore.importing.documents import (
     BadFile,
     as_switch,
@@ -141,8 +142,9 @@ def _may_hold_pixels(value: Any) -> bool:
 def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, Any]]:
     """The reward in a file, None without one, and further numbers that stand beside it.
 
-    Where the file says that no answer could be read, distance and score are None. So is a
-    distance that no two places have.
+    Where the file says that no answer could be read, distance and score are None; but a score
+    other than 0 is its own, such as that of right words, and stands beside 0 points. So a parsed
+    answer without a distance has no 0 points. A distance that no two places have is None.
     """
     members = document.get("reward_score")
     if number(members) is not None:
@@ -156,14 +158,15 @@ def read_reward(document: Mapping[str, Any]) -> tuple[Reward | None, dict[str, A
         for name, value in members.items()
         if name not in _REWARD_MEMBERS and not name.startswith("acc@") and number(value) is not None
     }
+    score = number(members.get("score"))
+    distance = _within(number(members.get("distance@km")), _MOST_KM)
+    stated_points = _within(number(members.get("geoguessr@point")), _MOST_POINTS)
+    points = None if stated_points is None else round(stated_points)
     if as_switch(members.get("parse_success")) is False:
-        return Reward(None, None, None), extra
-    points = _within(number(members.get("geoguessr@point")), _MOST_POINTS)
-    return Reward(
-        distance_km=_within(number(members.get("distance@km")), _MOST_KM),
-        score=number(members.get("score")),
-        geoguessr_points=None if points is None else round(points),
-    ), extra
+        # Beside a distance, the score may be one of coordinates that were taken back.
+        is_own = score and not points and distance in (None, UNPARSED_KM)
+        return (Reward(None, score, 0) if is_own else Reward(None, None, None)), extra
+    return Reward(distance, score, None if distance is None and points == 0 else points), extra
 
 
 def _within(value: float | None, most: float) -> float | None:

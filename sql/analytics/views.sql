@@ -187,8 +187,8 @@ where a.usage is not null or a.estimated_completion_tokens is not null;
 -- One row per trace with an answer: the newest reading of its final response, and its reward. A
 -- reward that was computed from an older reading is null here; one that came with a trace file is
 -- of no reading of ours (version 0), and stands beside every one.
---   failed  whether there is no answer: none that was read, or under a file's reward neither a
---           distance nor a score in the file
+--   failed  whether there is no answer: none that was read, or under a file's reward none that the
+--           file could read: no distance, and no score but one beside 0 points
 create temp view readings as
 with
 answered as (
@@ -225,7 +225,11 @@ select
   if(w.parser_version in (0, a.parser_version), w.distance_km, null) as distance_km,
   if(w.parser_version in (0, a.parser_version), w.score, null) as score,
   if(w.parser_version in (0, a.parser_version), w.geoguessr_points, null) as geoguessr_points,
-  if(w.parser_version = 0, w.distance_km is null and w.score is null, a.lat is null) as failed
+  if(
+    w.parser_version = 0,
+    w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0),
+    a.lat is null
+  ) as failed
 from answered as a
 -- A trace has one reward of a spec. Were the versions compared here, DuckDB would compare each trace
 -- with every other one.

@@ -368,7 +368,8 @@ create unique index reward_specs_default on reward_specs (is_default) where is_d
 
 -- One row per trace and spec, in the order of the specs: what one spec has lies together, so that a
 -- rescore appends, and counting and comparing read that part alone. Without an answer distance,
--- score and points are null: never 0 km, never 20,000 km.
+-- score and points are null: never 0 km, never 20,000 km. A reward may give it a score all the same; a
+-- trace file's own such score stands beside 0 points, and one without a distance beside none was parsed.
 create table rewards (
   spec_id integer not null references reward_specs (id),
   trace_id integer not null references traces (id),
@@ -797,18 +798,23 @@ select
   w.geoguessr_points,
   case
     when t.status = 'open' then null
-    when w.parser_version = 0 then w.distance_km is null and w.score is null
+    when w.parser_version = 0
+      then w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
     else a.lat is null
   end as failure,
   case
     when t.status = 'open' then null
-    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.distance_km
+    when w.parser_version = 0 and not (
+      w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
+    ) then w.distance_km
     when w.parser_version = 0 or a.lat is null then 20000.0
     else w.distance_km
   end as distance_km_or_20000,
   case
     when t.status = 'open' then null
-    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
+    when w.parser_version = 0 and not (
+      w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
+    ) then w.score
     when w.parser_version = 0 or a.lat is null then coalesce(w.score, 0.0)
     else w.score
   end as score_or_0,

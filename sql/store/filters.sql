@@ -111,18 +111,23 @@ insert into temp.condition_reward (spec_id) values (:spec_id);
   w.geoguessr_points,
   case
     when t.status = 'open' then null
-    when w.parser_version = 0 then w.distance_km is null and w.score is null
+    when w.parser_version = 0
+      then w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
     else a.lat is null
   end as failure,
   case
     when t.status = 'open' then null
-    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.distance_km
+    when w.parser_version = 0 and not (
+      w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
+    ) then w.distance_km
     when w.parser_version = 0 or a.lat is null then 20000.0
     else w.distance_km
   end as distance_km_or_20000,
   case
     when t.status = 'open' then null
-    when w.parser_version = 0 and (w.distance_km is not null or w.score is not null) then w.score
+    when w.parser_version = 0 and not (
+      w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
+    ) then w.score
     when w.parser_version = 0 or a.lat is null then coalesce(w.score, 0.0)
     else w.score
   end as score_or_0

@@ -70,7 +70,8 @@ select
           and (w.score is null or w.parser_version not in (0, a.parser_version))
       )
       and case
-        when w.parser_version = 0 then w.distance_km is null and w.score is null -- as a file says it
+        when w.parser_version = 0 -- as a file says it
+          then w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0)
         else a.failure is not null
       end
       then 'unparsed'

@@ -33,9 +33,10 @@ from geostore.importing import (
 )
 from geostore.importing import pool as reader_pool
 from geostore.importing.reader import FileReader, ReadFile, SkippedFile, TraceFile
+from geostore.query.reader import run_query
 from geostore.query.stats import stats
 from geostore.records import ImportedRecipe, Recipe, StoredTrace
-from geostore.rewards import adopt_default_spec, make_spec, rescore
+from geostore.rewards import adopt_default_spec, make_spec, rescore, set_default
 from geostore.rewards.numeric import haversine_km
 from geostore.show.trace_text import render_trace
 from geostore.store import Store, open_snapshot
@@ -201,6 +202,46 @@ def test_an_answer_that_a_file_could_not_read_has_no_distance(store: Store, tmp_
     assert trace.answer.failure == "no_coordinates"
     rows = store.db.connection.execute("select distance_km, score from rewards").fetchall()
     assert [tuple(row) for row in rows] == [(None, None)] * 2
+
+
+def test_the_file_s_own_score_of_an_answer_in_words_stays_with_it(
+    store: Store, tmp_path: Path
+) -> None:
+    """It is a failure still, in every view and in the export; and a score of 0 is none."""
+    unread = {"distance@km": 20000.0, "geoguessr@point": 0, "parse_success": False}
+    for index, own in enumerate(
+        (
+            {**unread, "score": 1.2},
+            {**unread, "score": 0.0},
+            {**unread, "score": 0.75, "distance@km": 400.5},
+            {"score": 0.5},
+        )
+    ):
+        file = history(index, answer="Lyon, France.", reward_score=own)
+        write(tmp_path / "in", file)
+    import_traces(store, tmp_path / "in")
+    asked = (
+        "select score, distance_km, failure, distance_km_or_20000, score_or_0 from trace_results"
+    )
+    wanted = [
+        (1.2, None, True, 20000.0, 1.2),
+        (None, None, True, 20000.0, 0.0),
+        (None, None, True, 20000.0, 0.0),
+        (0.5, None, False, None, 0.5),
+    ]
+    order = " order by sample_index"
+    assert run_query(store.path, asked + order, reward=IMPORTED_REWARD.sha256).rows == wanted
+    with open_snapshot(store.path) as snapshot:
+        for condition, count in (("failure and score_or_0 > 1", 1), ("not failure", 1)):
+            filters = Filter(reward="imported", where=condition)
+            assert len(list(snapshot.trace_ids(filters))) == count
+    set_default(store.db, "imported")
+    rows = store.db.connection.execute(asked + order)
+    assert [tuple(row) for row in rows] == wanted
+    export(store, tmp_path / "out", filters=Filter(reward="imported"))
+    written = json.loads((tmp_path / "out" / "trace_00000.json").read_bytes())["reward_score"]
+    assert (written["score"], written["distance@km"]) == (1.2, 20000.0)
+    assert (written["geoguessr@point"], written["parse_success"]) == (0, False)
 
 
 def test_what_an_imported_answer_says_in_words_is_read(store: Store, tmp_path: Path) -> None:
