@@ -165,16 +165,20 @@ def distances(traces: int) -> Figure:
             "x0": "km_from",
             "x1": "km_to",
             "count": "traces",
+            "series": "tools",
             "scale": "log",
             "x_label": "Distance (km)",
         },
         columns=[
+            Column("tools", "Tools"),
             Column("km_from", "From", "km", "km"),
             Column("km_to", "To", "km", "km"),
             Column("traces", "Traces", "", "int"),
         ],
         rows=[
-            [low, high, count] for low, high, count in zip(edges, edges[1:], counts, strict=False)
+            [tools, low, high, round(count * part)]
+            for tools, part in (("with tools", 1), ("without tools", 0.7))
+            for low, high, count in zip(edges, edges[1:], counts, strict=False)
         ],
         sql="select km_from, km_to, traces from distances",
         question="distances",

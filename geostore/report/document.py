@@ -32,8 +32,8 @@ Kind = Literal[
   lines in a page, both sides together, keep it quick and under a megabyte.
 - ``countries``: ``code`` (ISO 3166-1 alpha-2, which is shown with the country's name), ``value``
   for the colour, and ``n``, of which fewer than 30 are hatched.
-- ``histogram``: bins from ``x0`` to ``x1`` with ``count``; ``scale`` is ``log`` or ``linear``,
-  ``x_label`` a title.
+- ``histogram``: bins from ``x0`` to ``x1`` with ``count``, perhaps ``series``, which get panels of
+  their own; ``scale`` is ``log`` or ``linear``, ``x_label`` a title.
 - ``bars``: horizontal; ``label``, ``value``, perhaps ``low`` and ``high``, ``series``,
   ``x_label``.
 - ``lines``: ``x``, ``y``, perhaps ``low`` and ``high``, ``series``, ``x_label``, ``y_label``.
@@ -44,8 +44,8 @@ Kind = Literal[
   ``scale``.
 - ``traces``: cards. A row has ``trace``, ``which`` (``best`` or ``worst``), ``score``, ``km``,
   ``country``, ``words``, ``unproven`` (None, or why its images are not proven) and ``images``:
-  each with ``src`` (a data URL), ``width`` and ``height`` in pixels, ``alt``, and ``boxes`` of
-  left, top, right and bottom in these pixels and a label.
+  each with ``src`` (a data URL), ``width`` and ``height`` in pixels, ``alt``, and ``boxes``:
+  each with ``points`` (across and down in these pixels) and a ``label``.
 - ``table``: no more than the table.
 
 A column named ``trace`` leads to the card of its trace, where there is one.

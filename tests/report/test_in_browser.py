@@ -89,6 +89,13 @@ def test_one_row_is_enough_for_every_figure(browser: Browser, show: Show) -> Non
 def test_values_at_the_edges_are_drawn(browser: Browser, show: Show, width: int) -> None:
     """Unknown, all alike, zero, negative; of no country of the map; across the poles."""
     show(odd_document(), width=width)
+    outside = browser.run(
+        "[...document.querySelectorAll('.chart:not(.map, .countries)')].filter(chart =>"
+        " [...chart.querySelectorAll('.datum > *')].some(mark =>"
+        "  mark.getBoundingClientRect().top < chart.getBoundingClientRect().top))"
+        ".map(chart => chart.closest('section').id)"
+    )
+    assert outside == []
     empty = browser.run("[...document.querySelectorAll('.empty')].map(p => p.textContent)")
     assert empty == ["No row has a value."] * 2
     assert "NaN" not in browser.run("document.querySelector('main').innerHTML")

@@ -284,7 +284,7 @@ function lines(view) {
     y: {
       ...valueAxis(view, spec.y, spec.y_label, inner, 5),
       domain: [low, high],
-      nice: !spec.diagonal,
+      nice: spec.diagonal ? false : 5,
     },
     marks: [
       low === 0 ? Plot.ruleY([0], { className: "base" }) : null,
@@ -347,7 +347,7 @@ const diagonal = (low, high) =>
     className: "diagonal",
   });
 
-/** Counts of values in bins that touch. */
+/** Counts of values in bins that touch; a panel for each series, all on the same scales. */
 function histogram(view) {
   const { data, both, spec, column, width } = view;
   const log = spec.scale === "log";
@@ -359,11 +359,15 @@ function histogram(view) {
   const lowest = d3.min(both, (row) => start(row[spec.x0]));
   const highest = d3.max(both, (row) => row[spec.x1]);
   const left = 56;
-  const total = d3.sum(data, (row) => row[spec.count]);
-  const largest = d3.greatest(data, (row) => row[spec.count]);
+  const series = seriesOf(view);
+  const panel = { fy: spec.series ?? (() => null) };
+  const alone = Math.round(Math.min(240, Math.max(150, width * 0.32)));
+  const each = series.length === 1 ? alone : Math.max(90, Math.round(alone * 0.6));
+  const gap = 26;
+  const steps = series.length === 1 ? 5 : 3;
   const svg = plotted({
     width,
-    height: Math.round(Math.min(320, Math.max(220, width * 0.4))),
+    height: 72 + series.length * each + (series.length - 1) * gap,
     marginLeft: left,
     marginRight: 16,
     marginTop: 30,
@@ -376,22 +380,41 @@ function histogram(view) {
       ...(log ? { ticks: powersOfTen(lowest, highest) } : {}),
     },
     y: {
-      ...valueAxis(view, spec.count, null, width, 5),
+      ...valueAxis(view, spec.count, null, width, steps),
       domain: [0, d3.max(both, (row) => row[spec.count]) || 1],
-      nice: true,
+      nice: steps,
     },
+    fy: { domain: series, axis: null, padding: gap / (each + gap) },
     marks: [
-      Plot.rectY(data, {
-        x1: (row) => start(row[spec.x0]), x2: spec.x1, y: spec.count,
-        fill: color(0), insetLeft: 0.5, insetRight: 0.5, className: "datum",
-      }),
+      ...series.map((value, at) =>
+        Plot.rectY(data, {
+          ...panel,
+          filter: of(spec, value),
+          x1: (row) => start(row[spec.x0]),
+          x2: spec.x1,
+          y1: 0,
+          y2: spec.count,
+          fill: color(at),
+          insetLeft: 0.5,
+          insetRight: 0.5,
+          className: "datum",
+        }),
+      ),
       Plot.ruleY([0], { className: "base" }),
     ],
   });
-  const bin = largest
-    ? `; most, ${grouped(largest[spec.count], 0)}, from ${valueText(largest[spec.x0], column(spec.x0))} to ${valueText(largest[spec.x1], column(spec.x1))}`
-    : "";
-  return { svg, legend: null, summary: `Histogram of ${grouped(total, 0)} in ${plural(data.length, "bin")}${bin}.` };
+  const total = d3.sum(data, (row) => row[spec.count]);
+  const largest = d3.greatest(data, (row) => row[spec.count]);
+  const bin =
+    `${valueText(largest[spec.x0], column(spec.x0))} to ` +
+    valueText(largest[spec.x1], column(spec.x1));
+  return {
+    svg,
+    legend: seriesLegend(view, series, (at) => swatch(SERIES[at % SERIES.length])),
+    summary:
+      `Histogram of ${grouped(total, 0)} in ${plural(data.length, "bin")}; ` +
+      `most, ${grouped(largest[spec.count], 0)}, from ${bin}.`,
+  };
 }
 
 const powersOfTen = (low, high) =>

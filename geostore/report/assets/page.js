@@ -47,10 +47,12 @@ function viewOf(figure, own, against, width) {
   };
 }
 
-/** What stands in a tooltip: every column of a row. */
+/** A tooltip: all columns of a trace or photo; of any other row what is drawn, and its n. */
 function rowWords(figure, row) {
+  const drawn = new Set([...Object.values(figure.spec), "n", "traces", "pairs"]);
+  const all = ["map", "scatter"].includes(figure.kind);
   const lines = figure.columns
-    .filter(({ name }) => known(row[name]) && row[name] !== "")
+    .filter(({ name }) => (all || drawn.has(name)) && known(row[name]) && row[name] !== "")
     .map((column) => {
       const value = row[column.name];
       const text = isCountry(figure, column) ? countryText(value) : valueText(value, column);
