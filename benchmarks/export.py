@@ -10,11 +10,12 @@ memory are taken, because other work on the machine stretches wall time. Set aga
   pyarrow's writer over the finished rows in memory;
 - an export that is there already: writing it.
 
-A goal of 2 is half of the floor's speed. JSONL misses it by a little (about 2.3, and more on a busy
-machine), because the floor neither makes records of rows nor rebuilds messages. Of
-the CPU of an export about a quarter goes into reading rows, a sixth into making records of them, a
-sixth into messages and images, a fifth into the dicts of about a hundred values a trace, and a
-fifth into JSON, hashing and writing. None of it grows with the store.
+A goal of 2 is half of the floor's speed. JSONL is about there, and misses it on a busy machine
+(2.2 to 2.4 with ten processes on two cores), because the floor neither makes records of rows nor
+rebuilds messages: small objects in Python, which suffer more than the floor where others use the
+caches. Of the CPU of an export about a quarter goes into reading rows, an eighth into making
+records of them, a sixth into messages and images, a fifth into the dicts of about a hundred values
+a trace, and a quarter into JSON, hashing and writing. None of it grows with the store.
 
 Run with the counts of a large project, some minutes and 3 GB: python benchmarks/export.py --full
 """
