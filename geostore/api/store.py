@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from geostore.export.plan import ExportPlan
     from geostore.importing import ImportResult, Match
     from geostore.importing.box_frames import FrameName
+    from geostore.report.build import Written
     from geostore.rewards import RescoreResult
     from geostore.rewards.compare import Comparisons
     from geostore.verify import Report
@@ -294,6 +295,38 @@ class GeoStore(Asking):
             choice=asked.choice,
             splits=asked.splits,
         )
+
+    def report(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        against: str | os.PathLike[str] | None = None,
+        recipe: str | None = None,
+        model: str | None = None,
+        where: str | None = None,
+        reward: str | None = None,
+        km: float = 200.0,
+        images: bool = True,
+        dataset_path: str | None = None,
+    ) -> Written:
+        """Write one page about the store; how large it is, and of how many traces.
+
+        recipe, model, where, reward: as in `traces`. against: the start of a recipe's hash, or the
+        path of another store. km: the distance within which an answer is right. images: whether
+        the best and worst traces have their photos, which are read from dataset_path. Raises
+        QueryError, FilterError, RewardError, NotFoundError, StoreError.
+        """
+        from geostore.report.build import ReportOptions, write_report
+
+        options = ReportOptions(
+            Conditions(recipe=recipe, model=model, where=where),
+            against=None if against is None else os.fspath(against),
+            reward=reward,
+            km=km,
+            images=images,
+            dataset_path=dataset_path,
+        )
+        return write_report(self._store, out, options)
 
     # --- images ----------------------------------------------------------------------------
 
