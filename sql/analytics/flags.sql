@@ -3,9 +3,9 @@
 -- Parameters: none.
 -- Units: counts of traces; shares from 0 to 1.
 -- Columns:
---   traces   those that the check flagged; share: of the audited ones
+--   traces   those that the check flagged; share: of the audited ones, with its 95 % interval (Wilson)
 --   audited  traces of the recipe that were audited
--- Dialect: DuckDB.
+-- Dialect: DuckDB, over the macros of views.sql.
 with
 audited as (
   select t.recipe_id, count(*) as traces
@@ -25,6 +25,8 @@ select
   f.flag,
   f.traces,
   f.traces / a.traces as share,
+  share_low(f.traces, a.traces) as share_low,
+  share_high(f.traces, a.traces) as share_high,
   a.traces as audited
 from flagged as f
 join audited as a on a.recipe_id = f.recipe_id

@@ -4,6 +4,7 @@
 -- Units: counts of boxes; shares from 0 to 1.
 -- Columns:
 --   odd         boxes that do not fit the frame and fit another, as the call was flagged when it ran
+--   share       odd of boxes, with its 95 % interval (Wilson)
 --   alarm       whether they are many: one proves little, so from 5 on that are 5 % of all
 --   looks_like  the frame that explains most of the odd boxes; null without any. norm1000 and
 --               norm1000_yx fit the same numbers, so a query cannot tell them apart
@@ -31,6 +32,8 @@ select
   c.boxes,
   c.odd,
   c.odd / c.boxes as share,
+  share_low(c.odd, c.boxes) as share_low,
+  share_high(c.odd, c.boxes) as share_high,
   c.odd >= 5 and c.odd >= 0.05 * c.boxes as alarm,
   case
     when c.odd = 0 then null

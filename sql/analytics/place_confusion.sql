@@ -9,7 +9,7 @@
 --   traces          with both
 --   true_traces     of the true country, whatever their answer
 --   share           of them that have this answer, failures among them; the row in which both countries
---                   are the same has the accuracy
+--                   are the same has the accuracy. share_low, share_high: its 95 % interval (Wilson)
 -- Places that are not computed yet are left out (geostore rescore computes them).
 -- Dialect: DuckDB, over the views of views.sql.
 with answered as (
@@ -26,8 +26,11 @@ select
   true_country,
   answer_country,
   count(*) as traces,
-  (sum(count(*)) over (partition by true_country))::bigint as true_traces,
-  count(*) / sum(count(*)) over (partition by true_country) as share
+  (sum(count(*)) over of_truth)::bigint as true_traces,
+  count(*) / sum(count(*)) over of_truth as share,
+  share_low(count(*), sum(count(*)) over of_truth) as share_low,
+  share_high(count(*), sum(count(*)) over of_truth) as share_high
 from answered
 group by true_country, answer_country
+window of_truth as (partition by true_country)
 order by true_traces desc, true_country, traces desc, answer_country

@@ -10,7 +10,7 @@
 --   server_refused     the trace failed, because the server refused its request: nothing was answered
 --   other              any other end without coordinates
 --   responses          traces with a final response: all but failed ones
---   refused_share      of responses, those refused in words or by the reply
+--   refused_share      of responses, those refused in words or by the reply, with its 95 % interval (Wilson)
 --   example, words     the first trace that was refused so, and the beginning of its final response
 -- Dialect: DuckDB, over the views of views.sql.
 with
@@ -54,6 +54,12 @@ select
   count(*) filter (status <> 'failed') as responses,
   count(*) filter (ending in ('words', 'reply')) / nullif(count(*) filter (status <> 'failed'), 0)
     as refused_share,
+  share_low(
+    count(*) filter (ending in ('words', 'reply')), count(*) filter (status <> 'failed')
+  ) as refused_share_low,
+  share_high(
+    count(*) filter (ending in ('words', 'reply')), count(*) filter (status <> 'failed')
+  ) as refused_share_high,
   arg_min(trace, (sample_index, trace)) filter (ending in ('words', 'reply')) as example,
   substring(
     arg_min(words, (sample_index, trace)) filter (ending in ('words', 'reply')), 1, 240

@@ -4,6 +4,7 @@
 -- Units: km, tokens, shares from 0 to 1.
 -- Columns: as in recipe_results of views.sql, but for
 --   traces         closed traces
+--   accept_rate    accepted of scored; accept_rate_low, accept_rate_high: its 95 % interval (Wilson)
 --   failed_traces  those of the failures that have no final response
 --   mean_tokens    of closed traces
 -- Dialect: DuckDB, over the views of views.sql.
@@ -13,7 +14,11 @@ select
   with_tools,
   closed as traces,
   answered,
+  scored,
+  accepted,
   accept_rate,
+  share_low(accepted, scored) as accept_rate_low,
+  share_high(accepted, scored) as accept_rate_high,
   mean_km,
   median_km,
   mean_km_failures_20000,

@@ -11,6 +11,7 @@
 --   acc_*_km, mean_geoguessr_points
 --                     a trace without coordinates is a miss and has 0 points; answered_*: it is left
 --                     out. A trace that failed has none at any turn, because its turns are not read
+--   *_low, *_high     the 95 % interval of a share (Wilson)
 --   median_km         of the answered; median_km_failures_20000: the others as 20,000 km
 --   tokens            of all turns up to that one, as far as the server counted them; uncounted_turns:
 --                     those that it did not. tokens_per_trace: over all traces of the recipe
@@ -94,11 +95,23 @@ select
   avg(coalesce(km <= 25, false)::integer) as acc_25_km,
   avg(coalesce(km <= 200, false)::integer) as acc_200_km,
   avg(coalesce(km <= 750, false)::integer) as acc_750_km,
+  share_low(count(*) filter (km <= 25), count(*)) as acc_25_km_low,
+  share_low(count(*) filter (km <= 200), count(*)) as acc_200_km_low,
+  share_low(count(*) filter (km <= 750), count(*)) as acc_750_km_low,
+  share_high(count(*) filter (km <= 25), count(*)) as acc_25_km_high,
+  share_high(count(*) filter (km <= 200), count(*)) as acc_200_km_high,
+  share_high(count(*) filter (km <= 750), count(*)) as acc_750_km_high,
   median(coalesce(km, 20000.0)) as median_km_failures_20000,
   avg(coalesce(round(5000 * exp(-km / 1492.7)), 0)) as mean_geoguessr_points,
   avg((km <= 25)::integer) as answered_acc_25_km,
   avg((km <= 200)::integer) as answered_acc_200_km,
   avg((km <= 750)::integer) as answered_acc_750_km,
+  share_low(count(*) filter (km <= 25), count(km)) as answered_acc_25_km_low,
+  share_low(count(*) filter (km <= 200), count(km)) as answered_acc_200_km_low,
+  share_low(count(*) filter (km <= 750), count(km)) as answered_acc_750_km_low,
+  share_high(count(*) filter (km <= 25), count(km)) as answered_acc_25_km_high,
+  share_high(count(*) filter (km <= 200), count(km)) as answered_acc_200_km_high,
+  share_high(count(*) filter (km <= 750), count(km)) as answered_acc_750_km_high,
   median(km) as median_km,
   avg(round(5000 * exp(-km / 1492.7))) as answered_mean_geoguessr_points,
   any_value(tokens)::bigint as tokens,

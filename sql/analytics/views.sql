@@ -516,6 +516,7 @@ select
   count(*) filter (where not failure) as parsed,
   count(*) filter (where failure) as failures,
   count(*) filter (where not failure and distance_km is null) as unscored,
+  count(score_or_0) as scored,
   count(*) filter (where is_accepted(score_or_0)) as accepted,
   avg((not failure)::integer) as parse_success_rate,
   avg(is_accepted(score_or_0)::integer) as accept_rate,
@@ -560,8 +561,8 @@ group by grouping sets ((recipe, model, with_tools), ());
 --                          closed traces by their status
 --   parsed, failures       closed traces with coordinates, and without
 --   unscored               parsed traces without a current reward (geostore rescore computes it)
---   accepted, accept_rate  closed traces with a score of at least 0.3; their share of those that
---                          are scored or failures
+--   scored                 closed traces that have a score or are failures
+--   accepted, accept_rate  those with a score of at least 0.3; their share of the scored
 --   parse_success_rate     share of the closed traces that are parsed
 --   *_km, mean_score       of the parsed traces that have a distance or a score
 --   *_failures_20000, *_failures_0

@@ -1,8 +1,10 @@
--- The 20 worst traces: what they answered, and how far off that is.
+-- The worst traces: what they answered, and how far off that is.
 -- Grain: one row per closed trace, the worst first. A trace without coordinates counts as 20,000 km
 -- off, and as score 0 unless the reward gives it a score; of equals, one without a response comes
--- last. What has no score yet is left out. geostore traces --worst lists them in the same order, as many as wanted and by conditions.
+-- last. What has no score yet is left out. geostore traces --worst lists them in the same order, and by
+-- conditions.
 -- Parameters: the reward whose scores count; the store's default where none is named.
+--   most  integer, default 20: how many rows there are at most
 -- Units: km; scores from 0 to 1.
 -- Columns: as in trace_results of views.sql, but for
 --   why  why a trace has no coordinates; null where it has them
@@ -18,8 +20,8 @@ select
   with_tools,
   turns,
   tool_calls
-from trace_outcomes
+from trace_results
 where score_or_0 is not null
 order by
   score_or_0, distance_km_or_20000 desc, status = 'failed', dataset, sample_index, recipe, rollout
-limit 20
+limit $most

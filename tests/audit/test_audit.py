@@ -43,6 +43,7 @@ from tests.builders import (
 )
 from tests.examples import examples
 from tests.minds import ROTATE, ZOOM, answer, text_call
+from tests.questioned import wilson
 from tests.running import geostore
 
 ROWS = 4
@@ -874,7 +875,13 @@ def test_flags_can_be_asked_for_in_sql_and_stand_in_the_stats(
     shutil.copy(builder.store.path, path)
     flagged = run_query(path, "flagged_traces").rows
     assert [row[:3] for row in flagged] == [("repeated_text", loop, "test-text")]
-    assert [row[2:] for row in run_query(path, "flags").rows] == [("repeated_text", 1, 0.5, 2)]
+    for flag, count in (("repeated_text", 1), ("no_such_check", 0)):
+        named = run_query(path, "flagged_traces", parameters={"flag": flag}).rows
+        assert named == flagged[:count]
+    (row,) = run_query(path, "flags").to_dicts()
+    assert (row["flag"], row["traces"], row["audited"]) == ("repeated_text", 1, 2)
+    assert row["share"] == 0.5
+    assert (row["share_low"], row["share_high"]) == pytest.approx(wilson(1, 2))
     counted = run_query(path, "audited")
     assert sorted(row[2:] for row in counted.rows) == [(1, 0, 1, 0), (2, 2, 0, 1)]
     found = stats(path)

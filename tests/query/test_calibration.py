@@ -11,6 +11,7 @@ from geostore.answers import PARSER_VERSION, parse_answer
 from geostore.query.reader import run_query
 from geostore.store import Store
 from tests.hand_made import Batch
+from tests.questioned import wilson
 
 
 class Stating(Batch):
@@ -71,6 +72,7 @@ def test_failures_count_in_one_column_and_not_in_the_other(rows: list[dict[str, 
         "confidence": "0.7-0.8",
         "traces": 3,
         "failures": 1,
+        "scored": 3,
         "note": "n < 30",
         "mean_confidence": pytest.approx((0.70 + 0.75 + 0.799) / 3),
         "median_km": 260,
@@ -80,11 +82,26 @@ def test_failures_count_in_one_column_and_not_in_the_other(rows: list[dict[str, 
         "acc_25_km": pytest.approx(1 / 3),
         "acc_200_km": pytest.approx(1 / 3),
         "acc_750_km": pytest.approx(2 / 3),
+        **bounds("acc_{}_km", 1, 1, 2, of=3),
         "acc_25_km_parsed": 0.5,
         "acc_200_km_parsed": 0.5,
         "acc_750_km_parsed": 1,
+        **bounds("acc_{}_km_parsed", 1, 1, 2, of=2),
         "accept_rate": pytest.approx(2 / 3),
+        "accept_rate_low": pytest.approx(wilson(2, 3)[0]),
+        "accept_rate_high": pytest.approx(wilson(2, 3)[1]),
         "accept_rate_parsed": 1,
+        "accept_rate_parsed_low": pytest.approx(wilson(2, 2)[0]),
+        "accept_rate_parsed_high": 1,
+    }
+
+
+def bounds(name: str, *hits: int, of: int) -> dict[str, Any]:
+    """The intervals of shares within 25, 200 and 750 km."""
+    return {
+        f"{name.format(km)}_{side}": pytest.approx(wilson(hit, of)[place])
+        for place, side in enumerate(("low", "high"))
+        for km, hit in zip((25, 200, 750), hits, strict=True)
     }
 
 

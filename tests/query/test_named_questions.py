@@ -85,6 +85,7 @@ def test_only_the_twenty_worst_traces_are_given(path: Path) -> None:
             batch.placed(batch.sample(number, 0.5), PLAIN, 100.0 * number, 1 - number / 100)
     rows = answers(path, "worst_traces")
     assert [row["distance_km"] for row in rows] == [100.0 * n for n in range(59, 39, -1)]
+    assert answers(path, "worst_traces", most=3) == rows[:3]
 
 
 def test_a_country_counts_its_failures(path: Path) -> None:
@@ -106,14 +107,31 @@ def test_a_country_counts_its_failures(path: Path) -> None:
         "country": "france",
         "traces": 4,
         "note": "n < 30",
+        "failures": 1,
         "parse_success_rate": 0.75,
+        "parse_success_rate_low": pytest.approx(wilson(3, 4)[0]),
+        "parse_success_rate_high": pytest.approx(wilson(3, 4)[1]),
+        "scored": 4,
+        "mean_km": pytest.approx((25 + 200 + 751) / 3),
+        "median_km": 200,
         "mean_km_failures_20000": (25 + 200 + 751 + 20_000) / 4,
         "median_km_failures_20000": (200 + 751) / 2,
         "acc_25_km": 0.25,
         "acc_200_km": 0.5,
         "acc_750_km": 0.5,
+        **{
+            f"acc_{km}_km_{side}": pytest.approx(wilson(hits, 4)[place])
+            for km, hits in ((25, 1), (200, 2), (750, 2))
+            for place, side in enumerate(("low", "high"))
+        },
+        "acc_25_km_parsed": pytest.approx(1 / 3),
+        "acc_200_km_parsed": pytest.approx(2 / 3),
+        "acc_750_km_parsed": pytest.approx(2 / 3),
+        "mean_score": pytest.approx(1.8 / 3),
         "mean_score_failures_0": pytest.approx(1.8 / 4),
     }
     assert (japan["country"], japan["traces"], japan["note"]) == ("japan", 30, None)
     assert (unknown["country"], unknown["parse_success_rate"]) == ("unknown", 0.0)
     assert unknown["mean_km_failures_20000"] == 20_000
+    named = [row["country"] for row in answers(path, "by_country", least=4)]
+    assert named == ["japan", "france"]

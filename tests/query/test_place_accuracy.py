@@ -11,6 +11,7 @@ from geostore.query.reader import run_query
 from geostore.query.stats import format_text, stats
 from geostore.store import Store
 from tests.hand_made import Batch
+from tests.questioned import wilson
 
 TOOLS, PLAIN = 1, 2
 PARIS: dict[str, Any] = {"region": "FR.11", "city": "Paris", "city_id": 1}
@@ -64,6 +65,10 @@ def test_places_are_right_of_all_traces_and_of_those_with_coordinates(path: Path
         ("bbbbbbbb", "country", 1, 0, 1),
     ]
     assert [row["acc_parsed"] for row in rows[:4]] == [0, 0.25, 0.5, 0.75]
+    region = rows[2]
+    assert (region["acc_low"], region["acc_high"]) == pytest.approx(wilson(2, 6))
+    parsed = (region["acc_parsed_low"], region["acc_parsed_high"])
+    assert parsed == pytest.approx(wilson(2, 4))
     hits = "select hits from accuracy_results where within = 'region' order by recipe"
     assert run_query(path, hits).rows == [(2,), (1,)]
 

@@ -13,6 +13,7 @@ import pytest
 from geostore.query.reader import run_query
 from geostore.store import Store
 from tests.hand_made import Batch
+from tests.questioned import wilson
 from tests.running import geostore
 
 TOOLS, PLAIN = 1, 2
@@ -156,7 +157,9 @@ def test_countries_are_counted_with_their_share_of_the_truth_and_with_the_failur
         batch.trace(samples[0], TOOLS, rollout=2, status="failed", turns=0)
         batch.trace(samples[0], TOOLS, rollout=3, status="open")
         batch.placed(samples[0], TOOLS, 1.0, 1.0, rollout=4)  # no place yet
-    assert run_query(path, "place_confusion").rows == [
+    rows = run_query(path, "place_confusion").rows
+    assert rows[0][5:] == pytest.approx(wilson(2, 5))
+    assert [row[:5] for row in rows] == [
         ("FR", "FR", 2, 5, 0.4),
         ("FR", "ES", 1, 5, 0.2),
         ("FR", "at sea", 1, 5, 0.2),

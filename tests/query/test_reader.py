@@ -36,6 +36,7 @@ from geostore.store.prices import put_prices
 from geostore.text.row_formats import PARTS, Parts
 from geostore.text.tables import QueryResult, format_csv, format_json, format_table
 from tests.hand_made import Batch, insert
+from tests.questioned import wilson
 from tests.running import geostore
 
 if TYPE_CHECKING:
@@ -388,7 +389,11 @@ def test_summary(reader: Reader) -> None:
         "with_tools": True,
         "traces": 4,
         "answered": 3,
+        "scored": 4,
+        "accepted": 3,
         "accept_rate": 0.75,
+        "accept_rate_low": about(wilson(3, 4)[0]),
+        "accept_rate_high": about(wilson(3, 4)[1]),
         "mean_km": about((100 + 300 + 0.5) / 3),
         "median_km": 100,
         "mean_km_failures_20000": about((100 + 300 + 0.5 + 20000) / 4),
@@ -490,10 +495,10 @@ def test_columns_of_distances_are_those_that_are_named(question: str, small: Pat
     assert run_query(small, question, km=[750, 25, 200]).columns == usual.columns
     named = run_query(small, question, km=[25, 0.5])
     assert [column for column in named.columns if "acc_" in column] == [
-        f"{before}acc_{km}_km{behind}"
-        for before, behind in (("", ""), ("answered_", ""), ("", "_parsed"))
+        column.replace("acc_25_km", f"acc_{km}_km")
+        for column in usual.columns
+        if "acc_25_km" in column
         for km in ("0.5", "25")
-        if f"{before}acc_25_km{behind}" in usual.columns
     ]
     for given, before in zip(named.to_dicts(), usual.to_dicts(), strict=True):
         # Sums of floats differ in their last digits from one run to the next.
@@ -532,13 +537,19 @@ def test_tool_lift_pairs_samples_and_averages_rollouts_first(reader: Reader) -> 
         "median_km_without": 1000,
         "mean_score_with_tools": about((0.8 + 0 + 1) / 3),
         "mean_score_without": about((0.5 + 0.1 + 0.98) / 3),
+        "score_lift": about((0.3 - 0.1 + 0.02) / 3),
+        "score_lift_low": about(one["score_lift_low"]),
+        "score_lift_high": about(one["score_lift_high"]),
         "share_tools_better": about(2 / 3),
+        "share_tools_better_low": about(wilson(2, 3)[0]),
+        "share_tools_better_high": about(wilson(2, 3)[1]),
         "answered_pairs": 2,
         "answered_mean_km_with_tools": about(100.25),
         "answered_mean_km_without": about(512.5),
         "answered_median_km_with_tools": about(100.25),
         "answered_median_km_without": about(512.5),
     }
+    assert -0.1 < one["score_lift_low"] < 0.22 / 3 < one["score_lift_high"] < 0.3
     assert whole == {**one, "model": "(all)"}
 
 
@@ -557,11 +568,14 @@ def test_tool_lift_pairs_no_two_models(copy: Path) -> None:
 
 
 def test_failures_are_counted_by_class(reader: Reader) -> None:
-    assert ask(reader, "failures").rows == [
-        ("aaaaaaaa", "m", "answer", "one_number", 1),
-        ("bbbbbbbb", "m", "request", "timeout", 2),
-        ("bbbbbbbb", "m", "request", "rate_limit", 1),
+    """A share is of the responses that were read, or of all requests, those answered too."""
+    rows = ask(reader, "failures").rows
+    assert [row[:7] for row in rows] == [
+        ("aaaaaaaa", "m", "answer", "one_number", 1, 4, 1 / 4),
+        ("bbbbbbbb", "m", "request", "timeout", 2, 6, 2 / 6),
+        ("bbbbbbbb", "m", "request", "rate_limit", 1, 6, 1 / 6),
     ]
+    assert rows[1][7:] == pytest.approx(wilson(2, 6))
 
 
 def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:

@@ -13,6 +13,7 @@ from geostore.store import Store
 from geostore.store.rows import answer_row
 from tests.hand_made import Batch, insert
 from tests.minds import ZOOM, answer, text_call, turns_so_far
+from tests.questioned import wilson
 from tests.running import run
 from tests.teacher_server import Body, Reply, teacher_server
 
@@ -96,6 +97,11 @@ def test_each_number_of_turns_counts_what_was_stated_last_by_then(path: Path) ->
     assert [row["acc_750_km"] for row in rows] == [0.5, 0.5, 0.5, 0.5]
     assert [row["answered_acc_25_km"] for row in rows] == [0.5, 0, 0, 0.5]
     assert [row["answered_acc_200_km"] for row in rows] == [1, 1, 1, 1]
+    first = rows[0]
+    interval = (first["acc_25_km_low"], first["acc_25_km_high"])
+    assert interval == pytest.approx(wilson(1, 4))
+    interval = (first["answered_acc_25_km_low"], first["answered_acc_25_km_high"])
+    assert interval == pytest.approx(wilson(1, 2))
     medians = [row["median_km"] for row in rows]
     assert medians == pytest.approx([111.195 / 2, 111.195, 111.195, 61.157], abs=0.001)
     missed = [row["median_km_failures_20000"] for row in rows]
@@ -199,6 +205,8 @@ def test_each_closed_trace_is_in_one_column_of_refusals(path: Path) -> None:
         "other": 2,
         "responses": 5,
         "refused_share": 2 / 5,
+        "refused_share_low": pytest.approx(wilson(2, 5)[0]),
+        "refused_share_high": pytest.approx(wilson(2, 5)[1]),
         "example": "1-aaaaaaaa-1",
         "words": "I'm sorry, but I can't help with that.",
     }

@@ -25,6 +25,7 @@ from geostore.tools.frames import (
 from tests.builders import StoreBuilder, played_recipe, recipe_of
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import ZOOM, answer, text_call, turns_so_far
+from tests.questioned import wilson
 from tests.running import Notes, run
 from tests.teacher_server import Body, Reply, teacher_server
 
@@ -171,6 +172,7 @@ def test_a_run_says_once_that_the_boxes_look_like_another_frame(
     result = run_query(path, "frame_alarm")
     (row,) = (dict(zip(result.columns, row, strict=True)) for row in result.rows)
     assert (row["boxes"], row["odd"], row["share"]) == (18, 6, pytest.approx(1 / 3))
+    assert (row["share_low"], row["share_high"]) == pytest.approx(wilson(6, 18))
     assert (row["alarm"], row["looks_like"]) == (True, "pixel")
 
 
