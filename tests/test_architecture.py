@@ -70,6 +70,7 @@ ONLY = {
     "sqlite_utils": {"store"},
     "sqlite3": {"store"},
     "typer": {"cli"},
+    "prompt_toolkit": {"cli"},
     "rich": {"text", "generate"},
     "PIL": {"imaging", "tools", "conversation", "show", "store", "demo", "api"},
     "datasets": {"dataset", "demo"},
@@ -131,6 +132,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "duckdb_extension_sqlite_scanner": "duckdb-extension-sqlite-scanner",
     "pi_heif": "pi-heif",
+    "prompt_toolkit": "prompt-toolkit",
     "sqlite_utils": "sqlite-utils",
     "yaml": "pyyaml",
 }

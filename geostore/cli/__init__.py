@@ -36,6 +36,7 @@ from geostore.cli.report import report
 from geostore.cli.rescore import rescore
 from geostore.cli.rewards import rewards
 from geostore.cli.show import show
+from geostore.cli.sql import sql
 from geostore.cli.stats import stats
 from geostore.cli.status import status
 from geostore.cli.traces import traces
@@ -78,7 +79,7 @@ def geostore(
 
 # In the order of their use.
 COMMANDS = (
-    *(generate, import_, rescore, query, stats, status, traces, show, image),
+    *(generate, import_, rescore, query, sql, stats, status, traces, show, image),
     *(audit, verify, report, export, demo),
 )
 CLASSES: dict[object, type[HelpCommand]] = {query: QueryCommand}
