@@ -127,7 +127,7 @@ a heading stands under the last one."""
 
 COMMAND_HEADINGS: Headings = {
     "Get traces": ("generate", "import", "demo"),
-    "Look at them": ("stats", "traces", "show", "image", "query", "sql", "status"),
+    "Look at them": ("stats", "traces", "show", "image", "query", "sql", "report", "status"),
     "Judge them": ("rescore", "rewards", "audit", "verify"),
     "Hand them on": ("export",),
 }
