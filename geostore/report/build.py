@@ -110,7 +110,7 @@ def _document(store: Store, options: ReportOptions) -> tuple[Document, Scope]:
         if other is not None:
             _, others = other.ask(asked)
         figures = [
-            _figure(drawn, answer, against)
+            _figure(drawn, answer, against, empty=drawn.empty if scope.closed else NO_TRACES)
             for drawn, answer, against in zip(shown, answers, others, strict=False)
         ]
         cards = _cards(part, answers[len(shown)], options)
@@ -205,7 +205,9 @@ def _two_names(path: Path, other: Path) -> tuple[str, str]:
 # --- figures -------------------------------------------------------------------------------------
 
 
-def _figure(drawn: Drawn, answer: QueryResult, against: QueryResult | None) -> Figure:
+def _figure(
+    drawn: Drawn, answer: QueryResult, against: QueryResult | None, *, empty: str
+) -> Figure:
     answer = _kept(drawn, answer)
     columns, rows = table_of(drawn.kind, answer)
     return Figure(
@@ -219,7 +221,7 @@ def _figure(drawn: Drawn, answer: QueryResult, against: QueryResult | None) -> F
         against_rows=None if against is None else table_of(drawn.kind, _kept(drawn, against))[1],
         sql=load_sql("analytics", drawn.question),
         question=drawn.question,
-        empty=drawn.empty if _is_empty(answer, drawn.drawn_column) else None,
+        empty=empty if _is_empty(answer, drawn.drawn_column) else None,
     )
 
 
@@ -301,7 +303,10 @@ def _subtitle(scope: Scope) -> str:
 
 
 def _filter_words(options: ReportOptions, part: Part) -> list[str]:
-    words = [f"{name} {value}" for name, value in options.conditions.items() if value is not None]
+    conditions = {name: v for name, v in options.conditions.items() if v is not None}
+    if options.against is not None and "recipe" in conditions:
+        conditions["recipe"] = part.name
+    words = [f"{name} {value}" for name, value in conditions.items()]
     if options.reward is not None:
         words.append(f"reward {options.reward}")
     if options.against is not None and options.conditions.get("recipe") is None:

@@ -14,9 +14,8 @@ from geostore.query.thresholds import format_km
 from geostore.report.document import Column, Format, Kind
 from geostore.text.tables import QueryResult
 
-NO_TRACES = "No trace is closed yet: geostore generate makes some."
+NO_TRACES = "No such trace is closed yet: geostore generate makes some."
 _NO_TOOLS = "No photo was asked both with and without tools; ask the same photos with --no-tools."
-_NO_PRICES = "The store knows no price of this teacher: give generate --price-in and --price-out."
 _NO_LOCATABILITY = "The dataset has no column of locatability."
 _NO_PLACES = "No place is computed yet: geostore rescore computes them."
 _NO_DISTANCES = "No answer has a distance yet: geostore rescore computes them."
@@ -388,7 +387,7 @@ def table_of(kind: Kind, answer: QueryResult) -> tuple[tuple[Column, ...], list[
                 plain(row["low"]),
                 plain(row["high"]),
                 _FORMATS[row["unit"]],
-                f"of {row['n']:,}" if row["unit"] == "share" else "",
+                _note(row),
             )
             for row in answer.to_dicts()
         ]
@@ -406,6 +405,13 @@ def table_of(kind: Kind, answer: QueryResult) -> tuple[tuple[Column, ...], list[
         for row in answer.rows
     ]
     return columns, rows
+
+
+def _note(row: Mapping[str, Any]) -> str:
+    """What stands below a number: of how many it is, or why there is none."""
+    if row["unit"] == "cost" and row["value"] is None:
+        return "no price is known"
+    return f"of {row['n']:,}" if row["unit"] == "share" and row["n"] else ""
 
 
 _NUMBERS = (

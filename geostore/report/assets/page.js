@@ -37,10 +37,11 @@ function asObjects(figure, rows) {
   }));
 }
 
-function viewOf(figure, own, against, width) {
+function viewOf(figure, own, width) {
   return {
     data: own,
-    both: [...own, ...against],
+    // In one order on either side, so that a series has one colour.
+    both: [...asObjects(figure, figure.rows), ...asObjects(figure, figure.against_rows ?? [])],
     spec: figure.spec,
     width,
     column: (name) => figure.columns.find((column) => column.name === name),
@@ -62,9 +63,8 @@ function rowWords(figure, row) {
 }
 
 /** One chart, drawn for the width of its holder and anew when that changes. */
-function chartOf(figure, rows, otherRows, name, show) {
+function chartOf(figure, rows, name, show) {
   const own = asObjects(figure, rows);
-  const others = asObjects(figure, otherRows ?? []);
   const holder = element("div", { class: `chart ${figure.kind}` });
   const panel = element("div", { class: "panel" }, name ? element("h3", {}, name) : null, holder);
   const needed = (DRAWN[figure.kind] ?? []).map((member) => figure.spec[member]);
@@ -76,7 +76,7 @@ function chartOf(figure, rows, otherRows, name, show) {
   const draw = (width) => {
     if (width === drawnAt || width <= 0) return;
     drawnAt = width;
-    const view = viewOf(figure, own, others, width);
+    const view = viewOf(figure, own, width);
     const chart = CHARTS[figure.kind](view);
     const title = name ? `${figure.title}, ${name}` : figure.title;
     const { svg } = chart;
@@ -108,7 +108,7 @@ function chartOf(figure, rows, otherRows, name, show) {
   };
   redraws.push((paper) => {
     try {
-      draw(paper ? (otherRows ? HALF : PAPER) : Math.floor(holder.clientWidth));
+      draw(paper ? (figure.against_rows ? HALF : PAPER) : Math.floor(holder.clientWidth));
     } catch (error) {
       // The other figures and the table of this one are still worth reading.
       console.error(figure.id, error);
@@ -171,13 +171,13 @@ function drawn(figure, show) {
       ...traceCards(other, against, names.against),
     ];
   }
-  if (!against) return [chartOf(figure, figure.rows, null, null, (index) => show(index))];
+  if (!against) return [chartOf(figure, figure.rows, null, (index) => show(index))];
   return [
     element(
       "div",
       { class: "beside" },
-      chartOf(figure, figure.rows, against, names.own, (index) => show(index, 0)),
-      chartOf(figure, against, figure.rows, names.against, (index) => show(index, 1)),
+      chartOf(figure, figure.rows, names.own, (index) => show(index, 0)),
+      chartOf(figure, against, names.against, (index) => show(index, 1)),
     ),
   ];
 }
