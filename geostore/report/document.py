@@ -55,6 +55,10 @@ Format = Literal[
 ]
 """How a value is written; a ``share`` is from 0 to 1 and shown in per cent."""
 
+_DECIMALS = {"degrees": 5, "km": 3, "share": 7, "number": 6, "points": 3, "ms": 3, "tokens": 3}
+"""What a page keeps of a value: more than it shows, and less than a map of 2,000 lines would weigh
+with all of them."""
+
 COLUMNS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "numbers": ("label", "value", "low", "high", "format", "note"),
     "map": ("trace", "lat", "lon", "answer_lat", "answer_lon", "km", "score", "country", "chosen"),
@@ -147,5 +151,18 @@ class Document:
     """What it compares with; None where it compares with nothing."""
 
     def to_json(self) -> dict[str, Any]:
-        """The members that the page's script reads."""
-        return asdict(self)
+        """The members that the page's script reads; values have no more decimals than it needs."""
+        document = asdict(self)
+        for figure in document["figures"]:
+            decimals = [_DECIMALS.get(column["format"]) for column in figure["columns"]]
+            for side in ("rows", "against_rows"):
+                if figure["kind"] not in ("numbers", "traces") and figure[side] is not None:
+                    figure[side] = [_rounded(row, decimals) for row in figure[side]]
+        return document
+
+
+def _rounded(row: Sequence[Any], decimals: Sequence[int | None]) -> list[Any]:
+    return [
+        round(value, places) if places is not None and isinstance(value, float) else value
+        for value, places in zip(row, decimals, strict=True)
+    ]

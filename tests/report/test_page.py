@@ -131,7 +131,7 @@ def test_a_document_is_json_with_every_member() -> None:
             "title": "A",
             "kind": "table",
             "columns": (),
-            "rows": (),
+            "rows": [],
             "spec": {},
             "note": "",
             "sql": "",
@@ -139,6 +139,25 @@ def test_a_document_is_json_with_every_member() -> None:
             "against_rows": None,
             "empty": None,
         }
+    ]
+
+
+def test_a_page_keeps_the_decimals_that_it_needs() -> None:
+    columns = [
+        Column("lat", "Latitude", "°", "degrees"),
+        Column("km", "Distance", "km", "km"),
+        Column("share", "Share", "", "share"),
+        Column("cost", "Cost", "USD", "money"),
+        Column("name", "Name"),
+    ]
+    rows: list[list[Any]] = [
+        [59.913868012, 123.456789, 4.26826936e-06, 1.23456e-7, "a"],
+        [None, 3, 0.5, 1.0, None],
+    ]
+    shown = Document("t", "", "s.db", "", "1", [Figure("a", "A", "table", columns, rows)])
+    assert shown.to_json()["figures"][0]["rows"] == [
+        [59.91387, 123.457, 4.3e-06, 1.23456e-7, "a"],
+        [None, 3, 0.5, 1.0, None],
     ]
 
 

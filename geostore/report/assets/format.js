@@ -25,7 +25,8 @@ function digitsFor(format, values) {
   const largest = Math.max(0, ...numbers.map(Math.abs));
   switch (format) {
     case "share":
-      return 1;
+      // Two digits of a share that is far below one per cent.
+      return largest >= 0.005 || largest === 0 ? 1 : Math.min(6, Math.ceil(-Math.log10(largest)) - 1);
     case "degrees":
       return 4;
     case "km":
@@ -79,7 +80,7 @@ function intervalText(low, high, column) {
 
 /** How an axis writes its ticks: short, because its title has the unit. */
 function tickText(column) {
-  if (column.format === "share") return (value) => `${Math.round(1000 * value) / 10}${THIN}%`;
+  if (column.format === "share") return (value) => `${Number((100 * value).toPrecision(6))}${THIN}%`.replace("-", "−");
   if (!NUMERIC.has(column.format)) return (value) => String(value);
   return (value) => d3.format(",~r")(Number(value.toPrecision(6))).replace("-", "−");
 }

@@ -81,6 +81,10 @@ function traceMap(view) {
     );
   };
   const worst = data.filter(named("worst")).length;
+  // The more lines, the more of what is below each shows through.
+  const through = (most, count) => Math.min(most, Math.max(0.2, (14 * most) / Math.sqrt(count + 1)));
+  svg.style.setProperty("--worst", through(0.75, worst));
+  svg.style.setProperty("--sample", through(0.45, data.length - worst));
   const unanswered = data.filter((row) => !known(row.answer_lat)).length;
   const median = d3.median(data.filter((row) => known(row.km)), (row) => row.km);
   const distance = { label: "", format: "km", unit: "" };
@@ -120,7 +124,7 @@ const lineSwatch = (name) =>
 /** A country's name and code, where a cell or tooltip has the code. */
 function countryText(code) {
   const name = countryNames[code]?.[0];
-  return name && name !== code ? `${name} (${code})` : String(code);
+  return name && name !== code ? `${name} (${code})` : String(code ?? "no country");
 }
 
 /** Where classes of a value begin: fifths of a share, else round numbers that split the countries. */
@@ -191,6 +195,11 @@ function countryMap(view) {
   }));
   const counts = spec.n ? data.map((row) => row[spec.n]).filter(known) : [];
   const hatched = data.filter(few).length;
+  const onMap = new Set(shapes.map((shape) => shape.id));
+  const elsewhere = data.filter((row) => !onMap.has(row[spec.code]) && !dotted.includes(row));
+  const off = elsewhere.length
+    ? ` Not on the map: ${elsewhere.map((row) => countryText(row[spec.code])).join(", ")}.`
+    : "";
   const entries = [
     ...classes,
     hatched ? { name: `fewer than ${FEW} ${noun(column(spec.n))}: ${grouped(hatched, 0)}`, symbol: hatchSwatch() } : null,
@@ -201,8 +210,8 @@ function countryMap(view) {
     svg,
     legend: legend(entries.filter(Boolean)),
     legendNote: counts.length
-      ? `${headingText(column(spec.value))}; ${plural(d3.sum(counts), "trace").replace(/traces?$/, noun(column(spec.n)))} in ${data.length === 1 ? "1 country" : `${grouped(data.length, 0)} countries`}, ${grouped(range[0], 0)} to ${grouped(range[1], 0)} in each.`
-      : `${headingText(column(spec.value))}.`,
+      ? `${headingText(column(spec.value))}; ${plural(d3.sum(counts), "trace").replace(/traces?$/, noun(column(spec.n)))} in ${data.length === 1 ? "1 country" : `${grouped(data.length, 0)} countries`}, ${grouped(range[0], 0)} to ${grouped(range[1], 0)} in each.${off}`
+      : `${headingText(column(spec.value))}.${off}`,
     summary: `World map of ${headingText(column(spec.value))} in ${grouped(data.length, 0)} countries: ${extremes(view, spec.value, (row) => countryText(row[spec.code]))}.`,
     zoom: true,
   };
