@@ -14,7 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal
 
-Folder = Literal["schema", "store", "audit", "analytics"]
+Folder = Literal["schema", "store", "audit", "analytics", "datasette"]
 
 _BLOCK = re.compile(r"^-- (name|part): (\w+)\n", re.MULTILINE)
 _PART = re.compile(r"\{\{(\w+)\}\}")

@@ -16,7 +16,8 @@ import typer
 
 from geostore.cli import app
 from geostore.query.headers import VIEWS, Question, questions
-from geostore.sqlfiles import load_sql, sql_names
+from geostore.query.schema_words import words_of_table
+from geostore.sqlfiles import load_sql
 from geostore.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +63,7 @@ def _tables_and_views(connection: sqlite3.Connection) -> list[str]:
 
 
 def _table(connection: sqlite3.Connection, name: str) -> str:
-    comment = _comment_before(name)
+    comment = words_of_table(name)
     rows = connection.execute(
         "select sql from sqlite_master where tbl_name = ? and sql is not null order by rowid",
         (name,),
@@ -71,17 +72,6 @@ def _table(connection: sqlite3.Connection, name: str) -> str:
     count = len(connection.execute(f"pragma foreign_key_list({name})").fetchall())
     references = f" Foreign keys: {count}." if count else ""
     return f"## {name}\n\n{comment}{references}\n\n```sql\n{statements};\n```\n"
-
-
-def _comment_before(name: str) -> str:
-    """The comment that stands before a table or a view in the schema."""
-    for migration in sql_names("schema"):
-        script = load_sql("schema", migration)
-        if found := re.search(
-            rf"((?:^--.*\n)+)create (?:table|view) {name} ", script, re.MULTILINE
-        ):
-            return " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
-    raise ValueError(f"{name} has no comment before it in sql/schema")
 
 
 def commands_page() -> str:

@@ -18,6 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from geostore.cli.audit import audit
+from geostore.cli.datasette_metadata import datasette_metadata
 from geostore.cli.demo import demo
 from geostore.cli.export import export
 from geostore.cli.generate import generate
@@ -80,12 +81,12 @@ def geostore(
 # In the order of their use.
 COMMANDS = (
     *(generate, import_, rescore, query, sql, stats, status, traces, show, image),
-    *(audit, verify, report, export, demo),
+    *(audit, verify, report, export, datasette_metadata, demo),
 )
 CLASSES: dict[object, type[HelpCommand]] = {query: QueryCommand}
 for command in COMMANDS:
     # A word of Python's own cannot be a function's name.
-    name = command.__name__.removesuffix("_")
+    name = command.__name__.removesuffix("_").replace("_", "-")
     app.command(name, cls=CLASSES.get(command, HelpCommand))(command)
 app.add_typer(rewards)
 

@@ -129,7 +129,7 @@ COMMAND_HEADINGS: Headings = {
     "Get traces": ("generate", "import", "demo"),
     "Look at them": ("stats", "traces", "show", "image", "query", "sql", "report", "status"),
     "Judge them": ("rescore", "rewards", "audit", "verify"),
-    "Hand them on": ("export",),
+    "Hand them on": ("export", "datasette-metadata"),
 }
 """The commands of `geostore`, by the heading above them."""
 

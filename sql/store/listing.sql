@@ -1,4 +1,4 @@
--- Lists of traces: the best, the worst or the newest of those that a filter keeps.
+-- Lists of traces: the best, the worst or the newest of those that a filter keeps; and of tables.
 -- Dialect: SQLite. A name in double braces stands for the part of that name.
 
 -- name: temp_listed
@@ -87,3 +87,12 @@ select
 from first_ones as f
 join temp.trace_results as v on v.trace_id = f.id
 order by f.place;
+
+-- name: list_columns
+-- The tables and views of the store that are for its users, with their columns.
+-- Grain: one row per table and column, in the order of the schema.
+select t.name as table_name, c.name as column_name
+from sqlite_master as t
+join pragma_table_info(t.name) as c
+where t.type in ('table', 'view') and t.name not like '\_%' escape '\' and t.name not like 'sqlite%'
+order by t.rowid, c.cid;

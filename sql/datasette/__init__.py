@@ -1,0 +1,1 @@
+"""SQL statements of geostore, one per file; loaded by `geostore.sqlfiles`."""
