@@ -40,6 +40,12 @@ select
   avg((distance_km <= 25)::integer) as acc_25_km_parsed,
   avg((distance_km <= 200)::integer) as acc_200_km_parsed,
   avg((distance_km <= 750)::integer) as acc_750_km_parsed,
+  share_low(count(*) filter (distance_km <= 25), count(distance_km)) as acc_25_km_parsed_low,
+  share_low(count(*) filter (distance_km <= 200), count(distance_km)) as acc_200_km_parsed_low,
+  share_low(count(*) filter (distance_km <= 750), count(distance_km)) as acc_750_km_parsed_low,
+  share_high(count(*) filter (distance_km <= 25), count(distance_km)) as acc_25_km_parsed_high,
+  share_high(count(*) filter (distance_km <= 200), count(distance_km)) as acc_200_km_parsed_high,
+  share_high(count(*) filter (distance_km <= 750), count(distance_km)) as acc_750_km_parsed_high,
   avg(score) filter (not failure) as mean_score,
   avg(score_or_0) as mean_score_failures_0
 from trace_results as t

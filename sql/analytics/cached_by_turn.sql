@@ -8,7 +8,7 @@
 --   cached_share     of the prompt tokens, where a server that says nothing of a cache has none;
 --                    cached_share_low, cached_share_high: its 95 % interval (bootstrap over traces)
 --   cached_share_reported
---                    over the responses whose server says it alone; null where none does
+--                    over the responses whose server says it alone, likewise; null where none does
 -- Dialect: DuckDB, over the macros of views.sql.
 with grouped as (
   select
@@ -34,7 +34,11 @@ summed as (
     sum(prompt_tokens)::bigint as prompt_tokens,
     sum(cached_tokens)::bigint as cached_tokens,
     sum(reported_prompt_tokens) as reported_prompt_tokens,
-    bootstrap(list(cached_tokens order by part), list(prompt_tokens order by part)) as interval
+    bootstrap(list(cached_tokens order by part), list(prompt_tokens order by part)) as interval,
+    bootstrap(
+      list(cached_tokens order by part) filter (reported > 0),
+      list(reported_prompt_tokens order by part) filter (reported > 0)
+    ) as reported_interval
   from grouped
   group by recipe_id, turn
 )
@@ -49,7 +53,9 @@ select
   s.cached_tokens / nullif(s.prompt_tokens, 0) as cached_share,
   s.interval.low as cached_share_low,
   s.interval.high as cached_share_high,
-  s.cached_tokens / nullif(s.reported_prompt_tokens, 0) as cached_share_reported
+  s.cached_tokens / nullif(s.reported_prompt_tokens, 0) as cached_share_reported,
+  s.reported_interval.low as cached_share_reported_low,
+  s.reported_interval.high as cached_share_reported_high
 from summed as s
 join recipes as r on r.id = s.recipe_id
 order by r.model, recipe, s.turn

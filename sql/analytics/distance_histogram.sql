@@ -12,7 +12,7 @@
 --   answers         closed traces in the bin
 --   traces          of the country, each failure among them; traces without a distance yet are left out
 --   share           answers of traces, with its 95 % interval (Wilson)
---   share_parsed    answers of those traces that have coordinates; null for those that have none
+--   share_parsed    answers of those traces that have coordinates, likewise; null for those that have none
 -- Dialect: DuckDB, over the views of views.sql.
 with
 binned as (
@@ -50,7 +50,9 @@ select
   answers / traces as share,
   share_low(answers, traces) as share_low,
   share_high(answers, traces) as share_high,
-  if(bin is null, null, answers / parsed) as share_parsed
+  if(bin is null, null, answers / parsed) as share_parsed,
+  if(bin is null, null, share_low(answers, parsed)) as share_parsed_low,
+  if(bin is null, null, share_high(answers, parsed)) as share_parsed_high
 from totals
 where all_countries = 1 or traces >= $least
 order by all_countries desc, traces desc, totals.country, bin nulls last

@@ -8,7 +8,7 @@
 -- Columns:
 --   rollouts     closed, with a distance or a failure, which is a miss; passes: those that are right
 --   pass_rate    passes of rollouts, strictly between 0 and 1, with its 95 % interval (Wilson)
---   failures     rollouts without coordinates; pass_rate_parsed: passes of the others
+--   failures     rollouts without coordinates; pass_rate_parsed: passes of the others, likewise
 --   median_km_failures_20000
 --                of the rollouts
 --   trace        the first rollout that is right
@@ -44,6 +44,8 @@ select
   share_high(passes, rollouts) as pass_rate_high,
   failures,
   passes / (rollouts - failures) as pass_rate_parsed,
+  share_low(passes, rollouts - failures) as pass_rate_parsed_low,
+  share_high(passes, rollouts - failures) as pass_rate_parsed_high,
   median_km_failures_20000,
   trace
 from tried

@@ -9,10 +9,11 @@
 --   locatability            bounds of the tenth, of which it holds the lower one; 'unknown'
 --   traces                  closed ones; failures: those of them without coordinates
 --   share_using_tools       traces with a call, of traces, with its 95 % interval (Wilson)
---   mean_calls              calls for each trace; failed_calls_share: calls without a result, of all
+--   mean_calls              calls for each trace; failed_calls_share: calls without a result, of all calls,
+--                           with its interval, as if no call had to do with another
 --   acc                     the share of right answers of the traces that have a distance or are failures
---                           (scored), a failure being a miss, with its interval; acc_parsed: failures
---                           are left out
+--                           (scored), a failure being a miss, with its interval; acc_parsed, likewise:
+--                           failures are left out
 --   mean_km                 of the traces that have a distance
 --   mean_km_failures_20000  the same with each failure as 20,000 km
 -- Dialect: DuckDB, over the views of views.sql.
@@ -24,7 +25,8 @@ with counted as (
     count(*) filter (failure) as failures,
     count(*) filter (tool_calls > 0) as using_tools,
     avg(tool_calls) as mean_calls,
-    sum(failed_tool_calls) / nullif(sum(tool_calls), 0) as failed_calls_share,
+    sum(tool_calls) as calls,
+    sum(failed_tool_calls) as failed_calls,
     count(distance_km_or_20000) as scored,
     count(distance_km) filter (not failure) as parsed,
     count(*) filter (not failure and distance_km <= $km) as hits,
@@ -43,12 +45,17 @@ select
   share_low(using_tools, traces) as share_using_tools_low,
   share_high(using_tools, traces) as share_using_tools_high,
   mean_calls,
-  failed_calls_share,
+  calls::bigint as calls,
+  failed_calls / nullif(calls, 0) as failed_calls_share,
+  share_low(failed_calls, calls) as failed_calls_share_low,
+  share_high(failed_calls, calls) as failed_calls_share_high,
   scored,
   hits / nullif(scored, 0) as acc,
   share_low(hits, scored) as acc_low,
   share_high(hits, scored) as acc_high,
   hits / nullif(parsed, 0) as acc_parsed,
+  share_low(hits, parsed) as acc_parsed_low,
+  share_high(hits, parsed) as acc_parsed_high,
   mean_km,
   mean_km_failures_20000,
   failures

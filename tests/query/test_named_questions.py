@@ -120,8 +120,9 @@ def test_a_country_counts_its_failures(path: Path) -> None:
         "acc_200_km": 0.5,
         "acc_750_km": 0.5,
         **{
-            f"acc_{km}_km_{side}": pytest.approx(wilson(hits, 4)[place])
+            f"acc_{km}_km_{kind}{side}": pytest.approx(wilson(hits, n)[place])
             for km, hits in ((25, 1), (200, 2), (750, 2))
+            for kind, n in (("", 4), ("parsed_", 3))
             for place, side in enumerate(("low", "high"))
         },
         "acc_25_km_parsed": pytest.approx(1 / 3),
