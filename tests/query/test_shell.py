@@ -142,6 +142,15 @@ def test_words_show_what_there_is(shell: Shell, capsys: pytest.CaptureFixture[st
             assert word in out, line
 
 
+def test_a_table_whose_place_a_view_takes_has_its_columns_once(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.feed("columns answers\n")
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:-1]]
+    assert names[:4] == ["trace_id", "parser_version", "lat", "lon"]
+    assert len(names) == len(set(names)) == 12
+
+
 def test_the_session_goes_on_after_what_could_not_be_interrupted(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
