@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from geostore.generate.figures import EndedTrace, RunFigures
+from geostore.text.bars import sparkline
 from geostore.text.phrases import format_score
 
 _WIDE = 110
@@ -24,7 +25,6 @@ _FIGURE_LINES = 12
 """Lines that the figures may take, and one of the prompt below them."""
 
 _TRACES_BELOW = 4
-_BARS = "▁▂▃▄▅▆▇█"
 _PARTS = 20
 """Bars of the sparkline; each stands for three seconds."""
 
@@ -55,14 +55,6 @@ def _bar(figures: RunFigures) -> Table:
     grid = Table.grid(expand=True)  # ends the line, which the bar itself does not
     grid.add_row(bar)
     return grid
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """A bar for each value, from none to the largest; empty where all are 0."""
-    largest = max(values, default=0)
-    if not largest:
-        return ""
-    return "".join(_BARS[round(value / largest * (len(_BARS) - 1))] for value in values)
 
 
 def _figures(figures: RunFigures, *, with_bars: bool) -> Table:

@@ -33,9 +33,21 @@ _BELOW_THE_TABLE: Mapping[str, str] = MappingProxyType(
 )
 """Counts by name, which stand in lines of their own; each with the words of its line."""
 
-_NO_NUMBERS = (*_BELOW_THE_TABLE, "frame_alarms")
+_NO_NUMBERS = (*_BELOW_THE_TABLE, "frame_alarms", "accuracy_intervals", "distances")
 
 _PLACES = ("country", "region", "city")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DistanceBin(OneLine):
+    """How many answers are so far from the truth."""
+
+    from_km: float
+    """Its lower bound in km, which it holds."""
+    to_km: float
+    """Its upper bound in km, which it does not hold: 1.778 times the lower one, after 0.1 km."""
+    answers: int
+    """At least 1."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,7 +55,7 @@ class TraceSums(OneLine):
     """What the traces of a store, or of one recipe, add up to.
 
     Rates and distances are of closed traces; turns, calls and tokens of all. A rate
-    is a share from 0 to 1. `sql/analytics/stats.sql` computes all but the last six.
+    is a share from 0 to 1. `sql/analytics/stats.sql` computes all but the last seven.
     """
 
     traces: int
@@ -84,6 +96,9 @@ class TraceSums(OneLine):
     """For each distance in km: the share of the traces within it; a failure is a miss."""
     acc_km_parsed: Mapping[float, float | None]
     """The same with failures left out; None without any distance."""
+    accuracy_intervals: Mapping[str, tuple[float, float]]
+    """Of each share of `acc_km` and of the places, its 95 % interval (Wilson), by names such as
+    ``25 km`` and ``city``; without those that are None."""
     placed: int
     """Closed traces that count in `country_acc`: the true place is known, and the answer's too."""
     unplaced: int
@@ -148,6 +163,8 @@ class TraceSums(OneLine):
     """Boxes of tool calls that look like another frame than the recipe's."""
     frame_alarms: Mapping[str, str]
     """Recipes with many odd boxes (`sql/analytics/frame_alarm.sql`), each with the likely frame."""
+    distances: tuple[DistanceBin, ...]
+    """How the distances are spread: bins with an answer, the nearest first; failures left out."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -211,6 +228,7 @@ def ask_stats(reader: DuckDBPyConnection) -> StoreStats:
             flags=ask(reader, "flags").to_dicts(),
             audited=ask(reader, "audited").to_dicts(),
             frames=ask(reader, "frame_alarm").to_dicts(),
+            bins=ask(reader, "distances_by_recipe").to_dicts(),
         )
     for name in ("recipe", "model", "with_tools"):
         del whole[name]
@@ -236,9 +254,10 @@ class _Beside:
     flags: Sequence[Mapping[str, Any]]
     audited: Sequence[Mapping[str, Any]]
     frames: Sequence[Mapping[str, Any]]
+    bins: Sequence[Mapping[str, Any]]
 
     def sums_of(self, recipe: str | None) -> dict[str, Any]:
-        """The last six members of `TraceSums`; recipe None: over all of them."""
+        """The last seven members of `TraceSums`; recipe None: over all of them."""
         failures = _of(self.failures, recipe)
         frames = _of(self.frames, recipe)
         return {
@@ -252,6 +271,11 @@ class _Beside:
             "not_audited": sum(row["not_audited"] for row in _of(self.audited, recipe)),
             "odd_boxes": sum(row["odd"] for row in frames),
             "frame_alarms": {row["recipe"]: row["looks_like"] for row in frames if row["alarm"]},
+            "distances": tuple(
+                DistanceBin(row["from_km"], row["to_km"], row["answers"])
+                for row in self.bins
+                if row["recipe"] == recipe and row["to_km"] is not None
+            ),
         }
 
 
@@ -300,6 +324,14 @@ def _sums(row: dict[str, Any]) -> dict[str, Any]:
         **row,
         "acc_km": {part["km"]: part["acc"] for part in distances},
         "acc_km_parsed": {part["km"]: part["acc_parsed"] for part in distances},
+        "accuracy_intervals": {
+            part["within"] if part["km"] is None else f"{format_km(part['km'])} km": (
+                part["low"],
+                part["high"],
+            )
+            for part in accuracies
+            if part["low"] is not None
+        },
         "placed": places["country"]["traces"] if places else 0,
     }
     for place in _PLACES:
@@ -316,8 +348,10 @@ def _members(sums: TraceSums) -> dict[str, Any]:
             for km, share in value.items():
                 members[f"acc_{format_km(km)}_km"] = share
                 members[f"acc_{format_km(km)}_km_parsed"] = sums.acc_km_parsed[km]
+        elif name == "accuracy_intervals":
+            members[name] = {within: list(interval) for within, interval in value.items()}
         elif name != "acc_km_parsed":
-            members[name] = value
+            members[name] = list(value) if isinstance(value, tuple) else value
     return members
 
 

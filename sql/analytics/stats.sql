@@ -5,7 +5,7 @@
 -- Units: km, tokens, shares from 0 to 1; costs in the currency of the prices.
 -- Columns: as in recipe_results of views.sql, and
 --   accuracy  a list, the nearest distance first: within, km, traces, acc and acc_parsed as in
---             accuracy_results
+--             accuracy_results, and low and high, the 95 % interval of acc (Wilson)
 --   unplaced  closed traces of which a place is not computed yet (geostore rescore computes it)
 -- In the row over the store, costs are of the models that have a price, and null where none has.
 -- Dialect: DuckDB, over the views of views.sql.
@@ -13,7 +13,15 @@ with accuracy as (
   select
     recipe,
     list(
-      {'within': within, 'km': km, 'traces': traces, 'acc': acc, 'acc_parsed': acc_parsed}
+      {
+        'within': within,
+        'km': km,
+        'traces': traces,
+        'acc': acc,
+        'acc_parsed': acc_parsed,
+        'low': share_low(hits, traces),
+        'high': share_high(hits, traces)
+      }
       order by km, within
     ) as accuracy
   from accuracy_sums
@@ -55,7 +63,9 @@ select
         'km': km,
         'traces': 0::bigint,
         'acc': null::double,
-        'acc_parsed': null::double
+        'acc_parsed': null::double,
+        'low': null::double,
+        'high': null::double
       }
     )
   ) as accuracy,

@@ -27,8 +27,9 @@ from geostore.generate.events import (
 )
 from geostore.generate.figures import RunFigures
 from geostore.generate.live_view import ProgressWatcher
-from geostore.generate.view import sparkline, view
+from geostore.generate.view import view
 from geostore.records import Closing, Reward, TraceKey
+from geostore.text.bars import sparkline
 from geostore.text.phrases import (
     format_cost_per_trace,
     format_counts,

@@ -90,6 +90,30 @@ def test_distances_are_counted_in_bins_of_equal_factors(path: Path) -> None:
     assert (last["share"], last["share_parsed"]) == (1 / 11, None)
 
 
+def test_distances_of_each_recipe_are_counted_in_the_same_bins(path: Path) -> None:
+    with filling(path) as batch:
+        for index, km in enumerate([0.0, 0.05, 1.0, 9.99, 20_000]):
+            batch.placed(batch.sample(index, 0.5), TOOLS, km, 0.5)
+        failed_answer(batch, batch.sample(20, 0.5), TOOLS)
+        left_out(batch, batch.sample(21, 0.5), TOOLS)
+        batch.placed(batch.sample(22, 0.5), PLAIN, 10, 0.5)
+    rows = answers(path, "distances_by_recipe", bins=1)
+    assert some(rows, "recipe", "from_km", "to_km", "answers", "traces") == [
+        (None, 0, about(0.1), 2, 7),
+        (None, about(1), about(10), 2, 7),
+        (None, about(10), about(100), 1, 7),
+        (None, about(10_000), about(100_000), 1, 7),
+        (None, None, None, 1, 7),
+        ("aaaaaaaa", 0, about(0.1), 2, 6),
+        ("aaaaaaaa", about(1), about(10), 2, 6),
+        ("aaaaaaaa", about(10_000), about(100_000), 1, 6),
+        ("aaaaaaaa", None, None, 1, 6),
+        ("bbbbbbbb", about(10), about(100), 1, 1),
+    ]
+    assert (rows[0]["share"], rows[4]["share"], rows[5]["share"]) == (2 / 7, 1 / 7, 2 / 6)
+    assert (rows[0]["share_low"], rows[0]["share_high"]) == about(wilson(2, 7))
+
+
 def test_distances_of_a_country_need_thirty_traces_or_what_is_asked(path: Path) -> None:
     with filling(path) as batch:
         for index in range(30):

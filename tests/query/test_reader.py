@@ -582,6 +582,9 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
     found = stats(small)
     known = [100, 300, 0.5, 1000, 4000, 25, 2500, 1]
     document = found.to_json()
+    hits = {"1 km": 2, "25 km": 3, "200 km": 4, "750 km": 5, "2500 km": 7}
+    places = {"country": 1, "region": 0, "city": 1}
+    bins = [-2, 0, 5, 8, 9, 12, 13, 14]  # by the exponent of their lower bounds, times 4
     assert document["store"] == {
         "traces": 11,
         "open": 1,
@@ -610,6 +613,10 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
         "acc_750_km_parsed": about(5 / 8),
         "acc_2500_km": about(0.7),
         "acc_2500_km_parsed": about(7 / 8),
+        "accuracy_intervals": {
+            **{within: pytest.approx([*wilson(count, 10)]) for within, count in hits.items()},
+            **{place: pytest.approx([*wilson(count, 1)]) for place, count in places.items()},
+        },
         "placed": 1,
         "unplaced": 9,
         "country_acc": 1.0,
@@ -642,7 +649,12 @@ def test_stats_of_the_store_and_of_each_recipe(small: Path) -> None:
         "not_audited": 10,
         "odd_boxes": 0,
         "frame_alarms": {},
+        "distances": [
+            {"from_km": about(10 ** (n / 4)), "to_km": about(10 ** ((n + 1) / 4)), "answers": 1}
+            for n in bins
+        ],
     }
+    assert [part.answers for part in found.recipes[0].sums.distances] == [1, 1, 1]
     assert [part.recipe for part in found.recipes] == ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
     first = document["recipes"][0]
     assert (first["model"], first["with_tools"], first["traces"], first["open"]) == (
