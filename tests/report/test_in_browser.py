@@ -307,7 +307,7 @@ def test_a_finger_sees_the_tooltip_before_it_opens_the_row(browser: Browser, sho
         browser.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     touch()
-    assert browser.run("document.querySelector('#map .tip').hidden") is False
+    browser.wait("!document.querySelector('#map .tip').hidden")
     assert browser.run("document.querySelector('#map details.table').open") is False
     touch()
-    assert browser.run("document.querySelector('#map details.table').open") is True
+    browser.wait("document.querySelector('#map details.table').open")
