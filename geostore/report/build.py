@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CARDS = "best_and_worst"
 _SAMPLES = "sample_results"
+_LINES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def _document(store: Store, options: ReportOptions) -> tuple[Document, Scope]:
     with ExitStack() as stack:
         part, other = stack.enter_context(_parts(store, options))
         (km,) = check_km([options.km])
-        shown = figures_at(km)
+        # Two maps of half as many lines keep the page as small as one.
+        shown = figures_at(km, lines=_LINES if other is None else _LINES // 2)
         asked: list[Asked] = [(drawn.question, drawn.parameters) for drawn in shown]
         asked.append((_CARDS, {}))
         if other is not None:

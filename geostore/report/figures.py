@@ -65,7 +65,7 @@ FIGURES: tuple[Drawn, ...] = (
         "answers_on_map",
         {},
         _NO_DISTANCES,
-        {"most": 2000},
+        {"most": "{lines}"},
     ),
     Drawn(
         "distances",
@@ -241,15 +241,19 @@ FIGURES: tuple[Drawn, ...] = (
 head-to-head after the first one, and the traces at the end."""
 
 
-def figures_at(km: float) -> tuple[Drawn, ...]:
-    """The figures for this distance, in km, within which an answer is right."""
+def figures_at(km: float, *, lines: int = 2000) -> tuple[Drawn, ...]:
+    """The figures for this distance, in km, within which an answer is right.
+
+    lines: the most that a map draws.
+    """
 
     def filled(value: Any) -> Any:
         if isinstance(value, list):
             return [filled(item) for item in value]
         if not isinstance(value, str):
             return value
-        return km if value == "{km}" else value.replace("{km}", format_km(km))
+        whole = {"{km}": km, "{lines}": lines}
+        return whole.get(value) or value.replace("{km}", format_km(km))
 
     return tuple(
         replace(
@@ -325,9 +329,13 @@ def _format(name: str) -> Format:
     stem = name.removesuffix("_low").removesuffix("_high")
     if name in _COUNTS or name.startswith("count_"):
         return "int"
-    if stem.startswith(("acc_", "share", "in_country", "under_", "win", "pass_at")) or (
-        stem.endswith(("_rate", "_share", "_validity"))
-        or stem in ("acc", "share", "lift", "lift_parsed")
+    if (
+        "acc_" in stem
+        or stem.startswith(("share", "in_country", "under_", "win", "pass_at"))
+        or (
+            stem.endswith(("_rate", "_share", "_validity"))
+            or stem in ("acc", "share", "lift", "lift_parsed")
+        )
     ):
         return "share"
     if "points" in stem:
@@ -391,6 +399,9 @@ def table_of(kind: Kind, answer: QueryResult) -> tuple[tuple[Column, ...], list[
             )
             for row in answer.to_dicts()
         ]
+    if kind == "map":
+        # How many there are in all is said above the map, once.
+        answer = without(answer, "of")
     columns = columns_of(answer.columns)
     if kind == "map":
         columns = tuple(
@@ -405,6 +416,15 @@ def table_of(kind: Kind, answer: QueryResult) -> tuple[tuple[Column, ...], list[
         for row in answer.rows
     ]
     return columns, rows
+
+
+def without(answer: QueryResult, column: str) -> QueryResult:
+    """An answer without one of its columns."""
+    place = answer.columns.index(column)
+    return QueryResult(
+        (*answer.columns[:place], *answer.columns[place + 1 :]),
+        [(*row[:place], *row[place + 1 :]) for row in answer.rows],
+    )
 
 
 def _note(row: Mapping[str, Any]) -> str:
