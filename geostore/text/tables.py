@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,8 @@ FROM_STDOUT = -1
 """A width: the columns of standard output's terminal, if it is one."""
 
 _LONG_WORD = 40  # characters
+_BOUNDS = ("_low", "_high")
+"""End the names of the columns that hold the bounds of another's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,20 @@ def format_table(
 
     In a file or a pipe each row is one line, however long, and text beyond 80 characters
     is cut. On a terminal a table that is too wide folds, or its rows become blocks of
-    names and values (`text.layouts` says which). width: columns of a terminal, None for a
-    file. with_count: say below how many rows there are, and with has_more that there are more.
+    names and values (`text.layouts` says which), and an interval stands behind its number.
+    width: columns of a terminal, None for a file. with_count: say below how many rows there
+    are, and with has_more that there are more.
     """
     if result.columns == ("explain_key", "explain_value"):
         # DuckDB draws its plans itself.
         return "\n".join(str(row[1]).rstrip() for row in result.rows)
-    lines = lay_out(_columns(result), output_width() if width == FROM_STDOUT else width)
+    width = output_width() if width == FROM_STDOUT else width
+    folded = set() if width is None else _intervals(result)
+    lines = lay_out(_columns(result, folded), width)
     if with_count:
         count = format_number_of(len(result.rows), "row")
-        lines.append(f"(the first {count}; there are more)" if has_more else f"({count})")
+        count = f"the first {count}; there are more" if has_more else count
+        lines.append(f"({count}; in brackets from _low to _high)" if folded else f"({count})")
     return "\n".join(lines)
 
 
@@ -77,15 +84,58 @@ def format_json(result: QueryResult) -> str:
     return "".join(json_parts(result.columns, [result.rows])).removesuffix("\n")
 
 
-def _columns(result: QueryResult) -> list[Column]:
+def _columns(result: QueryResult, with_interval: Collection[str] = ()) -> list[Column]:
+    """The columns as text. with_interval: those that take in the columns of their bounds."""
+    bounds = {f"{name}{end}" for name in with_interval for end in _BOUNDS}
     columns = []
     for place, name in enumerate(result.columns):
+        if name in bounds:
+            continue
         values = [row[place] for row in result.rows]
-        known = [value for value in values if value is not None]
-        is_number = bool(known) and all(map(_is_number, known))
-        cells = format_numbers(_printable(name), values) if is_number else map(_cell, values)
+        is_number = _are_numbers(values)
+        if name in with_interval:
+            cells = _with_bounds(result, name)
+        else:
+            cells = (
+                format_numbers(_printable(name), values) if is_number else list(map(_cell, values))
+            )
         columns.append(Column(_printable(name), tuple(cells), is_number))
     return columns
+
+
+def _intervals(result: QueryResult) -> set[str]:
+    """The columns of numbers that stand with their lower and upper bounds."""
+    return {
+        name
+        for name in result.columns
+        if all(
+            part in result.columns and _are_numbers(_values(result, part))
+            for part in (name, *(f"{name}{end}" for end in _BOUNDS))
+        )
+    }
+
+
+def _with_bounds(result: QueryResult, name: str) -> list[str]:
+    """Numbers such as ``0.875 (0.690..0.957)``, all with the same decimals."""
+    parts = [_values(result, part) for part in (name, *(f"{name}{end}" for end in _BOUNDS))]
+    count = len(result.rows)
+    texts = format_numbers(_printable(name), [value for values in parts for value in values])
+    # A zero has the decimals of the others here, or no point would stand below another.
+    fractions = [text.partition(".")[2] for text in texts if "." in text]
+    zero = f"0.{'0' * min(map(len, fractions))}" if fractions else "0"
+    texts = [zero if text == "0" else text for text in texts]
+    rows = zip(texts[:count], texts[count : 2 * count], texts[2 * count :], strict=True)
+    return [f"{x} ({low}..{high})" if low and high else x for x, low, high in rows]
+
+
+def _values(result: QueryResult, name: str) -> list[Any]:
+    place = result.columns.index(name)
+    return [row[place] for row in result.rows]
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(map(_is_number, known))
 
 
 def _is_number(value: Any) -> bool:

@@ -241,3 +241,35 @@ def test_words_of_east_asian_text_break_anywhere() -> None:
         "東京と書いて",
         "ある",
     ]
+
+
+SHARES = QueryResult(
+    ("name", "share", "share_low", "share_high", "n", "n_low"),
+    [
+        ("a", 0.875, 0.69, 0.9573, 24, 1),
+        ("b", 0.0, 0.0, 0.299, 9, 2),
+        ("c", None, None, None, 0, 3),
+    ],
+)
+
+
+def test_on_a_terminal_an_interval_stands_behind_its_number() -> None:
+    """Three columns for each share would take three bands where one does."""
+    assert format_table(SHARES, 80).splitlines() == [
+        "name                 share   n  n_low",
+        "----  --------------------  --  -----",
+        "a     0.875 (0.690..0.957)  24      1",
+        "b     0.000 (0.000..0.299)   9      2",
+        "c                            0      3",
+        "(3 rows; in brackets from _low to _high)",
+    ]
+
+
+def test_in_a_file_the_bounds_of_an_interval_are_columns() -> None:
+    assert format_table(SHARES, None).splitlines()[0].split() == list(SHARES.columns)
+    assert format_table(SHARES, None).splitlines()[-1] == "(3 rows)"
+
+
+def test_texts_are_no_bounds() -> None:
+    result = QueryResult(("x", "x_low", "x_high"), [(1, "none", 3)])
+    assert format_table(result, 80).splitlines()[0].split() == ["x", "x_low", "x_high"]
