@@ -21,7 +21,7 @@
 with
 billed as (
   select
-    t.recipe,
+    left(r.sha256, 8) as recipe,
     count(*) as requests,
     sum(f.prompt_tokens) as prompt_tokens,
     sum(f.cached_tokens) as cached_tokens,
@@ -30,8 +30,9 @@ billed as (
     sum(f.estimated_tokens) as estimated_tokens,
     sum(f.cost) as cost
   from billed_failures as f
-  join trace_names as t on t.trace_id = f.trace_id
-  group by t.recipe
+  join traces as t on t.id = f.trace_id
+  join recipes as r on r.id = t.recipe_id
+  group by left(r.sha256, 8)
 ),
 summed as (
   select

@@ -16,9 +16,9 @@
 with tried as (
   select
     recipe,
-    model,
-    dataset,
-    sample_index,
+    any_value(model) as model,
+    any_value(dataset) as dataset,
+    any_value(sample_index) as sample_index,
     any_value(country) as country,
     any_value(locatability_score) as locatability_score,
     count(*) as rollouts,
@@ -28,7 +28,7 @@ with tried as (
     arg_min(trace, rollout) filter (not failure and distance_km <= $km) as trace
   from trace_results
   where distance_km_or_20000 is not null
-  group by recipe, model, sample_id, dataset, sample_index
+  group by recipe, sample_id
 )
 select
   recipe,

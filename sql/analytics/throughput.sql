@@ -22,7 +22,9 @@ answered as (
     time_bucket(to_minutes($minutes), try_cast(created_at as timestamp)) as start,
     count(*) as responses,
     sum(total_tokens) as tokens,
-    quantile_cont(latency_ms, [0.5, 0.95]) as latency_ms
+    -- Both in one list would take twice as long.
+    quantile_cont(latency_ms, 0.5) as p50_latency_ms,
+    quantile_cont(latency_ms, 0.95) as p95_latency_ms
   from turns
   where run_id is not null
   group by start
@@ -75,8 +77,8 @@ select
   coalesce(c.closed, 0) as closed,
   (coalesce(a.tokens, 0) + coalesce(f.tokens, 0))::bigint as tokens,
   (coalesce(a.tokens, 0) + coalesce(f.tokens, 0)) / $minutes as tokens_per_minute,
-  a.latency_ms[1] as p50_latency_ms,
-  a.latency_ms[2] as p95_latency_ms
+  a.p50_latency_ms,
+  a.p95_latency_ms
 from stretches as s
 left join answered as a on a.start is not distinct from s.start
 left join failures as f on f.start is not distinct from s.start
