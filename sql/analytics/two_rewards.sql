@@ -46,39 +46,50 @@ second as (
     else name = $b or (length($b) >= 8 and starts_with(sha256, lower($b)))
   end
 ),
+-- The newest reading of each trace, and whether it has coordinates.
 newest as (
-  select trace_id, max(parser_version) as parser_version
+  select
+    trace_id,
+    max(parser_version) as parser_version,
+    arg_max(failure is null, parser_version) as parsed
   from answers
   group by trace_id
 ),
-scores as (
-  select w.trace_id, w.spec_id, w.parser_version, w.distance_km, w.score
-  from rewards as w
-  left join newest as n on n.trace_id = w.trace_id
-  where w.parser_version in (0, n.parser_version)
+-- Both rewards of each trace from one reading of the table, which is quicker than a join of two.
+scored as (
+  select
+    trace_id,
+    max(parser_version) filter (spec_id = (select id from first)) as version_a,
+    max(distance_km) filter (spec_id = (select id from first)) as km_a,
+    max(score) filter (spec_id = (select id from first)) as score_a,
+    max(parser_version) filter (spec_id = (select id from second)) as version_b,
+    max(distance_km) filter (spec_id = (select id from second)) as km_b,
+    max(score) filter (spec_id = (select id from second)) as score_b
+  from rewards
+  where spec_id in (select id from first union all select id from second)
+  group by trace_id
 ),
 judged as (
   select
-    t.recipe,
-    t.model,
-    t.with_tools,
+    t.recipe_id,
     t.sample_id,
-    if(a.parser_version = 0, a.distance_km is null and a.score is null, t.answer_lat is null)
+    if(w.version_a = 0, w.km_a is null and w.score_a is null, not coalesce(n.parsed, false))
       as failure_a,
-    if(b.parser_version = 0, b.distance_km is null and b.score is null, t.answer_lat is null)
+    if(w.version_b = 0, w.km_b is null and w.score_b is null, not coalesce(n.parsed, false))
       as failure_b,
-    if(failure_a, coalesce(a.score, 0), a.score) as score_a,
-    if(failure_b, coalesce(b.score, 0), b.score) as score_b
-  from trace_results as t
-  left join scores as a on a.trace_id = t.trace_id and a.spec_id = (select id from first)
-  left join scores as b on b.trace_id = t.trace_id and b.spec_id = (select id from second)
+    -- Version 0 is a trace file's own reward, beside every reading; any other is of one reading.
+    if(w.version_a in (0, n.parser_version), w.score_a, null) as current_a,
+    if(w.version_b in (0, n.parser_version), w.score_b, null) as current_b,
+    if(failure_a, coalesce(current_a, 0), current_a) as score_a,
+    if(failure_b, coalesce(current_b, 0), current_b) as score_b
+  from traces as t
+  left join newest as n on n.trace_id = t.id
+  left join scored as w on w.trace_id = t.id
   where t.status <> 'open' and (select id from second) is not null
 ),
 summed as (
   select
-    recipe,
-    model,
-    with_tools,
+    recipe_id,
     count(*) filter (score_a is null or score_b is null) as unscored,
     count(score_a + score_b) as traces,
     avg(score_a) filter (score_b is not null and not failure_a) as mean_score_a,
@@ -91,23 +102,26 @@ summed as (
     count(*) filter (score_a >= $min_score and score_b >= $min_score) as accepted_by_both,
     count(*) filter ((score_a >= $min_score) = (score_b >= $min_score)) as agreed
   from judged
-  group by recipe, model, with_tools
+  group by recipe_id
 ),
 parts as (
-  select recipe, bootstrap_group(sample_id) as part, sum(score_b - score_a) as ahead, count(*) as traces
+  select
+    recipe_id,
+    bootstrap_group(sample_id) as part,
+    sum(score_b - score_a) as ahead,
+    count(*) as traces
   from judged
   where score_a is not null and score_b is not null
-  group by recipe, part
+  group by recipe_id, part
 ),
 intervals as (
-  select recipe, bootstrap(list(ahead order by part), list(traces order by part)) as difference
+  select recipe_id, bootstrap(list(ahead order by part), list(traces order by part)) as difference
   from parts
-  group by recipe
+  group by recipe_id
 )
 select
-  s.recipe,
-  s.model,
-  s.with_tools,
+  left(r.sha256, 8) as recipe,
+  r.model,
   a.name as a,
   b.name as b,
   s.traces,
@@ -127,7 +141,8 @@ select
   share_low(s.agreed, s.traces) as agreement_low,
   share_high(s.agreed, s.traces) as agreement_high
 from summed as s
+join recipes as r on r.id = s.recipe_id
 join reward_specs as a on a.id = (select id from first)
 join reward_specs as b on b.id = (select id from second)
-left join intervals as i on i.recipe = s.recipe
-order by s.model, s.with_tools desc, s.recipe
+left join intervals as i on i.recipe_id = s.recipe_id
+order by r.model, recipe
