@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from geostore.cli.options import (
@@ -29,5 +31,10 @@ def stats(
     result = batch.stats(store, reward_hash(store, reward), distances)
     if json:
         typer.echo(batch.format_json(result))
+    elif sys.stdout.isatty():
+        from geostore.query.stats_view import stats_sheet
+        from geostore.text.sheets import print_sheet
+
+        print_sheet(stats_sheet(result))
     else:
         tell(batch.format_text(result))

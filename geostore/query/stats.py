@@ -303,11 +303,16 @@ def format_text(numbers: StoreStats) -> str:
     if (unplaced := unplaced_line(numbers.store.unplaced)) is not None:
         lines.append(unplaced)
     for recipe, frame in numbers.store.frame_alarms.items():
-        lines.append(
-            f"boxes of recipe {recipe} look like another frame ({frame}); "
-            "see geostore query frame_alarm"
-        )
+        lines.append(frame_alarm_line(recipe, frame))
     return "\n".join(lines).rstrip()
+
+
+def frame_alarm_line(recipe: str, frame: str) -> str:
+    """That the boxes of a recipe look like those of another frame, in a sentence."""
+    return (
+        f"boxes of recipe {recipe} look like another frame ({frame}); "
+        "see geostore query frame_alarm"
+    )
 
 
 def format_json(numbers: StoreStats) -> str:

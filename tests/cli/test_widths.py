@@ -10,12 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import re
-import subprocess
-import termios
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,8 +21,9 @@ from geostore.text.tables import format_table
 from geostore.text.terminal import text_width
 from tests.conftest import photo_bytes, save_dataset
 from tests.minds import wanderer
-from tests.running import command, environment, geostore, run
+from tests.running import geostore, run
 from tests.teacher_server import teacher_server
+from tests.terminals import on_terminal
 
 MODELS = (
     *("Qwen/Qwen2.5-VL-72B-Instruct-AWQ", "gpt-4o-mini", "google/gemini-2.5-flash"),
@@ -135,28 +131,11 @@ def test_what_programs_read_never_folds(form: str, six: Path) -> None:
     assert [row["opening"] for row in rows] == [LONG]
 
 
-def on_terminal(*arguments: str | Path, columns: int) -> tuple[int, list[str]]:
-    """The exit code of a command on a real terminal, without COLUMNS, and the lines on it."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (40, columns))
-    without = {k: v for k, v in environment().items() if k != "COLUMNS"}
-    text = b""
-    with subprocess.Popen(
-        command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, env=without
-    ) as started:
-        os.close(theirs)
-        with suppress(OSError):  # the terminal has no end of file but an error
-            while part := os.read(ours, 10_000):
-                text += part
-        os.close(ours)
-    return started.returncode, text.decode().splitlines()
-
-
 def test_a_result_is_as_wide_as_the_terminal_it_goes_to(six: Path) -> None:
-    code, lines = on_terminal("stats", "--store", six, columns=60)
+    code, lines = on_terminal("query", "summary", "--store", six, columns=60)
     assert code == 0
     assert 50 < max(map(len, lines)) <= 60
-    assert sum(line.startswith("mean_km ") for line in lines) > 1
+    assert sum(line.startswith("recipe ") for line in lines) > 1, "what does not fit is below"
 
 
 def test_an_error_is_as_wide_as_the_terminal_too(six: Path) -> None:
