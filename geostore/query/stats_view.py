@@ -63,7 +63,8 @@ def _chart(columns: Sequence[TraceSums]) -> Chart | None:
         for part in sums.distances:
             # From halfway into the bin, so that no rounding leads into the next one.
             place = math.floor(math.log10(part.to_km) * _BINS - 0.5)
-            counts[place - _FIRST_BIN] += part.answers
+            # A reward of one's own may measure another way, and farther.
+            counts[min(place, _LAST_BIN) - _FIRST_BIN] += part.answers
         counts[failures] = sums.failures
         traces = max(sum(counts), 1)
         spread.append(tuple(count / traces for count in counts))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from geostore.query.stats import StoreStats, format_text, stats
+from geostore.query.stats import DistanceBin, StoreStats, format_text, stats
 from geostore.query.stats_view import stats_sheet
 from geostore.store import Store
 from geostore.text.bars import upright_bars
@@ -179,6 +179,14 @@ def test_bars_stand_where_their_distances_are(numbers: StoreStats) -> None:
     ]
     assert {chart.shares[1][n] for n in bars} == {1 / 6}
     assert chart.shares[2][ticks["10"]] == 1
+
+
+def test_a_distance_beyond_the_earth_is_in_the_last_bar(numbers: StoreStats) -> None:
+    far = (DistanceBin(1e6, 1.778e6, 3),)
+    store = replace(numbers.store, distances=far, failures=0)
+    chart = stats_sheet(replace(numbers, store=store)).chart
+    assert chart is not None
+    assert [n for n, share in enumerate(chart.shares[0]) if share] == [len(chart.shares[0]) - 3]
 
 
 def test_costs_stand_there_where_there_are_prices(numbers: StoreStats) -> None:
