@@ -67,7 +67,7 @@ weighed as (
     best_weight(a.place, k.n, a.rollouts) as weight,
     best_weight(a.place, k.n - 1, a.rollouts) as weight_before
   from alike as a
-  join (select unnest(range(1, $rollouts + 1)) as n) as k on k.n <= a.rollouts
+  join (select unnest(range(1, whole('rollouts', $rollouts) + 1)) as n) as k on k.n <= a.rollouts
 ),
 parts as (
   select

@@ -21,8 +21,8 @@ binned as (
     -- The number of the bin whose lower bound is 10 ** (bin / bins) km.
     case
       when failure then null
-      when distance_km < 0.1 then -$bins - 1
-      else floor(log10(distance_km) * $bins + 1e-9)
+      when distance_km < 0.1 then -whole('bins', $bins) - 1
+      else floor(log10(distance_km) * whole('bins', $bins) + 1e-9)
     end::integer as bin,
     count(*) as answers
   from trace_results

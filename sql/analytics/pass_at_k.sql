@@ -23,7 +23,7 @@ tried as (
     model,
     with_tools,
     sample_id,
-    bin_of(any_value(locatability_score), $bins) as bin,
+    bin_of(any_value(locatability_score), whole('bins', $bins)) as bin,
     count(*) as rollouts,
     count(*) filter (not failure) as parsed,
     count(*) filter (not failure and distance_km <= $km) as passes
@@ -49,7 +49,7 @@ summed as (
     coalesce(sum(a.samples) filter (a.parsed >= k.k), 0) as samples_parsed,
     sum(a.samples * pass_at(k.k, a.parsed, a.passes)) as passes_parsed
   from alike as a
-  cross join (select unnest($k::double[])::integer as k) as k
+  cross join (select whole('k', unnest($k::double[])) as k) as k
   group by grouping sets (
     (a.recipe, a.model, a.with_tools, a.bin, k.k), (a.recipe, a.model, a.with_tools, k.k)
   )

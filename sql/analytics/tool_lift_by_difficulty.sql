@@ -35,7 +35,7 @@ sides as (
 pairs as (
   select
     w.model,
-    bin_of(w.locatability_score, $bins) as bin,
+    bin_of(w.locatability_score, whole('bins', $bins)) as bin,
     bootstrap_group(w.sample_id) as part,
     w.distances as with_distances,
     o.distances as without_distances,
