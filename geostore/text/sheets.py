@@ -26,9 +26,8 @@ _INDENT = 2
 _GAP = 2
 """Columns of a terminal between two columns of numbers."""
 _HALVES_GAP = 6
-_CHART_LINES = 2
-"""Of each row of a chart; with more than `_FEW` rows, each is a line."""
-_FEW = 4
+_CHART_LINES = {1: 4, 2: 2, 3: 2, 4: 2}
+"""Lines of each row of a chart, by how many rows it has; with more rows, each is a line."""
 _END = re.compile(r"(?: |\x1b\[[\d;]*m)*$")
 """Spaces at the end of a line, and the colours that end among them."""
 _PROBLEM = "red"
@@ -161,7 +160,7 @@ def _chart(
     margin = _INDENT + max(text_width(name) for name, _ in heads) + _GAP
     wide = max(min((width - margin) // bars, 3), 1)
     largest = max(itertools.chain(*chart.shares))
-    lines = 1 if len(heads) > _FEW or ascii_only else _CHART_LINES
+    lines = 1 if ascii_only else _CHART_LINES.get(len(heads), 1)
     for (name, _), shares in zip(heads, chart.shares, strict=True):
         drawn = upright_bars(shares, largest, lines=lines, width=wide, ascii_only=ascii_only)
         for number, line in enumerate(drawn, 1):
@@ -184,10 +183,9 @@ def _numbers(sheet: Sheet, width: int) -> Iterator[RenderableType]:
     with_asides = _Columns(sheet, every, label, with_asides=True)
     without = _Columns(sheet, every, label, with_asides=False)
     if 2 * with_asides.width + _HALVES_GAP <= width:
+        half_width = (width - _HALVES_GAP) // 2
         table = Table.grid(padding=(0, _HALVES_GAP))
-        table.add_row(
-            *(Stacked(*with_asides.draw(half, with_asides.width)) for half in _halves(groups))
-        )
+        table.add_row(*(Stacked(*with_asides.draw(half, half_width)) for half in _halves(groups)))
         yield table
     elif with_asides.width <= width:
         yield from with_asides.draw(groups, width)
