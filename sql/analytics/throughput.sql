@@ -19,7 +19,7 @@
 with
 answered as (
   select
-    time_bucket(to_minutes(whole('minutes', $minutes)), try_cast(created_at as timestamp)) as start,
+    time_bucket(to_minutes($minutes), try_cast(created_at as timestamp)) as start,
     count(*) as responses,
     sum(total_tokens) as tokens,
     -- Both in one list would take twice as long.
@@ -31,7 +31,7 @@ answered as (
 ),
 failed as (
   select
-    time_bucket(to_minutes(whole('minutes', $minutes)), try_cast(created_at as timestamp)) as start,
+    time_bucket(to_minutes($minutes), try_cast(created_at as timestamp)) as start,
     error_class,
     count(*) as errors,
     sum(total_tokens) as tokens
@@ -50,7 +50,7 @@ failures as (
   group by start
 ),
 closings as (
-  select time_bucket(to_minutes(whole('minutes', $minutes)), try_cast(closed_at as timestamp)) as start, count(*) as closed
+  select time_bucket(to_minutes($minutes), try_cast(closed_at as timestamp)) as start, count(*) as closed
   from traces
   where status <> 'open'
     and id not in (select trace_id from imports)

@@ -103,8 +103,7 @@ def test_parameters_of_one_name_mean_the_same_everywhere() -> None:
         ("tool_lift_by_difficulty", {"bins": -2}, "bins is -2"),
         ("distance_histogram", {"bins": 0}, "bins is 0"),
         ("best_of_n", {"rollouts": 0}, "rollouts is 0"),
-        ("throughput", {"minutes": 0}, "minutes is 0"),
-        ("throughput", {"minutes": None}, "minutes is null"),
+        ("best_of_n", {"rollouts": None}, "rollouts is null"),
     ],
 )
 def test_a_count_that_is_none_is_refused(
