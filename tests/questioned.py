@@ -10,7 +10,7 @@ from typing import Any
 
 from geostore.query.reader import run_query
 from geostore.store import Store
-from tests.hand_made import Batch
+from tests.hand_made import Batch, write_facts
 
 TOOLS, PLAIN = 1, 2
 """The recipes of `make_store`: with tools and without, both of the model m."""
@@ -29,9 +29,10 @@ def make_store(folder: Path) -> Path:
 
 @contextmanager
 def filling(path: Path) -> Iterator[Batch]:
-    """Puts rows into the store by hand, in one transaction."""
+    """Puts rows into the store by hand, in one transaction; the facts follow."""
     with Store.open(path) as store, store.db.transaction():
         yield Batch(store.db)
+        write_facts(store.db.connection)
 
 
 def failed_answer(batch: Batch, sample_id: int, recipe_id: int, **how: Any) -> int:

@@ -31,6 +31,7 @@ from geostore.query.headers import VIEWS, find_question
 from geostore.query.interrupts import close_soon, interruptible
 from geostore.query.limits import Limits
 from geostore.query.parameters import values_for, values_of_own
+from geostore.query.responses import asks_for_responses
 from geostore.query.statements import check_reads_only, parameter_names
 from geostore.query.thresholds import (
     USUAL_KM,
@@ -115,6 +116,8 @@ def _answer(
 ) -> T:
     if question := find_question(statement_or_name):
         statement = _with_named_km(reader, question.statement)
+        # A question of ours that has responses in its answer names them.
+        _let_read_responses(reader, "final_response" in statement)
         return fetch(reader.execute(statement, values_for(question, parameters)))
     statement = statement_or_name
     if _is_confined(reader):
@@ -123,8 +126,14 @@ def _answer(
     if _SHOW_TABLES.fullmatch(statement):
         # DuckDB's own answer has a name twice where a view takes the place of a table.
         statement = load_sql("reader", "readable")
+    _let_read_responses(reader, asks_for_responses(statement))
     # DuckDB takes no values, not even none, for several statements at once.
     return fetch(reader.execute(statement, values_of_own(names, parameters) or None))
+
+
+def _let_read_responses(reader: duckdb.DuckDBPyConnection, value: bool) -> None:
+    """Let trace_results have final responses, which are most of a store, or null in their place."""
+    reader.execute("set variable with_responses = $value", {"value": value})
 
 
 def _with_named_km(reader: duckdb.DuckDBPyConnection, statement: str) -> str:
@@ -243,6 +252,10 @@ def _leave(connection: duckdb.DuckDBPyConnection, temporary: Path) -> None:
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     _load_sqlite(connection)
+    # With several threads DuckDB reads each part of a table through a connection of its own, which
+    # sees what was committed when it was opened: beside a writer, a statement would find a trace in
+    # one table and not in another, or twice. With one thread all go through the transaction's own.
+    connection.execute("set sqlite_disable_multithreaded_scans = true")
     try:
         # Absolute, because DuckDB would read the start of sqlite:name as a prefix.
         connection.execute(f"attach {_quoted(path.resolve())} as store (type sqlite, read_only)")

@@ -136,6 +136,9 @@ class CustomScorer:
         ]
         with db.transaction():
             db.run_many("put_reward", values)
+            # Rows come by id, and those of other parts have the same facts as before.
+            first, last = rows[0]["trace_id"], rows[-1]["trace_id"]
+            db.run("put_rewards_of_pending", spec_id=spec_id, after=first - 1, last=last)
 
 
 def arguments(row: Row) -> dict[str, Any]:

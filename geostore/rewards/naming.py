@@ -135,6 +135,8 @@ def set_default(db: Db, name: str) -> StoredSpec:
         require_known(stored)
     db.run("clear_default_reward_spec")
     db.run("set_default_reward_spec", spec_id=stored.id)
+    if not stored.is_default:
+        db.run("put_rewards_of_default")
     return stored
 
 

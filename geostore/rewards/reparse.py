@@ -82,5 +82,6 @@ def read_again(
         with db.transaction():
             db.run_many("put_reading", answers)
             db.run_many("put_interim_answer", interim)
+            db.facts_changed(ids)
         if progress is not None:
             progress(start + len(ids), len(unread))

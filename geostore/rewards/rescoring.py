@@ -256,7 +256,10 @@ def _spec_id(db: Db, spec: RewardSpec) -> int:
 
 def _compute(db: Db, spec_id: int, *, after: int, last: int, again: bool) -> int:
     """Compute the pending traces with ids in (after, last]; how many rewards were written."""
-    return db.run("rescore_traces", spec_id=spec_id, after=after, last=last, again=again).rowcount
+    batch = {"spec_id": spec_id, "after": after, "last": last}
+    computed = db.run("rescore_traces", **batch, again=again).rowcount
+    db.run("put_rewards_of_pending", **batch)
+    return computed
 
 
 def _batches(db: Db, batch: int) -> Iterator[tuple[int, int]]:

@@ -168,8 +168,7 @@ def ensure_default_spec(db: Db) -> int:
     """
     stored = default_spec(db)
     if stored is None:
-        spec_id = ensure_spec(db, make_spec())
-        db.run("make_reward_spec_default", spec_id=spec_id)
+        _make_default(db, ensure_spec(db, make_spec()))
         # Read again: another process may have been first.
         stored = default_spec(db)
         assert stored is not None
@@ -185,8 +184,15 @@ def adopt_default_spec(db: Db, spec: RewardSpec) -> bool:
         return False
     if spec.parameters.get("gazetteer", GAZETTEER_VERSION) != GAZETTEER_VERSION:
         return False
-    spec_id = ensure_spec(db, spec)
-    return db.run("make_reward_spec_default", spec_id=spec_id).rowcount > 0
+    return _make_default(db, ensure_spec(db, spec))
+
+
+def _make_default(db: Db, spec_id: int) -> bool:
+    """Make a spec the default of a store that has none; whether it is."""
+    has_changed = db.run("make_reward_spec_default", spec_id=spec_id).rowcount > 0
+    if has_changed:
+        db.run("put_rewards_of_default")
+    return has_changed
 
 
 def require_known_default(db: Db) -> None:

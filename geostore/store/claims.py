@@ -72,7 +72,12 @@ class Claims:
         ).fetchone()
         if reopened is not None:
             # These belong to its last response, which will not be the last one any more.
-            for removal in ("drop_derived_rewards", "drop_derived_answers", "drop_audit"):
+            for removal in (
+                "drop_derived_rewards",
+                "drop_derived_answers",
+                "drop_audit",
+                "drop_trace_facts",
+            ):
                 self._db.run(removal, trace_id=reopened["id"])
         row = self._db.run(
             "claim_trace", **key, run_id=run_id, expires_at=utc_in(seconds), now=utc_now()

@@ -71,6 +71,8 @@ class Db:
         self.path = path
         self.connection = connection
         self._mappings: dict[str, dict[int, float]] = {}
+        self._in_transaction = False
+        self._changed: dict[int, None] = {}
 
     def run(self, name: str, /, **values: Any) -> Rows:
         """Run a statement of ``sql/store`` with named parameters. Raises StoreError."""
@@ -116,6 +118,21 @@ class Db:
         self.execute(f"pragma busy_timeout = {round(1000 * seconds)}")
         return float(before) / 1000
 
+    def facts_changed(self, trace_ids: Iterable[int]) -> None:
+        """Let the rows of `trace_facts` of some traces be written anew from what they follow from.
+
+        Inside of `transaction` that is done once, before it commits, whatever changes them until
+        then; outside of one at once. A trace that is open then has no row.
+        """
+        self._changed.update(dict.fromkeys(trace_ids))
+        if not self._in_transaction:
+            self._write_facts()
+
+    def _write_facts(self) -> None:
+        if self._changed:
+            self.run_many("put_trace_facts", [{"trace_id": trace_id} for trace_id in self._changed])
+            self._changed.clear()
+
     @contextmanager
     def transaction(self, *, still_locked: Callable[[], None] | None = None) -> Iterator[None]:
         """Write all or nothing. Raises StoreError.
@@ -133,14 +150,19 @@ class Db:
                 if still_locked is None:
                     raise
                 still_locked()
+        self._in_transaction = True
         try:
             yield
+            self._write_facts()
             self.execute("commit")
         except BaseException:
+            self._changed.clear()
             # On some errors, such as a full disk, SQLite has rolled back already.
             if self.connection.in_transaction:
                 self.execute("rollback")
             raise
+        finally:
+            self._in_transaction = False
 
     @contextmanager
     def reading(self) -> Iterator[None]:

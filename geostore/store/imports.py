@@ -239,6 +239,7 @@ class ImportWriter:
                 extra=canonical_text(trace.reward_extra) if trace.reward_extra else None,
                 now=utc_now(),
             )
+        self._store.db.facts_changed([trace_id])
         return trace_id
 
     def _dataset(self, trace: ImportedTrace) -> int:

@@ -6,10 +6,11 @@ has placed is left alone, so that an older geostore beside a newer one undoes no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from geostore.identity import canonical_text
 from geostore.store.db import Db
 
 
@@ -123,14 +124,26 @@ def unplaced_answers(db: Db, version: int, part: AnswerRange) -> list[UnplacedAn
     return [UnplacedAnswer(*row) for row in unplaced.tuples()]
 
 
-def put_sample_places(db: Db, places: Iterable[Mapping[str, Any]]) -> int:
-    """Record where samples lie, in the caller's transaction; the number of new rows."""
-    return db.run_many("put_sample_place", places)
+def put_sample_places(db: Db, places: Sequence[Mapping[str, Any]]) -> int:
+    """Record where samples lie, in the caller's transaction; the number of new rows.
+
+    The facts of all their traces are written anew.
+    """
+    new = db.run_many("put_sample_place", places)
+    if new:
+        ids = canonical_text([place["sample_id"] for place in places])
+        db.run("put_places_of_samples", sample_ids=ids)
+    return new
 
 
-def put_answer_places(db: Db, places: Iterable[Mapping[str, Any]]) -> int:
+def put_answer_places(db: Db, places: Sequence[Mapping[str, Any]]) -> int:
     """Record where answers lie, in the caller's transaction; the number of new rows.
 
-    An answer that is no longer there, or is another one by now, gets none.
+    An answer that is no longer there, or is another one by now, gets none. The facts of their
+    traces are written anew.
     """
-    return db.run_many("put_answer_place", places)
+    new = db.run_many("put_answer_place", places)
+    if new:
+        ids = canonical_text([place["trace_id"] for place in places])
+        db.run("put_places_of_traces", trace_ids=ids)
+    return new

@@ -91,6 +91,7 @@ class Traces:
             turn_limit=turn_limit,
             now=utc_now(),
         )
+        self._db.facts_changed([trace_id])
 
     def put_answer(
         self,
@@ -119,6 +120,7 @@ class Traces:
                 turn=turn,
                 parser_version=parser_version,
             )
+        self._db.facts_changed([trace_id])
 
     def trace_turns(self, trace_id: int) -> tuple[Turn, ...]:
         """A trace's turns, in order."""

@@ -97,6 +97,6 @@ select
   km_between(c.lat, c.lon, c.old_lat, c.old_lon) as moved_km,
   substring(p.response, greatest(1, p.place - 40), 240) as text
 from changed as c
-join trace_outcomes as t on t.trace_id = c.trace_id
+join trace_results as t on t.trace_id = c.trace_id
 join placed as p on p.trace_id = c.trace_id
 order by moved_km desc nulls last, t.sample_index, t.trace

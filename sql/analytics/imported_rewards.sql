@@ -22,7 +22,7 @@ read_here as (
   select
     trace_id,
     km_between(answer_lat, answer_lon, lat, lon) as distance_km
-  from trace_outcomes
+  from trace_results
 )
 select
   left(r.sha256, 8) as recipe,

@@ -193,12 +193,11 @@ closing as (
     count(*) as closed,
     median(v.distance_km) as median_km,
     avg(v.distance_km) as mean_km,
-    avg(is_accepted(if(coalesce(v.failed, true), coalesce(v.score, 0.0), v.score))::integer)
-      as accept_rate
+    avg(is_accepted(v.score_or_0)::integer) as accept_rate
   from last_touched as l
   join shown as r on r.run_id = l.run_id
   join traces as t on t.id = l.trace_id
-  left join readings as v on v.trace_id = l.trace_id
+  left join trace_results as v on v.trace_id = l.trace_id
   where t.closed_at >= r.started_at and t.closed_at <= coalesce(r.ended_at, t.closed_at)
   group by l.run_id
 ),

@@ -20,21 +20,16 @@
 with
 played as (
   select
-    t.trace_id, t.recipe, t.model, t.lat as true_lat, t.lon as true_lon,
-    a.lat, a.lon, coalesce(k.turns, 0) as turns
-  from trace_names as t
-  left join readings as a on a.trace_id = t.trace_id
-  left join (select trace_id, count(*) as turns from turns group by trace_id) as k
-    on k.trace_id = t.trace_id
-  where t.status <> 'open'
+    trace_id, recipe, model, lat as true_lat, lon as true_lon,
+    answer_lat as lat, answer_lon as lon, turns
+  from trace_results
+  where status <> 'open'
 ),
 -- The final answer counts from the last turn on, also where it gives no coordinates.
 stated as (
   select i.trace_id, i.turn, i.lat, i.lon
   from interim_answers as i
-  where (i.trace_id, i.parser_version) in (
-    select (trace_id, max(parser_version)) from answers group by trace_id
-  )
+  join trace_facts as f on f.trace_id = i.trace_id and f.parser_version = i.parser_version
   union all
   select trace_id, turns as turn, lat, lon
   from played

@@ -2,11 +2,12 @@
 -- Grain: for questions, recipe_results (one row per recipe), accuracy_results (per recipe and measure
 -- of accuracy), trace_results (per trace), turn_results (per turn), tool_results (per tool call) and
 -- boxes (per tool call that names a box of an image that there is). Under them: trace_names (one row
--- per trace), billed_failures (per failed request that was billed), readings (per trace that
--- has one: the newest reading of its answer and its reward), and result_sums and accuracy_sums (as recipe_results
--- and accuracy_results, and the same over the store).
--- Parameters: two variables. reward_spec, the sha256 of the reward spec that scores are taken from;
+-- per trace), all_facts (per trace: the table trace_facts, and the same of open traces),
+-- billed_failures (per failed request that was billed), and result_sums and accuracy_sums (as
+-- recipe_results and accuracy_results, and the same over the store).
+-- Parameters: three variables. reward_spec, the sha256 of the reward spec that scores are taken from;
 -- null for the store's default. accuracy_km, the list of the distances of accuracy, in km.
+-- with_responses, whether a statement asks for final_response; else that is null.
 -- Units: km, degrees, tokens, milliseconds; shares from 0 to 1; costs in the currency of the table
 -- prices; times as ISO-8601 text, UTC.
 -- Dialect: DuckDB, with the store attached and in use.
@@ -30,18 +31,6 @@ create temp macro cost_of(prompt, cached, written, completion, price) as
 create temp macro cached_in(prompt, cached) as least(coalesce(cached, 0), coalesce(prompt, 0));
 create temp macro written_in(prompt, cached, written) as
   least(coalesce(written, 0), coalesce(prompt, 0) - cached_in(prompt, cached));
-
--- Whether an answer's place is the true one, as 1 or 0; null without coordinates (lat), without a row of
--- its place (row_id), and where the truth has none. is_there_or_0 has 0 without coordinates, unless the
--- truth has none by the newest gazetteer.
-create temp macro is_there(lat, row_id, answer, truth) as
-  if(lat is null or row_id is null or truth is null, null, coalesce(answer = truth, false)::integer);
-create temp macro is_there_or_0(status, lat, row_id, answer, newest, truth) as
-  case
-    when status = 'open' then null
-    when lat is null then if(newest is null, null, 0)
-    else is_there(lat, row_id, answer, truth)
-  end;
 
 -- The distances of accuracy in km, the nearest first. Questions call this macro, because a statement
 -- of a user's may not read variables.
@@ -193,57 +182,6 @@ left join prices as p on p.model = r.model and p.tier = ''
 left join prices as o on o.model = r.model and o.tier = a.service_tier
 where a.usage is not null or a.estimated_completion_tokens is not null;
 
--- One row per trace with an answer: the newest reading of its final response, and its reward. A
--- reward that was computed from an older reading is null here; one that came with a trace file is
--- of no reading of ours (version 0), and stands beside every one.
---   failed  whether there is no answer: none that was read, or under a file's reward none that the
---           file could read: no distance, and no score but one beside 0 points
-create temp view readings as
-with
-answered as (
-  select
-    trace_id, parser_version, lat, lon, form, failure, flags,
-    said_region, said_city, confidence, confidence_form
-  from answers
-  where (trace_id, parser_version) in (
-    select (trace_id, max(parser_version)) from answers group by trace_id
-  )
-),
-scored as (
-  select w.trace_id, w.parser_version, w.distance_km, w.score, w.geoguessr_points
-  from rewards as w
-  join reward_specs as p on p.id = w.spec_id
-  where if(
-    getvariable('reward_spec') is null,
-    p.is_default = 1,
-    p.sha256 = getvariable('reward_spec')
-  )
-)
-select
-  a.trace_id,
-  a.parser_version,
-  a.lat,
-  a.lon,
-  a.form,
-  a.failure,
-  a.flags,
-  a.said_region,
-  a.said_city,
-  a.confidence,
-  a.confidence_form,
-  if(w.parser_version in (0, a.parser_version), w.distance_km, null) as distance_km,
-  if(w.parser_version in (0, a.parser_version), w.score, null) as score,
-  if(w.parser_version in (0, a.parser_version), w.geoguessr_points, null) as geoguessr_points,
-  if(
-    w.parser_version = 0,
-    w.distance_km is null and (w.score is null or coalesce(w.geoguessr_points, 1) = 0),
-    a.lat is null
-  ) as failed
-from answered as a
--- A trace has one reward of a spec. Were the versions compared here, DuckDB would compare each trace
--- with every other one.
-left join scored as w on w.trace_id = a.trace_id;
-
 -- One row per trace: its name, its sample and its recipe, as the public views show them.
 create temp view trace_names as
 select
@@ -268,129 +206,145 @@ join samples as s on s.id = t.sample_id
 join datasets as d on d.id = s.dataset_id
 join recipes as r on r.id = t.recipe_id;
 
--- One row per trace, with its sample, its recipe, its cost and its result, but without its places: the
--- columns of trace_results up to confidence_form, and the version of the parser whose reading counts.
--- For questions that ask for no place, because DuckDB reads all places for a view that has them.
-create temp view trace_outcomes as
-with
--- One row per trace and service tier, which decides the price; nearly every trace has one tier.
-in_tiers as (
+-- One row per trace: the table trace_facts, which has the closed ones, and the same columns of those
+-- that are open. SQLite gathers the latter, which are few and found in an index. What it gathers
+-- arrives as text; 17 digits are enough for each fraction to be the same afterwards.
+create temp view all_facts as
+select *
+from store.trace_facts
+union all
+select
+  trace_id::bigint,
+  sample_id::bigint,
+  sample_index::bigint,
+  dataset_id::bigint,
+  recipe_id::bigint,
+  rollout::bigint,
+  status,
+  stop_reason,
+  lat::double,
+  lon::double,
+  locatability_score::double,
+  country,
+  turns::bigint,
+  tool_calls::bigint,
+  failed_tool_calls::bigint,
+  prompt_tokens::bigint,
+  completion_tokens::bigint,
+  total_tokens::bigint,
+  cached_tokens::bigint,
+  cache_write_tokens::bigint,
+  estimated_tokens::bigint,
+  uncounted_turns::bigint,
+  service_tier,
+  billed_prompt::bigint,
+  billed_cached::bigint,
+  billed_cache_write::bigint,
+  billed_completion::bigint,
+  other_tiers,
+  stated_cost::double,
+  parser_version::bigint,
+  answer_lat::double,
+  answer_lon::double,
+  answer_form,
+  answer_failure,
+  flags,
+  said_region,
+  said_city,
+  confidence::double,
+  confidence_form,
+  reward_version::bigint,
+  distance_km::double,
+  score::double,
+  geoguessr_points::bigint,
+  true_gazetteer::bigint,
+  true_country,
+  true_region,
+  true_city,
+  stated_country,
+  answer_gazetteer::bigint,
+  answer_country,
+  answer_region,
+  answer_city,
+  country_correct::bigint,
+  region_correct::bigint,
+  city_correct::bigint,
+  country_correct_or_0::bigint,
+  region_correct_or_0::bigint,
+  city_correct_or_0::bigint,
+  said_country,
+  said_true_country::bigint,
+  said_true_region::bigint,
+  said_true_city::bigint
+from sqlite_query('store', $$
   select
     trace_id,
+    sample_id,
+    sample_index,
+    dataset_id,
+    recipe_id,
+    rollout,
+    status,
+    stop_reason,
+    iif(lat is null, null, printf('%!.17g', lat)) as lat,
+    iif(lon is null, null, printf('%!.17g', lon)) as lon,
+    iif(locatability_score is null, null, printf('%!.17g', locatability_score)) as locatability_score,
+    country,
+    turns,
+    tool_calls,
+    failed_tool_calls,
+    prompt_tokens,
+    completion_tokens,
+    total_tokens,
+    cached_tokens,
+    cache_write_tokens,
+    estimated_tokens,
+    uncounted_turns,
     service_tier,
-    count(*) as turns,
-    sum(prompt_tokens) as prompt_tokens,
-    sum(completion_tokens) as completion_tokens,
-    sum(total_tokens) as total_tokens,
-    sum(cached_tokens) as cached_tokens,
-    sum(cache_write_tokens) as cache_write_tokens,
-    sum(cached_in(prompt_tokens, cached_tokens)) as cached_prompt,
-    sum(written_in(prompt_tokens, cached_tokens, cache_write_tokens)) as written_prompt,
-    sum(
-      if(
-        total_tokens is null,
-        coalesce(estimated_prompt_tokens, 0) + coalesce(estimated_completion_tokens, 0),
-        0
-      )
-    ) as estimated_tokens,
-    sum(stated_cost) as stated_cost,
-    count(*) filter (prompt_tokens is null or completion_tokens is null) as uncounted,
-    max(turn) as last_turn,
-    arg_max(response, turn) as last_response
-  from turns
-  group by trace_id, service_tier
-),
-responses as (
-  select
-    k.trace_id,
-    sum(k.turns)::bigint as turns,
-    sum(k.prompt_tokens)::bigint as prompt_tokens,
-    sum(k.completion_tokens)::bigint as completion_tokens,
-    sum(k.total_tokens)::bigint as total_tokens,
-    sum(k.cached_tokens)::bigint as cached_tokens,
-    sum(k.cache_write_tokens)::bigint as cache_write_tokens,
-    sum(k.estimated_tokens)::bigint as estimated_tokens,
-    sum(k.uncounted)::bigint as uncounted,
-    sum(k.stated_cost) as stated_cost,
-    arg_max(k.last_response, k.last_turn) as last_response,
-    sum(
-      cost_of(
-        coalesce(k.prompt_tokens, 0),
-        k.cached_prompt,
-        k.written_prompt,
-        coalesce(k.completion_tokens, 0),
-        if(o.model is null, p, o)
-      )
-    ) as cost
-  from in_tiers as k
-  join traces as t on t.id = k.trace_id
-  join recipes as r on r.id = t.recipe_id
-  left join prices as p on p.model = r.model and p.tier = ''
-  left join prices as o on o.model = r.model and o.tier = k.service_tier
-  group by k.trace_id
-),
-billed as (
-  select trace_id, sum(cost) as cost, sum(stated_cost) as stated_cost
-  from billed_failures
-  group by trace_id
-),
-calls as (
-  select trace_id, count(*) as tool_calls, count(*) filter (success = 0) as failed_tool_calls
-  from tool_calls
-  group by trace_id
-)
-select
-  t.*,
-  coalesce(k.turns, 0) as turns,
-  coalesce(c.tool_calls, 0) as tool_calls,
-  coalesce(c.failed_tool_calls, 0) as failed_tool_calls,
-  k.prompt_tokens,
-  k.completion_tokens,
-  k.total_tokens,
-  k.cached_tokens,
-  k.cache_write_tokens,
-  coalesce(k.estimated_tokens, 0) as estimated_tokens,
-  coalesce(k.uncounted, 0) as uncounted_turns,
-  if(p.model is null, null, coalesce(k.cost, 0) + coalesce(b.cost, 0)) as cost,
-  coalesce(k.stated_cost + b.stated_cost, k.stated_cost, b.stated_cost) as stated_cost,
-  coalesce(if(p.model is null, k.turns, k.uncounted), 0) as unpriced_turns,
-  a.lat as answer_lat,
-  a.lon as answer_lon,
-  a.failure as answer_failure,
-  a.flags,
-  if(a.trace_id is null, null, a.failure is null) as parse_success,
-  if(
-    a.trace_id is null,
-    null,
-    coalesce(a.failure is null and a.form in ('boxed', 'answer'), false)
-  ) as format_valid,
-  1 - c.failed_tool_calls / c.tool_calls as tool_validity,
-  a.distance_km,
-  a.score,
-  a.geoguessr_points,
-  if(t.status = 'open', null, coalesce(a.failed, true)) as failure,
-  case
-    when t.status = 'open' then null
-    when coalesce(a.failed, true) then 20000.0
-    else a.distance_km
-  end as distance_km_or_20000,
-  case
-    when t.status = 'open' then null
-    when coalesce(a.failed, true) then coalesce(a.score, 0.0)
-    else a.score
-  end as score_or_0,
-  if(t.status = 'open', null, k.last_response) as final_response,
-  a.said_region,
-  a.said_city,
-  a.confidence,
-  a.confidence_form,
-  a.parser_version
-from trace_names as t
-left join readings as a on a.trace_id = t.trace_id
-left join responses as k on k.trace_id = t.trace_id
-left join billed as b on b.trace_id = t.trace_id
-left join prices as p on p.model = t.model and p.tier = ''
-left join calls as c on c.trace_id = t.trace_id;
+    billed_prompt,
+    billed_cached,
+    billed_cache_write,
+    billed_completion,
+    other_tiers,
+    iif(stated_cost is null, null, printf('%!.17g', stated_cost)) as stated_cost,
+    parser_version,
+    iif(answer_lat is null, null, printf('%!.17g', answer_lat)) as answer_lat,
+    iif(answer_lon is null, null, printf('%!.17g', answer_lon)) as answer_lon,
+    answer_form,
+    answer_failure,
+    flags,
+    said_region,
+    said_city,
+    iif(confidence is null, null, printf('%!.17g', confidence)) as confidence,
+    confidence_form,
+    reward_version,
+    iif(distance_km is null, null, printf('%!.17g', distance_km)) as distance_km,
+    iif(score is null, null, printf('%!.17g', score)) as score,
+    geoguessr_points,
+    true_gazetteer,
+    true_country,
+    true_region,
+    true_city,
+    stated_country,
+    answer_gazetteer,
+    answer_country,
+    answer_region,
+    answer_city,
+    country_correct,
+    region_correct,
+    city_correct,
+    country_correct_or_0,
+    region_correct_or_0,
+    city_correct_or_0,
+    said_country,
+    said_true_country,
+    said_true_region,
+    said_true_city
+  from trace_facts_now
+  where trace_id in (
+    select id from traces where recipe_id in (select id from recipes) and status = 'open'
+  )
+$$);
 
 -- One row per trace, with its sample, its recipe, its cost, its result and its places.
 --   lat, lon             the truth in degrees
@@ -450,63 +404,194 @@ left join calls as c on c.trace_id = t.trace_id;
 --   *_correct            whether both are the same, 1 or 0; null where the answer has no coordinates,
 --                        the truth is out at sea, or a place was not computed yet
 --   *_correct_or_0       the same, but 0 for a closed trace without coordinates
--- Columns that are not asked for cost nothing; final_response reads all responses, so do not
--- select it from large stores without need.
+-- What is asked of another reward than the default, or of final_response, is read from its own table,
+-- and only then: DuckDB drops a join whose right side can have no row. final_response reads all
+-- responses, so do not select it from large stores without need.
 create temp view trace_results as
 with
--- The place of each sample by the newest gazetteer that placed it.
-truths as (
-  select sample_id, country, region, city, city_id, stated_country
-  from sample_places
-  qualify row_number() over (partition by sample_id order by gazetteer_version desc) = 1
+chosen_rewards as (
+  select trace_id, parser_version, distance_km, score, geoguessr_points
+  from rewards
+  where getvariable('reward_spec') is not null
+    and spec_id = (select id from reward_specs where sha256 = getvariable('reward_spec'))
 ),
--- The place of each reading by the newest gazetteer that placed its sample too, beside the sample's place
--- by the same one: a newer gazetteer's rescore may have come to one and not yet to the other. Where none
--- placed both, the reading's by the newest, and no truth.
-placed as (
+rewarded as (
   select
-    p.trace_id, p.parser_version, p.country, p.region, p.city, p.city_id,
-    p.said_country, p.said_true_country, p.said_true_region, p.said_true_city,
-    b.sample_id is not null as is_beside_truth,
-    b.country as true_country,
-    b.region as true_region,
-    b.city as true_city,
-    b.city_id as true_city_id,
-    b.stated_country
-  from answer_places as p
-  join traces as t on t.id = p.trace_id
-  left join sample_places as b
-    on b.sample_id = t.sample_id and b.gazetteer_version = p.gazetteer_version
-  qualify row_number() over (
-    partition by p.trace_id, p.parser_version
-    order by b.sample_id is null, p.gazetteer_version desc
-  ) = 1
+    f.* exclude (reward_version, distance_km, score, geoguessr_points),
+    -- A reward of an older reading is none. The versions are compared here, because in the join DuckDB
+    -- would compare each trace with every other one.
+    case
+      when getvariable('reward_spec') is null then f.reward_version
+      when w.parser_version in (0, f.parser_version) then w.parser_version
+    end as reward_version,
+    case
+      when getvariable('reward_spec') is null then f.distance_km
+      when w.parser_version in (0, f.parser_version) then w.distance_km
+    end as distance_km,
+    case
+      when getvariable('reward_spec') is null then f.score
+      when w.parser_version in (0, f.parser_version) then w.score
+    end as score,
+    case
+      when getvariable('reward_spec') is null then f.geoguessr_points
+      when w.parser_version in (0, f.parser_version) then w.geoguessr_points
+    end as geoguessr_points
+  from all_facts as f
+  left join chosen_rewards as w on w.trace_id = f.trace_id
+),
+-- failed: whether there is no answer: none that was read, or under a file's reward none that the file
+-- could read: no distance, and no score but one beside 0 points.
+judged as (
+  select
+    *,
+    if(
+      reward_version = 0,
+      distance_km is null and (score is null or coalesce(geoguessr_points, 1) = 0),
+      answer_lat is null
+    ) as failed
+  from rewarded
+),
+responses as (
+  select trace_id, arg_max(response, turn) as final_response
+  from turns
+  where getvariable('with_responses')
+  group by trace_id
+),
+-- What the tokens of further service tiers cost. Nearly every trace has one tier, and SQLite finds the
+-- others in an index.
+other_costs as (
+  select
+    b.trace_id::bigint as trace_id,
+    sum(
+      cost_of(
+        b.prompt::bigint,
+        b.cached::bigint,
+        b.cache_write::bigint,
+        b.completion::bigint,
+        if(o.model is null, p, o)
+      )
+    ) as cost
+  from sqlite_query('store', $$
+    select
+      f.trace_id,
+      f.recipe_id,
+      json_extract(j.value, '$[0]') as tier,
+      json_extract(j.value, '$[1]') as prompt,
+      json_extract(j.value, '$[2]') as cached,
+      json_extract(j.value, '$[3]') as cache_write,
+      json_extract(j.value, '$[4]') as completion
+    from (
+      select trace_id, recipe_id, other_tiers
+      from trace_facts
+      where other_tiers is not null
+      union all
+      select trace_id, recipe_id, other_tiers
+      from trace_facts_now
+      where trace_id in (
+        select id from traces where recipe_id in (select id from recipes) and status = 'open'
+      )
+    ) as f
+    cross join json_each(f.other_tiers) as j
+  $$) as b
+  join recipes as r on r.id = b.recipe_id::bigint
+  left join prices as p on p.model = r.model and p.tier = ''
+  left join prices as o on o.model = r.model and o.tier = b.tier
+  group by b.trace_id
 )
 select
-  t.* exclude (parser_version),
-  p.said_country,
-  if(p.is_beside_truth, p.stated_country, s.stated_country) as stated_country,
-  if(p.trace_id is null, s.country, p.true_country) as true_country,
-  if(p.trace_id is null, s.region, p.true_region) as true_region,
-  if(p.trace_id is null, s.city, p.true_city) as true_city,
-  p.country as answer_country,
-  p.region as answer_region,
-  p.city as answer_city,
-  is_there(t.answer_lat, p.trace_id, p.country, p.true_country) as country_correct,
-  is_there(t.answer_lat, p.trace_id, p.region, p.true_region) as region_correct,
-  is_there(t.answer_lat, p.trace_id, p.city_id, p.true_city_id) as city_correct,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.country, s.country, p.true_country)
-    as country_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.region, s.region, p.true_region)
-    as region_correct_or_0,
-  is_there_or_0(t.status, t.answer_lat, p.trace_id, p.city_id, s.city_id, p.true_city_id)
-    as city_correct_or_0,
-  p.said_true_country,
-  p.said_true_region,
-  p.said_true_city
-from trace_outcomes as t
-left join truths as s on s.sample_id = t.sample_id
-left join placed as p on p.trace_id = t.trace_id and p.parser_version = t.parser_version;
+  f.trace_id,
+  coalesce(d.label || ':', '') || f.sample_index || '-' || substr(r.sha256, 1, 8) || '-' || f.rollout
+    as trace,
+  d.name as dataset,
+  f.sample_id,
+  f.sample_index,
+  f.lat,
+  f.lon,
+  f.locatability_score,
+  f.country,
+  substr(r.sha256, 1, 8) as recipe,
+  r.model,
+  coalesce(r.tools <> '[]', r.has_calls = 1) as with_tools,
+  f.rollout,
+  f.status,
+  f.stop_reason,
+  f.turns,
+  f.tool_calls,
+  f.failed_tool_calls,
+  f.prompt_tokens,
+  f.completion_tokens,
+  f.total_tokens,
+  f.cached_tokens,
+  f.cache_write_tokens,
+  f.estimated_tokens,
+  f.uncounted_turns,
+  if(
+    p.model is null,
+    null,
+    cost_of(
+      f.billed_prompt,
+      f.billed_cached,
+      f.billed_cache_write,
+      f.billed_completion,
+      if(o.model is null, p, o)
+    ) + coalesce(c.cost, 0)
+  ) as cost,
+  f.stated_cost,
+  if(p.model is null, f.turns, f.uncounted_turns) as unpriced_turns,
+  f.answer_lat,
+  f.answer_lon,
+  f.answer_failure,
+  f.flags,
+  if(f.parser_version is null, null, f.answer_failure is null) as parse_success,
+  if(
+    f.parser_version is null,
+    null,
+    coalesce(f.answer_failure is null and f.answer_form in ('boxed', 'answer'), false)
+  ) as format_valid,
+  if(f.tool_calls = 0, null, 1 - f.failed_tool_calls / f.tool_calls) as tool_validity,
+  f.distance_km,
+  f.score,
+  f.geoguessr_points,
+  if(f.status = 'open', null, f.failed) as failure,
+  case
+    when f.status = 'open' then null
+    when f.failed then 20000.0
+    else f.distance_km
+  end as distance_km_or_20000,
+  case
+    when f.status = 'open' then null
+    when f.failed then coalesce(f.score, 0.0)
+    else f.score
+  end as score_or_0,
+  if(f.status = 'open', null, k.final_response) as final_response,
+  f.said_region,
+  f.said_city,
+  f.confidence,
+  f.confidence_form,
+  f.said_country,
+  f.stated_country,
+  f.true_country,
+  f.true_region,
+  f.true_city,
+  f.answer_country,
+  f.answer_region,
+  f.answer_city,
+  f.country_correct::integer as country_correct,
+  f.region_correct::integer as region_correct,
+  f.city_correct::integer as city_correct,
+  f.country_correct_or_0::integer as country_correct_or_0,
+  f.region_correct_or_0::integer as region_correct_or_0,
+  f.city_correct_or_0::integer as city_correct_or_0,
+  f.said_true_country,
+  f.said_true_region,
+  f.said_true_city
+from judged as f
+join recipes as r on r.id = f.recipe_id
+join datasets as d on d.id = f.dataset_id
+left join prices as p on p.model = r.model and p.tier = ''
+left join prices as o on o.model = r.model and o.tier = f.service_tier
+left join other_costs as c on c.trace_id = f.trace_id
+left join responses as k on k.trace_id = f.trace_id;
 
 -- Every sum over traces that the named queries show, written once: one row per recipe, and one over
 -- the store, whose recipe is null. The store's medians do not follow from those of its recipes, so
@@ -559,7 +644,7 @@ select
     as cost_per_accepted_trace,
   sum(stated_cost) as stated_cost,
   coalesce(sum(unpriced_turns), 0)::bigint as unpriced_turns
-from trace_outcomes
+from trace_results
 group by grouping sets ((recipe, model, with_tools), ());
 
 -- One row per recipe: what it was asked, how it answered, how far off it is, and what it cost.
@@ -595,19 +680,11 @@ where recipe is not null;
 
 -- Closed traces of which a place is not computed yet, that of the photo or that of the answer.
 create temp view unplaced as
-select t.trace_id, t.recipe
-from trace_outcomes as t
-where t.status <> 'open'
-  and (
-    t.sample_id not in (select sample_id from sample_places)
-    or (
-      t.answer_lat is not null
-      and (t.trace_id, t.parser_version) not in (
-        select (trace_id, parser_version)
-        from answer_places
-      )
-    )
-  );
+select f.trace_id, substr(r.sha256, 1, 8) as recipe
+from store.trace_facts as f
+join recipes as r on r.id = f.recipe_id
+where f.true_gazetteer is null
+  or (f.answer_lat is not null and f.answer_gazetteer is null);
 
 -- How many answers are right, by each distance of accuracy_km and by place: per recipe, and over the
 -- store, whose recipe is null. The columns are those of accuracy_results.
@@ -623,7 +700,7 @@ with judged as (
     k.km,
     if(t.failure, null, (t.distance_km <= k.km)::integer) as hit,
     if(t.failure, 0, (t.distance_km <= k.km)::integer) as hit_or_0
-  from trace_outcomes as t
+  from trace_results as t
   cross join (select unnest(accuracy_km()) as km) as k
   union all
   select

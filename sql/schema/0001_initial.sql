@@ -381,6 +381,86 @@ create table rewards (
   primary key (spec_id, trace_id)
 ) strict, without rowid;
 
+-- One row per closed trace: what trace_results shows of it, gathered from samples, turns, tool_calls,
+-- attempts, answers, rewards and places, so that a question about a million traces reads one narrow
+-- table. Nothing stands here that does not follow from those rows: the view trace_facts_now says how,
+-- each transaction that changes one of them writes the row again, and verify compares the two. Costs
+-- are no column, because they follow from the small table prices.
+create table trace_facts (
+  trace_id integer primary key references traces (id),
+  sample_id integer not null,
+  sample_index integer not null,
+  dataset_id integer not null,
+  recipe_id integer not null,
+  rollout integer not null,
+  status text not null check (status <> 'open'),
+  stop_reason text,
+  lat real not null,
+  lon real not null,
+  locatability_score real,
+  country text,
+  turns integer not null,
+  tool_calls integer not null,
+  failed_tool_calls integer not null,
+  prompt_tokens integer,                 -- sums over the turns; null where the server never said
+  completion_tokens integer,
+  total_tokens integer,
+  cached_tokens integer,
+  cache_write_tokens integer,
+  estimated_tokens integer not null,
+  uncounted_turns integer not null,
+  -- What a cost is made of: tokens of turns and of billed failures in the service tier of the first
+  -- turn; cached and cache_write are parts of the prompt. And the same of other tiers, where a trace was
+  -- served in several: an array of [tier, prompt, cached, cache_write, completion].
+  service_tier text,
+  billed_prompt integer not null,
+  billed_cached integer not null,
+  billed_cache_write integer not null,
+  billed_completion integer not null,
+  other_tiers text check (other_tiers is null or json_valid(other_tiers)),
+  stated_cost real,
+  -- The newest reading of the final response; null where there is none.
+  parser_version integer,
+  answer_lat real,
+  answer_lon real,
+  answer_form text,
+  answer_failure text,
+  flags text,
+  said_region text,
+  said_city text,
+  confidence real,
+  confidence_form text,
+  -- The reward of the store's default spec, where it is of that reading, or a file's own (version 0).
+  reward_version integer,
+  distance_km real,
+  score real,
+  geoguessr_points integer,
+  -- Places by the newest gazetteer that placed both the sample and the answer; where none did, the
+  -- answer's by the newest, beside no truth.
+  true_gazetteer integer,                -- the newest that placed the sample; null: none did yet
+  true_country text,
+  true_region text,
+  true_city text,
+  stated_country text,
+  answer_gazetteer integer,              -- null: the reading was not placed yet
+  answer_country text,
+  answer_region text,
+  answer_city text,
+  country_correct integer,
+  region_correct integer,
+  city_correct integer,
+  country_correct_or_0 integer,
+  region_correct_or_0 integer,
+  city_correct_or_0 integer,
+  said_country text,
+  said_true_country integer,
+  said_true_region integer,
+  said_true_city integer
+) strict;
+
+-- Those served in several tiers are found without reading the others.
+create index trace_facts_in_tiers on trace_facts (trace_id) where other_tiers is not null;
+
 -- One row per set of checks that an audit ran, with their versions: a later audit runs only those
 -- checks again whose version is another.
 create table audit_suites (
@@ -731,6 +811,248 @@ join traces as t on t.id = b.trace_id
 join recipes as r on r.id = t.recipe_id
 left join prices as o on o.model = r.model and o.tier = b.service_tier
 left join prices as p on p.model = r.model and p.tier = coalesce(o.tier, '');
+
+-- What trace_facts says of a trace, for any trace, from the rows of which it follows: the definition of
+-- that table. One lookup takes some microseconds; the table is there because a million take a minute.
+create view trace_facts_now as
+select
+  t.id as trace_id,
+  t.sample_id,
+  s.sample_index,
+  s.dataset_id,
+  t.recipe_id,
+  t.rollout,
+  t.status,
+  t.stop_reason,
+  s.lat,
+  s.lon,
+  s.locatability_score,
+  s.country,
+  (select count(*) from turns as k where k.trace_id = t.id) as turns,
+  (select count(*) from tool_calls as c where c.trace_id = t.id) as tool_calls,
+  (select count(*) from tool_calls as c where c.trace_id = t.id and c.success = 0)
+    as failed_tool_calls,
+  (select sum(k.prompt_tokens) from turns as k where k.trace_id = t.id) as prompt_tokens,
+  (select sum(k.completion_tokens) from turns as k where k.trace_id = t.id) as completion_tokens,
+  (select sum(k.total_tokens) from turns as k where k.trace_id = t.id) as total_tokens,
+  (select sum(k.cached_tokens) from turns as k where k.trace_id = t.id) as cached_tokens,
+  (select sum(k.cache_write_tokens) from turns as k where k.trace_id = t.id) as cache_write_tokens,
+  (
+    select coalesce(
+      sum(coalesce(k.estimated_prompt_tokens, 0) + coalesce(k.estimated_completion_tokens, 0)), 0
+    )
+    from turns as k
+    where k.trace_id = t.id and k.total_tokens is null
+  ) as estimated_tokens,
+  (
+    select count(*)
+    from turns as k
+    where k.trace_id = t.id and (k.prompt_tokens is null or k.completion_tokens is null)
+  ) as uncounted_turns,
+  f.service_tier,
+  (
+    select coalesce(sum(k.prompt_tokens), 0)
+    from turns as k
+    where k.trace_id = t.id and coalesce(k.service_tier, '') = coalesce(f.service_tier, '')
+  )
+  + (
+    select coalesce(sum(b.prompt_tokens), 0)
+    from attempts as b
+    where b.trace_id = t.id and coalesce(b.service_tier, '') = coalesce(f.service_tier, '')
+      and (b.usage is not null or b.estimated_completion_tokens is not null)
+  ) as billed_prompt,
+  (
+    select coalesce(
+      sum(
+        case when coalesce(k.cached_tokens, 0) < coalesce(k.prompt_tokens, 0)
+        then coalesce(k.cached_tokens, 0) else coalesce(k.prompt_tokens, 0) end
+      ), 0
+    )
+    from turns as k
+    where k.trace_id = t.id and coalesce(k.service_tier, '') = coalesce(f.service_tier, '')
+  )
+  + (
+    select coalesce(
+      sum(
+        case when coalesce(b.cached_tokens, 0) < coalesce(b.prompt_tokens, 0)
+        then coalesce(b.cached_tokens, 0) else coalesce(b.prompt_tokens, 0) end
+      ), 0
+    )
+    from attempts as b
+    where b.trace_id = t.id and coalesce(b.service_tier, '') = coalesce(f.service_tier, '')
+      and (b.usage is not null or b.estimated_completion_tokens is not null)
+  ) as billed_cached,
+  (
+    select coalesce(
+      sum(
+        case when coalesce(k.cached_tokens, 0) >= coalesce(k.prompt_tokens, 0) then 0
+        when coalesce(k.cached_tokens, 0) + coalesce(k.cache_write_tokens, 0) < k.prompt_tokens
+          then coalesce(k.cache_write_tokens, 0)
+        else k.prompt_tokens - coalesce(k.cached_tokens, 0) end
+      ), 0
+    )
+    from turns as k
+    where k.trace_id = t.id and coalesce(k.service_tier, '') = coalesce(f.service_tier, '')
+  )
+  + (
+    select coalesce(
+      sum(
+        case when coalesce(b.cached_tokens, 0) >= coalesce(b.prompt_tokens, 0) then 0
+        when coalesce(b.cached_tokens, 0) + coalesce(b.cache_write_tokens, 0) < b.prompt_tokens
+          then coalesce(b.cache_write_tokens, 0)
+        else b.prompt_tokens - coalesce(b.cached_tokens, 0) end
+      ), 0
+    )
+    from attempts as b
+    where b.trace_id = t.id and coalesce(b.service_tier, '') = coalesce(f.service_tier, '')
+      and (b.usage is not null or b.estimated_completion_tokens is not null)
+  ) as billed_cache_write,
+  (
+    select coalesce(sum(k.completion_tokens), 0)
+    from turns as k
+    where k.trace_id = t.id and coalesce(k.service_tier, '') = coalesce(f.service_tier, '')
+  )
+  + (
+    select coalesce(sum(b.completion_tokens), 0)
+    from attempts as b
+    where b.trace_id = t.id and coalesce(b.service_tier, '') = coalesce(f.service_tier, '')
+      and (b.usage is not null or b.estimated_completion_tokens is not null)
+  ) as billed_completion,
+  (
+    select nullif(
+      json_group_array(json_array(i.tier, i.prompt, i.cached, i.cache_write, i.completion)), '[]'
+    )
+    from (
+      select
+        b.tier,
+        sum(b.prompt) as prompt,
+        sum(b.cached) as cached,
+        sum(b.cache_write) as cache_write,
+        sum(b.completion) as completion
+      from (
+        select
+          coalesce(k.service_tier, '') as tier,
+          coalesce(k.prompt_tokens, 0) as prompt,
+          case when coalesce(k.cached_tokens, 0) < coalesce(k.prompt_tokens, 0)
+        then coalesce(k.cached_tokens, 0) else coalesce(k.prompt_tokens, 0) end as cached,
+          case when coalesce(k.cached_tokens, 0) >= coalesce(k.prompt_tokens, 0) then 0
+        when coalesce(k.cached_tokens, 0) + coalesce(k.cache_write_tokens, 0) < k.prompt_tokens
+          then coalesce(k.cache_write_tokens, 0)
+        else k.prompt_tokens - coalesce(k.cached_tokens, 0) end as cache_write,
+          coalesce(k.completion_tokens, 0) as completion
+        from turns as k
+        where k.trace_id = t.id and coalesce(k.service_tier, '') <> coalesce(f.service_tier, '')
+        union all
+        select
+          coalesce(a.service_tier, '') as tier,
+          coalesce(a.prompt_tokens, 0) as prompt,
+          case when coalesce(a.cached_tokens, 0) < coalesce(a.prompt_tokens, 0)
+        then coalesce(a.cached_tokens, 0) else coalesce(a.prompt_tokens, 0) end as cached,
+          case when coalesce(a.cached_tokens, 0) >= coalesce(a.prompt_tokens, 0) then 0
+        when coalesce(a.cached_tokens, 0) + coalesce(a.cache_write_tokens, 0) < a.prompt_tokens
+          then coalesce(a.cache_write_tokens, 0)
+        else a.prompt_tokens - coalesce(a.cached_tokens, 0) end as cache_write,
+          coalesce(a.completion_tokens, 0) as completion
+        from attempts as a
+        where a.trace_id = t.id and coalesce(a.service_tier, '') <> coalesce(f.service_tier, '')
+          and (a.usage is not null or a.estimated_completion_tokens is not null)
+      ) as b
+      group by b.tier
+      order by b.tier
+    ) as i
+  ) as other_tiers,
+  (
+    select sum(b.stated_cost)
+    from (
+      select k.stated_cost from turns as k where k.trace_id = t.id
+      union all
+      select a.stated_cost from attempts as a where a.trace_id = t.id
+    ) as b
+  ) as stated_cost,
+  a.parser_version,
+  a.lat as answer_lat,
+  a.lon as answer_lon,
+  a.form as answer_form,
+  a.failure as answer_failure,
+  a.flags,
+  a.said_region,
+  a.said_city,
+  a.confidence,
+  a.confidence_form,
+  w.parser_version as reward_version,
+  w.distance_km,
+  w.score,
+  w.geoguessr_points,
+  o.gazetteer_version as true_gazetteer,
+  case when p.trace_id is null then o.country else b.country end as true_country,
+  case when p.trace_id is null then o.region else b.region end as true_region,
+  case when p.trace_id is null then o.city else b.city end as true_city,
+  case when b.sample_id is null then o.stated_country else b.stated_country end as stated_country,
+  p.gazetteer_version as answer_gazetteer,
+  p.country as answer_country,
+  p.region as answer_region,
+  p.city as answer_city,
+  case when a.lat is not null and b.country is not null then coalesce(p.country = b.country, 0) end
+    as country_correct,
+  case when a.lat is not null and b.region is not null then coalesce(p.region = b.region, 0) end
+    as region_correct,
+  case when a.lat is not null and b.city_id is not null then coalesce(p.city_id = b.city_id, 0) end
+    as city_correct,
+  case
+    when t.status = 'open' then null
+    when a.lat is null then case when o.country is not null then 0 end
+    when b.country is not null then coalesce(p.country = b.country, 0)
+  end as country_correct_or_0,
+  case
+    when t.status = 'open' then null
+    when a.lat is null then case when o.region is not null then 0 end
+    when b.region is not null then coalesce(p.region = b.region, 0)
+  end as region_correct_or_0,
+  case
+    when t.status = 'open' then null
+    when a.lat is null then case when o.city_id is not null then 0 end
+    when b.city_id is not null then coalesce(p.city_id = b.city_id, 0)
+  end as city_correct_or_0,
+  p.said_country,
+  p.said_true_country,
+  p.said_true_region,
+  p.said_true_city
+from traces as t
+join samples as s on s.id = t.sample_id
+left join turns as f on f.trace_id = t.id and f.turn = 1
+left join answers as a
+  on a.trace_id = t.id
+  and a.parser_version = (select max(n.parser_version) from answers as n where n.trace_id = t.id)
+left join rewards as w
+  on w.spec_id = (select d.id from reward_specs as d where d.is_default = 1)
+  and w.trace_id = t.id
+  -- Version 0 is the reward of a trace file: of no reading of ours, and beside every one.
+  and w.parser_version in (0, a.parser_version)
+left join sample_places as o
+  on o.sample_id = t.sample_id
+  and o.gazetteer_version = (
+    select max(n.gazetteer_version) from sample_places as n where n.sample_id = t.sample_id
+  )
+left join answer_places as p
+  on p.trace_id = t.id
+  and p.parser_version = a.parser_version
+  -- A newer gazetteer's rescore may have come to one place and not yet to the other.
+  and p.gazetteer_version = coalesce(
+    (
+      select max(n.gazetteer_version)
+      from answer_places as n
+      join sample_places as m
+        on m.sample_id = t.sample_id and m.gazetteer_version = n.gazetteer_version
+      where n.trace_id = t.id and n.parser_version = a.parser_version
+    ),
+    (
+      select max(n.gazetteer_version)
+      from answer_places as n
+      where n.trace_id = t.id and n.parser_version = a.parser_version
+    )
+  )
+left join sample_places as b
+  on b.sample_id = t.sample_id and b.gazetteer_version = p.gazetteer_version;
 
 -- One row per trace, with its sample, its recipe, its cost and its result: the newest reading of its
 -- final response and the reward of the store's default spec. docs/queries.md says what each column is.

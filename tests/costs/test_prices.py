@@ -19,7 +19,7 @@ from geostore.records import FailedAttempt, Turn
 from geostore.store import Store
 from geostore.store.prices import find_prices, put_prices, spent_by_tier, spent_tokens
 from geostore.text.phrases import format_cost
-from tests.hand_made import Batch, insert_failure
+from tests.hand_made import Batch, insert_failure, write_facts
 
 PRICES = Prices(0.25, 2.0, 0.025)
 COUNTS = st.none() | st.integers(min_value=0, max_value=10**9)
@@ -346,6 +346,7 @@ def test_every_sum_in_the_store_prices_each_tier_alike(path: Path) -> None:
         usage = {**BILLED, "service_tier": "flex", "cache_creation_input_tokens": 500}
         insert_failure(store.db.connection, trace_id=1, attempt=1, usage=usage)
         insert_failure(store.db.connection, trace_id=2, attempt=1, usage=BILLED)
+        write_facts(store.db.connection)
         tally = spent_by_tier(store.db, "m")
         expected = Tally()
         for row in store.db.connection.execute("select id from traces where recipe_id <> 3"):
@@ -470,6 +471,7 @@ def test_python_sqlite_and_duckdb_add_up_alike(path: Path) -> None:
         )
         for attempt, usage in enumerate(odd, start=1):
             insert_failure(store.db.connection, trace_id=1, attempt=attempt, usage=usage)
+        write_facts(store.db.connection)
     with Store.open(path) as store:
         found = spent_tokens(store.db, "m")
         turns = [t for i in range(1, 5) for t in store.traces.trace_turns(i)]

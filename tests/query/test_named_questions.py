@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from geostore.store import make_filter, open_snapshot
-from tests.hand_made import Batch
+from tests.hand_made import Batch, write_facts
 from tests.questioned import (
     PLAIN,
     TOOLS,
@@ -28,7 +28,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def execute(batch: Batch, statement: str, *values: Any) -> sqlite3.Cursor:
-    return batch.connection.execute(statement, values)
+    """Change rows by hand, and let the facts follow."""
+    cursor = batch.connection.execute(statement, values)
+    write_facts(batch.connection)
+    return cursor
 
 
 def test_tool_failures_count_each_kind_and_turn_and_give_an_example(path: Path) -> None:

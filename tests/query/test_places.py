@@ -12,7 +12,7 @@ import pytest
 
 from geostore.query.reader import run_query
 from geostore.store import Store
-from tests.hand_made import Batch
+from tests.hand_made import Batch, write_facts
 from tests.questioned import wilson
 from tests.running import geostore
 
@@ -229,6 +229,7 @@ def test_answers_are_named_whose_words_are_of_another_country_than_their_point(p
         failed = batch.trace(batch.sample(50, 0.5), TOOLS)
         batch.answer(failed, "one_number")
         batch.place_answer(failed, None, said_country="JP")
+        write_facts(batch.connection)
     rows = objects(path, "words_against_point")
     assert [
         (r["trace"], r["words"], r["said_country"], r["answer_country"], r["true_country"])

@@ -35,7 +35,7 @@ from geostore.store import Store, migrations
 from geostore.store.prices import put_prices
 from geostore.text.row_formats import PARTS, Parts
 from geostore.text.tables import QueryResult, format_csv, format_json, format_table
-from tests.hand_made import Batch, insert
+from tests.hand_made import Batch, insert, write_facts
 from tests.questioned import wilson
 from tests.running import geostore
 
@@ -725,6 +725,7 @@ def test_the_newest_reading_counts_and_makes_no_second_row(copy: Path) -> None:
         batch.connection.execute(
             "update rewards set parser_version = 2, distance_km = 7 where trace_id = 3"
         )
+        write_facts(batch.connection)
 
     change(copy, work)
     assert run_query(copy, "select count(*) from trace_results").rows == [(11,)]
@@ -1046,18 +1047,22 @@ while not stop.exists():
         "insert into rewards (trace_id, spec_id, parser_version, distance_km)"
         " values (?, 1, 1, 5)", (trace,)
     )
+    store.execute(
+        "insert into trace_facts select * from trace_facts_now where trace_id = ?", (trace,)
+    )
     store.execute("commit")
     said.write_text(str(rollout - 100))
 """
 
 
 def test_a_store_is_read_while_another_process_writes_it(copy: Path, tmp_path: Path) -> None:
-    """All that was committed before, and each transaction as a whole."""
+    """All that was committed before, and each transaction as a whole, in whatever tables."""
     said, stop = tmp_path / "said", tmp_path / "stop"
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(copy), str(said), str(stop)])
     question = (
-        "select count(*), count(parse_success), count(distance_km) "
-        "from trace_results where rollout > 100"
+        "select count(*), count(a.trace_id), count(w.trace_id) "
+        "from trace_results as t left join answers as a on a.trace_id = t.trace_id "
+        "left join rewards as w on w.trace_id = t.trace_id where t.rollout > 100"
     )
     try:
         while not said.exists() or not said.read_text():

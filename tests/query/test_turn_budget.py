@@ -11,7 +11,7 @@ from geostore.answers import parse_answer
 from geostore.query.reader import run_query
 from geostore.store import Store
 from geostore.store.rows import answer_row
-from tests.hand_made import Batch, insert
+from tests.hand_made import Batch, insert, write_facts
 from tests.minds import ZOOM, answer, text_call, turns_so_far
 from tests.questioned import wilson
 from tests.running import run
@@ -192,6 +192,7 @@ def test_each_closed_trace_is_in_one_column_of_refusals(path: Path) -> None:
                 read = answer_row(parse_answer(response, **how))
                 insert(batch.connection, "answers", **read, trace_id=trace_id, parser_version=4)
         batch.trace(batch.sample(20, 0.5), 2, status="failed", turns=0)
+        write_facts(batch.connection)
     refusing, other = objects(path, "refusals")
     assert refusing == {
         "recipe": "aaaaaaaa",

@@ -31,6 +31,7 @@ from geostore.records import Answer, Closing, FailedAttempt, PhotoFacts, Sample,
 from geostore.rewards import ensure_default_spec, make_spec, rescore, score_trace
 from geostore.store import ClaimedTrace, Store
 from tests.examples import examples
+from tests.hand_made import UNEQUAL_FACTS
 from tests.trace_parts import BAD_CALL, CALL, DATASET, SENT, TURN
 
 EARLIER = Answer(3.0, 4.0, "parentheses", None, ())
@@ -61,6 +62,7 @@ TABLES = (
     "interim_answers",
     "reward_specs",
     "rewards",
+    "trace_facts",
 )
 
 
@@ -423,6 +425,7 @@ class StoreMachine(RuleBasedStateMachine):
             " and exists (select 1 from turns where trace_id = a.trace_id)",
             "select 1 from traces group by sample_id, recipe_id, rollout having count(*) > 1",
             "select 1 from (select count(*) as n from reward_specs where is_default) where n > 1",
+            *UNEQUAL_FACTS,
         )
         with self._reader() as rows:
             assert rows.execute("pragma foreign_key_check").fetchall() == []
