@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
 from typing import Literal, TypeAlias, get_args
 
 from geostore.errors import QueryError
-from geostore.query.parameters import Value, read_value
+from geostore.query.parameters import Value, check_value, read_value
 from geostore.sqlfiles import load_sql, sql_names
 from geostore.text.nearest import did_you_mean
 
 VIEWS = "views"
 """The file of the views that all questions read; it is no question itself."""
 
-Type: TypeAlias = Literal["number", "integer", "text", "numbers"]
+Type: TypeAlias = Literal["number", "integer", "text", "numbers", "integers"]
 
 _SECTIONS = ("Grain", "Parameters", "Units", "Columns", "Dialect")
 _OPTIONAL = "Columns"
@@ -31,7 +31,12 @@ _DIALECT = re.compile(r"DuckDB\b.*\.")
 _ENTRY = re.compile(r"  (\S+(?: \S+)*)(?:  +(\S.*))?")
 _COLUMN_NAMES = re.compile(r"[\w*]+(, [\w*]+)*")
 _PARAMETER_NAME = re.compile(r"[a-z]\w*")
-_PARAMETER = re.compile(rf"({'|'.join(get_args(Type))}), (?:no default|default (.+?)): (\S.*)")
+_PARAMETER = re.compile(
+    rf"(?P<type>{'|'.join(get_args(Type))})"
+    r"(?: from (?P<least>-?[\d.]+)(?: to (?P<most>-?[\d.]+))?|: (?P<choices>\w+(?: or \w+)+))?"
+    r", (?:no default|default (?P<default>.+?)): (?P<words>\S.*)"
+)
+_BOUNDS = ("least", "most")
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -42,18 +47,28 @@ class Parameter:
     name: str
     """Without the dollar."""
     type: Type
-    """number: a fraction or a whole number; numbers: a list of them, written as 1,25,200."""
+    """number: a fraction or a whole number; integer: a whole one; numbers, integers: a list of
+    them, each once, written as 1,25,200."""
     default: Value
     """What it is where nobody gives it; None for null, and where `is_required`."""
     is_required: bool
     """Whether it has no default and has to be given."""
     words: str
     """What it means, in a sentence."""
+    least: float | None = None
+    """The least that a number may be, or each of several; None for no bound."""
+    most: float | None = None
+    """The most, likewise."""
+    choices: tuple[str, ...] = ()
+    """The words that a text may be; empty for any."""
 
     @property
     def kind(self) -> str:
-        """Type and default as the header writes them: ``number, default 25``."""
-        return f"{self.type}, {self.shown_default}"
+        """Type, bounds and default as the header writes them: ``number from 0, default 25``."""
+        bounds = f" from {self.least:.15g}" if self.least is not None else ""
+        bounds += f" to {self.most:.15g}" if self.most is not None else ""
+        choices = f": {' or '.join(self.choices)}" if self.choices else ""
+        return f"{self.type}{bounds}{choices}, {self.shown_default}"
 
     @property
     def shown_default(self) -> str:
@@ -235,11 +250,15 @@ def _parameter(name: str, entry: Entry) -> Parameter:
             f"{name}: a parameter is a name, then 'TYPE, default VALUE: words', and not "
             f"{entry.names!r}, {entry.words!r}"
         )
-    kind: Type = match[1]  # type: ignore[assignment]  # one of them, by the expression
-    default = None
-    if match[2] not in (None, "none"):
-        try:
-            default = read_value(entry.names, kind, match[2])
-        except QueryError as error:
-            raise ValueError(f"{name}: {error}") from error
-    return Parameter(entry.names, kind, default, match[2] is None, match[3])
+    kind: Type = match["type"]  # type: ignore[assignment]  # one of them, by the expression
+    least, most = (None if match[bound] is None else float(match[bound]) for bound in _BOUNDS)
+    choices = tuple(match["choices"].split(" or ")) if match["choices"] else ()
+    is_required, words = match["default"] is None, match["words"]
+    without = Parameter(entry.names, kind, None, is_required, words, least, most, choices)
+    if match["default"] in (None, "none"):
+        return without
+    try:
+        default = check_value(without, read_value(entry.names, kind, match["default"]))
+    except QueryError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return replace(without, default=default)

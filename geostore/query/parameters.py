@@ -27,6 +27,7 @@ _A_VALUE = {
     "integer": "a whole number, such as 8",
     "text": "text",
     "numbers": "numbers with commas between them, such as 1,25,200",
+    "integers": "whole numbers with commas between them, such as 1,2,4,8",
 }
 """What each type of parameter takes."""
 
@@ -40,10 +41,11 @@ def read_value(name: str, kind: str, text: str) -> Value:
         return _in_64_bits(name, int(value))
     if kind == "number" and _NUMBER.fullmatch(value):
         return _finite(name, float(value))
-    if kind == "numbers":
-        parts = [part.strip() for part in value.split(",")]
-        if all(map(_NUMBER.fullmatch, parts)):
-            return tuple(_finite(name, float(part)) for part in parts)
+    parts = [part.strip() for part in value.split(",")]
+    if kind == "numbers" and all(map(_NUMBER.fullmatch, parts)):
+        return tuple(_finite(name, float(part)) for part in parts)
+    if kind == "integers" and all(map(_INTEGER.fullmatch, parts)):
+        return tuple(_in_64_bits(name, int(part)) for part in parts)
     raise _wrong(name, kind, text)
 
 
@@ -62,7 +64,38 @@ def read_parameters(question: Question | None, texts: Mapping[str, str]) -> dict
     """
     if question is None:
         return {name: read_plainly(name, text) for name, text in texts.items()}
-    return {name: read_value(name, _of(question, name).type, text) for name, text in texts.items()}
+    values: dict[str, Value] = {}
+    for name, text in texts.items():
+        parameter = _of(question, name)
+        values[name] = check_value(parameter, read_value(name, parameter.type, text))
+    return values
+
+
+def check_value(parameter: Parameter, value: Value) -> Value:
+    """The value itself. Raises QueryError where it lies outside of the parameter's bounds.
+
+    Without them a question would divide by 0 bins, or count a photo twice for a distance that is
+    named twice, and answer as if nothing were wrong.
+    """
+    name = parameter.name
+    if parameter.choices and value is not None and value not in parameter.choices:
+        near = did_you_mean(str(value), parameter.choices)
+        raise QueryError(f"{name} is {' or '.join(parameter.choices)}, and not {value!r}{near}")
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if isinstance(number, int | float) and not _is_within(number, parameter):
+            bounds = f"at least {parameter.least:.15g}"
+            if parameter.most is not None:
+                bounds = f"from {parameter.least:.15g} to {parameter.most:.15g}"
+            raise QueryError(f"{name} is {bounds}, and not {number:.15g}")
+    if twice := [number for number in numbers if numbers.count(number) > 1]:
+        raise QueryError(f"{name} has {twice[0]:.15g} twice; name each number once")
+    return value
+
+
+def _is_within(number: float, parameter: Parameter) -> bool:
+    least, most = parameter.least, parameter.most
+    return (least is None or number >= least) and (most is None or number <= most)
 
 
 def values_for(question: Question, given: Mapping[str, object] | None) -> dict[str, Value]:
@@ -81,7 +114,7 @@ def values_for(question: Question, given: Mapping[str, object] | None) -> dict[s
             f"{missing[0]}=VALUE (parameters in Python)"
         )
     return {
-        p.name: _checked(p.name, p.type, given[p.name]) if p.name in given else p.default
+        p.name: check_value(p, _checked(p, given[p.name])) if p.name in given else p.default
         for p in question.parameters
     }
 
@@ -122,18 +155,25 @@ def _of(question: Question, name: str) -> Parameter:
     return question.parameters[names.index(name)]
 
 
-def _checked(name: str, kind: str, value: object) -> Value:
+def _checked(parameter: Parameter, value: object) -> Value:
     """A value that Python gives, as the type asks for it. Raises QueryError."""
-    if value is None or (kind == "text" and isinstance(value, str)):
+    if value is None and parameter.default is None and not parameter.is_required:
+        return None
+    return _of_type(parameter.name, parameter.type, value)
+
+
+def _of_type(name: str, kind: str, value: object) -> Value:
+    if kind == "text" and isinstance(value, str):
         return value
     if kind == "integer" and isinstance(value, Integral) and not isinstance(value, bool):
         return _in_64_bits(name, int(value))
     if kind == "number" and isinstance(value, Real) and not isinstance(value, bool):
         return _finite(name, float(value))
-    if kind == "numbers" and isinstance(value, Iterable) and not isinstance(value, str):
-        numbers = tuple(_checked(name, "number", number) for number in value)
-        if numbers and None not in numbers:
-            return numbers  # type: ignore[return-value]  # floats, as checked
+    if kind in ("numbers", "integers") and isinstance(value, Iterable):
+        # A text is a row of letters, and the first of them is no number.
+        numbers = tuple(_of_type(name, kind.removesuffix("s"), number) for number in value)
+        if numbers:
+            return numbers  # type: ignore[return-value]  # numbers, as checked
     raise _wrong(name, kind, value)
 
 

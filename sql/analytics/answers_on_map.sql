@@ -2,8 +2,8 @@
 -- Grain: one row per closed trace with coordinates and a distance, the worst first, then the sample in
 -- an order that looks random and is the same every time.
 -- Parameters: the reward whose scores count; the store's default where none is named.
---   most     integer, default 2000: the most rows; the worst among them are a tenth of all answers, but
---            at most half of the rows
+--   most     integer from 1 to 1000000000, default 2000: the most rows; the worst among them are a
+--            tenth of all answers, but at most half of the rows
 -- Units: degrees, km; scores from 0 to 1.
 -- Columns: as in trace_results of views.sql, but for
 --   country  of the true place, as ISO code, or as the dataset writes it

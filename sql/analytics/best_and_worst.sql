@@ -2,7 +2,7 @@
 -- Grain: one row per closed trace with a score, or that counts as score 0; the best first, then the worst,
 -- the worst of all first. No trace stands in both.
 -- Parameters: the reward whose scores count; the store's default where none is named.
---   most     integer, default 4: how many of each
+--   most     integer from 1 to 1000000000, default 4: how many of each
 -- Units: km; scores from 0 to 1.
 -- Columns: as in trace_results of views.sql, but for
 --   which    best or worst

@@ -2,7 +2,7 @@
 -- Grain: one row per recipe and n, from 1; over samples with at least n closed rollouts that have points
 -- or are failures.
 -- Parameters: the reward whose points count; the store's default where none is named.
---   rollouts  integer, default 8: the greatest n
+--   rollouts  integer from 1 to 1000, default 8: the greatest n
 -- Units: GeoGuessr points, 0 to 5000; tokens.
 -- Columns:
 --   samples            with at least n such rollouts
@@ -67,7 +67,7 @@ weighed as (
     best_weight(a.place, k.n, a.rollouts) as weight,
     best_weight(a.place, k.n - 1, a.rollouts) as weight_before
   from alike as a
-  join (select unnest(range(1, whole('rollouts', $rollouts) + 1)) as n) as k on k.n <= a.rollouts
+  join (select unnest(range(1, $rollouts + 1)) as n) as k on k.n <= a.rollouts
 ),
 parts as (
   select

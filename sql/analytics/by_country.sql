@@ -2,7 +2,7 @@
 -- Grain: one row per country, the one with the most traces first; over closed traces of all recipes.
 -- Parameters: the reward whose scores count; the store's default where none is named. The distances of
 -- the acc_*_km (--km); 25, 200 and 750 km where none is named.
---   least  integer, default 1: how many closed traces a country needs to have a row
+--   least  integer from 1, default 1: how many closed traces a country needs to have a row
 -- Units: km; scores and shares from 0 to 1.
 -- Columns: as in recipe_results of views.sql, but for
 --   country  of the photo, as the dataset writes it; 'unknown' where it does not say

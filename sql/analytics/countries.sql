@@ -2,8 +2,8 @@
 -- Grain: one row per true country, the one with the most traces first; over closed traces whose photo's
 -- place is known (geostore rescore computes it). by_country groups by the dataset's own words.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   km       number, default 200: the distance within which an answer is right
---   least    integer, default 1: leave out countries with fewer traces
+--   km       number from 0, default 200: the distance within which an answer is right
+--   least    integer from 1, default 1: leave out countries with fewer traces
 -- Units: km; shares from 0 to 1; GeoGuessr points from 0 to 5000.
 -- Columns:
 --   country         ISO code

@@ -3,8 +3,8 @@
 -- and the country with the most traces first. A bin holds its lower bound and not its upper one. A
 -- country's last row is of traces without coordinates, if there are any.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   least  integer, default 30: how many traces a country needs to have rows of its own
---   bins   integer, default 4: into how many bins each factor of ten is cut
+--   least  integer from 1, default 30: how many traces a country needs to have rows of its own
+--   bins   integer from 1 to 100, default 4: into how many bins each factor of ten is cut
 -- Units: km; shares from 0 to 1.
 -- Columns:
 --   country         of the photo, as the dataset writes it; 'unknown' where it does not say
@@ -21,8 +21,8 @@ binned as (
     -- The number of the bin whose lower bound is 10 ** (bin / bins) km.
     case
       when failure then null
-      when distance_km < 0.1 then -whole('bins', $bins) - 1
-      else floor(log10(distance_km) * whole('bins', $bins) + 1e-9)
+      when distance_km < 0.1 then -$bins - 1
+      else floor(log10(distance_km) * $bins + 1e-9)
     end::integer as bin,
     count(*) as answers
   from trace_results

@@ -3,7 +3,7 @@
 -- null, before the recipes. A bin holds its lower bound and not its upper one. The last row of each is of
 -- traces without coordinates, if there are any.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   bins   integer, default 4: into how many bins each factor of ten is cut
+--   bins   integer from 1 to 100, default 4: into how many bins each factor of ten is cut
 -- Units: km; shares from 0 to 1.
 -- Columns:
 --   recipe          as in trace_results; null for the store

@@ -2,7 +2,7 @@
 -- Grain: one row per such sample and trace of it, a sample without a trace once; the copies of a photo
 -- together, those farthest apart first.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   most  integer, default 1000: how many rows there are at most
+--   most  integer from 1 to 1000000000, default 1000: how many rows there are at most
 -- Units: degrees, km on a sphere of radius 6371.0.
 -- Columns:
 --   photo        first 12 hex of the hash of the photo's bytes; copies: samples that have it

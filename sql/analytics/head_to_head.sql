@@ -2,8 +2,8 @@
 -- Grain: one row per two models (or recipes), in the order of their names, over the samples of which both
 -- have a closed trace with a score or a failure; each side is first averaged over its rollouts.
 -- Parameters: the reward whose scores count; the store's default where none is named.
---   margin  number, default 0.01: scores that are at most so far apart are a tie
---   by      text, default model: what plays: model, or recipe
+--   margin  number from 0, default 0.01: scores that are at most so far apart are a tie
+--   by      text: model or recipe, default model: what plays
 -- Units: scores and shares from 0 to 1; km.
 -- Columns:
 --   a, b            the two: models, or the first 8 hex of recipes. '(unknown)': traces of files that do not
@@ -23,11 +23,7 @@
 with
 sides as (
   select
-    case $by
-      when 'model' then coalesce(model, '(unknown)')
-      when 'recipe' then recipe
-      else error(format('by is model or recipe, and not {}', $by))
-    end as side,
+    if($by = 'model', coalesce(model, '(unknown)'), recipe) as side,
     sample_id,
     avg(score_or_0) as score,
     avg(score_or_0) filter (not failure) as score_parsed,

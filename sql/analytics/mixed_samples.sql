@@ -1,9 +1,9 @@
 -- Samples of which some rollouts are right and some are not, as reinforcement learning wants them.
 -- Grain: one row per recipe and such sample, those nearest to half first.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   km     number, default 25: the distance within which an answer is right
---   least  integer, default 2: how many closed rollouts a sample needs
---   most   integer, default 1000: how many rows there are at most
+--   km     number from 0, default 25: the distance within which an answer is right
+--   least  integer from 1, default 2: how many closed rollouts a sample needs
+--   most   integer from 1 to 1000000000, default 1000: how many rows there are at most
 -- Units: km; shares from 0 to 1; locatability from 0 (hard) to 1 (easy).
 -- Columns:
 --   rollouts     closed, with a distance or a failure, which is a miss; passes: those that are right

@@ -2,9 +2,9 @@
 -- Grain: one row per recipe, bin of locatability and k; and over all photos, 'all'. Over samples with at
 -- least k closed rollouts that have a distance or are failures.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   km    number, default 25: the distance within which an answer is right
---   k     numbers, default 1,2,4,8: how many rollouts are tried
---   bins  integer, default 10: into how many bins of one width locatability is put
+--   km    number from 0, default 25: the distance within which an answer is right
+--   k     integers from 1 to 1000, default 1,2,4,8: how many rollouts are tried
+--   bins  integer from 1 to 100, default 10: into how many bins of one width locatability is put
 -- Units: km; shares from 0 to 1; locatability from 0 (hard) to 1.
 -- Columns:
 --   bin              from 1, the hardest; null over all photos, and where locatability is not known
@@ -23,7 +23,7 @@ tried as (
     model,
     with_tools,
     sample_id,
-    bin_of(any_value(locatability_score), whole('bins', $bins)) as bin,
+    bin_of(any_value(locatability_score), $bins) as bin,
     count(*) as rollouts,
     count(*) filter (not failure) as parsed,
     count(*) filter (not failure and distance_km <= $km) as passes
@@ -49,7 +49,7 @@ summed as (
     coalesce(sum(a.samples) filter (a.parsed >= k.k), 0) as samples_parsed,
     sum(a.samples * pass_at(k.k, a.parsed, a.passes)) as passes_parsed
   from alike as a
-  cross join (select whole('k', unnest($k::double[])) as k) as k
+  cross join (select unnest($k::bigint[]) as k) as k
   group by grouping sets (
     (a.recipe, a.model, a.with_tools, a.bin, k.k), (a.recipe, a.model, a.with_tools, k.k)
   )

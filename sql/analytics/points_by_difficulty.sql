@@ -2,7 +2,7 @@
 -- Grain: one row per recipe and tenth of locatability, the hardest first; over closed traces that have
 -- points or are failures.
 -- Parameters: the reward whose points count; the store's default where none is named.
---   least  integer, default 30: how many traces both tenths need for a fall to be sure
+--   least  integer from 1, default 30: how many traces both tenths need for a fall to be sure
 -- Units: GeoGuessr points, 0 to 5000; km; locatability from 0 (hard) to 1 (easy).
 -- Columns:
 --   decile          1 the hardest, below 0.1; null where locatability is not known, which comes last

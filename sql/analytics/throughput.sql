@@ -2,7 +2,7 @@
 -- Grain: one row per stretch of time in which a run got a response, met an error or closed a trace, in
 -- order; over all runs. What was imported is left out.
 -- Parameters:
---   minutes  integer, default 60: the length of a stretch
+--   minutes  integer from 1 to 525600, default 60: the length of a stretch
 -- Units: minutes, tokens, milliseconds; times in UTC; shares from 0 to 1.
 -- Columns:
 --   start            of the stretch

@@ -4,8 +4,8 @@
 -- failure, both with tools and without; each side is first averaged over its rollouts and recipes.
 -- The model of imported traces whose files do not name it is '(unknown)'.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   km    numbers, default 25,200,750: the distances within which an answer is right
---   bins  integer, default 10: into how many bins of one width locatability is put
+--   km    numbers from 0, default 25,200,750: the distances within which an answer is right
+--   bins  integer from 1 to 100, default 10: into how many bins of one width locatability is put
 -- Units: km; shares from 0 to 1, and their differences from -1 to 1; locatability from 0 (hard) to 1.
 -- Columns:
 --   bin             from 1, the hardest; null over all photos, and where locatability is not known
@@ -35,7 +35,7 @@ sides as (
 pairs as (
   select
     w.model,
-    bin_of(w.locatability_score, whole('bins', $bins)) as bin,
+    bin_of(w.locatability_score, $bins) as bin,
     bootstrap_group(w.sample_id) as part,
     w.distances as with_distances,
     o.distances as without_distances,

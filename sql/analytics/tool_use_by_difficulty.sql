@@ -2,7 +2,7 @@
 -- Grain: one row per tenth of locatability and kind of recipe, with or without tools, the hardest first;
 -- over closed traces.
 -- Parameters: the reward whose distances count; the store's default where none is named.
---   km  number, default 25: the distance within which an answer is right
+--   km  number from 0, default 25: the distance within which an answer is right
 -- Units: km; shares from 0 to 1; locatability from 0 (hard) to 1 (easy).
 -- Columns:
 --   decile                  1 the hardest, below 0.1; null where locatability is not known

@@ -60,15 +60,6 @@ create temp macro share_low(hits, n) as
 create temp macro share_high(hits, n) as
   case when n > 0 then if(hits = n, 1.0, share_bound(hits, n, 1)) end;
 
--- A parameter that counts something, or an error that says what it has to be.
-create temp macro whole(name, value) as if(
-  value >= 1 and value = floor(value),
-  value::bigint,
-  error(
-    format('{} is {}, and has to be a whole number from 1', name, coalesce(value::varchar, 'null'))
-  )
-);
-
 -- The part of the range from 0 to 1 in which a number lies, of so many equal parts: 1 for the lowest.
 -- A part holds its lower bound and not its upper one; the last holds both. What lies outside counts
 -- with the part beside it. A number of 32 bits, such as 0.7, may be stored a little below its value.

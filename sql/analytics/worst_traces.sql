@@ -4,7 +4,7 @@
 -- last. What has no score yet is left out. geostore traces --worst lists them in the same order, and by
 -- conditions.
 -- Parameters: the reward whose scores count; the store's default where none is named.
---   most  integer, default 20: how many rows there are at most
+--   most  integer from 1 to 1000000000, default 20: how many rows there are at most
 -- Units: km; scores from 0 to 1.
 -- Columns: as in trace_results of views.sql, but for
 --   why  why a trace has no coordinates; null where it has them

@@ -137,7 +137,7 @@ def test_recipes_play_too_and_nothing_else_does(path: Path) -> None:
     rows = answers(path, "head_to_head", by="recipe")
     assert some(rows, "a", "b", "wins", "lift_low") == [("aaaaaaaa", "bbbbbbbb", 1, None)]
     assert answers(path, "head_to_head") == []
-    with pytest.raises(QueryError, match="by is model or recipe, and not dataset"):
+    with pytest.raises(QueryError, match="by is model or recipe, and not 'dataset'"):
         answers(path, "head_to_head", by="dataset")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from duckdb import DuckDBPyConnection
 
-from geostore.errors import QueryError
 from geostore.query.headers import question_names, questions
 from geostore.query.reader import ask, open_reader
 from geostore.records import ACCEPTED_SCORE
@@ -93,24 +92,6 @@ def test_parameters_of_one_name_mean_the_same_everywhere() -> None:
     assert types.pop("km") == {"number", "numbers"}
     assert all(len(one) == 1 for one in types.values()), types
     assert {"least", "most", "bins", "min_score"} <= set(types)
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "words"),
-    [
-        ("pass_at_k", {"bins": 0}, "bins is 0, and has to be a whole number from 1"),
-        ("pass_at_k", {"k": [1, 2.5]}, "k is 2.5, and has to be a whole number from 1"),
-        ("tool_lift_by_difficulty", {"bins": -2}, "bins is -2"),
-        ("distance_histogram", {"bins": 0}, "bins is 0"),
-        ("best_of_n", {"rollouts": 0}, "rollouts is 0"),
-        ("best_of_n", {"rollouts": None}, "rollouts is null"),
-    ],
-)
-def test_a_count_that_is_none_is_refused(
-    reader: DuckDBPyConnection, name: str, parameters: dict[str, object], words: str
-) -> None:
-    with pytest.raises(QueryError, match=words):
-        ask(reader, name, parameters)
 
 
 def test_the_store_of_these_tests_answers_what_they_look_at(reader: DuckDBPyConnection) -> None:

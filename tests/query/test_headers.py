@@ -31,11 +31,13 @@ HEADER = """\
 -- Grain: one row per recipe,
 -- the best first.
 -- Parameters: the reward whose scores count.
---   km      number, default 25: the distance within which an answer is right: in
+--   km      number from 0, default 25: the distance within which an answer is right: in
 --           km, as the crow flies
 --   most    integer, no default: how many rows
 --   word    text, default none: of a country
 --   bounds  numbers, default 1,2.5: of bins
+--   tries   integers from 1 to 9, default 1,2: how many
+--   by      text: model or recipe, default model: what is compared
 -- Units: km.
 -- Columns: as in trace_results, but for
 --   near, far  answers
@@ -45,7 +47,8 @@ HEADER = """\
 -- Dialect: DuckDB, over the views of views.sql.
 """
 STATEMENT = (
-    "select $km::double as km, $most::int as most, $word::text as word, $bounds::double[] as bounds"
+    "select $km::double as km, $most::int as most, $word::text as word,"
+    " $bounds::double[] as bounds, $tries::int[] as tries, $by::text as by"
 )
 
 
@@ -56,17 +59,21 @@ def test_a_header_is_read_with_all_that_it_says() -> None:
     assert read.parameters_note == "the reward whose scores count."
     words = "the distance within which an answer is right: in km, as the crow flies"
     assert read.parameters == (
-        Parameter("km", "number", 25.0, False, words),
+        Parameter("km", "number", 25.0, False, words, least=0.0),
         Parameter("most", "integer", None, True, "how many rows"),
         Parameter("word", "text", None, False, "of a country"),
         Parameter("bounds", "numbers", (1.0, 2.5), False, "of bins"),
+        Parameter("tries", "integers", (1, 2), False, "how many", least=1.0, most=9.0),
+        Parameter("by", "text", "model", False, "what is compared", choices=("model", "recipe")),
     )
     kinds = [parameter.kind for parameter in read.parameters]
     assert kinds == [
-        "number, default 25",
+        "number from 0, default 25",
         "integer, no default",
         "text, default none",
         "numbers, default 1,2.5",
+        "integers from 1 to 9, default 1,2",
+        "text: model or recipe, default model",
     ]
     assert read.units == "km."
     assert read.columns == (
@@ -87,11 +94,22 @@ def test_a_header_is_read_with_all_that_it_says() -> None:
         ("-- Units: km.\n", "", "in this order"),
         ("Units: km.", "Units:", "Units is a text"),
         ("-- Units: km.\n-- Columns", "-- Columns: x\n-- Units: km.\n-- Columns", "stands twice"),
-        ("number, default 25:", "float, default 25:", "a parameter is a name, then"),
-        ("number, default 25:", "number:", "a parameter is a name, then"),
-        ("number, default 25:", "number, default near:", "km is a number"),
+        ("number from 0, default 25:", "float, default 25:", "a parameter is a name, then"),
+        ("number from 0, default 25:", "number:", "a parameter is a name, then"),
+        ("number from 0, default 25:", "number, default near:", "km is a number"),
         ("integer, no default:", "integer, default 8.5:", "most is a whole number"),
         ("numbers, default 1,2.5:", "numbers, default 1;2.5:", "bounds is numbers"),
+        (
+            "number from 0, default 25:",
+            "number from 26, default 25:",
+            "km is at least 26, and not 25",
+        ),
+        (
+            "number from 0, default 25:",
+            "number from near, default 25:",
+            "a parameter is a name, then",
+        ),
+        ("recipe, default model:", "recipe, default sample:", "by is model or recipe"),
         ("--   most ", "--   km   ", "a parameter stands twice"),
         ("--   near, far  answers", "--   near far answers", "nothing says what"),
         ("--   near, far  answers", "--   near far  answers", "no name of a column"),
@@ -132,8 +150,13 @@ NEAR = read_question("near", f"{HEADER}{STATEMENT}\n")
 def test_values_have_the_types_of_the_header_and_defaults_fill_what_is_not_given() -> None:
     read = read_parameters(NEAR, {"km": "1e2", "most": "3", "word": "12", "bounds": "1, 2"})
     assert read == {"km": 100.0, "most": 3, "word": "12", "bounds": (1.0, 2.0)}
-    expected = {"km": 25.0, "most": 3, "word": None, "bounds": (1.0, 2.5)}
-    assert values_for(NEAR, {"most": 3}) == expected
+    expected = {"km": 25.0, "most": 3, "word": None, "bounds": (1.0, 2.5), "tries": (1, 2)}
+    assert values_for(NEAR, {"most": 3}) == {**expected, "by": "model"}
+    assert values_for(NEAR, {"most": 3, "word": None})["word"] is None
+    assert read_parameters(NEAR, {"tries": "9,1", "by": "recipe"}) == {
+        "tries": (9, 1),
+        "by": "recipe",
+    }
     assert values_for(NEAR, {"most": 3, "km": 2, "bounds": [3]})["bounds"] == (3.0,)
 
 
@@ -148,6 +171,12 @@ def test_values_have_the_types_of_the_header_and_defaults_fill_what_is_not_given
         ({"most": str(2**63)}, "64 bits"),
         ({"bounds": "1,,2"}, "bounds is numbers with commas"),
         ({"bounds": ""}, "bounds is numbers with commas"),
+        ({"bounds": "1,2,1.0"}, "bounds has 1 twice; name each number once"),
+        ({"km": "-0.5"}, "km is at least 0, and not -0.5"),
+        ({"tries": "1,10"}, "tries is from 1 to 9, and not 10"),
+        ({"tries": "0"}, "tries is from 1 to 9, and not 0"),
+        ({"tries": "1.5"}, "tries is whole numbers with commas"),
+        ({"by": "recipes"}, r"by is model or recipe, and not 'recipes' \(did you mean recipe\?\)"),
     ],
 )
 def test_a_wrong_value_says_what_is_asked_for(texts: dict[str, str], words: str) -> None:
@@ -166,6 +195,12 @@ def test_a_wrong_value_says_what_is_asked_for(texts: dict[str, str], words: str)
         ({"most": 1, "bounds": ["1"]}, "bounds is a number"),
         ({"most": 1, "km": float("inf")}, "km is a finite number"),
         ({"most": 1, "word": 7}, "word is text"),
+        ({"most": 1, "km": -1}, "km is at least 0, and not -1"),
+        ({"most": 1, "km": None}, "km is a number, such as 25 or 0.5, and not None"),
+        ({"most": None}, "most is a whole number, such as 8, and not None"),
+        ({"most": 1, "tries": [1, 1]}, "tries has 1 twice"),
+        ({"most": 1, "tries": [1.0]}, "tries is a whole number"),
+        ({"most": 1, "by": "sample"}, "by is model or recipe, and not 'sample'"),
         ({"most": 1, "near": 7}, "no parameter near"),
     ],
 )
@@ -217,6 +252,23 @@ def test_a_wrong_param_of_the_command_line_is_an_error_of_one_line(
     refused = run("query", asked, *options, "--store", store)
     assert (refused.returncode, refused.stdout) == (code, "")
     assert words in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("name", question_names())
+def test_a_number_that_a_question_cannot_take_never_reaches_duckdb(name: str, store: Path) -> None:
+    """DuckDB would name no parameter, or answer with bins of no width."""
+    for parameter in question(name).parameters:
+        if parameter.type == "text" or parameter.name == "min_score":
+            continue
+        is_list = parameter.type in ("numbers", "integers")
+        for number in (-1, -(2**63)):
+            given: object = [number] if is_list else number
+            with pytest.raises(QueryError, match=f"{parameter.name} is .*, and not -"):
+                run_query(store, name, parameters={parameter.name: given})
+        assert parameter.least is not None
+        for bound in (parameter.least, min(parameter.most or 2**62, 2**62)):
+            given = bound if parameter.type.startswith("number") else int(bound)
+            run_query(store, name, parameters={parameter.name: [given] if is_list else given})
 
 
 # --- help ------------------------------------------------------------------------------------
