@@ -62,9 +62,11 @@ scored as (
     max(parser_version) filter (spec_id = (select id from first)) as version_a,
     max(distance_km) filter (spec_id = (select id from first)) as km_a,
     max(score) filter (spec_id = (select id from first)) as score_a,
+    max(geoguessr_points) filter (spec_id = (select id from first)) as points_a,
     max(parser_version) filter (spec_id = (select id from second)) as version_b,
     max(distance_km) filter (spec_id = (select id from second)) as km_b,
-    max(score) filter (spec_id = (select id from second)) as score_b
+    max(score) filter (spec_id = (select id from second)) as score_b,
+    max(geoguessr_points) filter (spec_id = (select id from second)) as points_b
   from rewards
   where spec_id in (select id from first union all select id from second)
   group by trace_id
@@ -73,10 +75,16 @@ judged as (
   select
     t.recipe_id,
     t.sample_id,
-    if(w.version_a = 0, w.km_a is null and w.score_a is null, not coalesce(n.parsed, false))
-      as failure_a,
-    if(w.version_b = 0, w.km_b is null and w.score_b is null, not coalesce(n.parsed, false))
-      as failure_b,
+    if(
+      w.version_a = 0,
+      w.km_a is null and (w.score_a is null or coalesce(w.points_a, 1) = 0),
+      not coalesce(n.parsed, false)
+    ) as failure_a,
+    if(
+      w.version_b = 0,
+      w.km_b is null and (w.score_b is null or coalesce(w.points_b, 1) = 0),
+      not coalesce(n.parsed, false)
+    ) as failure_b,
     -- Version 0 is a trace file's own reward, beside every reading; any other is of one reading.
     if(w.version_a in (0, n.parser_version), w.score_a, null) as current_a,
     if(w.version_b in (0, n.parser_version), w.score_b, null) as current_b,

@@ -177,6 +177,28 @@ def test_two_rewards_judge_the_same_traces(rewarded: Path) -> None:
     assert (strict["accepted_by_both"], strict["agreement"]) == (1, 1.0)
 
 
+def test_a_file_that_gives_a_failure_a_score_has_it_left_out_of_the_mean(rewarded: Path) -> None:
+    """A file's score beside 0 points and no distance is of a failure, as in `failure` elsewhere."""
+    with filling(rewarded) as batch:
+        batch.connection.execute(
+            "insert into reward_specs (sha256, name, kind, parameters, code_version, created_at)"
+            " values (?, 'imported', 'imported', '{}', 1, 'now')",
+            ("e" * 64,),
+        )
+        spec = batch.connection.execute("select max(id) from reward_specs").fetchone()[0]
+        for trace_id, (km, score) in enumerate([(10, 0.5), (None, 0.1)], start=1):
+            points = 0 if km is None else 4000
+            batch.connection.execute(
+                "insert into rewards (trace_id, spec_id, parser_version, distance_km, score,"
+                " geoguessr_points) values (?, ?, 0, ?, ?, ?)",
+                (trace_id, spec, km, score, points),
+            )
+    (row,) = answers(rewarded, "two_rewards", b="imported")
+    assert row["mean_score_b"] == 0.5
+    # Traces without the file's reward count by the answer: the failed one as 0.
+    assert row["mean_score_b_failures_0"] == pytest.approx((0.5 + 0.1 + 0) / 3)
+
+
 def test_rewards_are_named_or_known_by_their_hash(rewarded: Path) -> None:
     with Store.open(rewarded) as store:
         specs = store.db.connection.execute("select name, sha256 from reward_specs order by id")
