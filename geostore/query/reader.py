@@ -105,7 +105,10 @@ def read_answer(
     except duckdb.OutOfMemoryException as error:
         raise QueryError(_out_of_room(error)) from error
     except duckdb.Error as error:
-        raise QueryError(_with_caret(error, statement_or_name)) from error
+        sentence = _with_caret(error, statement_or_name)
+        if find_question(statement_or_name):  # whose error() says it all
+            sentence = sentence.removeprefix("Invalid Input Error: ")
+        raise QueryError(sentence) from error
 
 
 def _answer(

@@ -24,7 +24,7 @@ first as (
     if(
       count(*) = 1,
       any_value(id),
-      error(format('a is {}, which {} rewards of this store fit', $a, count(*)))
+      error(format('a is {}, which {} rewards of this store fit; geostore rewards list names them', $a, count(*)))
     ) as id
   from reward_specs
   where case
@@ -37,7 +37,9 @@ second as (
     case
       when count(*) = 1 then any_value(id)
       when $b is not null
-        then error(format('b is {}, which {} rewards of this store fit', $b, count(*)))
+        then error(
+          format('b is {}, which {} rewards of this store fit; geostore rewards list names them', $b, count(*))
+        )
     end as id
   from reward_specs
   where case
