@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from geostore.errors import StoreError
 from geostore.query.questions import Questions
 from geostore.query.thresholds import check_km
+from geostore.report.columns import table_of
 from geostore.report.document import Document, Figure
-from geostore.report.figures import NO_TRACES, Drawn, figures_at, table_of
+from geostore.report.figures import NO_TRACES, Drawn, figures_at
 from geostore.report.heads import head_to_head
 from geostore.report.page import page
 from geostore.report.parts import Asked, Part, Scope

@@ -218,7 +218,8 @@ def test_an_empty_condition_is_named_as_such(filled: Path) -> None:
         ),
         (
             ("query", "--format", "x y", "select 1"),
-            "Invalid value for '--format': 'x y' is not one of 'table', 'csv', 'json'.",
+            "Invalid value for '--format': 'x y' is not one of 'table', 'csv', 'json', 'jsonl', "
+            "'markdown', 'parquet'.",
         ),
     ],
 )
