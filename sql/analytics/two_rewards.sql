@@ -13,7 +13,7 @@
 --                   failure has score 0 unless the reward gives it another
 --   difference      the mean of b less that of a, over all traces, with its 95 % interval (bootstrap over
 --                   samples)
---   correlation     of their scores over all traces
+--   correlation     of their scores over all traces; null where either gives all the same
 --   accepted_a, accepted_b, accepted_by_both
 --                   traces with such a score
 --   agreement       share of traces that both accept or neither, with its 95 % interval (Wilson)
@@ -106,7 +106,7 @@ summed as (
     avg(score_b) filter (score_a is not null and not failure_b) as mean_score_b,
     avg(score_a) filter (score_b is not null) as mean_score_a_failures_0,
     avg(score_b) filter (score_a is not null) as mean_score_b_failures_0,
-    corr(score_a, score_b) as correlation,
+    if(isnan(corr(score_a, score_b)), null, corr(score_a, score_b)) as correlation,
     count(*) filter (score_a >= $min_score and score_b is not null) as accepted_a,
     count(*) filter (score_b >= $min_score and score_a is not null) as accepted_b,
     count(*) filter (score_a >= $min_score and score_b >= $min_score) as accepted_by_both,

@@ -217,6 +217,17 @@ def test_rewards_are_named_or_known_by_their_hash(rewarded: Path) -> None:
         answers(rewarded, "two_rewards", b=linear_hash[:7])
 
 
+def test_scores_that_are_all_alike_have_no_correlation(path: Path) -> None:
+    with Store.open(path) as store, store.db.transaction():
+        linear = ensure_spec(store.db, make_spec("linear"))
+    with filling(path) as batch:
+        for index, score in enumerate([0.9, 0.4, 0.1]):
+            trace_id = batch.placed(batch.sample(index, 0.5), TOOLS, 10, score)
+            batch.reward(trace_id, 10, 0.5, spec_id=linear)
+    (row,) = answers(path, "two_rewards")
+    assert (row["traces"], row["correlation"]) == (3, None)
+
+
 def test_a_store_with_one_reward_has_nothing_to_compare(path: Path) -> None:
     with filling(path) as batch:
         batch.placed(batch.sample(0, 0.5), TOOLS, 10, 1.0)
