@@ -25,6 +25,7 @@ import import_files
 import nothing_to_do
 import places
 import placing
+import questions
 import report
 import rescore
 import second_question
@@ -86,6 +87,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "placing": ("how fast the traces of a store get their places", placing.figures),
     "audit": ("how fast a store is audited", audit.figures),
     "export": ("how fast traces are exported", export.figures),
+    "questions": ("how soon questions are answered", questions.figures),
     "report": ("how long a report takes", report.figures),
     "rescore": ("how fast a reward is computed for 100,000 traces", rescore.figures),
 }
