@@ -26,6 +26,13 @@ def verify(
     ] = None,
     dataset_path: DatasetPathOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend",
+            help="Write anew what questions read of a trace whose rows another program changed.",
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Prove the store: derive every image and every request again, and compare by hash.
@@ -41,6 +48,7 @@ def verify(
                 store,
                 sample=sample,
                 dataset_path=str(dataset_path) if dataset_path else None,
+                mend=mend,
                 progress=bar.show,
             )
     except KeyboardInterrupt as error:

@@ -19,6 +19,7 @@ from geostore.store.choice import (
 from geostore.store.chosen import Chosen
 from geostore.store.claims import ClaimedTrace, NotClaimed
 from geostore.store.db import Db, Row, utc_now
+from geostore.store.facts import UnequalFacts, iter_unequal_facts, mend_facts
 from geostore.store.filters import ENDED, Conditions, Filter, make_filter, moment
 from geostore.store.listing import Order, TraceLine, TraceList
 from geostore.store.opening import Durability
@@ -54,11 +55,14 @@ __all__ = [
     "TraceIds",
     "TraceLine",
     "TraceList",
+    "UnequalFacts",
     "UnseenRun",
     "find_photo",
     "iter_trace_ids",
+    "iter_unequal_facts",
     "make_choice",
     "make_filter",
+    "mend_facts",
     "moment",
     "open_snapshot",
     "read_selection",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from geostore.store import FileState, find_photo, turn_versions
+from geostore.store import FileState, UnequalFacts, find_photo, turn_versions
 from geostore.verify.findings import Check, Finding
 from geostore.verify.proof import Fault
 
@@ -43,6 +43,27 @@ def finding(fault: Fault, path: Path, now: Mapping[str, str]) -> Finding:
     check = _CHECKS.get(fault.kind, fault.kind)
     todo = _TODO.get(fault.kind, _ROW_CHANGED)
     return Finding(check, "failure", fault.trace, fault.what, expected, actual, todo)  # type: ignore[arg-type]
+
+
+def facts_finding(unequal: UnequalFacts, *, mended: bool) -> Finding:
+    """The finding for a trace whose facts are not what its rows give.
+
+    mended: whether they were written anew.
+    """
+    if not unequal.has_row:
+        expected, actual = "a row", "none"
+    elif not unequal.is_closed:
+        expected, actual = "none, because it is not closed", "a row"
+    else:
+        expected, actual = "what its rows give", f"another {' and '.join(unequal.columns[:3])}"
+    todo = "another program changed rows of the trace, and questions showed it as it was before"
+    todo += (
+        "; its facts are written anew"
+        if mended
+        else "; write its facts anew with: geostore verify --mend"
+    )
+    severity: Literal["failure", "warning"] = "warning" if mended else "failure"
+    return Finding("facts", severity, unequal.trace, "trace_facts", expected, actual, todo)
 
 
 def file_findings(state: FileState) -> list[Finding]:

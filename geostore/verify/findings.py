@@ -11,9 +11,12 @@ from geostore.one_line import OneLine
 from geostore.text.json_lines import json_text
 from geostore.text.tables import QueryResult, format_table
 
-Check = Literal["file", "reference", "dataset", "photo", "image", "request", "recipe", "trace"]
+Check = Literal[
+    "file", "reference", "dataset", "photo", "image", "request", "recipe", "trace", "facts"
+]
 """What was compared: SQLite's file, its foreign keys, a dataset's fingerprint, the stored bytes of
-a photo, an image that was sent, a request, a recipe's hash, the rows of a trace with each other."""
+a photo, an image that was sent, a request, a recipe's hash, the rows of a trace with each other,
+its row of `trace_facts` with the rows that it stands for."""
 
 MOST_LISTED = 1000
 """How many findings of a severity a report lists; the others are only counted."""

@@ -20,9 +20,17 @@ from pathlib import Path
 from geostore.children import Crew
 from geostore.errors import ChildEnded, StoreError
 from geostore.records import StoredTrace
-from geostore.store import FileCheck, Store, TraceIds, iter_trace_ids, open_snapshot
+from geostore.store import (
+    FileCheck,
+    Store,
+    TraceIds,
+    iter_trace_ids,
+    iter_unequal_facts,
+    mend_facts,
+    open_snapshot,
+)
 from geostore.store.runs import versions
-from geostore.verify.explain import file_findings, finding
+from geostore.verify.explain import facts_finding, file_findings, finding
 from geostore.verify.findings import Finding, Report, ReportDraft
 from geostore.verify.proof import Outcome, PhotoTask, check_photos
 from geostore.verify.sources import Photos
@@ -44,14 +52,16 @@ def verify(
     sample: int | None = None,
     dataset_path: str | None = None,
     workers: int | None = None,
+    mend: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Prove that a store's rows are what was sent to its teachers; a report of the differences.
 
     It opens every dataset and compares its fingerprint, hashes every photo's stored
     bytes, derives every image again and compares its hash, rebuilds the request of
-    every turn and compares its hash, hashes the recipes, and lets SQLite check the file
-    and its foreign keys. No request holds the last response of a trace, so nothing
+    every turn and compares its hash, hashes the recipes, compares what questions read
+    (`trace_facts`) with the rows that it follows from, and lets SQLite check the file and its
+    foreign keys. No request holds the last response of a trace, so nothing
     proves its words.
 
     sample: the number of traces to check, chosen by a hash of their ids, so that it
@@ -59,6 +69,8 @@ def verify(
     dataset_path: where the dataset is now; other datasets of the store are expected
         where they were last.
     workers: processes; None: one a core, or fewer where there is little to check.
+    mend: write the rows of `trace_facts` anew that are not what they stand for; then they are
+        warnings. Nothing else that differs follows from other rows, so nothing else is changed.
     progress: called after every few photos.
     Raises StoreError where the file is not a store.
     """
@@ -69,6 +81,7 @@ def verify(
         draft = ReportDraft(str(store.path), versions())
         with FileCheck(store.path) as file_check:
             _check_traces(draft, sample, dataset_path, workers, progress)
+            _check_facts(draft, store, mend=mend)
             for file_finding in file_findings(file_check.result()):
                 draft.add(file_finding)
     return draft.report(seconds=time.monotonic() - began)
@@ -106,6 +119,17 @@ def _check_traces(
             if progress is not None:
                 progress(draft.traces, count, _state(draft, time.monotonic() - began))
     photos.finish()
+
+
+def _check_facts(draft: ReportDraft, store: Store, *, mend: bool) -> None:
+    """Compare the facts of all traces with their rows; they take a minute for a million."""
+    try:
+        for unequal in iter_unequal_facts(store.path):
+            if mend:
+                mend_facts(store.db, [unequal.trace_id])
+            draft.add(facts_finding(unequal, mended=mend))
+    except StoreError as error:
+        draft.add(_unreadable("the facts of traces", error))
 
 
 def _state(draft: ReportDraft, seconds: float) -> str:

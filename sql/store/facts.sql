@@ -87,3 +87,50 @@ where reward_version is not null
     from rewards
     where spec_id = (select id from reward_specs where is_default = 1) and trace_id = f.trace_id
   );
+
+-- part: facts_of_range
+-- The rows of trace_facts of a range of traces.
+select * from trace_facts where trace_id > :after and trace_id <= :last
+
+-- part: facts_now_of_range
+-- What they have to be.
+select * from trace_facts_now where status <> 'open' and trace_id > :after and trace_id <= :last
+
+-- name: first_of_facts
+-- The first trace after an id that there is, or of which there are facts; null where there is none.
+-- Grain: one row.
+select min(id) as first
+from (
+  select min(id) as id from traces where id > :after
+  union all
+  select min(trace_id) from trace_facts where trace_id > :after
+);
+
+-- name: unequal_facts
+-- The traces of a range whose facts are not what follows from their rows.
+-- Grain: one row per trace with an id in (:after, :last], by id. trace: null where it is gone.
+select u.trace_id, {{trace_name}} as trace
+from (
+  select trace_id from ({{facts_of_range}} except {{facts_now_of_range}})
+  union
+  select trace_id from ({{facts_now_of_range}} except {{facts_of_range}})
+) as u
+left join traces as t on t.id = u.trace_id
+left join samples as s on s.id = t.sample_id
+left join datasets as n on n.id = s.dataset_id
+left join recipes as r on r.id = t.recipe_id
+order by u.trace_id;
+
+-- name: get_trace_facts
+-- The facts of one trace.
+-- Grain: at most one row.
+select *
+from trace_facts
+where trace_id = :trace_id;
+
+-- name: get_trace_facts_now
+-- What they have to be; none for an open trace.
+-- Grain: at most one row.
+select *
+from trace_facts_now
+where trace_id = :trace_id and status <> 'open';

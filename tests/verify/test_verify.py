@@ -31,6 +31,7 @@ from tests.builders import (
     native,
 )
 from tests.conftest import photo_bytes, save_dataset
+from tests.hand_made import write_facts
 from tests.minds import ZOOM, answer
 from tests.running import geostore as run_geostore
 from tests.running import run, start_geostore
@@ -74,10 +75,11 @@ def path(made: Path, tmp_path: Path) -> Path:
 
 
 def alter(path: Path, statement: str, *values: object) -> None:
-    """Change a store behind geostore's back."""
+    """Change a store behind geostore's back; trace_facts, which is compared by itself, follows."""
     connection = sqlite3.connect(path)
     connection.execute("pragma ignore_check_constraints = on")
     assert connection.execute(statement, values).rowcount > 0
+    write_facts(connection)
     connection.commit()
     connection.close()
 
@@ -378,6 +380,57 @@ def test_rows_that_make_no_sense_spoil_only_their_own_trace(
     assert check in failures(report)
     names = {f.trace for f in report.findings if f.trace is not None}
     assert len(names) <= 1
+
+
+# --- what questions read ------------------------------------------------------------------------
+
+
+def change_alone(path: Path, *statements: str) -> None:
+    """Change rows as another program does, which leaves trace_facts as it was."""
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        assert connection.execute(statement).rowcount > 0
+    connection.commit()
+    connection.close()
+
+
+def test_facts_that_another_program_left_behind_are_named_and_mended(path: Path) -> None:
+    with Store.open(path) as store:
+        names = [store.traces.get_trace(trace_id).name for trace_id in (1, 2, 3)]
+    change_alone(
+        path,
+        "update answers set lat = 1, lon = 2, failure = null where trace_id = 1",
+        "delete from trace_facts where trace_id = 2",
+        "update trace_facts set turns = 99, score = 0.5 where trace_id = 3",
+    )
+    report = found(path)
+    assert failures(report) == {"facts": set(names)}
+    told = {finding.trace: (finding.expected, finding.found) for finding in report.findings}
+    assert told[names[1]] == ("a row", "none")
+    assert told[names[2]] == ("what its rows give", "another turns and score")
+    assert "geostore verify --mend" in format_text(report)
+
+    mended = run_geostore("verify", "--mend", "--store", path)
+    assert (mended.returncode, "3" in mended.stdout) == (0, True)
+    assert "its facts are written anew" in mended.stdout
+    again = found(path)
+    assert again.holds(strict=True)
+
+
+def test_facts_of_a_trace_that_is_open_or_gone_are_taken_away(path: Path) -> None:
+    change_alone(
+        path,
+        "update traces set status = 'open', closed_at = null where id = 1",
+        "insert into trace_facts select * from trace_facts where trace_id = 2"
+        " on conflict (trace_id) do update set turns = 7",
+    )
+    with Store.open(path) as store:
+        store.db.execute("pragma foreign_keys = off")
+        store.db.execute("update trace_facts set trace_id = 99999 where trace_id = 2")
+    report = found(path)
+    assert report.failures["facts"] == 3  # open; without a row; a row without a trace
+    found(path, mend=True)
+    assert "facts" not in failures(found(path))
 
 
 # --- the file -----------------------------------------------------------------------------------
