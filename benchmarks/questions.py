@@ -1,12 +1,12 @@
 """How soon named questions are answered over a million traces, and at what memory.
 
-The store has traces of three turns each, of two models, one of them with two tool calls, all with
-two rewards, places and an audit; a million take some minutes to make and 3.5 GB. Each question is asked
-twice in a row of a reader that is open: the second answer is the warm one. Cold is a new process
-of `geostore stats`, with its opening, which the system's cache may still help. Memory is the peak
-of the process that asks them all. Beside it stand the sums of `summary` in plain SQLite over the
-file's view, and in pandas over one JSON file per trace, as scripts keep them: as many files as
---files says, scaled to the same number of traces.
+The store has traces of three turns each, of two models, one of them with two tool calls, all
+with two rewards, places and an audit; a million take some minutes to make and 3.5 GB. Each
+question is asked twice in a row of a reader that is open: the second answer is the warm one.
+Cold is a new process of `geostore stats`, with its opening, which the system's cache may still
+help. Memory is the peak of the process that asks them all. Beside it stand the sums of
+`summary` in plain SQLite over the file's view, and in pandas over one JSON file per trace, as
+scripts keep them: as many files as --files says, scaled to the same number of traces.
 
 Run by itself: python benchmarks/questions.py [--traces COUNT] [--store PATH] [--files COUNT]
 A store at PATH is made where there is none, and stays.
@@ -25,6 +25,9 @@ from pathlib import Path
 
 from figures import HEADER, Figure
 from million import NOW, make_store
+
+from geostore.rewards import ensure_default_spec
+from geostore.store import Store
 
 _TRACES = 100_000
 _FULL = 1_000_000
@@ -74,6 +77,8 @@ def make(path: Path, *, traces: int) -> None:
     )
     connection.commit()
     connection.close()
+    with Store.open(path) as store, store.db.transaction():
+        ensure_default_spec(store.db)
     for command in (("rescore",), ("rescore", "--reward", "linear"), ("audit",)):
         subprocess.run(
             [sys.executable, "-m", "geostore", *command, "--store", path],
