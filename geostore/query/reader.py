@@ -259,6 +259,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     # sees what was committed when it was opened: beside a writer, a statement would find a trace in
     # one table and not in another, or twice. With one thread all go through the transaction's own.
     connection.execute("set sqlite_disable_multithreaded_scans = true")
+    # It would be drawn on standard output, amid the rows of an answer.
+    connection.execute("set enable_progress_bar = false")
     try:
         # Absolute, because DuckDB would read the start of sqlite:name as a prefix.
         connection.execute(f"attach {_quoted(path.resolve())} as store (type sqlite, read_only)")

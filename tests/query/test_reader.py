@@ -1163,3 +1163,12 @@ def test_columns_of_the_same_name_are_told_apart(reader: Reader) -> None:
 
 def test_a_plan_is_printed_as_drawn(reader: Reader) -> None:
     assert "│\n" in format_table(ask(reader, "explain select 1"))
+
+
+def test_a_statement_that_takes_long_prints_nothing_but_its_answer(tmp_path: Path) -> None:
+    """After two seconds DuckDB would draw a bar of its progress between the rows."""
+    path = tmp_path / "geostore.db"
+    Store.open(path, create=True).close()
+    with open_reader(path) as reader:
+        drawn = "select value from duckdb_settings() where name = 'enable_progress_bar'"
+        assert reader.execute(drawn).fetchall() == [("false",)]
