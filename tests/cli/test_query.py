@@ -92,7 +92,6 @@ def test_on_a_terminal_the_command_does_not_wait_for_a_statement() -> None:
     "statement",
     [
         "select count(*) from range(1000000) a, range(1000000) b where hash(a, b) = 1",
-        "from range(1000000000)",
         # One call of a function, which DuckDB does not interrupt.
         "select levenshtein(repeat('ab', 200000), repeat('ba', 200000))",
     ],
