@@ -51,6 +51,7 @@ def make_store(folder: Path, *, photos: int, traces: int, size: tuple[int, int])
 
 def _copy(connection: sqlite3.Connection, traces: int) -> None:
     chosen = [row[0] for row in connection.execute(_CHOOSE, {"turns": TURNS, "images": IMAGES})]
+    connection.execute("delete from trace_facts")
     for table in reversed(_OF_TRACES):
         connection.execute(f"delete from {table} where trace_id not in ({_listed(chosen)})")
     connection.execute(f"delete from traces where id not in ({_listed(chosen)})")
@@ -62,6 +63,10 @@ def _copy(connection: sqlite3.Connection, traces: int) -> None:
         _insert(connection, "traces", template, first, last, id="n.i + :first", rollout="n.i")
         for table in _OF_TRACES:
             _insert(connection, table, template, first, last, trace_id="n.i + :first")
+    # As the store does in the transaction that closes a trace.
+    connection.execute(
+        "insert into trace_facts select * from trace_facts_now where status <> 'open'"
+    )
 
 
 def _insert(
